@@ -1,0 +1,168 @@
+//! Content identifiers: CIDv1, sha2-256, and the DAG-CBOR encoding that DWN messages are named by.
+//!
+//! The only place that hashes content. JSON becomes DAG-CBOR with JavaScript's number rules, because the
+//! JS SDK made the CIDs that clients compare with: a number that is integral and at most 2^53-1 in size is
+//! a CBOR integer, any other a 64-bit float.
+
+use ipld_core::ipld::Ipld;
+use multihash::Multihash;
+use serde_json::Value;
+use sha2::{Digest as _, Sha256};
+use std::collections::BTreeMap;
+
+pub use ::cid::Cid;
+
+/// Codec of raw bytes (a UnixFS leaf, a file of one chunk).
+pub const RAW: u64 = 0x55;
+/// Codec of DAG-PB nodes (UnixFS files and directories).
+pub const DAG_PB: u64 = 0x70;
+/// Codec of DAG-CBOR (DWN messages).
+pub const DAG_CBOR: u64 = 0x71;
+/// Multihash code of sha2-256.
+pub const SHA2_256: u64 = 0x12;
+/// Multihash code of the identity "hash": the bytes themselves.
+pub const IDENTITY: u64 = 0x00;
+
+/// A sha2-256 digest: the name of a block whatever its codec or CID version.
+pub type Digest = [u8; 32];
+
+/// 2^53 - 1, JavaScript's `Number.MAX_SAFE_INTEGER`.
+const MAX_SAFE_INTEGER: f64 = 9_007_199_254_740_991.0;
+
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+pub enum Error {
+    #[error("number {0} is outside what JSON clients can express")]
+    Number(String),
+    #[error("not DAG-CBOR: {0}")]
+    Decode(String),
+    #[error("DAG-CBOR holds a value JSON cannot express ({0})")]
+    NotJson(&'static str),
+    #[error("hash function 0x{0:x} is not supported: toft knows sha2-256 (0x12) and identity (0x00)")]
+    Hash(u64),
+    #[error("the bytes do not hash to {0}")]
+    Mismatch(Cid),
+}
+
+/// sha2-256 of `bytes`.
+pub fn digest(bytes: &[u8]) -> Digest {
+    Sha256::digest(bytes).into()
+}
+
+/// A sha2-256 computed over bytes that arrive piece by piece.
+#[derive(Debug, Default, Clone)]
+pub struct Hasher(Sha256);
+
+impl Hasher {
+    pub fn update(&mut self, bytes: &[u8]) {
+        self.0.update(bytes);
+    }
+
+    pub fn finish(self) -> Digest {
+        self.0.finalize().into()
+    }
+}
+
+/// CIDv1 of a sha2-256 digest.
+pub fn from_digest(codec: u64, digest: &Digest) -> Cid {
+    let hash = Multihash::wrap(SHA2_256, digest).expect("a multihash holds up to 64 bytes, a digest has 32");
+    Cid::new_v1(codec, hash)
+}
+
+/// CIDv1 of `bytes` under `codec`.
+pub fn of(codec: u64, bytes: &[u8]) -> Cid {
+    from_digest(codec, &digest(bytes))
+}
+
+/// The sha2-256 digest inside a CID, if that is its hash.
+pub fn sha256_of(cid: &Cid) -> Option<Digest> {
+    (cid.hash().code() == SHA2_256).then(|| cid.hash().digest().try_into().ok()).flatten()
+}
+
+/// Does `cid` name `bytes`? An unknown hash function is an error, never a silent yes.
+pub fn verify(cid: &Cid, bytes: &[u8]) -> Result<(), Error> {
+    let same = match cid.hash().code() {
+        SHA2_256 => cid.hash().digest() == digest(bytes),
+        IDENTITY => cid.hash().digest() == bytes,
+        other => return Err(Error::Hash(other)),
+    };
+    if same { Ok(()) } else { Err(Error::Mismatch(*cid)) }
+}
+
+/// DAG-CBOR of a JSON value (map keys sorted length first) under JavaScript's number rules.
+pub fn encode(json: &Value) -> Result<Vec<u8>, Error> {
+    serde_ipld_dagcbor::to_vec(&to_ipld(json)?).map_err(|e| Error::Decode(e.to_string()))
+}
+
+/// DAG-CBOR bytes of a JSON value and their CID.
+pub fn of_json(json: &Value) -> Result<(Cid, Vec<u8>), Error> {
+    let bytes = encode(json)?;
+    Ok((of(DAG_CBOR, &bytes), bytes))
+}
+
+/// JSON of DAG-CBOR bytes made by [`encode`].
+pub fn decode(bytes: &[u8]) -> Result<Value, Error> {
+    let ipld: Ipld = serde_ipld_dagcbor::from_slice(bytes).map_err(|e| Error::Decode(e.to_string()))?;
+    to_json(ipld)
+}
+
+fn to_ipld(json: &Value) -> Result<Ipld, Error> {
+    Ok(match json {
+        Value::Null => Ipld::Null,
+        Value::Bool(b) => Ipld::Bool(*b),
+        Value::String(s) => Ipld::String(s.clone()),
+        Value::Number(n) => {
+            let f = n.as_f64().filter(|f| f.is_finite()).ok_or_else(|| Error::Number(n.to_string()))?;
+            if f.fract() == 0.0 && f.abs() <= MAX_SAFE_INTEGER { Ipld::Integer(f as i128) } else { Ipld::Float(f) }
+        }
+        Value::Array(items) => Ipld::List(items.iter().map(to_ipld).collect::<Result<_, _>>()?),
+        Value::Object(map) => {
+            Ipld::Map(map.iter().map(|(k, v)| Ok((k.clone(), to_ipld(v)?))).collect::<Result<BTreeMap<_, _>, Error>>()?)
+        }
+    })
+}
+
+fn to_json(ipld: Ipld) -> Result<Value, Error> {
+    Ok(match ipld {
+        Ipld::Null => Value::Null,
+        Ipld::Bool(b) => Value::Bool(b),
+        Ipld::Integer(i) => Value::from(i64::try_from(i).map_err(|_| Error::NotJson("a large integer"))?),
+        Ipld::Float(f) => Value::from(f),
+        Ipld::String(s) => Value::String(s),
+        Ipld::List(items) => Value::Array(items.into_iter().map(to_json).collect::<Result<_, _>>()?),
+        Ipld::Map(map) => {
+            Value::Object(map.into_iter().map(|(k, v)| Ok((k, to_json(v)?))).collect::<Result<_, Error>>()?)
+        }
+        Ipld::Bytes(_) => return Err(Error::NotJson("bytes")),
+        Ipld::Link(_) => return Err(Error::NotJson("a link")),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_follow_javascript() {
+        for (text, hex) in [("1.0", "01"), ("1e3", "1903e8"), ("-0", "00"), ("1.5", "fb3ff8000000000000")] {
+            let json: Value = serde_json::from_str(text).expect("valid JSON");
+            assert_eq!(hex::encode(encode(&json).expect("encodes")), hex, "{text}");
+        }
+    }
+
+    #[test]
+    fn the_sdk_names_this_object_the_same() {
+        let json = serde_json::json!({"a": "x", "b": 1, "n": null});
+        let (cid, bytes) = of_json(&json).expect("encodes");
+        assert_eq!(cid.to_string(), "bafyreie2wmgkuqe6avd5lbloemcnd3hsvqvxdj4rp3gkvx3snx75e7gqbu");
+        assert_eq!(decode(&bytes).expect("decodes"), json);
+    }
+
+    #[test]
+    fn verify_tells_a_wrong_byte_and_an_unknown_hash() {
+        let cid = of(RAW, b"hello");
+        assert_eq!(verify(&cid, b"hello"), Ok(()));
+        assert_eq!(verify(&cid, b"hellp"), Err(Error::Mismatch(cid)));
+        let blake = Cid::new_v1(RAW, Multihash::wrap(0x1e, &[0; 32]).expect("32 bytes fit"));
+        assert_eq!(verify(&blake, b""), Err(Error::Hash(0x1e)));
+    }
+}

@@ -1,0 +1,43 @@
+//! What an accepted message changes: the one thing rules hand to the store.
+
+use crate::cid::Cid;
+use serde_json::Value;
+use std::sync::Arc;
+
+/// What a message is about; the store keeps the state of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Subject {
+    /// A record, by recordId.
+    Record(String),
+    /// A protocol, by URI.
+    Protocol(String),
+}
+
+/// One atomic change of a tenant: append a message, and say what it supersedes.
+#[derive(Debug, Clone)]
+pub struct Change {
+    pub tenant: String,
+    pub subject: Subject,
+    /// CID of `bytes`.
+    pub cid: Cid,
+    /// DAG-CBOR of the message without `encodedData`.
+    pub bytes: Vec<u8>,
+    pub message: Arc<Value>,
+    pub author: String,
+    /// The message becomes the latest state of its record (false: an initial write without data).
+    pub latest: bool,
+    /// The message is its record's initial write (kept as long as the record or its tombstone).
+    pub initial: bool,
+    /// The data that must be there with the message: CID and size. `None`: the message names no data, or
+    /// the data is not here (initial write without data).
+    pub data: Option<(Cid, u64)>,
+    /// An update without data: the record's newest data, which has the same CID and size, stays.
+    pub keeps_data: bool,
+    /// Messages kept whose state ends: no longer latest, no longer with data (the initial write of an
+    /// updated or deleted record).
+    pub demotes: Vec<Cid>,
+    /// Messages that go, with their events and data.
+    pub removes: Vec<Cid>,
+    /// 202 (accepted) or 204 (initial write without data).
+    pub status: u16,
+}

@@ -1,0 +1,40 @@
+//! Two ways to stop: a refusal is an answer the client understands, a fault is our problem.
+
+use std::fmt;
+
+/// An answer that says no: HTTP-like status and the detail text clients know (`<DwnErrorCode>: <message>`).
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{code} {detail}")]
+pub struct Refusal {
+    /// 400, 401, 404, 409 or 501 (not implemented in this version).
+    pub code: u16,
+    pub detail: String,
+}
+
+impl Refusal {
+    pub fn new(code: u16, detail: impl Into<String>) -> Self {
+        Self { code, detail: detail.into() }
+    }
+
+    /// 400: `<code>: <message>`.
+    pub fn bad(code: &str, message: impl fmt::Display) -> Self {
+        Self::new(400, format!("{code}: {message}"))
+    }
+
+    /// 401: `<code>: <message>`.
+    pub fn denied(code: &str, message: impl fmt::Display) -> Self {
+        Self::new(401, format!("{code}: {message}"))
+    }
+}
+
+/// What went wrong on our side, with its causes; clients see a 500 without the chain.
+pub type Fault = anyhow::Error;
+
+/// Why a decision did not come out.
+#[derive(Debug, thiserror::Error)]
+pub enum Stop {
+    #[error(transparent)]
+    Refusal(#[from] Refusal),
+    #[error("{0:#}")]
+    Fault(#[from] Fault),
+}

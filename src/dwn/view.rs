@@ -1,0 +1,130 @@
+//! What rules may know of one tenant's past. The store implements it on a snapshot and, under the one
+//! writer, on a snapshot plus what the running group has already decided; tests implement it on a list.
+
+use super::Fault;
+use crate::cid::Cid;
+use serde_json::Value;
+use std::{collections::BTreeMap, sync::Arc};
+
+/// A message as it is kept: JSON without `encodedData`.
+#[derive(Debug, Clone)]
+pub struct Stored {
+    pub cid: Cid,
+    /// The logical author (a delegate signs for its grantor).
+    pub author: String,
+    pub message: Arc<Value>,
+    /// Answers queries: the newest state of its record, and not an initial write without data.
+    pub latest: bool,
+}
+
+/// What is kept of one record: its initial write and its newest message (which may be the same one).
+#[derive(Debug, Clone)]
+pub struct Record {
+    pub initial: Stored,
+    /// A RecordsWrite, or the RecordsDelete that ended the record.
+    pub newest: Stored,
+}
+
+/// One indexed value. An array property (a tag) is indexed once per element.
+#[derive(Debug, Clone, PartialEq)]
+pub enum IndexValue {
+    String(String),
+    Number(f64),
+    Bool(bool),
+}
+
+/// A condition on one property.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Cond {
+    Equal(IndexValue),
+    OneOf(Vec<IndexValue>),
+    /// Bounds of one type; strings compare as UTF-16 code units do in JS (for ASCII: as bytes).
+    Range {
+        gt: Option<IndexValue>,
+        gte: Option<IndexValue>,
+        lt: Option<IndexValue>,
+        lte: Option<IndexValue>,
+    },
+}
+
+/// All conditions must hold. Keys are index property names: descriptor scalars, `recordId`, `contextId`,
+/// `parentId`, `author`, `attester`, `entryId`, `published`, `tag.<name>`, …
+pub type Filter = BTreeMap<String, Cond>;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum SortBy {
+    #[default]
+    DateCreated,
+    DatePublished,
+    MessageTimestamp,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Direction {
+    #[default]
+    Ascending,
+    Descending,
+}
+
+/// The last entry of the page before: its CID string and its value of the sort property. Exclusive.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Cursor {
+    pub message_cid: String,
+    pub value: String,
+}
+
+/// A query over the latest states of records: any of the filters, sorted, tie-broken by the message CID
+/// *string* in the sort direction.
+#[derive(Debug, Clone, Default)]
+pub struct Select {
+    pub any_of: Vec<Filter>,
+    pub sort: SortBy,
+    pub direction: Direction,
+    pub limit: Option<usize>,
+    pub after: Option<Cursor>,
+}
+
+/// A page of messages; `cursor` is there only when more follow.
+#[derive(Debug, Clone, Default)]
+pub struct Page {
+    pub entries: Vec<Stored>,
+    pub cursor: Option<Cursor>,
+}
+
+/// A filter of the event log (MessagesQuery). Times are compared as strings.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct EventFilter {
+    pub interface: Option<String>,
+    pub method: Option<String>,
+    /// Also matches permission records tagged with this protocol.
+    pub protocol: Option<String>,
+    pub from: Option<String>,
+    pub to: Option<String>,
+}
+
+/// One accepted message in arrival order. `position` is node-private and grows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Event {
+    pub position: u64,
+    pub cid: Cid,
+}
+
+/// One tenant's past.
+pub trait View {
+    /// A message the tenant still keeps.
+    fn message(&self, cid: &Cid) -> Result<Option<Stored>, Fault>;
+    /// The record with this recordId.
+    fn record(&self, record_id: &str) -> Result<Option<Record>, Fault>;
+    /// The newest ProtocolsConfigure of this protocol URI.
+    fn protocol(&self, uri: &str) -> Result<Option<Stored>, Fault>;
+    /// The newest ProtocolsConfigure of every protocol.
+    fn protocols(&self) -> Result<Vec<Stored>, Fault>;
+    /// Latest states of records.
+    fn select(&self, select: &Select) -> Result<Page, Fault>;
+    /// Messages kept, in arrival order, after `after`, matching any of the filters (none given: all).
+    fn events(&self, any_of: &[EventFilter], after: Option<u64>, limit: Option<usize>) -> Result<Vec<Event>, Fault>;
+    /// Data of a record of up to [`super::INLINE_MAX`] bytes, which is kept beside its message.
+    fn inline_data(&self, stored: &Stored) -> Result<Option<Vec<u8>>, Fault>;
+    /// Does this record's message still have its data here?
+    fn has_data(&self, stored: &Stored) -> Result<bool, Fault>;
+}
