@@ -4,6 +4,8 @@
 
 // what things are called
 pub mod cid;
+pub mod crypto;
+pub mod did;
 
 // what is allowed
 pub mod dwn;

@@ -37,6 +37,8 @@ pub(super) enum Job {
     State { changes: Vec<(Vec<u8>, Option<Vec<u8>>)>, reply: oneshot::Sender<Result<(), Fault>> },
 }
 
+// Few live at once, and none is moved around.
+#[allow(clippy::large_enum_variant)]
 /// What is answered when the group is durable.
 enum Answer {
     Commit(oneshot::Sender<Result<Change, Stop>>, Result<Change, Stop>),
