@@ -242,6 +242,35 @@ fn copy_dir(from: &Path, to: &Path) {
     for entry in fs::read_dir(from).expect("lists") {
         let path = entry.expect("lists").path();
         let target = to.join(path.file_name().expect("a name"));
-        if path.is_dir() { copy_dir(&path, &target) } else { drop(fs::copy(&path, &target).expect("copies")) }
+        if path.is_dir() { copy_dir(&path, &target) } else { fs::copy(&path, &target).map(|_| ()).expect("copies") }
     }
+}
+
+#[test]
+fn a_failed_fsync_stops_writing_aloud_and_reading_goes_on() {
+    let dir = tempfile::tempdir().expect("a directory");
+    fs::create_dir_all(dir.path().join("log")).expect("creates");
+    // Takes every write and refuses to sync.
+    std::os::unix::fs::symlink("/dev/null", dir.path().join("log/00000000000000000000.log")).expect("links");
+    let store = open(dir.path());
+    for told in ["durable", "writing has stopped"] {
+        let error = runtime().block_on(write(&store, "r", 1, json!({}), None)).expect_err("cannot be kept");
+        assert!(matches!(&error, Stop::Fault(fault) if format!("{fault:#}").contains(told)), "{error:?}");
+    }
+    assert!(store.degraded().iter().any(|r| r.contains("writing has stopped")), "{:?}", store.degraded());
+    assert!(store.view(ALICE).record("r").expect("reads").is_none());
+    assert_eq!((*store.tail().borrow(), store.stats()), (0, Stats::default()));
+}
+
+#[test]
+fn a_full_disk_refuses_the_write_and_nothing_else() {
+    let dir = tempfile::tempdir().expect("a directory");
+    fs::create_dir_all(dir.path().join("log")).expect("creates");
+    std::os::unix::fs::symlink("/dev/full", dir.path().join("log/00000000000000000000.log")).expect("links");
+    let store = open(dir.path());
+    for _ in 0..2 {
+        let error = runtime().block_on(write(&store, "r", 1, json!({}), None)).expect_err("cannot be kept");
+        assert!(matches!(&error, Stop::Fault(_)), "{error:?}");
+    }
+    assert!(store.view(ALICE).record("r").expect("reads").is_none());
 }
