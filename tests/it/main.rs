@@ -1,0 +1,5 @@
+//! Tests against real programs. What is missing is an error that names the script that fetches it; nothing is
+//! skipped.
+
+mod anchor_chain;
+mod support;
