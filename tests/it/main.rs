@@ -1,5 +1,11 @@
-//! Tests against real programs. What is missing is an error that names the script that fetches it; nothing is
-//! skipped.
+//! Tests against real programs: the toft binary, the npm SDK, kubo, helia, bitcoind, `ots`. What is missing is
+//! fetched by the project's own scripts; what cannot be fetched fails, nothing is skipped.
 
 mod anchor_chain;
+mod bad_input;
+mod kill;
+mod records;
 mod support;
+
+#[path = "../road.rs"]
+mod road;

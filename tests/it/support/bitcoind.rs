@@ -179,7 +179,7 @@ impl Drop for Bitcoind {
 
 #[track_caller]
 fn launch(dir: &TempDir, port: u16, flags: &[String]) -> Child {
-    Command::new(super::program("bitcoind", "BITCOIND_EXE", "scripts/fetch-bitcoind"))
+    Command::new(super::program("fetch-bitcoind"))
         .args(["-regtest", "-server", "-listen=0", "-rpcbind=127.0.0.1", "-rpcallowip=127.0.0.1", "-dbcache=32"])
         .arg("-printtoconsole=0")
         .arg(format!("-datadir={}", dir.path().display()))

@@ -1,22 +1,59 @@
-//! Real programs for the tests, started and ended by the test that needs them.
+//! Real parts for the tests: the toft binary, the npm SDK, kubo, helia, bitcoind, `ots`.
 
 pub mod bitcoind;
 pub mod ots;
+pub mod sdk;
+pub mod toft;
 
-use std::path::PathBuf;
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+    process::Command,
+    sync::{Mutex, OnceLock, PoisonError},
+    time::{Duration, Instant},
+};
 
-/// A program that a script has put into the test cache, or that an environment variable names.
+/// The clone.
+pub fn root() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// Runs one of the project's fetch scripts (idempotent, locked) and returns the last line it prints.
+/// What cannot be fetched fails the test: a missing part is never skipped over.
+pub fn fetched(script: &'static str, once: &'static OnceLock<PathBuf>) -> &'static Path {
+    once.get_or_init(|| fetch(script))
+}
+
+fn fetch(script: &str) -> PathBuf {
+    let path = root().join("scripts").join(script);
+    let output = Command::new(&path).output().unwrap_or_else(|e| panic!("running {}: {e}", path.display()));
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "scripts/{script} failed; run it by hand to see more:\n{errors}");
+    let text = String::from_utf8(output.stdout).expect("a path");
+    PathBuf::from(text.lines().last().unwrap_or_else(|| panic!("scripts/{script} printed no path")).trim())
+}
+
+/// Asks `f` until it says yes; panics with `what` after a minute.
 #[track_caller]
-pub fn program(name: &str, variable: &str, script: &str) -> PathBuf {
-    if let Some(named) = std::env::var_os(variable) {
-        return PathBuf::from(named);
+pub fn eventually<T>(what: &str, f: impl FnMut() -> Option<T>) -> T {
+    within(Duration::from_secs(60), what, f)
+}
+
+/// Asks `f` until it says yes, at most `limit`.
+#[track_caller]
+pub fn within<T>(limit: Duration, what: &str, mut f: impl FnMut() -> Option<T>) -> T {
+    let end = Instant::now() + limit;
+    loop {
+        if let Some(found) = f() {
+            return found;
+        }
+        assert!(Instant::now() < end, "waited {limit:?} for {what}");
+        std::thread::sleep(Duration::from_millis(50));
     }
-    let cache = match (std::env::var_os("TOFT_TEST_CACHE"), std::env::var_os("XDG_CACHE_HOME")) {
-        (Some(dir), _) => PathBuf::from(dir),
-        (None, Some(dir)) => PathBuf::from(dir).join("toft-tests"),
-        (None, None) => PathBuf::from(std::env::var_os("HOME").unwrap_or_default()).join(".cache/toft-tests"),
-    };
-    let path = cache.join(name).join("bin").join(name);
-    assert!(path.exists(), "this test needs a real {name}, and {} is not there: run {script}", path.display());
-    path
+}
+
+/// The program that a fetch script brings (it honours BITCOIND_EXE and OTS_EXE) and prints the path of.
+pub fn program(script: &'static str) -> PathBuf {
+    static PROGRAMS: Mutex<BTreeMap<&'static str, PathBuf>> = Mutex::new(BTreeMap::new());
+    PROGRAMS.lock().unwrap_or_else(PoisonError::into_inner).entry(script).or_insert_with(|| fetch(script)).clone()
 }

@@ -25,7 +25,7 @@ pub fn verify(node: &Bitcoind, data: &[u8], proof: &[u8]) -> Answer {
     let (file, ots) = (dir.path().join("data"), dir.path().join("proof.ots"));
     std::fs::write(&file, data).expect("writes");
     std::fs::write(&ots, proof).expect("writes");
-    let output = Command::new(super::program("ots", "OTS_EXE", "scripts/fetch-ots"))
+    let output = Command::new(super::program("fetch-ots"))
         .args(["--no-cache", "--btc-regtest", "--bitcoin-node", &node.url_with_credentials(), "verify", "-f"])
         .args([&file, &ots])
         .output()
