@@ -53,13 +53,23 @@ pub struct Past {
 
 impl Past {
     pub fn of(tenant: &Signer) -> Self {
-        Self { tenant: tenant.did().into(), kept: Vec::new(), position: 0 }
+        Self::new(tenant.did())
     }
 
-    /// Sends a message through the whole way; the reply as clients see it.
+    pub fn new(tenant: &str) -> Self {
+        Self { tenant: tenant.into(), kept: Vec::new(), position: 0 }
+    }
+
+    /// Sends a message through the whole way; the reply as clients see it, and `data`: the CID of the data.
     pub fn send(&mut self, json: Result<Value, Refusal>, data: Option<&[u8]>) -> Value {
         match self.process(json.expect("was made"), data) {
-            Ok(reply) => reply.to_json(),
+            Ok(reply) => {
+                let mut json = reply.to_json();
+                if let Some((_, cid, _)) = reply.data {
+                    json["data"] = cid.to_string().into();
+                }
+                json
+            }
             Err(Stop::Refusal(Refusal { code, detail })) => json!({"status": {"code": code, "detail": detail}}),
             Err(Stop::Fault(fault)) => panic!("{fault:#}"),
         }
@@ -85,7 +95,7 @@ impl Past {
         let change = decide(&message, &given, self, "")?;
         let status = change.status;
         self.apply(change, data);
-        Ok(Reply { code: status, detail: String::new(), body: Default::default(), data: None })
+        Ok(Reply { code: status, detail: if status == 204 { "No Content" } else { "Accepted" }.into(), body: Default::default(), data: None })
     }
 
     fn apply(&mut self, change: Change, data: Option<&[u8]>) {

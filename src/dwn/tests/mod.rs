@@ -8,6 +8,7 @@ mod protocols;
 mod queries;
 mod records;
 mod refusals;
+mod vectors;
 
 /// A plain text note of one's own.
 fn note<'a>() -> Write<'a> {
