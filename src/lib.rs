@@ -4,6 +4,8 @@
 
 // what things are called
 pub mod cid;
+pub mod metrics;
+pub mod task;
 
 // what is allowed
 pub mod dwn;
