@@ -10,10 +10,12 @@
 pub const INLINE_MAX: u64 = 30_000;
 
 mod change;
+mod index;
 mod refusal;
 mod view;
 
 pub use change::{Change, Subject};
+pub use index::index_values;
 pub use refusal::{Fault, Refusal, Stop};
 pub use view::{
     Cond, Cursor, Direction, Event, EventFilter, Filter, IndexValue, Page, Record, Select, SortBy, Stored, View,

@@ -1,17 +1,63 @@
 //! The store: an append-only log that is the truth and an index that is rebuilt from it.
 //!
-//! INTERFACE SKETCH: other modules are written against these signatures.
+//! A change is made by [`Store::commit`]: a decision runs under the one writer, its message is appended to the
+//! log with what the index must know of it, made durable with one fdatasync for all that were waiting, applied to
+//! the index as one batch, and then answered. The log is at once the write-ahead log, the event log, the feed
+//! that followers read ([`Store::entries`]) and the backup that the index is rebuilt from.
+//!
+//! Who owns what: `writer` is a thread and owns the end of the log; `index` is the only file that knows sled;
+//! a checkpointer thread hands the index to the operating system every half second. Reading is done on the
+//! caller's thread and may block on the disk. A directory is held by one process: a second open is refused.
+//!
+//! What may be lost: nothing that was acknowledged, by a crash or by damage to the index. Damage to the log
+//! itself is found by checksums, named in [`Store::degraded`], and never passed over in silence.
+//!
+//! What it does not do: judge messages (`dwn` does), hold blocks (`blocks` does), or forget. A message that is
+//! removed and data that is superseded leave the index in the same batch, so they are no longer readable through
+//! their record, served or public; their bytes stay in the log and in the block files until collection, which is
+//! work of a later issue.
+
+mod frame;
+mod index;
+mod keys;
+mod log;
+mod pending;
+mod query;
+mod recover;
+mod rows;
+mod view;
+mod writer;
+
+#[cfg(test)]
+mod tests;
 
 use crate::{
     cid::{Cid, Digest},
     dwn::{Change, Fault, Stop, View},
 };
+use anyhow::{Context as _, anyhow, bail};
 use bytes::Bytes;
-use std::path::Path;
-use tokio::sync::watch;
+use frame::Frame;
+use index::Index;
+use log::{Damage, Log, Read};
+use std::{
+    fs::{self, File, TryLockError},
+    path::Path,
+    sync::{Arc, Mutex, PoisonError, mpsc as std_mpsc},
+    thread::{self, JoinHandle},
+    time::Duration,
+};
+use tokio::sync::{mpsc, oneshot, watch};
 
 /// A place in the log: the number of bytes before the frame that starts there. Grows, never reused.
 pub type Position = u64;
+
+/// Pause between two flushes of the index: what a crash leaves to be applied again is at most this much writing.
+const CHECKPOINT_EVERY: Duration = Duration::from_millis(500);
+/// Bytes of messages after which [`Store::entries`] returns what it has, whatever was asked for.
+const ENTRIES_BYTES: u64 = 8 << 20;
+/// Reasons kept by [`Health`]; damage beyond that needs no more words.
+const REASONS_MAX: usize = 64;
 
 #[derive(Debug, Clone, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields, default)]
@@ -31,7 +77,7 @@ impl Default for Config {
 /// Where the bytes of a block lie.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Place {
-    /// Inside a frame of the log (data of up to `dwn::INLINE_MAX` bytes).
+    /// Inside the frame of the log that begins at `at` (data of up to `dwn::INLINE_MAX` bytes).
     Log { at: u64, len: u32 },
     /// In a pack segment.
     Pack { segment: u32, at: u64, len: u32 },
@@ -47,7 +93,7 @@ pub struct Data {
     pub size: u64,
     /// Up to `dwn::INLINE_MAX` bytes: the data itself, written into the log frame, in no block file.
     pub inline: Option<Bytes>,
-    /// Every block of the DAG with its place, durable already.
+    /// Every block of the DAG with its place, durable already. Empty for inline data.
     pub blocks: Vec<(Digest, Place)>,
 }
 
@@ -60,60 +106,318 @@ pub enum Entry {
     State { position: Position, next: Position },
 }
 
-/// Handle to the store; cheap to clone.
+impl Entry {
+    /// Where to read on.
+    pub fn next(&self) -> Position {
+        match self {
+            Entry::Message { next, .. } | Entry::State { next, .. } => *next,
+        }
+    }
+}
+
+/// Counters, kept with every batch.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Stats {
+    /// Latest states of records.
+    pub records: u64,
+    /// Messages kept.
+    pub messages: u64,
+    /// Blocks that have a place.
+    pub blocks: u64,
+    /// Bytes of data that records hold; data held by two records counts twice.
+    pub bytes: u64,
+}
+
+/// Handle to the store; cheap to clone. When the last one is dropped, the writer finishes what is queued, the
+/// index is flushed and the directory is free again.
 #[derive(Debug, Clone)]
-pub struct Store {}
+pub struct Store(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    index: Arc<Index>,
+    log: Log,
+    tail: watch::Receiver<Position>,
+    stats: Arc<Mutex<Stats>>,
+    health: Arc<Health>,
+    /// Taken when the store closes: the writer ends when its queue does.
+    jobs: Option<mpsc::Sender<Job>>,
+    writer: Option<JoinHandle<()>>,
+    checkpoint: Option<(std_mpsc::Sender<()>, JoinHandle<()>)>,
+    /// Declared last: the directory is freed when all else is closed.
+    _lock: File,
+}
+
+use writer::Job;
 
 impl Store {
-    pub fn open(_dir: &Path, _config: &Config) -> Result<Self, Fault> {
-        unimplemented!()
+    /// Opens, checks and if need be repairs the store in `dir`.
+    pub fn open(dir: &Path, config: &Config) -> Result<Self, Fault> {
+        fs::create_dir_all(dir).with_context(|| format!("creating {}", dir.display()))?;
+        let lock = lock(&dir.join("lock"))?;
+        let health = Arc::new(Health::default());
+        let recover::Opened { log, appender, index, end } =
+            recover::open(dir, config, &health).with_context(|| format!("opening the store in {}", dir.display()))?;
+        let index = Arc::new(index);
+        let stats = index.get(&keys::meta("stats"))?.map_or(Ok(Stats::default()), |bytes| Stats::decode(&bytes))?;
+        let stats = Arc::new(Mutex::new(stats));
+        let (tail_sender, tail) = watch::channel(end);
+        let (jobs, queue) = mpsc::channel(writer::QUEUE_MAX);
+        let writer = writer::Writer {
+            index: index.clone(),
+            log: log.clone(),
+            appender,
+            tail: tail_sender,
+            stats: stats.clone(),
+            health: health.clone(),
+            poisoned: None,
+        };
+        let writer = thread::Builder::new().name("store-writer".into()).spawn(move || writer.run(queue))?;
+        let checkpoint = checkpointer(index.clone(), health.clone())?;
+        Ok(Self(Arc::new(Inner {
+            index,
+            log,
+            tail,
+            stats,
+            health,
+            jobs: Some(jobs),
+            writer: Some(writer),
+            checkpoint: Some(checkpoint),
+            _lock: lock,
+        })))
     }
 
-    /// A snapshot of one tenant's past.
-    pub fn view(&self, _tenant: &str) -> Box<dyn View + Send> {
-        unimplemented!()
+    /// One tenant's past. Every call on it sees one state of the index; two calls may see two.
+    pub fn view(&self, tenant: &str) -> Box<dyn View + Send> {
+        Box::new(view::Snapshot::new(self.0.index.clone(), self.0.log.clone(), tenant))
     }
 
     /// Runs `decide` under the one writer and makes its change durable: resolves after fdatasync and index.
-    pub async fn commit<F>(&self, _tenant: &str, _data: Option<Data>, _decide: F) -> Result<Change, Stop>
+    ///
+    /// The view `decide` gets includes what the running group has decided before it. A [`Stop`] it returns is the
+    /// answer; if it panics, the answer is a fault. `decide` may be called more than once.
+    pub async fn commit<F>(&self, tenant: &str, data: Option<Data>, decide: F) -> Result<Change, Stop>
     where
         F: FnMut(&dyn View) -> Result<Change, Stop> + Send + 'static,
     {
-        unimplemented!()
+        let (reply, answer) = oneshot::channel();
+        self.ask(Job::Commit { tenant: tenant.to_owned(), data, decide: Box::new(decide), reply }).await?;
+        answer.await.map_err(|_| Stop::Fault(anyhow!("the writer has ended")))?
     }
 
     /// End of what is durable; followers wait on it.
     pub fn tail(&self) -> watch::Receiver<Position> {
-        unimplemented!()
+        self.0.tail.clone()
     }
 
-    /// Entries from `from` on (0: the first), at most `max`, only durable ones.
-    pub fn entries(&self, _from: Position, _max: usize) -> Result<Vec<Entry>, Fault> {
-        unimplemented!()
+    /// Entries from `from` on (0: the first), at most `max`, only durable ones. Fewer than `max` does not mean
+    /// that there are no more: compare [`Entry::next`] with the tail. Past a damaged stretch it goes on behind it.
+    pub fn entries(&self, from: Position, max: usize) -> Result<Vec<Entry>, Fault> {
+        let end = *self.0.tail.borrow();
+        let mut found = Vec::new();
+        let mut at = from;
+        while at < end && found.len() < max && at - from < ENTRIES_BYTES {
+            match self.0.log.read(at)? {
+                Read::Frame { frame, next } => {
+                    found.push(entry(at, next, frame)?);
+                    at = next;
+                }
+                Read::End => break,
+                Read::Bad(why) => {
+                    let next = self.0.log.resync(at)?.unwrap_or(end).min(end);
+                    self.0.health.degrade(Damage { from: at, to: next, why }.to_string());
+                    at = next;
+                }
+            }
+        }
+        Ok(found)
     }
 
     /// State of another module, by key. Keys begin with the module's name: `anchor/…`, `sync/…`.
-    pub fn state(&self, _key: &[u8]) -> Result<Option<Bytes>, Fault> {
-        unimplemented!()
+    pub fn state(&self, key: &[u8]) -> Result<Option<Bytes>, Fault> {
+        Ok(self.0.index.get(&keys::state(key))?.map(Bytes::from))
     }
 
     /// All state whose key begins with `prefix`, in key order.
-    pub fn states(&self, _prefix: &[u8]) -> Result<Vec<(Bytes, Bytes)>, Fault> {
-        unimplemented!()
+    pub fn states(&self, prefix: &[u8]) -> Result<Vec<(Bytes, Bytes)>, Fault> {
+        let from = keys::state(prefix);
+        let _steady = self.0.index.steady();
+        self.0
+            .index
+            .scan(&from, &keys::after(from.clone()), false)
+            .map(|pair| pair.map(|(key, value)| (Bytes::from(key).slice(1..), Bytes::from(value))))
+            .collect()
     }
 
     /// Sets (or with `None` removes) state, atomically and durably: it goes through the log like a message.
-    pub async fn put_state(&self, _changes: Vec<(Vec<u8>, Option<Vec<u8>>)>) -> Result<(), Fault> {
-        unimplemented!()
+    pub async fn put_state(&self, changes: Vec<(Vec<u8>, Option<Vec<u8>>)>) -> Result<(), Fault> {
+        let (reply, answer) = oneshot::channel();
+        self.ask(Job::State { changes, reply }).await?;
+        answer.await.context("the writer has ended")?
     }
 
     /// Where a block lies, if a record of any tenant holds it.
-    pub fn block(&self, _digest: &Digest) -> Result<Option<Place>, Fault> {
-        unimplemented!()
+    pub fn block(&self, digest: &Digest) -> Result<Option<Place>, Fault> {
+        let _steady = self.0.index.steady();
+        let mut held = false;
+        self.holders(digest, |_, _| {
+            held = true;
+            false
+        })?;
+        if held { self.place(digest) } else { Ok(None) }
     }
 
     /// Does a published latest-state record of any tenant hold this block (so that anyone may have it)?
-    pub fn block_is_public(&self, _digest: &Digest) -> Result<bool, Fault> {
-        unimplemented!()
+    pub fn block_is_public(&self, digest: &Digest) -> Result<bool, Fault> {
+        let _steady = self.0.index.steady();
+        let mut public = false;
+        self.holders(digest, |_, published| {
+            public |= published;
+            !public
+        })?;
+        Ok(public)
+    }
+
+    /// The records that hold a block, as tenant and recordId, at most `max`: whom to ask whether a peer may read it.
+    pub fn block_records(&self, digest: &Digest, max: usize) -> Result<Vec<(String, String)>, Fault> {
+        let _steady = self.0.index.steady();
+        let mut found = Vec::new();
+        self.holders(digest, |holder, _| {
+            if found.len() < max {
+                found.push(holder.to_vec());
+            }
+            found.len() < max
+        })?;
+        found.iter().map(|holder| self.holder(holder)).collect()
+    }
+
+    /// Counters as of the last batch.
+    pub fn stats(&self) -> Stats {
+        *self.0.stats.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What is wrong, in sentences for the operator; empty when all is well.
+    pub fn degraded(&self) -> Vec<String> {
+        self.0.health.reasons()
+    }
+
+    /// Where a block lies, whether or not a record still holds it.
+    pub(crate) fn place(&self, digest: &Digest) -> Result<Option<Place>, Fault> {
+        self.0.index.get(&keys::block(digest))?.map(|bytes| rows::decode_place(&bytes)).transpose()
+    }
+
+    /// The data inside the frame at `at` ([`Place::Log`]).
+    pub(crate) fn inline(&self, at: Position) -> Result<Bytes, Fault> {
+        let message = self.0.log.message(at)?;
+        let data = message.inline.as_ref().with_context(|| format!("the log frame at {at} holds no data"))?;
+        Ok(Bytes::copy_from_slice(data))
+    }
+
+    /// Calls `each` with every reference (tenant and record, published) to a root that holds the block, until it
+    /// says no.
+    fn holders(&self, block: &Digest, mut each: impl FnMut(&[u8], bool) -> bool) -> Result<(), Fault> {
+        let roots = keys::roots(block);
+        for pair in self.0.index.scan(&roots, &keys::after(roots.clone()), false) {
+            let (key, _) = pair?;
+            let root: Digest = *key.last_chunk().context("an index key of a block is too short")?;
+            let references = keys::references(&root);
+            for pair in self.0.index.scan(&references, &keys::after(references.clone()), false) {
+                let (key, published) = pair?;
+                let holder = key.get(references.len()..).unwrap_or_default();
+                if !each(holder, published == [1]) {
+                    return Ok(());
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn holder(&self, reference: &[u8]) -> Result<(String, String), Fault> {
+        let (number, record) = reference.split_first_chunk().context("a reference to data is too short")?;
+        let tenant = self.0.index.get(&keys::tenant(u32::from_be_bytes(*number)))?;
+        let tenant = tenant.context("a reference to data names an unknown tenant")?;
+        Ok((String::from_utf8(tenant)?, String::from_utf8(record.to_vec())?))
+    }
+
+    async fn ask(&self, job: Job) -> Result<(), Fault> {
+        let jobs = self.0.jobs.as_ref().context("the store is closing")?;
+        jobs.send(job).await.map_err(|_| anyhow!("the writer has ended"))
+    }
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        drop(self.jobs.take());
+        if let Some(writer) = self.writer.take()
+            // A decision may hold the last handle; then the writer itself is here, and ends next.
+            && writer.thread().id() != thread::current().id()
+            && writer.join().is_err()
+        {
+            tracing::error!("the store's writer panicked");
+        }
+        if let Some((stop, checkpoint)) = self.checkpoint.take() {
+            drop(stop);
+            if checkpoint.join().is_err() {
+                tracing::error!("the store's checkpointer panicked");
+            }
+        }
+    }
+}
+
+fn entry(position: Position, next: Position, frame: Frame) -> Result<Entry, Fault> {
+    let Frame::Message(message) = frame else { return Ok(Entry::State { position, next }) };
+    let cid = message.cid();
+    let data = message.data.as_ref().map(|info| Ok::<_, Fault>((info.root()?, info.size))).transpose()?;
+    let frame::Message { tenant, message, .. } = *message;
+    Ok(Entry::Message { position, next, tenant, cid, message: Bytes::from(message.into_vec()), data })
+}
+
+/// Takes the lock that keeps a second process, or a second open in this one, away.
+fn lock(path: &Path) -> Result<File, Fault> {
+    let file = File::options().create(true).truncate(false).write(true).open(path);
+    let file = file.with_context(|| format!("opening {}", path.display()))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => {
+            bail!("another process has this store open ({} is locked); stop it first", path.display())
+        }
+        Err(TryLockError::Error(error)) => Err(error).with_context(|| format!("locking {}", path.display())),
+    }
+}
+
+type Checkpointer = (std_mpsc::Sender<()>, JoinHandle<()>);
+
+/// Flushes the index at intervals until its sender is dropped.
+fn checkpointer(index: Arc<Index>, health: Arc<Health>) -> Result<Checkpointer, Fault> {
+    let (stop, stopped) = std_mpsc::channel::<()>();
+    let handle = thread::Builder::new().name("store-checkpoint".into()).spawn(move || {
+        while let Err(std_mpsc::RecvTimeoutError::Timeout) = stopped.recv_timeout(CHECKPOINT_EVERY) {
+            if let Err(error) = index.flush() {
+                health.degrade(format!("flushing the index: {error:#}"));
+            }
+        }
+    })?;
+    Ok((stop, handle))
+}
+
+/// What is wrong with the store.
+#[derive(Debug, Default)]
+struct Health(Mutex<Vec<String>>);
+
+impl Health {
+    /// Says it in the operator's log and keeps it, once.
+    fn degrade(&self, reason: String) {
+        let mut reasons = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if reasons.contains(&reason) {
+            return;
+        }
+        tracing::error!("the store is degraded: {reason}");
+        if reasons.len() < REASONS_MAX {
+            reasons.push(reason);
+        }
+    }
+
+    fn reasons(&self) -> Vec<String> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }

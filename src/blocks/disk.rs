@@ -1,0 +1,269 @@
+//! Blocks on disk: large ones as files, small ones in packs.
+//!
+//! A file is named by its digest: `files/<xx>/<yy>/<base32 multihash>`, written beside (`tmp/`), made durable, then
+//! renamed, so a file under its name is whole. A pack is a sequence of `[length u32][digest 32][bytes][crc32c u32]`,
+//! appended to under a lock; where a block lies in it stands in the index. What a crash leaves (files and pack
+//! bytes that no record names, never the other way round) is waste, for a collection to come.
+
+use crate::{
+    cid::{self, Digest},
+    dwn::Fault,
+    store::Place,
+};
+use anyhow::{Context as _, ensure};
+use std::{
+    collections::BTreeSet,
+    fs::{self, File},
+    io::Write as _,
+    os::unix::fs::FileExt as _,
+    path::{Path, PathBuf},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
+/// Blocks of at least this many bytes are files. Below, a file's inode and two fsyncs cost more than its bytes.
+pub(super) const FILE_MIN: usize = 64 << 10;
+/// Bytes after which a pack is sealed: what a collection rewrites in one go.
+const PACK_MAX: u64 = 256 << 20;
+/// Bytes around a block in a pack.
+const PACK_HEAD: u64 = 4 + 32;
+const PACK_FOOT: u64 = 4;
+
+#[derive(Debug)]
+pub(super) struct Disk {
+    dir: PathBuf,
+    names: AtomicU64,
+    pack: Mutex<Option<Pack>>,
+}
+
+/// The pack that is being written.
+#[derive(Debug)]
+struct Pack {
+    segment: u32,
+    file: Arc<File>,
+    end: u64,
+}
+
+/// What one stage has written and must make durable before a commit may name it.
+#[derive(Debug, Default)]
+pub(super) struct Touched {
+    dirs: BTreeSet<PathBuf>,
+    packs: Vec<(u32, Arc<File>)>,
+}
+
+impl Disk {
+    /// Opens the blocks in `dir` and sweeps what unfinished stages have left.
+    pub fn open(dir: &Path) -> Result<Self, Fault> {
+        for sub in ["files", "packs", "tmp"] {
+            let path = dir.join(sub);
+            fs::create_dir_all(&path).with_context(|| format!("creating {}", path.display()))?;
+        }
+        let tmp = dir.join("tmp");
+        for entry in fs::read_dir(&tmp).with_context(|| format!("listing {}", tmp.display()))? {
+            let path = entry?.path();
+            fs::remove_file(&path).with_context(|| format!("removing {}", path.display()))?;
+        }
+        Ok(Self { dir: dir.to_owned(), names: AtomicU64::new(0), pack: Mutex::new(None) })
+    }
+
+    /// Writes a block that is not here yet, or is damaged here. Durable after [`Disk::sync`].
+    pub fn write(&self, digest: &Digest, bytes: &[u8], touched: &mut Touched) -> Result<Place, Fault> {
+        if bytes.len() >= FILE_MIN {
+            self.write_file(digest, bytes, touched)
+        } else {
+            self.append(digest, bytes, touched)
+        }
+    }
+
+    /// Makes what was written durable.
+    pub fn sync(&self, touched: Touched) -> Result<(), Fault> {
+        for (segment, pack) in touched.packs {
+            pack.sync_data().with_context(|| format!("making pack {segment} durable"))?;
+        }
+        for dir in touched.dirs {
+            sync_dir(&dir)?;
+        }
+        Ok(())
+    }
+
+    /// The bytes at a place of a block, unverified; an error if they are not all there.
+    pub fn read(&self, digest: &Digest, place: Place) -> Result<Vec<u8>, Fault> {
+        let (path, at, len) = match place {
+            Place::File { len } => (self.file(digest), 0, len),
+            Place::Pack { segment, at, len } => (self.pack_path(segment), at, len),
+            Place::Log { at, .. } => anyhow::bail!("the block lies in the log at {at}, not among the block files"),
+        };
+        let file = File::open(&path).with_context(|| format!("opening {}", path.display()))?;
+        let mut bytes = vec![0; len as usize];
+        file.read_exact_at(&mut bytes, at)
+            .with_context(|| format!("reading {len} bytes at {at} of {}", path.display()))?;
+        Ok(bytes)
+    }
+
+    fn write_file(&self, digest: &Digest, bytes: &[u8], touched: &mut Touched) -> Result<Place, Fault> {
+        let place = Place::File { len: u32::try_from(bytes.len())? };
+        let path = self.file(digest);
+        let shard = path.parent().context("a block file lies in a directory")?;
+        touched.dirs.insert(shard.to_owned());
+        // A file under its name was whole once. Is it still?
+        if fs::read(&path).is_ok_and(|found| found == bytes) {
+            return Ok(place);
+        }
+        self.make_shard(shard, touched)?;
+        let tmp = Tmp(self.dir.join("tmp").join(format!("{}", self.names.fetch_add(1, Ordering::Relaxed))));
+        let mut file = File::create(&tmp.0).with_context(|| format!("creating {}", tmp.0.display()))?;
+        file.write_all(bytes).with_context(|| format!("writing {}", tmp.0.display()))?;
+        file.sync_data().with_context(|| format!("making {} durable", tmp.0.display()))?;
+        fs::rename(&tmp.0, &path).with_context(|| format!("renaming a block to {}", path.display()))?;
+        Ok(place)
+    }
+
+    /// Creates `files/xx/yy`; the directories above, whose entries are new, must become durable too.
+    fn make_shard(&self, shard: &Path, touched: &mut Touched) -> Result<(), Fault> {
+        if shard.exists() {
+            return Ok(());
+        }
+        fs::create_dir_all(shard).with_context(|| format!("creating {}", shard.display()))?;
+        touched.dirs.extend(shard.ancestors().skip(1).take(2).map(Path::to_owned));
+        Ok(())
+    }
+
+    fn append(&self, digest: &Digest, bytes: &[u8], touched: &mut Touched) -> Result<Place, Fault> {
+        let mut entry = Vec::with_capacity(bytes.len() + 40);
+        let len = u32::try_from(bytes.len())?;
+        entry.extend_from_slice(&len.to_be_bytes());
+        entry.extend_from_slice(digest);
+        entry.extend_from_slice(bytes);
+        let crc = crc32c::crc32c(&entry);
+        entry.extend_from_slice(&crc.to_be_bytes());
+
+        let mut slot = self.pack.lock().unwrap_or_else(PoisonError::into_inner);
+        let pack = match slot.take() {
+            Some(pack) if pack.end < PACK_MAX => pack,
+            Some(full) => self.new_pack(full.segment + 1)?,
+            None => self.last_pack()?,
+        };
+        let pack = slot.insert(pack);
+        let at = pack.end + PACK_HEAD;
+        pack.file.write_all_at(&entry, pack.end).with_context(|| format!("writing pack {}", pack.segment))?;
+        pack.end += entry.len() as u64;
+        if touched.packs.last().is_none_or(|(segment, _)| *segment != pack.segment) {
+            touched.packs.push((pack.segment, pack.file.clone()));
+        }
+        Ok(Place::Pack { segment: pack.segment, at, len })
+    }
+
+    /// The pack to continue after a start: the last one, if it ends with a whole block and has room.
+    fn last_pack(&self) -> Result<Pack, Fault> {
+        let dir = self.dir.join("packs");
+        let mut last = None;
+        for entry in fs::read_dir(&dir).with_context(|| format!("listing {}", dir.display()))? {
+            let path = entry?.path();
+            let number = path.file_stem().and_then(|s| s.to_str()).and_then(|s| s.parse::<u32>().ok());
+            last = last.max(number.filter(|_| path.extension().is_some_and(|e| e == "pack")));
+        }
+        let Some(segment) = last else { return self.new_pack(0) };
+        let path = self.pack_path(segment);
+        let file = File::options().read(true).write(true).open(&path);
+        let file = file.with_context(|| format!("opening {}", path.display()))?;
+        let length = file.metadata()?.len();
+        let whole = ends_whole(&file, length).with_context(|| format!("reading {}", path.display()))?;
+        if whole && length < PACK_MAX {
+            return Ok(Pack { segment, file: Arc::new(file), end: length });
+        }
+        self.new_pack(segment + 1)
+    }
+
+    fn new_pack(&self, segment: u32) -> Result<Pack, Fault> {
+        let path = self.pack_path(segment);
+        let file = File::options().read(true).write(true).create_new(true).open(&path);
+        let file = file.with_context(|| format!("creating {}", path.display()))?;
+        sync_dir(&self.dir.join("packs"))?;
+        Ok(Pack { segment, file: Arc::new(file), end: 0 })
+    }
+
+    fn file(&self, digest: &Digest) -> PathBuf {
+        let hex = hex::encode(&digest[..2]);
+        // The multihash in base32, without the CID's version and codec: one name for a block whatever names it.
+        let multihash = [&[cid::SHA2_256 as u8, 32], digest.as_slice()].concat();
+        self.dir.join("files").join(&hex[..2]).join(&hex[2..]).join(base32(&multihash))
+    }
+
+    fn pack_path(&self, segment: u32) -> PathBuf {
+        self.dir.join("packs").join(format!("{segment:08}.pack"))
+    }
+}
+
+/// A temporary file, removed if it has not been renamed.
+struct Tmp(PathBuf);
+
+impl Drop for Tmp {
+    fn drop(&mut self) {
+        if let Err(error) = fs::remove_file(&self.0)
+            && error.kind() != std::io::ErrorKind::NotFound
+        {
+            tracing::warn!("cannot remove {}: {error}", self.0.display());
+        }
+    }
+}
+
+/// Do the lengths in a pack lead exactly to its end? Otherwise a crash has cut a block, and a new pack is begun.
+fn ends_whole(file: &File, length: u64) -> Result<bool, Fault> {
+    let mut at = 0;
+    while at + PACK_HEAD + PACK_FOOT <= length {
+        let mut len = [0; 4];
+        file.read_exact_at(&mut len, at)?;
+        at += PACK_HEAD + PACK_FOOT + u64::from(u32::from_be_bytes(len));
+    }
+    Ok(at == length)
+}
+
+fn sync_dir(dir: &Path) -> Result<(), Fault> {
+    let opened = File::open(dir).with_context(|| format!("opening {}", dir.display()))?;
+    opened.sync_all().with_context(|| format!("making {} durable", dir.display()))
+}
+
+/// RFC 4648 base32, lower case, no padding: as in CID strings.
+fn base32(bytes: &[u8]) -> String {
+    const ALPHABET: &[u8; 32] = b"abcdefghijklmnopqrstuvwxyz234567";
+    let (mut buffer, mut bits) = (0_u32, 0);
+    let mut out = String::with_capacity(bytes.len().div_ceil(5) * 8);
+    let mut push = |value: u32| out.push(char::from(ALPHABET[(value & 31) as usize]));
+    for byte in bytes {
+        buffer = buffer << 8 | u32::from(*byte);
+        bits += 8;
+        while bits >= 5 {
+            bits -= 5;
+            push(buffer >> bits);
+        }
+        buffer &= (1 << bits) - 1;
+    }
+    if bits > 0 {
+        push(buffer << (5 - bits));
+    }
+    out
+}
+
+/// The bytes are those of the block, or an error that names it.
+pub(super) fn verified(digest: &Digest, bytes: Vec<u8>) -> Result<Vec<u8>, Fault> {
+    ensure!(
+        cid::digest(&bytes) == *digest,
+        "block {} is damaged: {} bytes on disk hash to something else",
+        cid::from_digest(cid::RAW, digest),
+        bytes.len()
+    );
+    Ok(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn base32_is_that_of_cids() {
+        let cid = cid::of(cid::RAW, b"x");
+        assert_eq!(format!("b{}", base32(&cid.to_bytes())), cid.to_string());
+    }
+}

@@ -1,0 +1,106 @@
+//! Data on its way in.
+
+use super::disk::Touched;
+use super::{Blocks, disk, unixfs};
+use crate::{
+    cid::{self, Cid, Digest},
+    dwn::{self, Fault},
+    store::{Data, Place},
+};
+use bytes::Bytes;
+use std::collections::HashSet;
+
+/// Data on its way in: nothing refers to it yet. Dropped, it leaves no temporary file; blocks it has already
+/// written stay as waste until collected, or until the same data comes again.
+///
+/// Memory: one chunk, and 40 bytes for each chunk before it.
+#[derive(Debug)]
+pub struct Stage {
+    blocks: Blocks,
+    chunk: Vec<u8>,
+    layout: unixfs::Layout,
+    writer: Writer,
+    size: u64,
+}
+
+#[derive(Debug)]
+struct Writer {
+    blocks: Blocks,
+    places: Vec<(Digest, Place)>,
+    seen: HashSet<Digest>,
+    touched: Touched,
+}
+
+impl Stage {
+    pub(super) fn new(blocks: Blocks) -> Self {
+        let writer =
+            Writer { blocks: blocks.clone(), places: Vec::new(), seen: HashSet::new(), touched: Touched::default() };
+        Self { blocks, chunk: Vec::new(), layout: unixfs::Layout::default(), writer, size: 0 }
+    }
+
+    /// Bytes taken so far.
+    pub fn size(&self) -> u64 {
+        self.size
+    }
+
+    /// Takes the next bytes of the data (blocking: call on a blocking thread).
+    pub fn push(&mut self, mut bytes: &[u8]) -> Result<(), Fault> {
+        self.size += bytes.len() as u64;
+        while !bytes.is_empty() {
+            // A full chunk is written only when more comes: until then it may be the whole file.
+            if self.chunk.len() == unixfs::CHUNK {
+                self.write_chunk()?;
+            }
+            let (now, later) = bytes.split_at(bytes.len().min(unixfs::CHUNK - self.chunk.len()));
+            self.chunk.extend_from_slice(now);
+            bytes = later;
+        }
+        Ok(())
+    }
+
+    /// All bytes are in: root CID, size, places; block files are durable when this returns.
+    pub fn finish(mut self) -> Result<Data, Fault> {
+        if self.size <= dwn::INLINE_MAX {
+            let root = cid::of(cid::RAW, &self.chunk);
+            return Ok(Data { root, size: self.size, inline: Some(Bytes::from(self.chunk)), blocks: Vec::new() });
+        }
+        self.write_chunk()?;
+        let Self { blocks, layout, mut writer, size, .. } = self;
+        let root = layout.finish(&mut |cid, bytes| writer.write(&cid, &bytes))?;
+        blocks.0.disk.sync(writer.touched)?;
+        Ok(Data { root, size, inline: None, blocks: writer.places })
+    }
+
+    fn write_chunk(&mut self) -> Result<(), Fault> {
+        let Self { chunk, layout, writer, .. } = self;
+        let leaf = layout.leaf(chunk, &mut |cid, bytes| writer.write(&cid, &bytes))?;
+        writer.write(&leaf, chunk)?;
+        chunk.clear();
+        Ok(())
+    }
+}
+
+impl Writer {
+    fn write(&mut self, cid: &Cid, bytes: &[u8]) -> Result<(), Fault> {
+        let Some(digest) = cid::sha256_of(cid) else { return Ok(()) };
+        if !self.seen.insert(digest) {
+            return Ok(());
+        }
+        let place = match self.present(&digest, bytes)? {
+            Some(place) => place,
+            None => self.blocks.0.disk.write(&digest, bytes, &mut self.touched)?,
+        };
+        self.places.push((digest, place));
+        Ok(())
+    }
+
+    /// Where the block lies already, whole. A place in the log does not count: it goes when the log is compacted.
+    fn present(&self, digest: &Digest, bytes: &[u8]) -> Result<Option<Place>, Fault> {
+        let Some(place @ Place::Pack { .. }) = self.blocks.0.store.place(digest)? else { return Ok(None) };
+        let found = self.blocks.0.disk.read(digest, place);
+        Ok(found.is_ok_and(|found| found == bytes).then_some(place))
+    }
+}
+
+// `disk::FILE_MIN` must lie below a chunk, or full chunks would go to packs.
+const _: () = assert!(disk::FILE_MIN < unixfs::CHUNK);

@@ -1,0 +1,325 @@
+//! UnixFS files as DAGs: building one in the layout of kubo and the JS SDK, and walking any. Pure: no I/O.
+//!
+//! [`Layout`] makes CIDv1 trees of raw leaves, [`CHUNK`] bytes each, [`LINKS`] links in a node, balanced; one leaf
+//! alone is the file. [`Walk`] reads every file that follows the format: CIDv0, leaves wrapped in DAG-PB, data in
+//! inner nodes, other chunk sizes and shapes. It believes nothing: the sizes that nodes declare must add up, which
+//! also bounds what a hostile DAG can make a walker do by the file size that its root declares.
+
+use crate::cid::{self, Cid};
+use bytes::Bytes;
+
+/// Bytes in a leaf.
+pub const CHUNK: usize = 262_144;
+/// Links in a node.
+pub const LINKS: usize = 174;
+/// Longest block that is read as a node or leaf: what kubo's Bitswap carries.
+pub const BLOCK_MAX: usize = 2 << 20;
+/// Deepest tree that is walked. Six levels of 174 links hold more than a zettabyte.
+pub const DEPTH_MAX: usize = 32;
+
+/// UnixFS types of a node that is part of a file.
+const RAW_DATA: u64 = 0;
+const FILE: u64 = 2;
+
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+pub enum Error {
+    #[error("the block does not parse as DAG-PB: {0}")]
+    Pb(&'static str),
+    #[error("the node is not part of a UnixFS file (type {0})")]
+    NotFile(u64),
+    #[error("the node's sizes do not add up")]
+    Sizes,
+    #[error("the file's tree is deeper than {DEPTH_MAX} nodes")]
+    Depth,
+    #[error("the block has {0} bytes, more than {BLOCK_MAX}")]
+    Long(usize),
+    #[error("codec 0x{0:x} is not one a UnixFS file is made of")]
+    Codec(u64),
+}
+
+/// A DAG-PB node of a UnixFS file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Node {
+    /// Bytes of the file that stand in the node itself, before those of its links.
+    pub data: Bytes,
+    /// Child and its `Tsize` (bytes of its whole DAG, as claimed).
+    pub links: Vec<(Cid, u64)>,
+    /// Bytes of the file under each link.
+    pub sizes: Vec<u64>,
+    /// Bytes of the file under the node.
+    pub filesize: u64,
+}
+
+/// A block of a tree under construction, and what a parent says of it.
+#[derive(Debug, Clone)]
+struct Child {
+    cid: Cid,
+    tsize: u64,
+    filesize: u64,
+}
+
+/// Builds the tree over leaves that come one by one.
+#[derive(Debug, Default)]
+pub struct Layout {
+    /// `levels[0]` are leaves without a parent, `levels[1]` nodes over leaves, and so on: each fewer than [`LINKS`].
+    levels: Vec<Vec<Child>>,
+}
+
+impl Layout {
+    /// Adds the next leaf. Nodes that are complete with it go to `emit`.
+    pub fn leaf<E>(&mut self, bytes: &[u8], emit: &mut impl FnMut(Cid, Vec<u8>) -> Result<(), E>) -> Result<Cid, E> {
+        let size = bytes.len() as u64;
+        let cid = cid::of(cid::RAW, bytes);
+        self.push(0, Child { cid, tsize: size, filesize: size }, emit)?;
+        Ok(cid)
+    }
+
+    /// All leaves are in: emits the remaining nodes and returns the root. Without a leaf: the empty leaf.
+    pub fn finish<E>(mut self, emit: &mut impl FnMut(Cid, Vec<u8>) -> Result<(), E>) -> Result<Cid, E> {
+        let mut level = 0;
+        loop {
+            let above = self.levels.iter().skip(level + 1).any(|l| !l.is_empty());
+            match self.levels.get_mut(level).map(std::mem::take) {
+                None => return Ok(cid::of(cid::RAW, &[])),
+                Some(mut children) if children.len() == 1 && !above => {
+                    return Ok(children.remove(0).cid);
+                }
+                Some(children) if children.is_empty() => {}
+                Some(children) => {
+                    let node = parent(&children, emit)?;
+                    self.push(level + 1, node, emit)?;
+                }
+            }
+            level += 1;
+        }
+    }
+
+    fn push<E>(
+        &mut self,
+        level: usize,
+        child: Child,
+        emit: &mut impl FnMut(Cid, Vec<u8>) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let mut next = Some((level, child));
+        while let Some((level, child)) = next.take() {
+            if self.levels.len() <= level {
+                self.levels.resize_with(level + 1, Vec::new);
+            }
+            if let Some(children) = self.levels.get_mut(level) {
+                children.push(child);
+                if children.len() == LINKS {
+                    let children = std::mem::take(children);
+                    next = Some((level + 1, parent(&children, emit)?));
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+fn parent<E>(children: &[Child], emit: &mut impl FnMut(Cid, Vec<u8>) -> Result<(), E>) -> Result<Child, E> {
+    let bytes = encode(children);
+    let cid = cid::of(cid::DAG_PB, &bytes);
+    let tsize = bytes.len() as u64 + children.iter().map(|c| c.tsize).sum::<u64>();
+    let filesize = children.iter().map(|c| c.filesize).sum();
+    emit(cid, bytes)?;
+    Ok(Child { cid, tsize, filesize })
+}
+
+/// A file node over `children`, in DAG-PB's one form: links first, each with its (empty) name, then the data.
+fn encode(children: &[Child]) -> Vec<u8> {
+    let mut out = Vec::new();
+    for child in children {
+        let mut link = Vec::new();
+        field(&mut link, 1, &child.cid.to_bytes());
+        field(&mut link, 2, &[]);
+        link.push(3 << 3);
+        varint(&mut link, child.tsize);
+        field(&mut out, 2, &link);
+    }
+    let mut file = vec![1 << 3, FILE as u8, 3 << 3];
+    varint(&mut file, children.iter().map(|c| c.filesize).sum());
+    for child in children {
+        file.push(4 << 3);
+        varint(&mut file, child.filesize);
+    }
+    field(&mut out, 1, &file);
+    out
+}
+
+fn field(out: &mut Vec<u8>, number: u8, bytes: &[u8]) {
+    out.push(number << 3 | 2);
+    varint(out, bytes.len() as u64);
+    out.extend_from_slice(bytes);
+}
+
+fn varint(out: &mut Vec<u8>, mut n: u64) {
+    while n >= 0x80 {
+        out.push(n as u8 | 0x80);
+        n >>= 7;
+    }
+    out.push(n as u8);
+}
+
+/// Parses a DAG-PB block as a node of a UnixFS file.
+pub fn node(block: &[u8]) -> Result<Node, Error> {
+    if block.len() > BLOCK_MAX {
+        return Err(Error::Long(block.len()));
+    }
+    let mut links = Vec::new();
+    let mut unixfs = None;
+    let mut fields = Fields(block);
+    while let Some(found) = fields.next()? {
+        match found {
+            (1, Field::Bytes(data)) if unixfs.is_none() => unixfs = Some(data),
+            (2, Field::Bytes(bytes)) => links.push(link(bytes)?),
+            _ => return Err(Error::Pb("a field that a node does not have")),
+        }
+    }
+    let file = file(unixfs.ok_or(Error::Pb("no UnixFS data"))?)?;
+    let declared = file.sizes.iter().try_fold(file.data.len() as u64, |sum, size| sum.checked_add(*size));
+    // A child of no bytes would let a small DAG repeat itself without end.
+    let empty_child = file.sizes.contains(&0);
+    if file.sizes.len() != links.len() || declared != Some(file.filesize) || empty_child {
+        return Err(Error::Sizes);
+    }
+    Ok(Node { links, ..file })
+}
+
+fn link(bytes: &[u8]) -> Result<(Cid, u64), Error> {
+    let (mut hash, mut tsize) = (None, 0);
+    let mut fields = Fields(bytes);
+    while let Some(found) = fields.next()? {
+        match found {
+            (1, Field::Bytes(cid)) => hash = Some(Cid::try_from(cid).map_err(|_| Error::Pb("a link's CID"))?),
+            (2, Field::Bytes(_)) => {}
+            (3, Field::Number(n)) => tsize = n,
+            _ => return Err(Error::Pb("a field that a link does not have")),
+        }
+    }
+    Ok((hash.ok_or(Error::Pb("a link without CID"))?, tsize))
+}
+
+/// Parses the UnixFS message of a node; its links are not known here.
+fn file(bytes: &[u8]) -> Result<Node, Error> {
+    let (mut kind, mut data, mut filesize, mut sizes) = (None, Bytes::new(), None, Vec::new());
+    let mut fields = Fields(bytes);
+    while let Some(found) = fields.next()? {
+        match found {
+            (1, Field::Number(n)) => kind = Some(n),
+            (2, Field::Bytes(d)) => data = Bytes::copy_from_slice(d),
+            (3, Field::Number(n)) => filesize = Some(n),
+            (4, Field::Number(n)) => sizes.push(n),
+            // Packed, as some writers have it.
+            (4, Field::Bytes(packed)) => {
+                let mut rest = Fields(packed);
+                while !rest.0.is_empty() {
+                    sizes.push(rest.varint()?);
+                }
+            }
+            // hashType, fanout, mode, mtime: nothing that a file's bytes depend on.
+            (5..=8, _) => {}
+            _ => return Err(Error::Pb("a field that UnixFS does not have")),
+        }
+    }
+    match kind {
+        Some(RAW_DATA | FILE) => {}
+        other => return Err(Error::NotFile(other.unwrap_or(u64::MAX))),
+    }
+    let filesize = filesize.unwrap_or(data.len() as u64);
+    Ok(Node { data, links: Vec::new(), sizes, filesize })
+}
+
+struct Fields<'a>(&'a [u8]);
+
+enum Field<'a> {
+    Number(u64),
+    Bytes(&'a [u8]),
+}
+
+impl<'a> Fields<'a> {
+    fn next(&mut self) -> Result<Option<(u64, Field<'a>)>, Error> {
+        if self.0.is_empty() {
+            return Ok(None);
+        }
+        let tag = self.varint()?;
+        let field = match tag & 7 {
+            0 => Field::Number(self.varint()?),
+            2 => {
+                let length = usize::try_from(self.varint()?).map_err(|_| Error::Pb("a length"))?;
+                let (bytes, rest) = self.0.split_at_checked(length).ok_or(Error::Pb("it ends early"))?;
+                self.0 = rest;
+                Field::Bytes(bytes)
+            }
+            // A fixed32: the nanoseconds of a UnixFS mtime, which stand inside bytes and are not read.
+            _ => return Err(Error::Pb("a field of an unexpected type")),
+        };
+        Ok(Some((tag >> 3, field)))
+    }
+
+    fn varint(&mut self) -> Result<u64, Error> {
+        let mut n = 0_u64;
+        for shift in (0..64).step_by(7) {
+            let (byte, rest) = self.0.split_first().ok_or(Error::Pb("it ends early"))?;
+            self.0 = rest;
+            n |= u64::from(byte & 0x7F) << shift;
+            if *byte < 0x80 {
+                return Ok(n);
+            }
+        }
+        Err(Error::Pb("a number that does not end"))
+    }
+}
+
+/// Walks a file depth-first: says which block comes next, takes it, gives out the file's bytes in order.
+#[derive(Debug, Clone)]
+pub struct Walk {
+    /// Blocks still to come, the next one last: CID, size of the file under it (unknown for the root), depth.
+    ahead: Vec<(Cid, Option<u64>, usize)>,
+    size: Option<u64>,
+}
+
+impl Walk {
+    pub fn new(root: Cid) -> Self {
+        Self { ahead: vec![(root, None, 0)], size: None }
+    }
+
+    /// The block needed next; `None` at the end.
+    pub fn wants(&self) -> Option<Cid> {
+        self.ahead.last().map(|(cid, ..)| *cid)
+    }
+
+    /// Blocks known to be needed, the next one first: what a fetcher may ask for ahead.
+    pub fn ahead(&self) -> impl Iterator<Item = &Cid> {
+        self.ahead.iter().rev().map(|(cid, ..)| cid)
+    }
+
+    /// Size of the file, known once the root was taken.
+    pub fn size(&self) -> Option<u64> {
+        self.size
+    }
+
+    /// Takes the block that [`Self::wants`] named, whose hash the caller has checked. Returns its share of the
+    /// file, which is empty for an inner node.
+    pub fn take(&mut self, block: Bytes) -> Result<Bytes, Error> {
+        let Some((cid, declared, depth)) = self.ahead.pop() else { return Ok(Bytes::new()) };
+        if block.len() > BLOCK_MAX {
+            return Err(Error::Long(block.len()));
+        }
+        let node = match cid.codec() {
+            cid::RAW => Node { filesize: block.len() as u64, data: block, links: Vec::new(), sizes: Vec::new() },
+            cid::DAG_PB => node(&block)?,
+            other => return Err(Error::Codec(other)),
+        };
+        if declared.is_some_and(|declared| declared != node.filesize) {
+            return Err(Error::Sizes);
+        }
+        if depth >= DEPTH_MAX && !node.links.is_empty() {
+            return Err(Error::Depth);
+        }
+        self.size.get_or_insert(node.filesize);
+        let children = node.links.iter().zip(&node.sizes).rev();
+        self.ahead.extend(children.map(|((cid, _), size)| (*cid, Some(*size), depth + 1)));
+        Ok(node.data)
+    }
+}

@@ -1,0 +1,245 @@
+//! What a frame of the log holds, and how it is laid out in bytes.
+//!
+//! A frame is a header of [`HEADER`] bytes and a payload. The header carries two checksums: its own, which
+//! covers the frame's position too (a frame copied elsewhere does not verify, and a search for intact frames
+//! after damage need not checksum megabytes for every chance match), and the payload's.
+//!
+//! ```text
+//! 0  magic "tft"  3  version  4  payload length u32  8  group u64  16  payload crc32c  20  header crc32c
+//! ```
+//!
+//! `group` is the position where the group of frames written with one fdatasync begins: everything before it
+//! was durable, and acknowledged, when this frame was written. At open that tells damage (an intact frame
+//! follows whose group begins later) from a write the power cut short (all that follows is of one group).
+
+use super::{Place, Position};
+use crate::{
+    cid::{self, Cid, Digest},
+    dwn::{Change, Fault, Subject},
+};
+use anyhow::{Context as _, bail, ensure};
+use serde::{Deserialize, Serialize};
+use serde_bytes::{ByteArray, ByteBuf};
+
+/// Bytes before the payload.
+pub(super) const HEADER: usize = 24;
+/// Longest payload. The longest real one names the blocks of a file: 45 bytes for every 256 KiB, so this is
+/// reached by a file of some 300 GB.
+pub(super) const PAYLOAD_MAX: u32 = 64 << 20;
+pub(super) const MAGIC: &[u8; 3] = b"tft";
+const VERSION: u8 = 1;
+/// Version of the payload's structure.
+const PAYLOAD_VERSION: u8 = 1;
+
+/// The payload of a frame.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) enum Frame {
+    Message(Box<Message>),
+    State(Vec<(ByteBuf, Option<ByteBuf>)>),
+}
+
+/// An accepted message with all that the index must know of it.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(super) struct Message {
+    pub tenant: String,
+    pub subject: About,
+    pub author: String,
+    pub latest: bool,
+    pub initial: bool,
+    pub cid: ByteArray<32>,
+    pub message: ByteBuf,
+    pub data: Option<DataInfo>,
+    pub inline: Option<ByteBuf>,
+    pub keeps_data: bool,
+    pub demotes: Vec<ByteArray<32>>,
+    pub removes: Vec<ByteArray<32>>,
+    pub blocks: Vec<(ByteArray<32>, StoredPlace)>,
+}
+
+/// [`Subject`] as it is stored.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) enum About {
+    Record(String),
+    Protocol(String),
+}
+
+/// A data CID and the number of bytes of the data.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct DataInfo {
+    root: ByteBuf,
+    pub size: u64,
+}
+
+/// [`Place`] as it is stored: kind, segment, offset, length.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct StoredPlace(pub u8, pub u32, pub u64, pub u32);
+
+#[derive(Serialize)]
+struct Payload<'a> {
+    v: u8,
+    frame: &'a Frame,
+}
+
+#[derive(Deserialize)]
+struct Version {
+    v: u8,
+}
+
+#[derive(Deserialize)]
+struct Whole {
+    frame: Frame,
+}
+
+impl DataInfo {
+    pub fn new(root: &Cid, size: u64) -> Self {
+        Self { root: ByteBuf::from(root.to_bytes()), size }
+    }
+
+    pub fn root(&self) -> Result<Cid, Fault> {
+        Cid::try_from(self.root.as_slice()).context("a data CID in the log does not parse")
+    }
+}
+
+impl From<Place> for StoredPlace {
+    fn from(place: Place) -> Self {
+        match place {
+            Place::Log { at, len } => Self(0, 0, at, len),
+            Place::Pack { segment, at, len } => Self(1, segment, at, len),
+            Place::File { len } => Self(2, 0, 0, len),
+        }
+    }
+}
+
+impl TryFrom<StoredPlace> for Place {
+    type Error = Fault;
+
+    fn try_from(StoredPlace(kind, segment, at, len): StoredPlace) -> Result<Self, Fault> {
+        Ok(match kind {
+            0 => Place::Log { at, len },
+            1 => Place::Pack { segment, at, len },
+            2 => Place::File { len },
+            other => bail!("a block is said to lie in a place of the unknown kind {other}"),
+        })
+    }
+}
+
+impl Message {
+    /// The frame of a change. `data` has been compared with the change.
+    pub fn new(change: &Change, data: Option<&super::Data>) -> Result<Self, Fault> {
+        let blocks = data.map(|d| d.blocks.iter().map(|(digest, place)| (ByteArray::new(*digest), (*place).into())));
+        Ok(Self {
+            tenant: change.tenant.clone(),
+            subject: match &change.subject {
+                Subject::Record(id) => About::Record(id.clone()),
+                Subject::Protocol(uri) => About::Protocol(uri.clone()),
+            },
+            author: change.author.clone(),
+            latest: change.latest,
+            initial: change.initial,
+            cid: ByteArray::new(message_digest(&change.cid)?),
+            message: ByteBuf::from(change.bytes.clone()),
+            data: change.data.as_ref().map(|(root, size)| DataInfo::new(root, *size)),
+            inline: data.and_then(|d| d.inline.as_ref()).map(|b| ByteBuf::from(b.to_vec())),
+            keeps_data: change.keeps_data,
+            demotes: digests(&change.demotes)?,
+            removes: digests(&change.removes)?,
+            blocks: blocks.into_iter().flatten().collect(),
+        })
+    }
+
+    pub fn cid(&self) -> Cid {
+        cid::from_digest(cid::DAG_CBOR, &self.cid)
+    }
+
+    pub fn json(&self) -> Result<serde_json::Value, Fault> {
+        cid::decode(&self.message).with_context(|| format!("message {} in the log", self.cid()))
+    }
+}
+
+/// The digest in a message's CID; messages are DAG-CBOR under sha2-256, always.
+pub(super) fn message_digest(cid: &Cid) -> Result<Digest, Fault> {
+    ensure!(cid.codec() == cid::DAG_CBOR, "{cid} is not the CID of a message: it is not DAG-CBOR");
+    cid::sha256_of(cid).with_context(|| format!("{cid} is not the CID of a message: it is not sha2-256"))
+}
+
+fn digests(cids: &[Cid]) -> Result<Vec<ByteArray<32>>, Fault> {
+    cids.iter().map(|cid| Ok(ByteArray::new(message_digest(cid)?))).collect()
+}
+
+/// Appends the frame to `out`, for `position`, in the group that begins at `group`.
+pub(super) fn encode(frame: &Frame, position: Position, group: Position, out: &mut Vec<u8>) -> Result<(), Fault> {
+    let start = out.len();
+    out.extend_from_slice(&[0; HEADER]);
+    serde_ipld_dagcbor::to_writer(&mut *out, &Payload { v: PAYLOAD_VERSION, frame }).context("encoding a log frame")?;
+    let length = u32::try_from(out.len() - start - HEADER).ok().filter(|l| *l <= PAYLOAD_MAX);
+    let Some(length) = length else {
+        out.truncate(start);
+        bail!("a log frame would be longer than {PAYLOAD_MAX} bytes: the record names too many blocks");
+    };
+    let crc = crc32c::crc32c(&out[start + HEADER..]);
+    let header = &mut out[start..start + HEADER];
+    header[..3].copy_from_slice(MAGIC);
+    header[3] = VERSION;
+    header[4..8].copy_from_slice(&length.to_be_bytes());
+    header[8..16].copy_from_slice(&group.to_be_bytes());
+    header[16..20].copy_from_slice(&crc.to_be_bytes());
+    let own = header_crc(position, header);
+    header[20..24].copy_from_slice(&own.to_be_bytes());
+    Ok(())
+}
+
+/// A header that verified.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Header {
+    pub length: u32,
+    pub group: Position,
+    pub crc: u32,
+}
+
+/// The header at `position`, or why it is none.
+pub(super) fn header(position: Position, bytes: &[u8; HEADER]) -> Result<Header, &'static str> {
+    let u32_at = |at: usize| u32::from_be_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]]);
+    if &bytes[..3] != MAGIC {
+        return Err("no frame begins here");
+    }
+    if header_crc(position, bytes) != u32_at(20) {
+        return Err("the frame's header does not match its checksum");
+    }
+    if bytes[3] != VERSION {
+        return Err("the frame has a version this toft does not know; a newer one wrote it");
+    }
+    let group = u64::from(u32_at(8)) << 32 | u64::from(u32_at(12));
+    Ok(Header { length: u32_at(4), group, crc: u32_at(16) })
+}
+
+fn header_crc(position: Position, header: &[u8]) -> u32 {
+    crc32c::crc32c_append(crc32c::crc32c(&position.to_be_bytes()), &header[..20])
+}
+
+/// The payload, parsed.
+pub(super) fn decode(payload: &[u8]) -> Result<Frame, Fault> {
+    let Version { v } = serde_ipld_dagcbor::from_slice(payload).context("a log frame's payload has no version")?;
+    ensure!(v == PAYLOAD_VERSION, "a log frame's payload has version {v}; this toft reads {PAYLOAD_VERSION}");
+    let Whole { frame } = serde_ipld_dagcbor::from_slice(payload).context("a log frame's payload does not parse")?;
+    Ok(frame)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_frame_comes_back_and_only_at_its_position() {
+        let frame = Frame::State(vec![(ByteBuf::from(b"a".to_vec()), None)]);
+        let mut out = vec![7];
+        encode(&frame, 100, 90, &mut out).expect("encodes");
+        let bytes: [u8; HEADER] = out[1..1 + HEADER].try_into().expect("a header");
+        let head = header(100, &bytes).expect("verifies");
+        assert_eq!((head.group, head.length as usize), (90, out.len() - 1 - HEADER));
+        assert!(header(101, &bytes).is_err());
+        let Frame::State(changes) = decode(&out[1 + HEADER..]).expect("decodes") else { panic!("a state frame") };
+        assert_eq!(changes, vec![(ByteBuf::from(b"a".to_vec()), None)]);
+    }
+}

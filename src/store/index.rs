@@ -1,0 +1,192 @@
+//! The index on disk: the only file that names sled.
+//!
+//! sled 0.34.7 is fast and not to be trusted with the only copy of anything: its `flush` is not an fsync, a
+//! flipped bit makes it panic when it opens, a truncated file opens empty. So it holds only what the log can
+//! rebuild, every batch carries the log position up to which it has been applied, and opening happens in a thread
+//! that may panic or hang without taking the node with it.
+
+use super::{Position, keys};
+use crate::dwn::Fault;
+use anyhow::{Context as _, anyhow};
+use std::{
+    collections::BTreeMap,
+    fs,
+    path::{Path, PathBuf},
+    sync::{
+        RwLock, RwLockReadGuard,
+        atomic::{AtomicBool, Ordering},
+        mpsc,
+    },
+    thread,
+    time::Duration,
+};
+
+/// How long sled may take to open before the index counts as damaged. A million records open in about 15 s here;
+/// the hang that was seen on a truncated file never ended.
+const OPEN_DEADLINE: Duration = Duration::from_secs(60);
+
+/// Key-value pairs in key order.
+pub(super) type Scan<'a> = Box<dyn Iterator<Item = Result<(Vec<u8>, Vec<u8>), Fault>> + 'a>;
+
+#[derive(Debug)]
+pub(super) struct Index {
+    db: sled::Db,
+    /// Held for reading while a call makes several reads that must agree, for writing while a batch is applied:
+    /// sled has no snapshots.
+    gate: RwLock<()>,
+    dirty: AtomicBool,
+    marker: PathBuf,
+    /// Declared after `db`, to be dropped after it.
+    _closing: Closing,
+}
+
+impl Index {
+    /// Opens the index in `dir`. An error means: damaged, set it aside.
+    pub fn open(dir: &Path, cache: u64) -> Result<Self, Fault> {
+        fs::create_dir_all(dir).with_context(|| format!("creating {}", dir.display()))?;
+        remove_half_snapshots(dir)?;
+        let _ = fs::remove_file(closed_marker(dir));
+        let (sender, receiver) = mpsc::channel();
+        let path = dir.to_owned();
+        thread::Builder::new().name("index-open".into()).spawn(move || {
+            // Nobody listens any more if the deadline has passed; then the tree is dropped here.
+            let _ = sender.send(std::panic::catch_unwind(|| {
+                sled::Config::new()
+                    .path(path)
+                    .cache_capacity(cache)
+                    .mode(sled::Mode::HighThroughput)
+                    .flush_every_ms(None)
+                    .open()
+            }));
+        })?;
+        let db = receiver
+            .recv_timeout(OPEN_DEADLINE)
+            .map_err(|_| anyhow!("sled did not open the index within {} s", OPEN_DEADLINE.as_secs()))?
+            .map_err(|_| anyhow!("sled panicked while opening the index"))?
+            .context("sled could not open the index")?;
+        Ok(Self {
+            db,
+            gate: RwLock::new(()),
+            dirty: AtomicBool::new(false),
+            marker: suspect_marker(dir),
+            _closing: Closing(dir.to_owned()),
+        })
+    }
+
+    /// While the guard lives, no batch is applied. Do not take it twice on one thread.
+    pub fn steady(&self) -> RwLockReadGuard<'_, ()> {
+        self.gate.read().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+
+    pub fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, Fault> {
+        self.checked(self.db.get(key)).map(|value| value.map(|v| v.to_vec()))
+    }
+
+    /// Pairs with `from` ≤ key < `to`, upwards or downwards.
+    pub fn scan(&self, from: &[u8], to: &[u8], reverse: bool) -> Scan<'_> {
+        if from >= to {
+            return Box::new(std::iter::empty());
+        }
+        let pairs = self.db.range(from..to);
+        let pair = |found| self.checked(found).map(|(k, v): (sled::IVec, sled::IVec)| (k.to_vec(), v.to_vec()));
+        if reverse { Box::new(pairs.rev().map(pair)) } else { Box::new(pairs.map(pair)) }
+    }
+
+    /// Applies puts and removals atomically. Not durable before [`Index::flush`], and it need not be.
+    pub fn apply(&self, changes: &BTreeMap<Vec<u8>, Option<Vec<u8>>>) -> Result<(), Fault> {
+        let mut batch = sled::Batch::default();
+        for (key, value) in changes {
+            match value {
+                Some(value) => batch.insert(key.as_slice(), value.as_slice()),
+                None => batch.remove(key.as_slice()),
+            }
+        }
+        let _nobody_reads = self.gate.write().unwrap_or_else(std::sync::PoisonError::into_inner);
+        self.checked(self.db.apply_batch(batch))?;
+        self.dirty.store(true, Ordering::Release);
+        Ok(())
+    }
+
+    /// Hands what was applied to the operating system, if there is anything new.
+    pub fn flush(&self) -> Result<(), Fault> {
+        if self.dirty.swap(false, Ordering::AcqRel) {
+            self.checked(self.db.flush())?;
+        }
+        Ok(())
+    }
+
+    /// The log position up to which the index has been applied.
+    pub fn applied(&self) -> Result<Option<Position>, Fault> {
+        self.number("applied")
+    }
+
+    pub fn version(&self) -> Result<Option<u64>, Fault> {
+        self.number("version")
+    }
+
+    fn number(&self, name: &str) -> Result<Option<u64>, Fault> {
+        let Some(bytes) = self.get(&keys::meta(name))? else { return Ok(None) };
+        Ok(Some(u64::from_be_bytes(bytes.as_slice().try_into().context("a number in the index is not 8 bytes")?)))
+    }
+
+    /// An error of sled while running: the next start builds the index anew instead of trusting it again.
+    fn checked<T>(&self, result: sled::Result<T>) -> Result<T, Fault> {
+        result.map_err(|error| {
+            if fs::write(&self.marker, error.to_string()).is_err() {
+                tracing::error!("cannot mark the index as damaged in {}", self.marker.display());
+            }
+            anyhow!(error).context("the index failed; restart the node and it will be rebuilt from the log")
+        })
+    }
+}
+
+impl Drop for Index {
+    fn drop(&mut self) {
+        if let Err(error) = self.flush() {
+            tracing::error!("closing the index: {error:#}; the next start will repeat the last writes from the log");
+        }
+    }
+}
+
+/// Notes, when sled has closed its files, how long its main file then is.
+#[derive(Debug)]
+struct Closing(PathBuf);
+
+impl Drop for Closing {
+    fn drop(&mut self) {
+        let noted = fs::metadata(self.0.join("db"))
+            .and_then(|found| fs::write(closed_marker(&self.0), found.len().to_string()));
+        if let Err(error) = noted {
+            tracing::warn!("cannot note that {} was closed in order: {error}", self.0.display());
+        }
+    }
+}
+
+/// Was the index in `dir` closed in order, and does it have the size it had then? Forgets it at once, so that the
+/// answer holds for one start only.
+pub(super) fn was_closed(dir: &Path) -> bool {
+    let path = closed_marker(dir);
+    let Ok(said) = fs::read_to_string(&path) else { return false };
+    let found = fs::metadata(dir.join("db")).map(|m| m.len().to_string());
+    fs::remove_file(&path).is_ok() && found.is_ok_and(|found| found == said)
+}
+
+fn closed_marker(dir: &Path) -> PathBuf {
+    dir.with_extension("closed")
+}
+
+/// The file that tells the next start that the index in `dir` has failed.
+pub(super) fn suspect_marker(dir: &Path) -> PathBuf {
+    dir.with_extension("suspect")
+}
+
+/// A crash while sled wrote a snapshot leaves `snap.….generating`, and sled then refuses to open (sled #1527).
+fn remove_half_snapshots(dir: &Path) -> Result<(), Fault> {
+    for entry in fs::read_dir(dir).with_context(|| format!("listing {}", dir.display()))? {
+        let path = entry?.path();
+        if path.extension().is_some_and(|e| e == "generating") {
+            fs::remove_file(&path).with_context(|| format!("removing {}", path.display()))?;
+        }
+    }
+    Ok(())
+}

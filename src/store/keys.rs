@@ -1,0 +1,335 @@
+//! The key spaces of the index and the encodings that keep order.
+//!
+//! One tree; the first byte of a key is its space. Integers are big-endian, so that they sort. `T` is a
+//! tenant's interned number. `docs/formats.md` has the table.
+
+use super::Position;
+use crate::{cid::Digest, dwn::IndexValue};
+
+/// Facts about the index itself.
+pub(super) const META: u8 = 0x00;
+/// T‖position → values of a latest state.
+const ROW: u8 = 0x01;
+/// T‖message digest → what is kept of a message.
+const MESSAGE: u8 = 0x02;
+/// T‖position → an event.
+const EVENT: u8 = 0x03;
+/// T‖recordId → a record.
+const RECORD: u8 = 0x04;
+/// T‖URI → position of the newest configuration.
+const PROTOCOL: u8 = 0x05;
+/// T‖family‖sort‖value‖sort value‖tie‖position → nothing: latest states by a property, in an order.
+const BY: u8 = 0x10;
+/// string → number.
+const NAME: u8 = 0x30;
+/// number → string, of tenants.
+const TENANT: u8 = 0x31;
+/// digest → place.
+const BLOCK: u8 = 0x50;
+/// block digest‖root digest → nothing.
+const ROOT: u8 = 0x51;
+/// root digest‖T‖recordId → published?
+const REFERENCE: u8 = 0x52;
+/// Other modules' state.
+const STATE: u8 = 0x60;
+
+/// Values longer than this are indexed by their beginning; whoever finds them compares the whole value.
+const VALUE_MAX: usize = 1024;
+/// Characters of a recordId, a segment of a contextId.
+const ID_LENGTH: usize = 59;
+
+/// By what a latest state is found. Numbers are stored: never reuse one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Family {
+    All = 0,
+    Protocol = 1,
+    ProtocolPath = 2,
+    Schema = 3,
+    Author = 4,
+    Recipient = 5,
+    Attester = 6,
+    Parent = 7,
+    Context = 8,
+    DataCid = 9,
+    Tag = 10,
+}
+
+/// Numbers are stored: never reuse one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Order {
+    DateCreated = 0,
+    MessageTimestamp = 1,
+    DatePublished = 2,
+}
+
+impl Order {
+    pub const EACH: [Order; 3] = [Order::DateCreated, Order::MessageTimestamp, Order::DatePublished];
+
+    pub fn property(self) -> &'static str {
+        match self {
+            Order::DateCreated => "dateCreated",
+            Order::MessageTimestamp => "messageTimestamp",
+            Order::DatePublished => "datePublished",
+        }
+    }
+}
+
+impl Family {
+    /// Is there an index of this family in this order? The wide families have all three; the narrow ones are
+    /// cheap to sort.
+    pub fn has(self, order: Order) -> bool {
+        matches!(self, Family::All | Family::Protocol | Family::ProtocolPath) || order == Order::DateCreated
+    }
+}
+
+pub(super) fn meta(name: &str) -> Vec<u8> {
+    [&[META], name.as_bytes()].concat()
+}
+
+pub(super) fn row(tenant: u32, position: Position) -> Vec<u8> {
+    of_position(ROW, tenant, position)
+}
+
+pub(super) fn event(tenant: u32, position: Position) -> Vec<u8> {
+    of_position(EVENT, tenant, position)
+}
+
+pub(super) fn message(tenant: u32, digest: &Digest) -> Vec<u8> {
+    of_tenant(MESSAGE, tenant, digest)
+}
+
+pub(super) fn record(tenant: u32, id: &str) -> Vec<u8> {
+    of_tenant(RECORD, tenant, id.as_bytes())
+}
+
+pub(super) fn protocol(tenant: u32, uri: &str) -> Vec<u8> {
+    of_tenant(PROTOCOL, tenant, uri.as_bytes())
+}
+
+pub(super) fn name(string: &str) -> Vec<u8> {
+    [&[NAME], string.as_bytes()].concat()
+}
+
+pub(super) fn tenant(number: u32) -> Vec<u8> {
+    of_tenant(TENANT, number, &[])
+}
+
+/// Prefix of all messages, of all tenants.
+pub(super) fn messages() -> Vec<u8> {
+    vec![MESSAGE]
+}
+
+pub(super) fn block(digest: &Digest) -> Vec<u8> {
+    [&[BLOCK], digest.as_slice()].concat()
+}
+
+/// Prefix of the roots that hold a block.
+pub(super) fn roots(block: &Digest) -> Vec<u8> {
+    [&[ROOT], block.as_slice()].concat()
+}
+
+pub(super) fn root(block: &Digest, root: &Digest) -> Vec<u8> {
+    [&[ROOT], block.as_slice(), root.as_slice()].concat()
+}
+
+/// Prefix of the records that hold a root.
+pub(super) fn references(root: &Digest) -> Vec<u8> {
+    [&[REFERENCE], root.as_slice()].concat()
+}
+
+pub(super) fn reference(root: &Digest, tenant: u32, record: &str) -> Vec<u8> {
+    [&[REFERENCE], root.as_slice(), &tenant.to_be_bytes(), record.as_bytes()].concat()
+}
+
+pub(super) fn state(key: &[u8]) -> Vec<u8> {
+    [&[STATE], key].concat()
+}
+
+/// Prefix of all entries of a family in an order.
+pub(super) fn by(tenant: u32, family: Family, order: Order) -> Vec<u8> {
+    let mut key = of_tenant(BY, tenant, &[family as u8, order as u8]);
+    key.reserve(120);
+    key
+}
+
+/// What follows the value in an index key: sort value, tie-break, position.
+pub(super) fn suffix(sort: &str, tie: &[u8], position: Position) -> Vec<u8> {
+    let mut out = Vec::with_capacity(sort.len() + tie.len() + 12);
+    text(&mut out, sort);
+    out.extend_from_slice(tie);
+    out.extend_from_slice(&position.to_be_bytes());
+    out
+}
+
+fn of_tenant(space: u8, tenant: u32, rest: &[u8]) -> Vec<u8> {
+    [&[space], tenant.to_be_bytes().as_slice(), rest].concat()
+}
+
+fn of_position(space: u8, tenant: u32, position: Position) -> Vec<u8> {
+    of_tenant(space, tenant, &position.to_be_bytes())
+}
+
+/// Appends a string so that bytes order as JavaScript orders strings, and no string's bytes begin another's.
+///
+/// JavaScript compares UTF-16 code units. That is the order of UTF-8 bytes but for one thing: characters above
+/// U+FFFF (lead bytes F0 to F4) come before U+E000 to U+FFFF (EE, EF). Moving those two lead bytes to FE and FF,
+/// which UTF-8 does not use, gives the order at no cost in space.
+pub(super) fn text(out: &mut Vec<u8>, s: &str) {
+    open_text(out, s);
+    out.extend_from_slice(&[0, 0]);
+}
+
+/// [`text`] without its end: a prefix of the text of every string that begins with `s`.
+pub(super) fn open_text(out: &mut Vec<u8>, s: &str) {
+    for byte in s.bytes() {
+        match byte {
+            0x00 => out.extend_from_slice(&[0x00, 0xFF]),
+            0xEE => out.push(0xFE),
+            0xEF => out.push(0xFF),
+            other => out.push(other),
+        }
+    }
+}
+
+/// The part of a long string that is indexed.
+pub(super) fn cut(s: &str) -> &str {
+    s.get(..s.floor_char_boundary(VALUE_MAX)).unwrap_or(s)
+}
+
+/// Appends a value so that values of one type sort.
+pub(super) fn value(out: &mut Vec<u8>, value: &IndexValue) {
+    match value {
+        IndexValue::Bool(b) => out.extend_from_slice(&[1, u8::from(*b)]),
+        IndexValue::Number(n) => {
+            out.push(2);
+            out.extend_from_slice(&ordered(*n).to_be_bytes());
+        }
+        IndexValue::String(s) => {
+            out.push(3);
+            text(out, cut(s));
+        }
+    }
+}
+
+/// A float's bits, so that unsigned order is numeric order. -0 is 0: JavaScript holds them equal.
+fn ordered(n: f64) -> u64 {
+    let bits = if n == 0.0 { 0 } else { n.to_bits() };
+    if bits >> 63 == 1 { !bits } else { bits | 1 << 63 }
+}
+
+/// A message CID's place among the CIDs of one sort value: order of the CID *string*, as the SDK has it.
+///
+/// Base32's digits 2 to 7 stand for the values 26 to 31 but sort before the letters, so the order of the bytes
+/// is not the order of the string. Each 5-bit group is renumbered by where its character sorts (digits 0 to 5,
+/// letters 6 to 31) and the groups are packed again. `None`: not a base32 CID of the usual length; a message CID
+/// always is one, a client's cursor may not be.
+pub(super) fn tie(cid: &str) -> Option<[u8; 37]> {
+    let digits = cid.strip_prefix('b')?.as_bytes();
+    if digits.len() != ID_LENGTH - 1 {
+        return None;
+    }
+    let mut out = [0; 37];
+    let (mut buffer, mut bits, mut at) = (0_u32, 0, 0);
+    for digit in digits {
+        let rank = match digit {
+            b'2'..=b'7' => digit - b'2',
+            b'a'..=b'z' => digit - b'a' + 6,
+            _ => return None,
+        };
+        buffer = buffer << 5 | u32::from(rank);
+        bits += 5;
+        if bits >= 8 {
+            bits -= 8;
+            out[at] = (buffer >> bits) as u8;
+            at += 1;
+            buffer &= (1 << bits) - 1;
+        }
+    }
+    out[at] = (buffer << (8 - bits)) as u8;
+    Some(out)
+}
+
+/// The first key after all that begin with `prefix`. Prefixes begin with a space below 0xFF, so there is one.
+pub(super) fn after(mut prefix: Vec<u8>) -> Vec<u8> {
+    while prefix.pop_if(|last| *last == 0xFF).is_some() {}
+    if let Some(last) = prefix.last_mut() {
+        *last += 1;
+    }
+    prefix
+}
+
+/// The prefixes of a contextId under which it is indexed: at the length of one id, of two with a slash, and so on,
+/// and the whole. A filter asks for a plain string prefix; of these lengths its answers stand together, in order.
+pub(super) fn contexts(id: &str) -> Vec<&str> {
+    let mut found: Vec<&str> =
+        (0..).map(|n| ID_LENGTH + n * (ID_LENGTH + 1)).map_while(|end| id.get(..end)).take(32).collect();
+    if found.last() != Some(&id) {
+        found.push(id);
+    }
+    found
+}
+
+/// Is a prefix of this length one under which contextIds are indexed?
+pub(super) fn is_context(prefix: &str) -> bool {
+    (prefix.len() + 1).is_multiple_of(ID_LENGTH + 1) && prefix.len() <= VALUE_MAX
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cid;
+    use proptest::prelude::*;
+
+    fn js_order(a: &str, b: &str) -> std::cmp::Ordering {
+        a.encode_utf16().cmp(b.encode_utf16())
+    }
+
+    proptest! {
+        #[test]
+        fn text_sorts_as_javascript(a in any::<String>(), b in any::<String>()) {
+            let encoded = |s: &str| { let mut out = Vec::new(); text(&mut out, s); out };
+            prop_assert_eq!(encoded(&a).cmp(&encoded(&b)), js_order(&a, &b));
+        }
+
+        #[test]
+        fn text_begins_as_its_string_begins(a in "[\\x00a\u{ffff}\u{10000}]{0,3}", b in "[\\x00a\u{ffff}\u{10000}]{0,4}") {
+            let (mut whole, mut open) = (Vec::new(), Vec::new());
+            text(&mut whole, &b);
+            open_text(&mut open, &a);
+            if b.starts_with(&a) { prop_assert!(whole.starts_with(&open)); }
+        }
+
+        #[test]
+        fn numbers_sort(a in any::<f64>(), b in any::<f64>()) {
+            prop_assume!(!a.is_nan() && !b.is_nan());
+            prop_assert_eq!(Some(ordered(a).cmp(&ordered(b))), a.partial_cmp(&b));
+        }
+
+        #[test]
+        fn ties_sort_as_cid_strings(a in any::<[u8; 4]>(), b in any::<[u8; 4]>()) {
+            let (a, b) = (cid::of(cid::DAG_CBOR, &a).to_string(), cid::of(cid::DAG_CBOR, &b).to_string());
+            prop_assert_eq!(tie(&a).cmp(&tie(&b)), a.cmp(&b));
+        }
+    }
+
+    #[test]
+    fn ties_of_what_is_no_cid() {
+        assert_eq!(tie(""), None);
+        assert_eq!(tie("QmYwAPJzv5CZsnA625s3Xf2nemtYgPpHdWEz79ojWnPbdG"), None);
+    }
+
+    #[test]
+    fn after_skips_full_bytes() {
+        assert_eq!(after(vec![1, 0xFF, 0xFF]), vec![2]);
+        assert_eq!(after(vec![1, 2]), vec![1, 3]);
+    }
+
+    #[test]
+    fn a_context_is_indexed_by_each_ancestor() {
+        let id = "x".repeat(ID_LENGTH);
+        let child = format!("{id}/{id}");
+        assert_eq!(contexts(&child), vec![id.as_str(), child.as_str()]);
+        assert_eq!(contexts("short"), vec!["short"]);
+        assert!(is_context(&child) && is_context(&id) && !is_context("short"));
+    }
+}

@@ -1,0 +1,354 @@
+//! The log on disk: segment files of checksummed frames, appended by one owner and read by anyone.
+//!
+//! A segment is named by the position of its first byte, 20 digits, so that a listing is in log order. Groups of
+//! frames do not cross segments. [`Log`] reads (cheap to clone, any thread); [`Appender`] writes and is owned by
+//! the writer thread. Frames are verified on every read. What does not verify is never handed out and never
+//! silently passed over: [`Log::read`] names it, and whoever goes on past it does so with [`Log::resync`] and says
+//! it aloud.
+
+use super::{
+    Position,
+    frame::{self, Frame, HEADER, Header, PAYLOAD_MAX},
+};
+use crate::dwn::Fault;
+use anyhow::{Context as _, anyhow, ensure};
+use std::{
+    collections::BTreeMap,
+    fs::{self, File},
+    os::unix::fs::FileExt as _,
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex, PoisonError},
+};
+
+/// Segment files kept open for reading. A reader of old history opens what it needs again.
+const OPEN_MAX: usize = 64;
+
+/// Reads the log.
+#[derive(Debug, Clone)]
+pub(super) struct Log(Arc<Files>);
+
+#[derive(Debug)]
+struct Files {
+    dir: PathBuf,
+    segments: Mutex<BTreeMap<Position, Option<Arc<File>>>>,
+}
+
+/// What stands at a position.
+#[derive(Debug)]
+pub(super) enum Read {
+    Frame {
+        frame: Frame,
+        next: Position,
+    },
+    /// Nothing: the log, or its last whole frame, ends here.
+    End,
+    /// Something that does not verify.
+    Bad(String),
+}
+
+/// What checking the last segment has found.
+#[derive(Debug)]
+pub(super) struct Tail {
+    /// Where the last intact frame ends.
+    pub end: Position,
+    /// Bytes after `end`, of a write that was cut short.
+    pub torn: u64,
+    /// Stretches before `end` that do not verify.
+    pub damage: Vec<Damage>,
+}
+
+/// A stretch of the log that cannot be read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Damage {
+    pub from: Position,
+    pub to: Position,
+    pub why: String,
+}
+
+impl std::fmt::Display for Damage {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(
+            f,
+            "the log is damaged from {} to {} ({}): what was written there is lost unless a peer or a backup has it",
+            self.from, self.to, self.why
+        )
+    }
+}
+
+impl Log {
+    /// Opens the log in `dir` and checks the segments' names and the last segment's bytes. Changes nothing.
+    pub fn open(dir: &Path) -> Result<(Self, Tail), Fault> {
+        fs::create_dir_all(dir).with_context(|| format!("creating {}", dir.display()))?;
+        let mut segments = BTreeMap::new();
+        for entry in fs::read_dir(dir).with_context(|| format!("listing {}", dir.display()))? {
+            let path = entry.with_context(|| format!("listing {}", dir.display()))?.path();
+            if path.extension().is_some_and(|e| e == "log") {
+                let start = path.file_stem().and_then(|s| s.to_str()).and_then(|s| s.parse::<Position>().ok());
+                let start = start.with_context(|| format!("{} is not named like a log segment", path.display()))?;
+                segments.insert(start, None);
+            }
+        }
+        let log = Self(Arc::new(Files { dir: dir.to_owned(), segments: Mutex::new(segments) }));
+        let tail = log.check()?;
+        Ok((log, tail))
+    }
+
+    /// The frame at `position`.
+    pub fn read(&self, position: Position) -> Result<Read, Fault> {
+        Ok(match self.raw(position)? {
+            Raw::Frame(head, payload) => match frame::decode(&payload) {
+                Ok(frame) => Read::Frame { frame, next: next(position, head) },
+                Err(error) => Read::Bad(format!("{error:#}")),
+            },
+            Raw::End => Read::End,
+            Raw::Bad(why) => Read::Bad(why),
+        })
+    }
+
+    /// The message whose frame is at `position`, which the index has named.
+    pub fn message(&self, position: Position) -> Result<Arc<frame::Message>, Fault> {
+        match self.read(position)? {
+            Read::Frame { frame: Frame::Message(message), .. } => Ok(Arc::new(*message)),
+            Read::Frame { .. } => Err(anyhow!("the log holds no message at {position}, where the index has one")),
+            Read::End => Err(anyhow!("the log ends before {position}, where the index has a message")),
+            Read::Bad(why) => Err(anyhow!("the log is damaged at {position}: {why}")),
+        }
+    }
+
+    /// The first position after `position` where an intact frame, or a segment, begins.
+    pub fn resync(&self, position: Position) -> Result<Option<Position>, Fault> {
+        Ok(self.search(position)?.map(|(at, _)| at))
+    }
+
+    fn search(&self, position: Position) -> Result<Option<(Position, Position)>, Fault> {
+        let Some((start, file)) = self.segment(position)? else { return Ok(None) };
+        let bytes = bytes_from(&file, position.saturating_sub(start))?;
+        let mut at = 1;
+        while let Some(found) = bytes.get(at..).and_then(|rest| rest.windows(3).position(|w| w == frame::MAGIC)) {
+            let candidate = position + (at + found) as u64;
+            if let Raw::Frame(head, _) = self.raw(candidate)? {
+                return Ok(Some((candidate, head.group)));
+            }
+            at += found + 1;
+        }
+        let segments = self.0.segments.lock().unwrap_or_else(PoisonError::into_inner);
+        Ok(segments.range(position.max(start) + 1..).next().map(|(start, _)| (*start, *start)))
+    }
+
+    /// The bytes of the last segment after `position`.
+    pub fn bytes_after(&self, position: Position) -> Result<Vec<u8>, Fault> {
+        let Some((start, file)) = self.segment(position)? else { return Ok(Vec::new()) };
+        bytes_from(&file, position - start)
+    }
+
+    /// Checks that the segments follow one another and that the last one verifies.
+    fn check(&self) -> Result<Tail, Fault> {
+        let starts: Vec<Position> =
+            self.0.segments.lock().unwrap_or_else(PoisonError::into_inner).keys().copied().collect();
+        let mut damage = Vec::new();
+        let mut expected = 0;
+        for (i, start) in starts.iter().enumerate() {
+            if *start > expected {
+                damage.push(Damage { from: expected, to: *start, why: "no segment holds these bytes".into() });
+            }
+            if i + 1 < starts.len() {
+                expected = start + self.length(*start)?;
+                let following = starts[i + 1];
+                ensure!(
+                    expected <= following,
+                    "log segment {start:020}.log reaches into {following:020}.log: these are not files of one log"
+                );
+            }
+        }
+        let Some(&last) = starts.last() else { return Ok(Tail { end: 0, torn: 0, damage }) };
+        let file_end = last + self.length(last)?;
+        let mut at = last;
+        loop {
+            match self.raw(at)? {
+                Raw::Frame(head, _) => at = next(at, head),
+                Raw::End => return Ok(Tail { end: at, torn: 0, damage }),
+                Raw::Bad(why) => match self.acknowledged_after(at)? {
+                    Some(to) => {
+                        damage.push(Damage { from: at, to, why });
+                        at = to;
+                    }
+                    None => return Ok(Tail { end: at, torn: file_end - at, damage }),
+                },
+            }
+        }
+    }
+
+    /// Where the log goes on after the bad bytes at `at`, if anything shows that these had been acknowledged: an
+    /// intact frame of a later group. Intact frames of the same group do not, since the pages of one write reach
+    /// the disk in any order.
+    fn acknowledged_after(&self, at: Position) -> Result<Option<Position>, Fault> {
+        let Some((first, mut group)) = self.search(at)? else { return Ok(None) };
+        let mut position = first;
+        loop {
+            if group > at {
+                return Ok(Some(first));
+            }
+            match self.raw(position)? {
+                Raw::Frame(head, _) => {
+                    group = head.group;
+                    if group > at {
+                        return Ok(Some(first));
+                    }
+                    position = next(position, head);
+                }
+                Raw::End => return Ok(None),
+                Raw::Bad(_) => match self.search(position)? {
+                    Some((further, its_group)) => (position, group) = (further, its_group),
+                    None => return Ok(None),
+                },
+            }
+        }
+    }
+
+    fn raw(&self, position: Position) -> Result<Raw, Fault> {
+        let Some((start, file)) = self.segment(position)? else { return Ok(Raw::End) };
+        let path = || self.path(start).display().to_string();
+        let length = file.metadata().with_context(path)?.len();
+        let offset = position - start;
+        if offset >= length {
+            let segments = self.0.segments.lock().unwrap_or_else(PoisonError::into_inner);
+            return Ok(match segments.range(start + 1..).next() {
+                Some(_) => Raw::Bad(format!("no segment holds these bytes; {} ends before", path())),
+                None => Raw::End,
+            });
+        }
+        if length - offset < HEADER as u64 {
+            return Ok(Raw::Bad(format!("{} ends within a frame's header", path())));
+        }
+        let mut header = [0; HEADER];
+        file.read_exact_at(&mut header, offset).with_context(path)?;
+        let head = match frame::header(position, &header) {
+            Ok(head) => head,
+            Err(why) => return Ok(Raw::Bad(format!("{}, byte {offset}: {why}", path()))),
+        };
+        if head.length > PAYLOAD_MAX || length - offset - (HEADER as u64) < u64::from(head.length) {
+            return Ok(Raw::Bad(format!("{}, byte {offset}: the frame is longer than its segment", path())));
+        }
+        let mut payload = vec![0; head.length as usize];
+        file.read_exact_at(&mut payload, offset + HEADER as u64).with_context(path)?;
+        if crc32c::crc32c(&payload) != head.crc {
+            return Ok(Raw::Bad(format!("{}, byte {offset}: the frame does not match its checksum", path())));
+        }
+        Ok(Raw::Frame(head, payload))
+    }
+
+    /// The segment that holds `position`, opened.
+    fn segment(&self, position: Position) -> Result<Option<(Position, Arc<File>)>, Fault> {
+        let mut segments = self.0.segments.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some((&start, slot)) = segments.range_mut(..=position).next_back() else { return Ok(None) };
+        if let Some(file) = slot {
+            return Ok(Some((start, file.clone())));
+        }
+        let path = self.path(start);
+        let file = Arc::new(File::open(&path).with_context(|| format!("opening {}", path.display()))?);
+        if segments.values().filter(|s| s.is_some()).count() >= OPEN_MAX {
+            segments.values_mut().for_each(|s| *s = None);
+        }
+        segments.insert(start, Some(file.clone()));
+        Ok(Some((start, file)))
+    }
+
+    fn length(&self, start: Position) -> Result<u64, Fault> {
+        let path = self.path(start);
+        Ok(fs::metadata(&path).with_context(|| format!("looking at {}", path.display()))?.len())
+    }
+
+    fn path(&self, start: Position) -> PathBuf {
+        self.0.dir.join(format!("{start:020}.log"))
+    }
+}
+
+enum Raw {
+    Frame(Header, Vec<u8>),
+    End,
+    Bad(String),
+}
+
+fn next(position: Position, head: Header) -> Position {
+    position + HEADER as u64 + u64::from(head.length)
+}
+
+fn bytes_from(file: &File, offset: u64) -> Result<Vec<u8>, Fault> {
+    let length = file.metadata()?.len().saturating_sub(offset);
+    let mut bytes = vec![0; usize::try_from(length)?];
+    file.read_exact_at(&mut bytes, offset)?;
+    Ok(bytes)
+}
+
+/// Writes the log: one, owned by the writer thread.
+#[derive(Debug)]
+pub(super) struct Appender {
+    log: Log,
+    segment_size: u64,
+    start: Position,
+    end: Position,
+    file: Option<File>,
+}
+
+impl Appender {
+    /// Continues the log at `end`; what stands after it in its segment is cut away.
+    pub fn open(log: Log, end: Position, segment_size: u64) -> Result<Self, Fault> {
+        let holder = {
+            let segments = log.0.segments.lock().unwrap_or_else(PoisonError::into_inner);
+            segments.range(..=end).next_back().map(|(start, _)| *start)
+        };
+        let mut appender = Self { segment_size, start: end, end, file: None, log };
+        if let Some(start) = holder {
+            let path = appender.log.path(start);
+            let file =
+                File::options().write(true).open(&path).with_context(|| format!("opening {}", path.display()))?;
+            if file.metadata()?.len() > end - start {
+                file.set_len(end - start).with_context(|| format!("cutting {} back", path.display()))?;
+                file.sync_all()?;
+            }
+            if file.metadata()?.len() == end - start {
+                (appender.start, appender.file) = (start, Some(file));
+            }
+        }
+        Ok(appender)
+    }
+
+    /// Where the next group will begin; begins a new segment if the last is full.
+    pub fn begin(&mut self) -> Result<Position, Fault> {
+        if self.file.is_none() || self.end - self.start >= self.segment_size {
+            let path = self.log.path(self.end);
+            let file = File::options().write(true).create(true).truncate(true).open(&path);
+            let file = file.with_context(|| format!("creating {}", path.display()))?;
+            // The directory entry must be as durable as the frames that go into the file.
+            File::open(&self.log.0.dir)?.sync_all().with_context(|| format!("syncing {}", self.log.0.dir.display()))?;
+            self.log.0.segments.lock().unwrap_or_else(PoisonError::into_inner).insert(self.end, None);
+            (self.start, self.file) = (self.end, Some(file));
+        }
+        Ok(self.end)
+    }
+
+    /// Leaves a gap: the next group begins, in a new segment, at `end`.
+    pub fn skip_to(&mut self, end: Position) {
+        (self.start, self.end, self.file) = (end, end, None);
+    }
+
+    /// Writes a group's bytes without making them durable. On failure nothing of them stays.
+    pub fn write(&mut self, group: &[u8]) -> Result<(), Fault> {
+        let offset = self.end - self.start;
+        let path = self.log.path(self.start);
+        let file = self.file.as_ref().context("a group is written before its segment was begun")?;
+        if let Err(error) = file.write_all_at(group, offset) {
+            file.set_len(offset).with_context(|| format!("cutting {} back after a failed write", path.display()))?;
+            return Err(error).with_context(|| format!("writing {}", path.display()));
+        }
+        Ok(())
+    }
+
+    /// Makes the group just written durable. After a failure the state of the file is unknown: stop writing.
+    pub fn sync(&mut self, group: &[u8]) -> Result<Position, Fault> {
+        let file = self.file.as_ref().context("a group is synced before its segment was begun")?;
+        file.sync_data().with_context(|| format!("making {} durable", self.log.path(self.start).display()))?;
+        self.end += group.len() as u64;
+        Ok(self.end)
+    }
+}

@@ -1,0 +1,405 @@
+//! What a group of frames changes in the index, before any of it is written: the past as the next decision of
+//! the group must see it, and the batch that will be applied.
+
+use super::{
+    Position, Stats,
+    frame::{self, About, Frame},
+    index::{Index, Scan},
+    keys::{self, Family, Order},
+    log::Log,
+    rows::{self, DataRow, EventRow, MessageRow, RecordRow, Row, Values},
+};
+use crate::{
+    cid::{self, Cid, Digest},
+    dwn::{self, Fault, IndexValue},
+};
+use anyhow::{Context as _, anyhow};
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
+};
+
+/// Where a view reads: the index as it is, or the index and a group's changes upon it.
+pub(super) trait Source {
+    fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, Fault>;
+    /// Pairs with `from` ≤ key < `to`, upwards or downwards.
+    fn scan(&self, from: &[u8], to: &[u8], reverse: bool) -> Scan<'_>;
+    /// The message at a position.
+    fn frame(&self, at: Position) -> Result<Arc<frame::Message>, Fault>;
+}
+
+/// The interned number of a string, if it has one.
+pub(super) fn number_of(source: &dyn Source, string: &str) -> Result<Option<u32>, Fault> {
+    let Some(bytes) = source.get(&keys::name(string))? else { return Ok(None) };
+    Ok(Some(u32::from_be_bytes(bytes.as_slice().try_into().context("an interned number is not 4 bytes")?)))
+}
+
+/// A group's changes.
+#[derive(Debug)]
+pub(super) struct Pending<'a> {
+    index: &'a Index,
+    log: &'a Log,
+    changes: BTreeMap<Vec<u8>, Option<Vec<u8>>>,
+    frames: HashMap<Position, Arc<frame::Message>>,
+    stats: Stats,
+    /// What the frame being added has overlaid: key and what stood there among the changes before.
+    undo: Vec<(Vec<u8>, Option<Option<Vec<u8>>>)>,
+    stats_before: Stats,
+}
+
+impl Source for Pending<'_> {
+    fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, Fault> {
+        match self.changes.get(key) {
+            Some(pending) => Ok(pending.clone()),
+            None => self.index.get(key),
+        }
+    }
+
+    fn scan(&self, from: &[u8], to: &[u8], reverse: bool) -> Scan<'_> {
+        if from >= to {
+            return Box::new(std::iter::empty());
+        }
+        let pending = self.changes.range(from.to_vec()..to.to_vec());
+        let pending: Box<dyn Iterator<Item = (&Vec<u8>, &Option<Vec<u8>>)>> =
+            if reverse { Box::new(pending.rev()) } else { Box::new(pending) };
+        Box::new(Merged { below: self.index.scan(from, to, reverse).peekable(), above: pending.peekable(), reverse })
+    }
+
+    fn frame(&self, at: Position) -> Result<Arc<frame::Message>, Fault> {
+        self.frames.get(&at).map_or_else(|| self.log.message(at), |frame| Ok(frame.clone()))
+    }
+}
+
+/// The index's pairs with the group's changes laid over them.
+struct Merged<'a> {
+    below: std::iter::Peekable<Scan<'a>>,
+    above: std::iter::Peekable<Box<dyn Iterator<Item = (&'a Vec<u8>, &'a Option<Vec<u8>>)> + 'a>>,
+    reverse: bool,
+}
+
+impl Iterator for Merged<'_> {
+    type Item = Result<(Vec<u8>, Vec<u8>), Fault>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        loop {
+            let Some((key, _)) = self.above.peek() else { return self.below.next() };
+            if let Some(Ok((other, _))) = self.below.peek() {
+                let order = if self.reverse { other.cmp(key) } else { key.as_slice().cmp(other) };
+                if order.is_gt() {
+                    return self.below.next();
+                }
+                if order.is_eq() {
+                    self.below.next();
+                }
+            } else if self.below.peek().is_some() {
+                return self.below.next();
+            }
+            if let Some((key, Some(value))) = self.above.next() {
+                return Some(Ok((key.clone(), value.clone())));
+            }
+        }
+    }
+}
+
+impl<'a> Pending<'a> {
+    pub fn new(index: &'a Index, log: &'a Log) -> Result<Self, Fault> {
+        let stats = index.get(&keys::meta("stats"))?.map_or(Ok(Stats::default()), |bytes| Stats::decode(&bytes))?;
+        let (changes, frames, undo) = (BTreeMap::new(), HashMap::new(), Vec::new());
+        Ok(Self { index, log, changes, frames, stats, undo, stats_before: stats })
+    }
+
+    /// The batch: everything the frames changed, and that the log has been applied up to `next`.
+    pub fn finish(mut self, next: Position) -> (BTreeMap<Vec<u8>, Option<Vec<u8>>>, Stats) {
+        self.put(keys::meta("applied"), next.to_be_bytes().to_vec());
+        self.put(keys::meta("version"), rows::VERSION.to_be_bytes().to_vec());
+        self.put(keys::meta("stats"), self.stats.encode());
+        (self.changes, self.stats)
+    }
+
+    /// Takes a frame into account. A function of the index and the frame alone, so that a rebuild from the log
+    /// ends where the first run did. What a damaged log has lost (a message that is to be removed, an initial
+    /// write) may be missing. After an error, or a panic, call [`Self::undo`].
+    pub fn add(&mut self, position: Position, frame: Frame) -> Result<(), Fault> {
+        self.undo.clear();
+        self.stats_before = self.stats;
+        match frame {
+            Frame::State(changes) => {
+                for (key, value) in changes {
+                    self.change(keys::state(&key), value.map(|v| v.into_vec()));
+                }
+                Ok(())
+            }
+            Frame::Message(message) => {
+                let message = Arc::new(*message);
+                self.frames.insert(position, message.clone());
+                self.add_message(position, &message)
+            }
+        }
+    }
+
+    /// Takes back what the last frame has changed.
+    pub fn undo(&mut self) {
+        self.stats = self.stats_before;
+        for (key, before) in std::mem::take(&mut self.undo).into_iter().rev() {
+            match before {
+                Some(before) => self.changes.insert(key, before),
+                None => self.changes.remove(&key),
+            };
+        }
+    }
+
+    fn add_message(&mut self, position: Position, message: &frame::Message) -> Result<(), Fault> {
+        let tenant = self.intern(&message.tenant)?;
+        self.put(keys::tenant(tenant), message.tenant.as_bytes().to_vec());
+        let digest: Digest = *message.cid;
+        let before = match &message.subject {
+            About::Record(id) => self.record(tenant, id)?,
+            About::Protocol(_) => None,
+        };
+        let kept = match before {
+            Some(record) if message.keeps_data => self.message(tenant, &record.newest.1)?.and_then(|row| row.data),
+            _ => None,
+        };
+        for gone in &message.removes {
+            self.remove(tenant, gone, &message.subject)?;
+        }
+        for demoted in &message.demotes {
+            self.demote(tenant, demoted)?;
+        }
+
+        let values = self.values(message, before.as_ref())?;
+        self.put(keys::event(tenant, position), EventRow::new(digest, &values).encode());
+        let data = match &message.data {
+            Some(info) => {
+                let inline = message.inline.as_ref().map(|_| position);
+                Some(DataRow { root: info.root()?, size: info.size, inline })
+            }
+            None => kept,
+        };
+        match &message.subject {
+            About::Record(id) => {
+                let newest = (position, digest);
+                let initial = if message.initial { Some(newest) } else { before.and_then(|record| record.initial) };
+                self.put(keys::record(tenant, id), RecordRow { initial, newest }.encode());
+                if let Some(data) = &data {
+                    let published = message.latest && values.get("published") == Some(&vec![IndexValue::Bool(true)]);
+                    self.refer(tenant, id, data, published)?;
+                }
+                if message.latest {
+                    self.show(tenant, position, digest, values)?;
+                }
+            }
+            About::Protocol(uri) => self.put(keys::protocol(tenant, uri), position.to_be_bytes().to_vec()),
+        }
+        self.place(position, message)?;
+        let subject = message.subject.clone();
+        let row = MessageRow { position, latest: message.latest, subject, data };
+        self.put(keys::message(tenant, &digest), row.encode());
+        self.stats.messages += 1;
+        Ok(())
+    }
+
+    fn values(&self, message: &frame::Message, before: Option<&RecordRow>) -> Result<Values, Fault> {
+        let initial = match before.and_then(|record| record.initial) {
+            Some((at, _)) if !message.initial => Some(self.frame(at)?.json()?),
+            _ => None,
+        };
+        Ok(dwn::index_values(&message.json()?, &message.author, initial.as_ref(), message.latest))
+    }
+
+    /// A message goes, with its event and data.
+    fn remove(&mut self, tenant: u32, digest: &Digest, subject: &About) -> Result<(), Fault> {
+        let Some(row) = self.message(tenant, digest)? else { return Ok(()) };
+        self.hide(tenant, &row)?;
+        self.delete(keys::message(tenant, digest));
+        self.delete(keys::event(tenant, row.position));
+        self.stats.messages = self.stats.messages.saturating_sub(1);
+        if row.subject == *subject {
+            return Ok(());
+        }
+        // A message of another subject: a descendant that a prune takes along.
+        match &row.subject {
+            About::Protocol(uri) => self.delete(keys::protocol(tenant, uri)),
+            About::Record(id) => match self.record(tenant, id)? {
+                Some(RecordRow { initial: Some(initial), newest }) if newest.1 == *digest && initial.1 != *digest => {
+                    let left = RecordRow { initial: Some(initial), newest: initial };
+                    self.put(keys::record(tenant, id), left.encode());
+                }
+                _ => self.delete(keys::record(tenant, id)),
+            },
+        }
+        Ok(())
+    }
+
+    /// A message stays, but is no longer its record's state and no longer has data.
+    fn demote(&mut self, tenant: u32, digest: &Digest) -> Result<(), Fault> {
+        let Some(row) = self.message(tenant, digest)? else { return Ok(()) };
+        self.hide(tenant, &row)?;
+        let row = MessageRow { latest: false, data: None, ..row };
+        self.put(keys::message(tenant, digest), row.encode());
+        Ok(())
+    }
+
+    /// Makes a latest state findable.
+    fn show(&mut self, tenant: u32, position: Position, digest: Digest, values: Values) -> Result<(), Fault> {
+        let row = Row { digest, values };
+        for key in self.index_keys(tenant, position, &row)? {
+            self.put(key, Vec::new());
+        }
+        self.put(keys::row(tenant, position), row.encode());
+        self.stats.records += 1;
+        Ok(())
+    }
+
+    /// Undoes [`Self::show`] and the reference to data.
+    fn hide(&mut self, tenant: u32, row: &MessageRow) -> Result<(), Fault> {
+        if let (Some(data), About::Record(id)) = (&row.data, &row.subject) {
+            let root = root_digest(&data.root)?;
+            self.delete(keys::reference(&root, tenant, id));
+            self.stats.bytes = self.stats.bytes.saturating_sub(data.size);
+        }
+        let key = keys::row(tenant, row.position);
+        let Some(shown) = self.get(&key)? else { return Ok(()) };
+        for index_key in self.index_keys(tenant, row.position, &Row::decode(&shown)?)? {
+            self.delete(index_key);
+        }
+        self.delete(key);
+        self.stats.records = self.stats.records.saturating_sub(1);
+        Ok(())
+    }
+
+    fn refer(&mut self, tenant: u32, id: &str, data: &DataRow, published: bool) -> Result<(), Fault> {
+        self.put(keys::reference(&root_digest(&data.root)?, tenant, id), vec![u8::from(published)]);
+        self.stats.bytes += data.size;
+        Ok(())
+    }
+
+    /// Says where the blocks of a message's data lie and to which root they belong.
+    fn place(&mut self, position: Position, message: &frame::Message) -> Result<(), Fault> {
+        let Some(info) = &message.data else { return Ok(()) };
+        let root = root_digest(&info.root()?)?;
+        if let Some(inline) = &message.inline {
+            let place = super::Place::Log { at: position, len: u32::try_from(inline.len())? };
+            self.place_block(&root, &root, place)?;
+        }
+        for (digest, place) in &message.blocks {
+            self.place_block(digest, &root, (*place).try_into()?)?;
+        }
+        Ok(())
+    }
+
+    fn place_block(&mut self, digest: &Digest, root: &Digest, place: super::Place) -> Result<(), Fault> {
+        let key = keys::block(digest);
+        let known = self.get(&key)?.map(|bytes| rows::decode_place(&bytes)).transpose()?;
+        // A place of its own outlives a frame of the log: prefer it.
+        let better = matches!(known, Some(super::Place::Log { .. })) && !matches!(place, super::Place::Log { .. });
+        if known.is_none() || better {
+            self.stats.blocks += u64::from(known.is_none());
+            self.put(key, rows::encode_place(place));
+        }
+        self.put(keys::root(digest, root), Vec::new());
+        Ok(())
+    }
+
+    /// Every key under which a latest state is found.
+    fn index_keys(&mut self, tenant: u32, position: Position, row: &Row) -> Result<Vec<Vec<u8>>, Fault> {
+        let cid = cid::from_digest(cid::DAG_CBOR, &row.digest).to_string();
+        let tie = keys::tie(&cid).context("a message CID has no place in the order of CIDs")?;
+        let mut found: Vec<(Family, Vec<u8>)> = vec![(Family::All, Vec::new())];
+        let mut protocols: Vec<Vec<u8>> = Vec::new();
+        for (family, property) in NUMBERED {
+            for s in row.strings(property) {
+                let number = self.intern(s)?.to_be_bytes().to_vec();
+                if family == Family::Protocol {
+                    protocols.push(number.clone());
+                }
+                found.push((family, number));
+            }
+        }
+        for path in row.strings("protocolPath") {
+            let path = self.intern(path)?.to_be_bytes();
+            found.extend(protocols.iter().map(|protocol| (Family::ProtocolPath, [protocol, path.as_slice()].concat())));
+        }
+        for (family, property) in SPELLED {
+            found.extend(row.strings(property).map(|s| (family, spelled(s))));
+        }
+        for prefix in row.strings("contextId").flat_map(keys::contexts) {
+            found.push((Family::Context, spelled(prefix)));
+        }
+        for (property, values) in row.values.iter().filter(|(property, _)| property.starts_with("tag.")) {
+            found.extend(values.iter().map(|value| (Family::Tag, tagged(property, value))));
+        }
+        let mut out = Vec::with_capacity(found.len() + 6);
+        for order in Order::EACH {
+            let Some(sort) = row.string(order.property()) else { continue };
+            let suffix = keys::suffix(sort, &tie, position);
+            for (family, value) in found.iter().filter(|(family, _)| family.has(order)) {
+                out.push([keys::by(tenant, *family, order), value.clone(), suffix.clone()].concat());
+            }
+        }
+        Ok(out)
+    }
+
+    fn intern(&mut self, string: &str) -> Result<u32, Fault> {
+        if let Some(number) = number_of(self, string)? {
+            return Ok(number);
+        }
+        let key = keys::meta("names");
+        let last = self.get(&key)?.map_or(Ok([0; 4]), |bytes| bytes.as_slice().try_into())?;
+        let number = u32::from_be_bytes(last).checked_add(1).ok_or_else(|| anyhow!("four billion names are taken"))?;
+        self.put(key, number.to_be_bytes().to_vec());
+        self.put(keys::name(string), number.to_be_bytes().to_vec());
+        Ok(number)
+    }
+
+    fn record(&self, tenant: u32, id: &str) -> Result<Option<RecordRow>, Fault> {
+        self.get(&keys::record(tenant, id))?.map(|bytes| RecordRow::decode(&bytes)).transpose()
+    }
+
+    fn message(&self, tenant: u32, digest: &Digest) -> Result<Option<MessageRow>, Fault> {
+        self.get(&keys::message(tenant, digest))?.map(|bytes| MessageRow::decode(&bytes)).transpose()
+    }
+
+    fn put(&mut self, key: Vec<u8>, value: Vec<u8>) {
+        self.change(key, Some(value));
+    }
+
+    fn delete(&mut self, key: Vec<u8>) {
+        self.change(key, None);
+    }
+
+    fn change(&mut self, key: Vec<u8>, value: Option<Vec<u8>>) {
+        let before = self.changes.insert(key.clone(), value);
+        self.undo.push((key, before));
+    }
+}
+
+/// Properties whose values are interned: few values, many records.
+pub(super) const NUMBERED: [(Family, &str); 5] = [
+    (Family::Protocol, "protocol"),
+    (Family::Schema, "schema"),
+    (Family::Author, "author"),
+    (Family::Recipient, "recipient"),
+    (Family::Attester, "attester"),
+];
+
+/// Properties whose values stand in the key as they are.
+pub(super) const SPELLED: [(Family, &str); 2] = [(Family::Parent, "parentId"), (Family::DataCid, "dataCid")];
+
+/// A string as the value of an index key.
+pub(super) fn spelled(s: &str) -> Vec<u8> {
+    let mut out = Vec::new();
+    keys::text(&mut out, keys::cut(s));
+    out
+}
+
+/// A tag and its value as the value of an index key.
+pub(super) fn tagged(property: &str, value: &IndexValue) -> Vec<u8> {
+    let mut out = spelled(property);
+    keys::value(&mut out, value);
+    out
+}
+
+pub(super) fn root_digest(root: &Cid) -> Result<Digest, Fault> {
+    cid::sha256_of(root).with_context(|| format!("data CID {root} is not sha2-256"))
+}

@@ -1,0 +1,183 @@
+//! Opening: the log is checked, the index is made to agree with it.
+//!
+//! An index that is missing, damaged, of another version or ahead of the log is set aside and built again; one
+//! that is behind gets the rest of the log. Whatever was lost of the log is said, in the operator's log and in
+//! [`Health`], and nothing after it is thrown away.
+
+use super::{
+    Health, Position,
+    index::{self, Index},
+    keys,
+    log::{Appender, Damage, Log, Read, Tail},
+    pending::Pending,
+    rows,
+};
+use crate::dwn::Fault;
+use anyhow::{Context as _, anyhow, ensure};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    time::{SystemTime, UNIX_EPOCH},
+};
+
+/// Frames applied to the index in one batch while it is rebuilt.
+const BATCH_MAX: usize = 64;
+/// Bytes of messages in one such batch.
+const BATCH_BYTES: u64 = 8 << 20;
+
+/// The store's parts, agreeing with one another.
+pub(super) struct Opened {
+    pub log: Log,
+    pub appender: Appender,
+    pub index: Index,
+    pub end: Position,
+}
+
+pub(super) fn open(dir: &Path, config: &super::Config, health: &Health) -> Result<Opened, Fault> {
+    let (log, tail) = Log::open(&dir.join("log"))?;
+    tail.damage.iter().for_each(|damage| health.degrade(damage.to_string()));
+    let index_dir = dir.join("index");
+    let index = match usable(&index_dir, config.cache)? {
+        Some(index) => Some(index),
+        None => {
+            set_aside(&index_dir)?;
+            None
+        }
+    };
+    let applied = index.as_ref().map(Index::applied).transpose()?.flatten().unwrap_or(0);
+    let lost = applied > tail.end;
+    if lost {
+        health.degrade(format!(
+            "the log ends at {}, but {applied} bytes of it had been written and acknowledged: what came after is lost \
+             unless a peer or a backup has it",
+            tail.end
+        ));
+        keep_remains(&dir.join("log"), &log, &tail)?;
+    } else if tail.torn > 0 {
+        tracing::warn!("cut {} bytes from the log's end: a write that was never acknowledged", tail.torn);
+    }
+    let mut appender = Appender::open(log.clone(), tail.end, config.segment_size)?;
+    let index = if lost {
+        drop(index);
+        set_aside(&index_dir)?;
+        // Positions that were given out are not given out again: followers keep them.
+        appender.skip_to(applied);
+        None
+    } else {
+        index
+    };
+    let index = match index {
+        Some(index) => index,
+        None => Index::open(&index_dir, config.cache).context("a fresh index does not open")?,
+    };
+    replay(&index, &log, if lost { 0 } else { applied }, tail.end, health)?;
+    let end = tail.end.max(applied);
+    if index.applied()? != Some(end) {
+        // An empty log, or a gap at its end.
+        let pending = Pending::new(&index, &log)?;
+        index.apply(&pending.finish(end).0)?;
+    }
+    index.flush()?;
+    Ok(Opened { log, appender, index, end })
+}
+
+/// The index, if it opens and can be believed.
+fn usable(dir: &Path, cache: u64) -> Result<Option<Index>, Fault> {
+    let marker = index::suspect_marker(dir);
+    if marker.exists() {
+        tracing::warn!("the index failed while the node ran last: it is built again from the log");
+        set_aside(dir)?;
+        fs::remove_file(&marker).with_context(|| format!("removing {}", marker.display()))?;
+        return Ok(None);
+    }
+    if !dir.exists() {
+        return Ok(None);
+    }
+    let clean = index::was_closed(dir);
+    match Index::open(dir, cache).and_then(|index| believe(&index, clean).map(|()| index)) {
+        Ok(index) => Ok(Some(index)),
+        Err(error) => {
+            tracing::error!("the index is built again from the log: {error:#}");
+            Ok(None)
+        }
+    }
+}
+
+/// Does the index hold what it says it holds? Only counted through when it was not closed in order.
+fn believe(index: &Index, clean: bool) -> Result<(), Fault> {
+    let version = index.version()?.context("it is empty")?;
+    ensure!(version == rows::VERSION, "it has version {version}, this toft builds {}", rows::VERSION);
+    if clean {
+        return Ok(());
+    }
+    let stats = index.get(&keys::meta("stats"))?.context("it has no counters")?;
+    let said = super::Stats::decode(&stats)?.messages;
+    let mut found = 0;
+    for pair in index.scan(&keys::messages(), &keys::after(keys::messages()), false) {
+        pair?;
+        found += 1;
+    }
+    ensure!(found == said, "it holds {found} messages and says it holds {said}");
+    Ok(())
+}
+
+/// Renames a directory so that a person can look at it; nothing reads it again.
+fn set_aside(dir: &Path) -> Result<(), Fault> {
+    if !dir.exists() {
+        return Ok(());
+    }
+    let seconds = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_secs());
+    let free = |n: &u32| !aside(dir, seconds, *n).exists();
+    let n = (0..).find(free).ok_or_else(|| anyhow!("no free name beside {}", dir.display()))?;
+    let to = aside(dir, seconds, n);
+    fs::rename(dir, &to).with_context(|| format!("renaming {} to {}", dir.display(), to.display()))?;
+    tracing::warn!("set the old index aside as {}; it can be deleted", to.display());
+    Ok(())
+}
+
+fn aside(dir: &Path, seconds: u64, n: u32) -> PathBuf {
+    let name = dir.file_name().map_or_else(|| "index".into(), |name| name.to_string_lossy().into_owned());
+    dir.with_file_name(format!("{name}.damaged-{seconds}{}", if n == 0 { String::new() } else { format!("-{n}") }))
+}
+
+/// Keeps the bytes that are about to be cut from the log although they had been acknowledged.
+fn keep_remains(dir: &Path, log: &Log, tail: &Tail) -> Result<(), Fault> {
+    if tail.torn > 0 {
+        let path = dir.join(format!("{:020}.remains", tail.end));
+        fs::write(&path, log.bytes_after(tail.end)?).with_context(|| format!("writing {}", path.display()))?;
+    }
+    Ok(())
+}
+
+/// Applies the log from `from` to `to` to the index.
+fn replay(index: &Index, log: &Log, from: Position, to: Position, health: &Health) -> Result<(), Fault> {
+    let mut at = from;
+    while at < to {
+        let mut pending = Pending::new(index, log)?;
+        let begun = at;
+        let mut frames = 0;
+        while at < to && frames < BATCH_MAX && at - begun < BATCH_BYTES {
+            match log.read(at)? {
+                Read::Frame { frame, next } => {
+                    if let Err(error) = pending.add(at, frame) {
+                        pending.undo();
+                        health.degrade(format!("the message at {at} in the log cannot be indexed: {error:#}"));
+                    }
+                    at = next;
+                    frames += 1;
+                }
+                Read::End => at = to,
+                Read::Bad(why) => {
+                    let next = log.resync(at)?.unwrap_or(to).min(to);
+                    health.degrade(Damage { from: at, to: next, why }.to_string());
+                    at = next;
+                }
+            }
+        }
+        index.apply(&pending.finish(at).0)?;
+    }
+    if to > from {
+        tracing::info!("applied the log from {from} to {to} to the index");
+    }
+    Ok(())
+}

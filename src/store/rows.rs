@@ -1,0 +1,399 @@
+//! The values of the index, in bytes. They are rebuilt from the log, so they carry one version for all
+//! ([`VERSION`]): an index of another version is set aside and built again.
+
+use super::{Place, Position, frame::About, frame::StoredPlace};
+use crate::{
+    cid::{Cid, Digest},
+    dwn::{Fault, IndexValue},
+};
+use anyhow::{Context as _, anyhow, bail};
+use std::collections::BTreeMap;
+
+/// Version of everything the index stores; grows with any change of keys or values.
+pub(super) const VERSION: u64 = 1;
+
+/// Names of index properties, stored as one byte. Append only.
+const PROPERTIES: [&str; 24] = [
+    "interface",
+    "method",
+    "protocol",
+    "protocolPath",
+    "schema",
+    "author",
+    "recipient",
+    "attester",
+    "dataFormat",
+    "dataCid",
+    "dataSize",
+    "dateCreated",
+    "datePublished",
+    "messageTimestamp",
+    "published",
+    "recordId",
+    "entryId",
+    "contextId",
+    "parentId",
+    "isLatestBaseState",
+    "dateExpires",
+    "prune",
+    "delegatedGrantId",
+    "permissionGrantId",
+];
+/// Stands for "the name follows".
+const NAMED: u8 = 0xFF;
+
+pub(super) type Values = BTreeMap<String, Vec<IndexValue>>;
+
+/// A latest state: its message and what it is indexed by.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Row {
+    pub digest: Digest,
+    pub values: Values,
+}
+
+/// What is kept of a message.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct MessageRow {
+    pub position: Position,
+    pub latest: bool,
+    pub subject: About,
+    pub data: Option<DataRow>,
+}
+
+/// Data that a message still has.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct DataRow {
+    pub root: Cid,
+    pub size: u64,
+    /// The frame that holds the data itself.
+    pub inline: Option<Position>,
+}
+
+/// A record: its initial write (`None`: damage of the log took it) and its newest message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct RecordRow {
+    pub initial: Option<(Position, Digest)>,
+    pub newest: (Position, Digest),
+}
+
+/// What the event log is filtered by.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct EventRow {
+    pub digest: Digest,
+    pub interface: String,
+    pub method: String,
+    pub timestamp: String,
+    pub protocol: Option<String>,
+    /// The protocol that a permission record is tagged with.
+    pub tagged: Option<String>,
+}
+
+#[derive(Debug, Default)]
+struct Out(Vec<u8>);
+
+impl Out {
+    fn number(&mut self, mut n: u64) {
+        while n >= 0x80 {
+            self.0.push(n as u8 | 0x80);
+            n >>= 7;
+        }
+        self.0.push(n as u8);
+    }
+
+    fn bytes(&mut self, bytes: &[u8]) {
+        self.number(bytes.len() as u64);
+        self.0.extend_from_slice(bytes);
+    }
+
+    fn optional(&mut self, s: Option<&str>) {
+        self.0.push(u8::from(s.is_some()));
+        s.into_iter().for_each(|s| self.bytes(s.as_bytes()));
+    }
+}
+
+struct In<'a>(&'a [u8]);
+
+impl<'a> In<'a> {
+    fn take(&mut self, n: usize) -> Result<&'a [u8], Fault> {
+        let (head, rest) = self.0.split_at_checked(n).context("a value of the index ends early")?;
+        self.0 = rest;
+        Ok(head)
+    }
+
+    fn array<const N: usize>(&mut self) -> Result<[u8; N], Fault> {
+        self.take(N)?.try_into().map_err(|_| anyhow!("a value of the index ends early"))
+    }
+
+    fn byte(&mut self) -> Result<u8, Fault> {
+        self.array::<1>().map(|[b]| b)
+    }
+
+    fn number(&mut self) -> Result<u64, Fault> {
+        let mut n = 0;
+        for shift in (0..64).step_by(7) {
+            let byte = self.byte()?;
+            n |= u64::from(byte & 0x7F) << shift;
+            if byte < 0x80 {
+                return Ok(n);
+            }
+        }
+        bail!("a number in the index does not end")
+    }
+
+    fn bytes(&mut self) -> Result<&'a [u8], Fault> {
+        let n = self.number()?;
+        self.take(usize::try_from(n)?)
+    }
+
+    fn string(&mut self) -> Result<String, Fault> {
+        Ok(std::str::from_utf8(self.bytes()?)?.to_owned())
+    }
+
+    fn optional(&mut self) -> Result<Option<String>, Fault> {
+        Ok(if self.byte()? == 1 { Some(self.string()?) } else { None })
+    }
+}
+
+impl Row {
+    pub fn encode(&self) -> Vec<u8> {
+        let mut out = Out::default();
+        out.0.extend_from_slice(&self.digest);
+        out.number(self.values.len() as u64);
+        for (name, values) in &self.values {
+            match PROPERTIES.iter().position(|known| known == name) {
+                Some(known) => out.0.push(known as u8),
+                None => {
+                    out.0.push(NAMED);
+                    out.bytes(name.as_bytes());
+                }
+            }
+            out.number(values.len() as u64);
+            for value in values {
+                match value {
+                    IndexValue::Bool(b) => out.0.push(u8::from(*b)),
+                    IndexValue::Number(n) => {
+                        out.0.push(2);
+                        out.0.extend_from_slice(&n.to_be_bytes());
+                    }
+                    IndexValue::String(s) => {
+                        out.0.push(3);
+                        out.bytes(s.as_bytes());
+                    }
+                }
+            }
+        }
+        out.0
+    }
+
+    pub fn decode(bytes: &[u8]) -> Result<Self, Fault> {
+        let mut input = In(bytes);
+        let digest = input.array()?;
+        let mut values = Values::new();
+        for _ in 0..input.number()? {
+            let name = match input.byte()? {
+                NAMED => input.string()?,
+                known => (*PROPERTIES.get(usize::from(known)).context("an unknown property in the index")?).to_owned(),
+            };
+            let mut list = Vec::new();
+            for _ in 0..input.number()? {
+                list.push(match input.byte()? {
+                    flag @ (0 | 1) => IndexValue::Bool(flag == 1),
+                    2 => IndexValue::Number(f64::from_be_bytes(input.array()?)),
+                    3 => IndexValue::String(input.string()?),
+                    other => bail!("a value of the unknown type {other} in the index"),
+                });
+            }
+            values.insert(name, list);
+        }
+        Ok(Self { digest, values })
+    }
+
+    /// The first string of a property.
+    pub fn string(&self, property: &str) -> Option<&str> {
+        string(&self.values, property)
+    }
+
+    /// All strings of a property.
+    pub fn strings(&self, property: &str) -> impl Iterator<Item = &str> {
+        self.values.get(property).into_iter().flatten().filter_map(|value| match value {
+            IndexValue::String(s) => Some(s.as_str()),
+            _ => None,
+        })
+    }
+}
+
+/// The first string of a property.
+pub(super) fn string<'a>(values: &'a Values, property: &str) -> Option<&'a str> {
+    match values.get(property)?.first()? {
+        IndexValue::String(s) => Some(s),
+        _ => None,
+    }
+}
+
+impl MessageRow {
+    pub fn encode(&self) -> Vec<u8> {
+        let mut out = Out::default();
+        out.number(self.position);
+        let (kind, name) = match &self.subject {
+            About::Record(id) => (0, id),
+            About::Protocol(uri) => (1, uri),
+        };
+        out.0.push(kind << 1 | u8::from(self.latest));
+        out.bytes(name.as_bytes());
+        if let Some(data) = &self.data {
+            out.bytes(&data.root.to_bytes());
+            out.number(data.size);
+            out.number(data.inline.map_or(0, |at| at + 1));
+        }
+        out.0
+    }
+
+    pub fn decode(bytes: &[u8]) -> Result<Self, Fault> {
+        let mut input = In(bytes);
+        let position = input.number()?;
+        let flags = input.byte()?;
+        let name = input.string()?;
+        let subject = if flags >> 1 == 0 { About::Record(name) } else { About::Protocol(name) };
+        let data = if input.0.is_empty() {
+            None
+        } else {
+            let root = Cid::try_from(input.bytes()?).context("a data CID in the index")?;
+            Some(DataRow { root, size: input.number()?, inline: input.number()?.checked_sub(1) })
+        };
+        Ok(Self { position, latest: flags & 1 == 1, subject, data })
+    }
+}
+
+impl RecordRow {
+    pub fn encode(&self) -> Vec<u8> {
+        let mut out = Out::default();
+        for (position, digest) in [Some(self.newest), self.initial].into_iter().flatten() {
+            out.number(position);
+            out.0.extend_from_slice(&digest);
+        }
+        out.0
+    }
+
+    pub fn decode(bytes: &[u8]) -> Result<Self, Fault> {
+        let mut input = In(bytes);
+        let newest = (input.number()?, input.array()?);
+        let initial = if input.0.is_empty() { None } else { Some((input.number()?, input.array()?)) };
+        Ok(Self { initial, newest })
+    }
+}
+
+impl EventRow {
+    pub fn new(digest: Digest, values: &Values) -> Self {
+        let of = |property| string(values, property).map(str::to_owned);
+        let protocol = of("protocol");
+        // A permission record is an event of the protocol it is tagged with, too (the SDK's MessagesQuery).
+        let tagged = if protocol.as_deref() == Some(PERMISSIONS) { of("tag.protocol") } else { None };
+        Self {
+            digest,
+            interface: of("interface").unwrap_or_default(),
+            method: of("method").unwrap_or_default(),
+            timestamp: of("messageTimestamp").unwrap_or_default(),
+            protocol,
+            tagged,
+        }
+    }
+
+    pub fn encode(&self) -> Vec<u8> {
+        let mut out = Out::default();
+        out.0.extend_from_slice(&self.digest);
+        for s in [&self.interface, &self.method, &self.timestamp] {
+            out.bytes(s.as_bytes());
+        }
+        out.optional(self.protocol.as_deref());
+        out.optional(self.tagged.as_deref());
+        out.0
+    }
+
+    pub fn decode(bytes: &[u8]) -> Result<Self, Fault> {
+        let mut input = In(bytes);
+        Ok(Self {
+            digest: input.array()?,
+            interface: input.string()?,
+            method: input.string()?,
+            timestamp: input.string()?,
+            protocol: input.optional()?,
+            tagged: input.optional()?,
+        })
+    }
+}
+
+/// URI of the protocol whose records are grants, requests and revocations.
+const PERMISSIONS: &str = "https://tbd.website/dwn/permissions";
+
+pub(super) fn encode_place(place: Place) -> Vec<u8> {
+    let StoredPlace(kind, segment, at, len) = place.into();
+    let mut out = Out(vec![kind]);
+    [u64::from(segment), at, u64::from(len)].into_iter().for_each(|n| out.number(n));
+    out.0
+}
+
+pub(super) fn decode_place(bytes: &[u8]) -> Result<Place, Fault> {
+    let mut input = In(bytes);
+    let kind = input.byte()?;
+    let (segment, at, len) = (input.number()?, input.number()?, input.number()?);
+    StoredPlace(kind, u32::try_from(segment)?, at, u32::try_from(len)?).try_into()
+}
+
+impl super::Stats {
+    pub(super) fn encode(&self) -> Vec<u8> {
+        let mut out = Out::default();
+        [self.records, self.messages, self.blocks, self.bytes].into_iter().for_each(|n| out.number(n));
+        out.0
+    }
+
+    pub(super) fn decode(bytes: &[u8]) -> Result<Self, Fault> {
+        let mut input = In(bytes);
+        Ok(Self {
+            records: input.number()?,
+            messages: input.number()?,
+            blocks: input.number()?,
+            bytes: input.number()?,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn value() -> impl Strategy<Value = IndexValue> {
+        prop_oneof![
+            any::<bool>().prop_map(IndexValue::Bool),
+            (-1e9..1e9).prop_map(IndexValue::Number),
+            any::<String>().prop_map(IndexValue::String),
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn rows_come_back(
+            digest in any::<[u8; 32]>(),
+            values in proptest::collection::btree_map(
+                prop_oneof![Just("protocol".to_owned()), any::<String>()],
+                proptest::collection::vec(value(), 0..3), 0..5),
+        ) {
+            let row = Row { digest, values };
+            prop_assert_eq!(Row::decode(&row.encode()).expect("decodes"), row);
+        }
+
+        #[test]
+        fn no_bytes_panic(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
+            let _ = (Row::decode(&bytes), MessageRow::decode(&bytes), RecordRow::decode(&bytes));
+            let _ = (EventRow::decode(&bytes), decode_place(&bytes), super::super::Stats::decode(&bytes));
+        }
+    }
+
+    #[test]
+    fn a_message_row_comes_back() {
+        for data in [None, Some(DataRow { root: crate::cid::of(0x55, b"x"), size: 1, inline: Some(0) })] {
+            let row = MessageRow { position: 900, latest: true, subject: About::Record("r".into()), data };
+            assert_eq!(MessageRow::decode(&row.encode()).expect("decodes"), row);
+        }
+    }
+}

@@ -1,0 +1,319 @@
+//! The store as its users see it.
+
+use super::*;
+use crate::{
+    cid,
+    dwn::{Cond, EventFilter, Filter, IndexValue, Refusal, Select, Subject},
+};
+use serde_json::{Value, json};
+
+mod damage;
+mod kill;
+mod queries;
+
+const ALICE: &str = "did:example:alice";
+const BOB: &str = "did:example:bob";
+
+fn runtime() -> tokio::runtime::Runtime {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime")
+}
+
+fn open(dir: &Path) -> Store {
+    Store::open(dir, &Config { segment_size: 16 << 10, cache: 4 << 20 }).expect("the store opens")
+}
+
+fn inline(bytes: &[u8]) -> Data {
+    let root = cid::of(cid::RAW, bytes);
+    Data { root, size: bytes.len() as u64, inline: Some(Bytes::copy_from_slice(bytes)), blocks: Vec::new() }
+}
+
+fn time(n: u64) -> String {
+    format!("2026-01-01T00:00:{:02}.{:06}Z", n / 1_000_000 % 60, n % 1_000_000)
+}
+
+/// A message about a record, as the rules would make it of the past.
+fn message(record: &str, at: u64, extra: &Value) -> Value {
+    let mut descriptor = json!({
+        "interface": "Records", "method": "Write", "dateCreated": time(0), "messageTimestamp": time(at),
+        "protocol": "http://chat", "protocolPath": "message",
+    });
+    for (key, value) in extra.as_object().into_iter().flatten() {
+        descriptor[key] = value.clone();
+    }
+    json!({"recordId": record, "contextId": record, "descriptor": descriptor})
+}
+
+fn change(tenant: &str, record: &str, message: Value) -> Change {
+    let (cid, bytes) = cid::of_json(&message).expect("encodes");
+    Change {
+        tenant: tenant.into(),
+        subject: Subject::Record(record.into()),
+        cid,
+        bytes,
+        message: Arc::new(message),
+        author: tenant.into(),
+        latest: true,
+        initial: true,
+        data: None,
+        keeps_data: false,
+        demotes: Vec::new(),
+        removes: Vec::new(),
+        status: 202,
+    }
+}
+
+/// Writes a record the first time, or the next state of it, as RecordsWrite does.
+fn decide_write(view: &dyn View, mut new: Change, record: &str) -> Result<Change, Stop> {
+    if let Some(before) = view.record(record)? {
+        if before.newest.cid == new.cid {
+            return Err(Refusal::new(409, "Conflict").into());
+        }
+        new.initial = false;
+        if before.initial.cid == before.newest.cid {
+            new.demotes = vec![before.initial.cid];
+        } else {
+            new.removes = vec![before.newest.cid];
+        }
+    }
+    Ok(new)
+}
+
+async fn write(store: &Store, record: &str, at: u64, extra: Value, data: Option<&[u8]>) -> Result<Change, Stop> {
+    let mut new = change(ALICE, record, message(record, at, &extra));
+    let data = data.map(inline);
+    new.data = data.as_ref().map(|d| (d.root, d.size));
+    let record = record.to_owned();
+    store.commit(ALICE, data, move |view| decide_write(view, new.clone(), &record)).await
+}
+
+fn equal(property: &str, value: &str) -> Filter {
+    Filter::from([(property.into(), Cond::Equal(IndexValue::String(value.into())))])
+}
+
+fn found(view: &dyn View, filter: Filter) -> Vec<String> {
+    let page = view.select(&Select { any_of: vec![filter], ..Select::default() }).expect("selects");
+    page.entries.iter().map(|e| e.message["recordId"].as_str().expect("a recordId").to_owned()).collect()
+}
+
+#[test]
+fn what_is_written_is_found_and_survives() {
+    let dir = tempfile::tempdir().expect("a directory");
+    runtime().block_on(async {
+        let store = open(dir.path());
+        let first = write(&store, "r1", 1, json!({"published": true}), Some(b"one")).await.expect("written");
+        write(&store, "r2", 2, json!({}), Some(b"two")).await.expect("written");
+        let view = store.view(ALICE);
+        let record = view.record("r1").expect("reads").expect("is there");
+        assert_eq!((record.newest.cid, record.newest.latest), (first.cid, true));
+        assert_eq!(record.newest.message, first.message);
+        assert_eq!(view.inline_data(&record.newest).expect("reads"), Some(b"one".to_vec()));
+        assert_eq!(found(&*view, equal("protocol", "http://chat")).len(), 2);
+        assert!(store.view(BOB).record("r1").expect("reads").is_none());
+        assert_eq!(store.stats(), Stats { records: 2, messages: 2, blocks: 2, bytes: 6 });
+        assert!(store.block_is_public(&cid::digest(b"one")).expect("answers"));
+        assert!(!store.block_is_public(&cid::digest(b"two")).expect("answers"));
+        assert!(store.block(&cid::digest(b"two")).expect("answers").is_some());
+        assert_eq!(
+            store.block_records(&cid::digest(b"two"), 9).expect("answers"),
+            vec![(ALICE.to_owned(), "r2".to_owned())]
+        );
+        store.put_state(vec![(b"sync/a".to_vec(), Some(b"1".to_vec()))]).await.expect("kept");
+    });
+    let store = open(dir.path());
+    assert_eq!(store.degraded(), Vec::<String>::new());
+    assert!(store.view(ALICE).record("r1").expect("reads").is_some());
+    assert_eq!(store.state(b"sync/a").expect("reads").as_deref(), Some(b"1".as_slice()));
+    assert_eq!(store.states(b"sync/").expect("reads").len(), 1);
+}
+
+#[test]
+fn an_update_supersedes_state_and_data() {
+    let dir = tempfile::tempdir().expect("a directory");
+    runtime().block_on(async {
+        let store = open(dir.path());
+        let one = write(&store, "r", 1, json!({"schema": "a", "published": true}), Some(b"1")).await.expect("written");
+        let two = write(&store, "r", 2, json!({"schema": "b", "published": true}), Some(b"2")).await.expect("written");
+        let three = write(&store, "r", 3, json!({"schema": "c"}), Some(b"3")).await.expect("written");
+        let view = store.view(ALICE);
+        let record = view.record("r").expect("reads").expect("is there");
+        assert_eq!((record.initial.cid, record.newest.cid), (one.cid, three.cid));
+        assert!(!record.initial.latest && record.newest.latest);
+        assert!(!view.has_data(&record.initial).expect("reads") && view.has_data(&record.newest).expect("reads"));
+        assert!(view.message(&two.cid).expect("reads").is_none());
+        for (schema, count) in [("a", 0), ("b", 0), ("c", 1)] {
+            assert_eq!(found(&*view, equal("schema", schema)).len(), count, "{schema}");
+        }
+        let events: Vec<Cid> = view.events(&[], None, None).expect("reads").iter().map(|e| e.cid).collect();
+        assert_eq!(events, vec![one.cid, three.cid]);
+        for (data, held) in [(b"1", false), (b"2", false), (b"3", true)] {
+            assert_eq!(store.block(&cid::digest(data)).expect("answers").is_some(), held);
+            assert!(!store.block_is_public(&cid::digest(data)).expect("answers"));
+        }
+        assert_eq!(store.stats(), Stats { records: 1, messages: 2, blocks: 3, bytes: 1 });
+        let again = write(&store, "r", 3, json!({"schema": "c"}), Some(b"3")).await;
+        assert!(matches!(again, Err(Stop::Refusal(Refusal { code: 409, .. }))), "{again:?}");
+    });
+}
+
+#[test]
+fn an_update_without_data_keeps_it() {
+    let dir = tempfile::tempdir().expect("a directory");
+    runtime().block_on(async {
+        let store = open(dir.path());
+        write(&store, "r", 1, json!({}), Some(b"kept")).await.expect("written");
+        let update = message("r", 2, &json!({"published": true}));
+        let update = Change { keeps_data: true, ..change(ALICE, "r", update) };
+        let done = store.commit(ALICE, None, move |view| decide_write(view, update.clone(), "r")).await;
+        done.expect("written");
+        let view = store.view(ALICE);
+        let newest = view.record("r").expect("reads").expect("is there").newest;
+        assert_eq!(view.inline_data(&newest).expect("reads"), Some(b"kept".to_vec()));
+        assert!(store.block_is_public(&cid::digest(b"kept")).expect("answers"));
+        assert_eq!(store.stats().bytes, 4);
+    });
+}
+
+#[test]
+fn a_group_sees_its_own_changes() {
+    let dir = tempfile::tempdir().expect("a directory");
+    runtime().block_on(async {
+        let store = open(dir.path());
+        // The first decision holds the writer until the others are queued: they become one group.
+        let (go, wait) = std_mpsc::channel::<()>();
+        let wait = Mutex::new(wait);
+        let blocker = change(ALICE, "r0", message("r0", 0, &json!({})));
+        let first = store.commit(ALICE, None, move |_| {
+            wait.lock().expect("unpoisoned").recv().expect("is told to go on");
+            Ok(blocker.clone())
+        });
+        let one = write(&store, "r1", 1, json!({"schema": "a"}), Some(b"1"));
+        let two = write(&store, "r1", 2, json!({"schema": "b"}), Some(b"2"));
+        let seen = Arc::new(Mutex::new(None));
+        let look = {
+            let seen = seen.clone();
+            store.commit(ALICE, None, move |view| {
+                let record = view.record("r1")?.expect("was decided before");
+                *seen.lock().expect("unpoisoned") = Some((
+                    record.newest.message["descriptor"]["schema"].clone(),
+                    view.inline_data(&record.newest)?,
+                    found(view, equal("schema", "a")).len(),
+                    found(view, equal("schema", "b")).len(),
+                    view.events(&[EventFilter::default()], None, None)?.len(),
+                ));
+                Err(Refusal::new(400, "only looking").into())
+            })
+        };
+        let panics = store.commit(ALICE, None, |_| panic!("a rule with a bug"));
+        let after = write(&store, "r2", 1, json!({}), None);
+        let send = async move { go.send(()).expect("is awaited") };
+        let (first, one, two, look, panics, after, ()) = tokio::join!(first, one, two, look, panics, after, send);
+        assert!(first.is_ok() && one.is_ok() && two.is_ok() && after.is_ok());
+        assert!(matches!(look, Err(Stop::Refusal(_))));
+        assert!(matches!(&panics, Err(Stop::Fault(f)) if f.to_string().contains("a rule with a bug")), "{panics:?}");
+        assert_eq!(seen.lock().expect("unpoisoned").take(), Some((json!("b"), Some(b"2".to_vec()), 0, 1, 3)));
+        assert_eq!(store.stats().records, 3);
+    });
+}
+
+#[test]
+fn a_prune_takes_descendants_along() {
+    let dir = tempfile::tempdir().expect("a directory");
+    runtime().block_on(async {
+        let store = open(dir.path());
+        let root = write(&store, "root", 1, json!({}), Some(b"root")).await.expect("written");
+        let one = write(&store, "child", 1, json!({"parentId": "root"}), Some(b"c")).await.expect("written");
+        let two = write(&store, "child", 2, json!({"parentId": "root"}), Some(b"d")).await.expect("written");
+        let delete = json!({"descriptor": {"interface": "Records", "method": "Delete", "recordId": "root",
+            "messageTimestamp": time(3), "prune": true}});
+        let mut delete = change(ALICE, "root", delete);
+        (delete.initial, delete.demotes, delete.removes) = (false, vec![root.cid], vec![one.cid, two.cid]);
+        store.commit(ALICE, None, move |_| Ok(delete.clone())).await.expect("written");
+        let view = store.view(ALICE);
+        assert!(view.record("child").expect("reads").is_none());
+        let root = view.record("root").expect("reads").expect("its tombstone is there");
+        assert_eq!(root.newest.message["descriptor"]["method"], "Delete");
+        assert_eq!(store.stats(), Stats { records: 1, messages: 2, blocks: 3, bytes: 0 });
+        assert!(store.block(&cid::digest(b"d")).expect("answers").is_none());
+    });
+}
+
+#[test]
+fn protocols_are_kept_newest_only() {
+    let dir = tempfile::tempdir().expect("a directory");
+    runtime().block_on(async {
+        let store = open(dir.path());
+        for (uri, at) in [("http://a", 1), ("http://b", 1), ("http://a", 2)] {
+            let configure = json!({"descriptor": {"interface": "Protocols", "method": "Configure",
+                "messageTimestamp": time(at), "definition": {"protocol": uri}}});
+            let mut new = change(ALICE, "", configure);
+            new.subject = Subject::Protocol(uri.into());
+            let decide = move |view: &dyn View| {
+                let mut new = new.clone();
+                new.removes = view.protocol(uri)?.map(|old| old.cid).into_iter().collect();
+                Ok(new)
+            };
+            store.commit(ALICE, None, decide).await.expect("written");
+        }
+        let view = store.view(ALICE);
+        let newest = view.protocol("http://a").expect("reads").expect("is there");
+        assert_eq!(newest.message["descriptor"]["messageTimestamp"], time(2));
+        assert_eq!(view.protocols().expect("reads").len(), 2);
+        assert_eq!(view.events(&[], None, None).expect("reads").len(), 2);
+        assert!(view.protocol("http://c").expect("reads").is_none());
+    });
+}
+
+#[test]
+fn followers_read_the_log_in_order() {
+    let dir = tempfile::tempdir().expect("a directory");
+    runtime().block_on(async {
+        let store = open(dir.path());
+        let mut tail = store.tail();
+        let mut written = Vec::new();
+        for n in 0..100 {
+            written.push(write(&store, &format!("r{n}"), n, json!({}), Some(&[0; 500])).await.expect("written").cid);
+        }
+        store.put_state(vec![(b"x".to_vec(), None)]).await.expect("kept");
+        let (mut at, mut read, mut states) = (0, Vec::new(), 0);
+        while at < *tail.borrow_and_update() {
+            for entry in store.entries(at, 7).expect("reads") {
+                at = entry.next();
+                match entry {
+                    Entry::Message { cid, data, tenant, .. } => {
+                        assert_eq!((tenant.as_str(), data.expect("has data").1), (ALICE, 500));
+                        read.push(cid);
+                    }
+                    Entry::State { .. } => states += 1,
+                }
+            }
+        }
+        assert_eq!((read, states), (written, 1));
+        assert!(store.entries(at, 7).expect("reads").is_empty());
+        let segments = fs::read_dir(dir.path().join("log")).expect("lists").count();
+        assert!(segments > 3, "{segments} segments");
+    });
+}
+
+#[test]
+fn data_that_does_not_fit_the_change_is_a_fault() {
+    let dir = tempfile::tempdir().expect("a directory");
+    runtime().block_on(async {
+        let store = open(dir.path());
+        let mut new = change(ALICE, "r", message("r", 1, &json!({})));
+        new.data = Some((cid::of(cid::RAW, b"said"), 4));
+        for data in [None, Some(inline(b"sent"))] {
+            let new = new.clone();
+            let result = store.commit(ALICE, data, move |_| Ok(new.clone())).await;
+            assert!(matches!(result, Err(Stop::Fault(_))), "{result:?}");
+        }
+        assert_eq!(store.stats(), Stats::default());
+    });
+}
+
+#[test]
+fn a_second_open_is_refused() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let _store = open(dir.path());
+    let error = Store::open(dir.path(), &Config::default()).expect_err("is refused").to_string();
+    assert!(error.contains("another process has this store open"), "{error}");
+}

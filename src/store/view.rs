@@ -1,0 +1,229 @@
+//! One tenant's past, as the rules ask for it.
+//!
+//! Every call sees the index as it is between two batches. A view is not frozen from one call to the next: sled
+//! keeps no old versions. Under the one writer nothing else changes the index, so there the past stands still;
+//! a read outside it may see a later state in a later call, never half a change.
+
+use super::{
+    Position, frame,
+    index::{Index, Scan},
+    keys,
+    log::Log,
+    pending::{self, Pending, Source},
+    query,
+    rows::{EventRow, MessageRow, RecordRow},
+};
+use crate::{
+    cid::{self, Cid, Digest},
+    dwn::{Cursor, Event, EventFilter, Fault, Page, Record, Select, Stored, View},
+};
+use anyhow::Context as _;
+use std::sync::Arc;
+
+/// A tenant's past in the index as it is.
+#[derive(Debug)]
+pub(super) struct Snapshot {
+    index: Arc<Index>,
+    log: Log,
+    tenant: String,
+}
+
+impl Snapshot {
+    pub fn new(index: Arc<Index>, log: Log, tenant: &str) -> Self {
+        Self { index, log, tenant: tenant.to_owned() }
+    }
+
+    /// Answers while no batch is applied.
+    fn steadily<T>(&self, ask: impl FnOnce(&Past<'_>) -> Result<T, Fault>) -> Result<T, Fault> {
+        let _steady = self.index.steady();
+        ask(&Past { source: self, tenant: &self.tenant })
+    }
+}
+
+impl Source for Snapshot {
+    fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, Fault> {
+        self.index.get(key)
+    }
+
+    fn scan(&self, from: &[u8], to: &[u8], reverse: bool) -> Scan<'_> {
+        self.index.scan(from, to, reverse)
+    }
+
+    fn frame(&self, at: Position) -> Result<Arc<frame::Message>, Fault> {
+        self.log.message(at)
+    }
+}
+
+impl View for Snapshot {
+    fn message(&self, cid: &Cid) -> Result<Option<Stored>, Fault> {
+        self.steadily(|past| past.message(cid))
+    }
+
+    fn record(&self, record_id: &str) -> Result<Option<Record>, Fault> {
+        self.steadily(|past| past.record(record_id))
+    }
+
+    fn protocol(&self, uri: &str) -> Result<Option<Stored>, Fault> {
+        self.steadily(|past| past.protocol(uri))
+    }
+
+    fn protocols(&self) -> Result<Vec<Stored>, Fault> {
+        self.steadily(|past| past.protocols())
+    }
+
+    fn select(&self, select: &Select) -> Result<Page, Fault> {
+        // Messages are read from the log afterwards: what is in the log stays.
+        let past = Past { source: self, tenant: &self.tenant };
+        let found = self.steadily(|past| past.hits(select))?;
+        past.page(found)
+    }
+
+    fn events(&self, any_of: &[EventFilter], after: Option<u64>, limit: Option<usize>) -> Result<Vec<Event>, Fault> {
+        self.steadily(|past| past.events(any_of, after, limit))
+    }
+
+    fn inline_data(&self, stored: &Stored) -> Result<Option<Vec<u8>>, Fault> {
+        self.steadily(|past| past.inline_data(stored))
+    }
+
+    fn has_data(&self, stored: &Stored) -> Result<bool, Fault> {
+        self.steadily(|past| past.has_data(stored))
+    }
+}
+
+/// A tenant's past, read from any source.
+pub(super) struct Past<'a> {
+    source: &'a dyn Source,
+    tenant: &'a str,
+}
+
+impl<'a> Past<'a> {
+    /// The past with what the running group has decided.
+    pub fn with(pending: &'a Pending<'_>, tenant: &'a str) -> Self {
+        Self { source: pending, tenant }
+    }
+
+    fn number(&self) -> Result<Option<u32>, Fault> {
+        pending::number_of(self.source, self.tenant)
+    }
+
+    fn row(&self, tenant: u32, digest: &Digest) -> Result<Option<MessageRow>, Fault> {
+        self.source.get(&keys::message(tenant, digest))?.map(|bytes| MessageRow::decode(&bytes)).transpose()
+    }
+
+    fn row_of(&self, cid: &Cid) -> Result<Option<MessageRow>, Fault> {
+        let Some(tenant) = self.number()? else { return Ok(None) };
+        let Ok(digest) = frame::message_digest(cid) else { return Ok(None) };
+        self.row(tenant, &digest)
+    }
+
+    fn stored(&self, at: Position, latest: bool) -> Result<Stored, Fault> {
+        let frame = self.source.frame(at)?;
+        Ok(Stored { cid: frame.cid(), author: frame.author.clone(), message: Arc::new(frame.json()?), latest })
+    }
+
+    fn stored_by(&self, tenant: u32, (at, digest): (Position, Digest)) -> Result<Stored, Fault> {
+        let row = self.row(tenant, &digest)?;
+        self.stored(at, row.is_some_and(|row| row.latest))
+    }
+
+    /// Positions and sort values of the rows that answer, and whether more follow.
+    fn hits(&self, select: &Select) -> Result<(Vec<query::Hit>, bool), Fault> {
+        let Some(tenant) = self.number()? else { return Ok((Vec::new(), false)) };
+        query::select(self.source, tenant, self.tenant, select)
+    }
+
+    fn page(&self, (hits, more): (Vec<query::Hit>, bool)) -> Result<Page, Fault> {
+        let cursor = hits.last().filter(|_| more).map(|hit| Cursor {
+            message_cid: cid::from_digest(cid::DAG_CBOR, &hit.digest).to_string(),
+            value: hit.sort.clone(),
+        });
+        let entries = hits.iter().map(|hit| self.stored(hit.position, true)).collect::<Result<_, _>>()?;
+        Ok(Page { entries, cursor })
+    }
+}
+
+impl View for Past<'_> {
+    fn message(&self, cid: &Cid) -> Result<Option<Stored>, Fault> {
+        let Some(row) = self.row_of(cid)? else { return Ok(None) };
+        self.stored(row.position, row.latest).map(Some)
+    }
+
+    fn record(&self, record_id: &str) -> Result<Option<Record>, Fault> {
+        let Some(tenant) = self.number()? else { return Ok(None) };
+        let Some(bytes) = self.source.get(&keys::record(tenant, record_id))? else { return Ok(None) };
+        let row = RecordRow::decode(&bytes)?;
+        let Some(initial) = row.initial else { return Ok(None) };
+        let newest = self.stored_by(tenant, row.newest)?;
+        let initial = if initial == row.newest { newest.clone() } else { self.stored_by(tenant, initial)? };
+        Ok(Some(Record { initial, newest }))
+    }
+
+    fn protocol(&self, uri: &str) -> Result<Option<Stored>, Fault> {
+        let Some(tenant) = self.number()? else { return Ok(None) };
+        let Some(at) = self.source.get(&keys::protocol(tenant, uri))? else { return Ok(None) };
+        self.stored(position(&at)?, true).map(Some)
+    }
+
+    fn protocols(&self) -> Result<Vec<Stored>, Fault> {
+        let Some(tenant) = self.number()? else { return Ok(Vec::new()) };
+        let prefix = keys::protocol(tenant, "");
+        self.source
+            .scan(&prefix, &keys::after(prefix.clone()), false)
+            .map(|pair| self.stored(position(&pair?.1)?, true))
+            .collect()
+    }
+
+    fn select(&self, select: &Select) -> Result<Page, Fault> {
+        self.page(self.hits(select)?)
+    }
+
+    fn events(&self, any_of: &[EventFilter], after: Option<u64>, limit: Option<usize>) -> Result<Vec<Event>, Fault> {
+        let Some(tenant) = self.number()? else { return Ok(Vec::new()) };
+        let from = match after {
+            Some(u64::MAX) => return Ok(Vec::new()),
+            Some(after) => keys::event(tenant, after + 1),
+            None => keys::event(tenant, 0),
+        };
+        let to = keys::after(keys::event(tenant, u64::MAX));
+        let mut found = Vec::new();
+        for pair in self.source.scan(&from, &to, false) {
+            if limit.is_some_and(|limit| found.len() >= limit) {
+                break;
+            }
+            let (key, value) = pair?;
+            let row = EventRow::decode(&value)?;
+            if any_of.is_empty() || any_of.iter().any(|filter| is_meant(filter, &row)) {
+                let at = key.last_chunk::<8>().context("an event's key is too short")?;
+                let cid = cid::from_digest(cid::DAG_CBOR, &row.digest);
+                found.push(Event { position: u64::from_be_bytes(*at), cid });
+            }
+        }
+        Ok(found)
+    }
+
+    fn inline_data(&self, stored: &Stored) -> Result<Option<Vec<u8>>, Fault> {
+        let Some(at) = self.row_of(&stored.cid)?.and_then(|row| row.data).and_then(|data| data.inline) else {
+            return Ok(None);
+        };
+        let inline = self.source.frame(at)?.inline.as_ref().map(|data| data.to_vec());
+        inline.map(Some).with_context(|| format!("the data of {} is not in the frame at {at}", stored.cid))
+    }
+
+    fn has_data(&self, stored: &Stored) -> Result<bool, Fault> {
+        Ok(self.row_of(&stored.cid)?.is_some_and(|row| row.data.is_some()))
+    }
+}
+
+fn is_meant(filter: &EventFilter, row: &EventRow) -> bool {
+    let is = |wanted: &Option<String>, found: &str| wanted.as_deref().is_none_or(|wanted| wanted == found);
+    is(&filter.interface, &row.interface)
+        && is(&filter.method, &row.method)
+        && filter.protocol.as_ref().is_none_or(|p| row.protocol.as_ref() == Some(p) || row.tagged.as_ref() == Some(p))
+        && filter.from.as_ref().is_none_or(|from| row.timestamp >= *from)
+        && filter.to.as_ref().is_none_or(|to| row.timestamp < *to)
+}
+
+fn position(bytes: &[u8]) -> Result<Position, Fault> {
+    Ok(u64::from_be_bytes(bytes.try_into().context("a position in the index is not 8 bytes")?))
+}

@@ -1,0 +1,209 @@
+//! The one writer: a thread that owns the log's end.
+//!
+//! It takes what is queued, lets each decision see the past with what the group has decided before it, appends
+//! the group, makes it durable with one fdatasync, applies one batch to the index, and then answers all. There is
+//! no timer: while one group becomes durable, the next one queues.
+
+use super::{
+    Data, Health, Position, Stats,
+    frame::{self, Frame},
+    index::Index,
+    log::{Appender, Log},
+    pending::Pending,
+    view::Past,
+};
+use crate::dwn::{Change, Fault, Stop, View};
+use anyhow::{Context as _, anyhow, ensure};
+use serde_bytes::ByteBuf;
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::{Arc, Mutex, PoisonError},
+};
+use tokio::sync::{mpsc, oneshot, watch};
+
+/// Writes that may wait for the writer. Each holds a message and up to 30 kB of data, so the queue holds some
+/// 10 MB at most; who comes later waits in line for a place.
+pub(super) const QUEUE_MAX: usize = 256;
+/// Changes in a group: sled's memory grows out of bounds with batches of hundreds of records.
+const GROUP_MAX: usize = 64;
+/// Bytes after which a group takes no more: beyond, the fdatasync's cost is no longer shared but added to.
+const GROUP_BYTES: usize = 512 << 10;
+
+pub(super) type Decide = Box<dyn FnMut(&dyn View) -> Result<Change, Stop> + Send>;
+
+/// What is asked of the writer.
+pub(super) enum Job {
+    Commit { tenant: String, data: Option<Data>, decide: Decide, reply: oneshot::Sender<Result<Change, Stop>> },
+    State { changes: Vec<(Vec<u8>, Option<Vec<u8>>)>, reply: oneshot::Sender<Result<(), Fault>> },
+}
+
+/// What is answered when the group is durable.
+enum Answer {
+    Commit(oneshot::Sender<Result<Change, Stop>>, Result<Change, Stop>),
+    State(oneshot::Sender<Result<(), Fault>>, Result<(), Fault>),
+}
+
+impl Answer {
+    // Who asked may have gone; the change stands all the same.
+    fn send(self) {
+        match self {
+            Answer::Commit(reply, result) => drop(reply.send(result)),
+            Answer::State(reply, result) => drop(reply.send(result)),
+        }
+    }
+
+    /// The group did not become durable.
+    fn fail(self, why: &str) {
+        match self {
+            Answer::Commit(reply, Ok(_)) => drop(reply.send(Err(Stop::Fault(anyhow!("{why}"))))),
+            Answer::State(reply, Ok(())) => drop(reply.send(Err(anyhow!("{why}")))),
+            // A refusal may rest on a change that is lost with the group, so it is no answer either.
+            Answer::Commit(reply, Err(Stop::Refusal(_))) => drop(reply.send(Err(Stop::Fault(anyhow!("{why}"))))),
+            fault => fault.send(),
+        }
+    }
+}
+
+pub(super) struct Writer {
+    pub index: Arc<Index>,
+    pub log: Log,
+    pub appender: Appender,
+    pub tail: watch::Sender<Position>,
+    pub stats: Arc<Mutex<Stats>>,
+    pub health: Arc<Health>,
+    /// Why nothing is written any more.
+    pub poisoned: Option<String>,
+}
+
+impl Writer {
+    /// Works until the last handle to the store is dropped.
+    pub fn run(mut self, mut jobs: mpsc::Receiver<Job>) {
+        while let Some(first) = jobs.blocking_recv() {
+            let mut answers = Vec::new();
+            match self.group(first, &mut jobs, &mut answers) {
+                Ok(()) => answers.into_iter().for_each(Answer::send),
+                Err(error) => {
+                    let why = format!("{error:#}");
+                    tracing::error!("a group of {} writes failed: {why}", answers.len());
+                    answers.into_iter().for_each(|answer| answer.fail(&why));
+                }
+            }
+        }
+    }
+
+    fn group(&mut self, first: Job, jobs: &mut mpsc::Receiver<Job>, answers: &mut Vec<Answer>) -> Result<(), Fault> {
+        let group = match &self.poisoned {
+            Some(why) => Err(anyhow!("{why}")),
+            None => self.appender.begin(),
+        };
+        let group = match group {
+            Ok(group) => group,
+            Err(error) => {
+                answers.push(unasked(first));
+                return Err(error);
+            }
+        };
+        let index = self.index.clone();
+        let log = self.log.clone();
+        let mut pending = match Pending::new(&index, &log) {
+            Ok(pending) => pending,
+            Err(error) => {
+                answers.push(unasked(first));
+                return Err(error);
+            }
+        };
+        let mut bytes = Vec::new();
+        let mut job = Some(first);
+        while let Some(next) = job {
+            answers.push(answer(next, &mut pending, group, &mut bytes));
+            let room = answers.len() < GROUP_MAX && bytes.len() < GROUP_BYTES;
+            job = if room { jobs.try_recv().ok() } else { None };
+        }
+        if bytes.is_empty() {
+            return Ok(());
+        }
+        self.appender.write(&bytes)?;
+        let next = match self.appender.sync(&bytes) {
+            Ok(next) => next,
+            // The kernel may have dropped the dirty pages: a later fsync that succeeds would prove nothing.
+            Err(error) => return Err(self.poison(error)),
+        };
+        let (changes, stats) = pending.finish(next);
+        if let Err(error) = self.index.apply(&changes) {
+            return Err(self.poison(error.context("the group is durable in the log, but the index did not take it")));
+        }
+        *self.stats.lock().unwrap_or_else(PoisonError::into_inner) = stats;
+        self.tail.send_replace(next);
+        Ok(())
+    }
+
+    fn poison(&mut self, error: Fault) -> Fault {
+        let why = format!("writing has stopped until the node is restarted: {error:#}");
+        self.health.degrade(why.clone());
+        self.poisoned = Some(why.clone());
+        anyhow!("{why}")
+    }
+}
+
+/// The answer to a job that was not looked at.
+fn unasked(job: Job) -> Answer {
+    match job {
+        Job::Commit { reply, .. } => Answer::Commit(reply, Err(Stop::Fault(anyhow!("the store cannot write")))),
+        Job::State { reply, .. } => Answer::State(reply, Err(anyhow!("the store cannot write"))),
+    }
+}
+
+/// Does a job: its frame goes to `bytes` and its changes to `pending`, or neither.
+fn answer(job: Job, pending: &mut Pending<'_>, group: Position, bytes: &mut Vec<u8>) -> Answer {
+    match job {
+        Job::Commit { tenant, data, mut decide, reply } => {
+            let decided = catch_unwind(AssertUnwindSafe(|| decide(&Past::with(pending, &tenant))));
+            let decided = decided.unwrap_or_else(|panic| Err(Stop::Fault(panicked("a decision", &*panic))));
+            let result = decided.and_then(|change| {
+                let message = match_data(&change, &tenant, data).and_then(|data| {
+                    frame::Message::new(&change, data.as_ref()).context("making the log frame of a message")
+                })?;
+                add(Frame::Message(Box::new(message)), pending, group, bytes)?;
+                Ok(change)
+            });
+            Answer::Commit(reply, result)
+        }
+        Job::State { changes, reply } => {
+            let changes = changes.into_iter().map(|(k, v)| (ByteBuf::from(k), v.map(ByteBuf::from))).collect();
+            Answer::State(reply, add(Frame::State(changes), pending, group, bytes))
+        }
+    }
+}
+
+fn add(frame: Frame, pending: &mut Pending<'_>, group: Position, bytes: &mut Vec<u8>) -> Result<(), Fault> {
+    let start = bytes.len();
+    let position = group + start as u64;
+    let added = frame::encode(&frame, position, group, bytes).and_then(|()| {
+        catch_unwind(AssertUnwindSafe(|| pending.add(position, frame)))
+            .unwrap_or_else(|panic| Err(panicked("indexing a message", &*panic)))
+    });
+    if added.is_err() {
+        pending.undo();
+        bytes.truncate(start);
+    }
+    added
+}
+
+/// The staged data that belongs to the change: what it names must be what is here.
+fn match_data(change: &Change, tenant: &str, data: Option<Data>) -> Result<Option<Data>, Fault> {
+    ensure!(change.tenant == tenant, "a change of {} was decided on the past of {tenant}", change.tenant);
+    let Some((root, size)) = &change.data else { return Ok(None) };
+    let data = data.with_context(|| format!("the change names data {root}, but none was staged"))?;
+    ensure!(
+        data.root == *root && data.size == *size,
+        "the change names data {root} of {size} bytes, but {} of {} bytes was staged",
+        data.root,
+        data.size
+    );
+    Ok(Some(data))
+}
+
+fn panicked(what: &str, panic: &(dyn std::any::Any + Send)) -> Fault {
+    let text = panic.downcast_ref::<&str>().map(|s| (*s).to_owned()).or_else(|| panic.downcast_ref().cloned());
+    anyhow!("{what} panicked: {}", text.unwrap_or_else(|| "no message".into()))
+}
