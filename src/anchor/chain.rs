@@ -116,8 +116,26 @@ pub struct Chain {
 
 struct Inner {
     config: Config,
-    /// Made with the credentials that last worked: for the node, for its wallet.
-    clients: Mutex<Option<(Arc<Client>, Arc<Client>)>>,
+    clients: Mutex<Option<Arc<Clients>>>,
+}
+
+/// Made with the credentials that last worked.
+struct Clients {
+    node: Client,
+    wallet: Client,
+}
+
+/// Whom a call is for.
+#[derive(Clone, Copy)]
+enum To {
+    Node,
+    Wallet,
+}
+
+/// Coins to spend, or what is lacking.
+enum Coins {
+    Enough { inputs: Vec<Value>, sum: Amount },
+    Lacking(Need),
 }
 
 impl std::fmt::Debug for Chain {
@@ -156,9 +174,9 @@ impl Chain {
     pub fn sign(&self, payload: &[u8]) -> Result<Signing, Error> {
         self.tip()?; // the network is checked before every signature
         let rate = self.fee_rate()?;
-        let (coins, sum) = match self.coins(rate)? {
-            Ok(coins) => coins,
-            Err(need) => return Ok(Signing::NoFunds(need)),
+        let (inputs, sum) = match self.coins(rate)? {
+            Coins::Enough { inputs, sum } => (inputs, sum),
+            Coins::Lacking(need) => return Ok(Signing::NoFunds(need)),
         };
         let ours: String = self.wallet("getrawchangeaddress", &[json!("bech32")])?;
         // The one change output is explicit and pays the fee: bitcoind then adds none, and one with only an
@@ -166,7 +184,7 @@ impl Chain {
         let funded = self.wallet::<Psbt>(
             "walletcreatefundedpsbt",
             &[
-                json!(coins),
+                json!(inputs),
                 json!([{ "data": hex::encode(payload) }, { &ours: sum.to_string_in(Denomination::Bitcoin) }]),
                 json!(0),
                 json!({ "add_inputs": false, "fee_rate": rate, "replaceable": true, "subtractFeeFromOutputs": [1] }),
@@ -271,22 +289,21 @@ impl Chain {
         Ok((rate * 1_000.0).round() / 1_000.0) // bitcoind takes three decimals
     }
 
-    /// Confirmed coins worth enough, the largest first, or what is lacking.
-    #[allow(clippy::type_complexity)] // a pair, said once
-    fn coins(&self, rate: f64) -> Result<Result<(Vec<Value>, Amount), Need>, Error> {
+    /// Confirmed coins worth enough, the largest first.
+    fn coins(&self, rate: f64) -> Result<Coins, Error> {
         let mut unspent: Vec<Unspent> = self.wallet("listunspent", &[json!(1)])?;
         unspent.retain(|u| u.spendable && u.safe);
         unspent.sort_by(|a, b| b.amount.total_cmp(&a.amount));
-        let (mut coins, mut sum) = (Vec::new(), Amount::ZERO);
+        let (mut inputs, mut sum) = (Vec::new(), Amount::ZERO);
         for coin in unspent.into_iter().take(INPUTS_MAX) {
             let amount = Amount::from_btc(coin.amount).map_err(|e| answer("listunspent", e))?;
             sum = sum.checked_add(amount).ok_or_else(|| answer("listunspent", "amounts beyond all coins"))?;
-            coins.push(json!({ "txid": coin.txid, "vout": coin.vout }));
-            if sum.to_sat() >= enough(rate, coins.len() as u64) {
-                return Ok(Ok((coins, sum)));
+            inputs.push(json!({ "txid": coin.txid, "vout": coin.vout }));
+            if sum.to_sat() >= enough(rate, inputs.len() as u64) {
+                return Ok(Coins::Enough { inputs, sum });
             }
         }
-        Ok(Err(self.need(rate)?))
+        Ok(Coins::Lacking(self.need(rate)?))
     }
 
     fn need(&self, rate: f64) -> Result<Need, Error> {
@@ -344,39 +361,33 @@ impl Chain {
     }
 
     fn call<T: DeserializeOwned>(&self, method: &'static str, params: &[Value]) -> Result<T, Error> {
-        self.ask(method, params, |(node, _)| node)
+        self.ask(To::Node, method, params)
     }
 
     /// A call to the wallet; one that bitcoind does not have loaded is loaded first.
     fn wallet<T: DeserializeOwned>(&self, method: &'static str, params: &[Value]) -> Result<T, Error> {
-        let answer = self.ask(method, params, |(_, wallet)| wallet);
-        match answer {
+        match self.ask(To::Wallet, method, params) {
             Err(Error::Rpc { code: code::WALLET_NOT_FOUND, .. }) => {
                 self.ensure_wallet()?;
-                self.ask(method, params, |(_, wallet)| wallet)
+                self.ask(To::Wallet, method, params)
             }
             Err(Error::Rpc { code: code::LOCKED, .. }) => Err(Error::Locked(self.inner.config.bitcoin.wallet.clone())),
             other => other,
         }
     }
 
-    fn ask<T: DeserializeOwned>(
-        &self,
-        method: &'static str,
-        params: &[Value],
-        which: fn((Arc<Client>, Arc<Client>)) -> Arc<Client>,
-    ) -> Result<T, Error> {
-        let mut answer = which_call(&which(self.clients()?), method, params);
+    fn ask<T: DeserializeOwned>(&self, to: To, method: &'static str, params: &[Value]) -> Result<T, Error> {
+        let mut answer = self.clients()?.of(to).call(method, params);
         if answer.as_ref().is_err_and(denied) {
             // bitcoind writes a new cookie whenever it starts
             *self.inner.clients.lock().unwrap_or_else(PoisonError::into_inner) = None;
-            answer = which_call(&which(self.clients()?), method, params);
+            answer = self.clients()?.of(to).call(method, params);
         }
-        let value = answer.map_err(|error| self.explain(method, error))?;
+        let value: Value = answer.map_err(|error| self.explain(method, error))?;
         serde_json::from_value(value).map_err(|e| self::answer(method, e))
     }
 
-    fn clients(&self) -> Result<(Arc<Client>, Arc<Client>), Error> {
+    fn clients(&self) -> Result<Arc<Clients>, Error> {
         let mut clients = self.inner.clients.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(made) = &*clients {
             return Ok(made.clone());
@@ -390,10 +401,11 @@ impl Chain {
                 .map_err(|e| Error::Unreachable { url: url.to_owned(), cause: e.to_string() })?
                 .basic_auth(user.clone(), Some(password.clone()))
                 .build();
-            Ok::<_, Error>(Arc::new(Client::from_jsonrpc(jsonrpc::Client::with_transport(transport))))
+            Ok::<_, Error>(Client::from_jsonrpc(jsonrpc::Client::with_transport(transport)))
         };
         let rpc = config.rpc.trim_end_matches('/');
-        let made = (client(rpc)?, client(&format!("{rpc}/wallet/{}", config.wallet))?);
+        let wallet = client(&format!("{rpc}/wallet/{}", config.wallet))?;
+        let made = Arc::new(Clients { node: client(rpc)?, wallet });
         *clients = Some(made.clone());
         Ok(made)
     }
@@ -430,8 +442,13 @@ impl Chain {
     }
 }
 
-fn which_call(client: &Client, method: &str, params: &[Value]) -> Result<Value, RpcError> {
-    client.call(method, params)
+impl Clients {
+    fn of(&self, to: To) -> &Client {
+        match to {
+            To::Node => &self.node,
+            To::Wallet => &self.wallet,
+        }
+    }
 }
 
 /// Was the answer 401 Unauthorized?
