@@ -56,8 +56,9 @@ pub struct Facts {
     pub did: String,
     pub opened_in: Duration,
     pub store: crate::store::Stats,
-    /// What the store had to repair at open, if anything.
-    pub repaired: Option<String>,
+    pub log_bytes: u64,
+    /// What is wrong with the store, in sentences; empty when all is well.
+    pub degraded: Vec<String>,
     pub dwn: String,
     pub gateway: Option<String>,
     pub socket: PathBuf,
@@ -132,7 +133,6 @@ impl Daemon {
 
         let (dir, settings) = (home.join("store"), config.store.clone());
         let store = tokio::task::spawn_blocking(move || Store::open(&dir, &settings)).await??;
-        store.register(&metrics);
         let (dir, settings, opened) = (home.join("blocks"), config.blocks.clone(), store.clone());
         let blocks = tokio::task::spawn_blocking(move || Blocks::open(&dir, &settings, opened)).await??;
         let opened_in = started.elapsed();
@@ -162,8 +162,9 @@ impl Daemon {
         let facts = Facts {
             did: identity.did,
             opened_in,
-            store: store.stats()?,
-            repaired: store.repaired(),
+            store: store.stats(),
+            log_bytes: store.log_bytes(),
+            degraded: store.degraded(),
             dwn: format!("http://{}", dwn.address()?),
             gateway: gateway.as_ref().map(|g| g.address()).transpose()?.map(|a| format!("http://{a}/ipfs/")),
             socket,
@@ -203,9 +204,9 @@ impl Daemon {
     pub async fn stop(self) -> Result<(), Error> {
         let outcome = self.tasks.finish(STOP_DEADLINE).await;
         self.net.shutdown().await;
-        drop(self.control);
-        let store = self.store;
-        tokio::task::spawn_blocking(move || store.close()).await??;
+        // The last handle to go flushes the index and frees the directory.
+        let (control, store) = (self.control, self.store);
+        tokio::task::spawn_blocking(move || drop((control, store))).await?;
         let _ = std::fs::remove_file(&self.facts.socket); // a dead socket is replaced at the next start anyway
         outcome
     }

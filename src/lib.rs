@@ -22,8 +22,12 @@ pub mod vault;
 pub mod node;
 
 // those who follow the log
+pub mod net;
 pub mod sync;
 pub mod anchor;
 
 // those who knock
+pub mod rpc;
 pub mod config;
+pub mod daemon;
+pub mod cli;

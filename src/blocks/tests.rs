@@ -3,7 +3,7 @@
 use super::*;
 use crate::{
     dwn::{Change, Subject},
-    store::{Config, Data},
+    store::{self, Data},
 };
 use proptest::prelude::*;
 use serde_json::json;
@@ -49,7 +49,7 @@ fn node() -> Node {
     let dir = tempfile::tempdir().expect("a directory");
     let config = Config { cache: 4 << 20, ..Config::default() };
     let store = Store::open(&dir.path().join("store"), &config).expect("the store opens");
-    let blocks = Blocks::open(&dir.path().join("blocks"), store.clone()).expect("the blocks open");
+    let blocks = Blocks::open(&dir.path().join("blocks"), &Config::default(), store.clone()).expect("the blocks open");
     Node { dir, store, blocks }
 }
 

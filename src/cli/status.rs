@@ -30,7 +30,7 @@ fn describe(status: &Value) -> String {
             "Store     {} records, {} messages, {} log",
             number("/store/records"),
             number("/store/messages"),
-            bytes(number("/store/log_bytes"))
+            bytes(number("/log_bytes"))
         ),
         format!("P2P       {}   {} connected", string("/identity/peer"), list("/connections").len()),
     ];

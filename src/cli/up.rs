@@ -73,12 +73,12 @@ fn report(context: &Context, facts: &Facts) -> Result<(), Error> {
         &format!(
             "✓ Store       {records} records, {} messages, {} log, opened in {} ms",
             facts.store.messages,
-            bytes(facts.store.log_bytes),
+            bytes(facts.log_bytes),
             facts.opened_in.as_millis()
         ),
     );
-    if let Some(repaired) = &facts.repaired {
-        say(context, &format!("! Repaired    {repaired}"));
+    for problem in &facts.degraded {
+        say(context, &format!("! Store       {problem}"));
     }
     say(context, &format!("✓ Identity    {}", facts.did));
     say(context, &format!("✓ DWN         {}", facts.dwn));

@@ -6,11 +6,11 @@
 use super::dwn::stream;
 use crate::{
     anchor::Anchor,
-    blocks,
+    blocks::unixfs,
     cid::{self, Cid},
     crypto::Signer,
     dwn::{self, create},
-    net::Net,
+    net::{self, FileLimits, Net},
     node::{self, Body, Node},
     sync::Peers,
 };
@@ -208,8 +208,15 @@ impl Control {
     }
 
     async fn status(&self) -> Result<Value, Failure> {
-        let store = self.node.store().clone();
-        let stats = tokio::task::spawn_blocking(move || store.stats()).await.map_err(Error::new)??;
+        let store = self.node.store();
+        let connections = self.net.connected().await.map_err(Error::new)?;
+        let connections: Vec<_> = connections
+            .iter()
+            .map(|peer| {
+                let round_trip = peer.round_trip.map(|t| t.as_secs_f64());
+                json!({"peer": peer.id, "addresses": peer.addresses, "agent": peer.agent, "round_trip_seconds": round_trip})
+            })
+            .collect();
         let peers = self.sync.peers();
         Ok(json!({
             "version": env!("CARGO_PKG_VERSION"),
@@ -219,8 +226,10 @@ impl Control {
             "home": self.home,
             "dwn": self.dwn,
             "gateway": self.gateway,
-            "store": stats,
-            "connections": self.net.connected().await.map_err(Error::new)?,
+            "store": store.stats(),
+            "log_bytes": store.log_bytes(),
+            "degraded": store.degraded(),
+            "connections": connections,
             "peers": peers,
             "anchor": self.anchor.status().await?,
         }))
@@ -288,7 +297,8 @@ impl Control {
             return Ok(node::read_out(self.node.blocks().clone(), root));
         }
         // The first piece says whether anybody has it; after it the answer has begun.
-        let mut pieces = self.net.fetch_file(root, timeout);
+        let limits = FileLimits { timeout, ..FileLimits::default() };
+        let mut pieces = Box::pin(net::fetch_file(self.net.session(), root, limits, contents));
         let first = match pieces.next().await {
             Some(Ok(bytes)) => bytes,
             Some(Err(e)) => return Err(Failure::new(Kind::Network, format!("{e:#}"))),
@@ -296,6 +306,18 @@ impl Control {
         };
         let rest = pieces.map_err(dwn::Fault::from);
         Ok(Box::pin(futures::stream::iter([Ok(first)]).chain(rest)))
+    }
+}
+
+/// What a block of a UnixFS file contributes to it.
+fn contents(cid: &Cid, block: &bytes::Bytes) -> Result<net::Node, String> {
+    match cid.codec() {
+        cid::RAW => Ok(net::Node { data: block.clone(), links: vec![] }),
+        cid::DAG_PB => {
+            let node = unixfs::node(block).map_err(|e| e.to_string())?;
+            Ok(net::Node { data: node.data, links: node.links.into_iter().map(|(cid, _)| cid).collect() })
+        }
+        other => Err(format!("{cid} has codec 0x{other:x}: neither raw nor dag-pb (a UnixFS file)")),
     }
 }
 
