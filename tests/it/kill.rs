@@ -3,8 +3,9 @@
 //! `TOFT_LONG=1` runs 50 rounds; the normal run a few.
 
 use crate::support::{
+    eventually,
     sdk::{Sdk, code},
-    toft::Home,
+    toft::{Home, Toft},
 };
 use serde_json::json;
 use std::time::Duration;
@@ -20,14 +21,16 @@ fn acknowledged_writes_survive_kill_9() {
     let (mut acknowledged, mut lost, mut torn) = (0, 0, 0);
     for round in 0..rounds {
         let node = home.up();
+        let before = messages(&node);
         let fields = json!({"url": node.url(), "as": "alice", "tenant": alice, "clients": CLIENTS});
         // Writes until the node is gone, and answers with every acknowledged write.
         let load = std::thread::spawn(move || {
             let answer = sdk.call("load", fields);
             (sdk, answer)
         });
-        // A different moment each round: between the first writes and well into the load.
-        std::thread::sleep(Duration::from_millis(400 + (round * 137) % 900));
+        // A different moment each round: right after the first writes, or well into the load.
+        eventually("the first writes", || (messages(&node) > before + 4).then_some(()));
+        std::thread::sleep(Duration::from_millis((round * 137) % 900));
         home = node.kill();
         let (back, answer) = load.join().expect("the client lives");
         sdk = back;
@@ -48,4 +51,8 @@ fn acknowledged_writes_survive_kill_9() {
         home = node.kill();
     }
     println!("{rounds} rounds of kill -9: {acknowledged} acknowledged writes, {lost} lost, {torn} torn");
+}
+
+fn messages(node: &Toft) -> u64 {
+    node.json(&["status"])["store"]["messages"].as_u64().expect("a number")
 }
