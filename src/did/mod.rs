@@ -155,6 +155,35 @@ mod tests {
         }
     }
 
+    /// Made by `tests/vectors/generate.mjs`.
+    #[test]
+    fn documents_hold_the_keys_that_js_finds_in_them() {
+        let vectors: serde_json::Value =
+            serde_json::from_str(include_str!("../../tests/vectors/dids.json")).expect("JSON");
+        for case in vectors["dids"].as_array().expect("a list") {
+            let did: Did = case["did"].as_str().expect("a DID").parse().expect("parses");
+            let ours = did.verification_methods();
+            if case["crv"] == "P-256" {
+                assert!(ours.expect_err("refused").to_string().contains("P-256 is not supported"));
+                continue;
+            }
+            let ours = ours
+                .expect("resolves")
+                .into_iter()
+                .map(|method| serde_json::json!({"id": method.id, "publicKeyJwk": method.key.to_jwk()}));
+            assert_eq!(ours.collect::<serde_json::Value>(), case["methods"]);
+        }
+    }
+
+    #[test]
+    fn a_key_of_ours_gets_the_did_it_resolves_from() {
+        let signer = crate::crypto::Signer::new(zeroize::Zeroizing::new([5; 32]), "");
+        let PublicKey::Ed25519(public) = signer.public() else { panic!("it is Ed25519") };
+        let did = key::from_ed25519(public.as_bytes());
+        let method = VerificationMethod { id: key::kid(&did), key: signer.public() };
+        assert_eq!(did.verification_methods(), Ok(vec![method]));
+    }
+
     #[test]
     fn other_methods_are_refused_by_name() {
         let did: Did = "did:web:example.com".parse().expect("parses");

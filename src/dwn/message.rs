@@ -127,7 +127,8 @@ impl Message {
             Kind::RecordsDelete => records_delete::check(&message)?,
             Kind::ProtocolsQuery => protocols_query::check(&message)?,
             Kind::MessagesQuery => messages_query::check(&message)?,
-            Kind::ProtocolsConfigure | Kind::MessagesRead => message.check_timestamp()?,
+            Kind::ProtocolsConfigure => protocols_configure::check(&message)?,
+            Kind::MessagesRead => message.check_timestamp()?,
         }
         message.refuse_what_comes_later()?;
         Ok(message)
@@ -283,13 +284,14 @@ pub(super) fn parse_jws(
     if count != 1 {
         return Err(Refusal::bad(too_many, complaint(count)));
     }
-    let jws = Jws::parse(json).map_err(|e| Refusal::bad("JwsInvalid", e))?;
     let invalid = |message| Refusal::bad("JwsDecodePlainObjectPayloadInvalid", message);
-    match jws.payload() {
-        Some(Value::Object(payload)) => Ok((jws, payload)),
-        Some(_) => Err(invalid("signed payload must be a plain object")),
-        None => Err(invalid("payload is not a JSON object")),
-    }
+    let payload = match jws::payload(json) {
+        Some(Value::Object(payload)) => payload,
+        Some(_) => return Err(invalid("signed payload must be a plain object")),
+        None => return Err(invalid("payload is not a JSON object")),
+    };
+    let jws = Jws::parse(json).map_err(|e| Refusal::new(400, e.to_string()))?;
+    Ok((jws, payload))
 }
 
 /// The kind of a message, with the SDK's words for what is missing or unknown.
@@ -319,6 +321,11 @@ pub(super) fn shown(value: Option<&Value>) -> String {
     match value {
         None => "undefined".into(),
         Some(Value::String(text)) => text.clone(),
+        Some(Value::Object(_)) => "[object Object]".into(),
+        Some(Value::Array(items)) => {
+            let items = items.iter().map(|item| if item.is_null() { String::new() } else { shown(Some(item)) });
+            items.collect::<Vec<_>>().join(",")
+        }
         Some(value) => value.to_string(),
     }
 }

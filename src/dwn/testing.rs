@@ -95,7 +95,12 @@ impl Past {
         let change = decide(&message, &given, self, "")?;
         let status = change.status;
         self.apply(change, data);
-        Ok(Reply { code: status, detail: if status == 204 { "No Content" } else { "Accepted" }.into(), body: Default::default(), data: None })
+        Ok(Reply {
+            code: status,
+            detail: if status == 204 { "No Content" } else { "Accepted" }.into(),
+            body: Default::default(),
+            data: None,
+        })
     }
 
     fn apply(&mut self, change: Change, data: Option<&[u8]>) {

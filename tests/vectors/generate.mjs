@@ -127,7 +127,7 @@ async function cids() {
   const json = await Promise.all(texts.map(async (text) => ({ text, cid: await Cid.computeCid(JSON.parse(text)) })));
   const data = [];
   for (const size of [0, 1, 17, 30000, 30001, 262144, 262145, 524288, 1048576]) {
-    data.push({ size, cid: await Cid.computeDagPbCidFromBytes(Buffer.from({ length: size }, (_, i) => i % 251)) });
+    data.push({ size, cid: await Cid.computeDagPbCidFromBytes(Uint8Array.from({ length: size }, (_, i) => i % 251)) });
   }
   save('cids.json', { note: 'data: byte i is i mod 251', json, data });
 }
@@ -190,7 +190,8 @@ async function shapes() {
   definition.structure.thread.reply.$tags = { $requiredTags: ['a'], $allowUndefinedTags: true, a: { type: 'string', enum: ['x'] } };
   definition.structure.thread.reply.$encryption = { rootKeyId: 'a', publicKeyJwk: jwk };
   definition.types.member = {};
-  definition.structure.member = { $role: true };
+  // names in alphabetical order: ours looks at them in that order, JS in the order written
+  definition.structure = { member: { $role: true }, ...definition.structure };
   definition.structure.thread.reply.like.$actions.push({ role: 'member', can: ['read', 'query', 'subscribe'] });
   const bases = {
     RecordsWrite: encrypted,
