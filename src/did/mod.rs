@@ -103,6 +103,13 @@ pub struct VerificationMethod {
     pub key: PublicKey,
 }
 
+/// The key that a key id names, if its DID carries its document in itself. The id must match exactly.
+pub fn key_of(kid: &str) -> Result<PublicKey, Error> {
+    let url: DidUrl = kid.parse()?;
+    let method = url.did.verification_methods()?.into_iter().find(|method| method.id == kid);
+    method.map(|method| method.key).ok_or_else(|| url.did.invalid(format_args!("it has no key `{}`", url.fragment)))
+}
+
 /// Method and method-specific identifier, if `text` is a DID (DID Core §3.1).
 fn split(text: &str) -> Option<(&str, &str)> {
     let (method, id) = text.strip_prefix("did:")?.split_once(':')?;

@@ -93,6 +93,7 @@ pub struct Message {
     cid: Cid,
     bytes: Vec<u8>,
     signature: Option<Signature>,
+    initial: bool,
 }
 
 /// The author's signature and what it signs.
@@ -119,7 +120,9 @@ impl Message {
         }
         let signature = Signature::parse(kind, &json)?;
         let (cid, bytes) = cid::of_json(&json).map_err(|e| Refusal::new(400, e.to_string()))?;
-        let message = Self { tenant: tenant.into(), kind, json: Arc::new(json), cid, bytes, signature };
+        let author = signature.as_ref().map(Signature::author);
+        let initial = kind == Kind::RecordsWrite && records_write::is_initial(&json, author)?;
+        let message = Self { tenant: tenant.into(), kind, json: Arc::new(json), cid, bytes, signature, initial };
         match kind {
             Kind::RecordsWrite => records_write::check(&message)?,
             Kind::RecordsQuery => records_query::check(&message)?,
@@ -186,7 +189,12 @@ impl Message {
         &self.bytes
     }
 
-    /// CID and size of the data that a RecordsWrite declares.
+    /// Is it the first write of its record?
+    pub fn is_initial_write(&self) -> bool {
+        self.initial
+    }
+
+    /// CID and size of the data that a RecordsWrite declares; nothing if that cannot name any data.
     pub fn data(&self) -> Option<(Cid, u64)> {
         (self.kind == Kind::RecordsWrite).then(|| declared_data(&self.json)).flatten()
     }

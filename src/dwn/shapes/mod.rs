@@ -22,18 +22,13 @@ const DID: Shape = Shape::Match(is_did_or_url, DID_PATTERN);
 const BASE64URL: Shape = Shape::Match(is_base64url, "^[A-Za-z0-9_-]+$");
 const TIME: Shape = Shape::Match(is_time, r"^\d{4}-[0-1]\d-[0-3]\dT(?:[0-2]\d:[0-5]\d:[0-5]\d|23:59:60)\.\d{6}Z$");
 
-static JWS: Object = Object {
-    rule: None,
-    min: 0,
-    max: usize::MAX,
-    required: &[],
-    members: &[
+static JWS: Object = Object::closed(
+    &[],
+    &[
         ("payload", BASE64URL),
         ("signatures", Shape::List { min: 1, max: usize::MAX, each: &Shape::Object(&JWS_SIGNATURE) }),
     ],
-    others: Others::Refused,
-    between: None,
-};
+);
 
 static JWS_SIGNATURE: Object =
     Object { others: Others::Allowed, ..Object::closed(&[], &[("protected", BASE64URL), ("signature", BASE64URL)]) };
