@@ -114,6 +114,10 @@ impl Past {
         });
     }
 
+    fn data(&self, stored: &Stored) -> Option<&Vec<u8>> {
+        self.kept.iter().find(|kept| kept.stored.cid == stored.cid).and_then(|kept| kept.data.as_ref())
+    }
+
     fn of_subject(&self, subject: &Subject) -> impl DoubleEndedIterator<Item = &Kept> {
         self.kept.iter().filter(move |kept| kept.subject == *subject)
     }
@@ -226,11 +230,11 @@ impl View for Past {
     }
 
     fn inline_data(&self, stored: &Stored) -> Result<Option<Vec<u8>>, Fault> {
-        Ok(self.kept.iter().find(|kept| kept.stored.cid == stored.cid).and_then(|kept| kept.data.clone()))
+        Ok(self.data(stored).filter(|data| data.len() as u64 <= INLINE_MAX).cloned())
     }
 
     fn has_data(&self, stored: &Stored) -> Result<bool, Fault> {
-        Ok(self.inline_data(stored)?.is_some())
+        Ok(self.data(stored).is_some())
     }
 
     fn children(&self, parent_id: &str) -> Result<Vec<Record>, Fault> {
