@@ -477,7 +477,7 @@ async function story(dwn, dice, length) {
     Object.assign(d, publish());
     if (dice.chance(0.3)) d.tags = tags() ?? { one: 1 };
     if (dice.chance(0.05)) d.recipient = dice.pick(people).did;
-    if (dice.chance(0.03)) d.dateCreated = at(0);
+    else if (dice.chance(0.03)) d.dateCreated = at(0);
     const payload = { recordId: message.recordId, contextId: message.contextId, descriptorCid: await Cid.computeCid(d) };
     const builder = await sign(clone(payload), who);
     message.authorization = { signature: builder };
