@@ -26,9 +26,9 @@ pub(super) fn authorize_write(message: &Message, view: &dyn View) -> Result<(), 
     let author = message.author();
     let (chain_end, actions): (Option<&str>, &[Action]) = match &record {
         // Rules for a record that is not here yet speak of its ancestors.
-        None if records_write::is_initial(message)? => (message.text("parentId"), &[Action::Create]),
+        None if message.is_initial_write() => (message.text("parentId"), &[Action::Create]),
         None => (message.text("parentId"), &[]),
-        Some(_) if records_write::is_initial(message)? => (message::record_id(message.json()), &[Action::Create]),
+        Some(_) if message.is_initial_write() => (message::record_id(message.json()), &[Action::Create]),
         Some(record) if author == Some(record.initial.author.as_str()) => {
             (message::record_id(message.json()), &[Action::CoUpdate, Action::Update])
         }

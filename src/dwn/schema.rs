@@ -15,6 +15,8 @@ pub(super) enum Shape {
     TextOrNumber,
     /// A string that a test accepts; the second text is the pattern as the client knows it.
     Match(fn(&str) -> bool, &'static str),
+    /// This string and no other value.
+    Constant(&'static str),
     /// A string out of a list.
     Choice(&'static [&'static str]),
     List {
@@ -123,6 +125,7 @@ impl Shape {
                 let text = value.as_str().ok_or_else(|| Wrong::at(path, "must be string"))?;
                 if choices.contains(&text) { Ok(()) } else { Err(Wrong::not_allowed_value(path)) }
             }
+            Self::Constant(text) => be("equal to constant", value.as_str() == Some(text)),
             Self::List { min, max, each } => check_list(value, path, *min, *max, each),
             Self::Object(object) => object.check(value, path),
             Self::OneOf(shapes) => check_one_of(shapes, value, path),
@@ -149,6 +152,10 @@ fn check_one_of(shapes: &[Shape], value: &Value, path: &str) -> Result<(), Wrong
         match shape.check(value, path) {
             Ok(()) => fitting += 1,
             Err(wrong) => first_wrong = first_wrong.or(Some(wrong)),
+        }
+        // AJV looks no further either, so what the others have against it is not told.
+        if fitting == 2 {
+            break;
         }
     }
     if fitting == 1 {
