@@ -99,6 +99,8 @@ pub struct Data {
 }
 
 /// What a follower reads.
+// Nearly all are messages: a box would cost more than it saves.
+#[allow(clippy::large_enum_variant)]
 #[derive(Debug, Clone)]
 pub enum Entry {
     /// An accepted message. `message` is its DAG-CBOR (no `encodedData`).
