@@ -2,4 +2,5 @@
 //! skipped.
 
 mod anchor_chain;
+mod anchor_node;
 mod support;

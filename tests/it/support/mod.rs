@@ -1,22 +1,29 @@
-//! Real programs for the tests, started and ended by the test that needs them.
+//! Real parts for the tests: the toft binary, the npm SDK, kubo, helia, bitcoind, `ots`.
 
 pub mod bitcoind;
 pub mod ots;
+pub mod proxy;
 
-use std::path::PathBuf;
+use std::{
+    path::{Path, PathBuf},
+    process::Command,
+    sync::OnceLock,
+};
 
-/// A program that a script has put into the test cache, or that an environment variable names.
-#[track_caller]
-pub fn program(name: &str, variable: &str, script: &str) -> PathBuf {
-    if let Some(named) = std::env::var_os(variable) {
-        return PathBuf::from(named);
-    }
-    let cache = match (std::env::var_os("TOFT_TEST_CACHE"), std::env::var_os("XDG_CACHE_HOME")) {
-        (Some(dir), _) => PathBuf::from(dir),
-        (None, Some(dir)) => PathBuf::from(dir).join("toft-tests"),
-        (None, None) => PathBuf::from(std::env::var_os("HOME").unwrap_or_default()).join(".cache/toft-tests"),
-    };
-    let path = cache.join(name).join("bin").join(name);
-    assert!(path.exists(), "this test needs a real {name}, and {} is not there: run {script}", path.display());
-    path
+/// The clone.
+pub fn root() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// Runs one of the project's fetch scripts (idempotent, locked) and returns the last line it prints.
+/// What cannot be fetched fails the test: a missing part is never skipped over.
+pub fn fetched(script: &'static str, once: &'static OnceLock<PathBuf>) -> &'static Path {
+    once.get_or_init(|| {
+        let path = root().join("scripts").join(script);
+        let output = Command::new(&path).output().unwrap_or_else(|e| panic!("running {}: {e}", path.display()));
+        let errors = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "scripts/{script} failed; run it by hand to see more:\n{errors}");
+        let text = String::from_utf8(output.stdout).expect("a path");
+        PathBuf::from(text.lines().last().unwrap_or_else(|| panic!("scripts/{script} printed no path")).trim())
+    })
 }
