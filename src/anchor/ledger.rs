@@ -176,3 +176,46 @@ fn array<const N: usize>(bytes: &[u8], at: usize) -> Result<[u8; N], Fault> {
 fn decode(bytes: &[u8]) -> Result<Batch, Fault> {
     Batch::decode(bytes).map_err(|cause| anyhow!("a stored anchor batch cannot be read: {cause}"))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::Config;
+
+    fn items(range: std::ops::Range<u32>) -> Vec<Item> {
+        range.map(|i| Item { digest: cid::digest(&i.to_be_bytes()), codec: 0x55, position: i.into() }).collect()
+    }
+
+    #[tokio::test]
+    async fn a_batch_is_there_whole_or_not_at_all() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let ledger = Ledger::new(Store::open(dir.path(), &Config::default()).expect("the store opens"));
+        let items = items(0..5000);
+        let batch = Batch::new(1, [1; 32], 5000, 0);
+        ledger.close(&batch, &items, &[([7; 32], items[3].digest)], 99).await.expect("is written");
+
+        assert_eq!(ledger.cursor().expect("reads"), 99);
+        assert_eq!(ledger.batches().expect("reads"), std::slice::from_ref(&batch));
+        let digests: Vec<Digest> = items.iter().map(|i| i.digest).collect();
+        assert_eq!(ledger.leaves(1).expect("reads"), digests);
+        let leaf = ledger.leaf(&items[4999].digest).expect("reads").expect("is there");
+        assert_eq!(leaf, Leaf { batch: 1, index: 4999, item: items[4999] });
+        assert_eq!(ledger.record(&[7; 32]).expect("reads"), Some(items[3].digest));
+        assert_eq!(ledger.since(5).await.expect("writes"), 5);
+        assert_eq!(ledger.since(6).await.expect("reads"), 5);
+    }
+
+    #[tokio::test]
+    async fn what_a_crash_left_of_a_batch_counts_for_nothing() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let store = Store::open(dir.path(), &Config::default()).expect("the store opens");
+        let ledger = Ledger::new(store.clone());
+        let items = items(0..3);
+        ledger.close(&Batch::new(1, [1; 32], 2, 0), &items[..2], &[], 50).await.expect("is written");
+        store.put_state(vec![(key(BATCH, &1_u64.to_be_bytes()), None)]).await.expect("is removed");
+        assert_eq!(ledger.leaf(&items[0].digest).expect("reads"), None);
+        ledger.close(&Batch::new(1, [2; 32], 3, 0), &items, &[], 60).await.expect("is written");
+        assert_eq!(ledger.leaf(&items[2].digest).expect("reads").expect("is there").index, 2);
+        assert_eq!(ledger.leaves(1).expect("reads").len(), 3);
+    }
+}

@@ -2,6 +2,7 @@
 //! fetched by the project's own scripts; what cannot be fetched fails, nothing is skipped.
 
 mod anchor_chain;
+mod anchor_node;
 mod bad_input;
 mod kill;
 mod records;

@@ -3,13 +3,15 @@
 use base64::Engine as _;
 use serde_json::{Value, json};
 use std::{
-    cell::RefCell,
     net::TcpListener,
     path::PathBuf,
     process::{Child, Command, Stdio},
+    sync::{Mutex, MutexGuard, OnceLock, PoisonError},
     time::{Duration, Instant},
 };
 use tempfile::TempDir;
+
+static BITCOIND: OnceLock<PathBuf> = OnceLock::new();
 
 /// Blocks until the first coins can be spent, and one more.
 const MATURE: u32 = 101;
@@ -20,8 +22,10 @@ const PATIENCE: Duration = Duration::from_secs(60);
 pub struct Bitcoind {
     dir: TempDir,
     port: u16,
-    child: RefCell<Child>,
+    child: Mutex<Child>,
     flags: Vec<String>,
+    /// Where mined coins go.
+    miner: Value,
 }
 
 impl Bitcoind {
@@ -31,8 +35,8 @@ impl Bitcoind {
         let dir = TempDir::new().expect("a temporary directory");
         let port = TcpListener::bind(("127.0.0.1", 0)).and_then(|l| l.local_addr()).expect("a free port").port();
         let flags = vec!["-fallbackfee=0.0001".into()];
-        let child = RefCell::new(launch(&dir, port, &flags));
-        let node = Self { dir, port, child, flags };
+        let child = Mutex::new(launch(&dir, port, &flags));
+        let mut node = Self { dir, port, child, flags, miner: Value::Null };
         node.wait();
         let version = node.rpc("getnetworkinfo", json!([]))["version"].as_u64().unwrap_or_default();
         assert!(
@@ -40,6 +44,7 @@ impl Bitcoind {
             "bitcoind of version {version} is older than what users run: scripts/fetch-bitcoind"
         );
         node.rpc("createwallet", json!(["miner"]));
+        node.miner = node.wallet("miner", "getnewaddress", json!([]));
         node.mine(MATURE);
         node
     }
@@ -83,15 +88,13 @@ impl Bitcoind {
     /// Mines `n` blocks with what is in the mempool; their hashes.
     #[track_caller]
     pub fn mine(&self, n: u32) -> Vec<String> {
-        let address = self.wallet("miner", "getnewaddress", json!([]));
-        serde_json::from_value(self.rpc("generatetoaddress", json!([n, address]))).expect("hashes")
+        serde_json::from_value(self.rpc("generatetoaddress", json!([n, self.miner]))).expect("hashes")
     }
 
-    /// Mines one block without what is in the mempool.
+    /// Mines one block with just these transactions (hex), whatever is in the mempool.
     #[track_caller]
-    pub fn mine_empty(&self) {
-        let address = self.wallet("miner", "getnewaddress", json!([]));
-        self.rpc("generateblock", json!([address, []]));
+    pub fn mine_only(&self, transactions: &[String]) {
+        self.rpc("generateblock", json!([self.miner, transactions]));
     }
 
     /// Pays from the miner, in BTC, and confirms it.
@@ -141,7 +144,7 @@ impl Bitcoind {
     #[track_caller]
     pub fn stop(&self) {
         self.rpc("stop", json!([]));
-        let mut child = self.child.borrow_mut();
+        let mut child = self.child();
         let start = Instant::now();
         while child.try_wait().expect("it was started here").is_none() {
             assert!(start.elapsed() < PATIENCE, "bitcoind does not end");
@@ -152,15 +155,19 @@ impl Bitcoind {
     /// Starts it again after [`Self::stop`].
     #[track_caller]
     pub fn resume(&self) {
-        *self.child.borrow_mut() = launch(&self.dir, self.port, &self.flags);
+        *self.child() = launch(&self.dir, self.port, &self.flags);
         self.wait();
+    }
+
+    fn child(&self) -> MutexGuard<'_, Child> {
+        self.child.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     #[track_caller]
     fn wait(&self) {
         let start = Instant::now();
         while let Err(e) = self.try_rpc("", "getblockcount", &json!([])) {
-            if let Ok(Some(status)) = self.child.borrow_mut().try_wait() {
+            if let Ok(Some(status)) = self.child().try_wait() {
                 panic!("bitcoind ended by itself ({status}): {e}");
             }
             assert!(start.elapsed() < PATIENCE, "bitcoind does not start: {e}");
@@ -171,7 +178,7 @@ impl Bitcoind {
 
 impl Drop for Bitcoind {
     fn drop(&mut self) {
-        let child = self.child.get_mut();
+        let child = self.child.get_mut().unwrap_or_else(PoisonError::into_inner);
         let _ = child.kill();
         let _ = child.wait();
     }
@@ -179,7 +186,7 @@ impl Drop for Bitcoind {
 
 #[track_caller]
 fn launch(dir: &TempDir, port: u16, flags: &[String]) -> Child {
-    Command::new(super::program("fetch-bitcoind"))
+    Command::new(super::fetched("fetch-bitcoind", &BITCOIND))
         .args(["-regtest", "-server", "-listen=0", "-rpcbind=127.0.0.1", "-rpcallowip=127.0.0.1", "-dbcache=32"])
         .arg("-printtoconsole=0")
         .arg(format!("-datadir={}", dir.path().display()))

@@ -2,14 +2,14 @@
 
 pub mod bitcoind;
 pub mod ots;
+pub mod proxy;
 pub mod sdk;
 pub mod toft;
 
 use std::{
-    collections::BTreeMap,
     path::{Path, PathBuf},
     process::Command,
-    sync::{Mutex, OnceLock, PoisonError},
+    sync::OnceLock,
     time::{Duration, Instant},
 };
 
@@ -50,10 +50,4 @@ pub fn within<T>(limit: Duration, what: &str, mut f: impl FnMut() -> Option<T>) 
         assert!(Instant::now() < end, "waited {limit:?} for {what}");
         std::thread::sleep(Duration::from_millis(50));
     }
-}
-
-/// The program that a fetch script brings (it honours BITCOIND_EXE and OTS_EXE) and prints the path of.
-pub fn program(script: &'static str) -> PathBuf {
-    static PROGRAMS: Mutex<BTreeMap<&'static str, PathBuf>> = Mutex::new(BTreeMap::new());
-    PROGRAMS.lock().unwrap_or_else(PoisonError::into_inner).entry(script).or_insert_with(|| fetch(script)).clone()
 }

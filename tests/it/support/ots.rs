@@ -1,8 +1,10 @@
 //! The stock OpenTimestamps client: the judge of our proofs.
 
 use super::bitcoind::Bitcoind;
-use std::process::Command;
+use std::{path::PathBuf, process::Command, sync::OnceLock};
 use tempfile::TempDir;
+
+static OTS: OnceLock<PathBuf> = OnceLock::new();
 
 /// What `ots verify` said.
 #[derive(Debug)]
@@ -25,7 +27,7 @@ pub fn verify(node: &Bitcoind, data: &[u8], proof: &[u8]) -> Answer {
     let (file, ots) = (dir.path().join("data"), dir.path().join("proof.ots"));
     std::fs::write(&file, data).expect("writes");
     std::fs::write(&ots, proof).expect("writes");
-    let output = Command::new(super::program("fetch-ots"))
+    let output = Command::new(super::fetched("fetch-ots", &OTS))
         .args(["--no-cache", "--btc-regtest", "--bitcoin-node", &node.url_with_credentials(), "verify", "-f"])
         .args([&file, &ots])
         .output()
