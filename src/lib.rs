@@ -11,3 +11,6 @@ pub mod dwn;
 // what is remembered
 pub mod blocks;
 pub mod store;
+
+// those who follow the log
+pub mod net;
