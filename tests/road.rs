@@ -4,7 +4,7 @@
 use crate::support::{
     bitcoind::Bitcoind,
     eventually, ots,
-    peers::{Helia, Kubo},
+    peers::Peer,
     sdk::{Sdk, code},
     toft::{Home, Toft, random_file},
 };
@@ -65,20 +65,21 @@ fn a_record_travels_the_whole_road() {
 
     // 2. To kubo and helia, and back from them.
     let address = laptop.address("/tcp/");
-    let mut kubo = Kubo::start();
-    kubo.connect(&address);
-    assert_eq!(sha256(&kubo.get(&cid).expect("kubo fetches")), written["sha256"]);
-    assert_eq!(sha256(&kubo.get(&text(&small, "dataCid")).expect("kubo fetches")), small["sha256"]);
+    let mut kubo = Peer::kubo();
+    kubo.ok(&format!("connect {address}"));
+    assert_eq!(fetch(&mut kubo, &cid, 60).expect("kubo fetches"), written["sha256"]);
+    assert_eq!(fetch(&mut kubo, &text(&small, "dataCid"), 60).expect("kubo fetches"), small["sha256"]);
     tell(&format!("kubo fetched {cid} from the node over libp2p and Bitswap"));
-    let mut helia = Helia::start();
-    helia.connect(&address);
-    assert_eq!(sha256(&helia.get(&cid).expect("helia fetches")), written["sha256"]);
+    let mut helia = Peer::helia();
+    helia.ok(&format!("connect {address}"));
+    assert_eq!(fetch(&mut helia, &cid, 60).expect("helia fetches"), written["sha256"]);
     tell("so did helia");
-    assert!(kubo.get_within(&text(&secret, "dataCid"), 5).is_err(), "an unpublished record's blocks stay here");
-    tell("neither gets the unpublished record");
+    assert!(fetch(&mut helia, &text(&secret, "dataCid"), 5).is_err(), "an unpublished record's blocks stay here");
+    tell("it does not get the unpublished record");
     for (name, size) in [("kubo", 5_000_000), ("helia", 2_000_000)] {
         let (file, bytes) = random_file(dir.path(), name, size);
-        let cid = if name == "kubo" { kubo.add(&file) } else { helia.add(&file) };
+        let peer = if name == "kubo" { &mut kubo } else { &mut helia };
+        let cid = peer.ok(&format!("add {}", file.display()));
         let target = dir.path().join(format!("{name}.back"));
         laptop.json(&["get", &cid, "-o", target.to_str().expect("UTF-8"), "--timeout", "60"]);
         assert!(std::fs::read(&target).expect("was written") == bytes, "{name}'s file arrived changed");
@@ -156,6 +157,10 @@ fn text(json: &Value, key: &str) -> String {
     json[key].as_str().unwrap_or_else(|| panic!("no {key} in {json}")).to_owned()
 }
 
-fn sha256(bytes: &[u8]) -> Value {
-    Value::String(hex::encode(toft::cid::digest(bytes)))
+/// What a peer gets for a CID, as sha256.
+fn fetch(peer: &mut Peer, cid: &str, seconds: u32) -> Result<Value, String> {
+    let target = peer.path(cid);
+    peer.run(&format!("get {cid} {} {seconds}", target.display()))?;
+    let bytes = std::fs::read(target).map_err(|e| e.to_string())?;
+    Ok(Value::String(hex::encode(toft::cid::digest(&bytes))))
 }

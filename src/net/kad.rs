@@ -84,8 +84,8 @@ pub fn is_public(address: &Multiaddr) -> bool {
                 && !(ip.octets()[0] == 100 && ip.octets()[1] & 0xc0 == 64)
         }
         Some(Protocol::Ip6(ip)) => {
-            !(ip.is_loopback() || ip.is_unspecified() || ip.is_multicast())
-                && !(ip.is_unique_local() || ip.is_unicast_link_local())
+            let local = ip.is_unique_local() || ip.is_unicast_link_local();
+            !(local || ip.is_loopback() || ip.is_unspecified() || ip.is_multicast())
         }
         Some(Protocol::Dns(_) | Protocol::Dns4(_) | Protocol::Dns6(_) | Protocol::Dnsaddr(_)) => true,
         _ => false,

@@ -280,11 +280,11 @@ impl Loop {
 
     fn on_kad(&mut self, table: Table, event: libp2p::kad::Event) {
         match event {
-            libp2p::kad::Event::RoutingUpdated { is_new_peer: true, .. } => {
-                // Among so few, every new peer is one of those closest to any key.
-                if self.known_peers(table) <= K_VALUE.get() {
-                    self.provider.new_peer(Instant::now());
-                }
+            // Among so few, every new peer is one of those closest to any key.
+            libp2p::kad::Event::RoutingUpdated { is_new_peer: true, .. }
+                if self.known_peers(table) <= K_VALUE.get() =>
+            {
+                self.provider.new_peer(Instant::now());
             }
             libp2p::kad::Event::OutboundQueryProgressed { id, result, step, .. } => {
                 let Some(purpose) = self.queries.get(&(table, id)).cloned() else { return };

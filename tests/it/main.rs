@@ -5,8 +5,10 @@ mod anchor_chain;
 mod anchor_node;
 mod bad_input;
 mod kill;
+mod net;
+mod net_peers;
 mod records;
 mod support;
 
-//ROAD #[path = "../road.rs"]
-//ROAD mod road;
+#[path = "../road.rs"]
+mod road;

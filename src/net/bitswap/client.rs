@@ -45,9 +45,9 @@ pub enum Event {
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 pub struct Asked {
     /// Peers that were asked.
-    pub peers: usize,
+    pub peers: u32,
     /// Peers that said they do not have it (or may not give it).
-    pub lack: usize,
+    pub lack: u32,
 }
 
 #[derive(Debug, Default)]
@@ -411,6 +411,8 @@ impl Wanted {
     }
 
     fn asked(&self) -> Asked {
-        Asked { peers: self.asks.len(), lack: self.asks.values().filter(|a| **a == Ask::Lacks).count() }
+        let lack = self.asks.values().filter(|a| **a == Ask::Lacks).count();
+        // Bounded by the number of connections.
+        Asked { peers: self.asks.len() as u32, lack: lack as u32 }
     }
 }

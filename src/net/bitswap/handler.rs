@@ -124,10 +124,10 @@ impl ConnectionHandler for Handler {
 
     fn on_connection_event(&mut self, event: ConnectionEvent<Upgrade, Upgrade, (), Lane>) {
         match event {
-            ConnectionEvent::FullyNegotiatedInbound(FullyNegotiatedInbound { protocol: stream, .. }) => {
-                if self.inbound.len() < INBOUND_MAX {
-                    self.inbound.push(messages(stream, self.reading.clone()));
-                }
+            ConnectionEvent::FullyNegotiatedInbound(FullyNegotiatedInbound { protocol: stream, .. })
+                if self.inbound.len() < INBOUND_MAX =>
+            {
+                self.inbound.push(messages(stream, self.reading.clone()));
             }
             ConnectionEvent::FullyNegotiatedOutbound(FullyNegotiatedOutbound { protocol: stream, info: lane }) => {
                 self.lane(lane).state = State::open(stream);

@@ -1,7 +1,9 @@
 //! Real parts for the tests: the toft binary, the npm SDK, kubo, helia, bitcoind, `ots`.
 
 pub mod bitcoind;
+pub mod dag;
 pub mod ots;
+pub mod peers;
 pub mod proxy;
 pub mod sdk;
 pub mod toft;

@@ -121,11 +121,6 @@ impl Toft {
         found.unwrap_or_else(|| panic!("no {kind} in {list:?}")).to_owned()
     }
 
-    /// Runs a command against the node.
-    pub fn run(&self, args: &[&str]) -> Output {
-        self.home.run(args)
-    }
-
     #[track_caller]
     pub fn json(&self, args: &[&str]) -> Value {
         self.home.json(args)
