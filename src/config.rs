@@ -92,7 +92,8 @@ impl Config {
             Err(e) => return Err(e).with_context(|| format!("reading {}", file.display())),
         };
         let mut table = config.table()?;
-        let mut vars: Vec<_> = vars.into_iter().filter(|(name, _)| name.starts_with(ENV) && name.contains("__")).collect();
+        let mut vars: Vec<_> =
+            vars.into_iter().filter(|(name, _)| name.starts_with(ENV) && name.contains("__")).collect();
         vars.sort();
         for (name, value) in vars {
             let path = name[ENV.len()..].to_lowercase().replace("__", ".");
@@ -149,7 +150,9 @@ fn set(table: &mut Table, path: &str, text: &str) -> Result<(), Error> {
     let old = place.get_mut(key).ok_or_else(|| anyhow!("[{section}] has no key {key}; its keys are: {keys}"))?;
     *old = match old {
         Value::String(_) => Value::String(text.to_owned()),
-        Value::Integer(_) => Value::Integer(text.parse().with_context(|| format!("{path}: {text} is not a whole number"))?),
+        Value::Integer(_) => {
+            Value::Integer(text.parse().with_context(|| format!("{path}: {text} is not a whole number"))?)
+        }
         Value::Float(_) => Value::Float(text.parse().with_context(|| format!("{path}: {text} is not a number"))?),
         Value::Boolean(_) => {
             Value::Boolean(text.parse().with_context(|| format!("{path}: {text} is neither true nor false"))?)

@@ -92,13 +92,10 @@ impl Lock {
     /// Takes the home for this process, or says who has it.
     pub fn take(home: &Path) -> Result<Self, Error> {
         let path = home.join("node.pid");
-        let mut file = File::options()
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .open(&path)
-            .with_context(|| format!("cannot write {}: choose another home with --home or TOFT_HOME", path.display()))?;
+        let mut file =
+            File::options().read(true).write(true).create(true).truncate(false).open(&path).with_context(|| {
+                format!("cannot write {}: choose another home with --home or TOFT_HOME", path.display())
+            })?;
         match file.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
@@ -113,9 +110,10 @@ impl Lock {
             }
             Err(TryLockError::Error(e)) => return Err(e).with_context(|| format!("locking {}", path.display())),
         }
-        file.set_len(0).and_then(|()| file.rewind()).and_then(|()| writeln!(file, "{}", std::process::id())).with_context(
-            || format!("writing {}", path.display()),
-        )?;
+        file.set_len(0)
+            .and_then(|()| file.rewind())
+            .and_then(|()| writeln!(file, "{}", std::process::id()))
+            .with_context(|| format!("writing {}", path.display()))?;
         Ok(Self(file))
     }
 }
@@ -137,8 +135,7 @@ impl Daemon {
         let blocks = tokio::task::spawn_blocking(move || Blocks::open(&dir, &settings, opened)).await??;
         let opened_in = started.elapsed();
 
-        let node =
-            Node::new(&config.dwn, &identity.did, store.clone(), blocks.clone(), resolver.clone(), &metrics);
+        let node = Node::new(&config.dwn, &identity.did, store.clone(), blocks.clone(), resolver.clone(), &metrics);
 
         let counted = net::Metrics::default();
         metrics.register(|registry| counted.register(registry));
@@ -147,10 +144,9 @@ impl Daemon {
         let incoming = incoming(&net, &tasks)?;
         let own = sync::Own { did: identity.did.clone(), signer: identity.signer.clone() };
         let dial = Dialler(net.clone());
-        let sync = Peers::start(&config.sync, node.clone(), own, resolver, dial, incoming, &tasks, &metrics)?;
+        let sync = Peers::start(&config.sync, node.clone(), (own, resolver), (dial, incoming), &tasks, &metrics)?;
         tasks.spawn("announce", net::announce(net.clone(), store.clone(), tasks.stop()));
-        let anchor =
-            Anchor::start(&config.anchor, store.clone(), blocks, secrets.anchor, &metrics, &tasks).await?;
+        let anchor = Anchor::start(&config.anchor, store.clone(), blocks, secrets.anchor, &metrics, &tasks).await?;
 
         let dwn = rpc::listen_tcp("dwn-http", &config.dwn.listen, "dwn.listen").await?;
         let gateway = match config.gateway.listen.as_str() {
@@ -169,7 +165,7 @@ impl Daemon {
             gateway: gateway.as_ref().map(|g| g.address()).transpose()?.map(|a| format!("http://{a}/ipfs/")),
             socket,
             peer: net.peer_id(),
-            addresses: addresses,
+            addresses,
             anchoring: anchor.status().await?.sentence,
         };
         let control = Control {

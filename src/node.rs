@@ -133,7 +133,8 @@ impl Node {
         metrics: &Metrics,
     ) -> Self {
         let messages = Family::default();
-        metrics.register(|r| r.register("dwn_messages", "DWN messages answered, by method and status", messages.clone()));
+        metrics
+            .register(|r| r.register("dwn_messages", "DWN messages answered, by method and status", messages.clone()));
         let cores = std::thread::available_parallelism().map_or(2, usize::from);
         Self {
             shared: Arc::new(Shared {
@@ -323,7 +324,8 @@ impl Node {
         }
         drop(send);
         let stage = staging.await.map_err(|e| anyhow!("staging data: {e}"))??;
-        let data = tokio::task::spawn_blocking(move || stage.finish()).await.map_err(|e| anyhow!("staging data: {e}"))??;
+        let data =
+            tokio::task::spawn_blocking(move || stage.finish()).await.map_err(|e| anyhow!("staging data: {e}"))??;
         drop(permit);
         Ok(data)
     }

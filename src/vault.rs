@@ -72,8 +72,8 @@ pub fn open(dir: &Path) -> Result<Secrets, Error> {
     let sealed = fs::read(&secrets_file).with_context(|| format!("reading {}", secrets_file.display()))?;
     let mut plain =
         seal::open(&key, CONTEXT, &sealed).with_context(|| format!("opening {}", secrets_file.display()))?;
-    let secrets: Secrets =
-        serde_json::from_slice(&plain).with_context(|| format!("{} is sealed but not readable", secrets_file.display()))?;
+    let secrets: Secrets = serde_json::from_slice(&plain)
+        .with_context(|| format!("{} is sealed but not readable", secrets_file.display()))?;
     plain.zeroize();
     if secrets.version != 1 {
         bail!("{} has version {}; this toft knows version 1", secrets_file.display(), secrets.version);

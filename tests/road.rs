@@ -116,7 +116,11 @@ fn a_record_travels_the_whole_road() {
     };
     let (here, there) = (messages(&laptop), messages(&desktop));
     assert_eq!(here, there, "both devices hold the same messages");
-    tell(&format!("the second device {} holds the same {} messages, in both directions, a delete too", desktop.did(), here.len()));
+    tell(&format!(
+        "the second device {} holds the same {} messages, in both directions, a delete too",
+        desktop.did(),
+        here.len()
+    ));
 
     // 4. Into a Bitcoin block.
     let anchored = laptop.json(&["anchor", "now"]);

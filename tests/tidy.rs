@@ -145,7 +145,8 @@ fn the_rules_have_no_clock_no_randomness_and_no_io() {
 #[test]
 fn every_module_says_what_it_is_for_and_nothing_is_left_over() {
     // Spelled apart, so that this file does not find itself.
-    let leftovers = [["to", "do!("].concat(), ["unimple", "mented!("].concat(), ["db", "g!("].concat(), ["FIX", "ME"].concat()];
+    let leftovers =
+        [["to", "do!("].concat(), ["unimple", "mented!("].concat(), ["db", "g!("].concat(), ["FIX", "ME"].concat()];
     let mut wrong = vec![];
     for path in rust_files(&root().join("src")).into_iter().chain(rust_files(&root().join("tests"))) {
         let text = fs::read_to_string(&path).expect("a source file");

@@ -57,7 +57,8 @@ struct Inner {
 impl Blocks {
     /// Opens the blocks in `dir` and sweeps what unfinished stages have left there.
     pub fn open(dir: &Path, config: &Config, store: Store) -> Result<Self, Fault> {
-        let disk = Disk::open(dir, config.pack_size).with_context(|| format!("opening the blocks in {}", dir.display()))?;
+        let disk =
+            Disk::open(dir, config.pack_size).with_context(|| format!("opening the blocks in {}", dir.display()))?;
         Ok(Self(Arc::new(Inner { disk, store })))
     }
 

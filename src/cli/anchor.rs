@@ -64,7 +64,8 @@ pub async fn run(context: &Context, args: Args) -> Result<Output, Failure> {
 
 fn told(output: &Path, stamped: Option<&Path>, proof: &Value) -> Output {
     let confirmations = proof["confirmations"].as_u64().unwrap_or(0);
-    let settled = if proof["final"] == true { "" } else { "   (not final yet: the block may still be reorganised away)" };
+    let settled =
+        if proof["final"] == true { "" } else { "   (not final yet: the block may still be reorganised away)" };
     let network = proof["network"].as_str().unwrap_or_default();
     let mut text = format!(
         "✓ {}   block {} ({network}), {confirmations} confirmations{settled}",
@@ -73,8 +74,14 @@ fn told(output: &Path, stamped: Option<&Path>, proof: &Value) -> Output {
     );
     match stamped {
         Some(file) => {
-            text += &format!("\n✓ {}   the bytes it is about ({})", file.display(), proof["cid"].as_str().unwrap_or("?"));
-            text += &format!("\n→ Check it: toft verify {} {}   or: ots verify {}", file.display(), output.display(), output.display());
+            text +=
+                &format!("\n✓ {}   the bytes it is about ({})", file.display(), proof["cid"].as_str().unwrap_or("?"));
+            text += &format!(
+                "\n→ Check it: toft verify {} {}   or: ots verify {}",
+                file.display(),
+                output.display(),
+                output.display()
+            );
         }
         None => text += "\n  the bytes it is about are not on this node any more",
     }
@@ -94,7 +101,8 @@ fn told(output: &Path, stamped: Option<&Path>, proof: &Value) -> Output {
 fn describe(status: &Value) -> String {
     let mut lines = vec![status["sentence"].as_str().unwrap_or_default().to_owned()];
     for batch in status["batches"].as_array().into_iter().flatten() {
-        let mut line = format!("batch {}  {}  {} items", batch["number"], batch["state"].as_str().unwrap_or("?"), batch["leaves"]);
+        let mut line =
+            format!("batch {}  {}  {} items", batch["number"], batch["state"].as_str().unwrap_or("?"), batch["leaves"]);
         if let Some(txid) = batch["txid"].as_str() {
             line += &format!("  tx {txid}");
         }

@@ -31,7 +31,8 @@ enum Command {
 pub fn run(context: &Context, args: &Args) -> Result<Output, Failure> {
     match args.command {
         Command::Show { default: true } => {
-            let json = serde_json::to_value(Config::default()).context("the defaults as JSON").map_err(Failure::from)?;
+            let json =
+                serde_json::to_value(Config::default()).context("the defaults as JSON").map_err(Failure::from)?;
             Ok(Output::new(json, config::DEFAULT))
         }
         Command::Show { default: false } => {

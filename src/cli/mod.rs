@@ -23,11 +23,7 @@ use crate::{
 };
 use clap::{Parser, Subcommand};
 use serde_json::{Value, json};
-use std::{
-    io::Write as _,
-    path::PathBuf,
-    process::ExitCode,
-};
+use std::{io::Write as _, path::PathBuf, process::ExitCode};
 
 /// A personal data node: DWN records, content blocks, sync by DID, Bitcoin time proofs.
 #[derive(Debug, Parser)]
@@ -156,7 +152,9 @@ fn home(given: Option<PathBuf>) -> Result<PathBuf, Failure> {
     let home = match given {
         Some(home) => home,
         None => std::env::home_dir()
-            .ok_or_else(|| Failure::new(Kind::Usage, "there is no home folder to put .toft into: give one with --home"))?
+            .ok_or_else(|| {
+                Failure::new(Kind::Usage, "there is no home folder to put .toft into: give one with --home")
+            })?
             .join(".toft"),
     };
     std::path::absolute(&home).map_err(|e| Failure::new(Kind::Usage, format!("--home {}: {e}", home.display())))

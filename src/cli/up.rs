@@ -34,8 +34,7 @@ pub async fn run(context: &Context, args: &Args) -> Result<(), Failure> {
         ("net.listen", &args.net_listen),
         ("gateway.listen", &args.gateway_listen),
     ];
-    let flags: Vec<_> =
-        given.into_iter().filter_map(|(key, value)| Some((key.to_owned(), value.clone()?))).collect();
+    let flags: Vec<_> = given.into_iter().filter_map(|(key, value)| Some((key.to_owned(), value.clone()?))).collect();
     let config = context.config(&flags)?;
     log(&config)?;
     if !vault::exists(&context.home.join(&config.identity.keys)) {

@@ -27,8 +27,7 @@ pub fn seal(key: &[u8; 32], context: &[u8], plain: &[u8]) -> Result<Vec<u8>, Err
     let mut nonce = [0; NONCE];
     getrandom::fill(&mut nonce).map_err(|_| Error::Randomness)?;
     let cipher = XChaCha20Poly1305::new(&Key::from(*key));
-    let sealed =
-        cipher.encrypt(&XNonce::from(nonce), Payload { msg: plain, aad: context }).map_err(|_| Error::Open)?;
+    let sealed = cipher.encrypt(&XNonce::from(nonce), Payload { msg: plain, aad: context }).map_err(|_| Error::Open)?;
     Ok([&[VERSION][..], &nonce, &sealed].concat())
 }
 

@@ -183,7 +183,13 @@ impl Control {
             "peer.ls" => value(&self.sync.peers()),
             "peer.add" => {
                 let PeerAdd { did, address, tenants } = parse(params)?;
-                value(&self.sync.add(did, address, tenants).await.map_err(|e| Failure::new(Kind::Usage, format!("{e:#}")))?)
+                value(
+                    &self
+                        .sync
+                        .add(did, address, tenants)
+                        .await
+                        .map_err(|e| Failure::new(Kind::Usage, format!("{e:#}")))?,
+                )
             }
             "peer.rm" => {
                 let OneDid { did } = parse(params)?;
@@ -266,10 +272,12 @@ impl Control {
             let bytes = bytes?;
             got += bytes.len() as u64;
             if got > limit {
-                let message = format!("the file is above this node's limit of {limit} bytes (dwn.max_record in node.toml)");
+                let message =
+                    format!("the file is above this node's limit of {limit} bytes (dwn.max_record in node.toml)");
                 return Err(Failure::new(Kind::Usage, message));
             }
-            stage = tokio::task::spawn_blocking(move || stage.push(&bytes).map(|()| stage)).await.map_err(Error::new)??;
+            stage =
+                tokio::task::spawn_blocking(move || stage.push(&bytes).map(|()| stage)).await.map_err(Error::new)??;
         }
         let data = tokio::task::spawn_blocking(move || stage.finish()).await.map_err(Error::new)??;
         let (root, size) = (data.root, data.size);

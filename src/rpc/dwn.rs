@@ -172,5 +172,6 @@ pub(super) fn stream(body: HttpBody) -> Body {
 }
 
 fn error(status: StatusCode, id: Value, code: i64, message: &str) -> Response {
-    (status, axum::Json(json!({"jsonrpc": "2.0", "id": id, "error": {"code": code, "message": message}}))).into_response()
+    (status, axum::Json(json!({"jsonrpc": "2.0", "id": id, "error": {"code": code, "message": message}})))
+        .into_response()
 }

@@ -36,7 +36,9 @@ pub struct Listening<L> {
 pub async fn listen_tcp(name: &'static str, address: &str, key: &str) -> Result<Listening<TcpListener>, Error> {
     let listener = TcpListener::bind(address).await.map_err(|e| match e.kind() {
         io::ErrorKind::AddrInUse => {
-            anyhow!("{address} is in use by another program: stop it, or choose another address with {key} in node.toml")
+            anyhow!(
+                "{address} is in use by another program: stop it, or choose another address with {key} in node.toml"
+            )
         }
         io::ErrorKind::PermissionDenied => {
             anyhow!("{address} needs more rights than this user has: choose a port above 1023 with {key} in node.toml")
@@ -70,11 +72,14 @@ impl Listening<TcpListener> {
     pub fn serve(self, router: Router, tasks: &Tasks) {
         let stop = tasks.stop();
         let listener = self.listener;
-        tasks.spawn(self.name, accept(stop, router, async move || {
-            let (stream, _) = listener.accept().await?;
-            stream.set_nodelay(true)?;
-            Ok(stream)
-        }));
+        tasks.spawn(
+            self.name,
+            accept(stop, router, async move || {
+                let (stream, _) = listener.accept().await?;
+                stream.set_nodelay(true)?;
+                Ok(stream)
+            }),
+        );
     }
 }
 

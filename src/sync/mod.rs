@@ -156,10 +156,8 @@ impl Peers {
     pub fn start(
         config: &Config,
         node: Node,
-        own: Own,
-        resolver: Resolver,
-        dial: impl Dial,
-        mut incoming: mpsc::Receiver<Link>,
+        (own, resolver): (Own, Resolver),
+        (dial, mut incoming): (impl Dial, mpsc::Receiver<Link>),
         tasks: &Tasks,
         metrics: &Metrics,
     ) -> Result<Self, Error> {

@@ -269,8 +269,7 @@ impl Session {
         }
         let json: Value = cid::decode(message).context("the peer sent a message that is not DAG-CBOR")?;
         let (feed, mut fed) = mpsc::channel::<Result<Bytes, dwn::Fault>>(CHUNKS_AHEAD);
-        let body: Option<Body> =
-            data.map(|_| Box::pin(futures::stream::poll_fn(move |cx| fed.poll_recv(cx))) as Body);
+        let body: Option<Body> = data.map(|_| Box::pin(futures::stream::poll_fn(move |cx| fed.poll_recv(cx))) as Body);
         let take = async {
             let mut left = data.unwrap_or(0);
             while left > 0 {

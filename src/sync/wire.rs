@@ -4,11 +4,7 @@
 //! both nonces and both ends' peer ids: a stream relayed through a third machine has other peer ids and
 //! does not verify.
 
-use crate::{
-    crypto::Signer,
-    did::DidUrl,
-    resolve::Resolver,
-};
+use crate::{crypto::Signer, did::DidUrl, resolve::Resolver};
 use anyhow::{Context as _, Error, anyhow, bail};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -46,7 +42,13 @@ pub enum Frame {
     /// "Send me these": indexes into the last offer.
     Want(Vec<u32>),
     /// One wanted message; `Data` frames follow when `data` is some number of bytes.
-    Item { tenant: String, cid: String, #[serde(with = "serde_bytes")] message: Vec<u8>, data: Option<u64> },
+    Item {
+        tenant: String,
+        cid: String,
+        #[serde(with = "serde_bytes")]
+        message: Vec<u8>,
+        data: Option<u64>,
+    },
     /// A piece of the last item's data. An empty one before all bytes came: the sender no longer has them.
     Data(#[serde(with = "serde_bytes")] Vec<u8>),
     /// What the door answered to an item.

@@ -25,7 +25,8 @@ fn raw(address: &str, request: &[u8]) -> (u16, String) {
                 answer.extend_from_slice(&piece[..n]);
                 let text = String::from_utf8_lossy(&answer);
                 let whole = text.split_once("\r\n\r\n").is_some_and(|(head, body)| {
-                    let length = head.lines().find_map(|l| l.to_lowercase().strip_prefix("content-length: ")?.parse().ok());
+                    let length =
+                        head.lines().find_map(|l| l.to_lowercase().strip_prefix("content-length: ")?.parse().ok());
                     length.is_none_or(|n: usize| body.len() >= n)
                 });
                 if whole {
@@ -59,14 +60,23 @@ fn requests_that_are_none_are_answered_with_json_rpc_errors() {
     let node = Home::new().set("dwn.tenants", "open").up();
     let address = node.url().strip_prefix("http://").expect("http");
     let deep = "[".repeat(200_000);
-    let target = |message: &str| format!(r#"{{"jsonrpc":"2.0","id":"7","method":"dwn.processMessage","params":{{"target":"did:key:z6Mk","message":{message}}}}}"#);
+    let target = |message: &str| {
+        format!(
+            r#"{{"jsonrpc":"2.0","id":"7","method":"dwn.processMessage","params":{{"target":"did:key:z6Mk","message":{message}}}}}"#
+        )
+    };
     let cases = [
         ("no header", post(address, None, b""), 400, -50400),
         ("no JSON", post(address, Some("{oops"), b""), 400, -32700),
         ("null", post(address, Some("null"), b""), 400, -32600),
         ("no version", post(address, Some(r#"{"id":1,"method":"dwn.processMessage"}"#), b""), 400, -32600),
         ("unknown method", post(address, Some(r#"{"jsonrpc":"2.0","id":1,"method":"rpc.nope"}"#), b""), 400, -32601),
-        ("no params", post(address, Some(r#"{"jsonrpc":"2.0","id":1,"method":"dwn.processMessage"}"#), b""), 400, -32602),
+        (
+            "no params",
+            post(address, Some(r#"{"jsonrpc":"2.0","id":1,"method":"dwn.processMessage"}"#), b""),
+            400,
+            -32602,
+        ),
         ("deep JSON in the body", post(address, None, deep.as_bytes()), 400, -32700),
         ("deep JSON in the header", post(address, Some(&deep[..100_000]), b""), 400, -32700),
         ("a body without header above 1 MiB", post(address, None, &vec![b' '; (1 << 20) + 1]), 413, -50400),
@@ -80,7 +90,11 @@ fn requests_that_are_none_are_answered_with_json_rpc_errors() {
     // Inside a readable request the answer is a DWN reply.
     let replies = [
         (target("{}"), 400, "Both interface and method must be present, interface: undefined, method: undefined"),
-        (target(r#"{"descriptor":{"interface":"Records","method":"Nope"}}"#), 400, "SchemaValidatorSchemaNotFound: schema for RecordsNope not found."),
+        (
+            target(r#"{"descriptor":{"interface":"Records","method":"Nope"}}"#),
+            400,
+            "SchemaValidatorSchemaNotFound: schema for RecordsNope not found.",
+        ),
         (target(r#"{"descriptor":{"interface":"Records","method":"Write"}}"#), 400, "SchemaValidatorFailure: "),
     ];
     for (request, code, detail) in replies {
@@ -127,7 +141,8 @@ fn an_endless_body_is_stopped_soon_after_what_was_declared() {
     let address = node.url().strip_prefix("http://").expect("http");
     let mut stream = TcpStream::connect(address).expect("connects");
     stream.set_read_timeout(Some(Duration::from_secs(20))).expect("sets");
-    write!(stream, "POST / HTTP/1.1\r\nhost: toft\r\ntransfer-encoding: chunked\r\ndwn-request: {request}\r\n\r\n").expect("writes");
+    write!(stream, "POST / HTTP/1.1\r\nhost: toft\r\ntransfer-encoding: chunked\r\ndwn-request: {request}\r\n\r\n")
+        .expect("writes");
     let chunk = [format!("{:x}\r\n", 1 << 16).into_bytes(), vec![7; 1 << 16], b"\r\n".to_vec()].concat();
     let mut sent = 0u64;
     // Far more than socket buffers hold: without a bound this would go on to the end.

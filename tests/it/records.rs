@@ -57,7 +57,8 @@ fn strangers_see_what_is_published_and_what_a_protocol_allows_them() {
     });
     let done = sdk.call("configure", json!({"url": url, "as": "alice", "tenant": alice, "definition": definition}));
     assert_eq!(code(&done), 202, "{done}");
-    let found = sdk.call("protocols", json!({"url": url, "tenant": alice, "filter": {"protocol": "http://notes.example/p"}}));
+    let found =
+        sdk.call("protocols", json!({"url": url, "tenant": alice, "filter": {"protocol": "http://notes.example/p"}}));
     assert_eq!(found["entries"].as_array().map(Vec::len), Some(1), "{found}");
 
     // Bob may write a note into Alice's DWN, but no letter.
@@ -70,11 +71,9 @@ fn strangers_see_what_is_published_and_what_a_protocol_allows_them() {
     assert_eq!(code(&letter), 202, "{letter}");
 
     sdk.persona("eve", "ed25519");
-    for (who, id, expected) in [
-        ("bob", &letter["recordId"], 200),
-        ("eve", &letter["recordId"], 401),
-        ("eve", &note["recordId"], 200),
-    ] {
+    for (who, id, expected) in
+        [("bob", &letter["recordId"], 200), ("eve", &letter["recordId"], 401), ("eve", &note["recordId"], 200)]
+    {
         let read = sdk.call("read", json!({"url": url, "as": who, "tenant": alice, "recordId": id}));
         assert_eq!(code(&read), expected, "{who}: {read}");
     }
@@ -83,7 +82,8 @@ fn strangers_see_what_is_published_and_what_a_protocol_allows_them() {
     let public = sdk.call("write", json!({"url": url, "as": "alice", "tenant": alice, "size": 10, "published": true}));
     assert_eq!(code(&sdk.call("read", json!({"url": url, "tenant": alice, "recordId": private["recordId"]}))), 401);
     assert_eq!(code(&sdk.call("read", json!({"url": url, "tenant": alice, "recordId": public["recordId"]}))), 200);
-    let seen = sdk.call("query", json!({"url": url, "tenant": alice, "filter": {"dataFormat": "application/octet-stream"}}));
+    let seen =
+        sdk.call("query", json!({"url": url, "tenant": alice, "filter": {"dataFormat": "application/octet-stream"}}));
     assert_eq!(seen["entries"].as_array().map(Vec::len), Some(1), "{seen}");
 
     // The event log: everything for the tenant, nothing for others, a cursor that goes on.
@@ -92,7 +92,8 @@ fn strangers_see_what_is_published_and_what_a_protocol_allows_them() {
     let more = sdk.call("messages", json!({"url": url, "as": "alice", "tenant": alice, "cursor": all["cursor"]}));
     assert_eq!((more["entries"].as_array().map(Vec::len), &more["cursor"]), (Some(0), &serde_json::Value::Null));
     assert_eq!(code(&sdk.call("messages", json!({"url": url, "as": "bob", "tenant": alice}))), 401);
-    let one = sdk.call("message", json!({"url": url, "as": "alice", "tenant": alice, "messageCid": note["messageCid"]}));
+    let one =
+        sdk.call("message", json!({"url": url, "as": "alice", "tenant": alice, "messageCid": note["messageCid"]}));
     assert_eq!((code(&one), &one["data"]["sha256"]), (200, &note["sha256"]));
 }
 
@@ -102,7 +103,10 @@ fn queries_page_through_everything_once() {
     let mut sdk = Sdk::start();
     let alice = sdk.persona("alice", "ed25519");
     for _ in 0..25 {
-        let written = sdk.call("write", json!({"url": node.url(), "as": "alice", "tenant": alice, "size": 20, "schema": "http://s.example/a"}));
+        let written = sdk.call(
+            "write",
+            json!({"url": node.url(), "as": "alice", "tenant": alice, "size": 20, "schema": "http://s.example/a"}),
+        );
         assert_eq!(code(&written), 202);
     }
     for sort in ["createdAscending", "createdDescending"] {
@@ -137,5 +141,8 @@ fn a_node_with_only_its_own_tenant_turns_others_away() {
     // Its own tenant is there: refused for what the message is, not for the tenant.
     let refused = sdk.call("write", json!({"url": node.url(), "as": "alice", "tenant": node.did(), "size": 5}));
     assert_eq!(code(&refused), 401);
-    assert!(refused["status"]["detail"].as_str().expect("a detail").starts_with("RecordsWriteAuthorizationFailed"), "{refused}");
+    assert!(
+        refused["status"]["detail"].as_str().expect("a detail").starts_with("RecordsWriteAuthorizationFailed"),
+        "{refused}"
+    );
 }
