@@ -119,9 +119,10 @@ impl Request<'_> {
     }
 }
 
+/// Structure that is missing is the message's fault (400) or a reason not to trust it (401).
 type Refuse = fn(&str, String) -> Refusal;
 
-fn definition(uri: Option<&str>, view: &dyn View, refuse: fn(&str, String) -> Refusal) -> Result<Definition, Stop> {
+fn definition(uri: Option<&str>, view: &dyn View, refuse: Refuse) -> Result<Definition, Stop> {
     let uri = uri.unwrap_or_default();
     let configure = view.protocol(uri)?.ok_or_else(|| {
         let message = format!("unable to find protocol definition for {uri}");

@@ -226,3 +226,33 @@ impl Object {
 pub(super) fn step(path: &str, name: &str) -> String {
     format!("{path}/{}", name.replace('~', "~0").replace('/', "~1"))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    static INNER: Object = Object { min: 1, ..Object::closed(&[], &[("a/b", Shape::Text)]) };
+    static OUTER: Shape = Shape::Object(&Object::closed(
+        &["in"],
+        &[
+            ("in", Shape::Object(&INNER)),
+            ("one", Shape::OneOf(&[Shape::Text, Shape::List { min: 1, max: 2, each: &Shape::NumberFrom(1.0) }])),
+        ],
+    ));
+
+    #[test]
+    fn the_first_thing_wrong_is_told_with_its_place() {
+        let says = |value: Value| check("Outer", &OUTER, &value).map_err(|refusal| refusal.detail).err();
+        let failure = |text: &str| Some(format!("SchemaValidatorFailure: {text}"));
+        assert_eq!(says(json!({"in": {"a/b": "x"}, "one": [1, 2.5]})), None);
+        assert_eq!(says(json!([])), failure("Outer: must be object"));
+        assert_eq!(says(json!({"one": 1})), failure("Outer: must have required property 'in'"));
+        assert_eq!(says(json!({"in": {}})), failure("/in: must NOT have fewer than 1 properties"));
+        assert_eq!(says(json!({"in": {"a/b": 1}})), failure("/in/a~1b: must be string"));
+        assert_eq!(says(json!({"in": {"a/b": "x"}, "one": [0]})), failure("/one: must be string"));
+        let extra = "SchemaValidatorAdditionalPropertyNotAllowed: must NOT have additional properties";
+        assert_eq!(says(json!({"in": {"c": 1}})), Some(format!("{extra}: /in: c")));
+        assert_eq!(says(json!({"in": {"a/b": "x"}, "c": 1})), Some(format!("{extra}: Outer: c")));
+    }
+}

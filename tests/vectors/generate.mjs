@@ -1,6 +1,7 @@
 // Makes the vectors in this folder with the JS implementations, so that ours can be held against them.
 //
-//   npm install @tbd54566975/dwn-sdk-js@0.5.2 @web5/dids@1.2.0     (anywhere above this file; node 20)
+//   npm install @tbd54566975/dwn-sdk-js@0.5.2 @web5/dids@1.2.0     (anywhere above this file; node 20;
+//                                                                 @web5/crypto comes with them)
 //   node generate.mjs [OUT]
 //
 // Everything is derived from fixed seeds and fixed times: two runs write the same bytes.
