@@ -3,7 +3,7 @@
 use super::*;
 use crate::{
     dwn::{Change, Subject},
-    store::{Config, Data},
+    store::{self, Data},
 };
 use serde_json::json;
 use std::{fs, sync::Arc};
@@ -46,9 +46,9 @@ struct Node {
 
 fn node() -> Node {
     let dir = tempfile::tempdir().expect("a directory");
-    let config = Config { cache: 4 << 20, ..Config::default() };
+    let config = store::Config { cache: 4 << 20, ..store::Config::default() };
     let store = Store::open(&dir.path().join("store"), &config).expect("the store opens");
-    let blocks = Blocks::open(&dir.path().join("blocks"), store.clone()).expect("the blocks open");
+    let blocks = Blocks::open(&dir.path().join("blocks"), &Config::default(), store.clone()).expect("the blocks open");
     Node { dir, store, blocks }
 }
 
@@ -177,7 +177,7 @@ fn a_dropped_stage_leaves_no_temporary_file_and_leftovers_are_swept() {
     let tmp = node.dir.path().join("blocks/tmp");
     assert_eq!(fs::read_dir(&tmp).expect("lists").count(), 0);
     fs::write(tmp.join("0"), b"half a block").expect("writes");
-    Blocks::open(&node.dir.path().join("blocks"), node.store.clone()).expect("opens");
+    Blocks::open(&node.dir.path().join("blocks"), &Config::default(), node.store.clone()).expect("opens");
     assert_eq!(fs::read_dir(&tmp).expect("lists").count(), 0);
 }
 
@@ -216,7 +216,7 @@ fn a_pack_that_a_crash_has_cut_is_not_continued() {
     let mut bytes = fs::read(&pack).expect("reads");
     bytes.extend_from_slice(&[0, 0, 0, 99, 1, 2]);
     fs::write(&pack, bytes).expect("writes");
-    let blocks = Blocks::open(&node.dir.path().join("blocks"), node.store.clone()).expect("opens");
+    let blocks = Blocks::open(&node.dir.path().join("blocks"), &Config::default(), node.store.clone()).expect("opens");
     let mut stage = blocks.stage();
     stage.push(&pattern(50_000)).expect("taken");
     let data = stage.finish().expect("staged");

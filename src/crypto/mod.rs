@@ -3,6 +3,7 @@
 //! accepts padded base64), this module is strict: no honest client is hurt by it.
 
 pub mod jws;
+pub mod seal;
 
 use base64::{
     Engine as _,
@@ -144,6 +145,11 @@ impl std::fmt::Debug for Signer {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Signer").field("kid", &self.kid).finish_non_exhaustive()
     }
+}
+
+/// The public half of an Ed25519 seed.
+pub fn ed25519_public(seed: &[u8; 32]) -> [u8; 32] {
+    ed25519_dalek::SigningKey::from_bytes(seed).verifying_key().to_bytes()
 }
 
 /// base64url without padding.

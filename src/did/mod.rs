@@ -103,6 +103,13 @@ pub struct VerificationMethod {
     pub key: PublicKey,
 }
 
+/// The key that a key id names, if its DID carries its document in itself. The id must match exactly.
+pub fn key_of(kid: &str) -> Result<PublicKey, Error> {
+    let url: DidUrl = kid.parse()?;
+    let method = url.did.verification_methods()?.into_iter().find(|method| method.id == kid);
+    method.map(|method| method.key).ok_or_else(|| url.did.invalid(format_args!("it has no key `{}`", url.fragment)))
+}
+
 /// Method and method-specific identifier, if `text` is a DID (DID Core §3.1).
 fn split(text: &str) -> Option<(&str, &str)> {
     let (method, id) = text.strip_prefix("did:")?.split_once(':')?;
@@ -153,6 +160,35 @@ mod tests {
         for bad in ["did:key:a", "did:key:a#", "did:key:a#b#c", "a#b"] {
             assert!(bad.parse::<DidUrl>().is_err(), "{bad}");
         }
+    }
+
+    /// Made by `tests/vectors/generate.mjs`.
+    #[test]
+    fn documents_hold_the_keys_that_js_finds_in_them() {
+        let vectors: serde_json::Value =
+            serde_json::from_str(include_str!("../../tests/vectors/dids.json")).expect("JSON");
+        for case in vectors["dids"].as_array().expect("a list") {
+            let did: Did = case["did"].as_str().expect("a DID").parse().expect("parses");
+            let ours = did.verification_methods();
+            if case["crv"] == "P-256" {
+                assert!(ours.expect_err("refused").to_string().contains("P-256 is not supported"));
+                continue;
+            }
+            let ours = ours
+                .expect("resolves")
+                .into_iter()
+                .map(|method| serde_json::json!({"id": method.id, "publicKeyJwk": method.key.to_jwk()}));
+            assert_eq!(ours.collect::<serde_json::Value>(), case["methods"]);
+        }
+    }
+
+    #[test]
+    fn a_key_of_ours_gets_the_did_it_resolves_from() {
+        let signer = crate::crypto::Signer::new(zeroize::Zeroizing::new([5; 32]), "");
+        let PublicKey::Ed25519(public) = signer.public() else { panic!("it is Ed25519") };
+        let did = key::from_ed25519(public.as_bytes());
+        let method = VerificationMethod { id: key::kid(&did), key: signer.public() };
+        assert_eq!(did.verification_methods(), Ok(vec![method]));
     }
 
     #[test]

@@ -79,3 +79,47 @@ pub(super) fn index_value(value: &Value) -> Option<IndexValue> {
         _ => None,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn of(filter: Value) -> Filter {
+        conditions(filter.as_object().expect("an object"), false)
+    }
+
+    fn range(gte: Option<&str>, lt: Option<&str>) -> Option<Cond> {
+        let bound = |text: Option<&str>| text.map(|text| IndexValue::String(text.into()));
+        Some(Cond::Range { gt: None, gte: bound(gte), lt: bound(lt), lte: None })
+    }
+
+    #[test]
+    fn times_are_half_open_and_updates_are_timestamps() {
+        let filter = of(json!({"dateUpdated": {"from": "a", "to": "b"}, "dateCreated": {"to": "c"}}));
+        assert_eq!(filter.get("messageTimestamp").cloned(), range(Some("a"), Some("b")));
+        assert_eq!(filter.get("dateCreated").cloned(), range(None, Some("c")));
+        assert!(!filter.contains_key("dateUpdated"));
+    }
+
+    #[test]
+    fn asking_for_a_date_of_publication_asks_for_published() {
+        let published = Some(Cond::Equal(IndexValue::Bool(true)));
+        assert_eq!(of(json!({"datePublished": {"from": "a"}})).get("published").cloned(), published);
+        assert_eq!(conditions(&Map::new(), true).get("published").cloned(), published);
+    }
+
+    #[test]
+    fn contexts_and_tags_are_asked_for_by_prefix() {
+        let filter = of(json!({"contextId": "a", "tags": {"t": {"startsWith": "b"}}}));
+        assert_eq!(filter.get("contextId").cloned(), range(Some("a"), Some("a\u{ffff}")));
+        assert_eq!(filter.get("tag.t").cloned(), range(Some("b"), Some("b\u{ffff}")));
+    }
+
+    #[test]
+    fn no_parties_are_all_parties() {
+        assert_eq!(of(json!({"author": [], "recipient": []})), Filter::new());
+        let one = Cond::OneOf(vec![IndexValue::String("did:a:b".into())]);
+        assert_eq!(of(json!({"author": ["did:a:b"]})).get("author"), Some(&one));
+    }
+}

@@ -72,3 +72,74 @@ fn tags(message: &Value) -> impl Iterator<Item = (String, Vec<IndexValue>)> {
         (format!("tag.{name}"), values)
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::dwn::{create, testing::*};
+    use serde_json::json;
+
+    fn text(text: &str) -> Option<Vec<IndexValue>> {
+        Some(vec![IndexValue::String(text.into())])
+    }
+
+    #[test]
+    fn a_write_is_found_by_its_descriptor_its_ids_and_if_it_is_the_latest_its_tags() {
+        let alice = person(1);
+        let tags = json!({"n": 1.5, "list": ["a", "b"]});
+        let write = create::Write { data_format: "text/plain", tags: tags.as_object().cloned(), ..Default::default() };
+        let write = create::records_write(&write, (&data_cid(b"x"), 1), &at(1), &alice).expect("made");
+        let values = index_values(&write, alice.did(), None, true);
+        assert_eq!(values.get("dataFormat").cloned(), text("text/plain"));
+        assert_eq!(values.get("author").cloned(), text(alice.did()));
+        assert_eq!(values.get("recordId"), values.get("entryId"));
+        assert_eq!(values.get("published"), Some(&vec![IndexValue::Bool(false)]));
+        assert_eq!(values.get("dataSize"), Some(&vec![IndexValue::Number(1.0)]));
+        assert_eq!(values.get("tag.n"), Some(&vec![IndexValue::Number(1.5)]));
+        assert_eq!(values.get("tag.list").map(Vec::len), Some(2));
+        assert_eq!(values.get("tags"), None);
+        assert_eq!(index_values(&write, alice.did(), None, false).get("tag.n"), None);
+    }
+
+    #[test]
+    fn a_delete_inherits_what_only_the_initial_write_says() {
+        let alice = person(1);
+        let write = create::Write {
+            protocol: Some(("http://example.com", "a/b")),
+            parent_context: Some("parent"),
+            recipient: Some("did:example:r"),
+            schema: Some("http://example.com/s"),
+            data_format: "text/plain",
+            ..Default::default()
+        };
+        let write = create::records_write(&write, (&data_cid(b"x"), 1), &at(1), &alice).expect("made");
+        let id = write["recordId"].as_str().expect("an id");
+        let delete = create::records_delete(id, false, &at(2), &alice).expect("made");
+        let values = index_values(&delete, alice.did(), Some(&write), true);
+        for (name, value) in [
+            ("protocol", "http://example.com"),
+            ("protocolPath", "a/b"),
+            ("parentId", "parent"),
+            ("recipient", "did:example:r"),
+            ("schema", "http://example.com/s"),
+            ("dateCreated", &at(1)),
+            ("messageTimestamp", &at(2)),
+            ("recordId", id),
+            ("contextId", &format!("parent/{id}")),
+            ("method", "Delete"),
+        ] {
+            assert_eq!(values.get(name).cloned(), text(value), "{name}");
+        }
+        assert!(["published", "dataFormat", "entryId"].iter().all(|name| !values.contains_key(*name)));
+    }
+
+    #[test]
+    fn a_protocol_is_found_by_its_uri() {
+        let alice = person(1);
+        let configure = create::protocols_configure(threads(), &at(1), &alice).expect("made");
+        let values = index_values(&configure, alice.did(), None, true);
+        assert_eq!(values.get("protocol").cloned(), text("http://example.com/threads"));
+        assert_eq!(values.get("published"), Some(&vec![IndexValue::Bool(true)]));
+        assert_eq!(values.get("definition"), None);
+    }
+}

@@ -93,6 +93,7 @@ pub struct Message {
     cid: Cid,
     bytes: Vec<u8>,
     signature: Option<Signature>,
+    initial: bool,
 }
 
 /// The author's signature and what it signs.
@@ -119,7 +120,9 @@ impl Message {
         }
         let signature = Signature::parse(kind, &json)?;
         let (cid, bytes) = cid::of_json(&json).map_err(|e| Refusal::new(400, e.to_string()))?;
-        let message = Self { tenant: tenant.into(), kind, json: Arc::new(json), cid, bytes, signature };
+        let author = signature.as_ref().map(Signature::author);
+        let initial = kind == Kind::RecordsWrite && records_write::is_initial(&json, author)?;
+        let message = Self { tenant: tenant.into(), kind, json: Arc::new(json), cid, bytes, signature, initial };
         match kind {
             Kind::RecordsWrite => records_write::check(&message)?,
             Kind::RecordsQuery => records_query::check(&message)?,
@@ -127,7 +130,8 @@ impl Message {
             Kind::RecordsDelete => records_delete::check(&message)?,
             Kind::ProtocolsQuery => protocols_query::check(&message)?,
             Kind::MessagesQuery => messages_query::check(&message)?,
-            Kind::ProtocolsConfigure | Kind::MessagesRead => message.check_timestamp()?,
+            Kind::ProtocolsConfigure => protocols_configure::check(&message)?,
+            Kind::MessagesRead => message.check_timestamp()?,
         }
         message.refuse_what_comes_later()?;
         Ok(message)
@@ -185,7 +189,12 @@ impl Message {
         &self.bytes
     }
 
-    /// CID and size of the data that a RecordsWrite declares.
+    /// Is it the first write of its record?
+    pub fn is_initial_write(&self) -> bool {
+        self.initial
+    }
+
+    /// CID and size of the data that a RecordsWrite declares; nothing if that cannot name any data.
     pub fn data(&self) -> Option<(Cid, u64)> {
         (self.kind == Kind::RecordsWrite).then(|| declared_data(&self.json)).flatten()
     }
@@ -283,13 +292,14 @@ pub(super) fn parse_jws(
     if count != 1 {
         return Err(Refusal::bad(too_many, complaint(count)));
     }
-    let jws = Jws::parse(json).map_err(|e| Refusal::bad("JwsInvalid", e))?;
     let invalid = |message| Refusal::bad("JwsDecodePlainObjectPayloadInvalid", message);
-    match jws.payload() {
-        Some(Value::Object(payload)) => Ok((jws, payload)),
-        Some(_) => Err(invalid("signed payload must be a plain object")),
-        None => Err(invalid("payload is not a JSON object")),
-    }
+    let payload = match jws::payload(json) {
+        Some(Value::Object(payload)) => payload,
+        Some(_) => return Err(invalid("signed payload must be a plain object")),
+        None => return Err(invalid("payload is not a JSON object")),
+    };
+    let jws = Jws::parse(json).map_err(|e| Refusal::new(400, e.to_string()))?;
+    Ok((jws, payload))
 }
 
 /// The kind of a message, with the SDK's words for what is missing or unknown.
@@ -319,6 +329,11 @@ pub(super) fn shown(value: Option<&Value>) -> String {
     match value {
         None => "undefined".into(),
         Some(Value::String(text)) => text.clone(),
+        Some(Value::Object(_)) => "[object Object]".into(),
+        Some(Value::Array(items)) => {
+            let items = items.iter().map(|item| if item.is_null() { String::new() } else { shown(Some(item)) });
+            items.collect::<Vec<_>>().join(",")
+        }
         Some(value) => value.to_string(),
     }
 }

@@ -1,7 +1,7 @@
 //! MessagesRead: one message by its CID, with its data if that is still here.
 
 use super::{
-    Refusal, Reply, Stop, View,
+    INLINE_MAX, Refusal, Reply, Stop, Stored, View,
     message::{self, Message},
 };
 use crate::cid::{self, Cid};
@@ -20,11 +20,24 @@ pub(super) fn answer(message: &Message, view: &dyn View) -> Result<Reply, Stop> 
     }
     let entry = json!({"message": *stored.message, "messageCid": message.text("messageCid")});
     let reply = Reply::ok().with("entry", entry);
-    let declared = message::declared_data(&stored.message);
-    Ok(match declared {
-        Some((cid, size)) if view.has_data(&stored)? => Reply { data: Some((stored, cid, size)), ..reply },
-        _ => reply,
-    })
+    Ok(Reply { data: data(stored, view)?, ..reply })
+}
+
+/// The data a kept write refers to. What is too large to be kept beside a message is kept once for its record,
+/// so an initial write finds it for as long as the newest state refers to the same.
+fn data(stored: Stored, view: &dyn View) -> Result<Option<(Stored, Cid, u64)>, Stop> {
+    let Some((cid, size)) = message::declared_data(&stored.message) else { return Ok(None) };
+    if view.has_data(&stored)? {
+        return Ok(Some((stored, cid, size)));
+    }
+    let record = message::record_id(&stored.message).map(|id| view.record(id)).transpose()?.flatten();
+    let newest = record
+        .map(|record| record.newest)
+        .filter(|newest| size > INLINE_MAX && message::declared_data(&newest.message) == Some((cid, size)));
+    match newest {
+        Some(newest) if view.has_data(&newest)? => Ok(Some((newest, cid, size))),
+        _ => Ok(None),
+    }
 }
 
 fn parse(descriptor: &Map<String, Value>) -> Result<Cid, Refusal> {

@@ -26,9 +26,9 @@ pub(super) fn authorize_write(message: &Message, view: &dyn View) -> Result<(), 
     let author = message.author();
     let (chain_end, actions): (Option<&str>, &[Action]) = match &record {
         // Rules for a record that is not here yet speak of its ancestors.
-        None if records_write::is_initial(message)? => (message.text("parentId"), &[Action::Create]),
+        None if message.is_initial_write() => (message.text("parentId"), &[Action::Create]),
         None => (message.text("parentId"), &[]),
-        Some(_) if records_write::is_initial(message)? => (message::record_id(message.json()), &[Action::Create]),
+        Some(_) if message.is_initial_write() => (message::record_id(message.json()), &[Action::Create]),
         Some(record) if author == Some(record.initial.author.as_str()) => {
             (message::record_id(message.json()), &[Action::CoUpdate, Action::Update])
         }
@@ -119,9 +119,10 @@ impl Request<'_> {
     }
 }
 
+/// Structure that is missing is the message's fault (400) or a reason not to trust it (401).
 type Refuse = fn(&str, String) -> Refusal;
 
-fn definition(uri: Option<&str>, view: &dyn View, refuse: fn(&str, String) -> Refusal) -> Result<Definition, Stop> {
+fn definition(uri: Option<&str>, view: &dyn View, refuse: Refuse) -> Result<Definition, Stop> {
     let uri = uri.unwrap_or_default();
     let configure = view.protocol(uri)?.ok_or_else(|| {
         let message = format!("unable to find protocol definition for {uri}");

@@ -9,10 +9,17 @@ use serde_json::{Map, Value};
 
 /// The definition is judged before the signature is looked at.
 pub(super) fn check_unsigned(descriptor: &Map<String, Value>) -> Result<(), Refusal> {
+    definition(descriptor)?.check()
+}
+
+pub(super) fn check(message: &Message) -> Result<(), Refusal> {
+    message.check_timestamp()?;
+    definition(message.descriptor())?.refuse_what_comes_later()
+}
+
+fn definition(descriptor: &Map<String, Value>) -> Result<Definition, Refusal> {
     let definition = descriptor.get("definition").and_then(Definition::parse);
-    let definition = definition.ok_or_else(|| Refusal::new(400, "the protocol definition cannot be read"))?;
-    definition.check()?;
-    definition.refuse_what_comes_later()
+    definition.ok_or_else(|| Refusal::new(400, "the protocol definition cannot be read"))
 }
 
 pub(super) fn decide(message: &Message, view: &dyn View) -> Result<Change, Stop> {

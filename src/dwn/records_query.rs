@@ -21,6 +21,11 @@ pub(super) fn check_unsigned(descriptor: &Map<String, Value>) -> Result<(), Refu
 }
 
 pub(super) fn check(message: &Message) -> Result<(), Refusal> {
+    let invokes_role = message.signature().is_some_and(|signature| signature.text("protocolRole").is_some());
+    if invokes_role && message.filter().is_none_or(|filter| !filter.contains_key("protocolPath")) {
+        let message = "Role-authorized queries must include `protocolPath` in the filter";
+        return Err(Refusal::bad("RecordsQueryFilterMissingRequiredProperties", message));
+    }
     message.filter().map_or(Ok(()), text::check_uris)?;
     message.check_timestamp()
 }

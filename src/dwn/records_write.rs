@@ -21,7 +21,7 @@ pub(super) fn check(message: &Message) -> Result<(), Refusal> {
     check_attestation(message.json())?;
     let record_id = message::record_id(message.json()).unwrap_or_default();
     let context_id = context_id(message.json());
-    if is_initial(message)? {
+    if message.is_initial_write() {
         check_initial(message, record_id, context_id)?;
     }
     let signature = message.signature().ok_or_else(|| Refusal::bad("AuthenticateJwsMissing", "Missing JWS."))?;
@@ -62,7 +62,7 @@ pub(super) fn decide(message: &Message, given: &Given, view: &dyn View) -> Resul
     let record_id = message::record_id(message.json()).unwrap_or_default();
     let record = view.record(record_id)?;
     let mut change = Change::of(message, Subject::Record(record_id.into()))?;
-    if is_initial(message)? {
+    if message.is_initial_write() {
         // An initial write with other signature bytes says nothing new, so it never replaces the first one.
         if record.is_some() {
             return Err(Refusal::conflict().into());
@@ -78,8 +78,10 @@ pub(super) fn decide(message: &Message, given: &Given, view: &dyn View) -> Resul
             change.keeps_data = true;
         }
     }
-    if let Given::Staged { cid, size } = given {
-        check_data(message.json(), &cid.to_string(), *size)?;
+    match given {
+        Given::None => {}
+        Given::Promised => check_data_can_be(message)?,
+        Given::Staged { cid, size } => check_data(message.json(), &cid.to_string(), *size)?,
     }
     change.latest = !change.initial || *given != Given::None;
     change.data = if change.latest { message.data() } else { None };
@@ -113,9 +115,10 @@ pub(super) fn context_id(message: &Value) -> Option<&str> {
     message.get("contextId").and_then(Value::as_str)
 }
 
-pub(super) fn is_initial(message: &Message) -> Result<bool, Refusal> {
-    let entry_id = entry_id(message.json(), message.signed_author()?)?;
-    Ok(message::record_id(message.json()) == Some(&entry_id))
+/// A record's id is the entry id of its first write.
+pub(super) fn is_initial(message: &Value, author: Option<&str>) -> Result<bool, Refusal> {
+    let author = author.ok_or_else(|| Refusal::bad("AuthenticateJwsMissing", "Missing JWS."))?;
+    Ok(message::record_id(message) == Some(&entry_id(message, author)?))
 }
 
 fn check_initial(message: &Message, record_id: &str, context_id: Option<&str>) -> Result<(), Refusal> {
@@ -231,6 +234,17 @@ fn check_data_is_here(message: &Message, record: &Record, view: &dyn View) -> Re
         _ => "RecordsWriteMissingDataInPrevious",
     };
     Err(Refusal::bad(code, "No dataStream was provided and unable to get data from previous message").into())
+}
+
+/// No data has to be read to know that none can match.
+fn check_data_can_be(message: &Message) -> Result<(), Refusal> {
+    if message.data().is_some() {
+        return Ok(());
+    }
+    let declared = |name| shown(message.descriptor().get(name));
+    let (cid, size) = (declared("dataCid"), declared("dataSize"));
+    let message = format_args!("no data has the dataCid {cid} and the dataSize {size} in the descriptor");
+    Err(Refusal::bad("RecordsWriteDataCidMismatch", message))
 }
 
 fn check_data(json: &Value, cid: &str, size: u64) -> Result<(), Refusal> {

@@ -1,6 +1,6 @@
 //! What a read is answered with.
 
-use super::{Cursor, Stored};
+use super::{Change, Cursor, Refusal, Stored};
 use crate::cid::Cid;
 use serde_json::{Map, Value, json};
 
@@ -37,6 +37,18 @@ impl Reply {
         let mut json = self.body.clone();
         json.insert("status".into(), json!({"code": self.code, "detail": self.detail}));
         Value::Object(json)
+    }
+}
+
+impl From<Refusal> for Reply {
+    fn from(refusal: Refusal) -> Self {
+        Self::new(refusal.code, &refusal.detail)
+    }
+}
+
+impl From<&Change> for Reply {
+    fn from(change: &Change) -> Self {
+        Self::new(change.status, if change.status == 204 { "No Content" } else { "Accepted" })
     }
 }
 

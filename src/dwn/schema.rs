@@ -15,6 +15,8 @@ pub(super) enum Shape {
     TextOrNumber,
     /// A string that a test accepts; the second text is the pattern as the client knows it.
     Match(fn(&str) -> bool, &'static str),
+    /// This string and no other value.
+    Constant(&'static str),
     /// A string out of a list.
     Choice(&'static [&'static str]),
     List {
@@ -123,6 +125,7 @@ impl Shape {
                 let text = value.as_str().ok_or_else(|| Wrong::at(path, "must be string"))?;
                 if choices.contains(&text) { Ok(()) } else { Err(Wrong::not_allowed_value(path)) }
             }
+            Self::Constant(text) => be("equal to constant", value.as_str() == Some(text)),
             Self::List { min, max, each } => check_list(value, path, *min, *max, each),
             Self::Object(object) => object.check(value, path),
             Self::OneOf(shapes) => check_one_of(shapes, value, path),
@@ -149,6 +152,10 @@ fn check_one_of(shapes: &[Shape], value: &Value, path: &str) -> Result<(), Wrong
         match shape.check(value, path) {
             Ok(()) => fitting += 1,
             Err(wrong) => first_wrong = first_wrong.or(Some(wrong)),
+        }
+        // AJV looks no further either, so what the others have against it is not told.
+        if fitting == 2 {
+            break;
         }
     }
     if fitting == 1 {
@@ -218,4 +225,34 @@ impl Object {
 /// JSON pointer of a member.
 pub(super) fn step(path: &str, name: &str) -> String {
     format!("{path}/{}", name.replace('~', "~0").replace('/', "~1"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    static INNER: Object = Object { min: 1, ..Object::closed(&[], &[("a/b", Shape::Text)]) };
+    static OUTER: Shape = Shape::Object(&Object::closed(
+        &["in"],
+        &[
+            ("in", Shape::Object(&INNER)),
+            ("one", Shape::OneOf(&[Shape::Text, Shape::List { min: 1, max: 2, each: &Shape::NumberFrom(1.0) }])),
+        ],
+    ));
+
+    #[test]
+    fn the_first_thing_wrong_is_told_with_its_place() {
+        let says = |value: Value| check("Outer", &OUTER, &value).map_err(|refusal| refusal.detail).err();
+        let failure = |text: &str| Some(format!("SchemaValidatorFailure: {text}"));
+        assert_eq!(says(json!({"in": {"a/b": "x"}, "one": [1, 2.5]})), None);
+        assert_eq!(says(json!([])), failure("Outer: must be object"));
+        assert_eq!(says(json!({"one": 1})), failure("Outer: must have required property 'in'"));
+        assert_eq!(says(json!({"in": {}})), failure("/in: must NOT have fewer than 1 properties"));
+        assert_eq!(says(json!({"in": {"a/b": 1}})), failure("/in/a~1b: must be string"));
+        assert_eq!(says(json!({"in": {"a/b": "x"}, "one": [0]})), failure("/one: must be string"));
+        let extra = "SchemaValidatorAdditionalPropertyNotAllowed: must NOT have additional properties";
+        assert_eq!(says(json!({"in": {"c": 1}})), Some(format!("{extra}: /in: c")));
+        assert_eq!(says(json!({"in": {"a/b": "x"}, "c": 1})), Some(format!("{extra}: Outer: c")));
+    }
 }

@@ -4,7 +4,7 @@ use super::*;
 use crate::{
     cid::{self, Cid},
     crypto::{PublicKey, Signer},
-    did::{self, Did, DidUrl},
+    did::{self, Did},
 };
 use message::{descriptor_text, record_id, timestamp};
 use serde_json::{Value, json};
@@ -18,11 +18,8 @@ pub fn person(seed: u8) -> Signer {
     Signer::new(Zeroizing::new(secret), did::key::kid(&did))
 }
 
-/// The key of a DID that carries it in itself.
 pub fn key_of(kid: &str) -> Option<PublicKey> {
-    let url: DidUrl = kid.parse().ok()?;
-    let methods = url.did.verification_methods().ok()?;
-    methods.into_iter().find(|method| method.id == kid).map(|method| method.key)
+    did::key_of(kid).ok()
 }
 
 /// A time on one day, by second.
@@ -62,17 +59,16 @@ impl Past {
 
     /// Sends a message through the whole way; the reply as clients see it, and `data`: the CID of the data.
     pub fn send(&mut self, json: Result<Value, Refusal>, data: Option<&[u8]>) -> Value {
-        match self.process(json.expect("was made"), data) {
-            Ok(reply) => {
-                let mut json = reply.to_json();
-                if let Some((_, cid, _)) = reply.data {
-                    json["data"] = cid.to_string().into();
-                }
-                json
-            }
-            Err(Stop::Refusal(Refusal { code, detail })) => json!({"status": {"code": code, "detail": detail}}),
+        let reply = match self.process(json.expect("was made"), data) {
+            Ok(reply) => reply,
+            Err(Stop::Refusal(refusal)) => refusal.into(),
             Err(Stop::Fault(fault)) => panic!("{fault:#}"),
+        };
+        let mut json = reply.to_json();
+        if let Some((_, cid, _)) = reply.data {
+            json["data"] = cid.to_string().into();
         }
+        json
     }
 
     /// As [`Past::send`], but only the status.
@@ -93,14 +89,9 @@ impl Past {
             None => Given::None,
         };
         let change = decide(&message, &given, self, "")?;
-        let status = change.status;
+        let reply = Reply::from(&change);
         self.apply(change, data);
-        Ok(Reply {
-            code: status,
-            detail: if status == 204 { "No Content" } else { "Accepted" }.into(),
-            body: Default::default(),
-            data: None,
-        })
+        Ok(reply)
     }
 
     fn apply(&mut self, change: Change, data: Option<&[u8]>) {
@@ -121,6 +112,10 @@ impl Past {
             data,
             position: self.position,
         });
+    }
+
+    fn data(&self, stored: &Stored) -> Option<&Vec<u8>> {
+        self.kept.iter().find(|kept| kept.stored.cid == stored.cid).and_then(|kept| kept.data.as_ref())
     }
 
     fn of_subject(&self, subject: &Subject) -> impl DoubleEndedIterator<Item = &Kept> {
@@ -235,11 +230,11 @@ impl View for Past {
     }
 
     fn inline_data(&self, stored: &Stored) -> Result<Option<Vec<u8>>, Fault> {
-        Ok(self.kept.iter().find(|kept| kept.stored.cid == stored.cid).and_then(|kept| kept.data.clone()))
+        Ok(self.data(stored).filter(|data| data.len() as u64 <= INLINE_MAX).cloned())
     }
 
     fn has_data(&self, stored: &Stored) -> Result<bool, Fault> {
-        Ok(self.inline_data(stored)?.is_some())
+        Ok(self.data(stored).is_some())
     }
 
     fn children(&self, parent_id: &str) -> Result<Vec<Record>, Fault> {

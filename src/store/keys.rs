@@ -142,6 +142,11 @@ pub(super) fn block(digest: &Digest) -> Vec<u8> {
     [&[BLOCK], digest.as_slice()].concat()
 }
 
+/// Prefix of all references to data.
+pub(super) fn every_reference() -> Vec<u8> {
+    vec![REFERENCE]
+}
+
 /// Prefix of the roots that hold a block.
 pub(super) fn roots(block: &Digest) -> Vec<u8> {
     [&[ROOT], block.as_slice()].concat()

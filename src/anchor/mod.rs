@@ -1,0 +1,256 @@
+//! The anchor: new messages and data → Merkle root → Bitcoin → a standard OpenTimestamps proof for each, which
+//! anybody can check with stock tools and without trusting this node.
+//!
+//! One task (`follower`) reads the log with a saved cursor, makes batches (`tree`, `ledger`), brings their roots
+//! into the chain (`batch` decides, `chain` talks to bitcoind) and publishes how things stand; [`Anchor`] is the
+//! handle everybody else holds. Proofs (`proof`, `ots`) are made when they are asked for.
+//!
+//! What is proven: these bytes existed before the block's time (which is true to about two hours). Not proven:
+//! who wrote them. Spending is opt-in ([`config::Mode`]), and without it, without coins or without bitcoind,
+//! everything waits and nothing is lost. A slow bitcoind slows nobody but the anchor.
+
+pub mod batch;
+pub mod chain;
+pub mod config;
+mod follower;
+mod ledger;
+mod metrics;
+pub mod ots;
+pub mod proof;
+mod queue;
+mod status;
+pub mod tree;
+
+pub use config::Config;
+pub use status::{BatchStatus, Now, Outcome, Status};
+
+use crate::{
+    blocks::Blocks,
+    cid::{self, Cid, Digest},
+    dwn::Fault,
+    metrics::Metrics,
+    store::{Entry, Store},
+    task::Tasks,
+};
+use anyhow::{Context as _, anyhow};
+use bytes::Bytes;
+use chain::Chain;
+use config::Network;
+use follower::{Command, Follower, Parts, lock};
+use ledger::{Leaf, Ledger};
+use proof::{Verdict, Way};
+use queue::Queue;
+use std::sync::{Arc, Mutex};
+use tokio::sync::{mpsc, oneshot, watch};
+use tree::Tree;
+
+/// Callers of "anchor now" that may wait at once; the next one waits to be let in.
+const COMMANDS_MAX: usize = 16;
+
+/// Handle to the anchor; cheap to clone. The task ends with the node.
+#[derive(Debug, Clone)]
+pub struct Anchor {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    secret: [u8; 32],
+    store: Store,
+    blocks: Blocks,
+    ledger: Ledger,
+    chain: Chain,
+    network: Network,
+    queue: Arc<Mutex<Queue>>,
+    commands: mpsc::Sender<Command>,
+    status: watch::Receiver<Status>,
+    /// The tree of the batch that was last asked for: proofs of one batch are often wanted together.
+    grown: Mutex<Option<(u64, Arc<Tree>)>>,
+}
+
+impl std::fmt::Debug for Inner {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Inner").field("chain", &self.chain).finish_non_exhaustive() // not the secret
+    }
+}
+
+/// A proof and what it is of.
+#[derive(Debug, Clone)]
+pub struct Proof {
+    /// The `.ots` file.
+    pub ots: Vec<u8>,
+    /// The file it stamps: a message as DAG-CBOR, or the root block of data (for data of one chunk, the data
+    /// itself). `None` when this node does not have these bytes any more.
+    pub stamped: Option<Bytes>,
+    /// What the stamped file is called.
+    pub cid: Cid,
+    /// The chain it is in; an `.ots` file itself does not say.
+    pub network: Network,
+    pub txid: String,
+    pub height: u32,
+    /// What the block's miner wrote, seconds since 1970.
+    pub time: u32,
+    pub confirmations: u32,
+    /// Enough confirmations; before, the block may still be reorganised away.
+    pub finished: bool,
+}
+
+/// Why there is no proof.
+#[derive(Debug, thiserror::Error)]
+pub enum ProofError {
+    #[error("{0}")]
+    Unknown(String),
+    /// It will come: the sentence says when.
+    #[error("{0}")]
+    Pending(String),
+    #[error("{0:#}")]
+    Fault(#[from] Fault),
+}
+
+impl Anchor {
+    /// Starts the task. Talks to nobody before; a bitcoind that is away is waited for.
+    pub async fn start(
+        config: &Config,
+        store: Store,
+        blocks: Blocks,
+        secret: [u8; 32],
+        metrics: &Metrics,
+        tasks: &Tasks,
+    ) -> Result<Self, Fault> {
+        config.check().map_err(|sentence| anyhow!(sentence))?;
+        let (chain, queue) = (Chain::new(config), Arc::new(Mutex::new(Queue::default())));
+        let (sender, commands) = mpsc::channel(COMMANDS_MAX);
+        let counted = metrics::Metrics::default();
+        metrics.register(|registry| counted.register(registry));
+        let parts = Parts {
+            config: config.clone(),
+            secret,
+            store: store.clone(),
+            chain: chain.clone(),
+            metrics: counted,
+            queue: queue.clone(),
+            commands,
+        };
+        let (follower, status) = Follower::open(parts).await.context("opening the anchor's state")?;
+        tasks.spawn("anchor", follower.run(tasks.stop()));
+        let ledger = Ledger::new(store.clone());
+        let (network, commands) = (config.bitcoin.network, sender);
+        let grown = Mutex::default();
+        let inner = Inner { secret, store, blocks, ledger, chain, network, queue, commands, status, grown };
+        Ok(Self { inner: Arc::new(inner) })
+    }
+
+    /// Makes a batch of all that waits and sends it, without waiting for its time. Says what came of it.
+    pub async fn now(&self) -> Result<Now, Fault> {
+        let (reply, answer) = oneshot::channel();
+        self.inner.commands.send(reply).await.map_err(|_| anyhow!("the anchor has stopped"))?;
+        answer.await.context("the anchor has stopped")
+    }
+
+    /// How things stood when the task last looked.
+    pub async fn status(&self) -> Result<Status, Fault> {
+        Ok(self.inner.status.borrow().clone())
+    }
+
+    /// The proof of a record (the newest message of it that is in a batch), a message or data, by recordId,
+    /// messageCid or dataCid.
+    pub async fn proof(&self, id: &str) -> Result<Proof, ProofError> {
+        let (this, id) = (self.clone(), id.to_owned());
+        tokio::task::spawn_blocking(move || this.inner.proof(&id)).await.map_err(Fault::from)?
+    }
+
+    /// Checks an `.ots` file against the sha256 of some data and the chain bitcoind follows.
+    pub async fn verify(&self, ots: &[u8], digest: Digest) -> Result<Verdict, chain::Error> {
+        let ots = ots.to_vec();
+        self.inner
+            .chain
+            .run(move |chain| {
+                chain.tip()?; // a header of another network proves nothing here
+                proof::verify(&ots, &digest, |height| chain.header_at(height))
+            })
+            .await
+    }
+}
+
+impl Inner {
+    fn proof(&self, id: &str) -> Result<Proof, ProofError> {
+        let unknown = || ProofError::Unknown(format!("{id} is no record, message or data that this node has seen"));
+        let digest = Cid::try_from(id).ok().and_then(|cid| cid::sha256_of(&cid)).ok_or_else(unknown)?;
+        let Some(leaf) = self.leaf(&digest)? else {
+            return Err(if lock(&self.queue).has(&digest) { self.queued(id) } else { unknown() });
+        };
+        let batch = self.ledger.batch(leaf.batch)?.context("a leaf without its batch")?;
+        let (Some(attempt), Some(place)) = (batch.attempt(), batch.place()) else {
+            let said = status::BatchStatus::of(&batch, None).sentence();
+            return Err(ProofError::Pending(format!("{id} has no proof yet: {said}")));
+        };
+        let tree = self.tree(leaf.batch)?;
+        let nonce = tree::nonce(&self.secret, leaf.batch, &leaf.item.digest);
+        let path = tree.path(leaf.index as usize).context("a leaf beyond its batch")?;
+        let end = tree::climb(tree::leaf(&leaf.item.digest, &nonce), &path);
+        if end != batch.root {
+            let text = "the leaves do not give the root that was anchored: is this another node's secret?";
+            return Err(anyhow!("anchor batch {}: {text}", batch.number).into());
+        }
+        let way = Way {
+            digest: &leaf.item.digest,
+            nonce: &nonce,
+            path: &path,
+            root: &batch.root,
+            tx: &attempt.tx,
+            inclusion: place,
+        };
+        Ok(Proof {
+            ots: way.ots().map_err(Fault::from)?,
+            stamped: self.stamped(&leaf)?,
+            cid: leaf.item.cid(),
+            network: self.network,
+            txid: attempt.txid.clone(),
+            height: place.height,
+            time: place.header().time,
+            confirmations: status::confirmations(&batch, self.status.borrow().tip),
+            finished: batch.is_final(),
+        })
+    }
+
+    /// The leaf of a message or data, or of the record's newest message that is in a batch.
+    fn leaf(&self, digest: &Digest) -> Result<Option<Leaf>, Fault> {
+        if let Some(leaf) = self.ledger.leaf(digest)? {
+            return Ok(Some(leaf));
+        }
+        self.ledger.record(digest)?.map_or(Ok(None), |message| self.ledger.leaf(&message))
+    }
+
+    fn queued(&self, id: &str) -> ProofError {
+        let status = self.status.borrow();
+        let when = match status.next {
+            Some(next) => format!("the next batch is made at {next:.0}, or with \"toft anchor now\""),
+            None => "anchoring is off (anchor.mode)".to_owned(),
+        };
+        ProofError::Pending(format!("{id} is queued: {when}"))
+    }
+
+    fn tree(&self, batch: u64) -> Result<Arc<Tree>, Fault> {
+        if let Some((number, tree)) = &*lock(&self.grown)
+            && *number == batch
+        {
+            return Ok(tree.clone());
+        }
+        let tree =
+            follower::grow(&self.secret, batch, &self.ledger.leaves(batch)?).context("a batch without leaves")?;
+        let tree = Arc::new(tree);
+        *lock(&self.grown) = Some((batch, tree.clone()));
+        Ok(tree)
+    }
+
+    fn stamped(&self, leaf: &Leaf) -> Result<Option<Bytes>, Fault> {
+        let cid = leaf.item.cid();
+        if cid.codec() != cid::DAG_CBOR {
+            return self.blocks.get(&cid);
+        }
+        let found = self.store.entries(leaf.item.position, 1)?.into_iter().find_map(|entry| match entry {
+            Entry::Message { cid: found, message, .. } if found == cid => Some(message),
+            _ => None,
+        });
+        Ok(found)
+    }
+}

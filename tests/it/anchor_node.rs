@@ -1,0 +1,472 @@
+//! The anchor on a real store with a real bitcoind: what is written gets a proof that stock `ots` accepts, and
+//! no crash, reorganisation or absent bitcoind anchors anything twice or not at all.
+
+use crate::{
+    anchor_chain::config,
+    support::{
+        bitcoind::Bitcoind,
+        ots,
+        proxy::{Lose, Proxy},
+    },
+};
+use bytes::Bytes;
+use serde_json::{Value, json};
+use std::{
+    path::Path,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+use tempfile::TempDir;
+use toft::{
+    anchor::{Anchor, BatchStatus, Config, Outcome, Proof, ProofError, Status, config::Mode, proof::Verdict},
+    blocks::Blocks,
+    cid::{self, Cid},
+    dwn::{Change, Stop, Subject, View},
+    metrics::Metrics,
+    store::Store,
+    task::Tasks,
+};
+
+const TENANT: &str = "did:example:alice";
+const MAGIC: &[u8] = b"toft";
+
+/// A store with an anchor on it.
+struct Node {
+    store: Store,
+    blocks: Blocks,
+    anchor: Anchor,
+    tasks: Tasks,
+}
+
+/// A record as it was written.
+struct Written {
+    record: String,
+    message: Cid,
+    data: Cid,
+}
+
+impl Node {
+    async fn start(dir: &Path, config: &Config) -> Self {
+        let store = Store::open(&dir.join("store"), &toft::store::Config::default()).expect("the store opens");
+        let blocks = Blocks::open(&dir.join("blocks"), &toft::blocks::Config::default(), store.clone())
+            .expect("the blocks open");
+        let (tasks, metrics) = (Tasks::default(), Metrics::default());
+        let anchor = Anchor::start(config, store.clone(), blocks.clone(), [5; 32], &metrics, &tasks);
+        let anchor = anchor.await.expect("the anchor starts");
+        Self { store, blocks, anchor, tasks }
+    }
+
+    /// Cuts the task off wherever it is.
+    async fn kill(self) {
+        self.tasks.finish(Duration::from_secs(10)).await.expect("the task has not failed");
+    }
+
+    /// Writes a record, or (with the same name) the next state of it.
+    async fn write(&self, name: &str, data: &[u8]) -> Written {
+        let mut stage = self.blocks.stage();
+        stage.push(data).expect("stages");
+        let data = stage.finish().expect("stages");
+        let root = data.root;
+        let record = cid::of(cid::DAG_CBOR, name.as_bytes()).to_string();
+        let message = Arc::new(json!({
+            "recordId": record,
+            "contextId": record,
+            "descriptor": {
+                "interface": "Records", "method": "Write", "dataFormat": "text/plain",
+                "dataCid": root.to_string(), "dataSize": data.size,
+                "dateCreated": "2026-01-01T00:00:00.000000Z", "messageTimestamp": "2026-01-01T00:00:00.000000Z",
+            },
+        }));
+        let (cid, bytes) = cid::of_json(&message).expect("encodes");
+        let change = Change {
+            tenant: TENANT.into(),
+            subject: Subject::Record(record.clone()),
+            cid,
+            bytes,
+            message,
+            author: TENANT.into(),
+            latest: true,
+            initial: true,
+            data: Some((root, data.size)),
+            keeps_data: false,
+            demotes: vec![],
+            removes: vec![],
+            status: 202,
+        };
+        let decide = move |view: &dyn View| -> Result<Change, Stop> {
+            let mut change = change.clone();
+            if let Some(before) = view.record(&record_of(&change.message))? {
+                change.initial = false;
+                change.demotes = vec![before.newest.cid];
+            }
+            Ok(change)
+        };
+        let change = self.store.commit(TENANT, Some(data), decide).await.expect("is written");
+        Written { record: record_of(&change.message), message: cid, data: root }
+    }
+
+    async fn status(&self) -> Status {
+        self.anchor.status().await.expect("answers")
+    }
+
+    /// Waits until the status is as wanted.
+    #[track_caller]
+    fn until(&self, what: &str, mut wanted: impl FnMut(&Status) -> bool) -> impl Future<Output = Status> {
+        let caller = std::panic::Location::caller();
+        async move {
+            let start = Instant::now();
+            loop {
+                let status = self.status().await;
+                if wanted(&status) {
+                    return status;
+                }
+                assert!(start.elapsed() < Duration::from_secs(30), "{caller}: not {what}: {status:#?}");
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+        }
+    }
+
+    /// Waits until the newest batch is in this state.
+    #[track_caller]
+    fn reach(&self, state: &'static str) -> impl Future<Output = BatchStatus> {
+        let until = self.until(state, move |s| s.batches.last().is_some_and(|b| b.state == state));
+        async move { until.await.batches.pop().expect("there is one") }
+    }
+
+    async fn proof(&self, id: &str) -> Proof {
+        self.anchor.proof(id).await.unwrap_or_else(|e| panic!("no proof of {id}: {e}"))
+    }
+}
+
+fn record_of(message: &Value) -> String {
+    message["recordId"].as_str().expect("a record").to_owned()
+}
+
+fn quick(node: &Bitcoind) -> Config {
+    let mut config = config(node);
+    config.bitcoin.poll = "100ms".parse().expect("a span");
+    config
+}
+
+#[track_caller]
+fn accepts(bitcoind: &Bitcoind, proof: &Proof) {
+    ots::accepts(bitcoind, proof.stamped.as_ref().expect("the bytes are here"), &proof.ots);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn records_messages_and_data_of_all_sizes_get_proofs() {
+    let (bitcoind, dir) = (Bitcoind::start(), TempDir::new().expect("a directory"));
+    bitcoind.funded_wallet();
+    let node = Node::start(dir.path(), &quick(&bitcoind)).await;
+    let small = node.write("small", b"hello").await;
+    let file = node.write("file", &vec![7; 100_000]).await;
+    let tree = node.write("tree", &vec![8; 600_000]).await;
+    let again = node.write("another record with the same data", b"hello").await;
+    assert_eq!(again.data, small.data);
+    let pending = node.anchor.proof(&small.record).await;
+    assert!(matches!(pending, Err(ProofError::Pending(_) | ProofError::Unknown(_))), "{pending:?}");
+
+    let now = node.anchor.now().await.expect("answers");
+    assert_eq!(now.outcome, Outcome::Sent, "{}", now.sentence);
+    let batch = node.reach("broadcast").await;
+    assert_eq!((batch.leaves, batch.txid), (7, now.txid), "the data that two records share is one leaf");
+    let Err(ProofError::Pending(sentence)) = node.anchor.proof(&small.record).await else { panic!("unconfirmed") };
+    assert!(sentence.contains("batch 1") && sentence.contains("unconfirmed"), "{sentence}");
+
+    bitcoind.mine(1);
+    node.reach("mined").await;
+    for written in [&small, &file, &tree, &again] {
+        for id in [&written.record, &written.message.to_string(), &written.data.to_string()] {
+            let proof = node.proof(id).await;
+            accepts(&bitcoind, &proof);
+            assert_eq!((proof.confirmations, proof.finished), (1, false));
+            let stamped = proof.stamped.expect("the bytes are here");
+            let verdict = node.anchor.verify(&proof.ots, cid::digest(&stamped)).await.expect("bitcoind answers");
+            assert!(matches!(verdict, Verdict::Proven { height, .. } if height == u64::from(proof.height)));
+            assert_eq!(node.anchor.verify(&proof.ots, [0; 32]).await.expect("answers"), Verdict::OtherData);
+        }
+    }
+    let data = node.proof(&small.data.to_string()).await;
+    assert_eq!(data.stamped, Some(Bytes::from_static(b"hello")), "small data is stamped as it is");
+    let foreign = cid::of(cid::RAW, b"never seen").to_string();
+    assert!(matches!(node.anchor.proof(&foreign).await, Err(ProofError::Unknown(_))));
+    assert!(matches!(node.anchor.proof("no cid").await, Err(ProofError::Unknown(_))));
+
+    let next = node.write("small", b"hello again").await;
+    assert_eq!(node.proof(&small.record).await.cid, small.message, "the newest message with a proof");
+    node.until("queued", |s| s.queued == 2).await;
+    let Err(ProofError::Pending(sentence)) = node.anchor.proof(&next.message.to_string()).await else {
+        panic!("queued")
+    };
+    assert!(sentence.contains("queued"), "{sentence}");
+    assert_eq!(node.anchor.now().await.expect("answers").batch, Some(2));
+    bitcoind.mine(6);
+    node.reach("final").await;
+    let proof = node.proof(&next.record).await;
+    assert_eq!((proof.cid, proof.finished), (next.message, true));
+    accepts(&bitcoind, &proof);
+    assert_eq!(node.anchor.now().await.expect("answers").outcome, Outcome::Nothing);
+    assert_eq!(bitcoind.op_returns(MAGIC).len(), 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_thousand_records_share_one_transaction_and_outlive_a_restart() {
+    let (bitcoind, dir) = (Bitcoind::start(), TempDir::new().expect("a directory"));
+    bitcoind.funded_wallet();
+    let node = Node::start(dir.path(), &quick(&bitcoind)).await;
+    let mut all = Vec::new();
+    for i in 0..500_u32 {
+        all.push(node.write(&format!("record {i}"), &i.to_be_bytes()).await);
+    }
+    let now = node.anchor.now().await.expect("answers");
+    assert_eq!(now.outcome, Outcome::Sent, "{}", now.sentence);
+    assert_eq!(node.reach("broadcast").await.leaves, 1000);
+    bitcoind.mine(1);
+    node.reach("mined").await;
+    node.kill().await;
+
+    let node = Node::start(dir.path(), &quick(&bitcoind)).await;
+    for written in all.iter().step_by(125) {
+        accepts(&bitcoind, &node.proof(&written.record).await);
+        accepts(&bitcoind, &node.proof(&written.data.to_string()).await);
+    }
+    for written in &all {
+        node.proof(&written.message.to_string()).await;
+    }
+    assert_eq!(node.anchor.now().await.expect("answers").outcome, Outcome::Nothing, "nothing is anchored twice");
+    assert_eq!(bitcoind.op_returns(MAGIC).len(), 1);
+}
+
+async fn killed_around_the_sending(lose: Lose) {
+    let (bitcoind, dir) = (Bitcoind::start(), TempDir::new().expect("a directory"));
+    bitcoind.funded_wallet();
+    let proxy = Proxy::start(&bitcoind.url(), "sendrawtransaction", lose);
+    let mut through = quick(&bitcoind);
+    through.bitcoin.rpc = proxy.url().to_owned();
+    let node = Node::start(dir.path(), &through).await;
+    let written = node.write("record", b"data").await;
+    let asking = node.anchor.clone();
+    let asked = tokio::spawn(async move { asking.now().await });
+    let request = tokio::task::block_in_place(|| proxy.lost());
+    node.kill().await;
+    drop(proxy);
+    assert!(asked.await.expect("no panic").is_err(), "killed before it could answer");
+
+    let node = Node::start(dir.path(), &quick(&bitcoind)).await;
+    let batch = node.reach("broadcast").await;
+    let txid = batch.txid.expect("it is signed");
+    let hex = bitcoind.rpc("getrawtransaction", json!([txid]));
+    assert!(request.contains(hex.as_str().expect("hex")), "the bytes that were signed first are sent");
+    bitcoind.mine(6);
+    node.reach("final").await;
+    accepts(&bitcoind, &node.proof(&written.record).await);
+    assert_eq!(bitcoind.op_returns(MAGIC).len(), 1, "paid once");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn killed_between_signing_and_sending_it_pays_once() {
+    killed_around_the_sending(Lose::Request).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn killed_between_sending_and_noting_it_pays_once() {
+    killed_around_the_sending(Lose::Answer).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn killed_before_the_signature_is_stored_it_signs_again_and_pays_once() {
+    let (bitcoind, dir) = (Bitcoind::start(), TempDir::new().expect("a directory"));
+    bitcoind.funded_wallet();
+    let proxy = Proxy::start(&bitcoind.url(), "finalizepsbt", Lose::Answer);
+    let mut through = quick(&bitcoind);
+    through.bitcoin.rpc = proxy.url().to_owned();
+    let node = Node::start(dir.path(), &through).await;
+    let written = node.write("record", b"data").await;
+    let asking = node.anchor.clone();
+    let asked = tokio::spawn(async move { asking.now().await });
+    tokio::task::block_in_place(|| proxy.lost());
+    node.kill().await;
+    drop(proxy);
+    assert!(asked.await.expect("no panic").is_err());
+
+    let node = Node::start(dir.path(), &quick(&bitcoind)).await;
+    node.reach("broadcast").await;
+    bitcoind.mine(1);
+    node.reach("mined").await;
+    accepts(&bitcoind, &node.proof(&written.record).await);
+    assert_eq!(bitcoind.op_returns(MAGIC).len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_bitcoind_that_is_away_is_waited_for() {
+    let (bitcoind, dir) = (Bitcoind::start(), TempDir::new().expect("a directory"));
+    bitcoind.funded_wallet();
+    bitcoind.stop();
+    let node = Node::start(dir.path(), &quick(&bitcoind)).await;
+    let written = node.write("record", b"data").await;
+    let now = node.anchor.now().await.expect("answers");
+    assert_eq!(now.outcome, Outcome::Waiting);
+    assert!(now.sentence.contains("start bitcoind") || now.sentence.contains("start it"), "{}", now.sentence);
+    let status = node.status().await;
+    assert!(status.sentence.contains("anchor.bitcoin."), "{}", status.sentence);
+
+    bitcoind.resume();
+    node.reach("broadcast").await;
+    bitcoind.restart(); // a new cookie while the node runs
+    bitcoind.mine(1);
+    node.reach("mined").await;
+    accepts(&bitcoind, &node.proof(&written.record).await);
+    assert_eq!(node.status().await.problem, None);
+    assert_eq!(bitcoind.op_returns(MAGIC).len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_empty_wallet_asks_for_funds_and_anchors_when_they_come() {
+    let (bitcoind, dir) = (Bitcoind::start(), TempDir::new().expect("a directory"));
+    let node = Node::start(dir.path(), &quick(&bitcoind)).await;
+    let written = node.write("record", b"data").await;
+    let now = node.anchor.now().await.expect("answers");
+    assert_eq!(now.outcome, Outcome::AwaitingFunds, "{}", now.sentence);
+    let (address, sat) = node.reach("awaiting_funds").await.send_to.expect("an address");
+    assert!(now.sentence.contains(&address), "{}", now.sentence);
+    node.kill().await;
+
+    let node = Node::start(dir.path(), &quick(&bitcoind)).await;
+    node.reach("awaiting_funds").await;
+    bitcoind.fund(&address, &format!("0.{sat:08}"));
+    node.reach("broadcast").await;
+    bitcoind.mine(1);
+    node.reach("mined").await;
+    accepts(&bitcoind, &node.proof(&written.record).await);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn on_another_network_nothing_is_signed() {
+    let (bitcoind, dir) = (Bitcoind::start(), TempDir::new().expect("a directory"));
+    bitcoind.funded_wallet();
+    let mut config = quick(&bitcoind);
+    config.bitcoin.network = toft::anchor::config::Network::Signet;
+    let node = Node::start(dir.path(), &config).await;
+    node.write("record", b"data").await;
+    let now = node.anchor.now().await.expect("answers");
+    assert_eq!(now.outcome, Outcome::Waiting);
+    assert!(now.sentence.contains("nothing is signed"), "{}", now.sentence);
+    assert_eq!(node.status().await.batches[0].state, "batched");
+    assert_eq!(bitcoind.rpc("getrawmempool", json!([])), json!([]));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn switched_off_it_queues_says_so_and_touches_no_wallet() {
+    let (bitcoind, dir) = (Bitcoind::start(), TempDir::new().expect("a directory"));
+    let mut config = quick(&bitcoind);
+    config.mode = Mode::Off;
+    config.every = "100ms".parse().expect("a span");
+    let node = Node::start(dir.path(), &config).await;
+    let written = node.write("record", b"data").await;
+    let status = node.until("queued", |s| s.queued == 2).await;
+    assert!(status.sentence.contains("off, 2 items wait"), "{}", status.sentence);
+    assert_eq!(node.anchor.now().await.expect("answers").outcome, Outcome::Off);
+    let Err(ProofError::Pending(sentence)) = node.anchor.proof(&written.record).await else { panic!("queued") };
+    assert!(sentence.contains("off"), "{sentence}");
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    assert_eq!(node.status().await.batches, []);
+    assert_eq!(bitcoind.rpc("listwallets", json!([])), json!(["miner"]));
+    node.kill().await;
+
+    config.mode = Mode::Wallet;
+    bitcoind.funded_wallet();
+    let node = Node::start(dir.path(), &config).await;
+    node.reach("broadcast").await;
+    bitcoind.mine(1);
+    node.reach("mined").await;
+    accepts(&bitcoind, &node.proof(&written.record).await);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn batches_are_made_when_it_is_time_one_at_a_time() {
+    let (bitcoind, dir) = (Bitcoind::start(), TempDir::new().expect("a directory"));
+    bitcoind.funded_wallet();
+    let mut config = quick(&bitcoind);
+    config.every = "300ms".parse().expect("a span");
+    let node = Node::start(dir.path(), &config).await;
+    node.write("one", b"1").await;
+    node.reach("broadcast").await;
+    let late = node.write("two", b"2").await;
+    tokio::time::sleep(Duration::from_millis(800)).await;
+    let status = node.status().await;
+    assert_eq!((status.batches.len(), status.queued), (1, 2), "the second waits for the first");
+    bitcoind.mine(1);
+    node.until("two batches", |s| s.batches.len() == 2 && s.batches[1].state == "broadcast").await;
+    bitcoind.mine(1);
+    node.reach("mined").await;
+    accepts(&bitcoind, &node.proof(&late.record).await);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn after_a_reorganisation_the_proof_is_of_the_new_block() {
+    let (bitcoind, dir) = (Bitcoind::start(), TempDir::new().expect("a directory"));
+    bitcoind.funded_wallet();
+    let node = Node::start(dir.path(), &quick(&bitcoind)).await;
+    let written = node.write("record", b"data").await;
+    node.anchor.now().await.expect("answers");
+    let block = bitcoind.mine(1);
+    node.reach("mined").await;
+    let old = node.proof(&written.record).await;
+    accepts(&bitcoind, &old);
+
+    bitcoind.rpc("invalidateblock", json!([block[0]]));
+    bitcoind.mine_only(&[]);
+    bitcoind.mine_only(&[]);
+    node.reach("broadcast").await;
+    ots::refuses(&bitcoind, old.stamped.as_ref().expect("the bytes are here"), &old.ots);
+    assert!(matches!(node.anchor.proof(&written.record).await, Err(ProofError::Pending(_))));
+
+    bitcoind.mine(6);
+    node.reach("final").await;
+    let new = node.proof(&written.record).await;
+    assert_ne!(new.height, old.height);
+    assert_eq!(new.txid, old.txid);
+    accepts(&bitcoind, &new);
+    assert_eq!(bitcoind.op_returns(MAGIC).len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_double_spend_is_waited_out_and_then_anchored_anew() {
+    let (bitcoind, dir) = (Bitcoind::start(), TempDir::new().expect("a directory"));
+    bitcoind.funded_wallet();
+    let node = Node::start(dir.path(), &quick(&bitcoind)).await;
+    let written = node.write("record", b"data").await;
+    let first = node.anchor.now().await.expect("answers").txid.expect("signed");
+    // a miner takes another spend of the same coin
+    let anchor = bitcoind.rpc("getrawtransaction", json!([first, true]));
+    let coin = json!({ "txid": anchor["vin"][0]["txid"], "vout": anchor["vin"][0]["vout"] });
+    let (home, back) = (bitcoind.wallet("toft", "getnewaddress", json!([])), json!("0.00900000"));
+    let other = bitcoind.rpc("createrawtransaction", json!([[coin], [{ home.as_str().expect("an address"): back }]]));
+    let other = bitcoind.wallet("toft", "signrawtransactionwithwallet", json!([other]));
+    bitcoind.mine_only(&[other["hex"].as_str().expect("signed").to_owned()]);
+    let noted = node.until("a note", |s| s.batches[0].note.is_some()).await;
+    assert_eq!((noted.batches[0].state, noted.batches[0].txid.as_ref()), ("broadcast", Some(&first)));
+    bitcoind.mine(5);
+    node.until("another transaction", |s| s.batches[0].txid.as_ref().is_some_and(|t| *t != first)).await;
+    bitcoind.mine(1);
+    node.reach("mined").await;
+    accepts(&bitcoind, &node.proof(&written.record).await);
+    assert_eq!(bitcoind.op_returns(MAGIC).len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_locked_wallet_is_named_and_used_once_it_is_unlocked() {
+    let (bitcoind, dir) = (Bitcoind::start(), TempDir::new().expect("a directory"));
+    bitcoind.funded_wallet();
+    bitcoind.wallet("toft", "encryptwallet", json!(["secret"]));
+    let node = Node::start(dir.path(), &quick(&bitcoind)).await;
+    let written = node.write("record", b"data").await;
+    let now = node.anchor.now().await.expect("answers");
+    assert_eq!(now.outcome, Outcome::Waiting);
+    assert!(now.sentence.contains("walletpassphrase"), "{}", now.sentence);
+    bitcoind.wallet("toft", "walletpassphrase", json!(["secret", 60]));
+    node.reach("broadcast").await;
+    bitcoind.mine(1);
+    node.reach("mined").await;
+    accepts(&bitcoind, &node.proof(&written.record).await);
+}

@@ -1,0 +1,51 @@
+//! The stock OpenTimestamps client: the judge of our proofs.
+
+use super::bitcoind::Bitcoind;
+use std::{path::PathBuf, process::Command, sync::OnceLock};
+use tempfile::TempDir;
+
+static OTS: OnceLock<PathBuf> = OnceLock::new();
+
+/// What `ots verify` said.
+#[derive(Debug)]
+pub struct Answer {
+    pub code: Option<i32>,
+    pub text: String,
+}
+
+impl Answer {
+    /// Exit code 0 and the word; one without the other would be a reason to look closer.
+    pub fn is_success(&self) -> bool {
+        self.code == Some(0) && self.text.contains("Success!")
+    }
+}
+
+/// Runs stock `ots verify` on `data` and `proof` against this bitcoind.
+#[track_caller]
+pub fn verify(node: &Bitcoind, data: &[u8], proof: &[u8]) -> Answer {
+    let dir = TempDir::new().expect("a temporary directory");
+    let (file, ots) = (dir.path().join("data"), dir.path().join("proof.ots"));
+    std::fs::write(&file, data).expect("writes");
+    std::fs::write(&ots, proof).expect("writes");
+    let output = Command::new(super::fetched("fetch-ots", &OTS))
+        .args(["--no-cache", "--btc-regtest", "--bitcoin-node", &node.url_with_credentials(), "verify", "-f"])
+        .args([&file, &ots])
+        .output()
+        .expect("ots starts");
+    let text = [output.stdout, output.stderr].concat();
+    Answer { code: output.status.code(), text: String::from_utf8_lossy(&text).into_owned() }
+}
+
+/// [`verify`], and it must succeed.
+#[track_caller]
+pub fn accepts(node: &Bitcoind, data: &[u8], proof: &[u8]) {
+    let answer = verify(node, data, proof);
+    assert!(answer.is_success(), "stock ots does not accept the proof: {answer:?}");
+}
+
+/// [`verify`], and it must fail.
+#[track_caller]
+pub fn refuses(node: &Bitcoind, data: &[u8], proof: &[u8]) {
+    let answer = verify(node, data, proof);
+    assert!(answer.code.is_some_and(|c| c != 0) && !answer.text.contains("Success!"), "stock ots accepts: {answer:?}");
+}
