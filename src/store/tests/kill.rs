@@ -53,7 +53,11 @@ fn what_was_acknowledged_survives_being_killed() {
         let lines = BufReader::new(child.stdout.take().expect("is piped")).lines();
         let (started, begun) = std_mpsc::channel();
         let reader = thread::spawn(move || {
-            let heard = |line: &String| drop(line.starts_with("ack").then(|| started.send(())));
+            let heard = |line: &String| {
+                if line.starts_with("ack") {
+                    let _ = started.send(());
+                }
+            };
             lines.map_while(Result::ok).inspect(heard).collect::<Vec<_>>()
         });
         begun.recv_timeout(Duration::from_secs(60)).expect("writes begin");
