@@ -157,6 +157,26 @@ mod tests {
         assert_eq!(decode(&bytes).expect("decodes"), json);
     }
 
+    /// Made by `tests/vectors/generate.mjs`.
+    #[test]
+    fn js_names_json_and_small_data_the_same() {
+        let vectors: Value = serde_json::from_str(include_str!("../tests/vectors/cids.json")).expect("JSON");
+        for case in vectors["json"].as_array().expect("a list") {
+            let text = case["text"].as_str().expect("a text");
+            let (cid, bytes) = of_json(&serde_json::from_str(text).expect("JSON")).expect("encodes");
+            assert_eq!(cid.to_string(), case["cid"], "{text}");
+            assert_eq!(encode(&decode(&bytes).expect("decodes")).expect("encodes"), bytes, "{text}");
+        }
+        for case in vectors["data"].as_array().expect("a list") {
+            let size = case["size"].as_u64().expect("a size") as usize;
+            // Larger data is a tree: `blocks`.
+            if size <= 262_144 {
+                let data: Vec<u8> = (0..size).map(|i| (i % 251) as u8).collect();
+                assert_eq!(of(RAW, &data).to_string(), case["cid"], "{size} bytes");
+            }
+        }
+    }
+
     #[test]
     fn verify_tells_a_wrong_byte_and_an_unknown_hash() {
         let cid = of(RAW, b"hello");

@@ -3,16 +3,31 @@
 //! Modules stand bottom-up; a module uses only modules above it (held by `tests/tidy.rs`).
 
 // what things are called
-pub mod cid;
-pub mod metrics;
 pub mod task;
+pub mod metrics;
+pub mod cid;
+pub mod crypto;
+pub mod did;
 
-// what is allowed
+// what is allowed (pure: no I/O, no clock, no randomness, no database)
 pub mod dwn;
 
 // what is remembered
-pub mod blocks;
 pub mod store;
+pub mod blocks;
+pub mod resolve;
+pub mod vault;
+
+// the one door
+pub mod node;
 
 // those who follow the log
+pub mod net;
+pub mod sync;
 pub mod anchor;
+
+// those who knock
+pub mod rpc;
+pub mod config;
+pub mod daemon;
+pub mod cli;

@@ -1,1 +1,7 @@
-fn main() {}
+//! The `toft` command.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    toft::cli::main()
+}

@@ -278,7 +278,7 @@ impl Chain {
     /// sat/vB: the configured fee, or bitcoind's estimate, within what the mempool wants and the configured maximum.
     fn fee_rate(&self) -> Result<f64, Error> {
         let config = &self.inner.config.bitcoin;
-        if let Some(rate) = config.fee_rate {
+        if let Some(rate) = config.fixed_fee_rate() {
             return Ok(rate);
         }
         let estimate: Estimate = self.call("estimatesmartfee", &[json!(FEE_TARGET), json!("economical")])?;
@@ -412,8 +412,8 @@ impl Chain {
 
     fn credentials(&self) -> Result<(String, String), Error> {
         let config = &self.inner.config.bitcoin;
-        if let (Some(user), Some(password)) = (&config.user, &config.password) {
-            return Ok((user.clone(), password.clone()));
+        if !config.user.is_empty() {
+            return Ok((config.user.clone(), config.password.clone()));
         }
         let path = config.cookie_path();
         let cookie = std::fs::read_to_string(&path).map_err(|cause| Error::Cookie { path, cause })?;
@@ -425,9 +425,9 @@ impl Chain {
         let url = self.url();
         if denied(&error) {
             let config = &self.inner.config.bitcoin;
-            let from = match config.user {
-                Some(_) => "anchor.bitcoin.user and password".to_owned(),
-                None => format!("from {}", config.cookie_path().display()),
+            let from = match config.user.is_empty() {
+                false => "anchor.bitcoin.user and password".to_owned(),
+                true => format!("from {}", config.cookie_path().display()),
             };
             return Error::Denied { url, from };
         }

@@ -35,15 +35,15 @@ pub struct Bitcoin {
     pub rpc: String,
     /// The cookie file bitcoind writes at start; "auto": where bitcoind puts it by default for `network`.
     pub cookie: String,
-    /// Instead of the cookie: a user and password from bitcoind's `rpcauth`.
-    pub user: Option<String>,
-    pub password: Option<String>,
+    /// Instead of the cookie: a user and password from bitcoind's `rpcauth`. Empty: the cookie.
+    pub user: String,
+    pub password: String,
     /// toft signs nothing when bitcoind is on another network.
     pub network: Network,
     /// The wallet toft pays from. It is created if it is missing; use it for nothing else.
     pub wallet: String,
-    /// Fee in sat/vB; without it bitcoind's estimate for confirmation within a day.
-    pub fee_rate: Option<f64>,
+    /// Fee in sat/vB; 0: bitcoind's estimate for confirmation within a day.
+    pub fee_rate: f64,
     /// toft never pays more than this (sat/vB). One anchor has about 160 vB.
     pub max_fee_rate: f64,
     /// How often bitcoind is asked about anchors that are not final.
@@ -67,11 +67,11 @@ impl Default for Bitcoin {
         Self {
             rpc: "http://127.0.0.1:8332".into(),
             cookie: "auto".into(),
-            user: None,
-            password: None,
+            user: String::new(),
+            password: String::new(),
             network: Network::Mainnet,
             wallet: "toft".into(),
-            fee_rate: None,
+            fee_rate: 0.0,
             max_fee_rate: 20.0,
             poll: Span(Duration::from_secs(30)),
         }
@@ -100,10 +100,10 @@ impl Config {
                 self.bitcoin.rpc
             ));
         }
-        if self.bitcoin.user.is_some() != self.bitcoin.password.is_some() {
+        if self.bitcoin.user.is_empty() != self.bitcoin.password.is_empty() {
             return Err("anchor.bitcoin.user and anchor.bitcoin.password go together".into());
         }
-        let (rate, max) = (self.bitcoin.fee_rate.unwrap_or(FEE_RATE_MIN), self.bitcoin.max_fee_rate);
+        let (rate, max) = (self.bitcoin.fixed_fee_rate().unwrap_or(FEE_RATE_MIN), self.bitcoin.max_fee_rate);
         if !(rate >= FEE_RATE_MIN && max >= rate && max.is_finite()) {
             return Err(format!(
                 "anchor.bitcoin.fee_rate = {rate} with max_fee_rate = {max}: both are sat/vB, at least {FEE_RATE_MIN}, the maximum not below the rate"
@@ -119,6 +119,11 @@ impl Config {
 }
 
 impl Bitcoin {
+    /// The fee rate, if it is not left to bitcoind.
+    pub(super) fn fixed_fee_rate(&self) -> Option<f64> {
+        (self.fee_rate != 0.0).then_some(self.fee_rate)
+    }
+
     /// The file with bitcoind's credentials.
     pub(super) fn cookie_path(&self) -> PathBuf {
         if self.cookie != "auto" {

@@ -25,8 +25,6 @@ use std::{
 
 /// Blocks of at least this many bytes are files. Below, a file's inode and two fsyncs cost more than its bytes.
 pub(super) const FILE_MIN: usize = 64 << 10;
-/// Bytes after which a pack is sealed: what a collection rewrites in one go.
-const PACK_MAX: u64 = 256 << 20;
 /// Bytes around a block in a pack.
 const PACK_HEAD: u64 = 4 + 32;
 const PACK_FOOT: u64 = 4;
@@ -36,6 +34,8 @@ pub(super) struct Disk {
     dir: PathBuf,
     names: AtomicU64,
     pack: Mutex<Option<Pack>>,
+    /// Bytes after which a pack is left.
+    pack_size: u64,
 }
 
 /// The pack that is being written.
@@ -55,7 +55,7 @@ pub(super) struct Touched {
 
 impl Disk {
     /// Opens the blocks in `dir` and sweeps what unfinished stages have left.
-    pub fn open(dir: &Path) -> Result<Self, Fault> {
+    pub fn open(dir: &Path, pack_size: u64) -> Result<Self, Fault> {
         for sub in ["files", "packs", "tmp"] {
             let path = dir.join(sub);
             fs::create_dir_all(&path).with_context(|| format!("creating {}", path.display()))?;
@@ -65,7 +65,7 @@ impl Disk {
             let path = entry?.path();
             fs::remove_file(&path).with_context(|| format!("removing {}", path.display()))?;
         }
-        Ok(Self { dir: dir.to_owned(), names: AtomicU64::new(0), pack: Mutex::new(None) })
+        Ok(Self { dir: dir.to_owned(), names: AtomicU64::new(0), pack: Mutex::new(None), pack_size })
     }
 
     /// Writes a block that is not here yet, or is damaged here. Durable after [`Disk::sync`].
@@ -141,7 +141,7 @@ impl Disk {
 
         let mut slot = self.pack.lock().unwrap_or_else(PoisonError::into_inner);
         let pack = match slot.take() {
-            Some(pack) if pack.end < PACK_MAX => pack,
+            Some(pack) if pack.end < self.pack_size => pack,
             Some(full) => self.new_pack(full.segment + 1)?,
             None => self.last_pack()?,
         };
@@ -170,7 +170,7 @@ impl Disk {
         let file = file.with_context(|| format!("opening {}", path.display()))?;
         let length = file.metadata()?.len();
         let whole = ends_whole(&file, length).with_context(|| format!("reading {}", path.display()))?;
-        if whole && length < PACK_MAX {
+        if whole && length < self.pack_size {
             return Ok(Pack { segment, file: Arc::new(file), end: length });
         }
         self.new_pack(segment + 1)

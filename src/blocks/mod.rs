@@ -31,6 +31,19 @@ use std::{path::Path, sync::Arc};
 
 pub use stage::Stage;
 
+#[derive(Debug, Clone, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Config {
+    /// Bytes after which a pack of small blocks is left and the next begun.
+    pub pack_size: u64,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self { pack_size: 256 << 20 }
+    }
+}
+
 /// Handle to the blocks; cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Blocks(Arc<Inner>);
@@ -43,8 +56,9 @@ struct Inner {
 
 impl Blocks {
     /// Opens the blocks in `dir` and sweeps what unfinished stages have left there.
-    pub fn open(dir: &Path, store: Store) -> Result<Self, Fault> {
-        let disk = Disk::open(dir).with_context(|| format!("opening the blocks in {}", dir.display()))?;
+    pub fn open(dir: &Path, config: &Config, store: Store) -> Result<Self, Fault> {
+        let disk =
+            Disk::open(dir, config.pack_size).with_context(|| format!("opening the blocks in {}", dir.display()))?;
         Ok(Self(Arc::new(Inner { disk, store })))
     }
 

@@ -3,9 +3,8 @@
 use super::*;
 use crate::{
     dwn::{Change, Subject},
-    store::{Config, Data},
+    store::{self, Data},
 };
-use proptest::prelude::*;
 use serde_json::json;
 use std::{fs, sync::Arc};
 
@@ -47,9 +46,9 @@ struct Node {
 
 fn node() -> Node {
     let dir = tempfile::tempdir().expect("a directory");
-    let config = Config { cache: 4 << 20, ..Config::default() };
+    let config = store::Config { cache: 4 << 20, ..store::Config::default() };
     let store = Store::open(&dir.path().join("store"), &config).expect("the store opens");
-    let blocks = Blocks::open(&dir.path().join("blocks"), store.clone()).expect("the blocks open");
+    let blocks = Blocks::open(&dir.path().join("blocks"), &Config::default(), store.clone()).expect("the blocks open");
     Node { dir, store, blocks }
 }
 
@@ -125,4 +124,123 @@ fn data_comes_back() {
         assert!(node.read(&root) == data, "{size}");
         assert!(node.blocks.get(&root).expect("answers").is_some());
     }
+}
+
+#[test]
+fn superseded_data_is_out_of_reach() {
+    let node = node();
+    let (old, new) = (node.stage(&pattern(300_000)), node.stage(&pattern(70_000)));
+    let roots = (old.root, new.root);
+    let leaf = old.blocks[0].0;
+    let first = node.commit("r", old, Vec::new());
+    let reading = node.blocks.read(&roots.0).expect("is here");
+    node.commit("r", new, vec![first]);
+    assert!(node.blocks.get(&roots.0).expect("answers").is_none());
+    assert!(node.blocks.get(&cid::from_digest(cid::RAW, &leaf)).expect("answers").is_none());
+    assert!(node.blocks.read(&roots.0).is_err());
+    assert!(node.blocks.get(&roots.1).expect("answers").is_some());
+    let read: Vec<u8> = reading.flat_map(|chunk| chunk.expect("reads").to_vec()).collect();
+    assert!(read == pattern(300_000), "what was being read is read to its end");
+}
+
+#[test]
+fn large_blocks_are_files_small_ones_are_packed_and_none_is_written_twice() {
+    let node = node();
+    let mut data = pattern(600_000);
+    // The pattern repeats itself; two equal chunks would be one block.
+    data[300_000] ^= 1;
+    let staged = node.stage(&data);
+    let files: Vec<_> = staged.blocks.iter().filter(|(_, place)| matches!(place, Place::File { .. })).collect();
+    let packed: Vec<_> = staged.blocks.iter().filter(|(_, place)| matches!(place, Place::Pack { .. })).collect();
+    // Two full chunks and one of 75,712 bytes; the root.
+    assert_eq!((files.len(), packed.len()), (3, 1));
+    let before = node.files();
+    let packs = |files: &[std::path::PathBuf]| -> u64 {
+        let packs = files.iter().filter(|f| f.extension().is_some_and(|e| e == "pack"));
+        packs.map(|f| fs::metadata(f).expect("is there").len()).sum()
+    };
+    assert_eq!(before.len(), 4);
+    let size = packs(&before);
+    node.commit("r1", staged, Vec::new());
+    let again = node.stage(&data);
+    node.commit("r2", again, Vec::new());
+    assert_eq!((node.files(), packs(&node.files())), (before, size));
+    assert_eq!(node.store.stats().blocks, 4);
+}
+
+#[test]
+fn a_dropped_stage_leaves_no_temporary_file_and_leftovers_are_swept() {
+    let node = node();
+    let mut stage = node.blocks.stage();
+    stage.push(&pattern(600_000)).expect("taken");
+    drop(stage);
+    let tmp = node.dir.path().join("blocks/tmp");
+    assert_eq!(fs::read_dir(&tmp).expect("lists").count(), 0);
+    fs::write(tmp.join("0"), b"half a block").expect("writes");
+    Blocks::open(&node.dir.path().join("blocks"), &Config::default(), node.store.clone()).expect("opens");
+    assert_eq!(fs::read_dir(&tmp).expect("lists").count(), 0);
+}
+
+#[test]
+fn wrong_bytes_are_named_and_healed_by_the_same_data() {
+    let node = node();
+    let data = pattern(600_000);
+    let staged = node.stage(&data);
+    let (root, digests) = (staged.root, staged.blocks.clone());
+    node.commit("r", staged, Vec::new());
+    let largest = node.files().into_iter().max_by_key(|f| fs::metadata(f).expect("is there").len()).expect("a file");
+    let mut bytes = fs::read(&largest).expect("reads");
+    bytes[1000] ^= 1;
+    fs::write(&largest, bytes).expect("writes");
+    let errors: Vec<String> = digests
+        .iter()
+        .filter_map(|(digest, _)| node.blocks.get(&cid::from_digest(cid::RAW, digest)).err())
+        .map(|error| format!("{error:#}"))
+        .collect();
+    assert!(matches!(&errors[..], [error] if error.contains("is damaged") && error.contains("bafkrei")), "{errors:?}");
+    let mut reader = node.blocks.read(&root).expect("is here");
+    assert!(reader.by_ref().any(|chunk| chunk.is_err()) && reader.next().is_none());
+    node.stage(&data);
+    assert!(node.read(&root) == data);
+    fs::remove_file(largest).expect("removes");
+    assert!(node.blocks.read(&root).expect("the root is here").any(|chunk| chunk.is_err()));
+}
+
+#[test]
+fn a_pack_that_a_crash_has_cut_is_not_continued() {
+    let node = node();
+    let first = node.stage(&pattern(40_000));
+    let root = first.root;
+    node.commit("r1", first, Vec::new());
+    let pack = node.dir.path().join("blocks/packs/00000000.pack");
+    let mut bytes = fs::read(&pack).expect("reads");
+    bytes.extend_from_slice(&[0, 0, 0, 99, 1, 2]);
+    fs::write(&pack, bytes).expect("writes");
+    let blocks = Blocks::open(&node.dir.path().join("blocks"), &Config::default(), node.store.clone()).expect("opens");
+    let mut stage = blocks.stage();
+    stage.push(&pattern(50_000)).expect("taken");
+    let data = stage.finish().expect("staged");
+    assert!(matches!(data.blocks[..], [(_, Place::Pack { segment: 1, .. })]), "{data:?}");
+    assert_eq!(node.read(&root), pattern(40_000));
+}
+
+#[test]
+fn identity_cids_answer_themselves_and_unknown_hashes_are_not_here() {
+    let node = node();
+    let identity = multihash::Multihash::wrap(cid::IDENTITY, b"inside").expect("fits");
+    let found = node.blocks.get(&Cid::new_v1(cid::RAW, identity)).expect("answers");
+    assert_eq!(found.as_deref(), Some(b"inside".as_slice()));
+    let blake = multihash::Multihash::wrap(0x1e, &[0; 32]).expect("fits");
+    assert!(node.blocks.get(&Cid::new_v1(cid::RAW, blake)).expect("answers").is_none());
+}
+
+#[test]
+fn a_block_is_one_whatever_cid_names_it() {
+    let node = node();
+    let staged = node.stage(&pattern(600_000));
+    let root = staged.root;
+    node.commit("r", staged, Vec::new());
+    let v0 = Cid::new_v0(*root.hash()).expect("DAG-PB and sha2-256");
+    assert_eq!(node.blocks.get(&v0).expect("answers"), node.blocks.get(&root).expect("answers"));
+    assert!(node.read(&v0) == pattern(600_000));
 }

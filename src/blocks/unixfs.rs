@@ -323,3 +323,104 @@ impl Walk {
         Ok(node.data)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use std::{collections::HashMap, convert::Infallible};
+
+    fn walk(root: Cid, blocks: &HashMap<Cid, Vec<u8>>) -> Result<Vec<u8>, Error> {
+        let mut walk = Walk::new(root);
+        let mut out = Vec::new();
+        while let Some(cid) = walk.wants() {
+            out.extend_from_slice(&walk.take(Bytes::copy_from_slice(&blocks[&cid]))?);
+        }
+        Ok(out)
+    }
+
+    /// A node as other writers make them: CIDv0, data of its own, leaves wrapped.
+    fn foreign(data: &[u8], children: &[(Cid, u64)], kind: u8, blocks: &mut HashMap<Cid, Vec<u8>>) -> (Cid, u64) {
+        let size = data.len() as u64 + children.iter().map(|(_, size)| size).sum::<u64>();
+        let mut file = vec![1 << 3, kind];
+        field(&mut file, 2, data);
+        file.push(3 << 3);
+        varint(&mut file, size);
+        for (_, size) in children {
+            file.push(4 << 3);
+            varint(&mut file, *size);
+        }
+        let mut block = Vec::new();
+        for (cid, _) in children {
+            let mut link = Vec::new();
+            field(&mut link, 1, &cid.to_bytes());
+            field(&mut block, 2, &link);
+        }
+        field(&mut block, 1, &file);
+        let cid = Cid::new_v0(*cid::of(cid::DAG_PB, &block).hash()).expect("DAG-PB and sha2-256");
+        blocks.insert(cid, block);
+        (cid, size)
+    }
+
+    #[test]
+    fn foreign_files_are_read() {
+        let mut blocks = HashMap::new();
+        let one = foreign(b"one ", &[], FILE as u8, &mut blocks);
+        let two = foreign(b"two ", &[], RAW_DATA as u8, &mut blocks);
+        let inner = foreign(b"before ", &[two, one], FILE as u8, &mut blocks);
+        let (root, size) = foreign(b"", &[one, inner, one], FILE as u8, &mut blocks);
+        assert_eq!(walk(root, &blocks), Ok(b"one before two one one ".to_vec()));
+        let mut walk = Walk::new(root);
+        walk.take(Bytes::copy_from_slice(&blocks[&root])).expect("taken");
+        assert_eq!((walk.size(), walk.ahead().count()), (Some(size), 3));
+        // The empty file of kubo without raw leaves.
+        let empty = node(&[0x0a, 0x04, 0x08, 0x02, 0x18, 0x00]).expect("parses");
+        assert_eq!((empty.filesize, empty.links.len()), (0, 0));
+    }
+
+    #[test]
+    fn a_dag_that_lies_is_refused() {
+        let mut blocks = HashMap::new();
+        let one = foreign(b"one", &[], FILE as u8, &mut blocks);
+        let empty = foreign(b"", &[], FILE as u8, &mut blocks);
+        let (short, _) = foreign(b"", &[(one.0, 2)], FILE as u8, &mut blocks);
+        assert_eq!(walk(short, &blocks), Err(Error::Sizes));
+        // Nothing, over and over: 174 to the power of the depth.
+        let (root, _) = foreign(b"", &vec![empty; 174], FILE as u8, &mut blocks);
+        assert_eq!(walk(root, &blocks), Err(Error::Sizes));
+        let (directory, _) = foreign(b"", &[], 1, &mut blocks);
+        assert_eq!(walk(directory, &blocks), Err(Error::NotFile(1)));
+        let mut deep = one;
+        for _ in 0..=DEPTH_MAX {
+            deep = foreign(b"", &[deep], FILE as u8, &mut blocks);
+        }
+        assert_eq!(walk(deep.0, &blocks), Err(Error::Depth));
+        assert_eq!(node(&vec![0; BLOCK_MAX + 1]), Err(Error::Long(BLOCK_MAX + 1)));
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 48, ..ProptestConfig::default() })]
+
+        #[test]
+        fn a_tree_is_walked_back(leaves in 0_usize..400, last in 1_usize..9) {
+            let mut layout = Layout::default();
+            let mut blocks = HashMap::new();
+            let mut whole = Vec::new();
+            let mut keep = |cid: Cid, block: Vec<u8>| { blocks.insert(cid, block); Ok::<_, Infallible>(()) };
+            for n in 0..leaves {
+                let leaf = vec![n as u8; if n + 1 == leaves { last } else { 9 }];
+                whole.extend_from_slice(&leaf);
+                let Ok(cid) = layout.leaf(&leaf, &mut keep);
+                let Ok(()) = keep(cid, leaf);
+            }
+            let Ok(root) = layout.finish(&mut keep);
+            blocks.entry(root).or_default();
+            prop_assert_eq!(walk(root, &blocks), Ok(whole));
+        }
+
+        #[test]
+        fn no_block_panics(bytes in proptest::collection::vec(any::<u8>(), 0..100)) {
+            let _ = node(&bytes);
+        }
+    }
+}

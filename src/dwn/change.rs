@@ -1,5 +1,6 @@
 //! What an accepted message changes: the one thing rules hand to the store.
 
+use super::{Message, Refusal};
 use crate::cid::Cid;
 use serde_json::Value;
 use std::sync::Arc;
@@ -40,4 +41,36 @@ pub struct Change {
     pub removes: Vec<Cid>,
     /// 202 (accepted) or 204 (initial write without data).
     pub status: u16,
+}
+
+/// What came of a write's data.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Given {
+    /// The message came without data.
+    None,
+    /// Data came with the message and has not been read.
+    Promised,
+    /// The data has been read and is what this says.
+    Staged { cid: Cid, size: u64 },
+}
+
+impl Change {
+    /// The message becomes the latest state of its subject; everything else is left for the method to say.
+    pub(super) fn of(message: &Message, subject: Subject) -> Result<Self, Refusal> {
+        Ok(Self {
+            tenant: message.tenant().into(),
+            subject,
+            cid: *message.cid(),
+            bytes: message.bytes().into(),
+            message: message.json().clone(),
+            author: message.signed_author()?.into(),
+            latest: true,
+            initial: false,
+            data: None,
+            keeps_data: false,
+            demotes: Vec::new(),
+            removes: Vec::new(),
+            status: 202,
+        })
+    }
 }

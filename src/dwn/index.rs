@@ -1,46 +1,145 @@
-//! STAND-IN for the module of branch `dwn`: what a message is indexed by.
+//! What a message is found by.
 
-use super::IndexValue;
+use super::{
+    IndexValue,
+    filter::index_value,
+    message::{descriptor_of, descriptor_text, is_method},
+    records_write::{attesters, context_id, entry_id},
+};
 use serde_json::Value;
 use std::collections::BTreeMap;
 
-/// The index values of a message: every scalar of its descriptor and what stands beside it.
+/// What a RecordsDelete is found by although only the record's initial write says it.
+const INHERITED: &[&str] = &["protocol", "protocolPath", "recipient", "schema", "parentId", "dateCreated"];
+
+/// The properties a message is indexed under. `initial` is the record's initial write, for a RecordsDelete.
+/// Tags are indexed only for a `latest` state, the only one they are asked of. Whether a state is the latest
+/// is no property here: it is [`super::Stored::latest`].
 pub fn index_values(
     message: &Value,
     author: &str,
     initial: Option<&Value>,
     latest: bool,
 ) -> BTreeMap<String, Vec<IndexValue>> {
-    let mut out = BTreeMap::new();
-    let initial = initial.filter(|_| message["descriptor"]["method"] == "Delete");
-    for part in [initial.map(|i| &i["descriptor"]), Some(&message["descriptor"])].into_iter().flatten() {
-        for (name, value) in part.as_object().into_iter().flatten() {
-            if name == "tags" {
-                for (tag, value) in value.as_object().into_iter().flatten().filter(|_| latest) {
-                    out.insert(format!("tag.{tag}"), scalars(value));
-                }
-            } else {
-                out.insert(name.clone(), scalars(value));
+    let mut values = BTreeMap::new();
+    let mut put = |name: &str, value: Option<IndexValue>| {
+        if let Some(value) = value {
+            values.insert(name.to_owned(), vec![value]);
+        }
+    };
+    let text = |text: &str| Some(IndexValue::String(text.into()));
+    for (name, value) in descriptor_of(message) {
+        put(name, index_value(value));
+    }
+    put("author", text(author));
+    match descriptor_text(message, "interface") {
+        Some("Protocols") => {
+            let definition = descriptor_of(message).get("definition");
+            for name in ["protocol", "published"] {
+                put(name, definition.and_then(|definition| definition.get(name)).and_then(index_value));
             }
         }
-    }
-    for name in ["recordId", "contextId"] {
-        if let Some(value) = initial.unwrap_or(message).get(name) {
-            out.insert(name.into(), scalars(value));
+        Some("Records") if is_method(message, "Delete") => {
+            for name in INHERITED {
+                put(name, initial.and_then(|initial| descriptor_of(initial).get(*name)).and_then(index_value));
+            }
+            put("contextId", initial.and_then(context_id).and_then(text));
         }
+        Some("Records") => {
+            let published = descriptor_of(message).get("published") == Some(&Value::Bool(true));
+            put("published", Some(IndexValue::Bool(published)));
+            put("recordId", message.get("recordId").and_then(index_value));
+            put("contextId", context_id(message).and_then(text));
+            put("entryId", entry_id(message, author).ok().map(IndexValue::String));
+            put("attester", attesters(message).into_iter().next().map(IndexValue::String));
+            if latest {
+                values.extend(tags(message));
+            }
+        }
+        _ => {}
     }
-    out.insert("author".into(), vec![IndexValue::String(author.into())]);
-    out.insert("isLatestBaseState".into(), vec![IndexValue::Bool(latest)]);
-    out.entry("published".into()).or_insert_with(|| vec![IndexValue::Bool(false)]);
-    out
+    values
 }
 
-fn scalars(value: &Value) -> Vec<IndexValue> {
-    match value {
-        Value::String(s) => vec![IndexValue::String(s.clone())],
-        Value::Bool(b) => vec![IndexValue::Bool(*b)],
-        Value::Number(n) => n.as_f64().map(IndexValue::Number).into_iter().collect(),
-        Value::Array(items) => items.iter().flat_map(scalars).collect(),
-        _ => Vec::new(),
+/// `tag.<name>`, once per element of a list.
+fn tags(message: &Value) -> impl Iterator<Item = (String, Vec<IndexValue>)> {
+    let tags = descriptor_of(message).get("tags").and_then(Value::as_object);
+    tags.into_iter().flatten().map(|(name, value)| {
+        let values = match value {
+            Value::Array(items) => items.iter().filter_map(index_value).collect(),
+            value => index_value(value).into_iter().collect(),
+        };
+        (format!("tag.{name}"), values)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::dwn::{create, testing::*};
+    use serde_json::json;
+
+    fn text(text: &str) -> Option<Vec<IndexValue>> {
+        Some(vec![IndexValue::String(text.into())])
+    }
+
+    #[test]
+    fn a_write_is_found_by_its_descriptor_its_ids_and_if_it_is_the_latest_its_tags() {
+        let alice = person(1);
+        let tags = json!({"n": 1.5, "list": ["a", "b"]});
+        let write = create::Write { data_format: "text/plain", tags: tags.as_object().cloned(), ..Default::default() };
+        let write = create::records_write(&write, (&data_cid(b"x"), 1), &at(1), &alice).expect("made");
+        let values = index_values(&write, alice.did(), None, true);
+        assert_eq!(values.get("dataFormat").cloned(), text("text/plain"));
+        assert_eq!(values.get("author").cloned(), text(alice.did()));
+        assert_eq!(values.get("recordId"), values.get("entryId"));
+        assert_eq!(values.get("published"), Some(&vec![IndexValue::Bool(false)]));
+        assert_eq!(values.get("dataSize"), Some(&vec![IndexValue::Number(1.0)]));
+        assert_eq!(values.get("tag.n"), Some(&vec![IndexValue::Number(1.5)]));
+        assert_eq!(values.get("tag.list").map(Vec::len), Some(2));
+        assert_eq!(values.get("tags"), None);
+        assert_eq!(index_values(&write, alice.did(), None, false).get("tag.n"), None);
+    }
+
+    #[test]
+    fn a_delete_inherits_what_only_the_initial_write_says() {
+        let alice = person(1);
+        let write = create::Write {
+            protocol: Some(("http://example.com", "a/b")),
+            parent_context: Some("parent"),
+            recipient: Some("did:example:r"),
+            schema: Some("http://example.com/s"),
+            data_format: "text/plain",
+            ..Default::default()
+        };
+        let write = create::records_write(&write, (&data_cid(b"x"), 1), &at(1), &alice).expect("made");
+        let id = write["recordId"].as_str().expect("an id");
+        let delete = create::records_delete(id, false, &at(2), &alice).expect("made");
+        let values = index_values(&delete, alice.did(), Some(&write), true);
+        for (name, value) in [
+            ("protocol", "http://example.com"),
+            ("protocolPath", "a/b"),
+            ("parentId", "parent"),
+            ("recipient", "did:example:r"),
+            ("schema", "http://example.com/s"),
+            ("dateCreated", &at(1)),
+            ("messageTimestamp", &at(2)),
+            ("recordId", id),
+            ("contextId", &format!("parent/{id}")),
+            ("method", "Delete"),
+        ] {
+            assert_eq!(values.get(name).cloned(), text(value), "{name}");
+        }
+        assert!(["published", "dataFormat", "entryId"].iter().all(|name| !values.contains_key(*name)));
+    }
+
+    #[test]
+    fn a_protocol_is_found_by_its_uri() {
+        let alice = person(1);
+        let configure = create::protocols_configure(threads(), &at(1), &alice).expect("made");
+        let values = index_values(&configure, alice.did(), None, true);
+        assert_eq!(values.get("protocol").cloned(), text("http://example.com/threads"));
+        assert_eq!(values.get("published"), Some(&vec![IndexValue::Bool(true)]));
+        assert_eq!(values.get("definition"), None);
     }
 }

@@ -5,18 +5,68 @@
 //! [`Message::parse`] (shape and integrity, no past needed) → the caller resolves the signers' keys and
 //! [`Message::verify`] checks the signatures → [`decide`] (writes) or [`answer`] (reads) against a
 //! [`View`] of the tenant's past.
+//!
+//! What the dialect has and this version does not is refused with 501 and its name, never passed over.
 
 /// Data of up to this many bytes is kept beside its message and returned as `encodedData` (SDK: `maxDataSizeAllowedToBeEncoded`).
 pub const INLINE_MAX: u64 = 30_000;
 
 mod change;
+pub mod create;
+mod definition;
+mod filter;
 mod index;
+mod message;
+mod messages_query;
+mod messages_read;
+mod protocol;
+mod protocols_configure;
+mod protocols_query;
+mod records_delete;
+mod records_query;
+mod records_read;
+mod records_write;
 mod refusal;
+mod reply;
+mod schema;
+mod shapes;
+#[cfg(test)]
+mod testing;
+#[cfg(test)]
+mod tests;
+mod text;
 mod view;
 
-pub use change::{Change, Subject};
+pub use change::{Change, Given, Subject};
 pub use index::index_values;
+pub use message::{Kind, Message};
 pub use refusal::{Fault, Refusal, Stop};
+pub use reply::Reply;
+pub use text::normalize as normalize_uri;
 pub use view::{
     Cond, Cursor, Direction, Event, EventFilter, Filter, IndexValue, Page, Record, Select, SortBy, Stored, View,
 };
+
+/// Judges a verified write: what it changes, or why not. Called twice: with [`Given::Promised`] on a
+/// snapshot before a byte of data is read, and with [`Given::Staged`] under the store's one writer.
+/// `_now` is for rules that depend on the clock; so far none does.
+pub fn decide(message: &Message, given: &Given, view: &dyn View, _now: &str) -> Result<Change, Stop> {
+    match message.kind() {
+        Kind::RecordsWrite => records_write::decide(message, given, view),
+        Kind::RecordsDelete => records_delete::decide(message, view),
+        Kind::ProtocolsConfigure => protocols_configure::decide(message, view),
+        other => Err(anyhow::anyhow!("{} is a read: it is answered, not decided", other.name()).into()),
+    }
+}
+
+/// Answers a verified read.
+pub fn answer(message: &Message, view: &dyn View, _now: &str) -> Result<Reply, Stop> {
+    match message.kind() {
+        Kind::RecordsRead => records_read::answer(message, view),
+        Kind::RecordsQuery => records_query::answer(message, view),
+        Kind::ProtocolsQuery => protocols_query::answer(message, view),
+        Kind::MessagesQuery => messages_query::answer(message, view),
+        Kind::MessagesRead => messages_read::answer(message, view),
+        other => Err(anyhow::anyhow!("{} is a write: it is decided, not answered", other.name()).into()),
+    }
+}

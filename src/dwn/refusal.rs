@@ -21,6 +21,21 @@ impl Refusal {
         Self::new(400, format!("{code}: {message}"))
     }
 
+    /// 501: a feature of the dialect that this version does not have.
+    pub fn unsupported(name: &str) -> Self {
+        Self::new(501, format!("{name} is not supported by this version of toft"))
+    }
+
+    /// 404 in the words of the dialect.
+    pub fn not_found() -> Self {
+        Self::new(404, "Not Found")
+    }
+
+    /// 409 in the words of the dialect.
+    pub fn conflict() -> Self {
+        Self::new(409, "Conflict")
+    }
+
     /// 401: `<code>: <message>`.
     pub fn denied(code: &str, message: impl fmt::Display) -> Self {
         Self::new(401, format!("{code}: {message}"))

@@ -119,6 +119,15 @@ pub trait View {
     fn protocol(&self, uri: &str) -> Result<Option<Stored>, Fault>;
     /// The newest ProtocolsConfigure of every protocol.
     fn protocols(&self) -> Result<Vec<Stored>, Fault>;
+    /// Records whose parent is this one. The default does not see a child that only has an initial write
+    /// without data; an implementation that can find those too should.
+    fn children(&self, parent_id: &str) -> Result<Vec<Record>, Fault> {
+        let parent = Cond::Equal(IndexValue::String(parent_id.into()));
+        let select = Select { any_of: vec![[("parentId".into(), parent)].into()], ..Select::default() };
+        let states = self.select(&select)?.entries;
+        let records = states.iter().filter_map(|state| super::message::record_id(&state.message));
+        records.filter_map(|id| self.record(id).transpose()).collect()
+    }
     /// Latest states of records.
     fn select(&self, select: &Select) -> Result<Page, Fault>;
     /// Messages kept, in arrival order, after `after`, matching any of the filters (none given: all).

@@ -18,6 +18,8 @@ const EVENT: u8 = 0x03;
 const RECORD: u8 = 0x04;
 /// T‖URI → position of the newest configuration.
 const PROTOCOL: u8 = 0x05;
+/// T‖parentId‖recordId → nothing.
+const CHILD: u8 = 0x06;
 /// T‖family‖sort‖value‖sort value‖tie‖position → nothing: latest states by a property, in an order.
 const BY: u8 = 0x10;
 /// string → number.
@@ -106,6 +108,17 @@ pub(super) fn protocol(tenant: u32, uri: &str) -> Vec<u8> {
     of_tenant(PROTOCOL, tenant, uri.as_bytes())
 }
 
+/// Prefix of the children of a record.
+pub(super) fn children(tenant: u32, parent: &str) -> Vec<u8> {
+    let mut key = of_tenant(CHILD, tenant, &[]);
+    text(&mut key, parent);
+    key
+}
+
+pub(super) fn child(tenant: u32, parent: &str, record: &str) -> Vec<u8> {
+    [children(tenant, parent).as_slice(), record.as_bytes()].concat()
+}
+
 pub(super) fn name(string: &str) -> Vec<u8> {
     [&[NAME], string.as_bytes()].concat()
 }
@@ -121,6 +134,11 @@ pub(super) fn messages() -> Vec<u8> {
 
 pub(super) fn block(digest: &Digest) -> Vec<u8> {
     [&[BLOCK], digest.as_slice()].concat()
+}
+
+/// Prefix of all references to data.
+pub(super) fn every_reference() -> Vec<u8> {
+    vec![REFERENCE]
 }
 
 /// Prefix of the roots that hold a block.

@@ -41,6 +41,7 @@ use frame::Frame;
 use index::Index;
 use log::{Damage, Log, Read};
 use std::{
+    collections::BTreeSet,
     fs::{self, File, TryLockError},
     path::Path,
     sync::{Arc, Mutex, PoisonError, mpsc as std_mpsc},
@@ -98,6 +99,8 @@ pub struct Data {
 }
 
 /// What a follower reads.
+// Nearly all are messages: a box would cost more than it saves.
+#[allow(clippy::large_enum_variant)]
 #[derive(Debug, Clone)]
 pub enum Entry {
     /// An accepted message. `message` is its DAG-CBOR (no `encodedData`).
@@ -289,6 +292,26 @@ impl Store {
             found.len() < max
         })?;
         found.iter().map(|holder| self.holder(holder)).collect()
+    }
+
+    /// Digests of all data that published records hold: what may be announced.
+    pub fn public_roots(&self) -> Result<BTreeSet<Digest>, Fault> {
+        let _steady = self.0.index.steady();
+        let all = keys::every_reference();
+        let mut roots = BTreeSet::new();
+        for pair in self.0.index.scan(&all, &keys::after(all.clone()), false) {
+            let (key, published) = pair?;
+            if published == [1] {
+                let root = key.get(all.len()..).and_then(|rest| rest.first_chunk());
+                roots.insert(*root.context("an index key of a reference is too short")?);
+            }
+        }
+        Ok(roots)
+    }
+
+    /// Bytes of the log: where the next frame goes.
+    pub fn log_bytes(&self) -> u64 {
+        *self.0.tail.borrow()
     }
 
     /// Counters as of the last batch.

@@ -34,16 +34,22 @@ pub(super) fn number_of(source: &dyn Source, string: &str) -> Result<Option<u32>
     Ok(Some(u32::from_be_bytes(bytes.as_slice().try_into().context("an interned number is not 4 bytes")?)))
 }
 
+/// A new value, or its end.
+type Change = Option<Vec<u8>>;
+/// Puts and removals, in key order.
+pub(super) type Changes = BTreeMap<Vec<u8>, Change>;
+type Overlay<'a> = Box<dyn Iterator<Item = (&'a Vec<u8>, &'a Change)> + 'a>;
+
 /// A group's changes.
 #[derive(Debug)]
 pub(super) struct Pending<'a> {
     index: &'a Index,
     log: &'a Log,
-    changes: BTreeMap<Vec<u8>, Option<Vec<u8>>>,
+    changes: Changes,
     frames: HashMap<Position, Arc<frame::Message>>,
     stats: Stats,
     /// What the frame being added has overlaid: key and what stood there among the changes before.
-    undo: Vec<(Vec<u8>, Option<Option<Vec<u8>>>)>,
+    undo: Vec<(Vec<u8>, Option<Change>)>,
     stats_before: Stats,
 }
 
@@ -60,8 +66,7 @@ impl Source for Pending<'_> {
             return Box::new(std::iter::empty());
         }
         let pending = self.changes.range(from.to_vec()..to.to_vec());
-        let pending: Box<dyn Iterator<Item = (&Vec<u8>, &Option<Vec<u8>>)>> =
-            if reverse { Box::new(pending.rev()) } else { Box::new(pending) };
+        let pending: Overlay<'_> = if reverse { Box::new(pending.rev()) } else { Box::new(pending) };
         Box::new(Merged { below: self.index.scan(from, to, reverse).peekable(), above: pending.peekable(), reverse })
     }
 
@@ -73,7 +78,7 @@ impl Source for Pending<'_> {
 /// The index's pairs with the group's changes laid over them.
 struct Merged<'a> {
     below: std::iter::Peekable<Scan<'a>>,
-    above: std::iter::Peekable<Box<dyn Iterator<Item = (&'a Vec<u8>, &'a Option<Vec<u8>>)> + 'a>>,
+    above: std::iter::Peekable<Overlay<'a>>,
     reverse: bool,
 }
 
@@ -109,7 +114,7 @@ impl<'a> Pending<'a> {
     }
 
     /// The batch: everything the frames changed, and that the log has been applied up to `next`.
-    pub fn finish(mut self, next: Position) -> (BTreeMap<Vec<u8>, Option<Vec<u8>>>, Stats) {
+    pub fn finish(mut self, next: Position) -> (Changes, Stats) {
         self.put(keys::meta("applied"), next.to_be_bytes().to_vec());
         self.put(keys::meta("version"), rows::VERSION.to_be_bytes().to_vec());
         self.put(keys::meta("stats"), self.stats.encode());
@@ -157,7 +162,7 @@ impl<'a> Pending<'a> {
             About::Protocol(_) => None,
         };
         let kept = match before {
-            Some(record) if message.keeps_data => self.message(tenant, &record.newest.1)?.and_then(|row| row.data),
+            Some(ref record) if message.keeps_data => self.message(tenant, &record.newest.1)?.and_then(|row| row.data),
             _ => None,
         };
         for gone in &message.removes {
@@ -179,8 +184,11 @@ impl<'a> Pending<'a> {
         match &message.subject {
             About::Record(id) => {
                 let newest = (position, digest);
-                let initial = if message.initial { Some(newest) } else { before.and_then(|record| record.initial) };
-                self.put(keys::record(tenant, id), RecordRow { initial, newest }.encode());
+                let row = match before {
+                    Some(before) if !message.initial => RecordRow { newest, ..before },
+                    _ => self.new_record(tenant, id, message, newest)?,
+                };
+                self.put(keys::record(tenant, id), row.encode());
                 if let Some(data) = &data {
                     let published = message.latest && values.get("published") == Some(&vec![IndexValue::Bool(true)]);
                     self.refer(tenant, id, data, published)?;
@@ -199,12 +207,30 @@ impl<'a> Pending<'a> {
         Ok(())
     }
 
+    /// The state of a record that begins with this message.
+    fn new_record(
+        &mut self,
+        tenant: u32,
+        id: &str,
+        message: &frame::Message,
+        newest: (Position, Digest),
+    ) -> Result<RecordRow, Fault> {
+        let initial = message.initial.then_some(newest);
+        let parent = message.json()?["descriptor"]["parentId"].as_str().map(str::to_owned);
+        if let Some(parent) = &parent {
+            self.put(keys::child(tenant, parent, id), Vec::new());
+        }
+        Ok(RecordRow { initial, newest, parent })
+    }
+
     fn values(&self, message: &frame::Message, before: Option<&RecordRow>) -> Result<Values, Fault> {
+        let json = message.json()?;
+        // Only a delete is found by what another message says.
         let initial = match before.and_then(|record| record.initial) {
-            Some((at, _)) if !message.initial => Some(self.frame(at)?.json()?),
+            Some((at, _)) if json["descriptor"]["method"] == "Delete" => Some(self.frame(at)?.json()?),
             _ => None,
         };
-        Ok(dwn::index_values(&message.json()?, &message.author, initial.as_ref(), message.latest))
+        Ok(dwn::index_values(&json, &message.author, initial.as_ref(), message.latest))
     }
 
     /// A message goes, with its event and data.
@@ -221,11 +247,17 @@ impl<'a> Pending<'a> {
         match &row.subject {
             About::Protocol(uri) => self.delete(keys::protocol(tenant, uri)),
             About::Record(id) => match self.record(tenant, id)? {
-                Some(RecordRow { initial: Some(initial), newest }) if newest.1 == *digest && initial.1 != *digest => {
-                    let left = RecordRow { initial: Some(initial), newest: initial };
-                    self.put(keys::record(tenant, id), left.encode());
+                Some(record) if record.newest.1 == *digest && record.initial.is_some_and(|i| i.1 != *digest) => {
+                    let newest = record.initial.unwrap_or(record.newest);
+                    self.put(keys::record(tenant, id), RecordRow { newest, ..record }.encode());
                 }
-                _ => self.delete(keys::record(tenant, id)),
+                Some(record) => {
+                    self.delete(keys::record(tenant, id));
+                    if let Some(parent) = &record.parent {
+                        self.delete(keys::child(tenant, parent, id));
+                    }
+                }
+                None => {}
             },
         }
         Ok(())
@@ -368,7 +400,7 @@ impl<'a> Pending<'a> {
         self.change(key, None);
     }
 
-    fn change(&mut self, key: Vec<u8>, value: Option<Vec<u8>>) {
+    fn change(&mut self, key: Vec<u8>, value: Change) {
         let before = self.changes.insert(key.clone(), value);
         self.undo.push((key, before));
     }

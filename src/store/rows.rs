@@ -70,10 +70,12 @@ pub(super) struct DataRow {
 }
 
 /// A record: its initial write (`None`: damage of the log took it) and its newest message.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct RecordRow {
     pub initial: Option<(Position, Digest)>,
     pub newest: (Position, Digest),
+    /// The `parentId` that the initial write names.
+    pub parent: Option<String>,
 }
 
 /// What the event log is filtered by.
@@ -267,6 +269,7 @@ impl MessageRow {
 impl RecordRow {
     pub fn encode(&self) -> Vec<u8> {
         let mut out = Out::default();
+        out.optional(self.parent.as_deref());
         for (position, digest) in [Some(self.newest), self.initial].into_iter().flatten() {
             out.number(position);
             out.0.extend_from_slice(&digest);
@@ -276,9 +279,10 @@ impl RecordRow {
 
     pub fn decode(bytes: &[u8]) -> Result<Self, Fault> {
         let mut input = In(bytes);
+        let parent = input.optional()?;
         let newest = (input.number()?, input.array()?);
         let initial = if input.0.is_empty() { None } else { Some((input.number()?, input.array()?)) };
-        Ok(Self { initial, newest })
+        Ok(Self { initial, newest, parent })
     }
 }
 

@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 mod damage;
 mod kill;
 mod queries;
+mod speed;
 
 const ALICE: &str = "did:example:alice";
 const BOB: &str = "did:example:bob";
@@ -19,7 +20,7 @@ fn runtime() -> tokio::runtime::Runtime {
 }
 
 fn open(dir: &Path) -> Store {
-    Store::open(dir, &Config { segment_size: 16 << 10, cache: 4 << 20 }).expect("the store opens")
+    Store::open(dir, &Config { segment_size: 4 << 10, cache: 4 << 20 }).expect("the store opens")
 }
 
 fn inline(bytes: &[u8]) -> Data {

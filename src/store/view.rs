@@ -71,6 +71,10 @@ impl View for Snapshot {
         self.steadily(|past| past.protocols())
     }
 
+    fn children(&self, parent_id: &str) -> Result<Vec<Record>, Fault> {
+        self.steadily(|past| past.children(parent_id))
+    }
+
     fn select(&self, select: &Select) -> Result<Page, Fault> {
         // Messages are read from the log afterwards: what is in the log stays.
         let past = Past { source: self, tenant: &self.tenant };
@@ -172,6 +176,18 @@ impl View for Past<'_> {
             .scan(&prefix, &keys::after(prefix.clone()), false)
             .map(|pair| self.stored(position(&pair?.1)?, true))
             .collect()
+    }
+
+    fn children(&self, parent_id: &str) -> Result<Vec<Record>, Fault> {
+        let Some(tenant) = self.number()? else { return Ok(Vec::new()) };
+        let prefix = keys::children(tenant, parent_id);
+        let mut found = Vec::new();
+        for pair in self.source.scan(&prefix, &keys::after(prefix.clone()), false) {
+            let (key, _) = pair?;
+            let id = std::str::from_utf8(key.get(prefix.len()..).unwrap_or_default())?;
+            found.extend(self.record(id)?);
+        }
+        Ok(found)
     }
 
     fn select(&self, select: &Select) -> Result<Page, Fault> {

@@ -37,6 +37,8 @@ pub(super) enum Job {
     State { changes: Vec<(Vec<u8>, Option<Vec<u8>>)>, reply: oneshot::Sender<Result<(), Fault>> },
 }
 
+// Few live at once, and none is moved around.
+#[allow(clippy::large_enum_variant)]
 /// What is answered when the group is durable.
 enum Answer {
     Commit(oneshot::Sender<Result<Change, Stop>>, Result<Change, Stop>),
@@ -99,7 +101,7 @@ impl Writer {
         let group = match group {
             Ok(group) => group,
             Err(error) => {
-                answers.push(unasked(first));
+                answers.push(unasked(first, &error));
                 return Err(error);
             }
         };
@@ -108,7 +110,7 @@ impl Writer {
         let mut pending = match Pending::new(&index, &log) {
             Ok(pending) => pending,
             Err(error) => {
-                answers.push(unasked(first));
+                answers.push(unasked(first, &error));
                 return Err(error);
             }
         };
@@ -146,10 +148,11 @@ impl Writer {
 }
 
 /// The answer to a job that was not looked at.
-fn unasked(job: Job) -> Answer {
+fn unasked(job: Job, why: &Fault) -> Answer {
+    let fault = anyhow!("{why:#}");
     match job {
-        Job::Commit { reply, .. } => Answer::Commit(reply, Err(Stop::Fault(anyhow!("the store cannot write")))),
-        Job::State { reply, .. } => Answer::State(reply, Err(anyhow!("the store cannot write"))),
+        Job::Commit { reply, .. } => Answer::Commit(reply, Err(Stop::Fault(fault))),
+        Job::State { reply, .. } => Answer::State(reply, Err(fault)),
     }
 }
 

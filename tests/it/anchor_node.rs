@@ -48,7 +48,8 @@ struct Written {
 impl Node {
     async fn start(dir: &Path, config: &Config) -> Self {
         let store = reopened(&dir.join("store"));
-        let blocks = Blocks::open(&dir.join("blocks"), store.clone()).expect("the blocks open");
+        let blocks = Blocks::open(&dir.join("blocks"), &toft::blocks::Config::default(), store.clone())
+            .expect("the blocks open");
         let (tasks, metrics) = (Tasks::default(), Metrics::default());
         let anchor = Anchor::start(config, store.clone(), blocks.clone(), [5; 32], &metrics, &tasks);
         let anchor = anchor.await.expect("the anchor starts");

@@ -1,6 +1,14 @@
-//! Tests against real programs. What is missing is an error that names the script that fetches it; nothing is
-//! skipped.
+//! Tests against real programs: the toft binary, the npm SDK, kubo, helia, bitcoind, `ots`. What is missing is
+//! fetched by the project's own scripts; what cannot be fetched fails, nothing is skipped.
 
 mod anchor_chain;
 mod anchor_node;
+mod bad_input;
+mod kill;
+mod net;
+mod net_peers;
+mod records;
 mod support;
+
+#[path = "../road.rs"]
+mod road;

@@ -1,13 +1,18 @@
 //! Real parts for the tests: the toft binary, the npm SDK, kubo, helia, bitcoind, `ots`.
 
 pub mod bitcoind;
+pub mod dag;
 pub mod ots;
+pub mod peers;
 pub mod proxy;
+pub mod sdk;
+pub mod toft;
 
 use std::{
     path::{Path, PathBuf},
     process::Command,
     sync::OnceLock,
+    time::{Duration, Instant},
 };
 
 /// The clone.
@@ -18,12 +23,33 @@ pub fn root() -> PathBuf {
 /// Runs one of the project's fetch scripts (idempotent, locked) and returns the last line it prints.
 /// What cannot be fetched fails the test: a missing part is never skipped over.
 pub fn fetched(script: &'static str, once: &'static OnceLock<PathBuf>) -> &'static Path {
-    once.get_or_init(|| {
-        let path = root().join("scripts").join(script);
-        let output = Command::new(&path).output().unwrap_or_else(|e| panic!("running {}: {e}", path.display()));
-        let errors = String::from_utf8_lossy(&output.stderr);
-        assert!(output.status.success(), "scripts/{script} failed; run it by hand to see more:\n{errors}");
-        let text = String::from_utf8(output.stdout).expect("a path");
-        PathBuf::from(text.lines().last().unwrap_or_else(|| panic!("scripts/{script} printed no path")).trim())
-    })
+    once.get_or_init(|| fetch(script))
+}
+
+fn fetch(script: &str) -> PathBuf {
+    let path = root().join("scripts").join(script);
+    let output = Command::new(&path).output().unwrap_or_else(|e| panic!("running {}: {e}", path.display()));
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "scripts/{script} failed; run it by hand to see more:\n{errors}");
+    let text = String::from_utf8(output.stdout).expect("a path");
+    PathBuf::from(text.lines().last().unwrap_or_else(|| panic!("scripts/{script} printed no path")).trim())
+}
+
+/// Asks `f` until it says yes; panics with `what` after a minute.
+#[track_caller]
+pub fn eventually<T>(what: &str, f: impl FnMut() -> Option<T>) -> T {
+    within(Duration::from_secs(60), what, f)
+}
+
+/// Asks `f` until it says yes, at most `limit`.
+#[track_caller]
+pub fn within<T>(limit: Duration, what: &str, mut f: impl FnMut() -> Option<T>) -> T {
+    let end = Instant::now() + limit;
+    loop {
+        if let Some(found) = f() {
+            return found;
+        }
+        assert!(Instant::now() < end, "waited {limit:?} for {what}");
+        std::thread::sleep(Duration::from_millis(50));
+    }
 }

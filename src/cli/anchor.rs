@@ -1,0 +1,140 @@
+//! `toft anchor now | status | proof`: time proofs in Bitcoin.
+
+use super::{Context, Output};
+use crate::rpc::control::{Failure, Kind};
+use anyhow::Context as _;
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use serde_json::{Value, json};
+use std::path::{Path, PathBuf};
+
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Command {
+    /// Anchor everything new now, without waiting for its time.
+    Now,
+    /// Show what is queued, on its way and confirmed.
+    Status,
+    /// Write the OpenTimestamps proof of a record, a message or data.
+    ///
+    /// Beside F.ots stands F, the bytes the proof is about (for a record: its signed message as DAG-CBOR, the
+    /// bytes its CID names; for data of one chunk: the data). Any OpenTimestamps tool checks the pair.
+    Proof {
+        /// recordId, message CID or data CID.
+        id: String,
+        /// Where to write the proof.
+        #[arg(short, long, value_name = "FILE.ots")]
+        output: PathBuf,
+    },
+}
+
+pub async fn run(context: &Context, args: Args) -> Result<Output, Failure> {
+    let client = context.client()?;
+    match args.command {
+        Command::Now => {
+            let now = client.call("anchor.now", json!({})).await?;
+            let text = now["sentence"].as_str().unwrap_or_default().to_owned();
+            Ok(Output::new(now, text))
+        }
+        Command::Status => {
+            let status = client.call("anchor.status", json!({})).await?;
+            let text = describe(&status);
+            Ok(Output::new(status, text))
+        }
+        Command::Proof { id, output } => {
+            let proof = client.call("anchor.proof", json!({"id": id})).await?;
+            let ots = bytes(&proof["ots"])?.unwrap_or_default();
+            write(&output, &ots)?;
+            let stamped = match bytes(&proof["stamped"])? {
+                Some(bytes) => {
+                    let target = beside(&output)?;
+                    write(&target, &bytes)?;
+                    Some(target)
+                }
+                None => None,
+            };
+            Ok(told(&output, stamped.as_deref(), &proof))
+        }
+    }
+}
+
+fn told(output: &Path, stamped: Option<&Path>, proof: &Value) -> Output {
+    let confirmations = proof["confirmations"].as_u64().unwrap_or(0);
+    let settled =
+        if proof["final"] == true { "" } else { "   (not final yet: the block may still be reorganised away)" };
+    let network = proof["network"].as_str().unwrap_or_default();
+    let mut text = format!(
+        "✓ {}   block {} ({network}), {confirmations} confirmations{settled}",
+        output.display(),
+        proof["height"]
+    );
+    match stamped {
+        Some(file) => {
+            text +=
+                &format!("\n✓ {}   the bytes it is about ({})", file.display(), proof["cid"].as_str().unwrap_or("?"));
+            text += &format!(
+                "\n→ Check it: toft verify {} {}   or: ots verify {}",
+                file.display(),
+                output.display(),
+                output.display()
+            );
+        }
+        None => text += "\n  the bytes it is about are not on this node any more",
+    }
+    let json = json!({
+        "proof": output,
+        "stamped": stamped,
+        "cid": proof["cid"],
+        "network": proof["network"],
+        "txid": proof["txid"],
+        "height": proof["height"],
+        "confirmations": proof["confirmations"],
+        "final": proof["final"],
+    });
+    Output::new(json, text)
+}
+
+fn describe(status: &Value) -> String {
+    let mut lines = vec![status["sentence"].as_str().unwrap_or_default().to_owned()];
+    for batch in status["batches"].as_array().into_iter().flatten() {
+        let mut line =
+            format!("batch {}  {}  {} items", batch["number"], batch["state"].as_str().unwrap_or("?"), batch["leaves"]);
+        if let Some(txid) = batch["txid"].as_str() {
+            line += &format!("  tx {txid}");
+        }
+        if let Some(height) = batch["height"].as_u64() {
+            line += &format!("  block {height}  {} confirmations", batch["confirmations"]);
+        }
+        lines.push(line);
+    }
+    lines.join("\n")
+}
+
+/// `F.ots` → `F`, as stock tools look for it.
+fn beside(output: &Path) -> Result<PathBuf, Failure> {
+    match output.extension() {
+        Some(end) if end == "ots" => Ok(output.with_extension("")),
+        _ => Err(Failure::new(Kind::Usage, format!("-o {}: the proof's name must end in .ots", output.display()))),
+    }
+}
+
+fn write(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
+    match std::fs::read(path) {
+        Ok(old) if old == bytes => return Ok(()),
+        Ok(_) => {
+            let message = format!("{} exists with other content; it is not overwritten", path.display());
+            return Err(Failure::new(Kind::Conflict, message));
+        }
+        Err(_) => {}
+    }
+    std::fs::write(path, bytes).with_context(|| format!("writing {}", path.display())).map_err(Failure::from)
+}
+
+fn bytes(base64: &Value) -> Result<Option<Vec<u8>>, Failure> {
+    let Some(text) = base64.as_str() else { return Ok(None) };
+    Ok(Some(STANDARD.decode(text).context("the node's answer is not base64").map_err(Failure::from)?))
+}

@@ -1,0 +1,54 @@
+//! `toft config show | check | schema`.
+
+use super::{Context, Output};
+use crate::{
+    config::{self, Config},
+    rpc::control::Failure,
+};
+use anyhow::Context as _;
+use serde_json::json;
+
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Command {
+    /// Show the settings in force (file, environment, options).
+    Show {
+        /// The shipped defaults with their comments instead.
+        #[arg(long)]
+        default: bool,
+    },
+    /// Check node.toml and the environment.
+    Check,
+    /// JSON Schema of node.toml.
+    Schema,
+}
+
+pub fn run(context: &Context, args: &Args) -> Result<Output, Failure> {
+    match args.command {
+        Command::Show { default: true } => {
+            let json =
+                serde_json::to_value(Config::default()).context("the defaults as JSON").map_err(Failure::from)?;
+            Ok(Output::new(json, config::DEFAULT))
+        }
+        Command::Show { default: false } => {
+            let config = context.config(&[])?;
+            let json = serde_json::to_value(&config).context("the settings as JSON").map_err(Failure::from)?;
+            Ok(Output::new(json, config.show()?))
+        }
+        Command::Check => {
+            context.config(&[])?;
+            let file = context.home.join(config::FILE);
+            Ok(Output::new(json!({"ok": true, "file": file}), format!("✓ {} is fine", file.display())))
+        }
+        Command::Schema => {
+            let schema = Config::schema();
+            let text = serde_json::to_string_pretty(&schema).context("the schema as text").map_err(Failure::from)?;
+            Ok(Output::new(schema, text))
+        }
+    }
+}

@@ -1,0 +1,23 @@
+//! `toft id`: who this node is. Needs no running node.
+
+use super::{Context, Output};
+use crate::{
+    daemon::Identity,
+    rpc::control::{Failure, Kind},
+    vault,
+};
+use serde_json::json;
+
+#[derive(Debug, clap::Args)]
+pub struct Args {}
+
+pub fn run(context: &Context, _: &Args) -> Result<Output, Failure> {
+    let keys = context.home.join(context.config(&[])?.identity.keys);
+    if !vault::exists(&keys) {
+        let message = format!("{} is no toft home yet; make one with: toft init", context.home.display());
+        return Err(Failure::new(Kind::NotFound, message));
+    }
+    let identity = Identity::of(&vault::open(&keys)?);
+    let did = identity.did;
+    Ok(Output::new(json!({"did": did, "kid": identity.signer.kid(), "home": context.home}), did))
+}

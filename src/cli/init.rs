@@ -1,0 +1,50 @@
+//! `toft init`: a home with identity, sealed keys and node.toml.
+
+use super::{Context, Output};
+use crate::{
+    config,
+    daemon::Identity,
+    rpc::control::{Failure, Kind},
+    vault,
+};
+use anyhow::{Context as _, Error};
+use serde_json::json;
+use std::{fs, io::Write as _, path::Path};
+
+#[derive(Debug, clap::Args)]
+pub struct Args {}
+
+pub fn run(context: &Context, _: &Args) -> Result<Output, Failure> {
+    let settings = context.config(&[])?;
+    let home = context.home.display();
+    if vault::exists(&context.home.join(&settings.identity.keys)) {
+        let message = format!("{home} is a toft home already; nothing was changed. Next: toft up");
+        return Err(Failure::new(Kind::Conflict, message));
+    }
+    let did = prepare(&context.home, &settings)?;
+    let text = format!(
+        "✓ Identity   {did}\n✓ Keys       {home}/{}   sealed, readable by you alone\n✓ Settings   {home}/{}\n→ Next: toft up",
+        settings.identity.keys,
+        config::FILE,
+    );
+    Ok(Output::new(json!({"did": did, "home": context.home}), text))
+}
+
+/// Makes the home. Keys come last: a home with keys is a whole one.
+pub fn prepare(home: &Path, settings: &config::Config) -> Result<String, Error> {
+    vault::make_private_dir(home)?;
+    let file = home.join(config::FILE);
+    match fs::File::create_new(&file) {
+        Ok(mut new) => new
+            .write_all(config::DEFAULT.as_bytes())
+            .and_then(|()| new.sync_all())
+            .with_context(|| format!("writing {}", file.display()))?,
+        Err(e) if e.kind() == std::io::ErrorKind::AlreadyExists => {}
+        Err(e) => {
+            let hint = "choose another home with --home or TOFT_HOME";
+            return Err(e).with_context(|| format!("cannot write {}: {hint}", file.display()));
+        }
+    }
+    let secrets = vault::create(&home.join(&settings.identity.keys))?;
+    Ok(Identity::of(&secrets).did)
+}

@@ -1,0 +1,196 @@
+//! The command line: one file per command. Prints for people, or with `--json` for scripts.
+//!
+//! Exit codes: 0 done, 1 failed, 2 wrong use, 3 not found, 4 denied, 5 conflict, 6 network or no running
+//! node, 7 pending.
+
+mod add;
+mod anchor;
+mod config;
+mod get;
+mod id;
+mod init;
+mod peer;
+mod status;
+mod up;
+mod verify;
+
+use crate::{
+    config::Config,
+    rpc::{
+        client::Client,
+        control::{Failure, Kind},
+    },
+};
+use clap::{Parser, Subcommand};
+use serde_json::{Value, json};
+use std::{io::Write as _, path::PathBuf, process::ExitCode};
+
+/// A personal data node: DWN records, content blocks, sync by DID, Bitcoin time proofs.
+#[derive(Debug, Parser)]
+#[command(name = "toft", version, arg_required_else_help = true)]
+struct Cli {
+    /// Folder of the node's keys, records and settings.
+    #[arg(long, global = true, env = "TOFT_HOME", value_name = "DIR")]
+    home: Option<PathBuf>,
+    /// Print JSON.
+    #[arg(long, global = true)]
+    json: bool,
+    /// Override a setting, e.g. --set dwn.listen=127.0.0.1:3001 (may be repeated).
+    #[arg(long = "set", global = true, value_name = "SECTION.KEY=VALUE")]
+    set: Vec<String>,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Make a home: identity, sealed keys, node.toml.
+    Init(init::Args),
+    /// Run the node in this terminal (makes a home first if there is none).
+    Up(up::Args),
+    /// Show who this node is.
+    Id(id::Args),
+    /// Show how the running node does.
+    Status(status::Args),
+    /// Keep a file as a record of this node.
+    Add(add::Args),
+    /// Fetch a file by CID, from here or from the network.
+    Get(get::Args),
+    /// Devices this node keeps in step with.
+    Peer(peer::Args),
+    /// Time proofs in Bitcoin.
+    Anchor(anchor::Args),
+    /// Check a time proof against the file it is about.
+    Verify(verify::Args),
+    /// Show or check the settings.
+    Config(config::Args),
+}
+
+/// What a command did: for scripts and for people.
+#[derive(Debug)]
+struct Output {
+    json: Value,
+    text: String,
+}
+
+impl Output {
+    fn new(json: Value, text: impl Into<String>) -> Self {
+        Self { json, text: text.into() }
+    }
+}
+
+/// What commands share.
+#[derive(Debug)]
+struct Context {
+    home: PathBuf,
+    json: bool,
+    flags: Vec<(String, String)>,
+}
+
+impl Context {
+    /// Settings from file, environment and options (those of the command last).
+    fn config(&self, more: &[(String, String)]) -> Result<Config, Failure> {
+        let flags = [&self.flags, more].concat();
+        Ok(Config::load(&self.home, std::env::vars(), &flags)?)
+    }
+
+    /// The running node of this home.
+    fn client(&self) -> Result<Client, Failure> {
+        Ok(Client::new(&self.home, &self.config(&[])?.rpc.socket))
+    }
+}
+
+/// Runs the command line of this process.
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let json = cli.json;
+    match run(cli) {
+        Ok(Some(output)) => {
+            print(json, &output);
+            ExitCode::SUCCESS
+        }
+        Ok(None) => ExitCode::SUCCESS,
+        Err(failure) => {
+            if json {
+                let error = json!({"error": {"kind": failure.kind, "message": failure.message}});
+                eprintln!("{error}");
+            } else {
+                eprintln!("✗ {failure}");
+            }
+            ExitCode::from(code(failure.kind))
+        }
+    }
+}
+
+fn run(cli: Cli) -> Result<Option<Output>, Failure> {
+    let flags = cli.set.iter().map(|text| pair(text)).collect::<Result<_, _>>()?;
+    let context = Context { home: home(cli.home)?, json: cli.json, flags };
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|e| Failure::new(Kind::Failed, format!("the runtime could not be started: {e}")))?;
+    let outcome = runtime.block_on(async {
+        match cli.command {
+            Command::Init(args) => init::run(&context, &args).map(Some),
+            Command::Up(args) => up::run(&context, &args).await.map(|()| None),
+            Command::Id(args) => id::run(&context, &args).map(Some),
+            Command::Status(args) => status::run(&context, &args).await.map(Some),
+            Command::Add(args) => add::run(&context, &args).await.map(Some),
+            Command::Get(args) => get::run(&context, &args).await,
+            Command::Peer(args) => peer::run(&context, args).await.map(Some),
+            Command::Anchor(args) => anchor::run(&context, args).await.map(Some),
+            Command::Verify(args) => verify::run(&context, &args).await.map(Some),
+            Command::Config(args) => config::run(&context, &args).map(Some),
+        }
+    });
+    // A blocking read nobody waits for any more must not hold the process.
+    runtime.shutdown_timeout(std::time::Duration::from_secs(1));
+    outcome
+}
+
+fn home(given: Option<PathBuf>) -> Result<PathBuf, Failure> {
+    let home = match given {
+        Some(home) => home,
+        None => std::env::home_dir()
+            .ok_or_else(|| {
+                Failure::new(Kind::Usage, "there is no home folder to put .toft into: give one with --home")
+            })?
+            .join(".toft"),
+    };
+    std::path::absolute(&home).map_err(|e| Failure::new(Kind::Usage, format!("--home {}: {e}", home.display())))
+}
+
+fn pair(text: &str) -> Result<(String, String), Failure> {
+    let usage = || Failure::new(Kind::Usage, format!("--set {text}: write it as section.key=value"));
+    let (path, value) = text.split_once('=').ok_or_else(usage)?;
+    Ok((path.trim().to_owned(), value.to_owned()))
+}
+
+fn print(json: bool, output: &Output) {
+    let text = if json { output.json.to_string() } else { output.text.trim_end().to_owned() };
+    // A closed pipe (`toft … | head`) is the reader's choice, no failure of the command.
+    let _ = writeln!(std::io::stdout(), "{text}");
+}
+
+fn code(kind: Kind) -> u8 {
+    match kind {
+        Kind::Failed => 1,
+        Kind::Usage => 2,
+        Kind::NotFound => 3,
+        Kind::Denied => 4,
+        Kind::Conflict => 5,
+        Kind::Network => 6,
+        Kind::Pending => 7,
+    }
+}
+
+/// `1234567` → `1.2 MB`.
+fn bytes(n: u64) -> String {
+    const UNITS: [&str; 5] = ["B", "kB", "MB", "GB", "TB"];
+    let (mut value, mut unit) = (n as f64, 0);
+    while value >= 1000.0 && unit + 1 < UNITS.len() {
+        value /= 1000.0;
+        unit += 1;
+    }
+    if unit == 0 { format!("{n} B") } else { format!("{value:.1} {}", UNITS[unit]) }
+}

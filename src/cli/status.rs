@@ -1,0 +1,58 @@
+//! `toft status`: how the running node does.
+
+use super::{Context, Output, bytes};
+use crate::rpc::control::Failure;
+use serde_json::{Value, json};
+
+#[derive(Debug, clap::Args)]
+pub struct Args {}
+
+pub async fn run(context: &Context, _: &Args) -> Result<Output, Failure> {
+    let status = context.client()?.call("status", json!({})).await?;
+    let text = describe(&status);
+    Ok(Output::new(status, text))
+}
+
+fn describe(status: &Value) -> String {
+    let number = |path: &str| status.pointer(path).and_then(Value::as_u64).unwrap_or(0);
+    let string = |path: &str| status.pointer(path).and_then(Value::as_str).unwrap_or("–").to_owned();
+    let list = |path: &str| status.pointer(path).and_then(Value::as_array).cloned().unwrap_or_default();
+    let mut lines = vec![
+        format!(
+            "Node      up {}   RSS {}   version {}",
+            uptime(number("/uptime_seconds")),
+            bytes(number("/rss_bytes")),
+            string("/version")
+        ),
+        format!("Identity  {}", string("/identity/did")),
+        format!("DWN       {}", string("/dwn")),
+        format!(
+            "Store     {} records, {} messages, {} log",
+            number("/store/records"),
+            number("/store/messages"),
+            bytes(number("/log_bytes"))
+        ),
+        format!("P2P       {}   {} connected", string("/identity/peer"), list("/connections").len()),
+    ];
+    for address in list("/identity/addresses") {
+        lines.push(format!("          {}", address.as_str().unwrap_or_default()));
+    }
+    let peers = list("/peers");
+    if peers.is_empty() {
+        lines.push("Sync      no peers; add a device with: toft peer add <did> <multiaddr>".into());
+    }
+    for peer in peers {
+        lines.push(format!("Sync      {}", super::peer::line(&peer)));
+    }
+    lines.push(format!("Anchor    {}", string("/anchor/sentence")));
+    lines.join("\n")
+}
+
+fn uptime(seconds: u64) -> String {
+    match seconds {
+        0..60 => format!("{seconds}s"),
+        60..3600 => format!("{}m", seconds / 60),
+        3600..86400 => format!("{}h {}m", seconds / 3600, seconds / 60 % 60),
+        _ => format!("{}d {}h", seconds / 86400, seconds / 3600 % 24),
+    }
+}

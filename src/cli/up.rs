@@ -1,0 +1,112 @@
+//! `toft up`: the node, in the foreground.
+
+use super::{Context, bytes, init};
+use crate::{
+    config::{Config, LogFormat},
+    daemon::{Daemon, Facts},
+    rpc::control::{Failure, Kind},
+    vault,
+};
+use anyhow::{Context as _, Error};
+use std::io::Write as _;
+use tokio::signal::unix::{SignalKind, signal};
+
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Address of the DWN endpoint (dwn.listen).
+    #[arg(long, value_name = "HOST:PORT")]
+    listen: Option<String>,
+    /// Whose records are kept: self or open (dwn.tenants).
+    #[arg(long, value_name = "WHO")]
+    tenants: Option<String>,
+    /// Multiaddrs of the peer-to-peer side, comma-separated (net.listen).
+    #[arg(long, value_name = "MULTIADDRS")]
+    net_listen: Option<String>,
+    /// Address of the gateway, empty for none (gateway.listen).
+    #[arg(long, value_name = "HOST:PORT")]
+    gateway_listen: Option<String>,
+}
+
+pub async fn run(context: &Context, args: &Args) -> Result<(), Failure> {
+    let given = [
+        ("dwn.listen", &args.listen),
+        ("dwn.tenants", &args.tenants),
+        ("net.listen", &args.net_listen),
+        ("gateway.listen", &args.gateway_listen),
+    ];
+    let flags: Vec<_> = given.into_iter().filter_map(|(key, value)| Some((key.to_owned(), value.clone()?))).collect();
+    let config = context.config(&flags)?;
+    log(&config)?;
+    if !vault::exists(&context.home.join(&config.identity.keys)) {
+        let did = init::prepare(&context.home, &config)?;
+        say(context, &format!("✓ New home    {}   identity {did}", context.home.display()));
+    }
+    let mut interrupt = signal(SignalKind::interrupt()).context("listening for Ctrl-C").map_err(Failure::from)?;
+    let mut terminate = signal(SignalKind::terminate()).context("listening for SIGTERM").map_err(Failure::from)?;
+    let daemon = Daemon::start(&context.home, &config).await?;
+    report(context, daemon.facts())?;
+    let asked = tokio::select! {
+        _ = interrupt.recv() => true,
+        _ = terminate.recv() => true,
+        () = daemon.failed() => false,
+    };
+    if asked {
+        say(context, "… stopping");
+    }
+    let outcome = daemon.stop().await;
+    if outcome.is_ok() && asked {
+        say(context, "✓ Stopped");
+    }
+    outcome.map_err(|e| Failure::new(Kind::Failed, format!("{e:#}")))
+}
+
+fn report(context: &Context, facts: &Facts) -> Result<(), Error> {
+    if context.json {
+        println!("{}", serde_json::to_string(facts).context("writing what runs")?);
+        std::io::stdout().flush().context("writing to the terminal")?;
+        return Ok(());
+    }
+    let records = facts.store.records;
+    say(
+        context,
+        &format!(
+            "✓ Store       {records} records, {} messages, {} log, opened in {} ms",
+            facts.store.messages,
+            bytes(facts.log_bytes),
+            facts.opened_in.as_millis()
+        ),
+    );
+    for problem in &facts.degraded {
+        say(context, &format!("! Store       {problem}"));
+    }
+    say(context, &format!("✓ Identity    {}", facts.did));
+    say(context, &format!("✓ DWN         {}", facts.dwn));
+    say(context, &format!("✓ P2P         {}", facts.peer));
+    for address in &facts.addresses {
+        say(context, &format!("              {address}"));
+    }
+    say(context, &format!("✓ Gateway     {}", facts.gateway.as_deref().unwrap_or("off")));
+    say(context, &format!("✓ Control     {}", facts.socket.display()));
+    say(context, &format!("✓ Anchoring   {}", facts.anchoring));
+    say(context, "→ Runs in this terminal; Ctrl-C stops it. Next: toft status");
+    Ok(())
+}
+
+/// Lines for people; scripts that ask for JSON get one object when the node is ready.
+fn say(context: &Context, line: &str) {
+    if !context.json {
+        // A closed pipe must not stop a node.
+        let _ = writeln!(std::io::stdout(), "{line}");
+    }
+}
+
+fn log(config: &Config) -> Result<(), Failure> {
+    let filter = tracing_subscriber::EnvFilter::try_new(&config.log.level)
+        .map_err(|e| Failure::new(Kind::Usage, format!("log.level = \"{}\": {e}", config.log.level)))?;
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let set = match config.log.format {
+        LogFormat::Text => builder.try_init(),
+        LogFormat::Json => builder.json().try_init(),
+    };
+    set.map_err(|e| Failure::new(Kind::Failed, format!("the log could not be set up: {e}")))
+}

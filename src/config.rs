@@ -1,0 +1,222 @@
+//! `node.toml`: every key with its default, sections owned by the modules they configure.
+//!
+//! Precedence: flag over environment (`TOFT_<SECTION>__<KEY>`) over file over default. Unknown keys are an
+//! error that names line and key. The file in the repository is compiled in as the default; a test holds it
+//! equal to the code.
+
+use anyhow::{Context as _, Error, anyhow, bail};
+use serde::{Deserialize, Serialize};
+use std::{io, path::Path};
+use toml::{Table, Value};
+
+/// The complete, commented default file.
+pub const DEFAULT: &str = include_str!("../node.toml");
+/// Name of the file in a home.
+pub const FILE: &str = "node.toml";
+/// Prefix of overriding environment variables.
+const ENV: &str = "TOFT_";
+
+#[derive(Debug, Clone, Default, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Config {
+    pub identity: Identity,
+    pub store: crate::store::Config,
+    pub blocks: crate::blocks::Config,
+    pub dwn: crate::node::Config,
+    pub resolve: crate::resolve::Config,
+    pub net: crate::net::Config,
+    pub gateway: crate::rpc::gateway::Config,
+    pub sync: crate::sync::Config,
+    pub anchor: crate::anchor::Config,
+    pub rpc: crate::rpc::Config,
+    pub web: Web,
+    pub log: Log,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Identity {
+    /// Folder of the sealed keys, relative to the home.
+    pub keys: String,
+}
+
+impl Default for Identity {
+    fn default() -> Self {
+        Self { keys: "keys".into() }
+    }
+}
+
+#[derive(Debug, Clone, Default, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Web {
+    /// The dashboard. Not in this version: `true` is refused.
+    pub enabled: bool,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Log {
+    /// What is logged: `error`, `warn`, `info`, `debug`, `trace`, or a filter such as `info,toft::sync=debug`.
+    pub level: String,
+    /// `text` for people, `json` for machines.
+    pub format: LogFormat,
+}
+
+impl Default for Log {
+    fn default() -> Self {
+        Self { level: "info".into(), format: LogFormat::Text }
+    }
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    #[default]
+    Text,
+    Json,
+}
+
+impl Config {
+    /// The configuration of `home` with `vars` (environment) and `flags` (`section.key`, value) on top.
+    pub fn load(
+        home: &Path,
+        vars: impl IntoIterator<Item = (String, String)>,
+        flags: &[(String, String)],
+    ) -> Result<Self, Error> {
+        let file = home.join(FILE);
+        let config = match std::fs::read_to_string(&file) {
+            Ok(text) => Self::parse(&text).with_context(|| {
+                format!("{} cannot be used; mend the line it names, or see: toft config show --default", file.display())
+            })?,
+            Err(e) if e.kind() == io::ErrorKind::NotFound => Self::default(),
+            Err(e) => return Err(e).with_context(|| format!("reading {}", file.display())),
+        };
+        let mut table = config.table()?;
+        let mut vars: Vec<_> =
+            vars.into_iter().filter(|(name, _)| name.starts_with(ENV) && name.contains("__")).collect();
+        vars.sort();
+        for (name, value) in vars {
+            let path = name[ENV.len()..].to_lowercase().replace("__", ".");
+            set(&mut table, &path, &value).with_context(|| format!("the environment variable {name}"))?;
+        }
+        for (path, value) in flags {
+            set(&mut table, path, value).with_context(|| format!("the option for {path}"))?;
+        }
+        let config: Self = Value::Table(table).try_into().context("a value given by environment or option")?;
+        config.check()?;
+        Ok(config)
+    }
+
+    /// Parses one file's text. Errors name line, column and key.
+    pub fn parse(text: &str) -> Result<Self, toml::de::Error> {
+        toml::from_str(text)
+    }
+
+    /// All keys as text, without comments.
+    pub fn show(&self) -> Result<String, Error> {
+        toml::to_string(self).context("writing the configuration")
+    }
+
+    /// JSON Schema of the file.
+    pub fn schema() -> serde_json::Value {
+        schemars::schema_for!(Config).to_value()
+    }
+
+    fn table(&self) -> Result<Table, Error> {
+        Table::try_from(self).context("the configuration as a table")
+    }
+
+    /// What no single key can say.
+    fn check(&self) -> Result<(), Error> {
+        if self.web.enabled {
+            bail!("web.enabled = true: the dashboard is not supported by this version of toft; leave it false");
+        }
+        Ok(())
+    }
+}
+
+/// Sets `section.key` to what `text` means for the type the key has.
+fn set(table: &mut Table, path: &str, text: &str) -> Result<(), Error> {
+    let (section, key) = path.rsplit_once('.').ok_or_else(|| anyhow!("{path} is not of the form section.key"))?;
+    let mut place = table;
+    for name in section.split('.') {
+        let sections: Vec<_> = place.iter().filter(|(_, v)| v.is_table()).map(|(k, _)| k.clone()).collect();
+        place = place
+            .get_mut(name)
+            .and_then(Value::as_table_mut)
+            .ok_or_else(|| anyhow!("there is no section [{section}]; sections are: {}", sections.join(", ")))?;
+    }
+    let keys = place.keys().cloned().collect::<Vec<_>>().join(", ");
+    let old = place.get_mut(key).ok_or_else(|| anyhow!("[{section}] has no key {key}; its keys are: {keys}"))?;
+    *old = match old {
+        Value::String(_) => Value::String(text.to_owned()),
+        Value::Integer(_) => {
+            Value::Integer(text.parse().with_context(|| format!("{path}: {text} is not a whole number"))?)
+        }
+        Value::Float(_) => Value::Float(text.parse().with_context(|| format!("{path}: {text} is not a number"))?),
+        Value::Boolean(_) => {
+            Value::Boolean(text.parse().with_context(|| format!("{path}: {text} is neither true nor false"))?)
+        }
+        Value::Array(_) => {
+            let items = text.split(',').map(str::trim).filter(|s| !s.is_empty());
+            Value::Array(items.map(|s| Value::String(s.to_owned())).collect())
+        }
+        Value::Table(_) | Value::Datetime(_) => bail!("{path} is not a single value"),
+    };
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn load(text: Option<&str>, vars: &[(&str, &str)]) -> Result<Config, String> {
+        let home = tempfile::tempdir().expect("temp dir");
+        if let Some(text) = text {
+            std::fs::write(home.path().join(FILE), text).expect("writes");
+        }
+        let vars = vars.iter().map(|(k, v)| (k.to_string(), v.to_string()));
+        Config::load(home.path(), vars, &[]).map_err(|e| format!("{e:#}"))
+    }
+
+    #[test]
+    fn the_shipped_file_is_complete_and_equals_the_code() {
+        let shipped = Config::parse(DEFAULT).expect("node.toml parses");
+        assert_eq!(shipped.table().expect("table"), Config::default().table().expect("table"));
+        let file: Table = DEFAULT.parse().expect("node.toml is a table");
+        assert_eq!(file, Config::default().table().expect("table"), "node.toml names every key");
+    }
+
+    #[test]
+    fn an_unknown_key_is_refused_with_its_line() {
+        let error = load(Some("[dwn]\nlisten = \"127.0.0.1:1\"\nlisen = 3\n"), &[]).expect_err("unknown key");
+        assert!(error.contains("line 3") && error.contains("lisen"), "{error}");
+    }
+
+    #[test]
+    fn the_environment_overrides_every_kind_of_value() {
+        let vars = [
+            ("TOFT_DWN__LISTEN", "127.0.0.1:9"),
+            ("TOFT_NET__LISTEN", "/ip4/127.0.0.1/tcp/0, /ip4/127.0.0.1/udp/0/quic-v1"),
+            ("TOFT_STORE__SEGMENT_SIZE", "4096"),
+            ("TOFT_ANCHOR__BITCOIN__RPC", "http://127.0.0.1:18443"),
+            ("TOFT_HOME", "/nowhere"),
+        ];
+        let config = load(Some("[dwn]\nlisten = \"127.0.0.1:1\"\n"), &vars).expect("loads");
+        assert_eq!(config.dwn.listen, "127.0.0.1:9");
+        assert_eq!(config.net.listen.len(), 2);
+        assert_eq!(config.store.segment_size, 4096);
+        assert_eq!(config.anchor.bitcoin.rpc, "http://127.0.0.1:18443");
+    }
+
+    #[test]
+    fn a_wrong_override_says_what_and_why() {
+        let error = load(None, &[("TOFT_DWN__LISEN", "x")]).expect_err("unknown");
+        assert!(error.contains("TOFT_DWN__LISEN") && error.contains("its keys are: "), "{error}");
+        let error = load(None, &[("TOFT_DWN__MAX_RECORD", "big")]).expect_err("no number");
+        assert!(error.contains("big is not a whole number"), "{error}");
+        let error = load(None, &[("TOFT_DWN__TENANTS", "everyone")]).expect_err("no such variant");
+        assert!(error.contains("everyone"), "{error}");
+        assert!(load(None, &[("TOFT_WEB__ENABLED", "true")]).expect_err("not yet").contains("dashboard"));
+    }
+}

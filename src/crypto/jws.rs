@@ -1,0 +1,162 @@
+//! General JWS (RFC 7515 §7.2.1) as DWN messages carry it: a payload and signatures over
+//! `protected.payload`. Reading the structure ([`Jws::parse`]) and checking signatures ([`Jws::verify`])
+//! are separate, because the keys must be looked up between the two.
+
+use super::{PublicKey, Signer, decode, encode};
+use serde_json::{Value, json};
+
+/// Why a JWS is not what it should be.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Error {
+    #[error("not a General JWS: {0}")]
+    Shape(&'static str),
+    #[error("no public key found for {0}")]
+    KeyNotFound(String),
+    #[error("signature by {0} is not valid: {1}")]
+    Invalid(String, &'static str),
+}
+
+/// A parsed General JWS, not yet verified.
+#[derive(Debug, Clone)]
+pub struct Jws {
+    payload: String,
+    signatures: Vec<Signature>,
+}
+
+#[derive(Debug, Clone)]
+struct Signature {
+    protected: String,
+    signature: String,
+    kid: String,
+    algorithm: Option<String>,
+    /// Header members that change what a signature means, or are unknown to us.
+    critical: bool,
+}
+
+impl Jws {
+    /// Reads the structure. Header and payload need only decode; what they claim is judged by `verify`.
+    pub fn parse(json: &Value) -> Result<Self, Error> {
+        let payload = json.get("payload").and_then(Value::as_str).ok_or(Error::Shape("payload is missing"))?;
+        let signatures =
+            json.get("signatures").and_then(Value::as_array).ok_or(Error::Shape("signatures are missing"))?;
+        if signatures.is_empty() {
+            return Err(Error::Shape("signatures are empty"));
+        }
+        let signatures = signatures.iter().map(Signature::parse).collect::<Result<_, _>>()?;
+        Ok(Self { payload: payload.to_owned(), signatures })
+    }
+
+    /// Number of signatures, at least one.
+    pub fn len(&self) -> usize {
+        self.signatures.len()
+    }
+
+    /// Never true: a JWS without signatures does not parse.
+    pub fn is_empty(&self) -> bool {
+        self.signatures.is_empty()
+    }
+
+    /// Key ids of the signers, in order.
+    pub fn kids(&self) -> impl Iterator<Item = &str> {
+        self.signatures.iter().map(|signature| signature.kid.as_str())
+    }
+
+    /// All signatures must verify with the key found under exactly their `kid`.
+    pub fn verify(&self, key: &impl Fn(&str) -> Option<PublicKey>) -> Result<(), Error> {
+        self.signatures.iter().try_for_each(|signature| {
+            let key = key(&signature.kid).ok_or_else(|| Error::KeyNotFound(signature.kid.clone()))?;
+            signature.verify(&self.payload, &key).map_err(|why| Error::Invalid(signature.kid.clone(), why))
+        })
+    }
+
+    /// A JWS over `payload` with one signature.
+    pub fn sign(payload: &[u8], signer: &Signer) -> Value {
+        // Written by hand because clients put `kid` first and the bytes are what is signed.
+        let header = format!(r#"{{"kid":{},"alg":"EdDSA"}}"#, Value::from(signer.kid()));
+        let (protected, payload) = (encode(header.as_bytes()), encode(payload));
+        let signature = encode(&signer.sign(format!("{protected}.{payload}").as_bytes()));
+        json!({"payload": payload, "signatures": [{"protected": protected, "signature": signature}]})
+    }
+}
+
+/// The payload of a General JWS, if it is a JSON value.
+pub fn payload(jws: &Value) -> Option<Value> {
+    let payload = jws.get("payload").and_then(Value::as_str)?;
+    serde_json::from_slice(&decode(payload)?).ok()
+}
+
+impl Signature {
+    fn parse(json: &Value) -> Result<Self, Error> {
+        let text = |name| json.get(name).and_then(Value::as_str);
+        let protected = text("protected").ok_or(Error::Shape("protected header is missing"))?;
+        // A signature that is not there is one that does not verify.
+        let signature = text("signature").unwrap_or_default();
+        let header: Value = decode(protected)
+            .and_then(|bytes| serde_json::from_slice(&bytes).ok())
+            .ok_or(Error::Shape("protected header is not base64url JSON"))?;
+        let kid = header.get("kid").and_then(Value::as_str).ok_or(Error::Shape("protected header has no kid"))?;
+        Ok(Self {
+            protected: protected.to_owned(),
+            signature: signature.to_owned(),
+            kid: kid.to_owned(),
+            algorithm: header.get("alg").and_then(Value::as_str).map(str::to_owned),
+            critical: header.get("crit").is_some() || header.get("b64").is_some() || json.get("header").is_some(),
+        })
+    }
+
+    fn verify(&self, payload: &str, key: &PublicKey) -> Result<(), &'static str> {
+        if self.critical {
+            return Err("header extensions are not supported");
+        }
+        if self.algorithm.as_deref() != Some(key.algorithm()) {
+            return Err("the algorithm is not that of the key");
+        }
+        let signature = decode(&self.signature).ok_or("it is not base64url")?;
+        let input = [self.protected.as_bytes(), b".", payload.as_bytes()].concat();
+        if key.verify(&input, &signature) { Ok(()) } else { Err("it does not verify") }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use zeroize::Zeroizing;
+
+    /// Made by `tests/vectors/generate.mjs`.
+    #[test]
+    fn verdicts_on_what_js_signed() {
+        let vectors: Value = serde_json::from_str(include_str!("../../tests/vectors/jws.json")).expect("JSON");
+        for case in vectors["cases"].as_array().expect("a list") {
+            let kid = case["kid"].as_str().expect("a kid");
+            let key = PublicKey::from_jwk(&case["publicKeyJwk"]).expect("a key");
+            let verdict =
+                Jws::parse(&case["jws"]).and_then(|jws| jws.verify(&|asked: &str| (asked == kid).then(|| key.clone())));
+            assert_eq!(verdict.is_ok(), case["expect"] == true, "{}: {verdict:?}", case["name"]);
+        }
+    }
+
+    #[test]
+    fn what_we_sign_verifies_until_it_is_changed() {
+        let signer = Signer::new(Zeroizing::new([3; 32]), "did:example:a#0");
+        let mut json = Jws::sign(b"{}", &signer);
+        let key = |_: &str| Some(signer.public());
+        assert_eq!(Jws::parse(&json).and_then(|jws| jws.verify(&key)), Ok(()));
+        assert_eq!(payload(&json), Some(json!({})));
+        json["payload"] = encode(b"[]").into();
+        assert!(matches!(Jws::parse(&json).and_then(|jws| jws.verify(&key)), Err(Error::Invalid(..))));
+        assert!(matches!(Jws::parse(&json).and_then(|jws| jws.verify(&|_: &str| None)), Err(Error::KeyNotFound(_))));
+    }
+
+    proptest! {
+        #[test]
+        fn arbitrary_text_never_panics(payload_text: String, header: String, signature: String) {
+            let json = json!({
+                "payload": payload_text,
+                "signatures": [{"protected": encode(header.as_bytes()), "signature": signature}],
+            });
+            let _ = payload(&json);
+            let _ = Jws::parse(&json);
+        }
+    }
+}

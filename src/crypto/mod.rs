@@ -1,0 +1,209 @@
+//! Keys and signatures. Public keys are Ed25519 (EdDSA) and secp256k1 (ES256K), the two curves DWN clients
+//! sign with; P-256 is refused by name. Where the JS SDK is lax (it never reads `alg`, ignores `crit`,
+//! accepts padded base64), this module is strict: no honest client is hurt by it.
+
+pub mod jws;
+pub mod seal;
+
+use base64::{
+    Engine as _,
+    engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig},
+};
+use ed25519_dalek::{Signer as _, Verifier as _};
+use serde_json::{Value, json};
+use zeroize::Zeroizing;
+
+/// base64url, never padded; bits after the last byte must be zero, so that bytes have one spelling.
+const BASE64URL: GeneralPurpose = GeneralPurpose::new(
+    &base64::alphabet::URL_SAFE,
+    GeneralPurposeConfig::new()
+        .with_encode_padding(false)
+        .with_decode_padding_mode(DecodePaddingMode::RequireNone)
+        .with_decode_allow_trailing_bits(false),
+);
+
+/// Why a key cannot be used.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum KeyError {
+    #[error("key type {0} is not supported: this version verifies Ed25519 and secp256k1")]
+    Unsupported(String),
+    #[error("not a valid {0} public key")]
+    Invalid(&'static str),
+    #[error("not a public JWK: {0}")]
+    Jwk(&'static str),
+}
+
+/// A key that verifies signatures.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum PublicKey {
+    Ed25519(ed25519_dalek::VerifyingKey),
+    Secp256k1(k256::ecdsa::VerifyingKey),
+}
+
+impl PublicKey {
+    /// An Ed25519 key of 32 bytes. Keys of small order, under which anything verifies, are refused.
+    pub fn ed25519(bytes: &[u8]) -> Result<Self, KeyError> {
+        let bytes: &[u8; 32] = bytes.try_into().map_err(|_| KeyError::Invalid("Ed25519"))?;
+        let key = ed25519_dalek::VerifyingKey::from_bytes(bytes).map_err(|_| KeyError::Invalid("Ed25519"))?;
+        if key.is_weak() { Err(KeyError::Invalid("Ed25519")) } else { Ok(Self::Ed25519(key)) }
+    }
+
+    /// A secp256k1 key in SEC1 form, compressed or not.
+    pub fn secp256k1(bytes: &[u8]) -> Result<Self, KeyError> {
+        k256::ecdsa::VerifyingKey::from_sec1_bytes(bytes)
+            .map(Self::Secp256k1)
+            .map_err(|_| KeyError::Invalid("secp256k1"))
+    }
+
+    /// The key of a public JWK. A JWK that holds a private part is refused: somebody published a secret.
+    pub fn from_jwk(jwk: &Value) -> Result<Self, KeyError> {
+        if jwk.get("d").is_some() {
+            return Err(KeyError::Jwk("it holds a private key"));
+        }
+        let text = |name: &'static str| jwk.get(name).and_then(Value::as_str);
+        let coordinate = |name: &'static str| {
+            let text = text(name).ok_or(KeyError::Jwk("a coordinate is missing"))?;
+            let bytes = decode(text).ok_or(KeyError::Jwk("a coordinate is not base64url"))?;
+            <[u8; 32]>::try_from(bytes).map_err(|_| KeyError::Jwk("a coordinate does not have 32 bytes"))
+        };
+        match (text("kty"), text("crv")) {
+            (Some("OKP"), Some("Ed25519")) => Self::ed25519(&coordinate("x")?),
+            (Some("EC"), Some("secp256k1")) => {
+                let mut point = [4; 65];
+                point[1..33].copy_from_slice(&coordinate("x")?);
+                point[33..].copy_from_slice(&coordinate("y")?);
+                Self::secp256k1(&point)
+            }
+            (kty, crv) => Err(KeyError::Unsupported(crv.or(kty).unwrap_or("of no name").into())),
+        }
+    }
+
+    /// The key as a public JWK.
+    pub fn to_jwk(&self) -> Value {
+        match self {
+            Self::Ed25519(key) => json!({"kty": "OKP", "crv": "Ed25519", "x": encode(key.as_bytes())}),
+            Self::Secp256k1(key) => {
+                let point = key.to_sec1_point(false);
+                let bytes = point.as_bytes();
+                json!({"kty": "EC", "crv": "secp256k1", "x": encode(&bytes[1..33]), "y": encode(&bytes[33..])})
+            }
+        }
+    }
+
+    /// The one JWS algorithm this key may be used with.
+    pub fn algorithm(&self) -> &'static str {
+        match self {
+            Self::Ed25519(_) => "EdDSA",
+            Self::Secp256k1(_) => "ES256K",
+        }
+    }
+
+    /// Did the owner of this key sign `message`? ES256K signatures are 64 bytes (r, s); both forms of `s`
+    /// are accepted because JS clients do not lower it.
+    pub fn verify(&self, message: &[u8], signature: &[u8]) -> bool {
+        match self {
+            Self::Ed25519(key) => ed25519_dalek::Signature::from_slice(signature)
+                .is_ok_and(|signature| key.verify_strict(message, &signature).is_ok()),
+            Self::Secp256k1(key) => k256::ecdsa::Signature::from_slice(signature)
+                .is_ok_and(|signature| key.verify(message, &signature.normalize_s()).is_ok()),
+        }
+    }
+}
+
+/// An Ed25519 key of our own, with the key id (DID URL) that others find its public half under.
+pub struct Signer {
+    key: ed25519_dalek::SigningKey,
+    kid: String,
+}
+
+impl Signer {
+    /// A signer from the 32 secret bytes; the caller's copy is wiped.
+    pub fn new(secret: Zeroizing<[u8; 32]>, kid: impl Into<String>) -> Self {
+        Self { key: ed25519_dalek::SigningKey::from_bytes(&secret), kid: kid.into() }
+    }
+
+    /// The DID URL of the key.
+    pub fn kid(&self) -> &str {
+        &self.kid
+    }
+
+    /// The DID that signs.
+    pub fn did(&self) -> &str {
+        self.kid.split_once('#').map_or(&self.kid, |(did, _)| did)
+    }
+
+    pub fn public(&self) -> PublicKey {
+        PublicKey::Ed25519(self.key.verifying_key())
+    }
+
+    pub(crate) fn sign(&self, message: &[u8]) -> [u8; 64] {
+        self.key.sign(message).to_bytes()
+    }
+}
+
+impl std::fmt::Debug for Signer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Signer").field("kid", &self.kid).finish_non_exhaustive()
+    }
+}
+
+/// The public half of an Ed25519 seed.
+pub fn ed25519_public(seed: &[u8; 32]) -> [u8; 32] {
+    ed25519_dalek::SigningKey::from_bytes(seed).verifying_key().to_bytes()
+}
+
+/// base64url without padding.
+pub fn encode(bytes: &[u8]) -> String {
+    BASE64URL.encode(bytes)
+}
+
+/// The bytes of unpadded base64url in its one canonical spelling.
+pub fn decode(text: &str) -> Option<Vec<u8>> {
+    BASE64URL.decode(text).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn p256_is_refused_by_name() {
+        let jwk = json!({"kty": "EC", "crv": "P-256", "x": "AA", "y": "AA"});
+        assert_eq!(PublicKey::from_jwk(&jwk), Err(KeyError::Unsupported("P-256".into())));
+    }
+
+    #[test]
+    fn a_jwk_survives_the_round_trip_and_a_private_one_does_not() {
+        let signer = Signer::new(Zeroizing::new([7; 32]), "did:example:a#0");
+        let mut jwk = signer.public().to_jwk();
+        assert_eq!(PublicKey::from_jwk(&jwk), Ok(signer.public()));
+        jwk["d"] = "AA".into();
+        assert!(matches!(PublicKey::from_jwk(&jwk), Err(KeyError::Jwk(_))));
+    }
+
+    #[test]
+    fn base64_has_one_spelling() {
+        assert_eq!(decode("AQ"), Some(vec![1]));
+        for other in ["AQ==", "AR", "A", "+w", "A Q"] {
+            assert_eq!(decode(other), None, "{other}");
+        }
+    }
+
+    #[test]
+    fn an_ed25519_key_of_small_order_is_refused() {
+        let mut identity = [0; 32];
+        identity[0] = 1;
+        assert_eq!(PublicKey::ed25519(&identity), Err(KeyError::Invalid("Ed25519")));
+    }
+
+    proptest! {
+        #[test]
+        fn foreign_key_bytes_never_panic(bytes: Vec<u8>, message: Vec<u8>) {
+            let _ = PublicKey::secp256k1(&bytes);
+            if let Ok(key) = PublicKey::ed25519(&bytes) {
+                prop_assert!(!key.verify(&message, &bytes));
+            }
+        }
+    }
+}

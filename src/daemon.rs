@@ -1,0 +1,262 @@
+//! Starts and stops everything, in one visible place: store first and last, servers last and first.
+
+use crate::{
+    anchor::Anchor,
+    blocks::Blocks,
+    config::Config,
+    crypto::{Signer, ed25519_public},
+    did,
+    metrics::Metrics,
+    net::{self, Net},
+    node::Node,
+    resolve::Resolver,
+    rpc::{self, control::Control},
+    store::Store,
+    sync::{self, Peers},
+    task::Tasks,
+    vault::{self, Secrets},
+};
+use anyhow::{Context as _, Error, bail};
+use futures::{FutureExt as _, future::BoxFuture};
+use std::{
+    fs::{File, TryLockError},
+    io::{Read as _, Seek as _, Write as _},
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::{Duration, Instant},
+};
+use tokio::sync::mpsc;
+use zeroize::Zeroizing;
+
+/// What everything together gets to stop, before the store is closed over it.
+const STOP_DEADLINE: Duration = Duration::from_secs(10);
+
+/// Incoming sync streams between libp2p and their handshake.
+const LINKS_WAITING: usize = 8;
+
+/// A running node.
+pub struct Daemon {
+    control: Control,
+    tasks: Tasks,
+    store: Store,
+    net: Net,
+    facts: Facts,
+    _lock: Lock,
+}
+
+impl std::fmt::Debug for Daemon {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Daemon({:?})", self.facts)
+    }
+}
+
+/// What `toft up` tells.
+#[derive(Debug, Clone, serde::Serialize)]
+pub struct Facts {
+    pub did: String,
+    pub opened_in: Duration,
+    pub store: crate::store::Stats,
+    pub log_bytes: u64,
+    /// What is wrong with the store, in sentences; empty when all is well.
+    pub degraded: Vec<String>,
+    pub dwn: String,
+    pub gateway: Option<String>,
+    pub socket: PathBuf,
+    pub peer: String,
+    pub addresses: Vec<String>,
+    pub anchoring: String,
+}
+
+/// The identity behind some secrets.
+#[derive(Debug, Clone)]
+pub struct Identity {
+    pub did: String,
+    pub signer: Arc<Signer>,
+}
+
+impl Identity {
+    /// A did:key of the Ed25519 identity key.
+    pub fn of(secrets: &Secrets) -> Self {
+        let public = ed25519_public(&secrets.identity);
+        let did = did::key::from_ed25519(&public);
+        let signer = Signer::new(Zeroizing::new(secrets.identity), did::key::kid(&did));
+        Self { did: did.to_string(), signer: Arc::new(signer) }
+    }
+}
+
+/// One process per home.
+#[derive(Debug)]
+pub struct Lock(#[allow(dead_code, reason = "held, not read: dropping it lets the next process in")] File);
+
+impl Lock {
+    /// Takes the home for this process, or says who has it.
+    pub fn take(home: &Path) -> Result<Self, Error> {
+        let path = home.join("node.pid");
+        let mut file =
+            File::options().read(true).write(true).create(true).truncate(false).open(&path).with_context(|| {
+                format!("cannot write {}: choose another home with --home or TOFT_HOME", path.display())
+            })?;
+        match file.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => {
+                let mut pid = String::new();
+                let _ = file.read_to_string(&mut pid); // without the pid the sentence is still true
+                bail!(
+                    "another toft (pid {}) runs on {}: stop it first (Ctrl-C there, or kill {}), or use another --home",
+                    pid.trim(),
+                    home.display(),
+                    pid.trim()
+                );
+            }
+            Err(TryLockError::Error(e)) => return Err(e).with_context(|| format!("locking {}", path.display())),
+        }
+        file.set_len(0)
+            .and_then(|()| file.rewind())
+            .and_then(|()| writeln!(file, "{}", std::process::id()))
+            .with_context(|| format!("writing {}", path.display()))?;
+        Ok(Self(file))
+    }
+}
+
+impl Daemon {
+    /// Starts a node on `home`, which `init` has prepared.
+    pub async fn start(home: &Path, config: &Config) -> Result<Self, Error> {
+        let started = Instant::now();
+        let lock = Lock::take(home)?;
+        let tasks = Tasks::default();
+        let metrics = Metrics::default();
+        let secrets = vault::open(&home.join(&config.identity.keys))?;
+        let identity = Identity::of(&secrets);
+        let resolver = Resolver::new(&config.resolve)?;
+
+        let (dir, settings) = (home.join("store"), config.store.clone());
+        let store = tokio::task::spawn_blocking(move || Store::open(&dir, &settings)).await??;
+        let (dir, settings, opened) = (home.join("blocks"), config.blocks.clone(), store.clone());
+        let blocks = tokio::task::spawn_blocking(move || Blocks::open(&dir, &settings, opened)).await??;
+        let opened_in = started.elapsed();
+
+        let node = Node::new(&config.dwn, &identity.did, store.clone(), blocks.clone(), resolver.clone(), &metrics);
+
+        let counted = net::Metrics::default();
+        metrics.register(|registry| counted.register(registry));
+        let net = Net::start(&config.net, secrets.peer, Arc::new(Public(node.clone())), counted)?;
+        let addresses = net.listen_addrs().await?;
+        let incoming = incoming(&net, &tasks)?;
+        let own = sync::Own { did: identity.did.clone(), signer: identity.signer.clone() };
+        let dial = Dialler(net.clone());
+        let sync = Peers::start(&config.sync, node.clone(), (own, resolver), (dial, incoming), &tasks, &metrics)?;
+        tasks.spawn("announce", net::announce(net.clone(), store.clone(), tasks.stop()));
+        let anchor = Anchor::start(&config.anchor, store.clone(), blocks, secrets.anchor, &metrics, &tasks).await?;
+
+        let dwn = rpc::listen_tcp("dwn-http", &config.dwn.listen, "dwn.listen").await?;
+        let gateway = match config.gateway.listen.as_str() {
+            "" => None,
+            address => Some(rpc::listen_tcp("gateway-http", address, "gateway.listen").await?),
+        };
+        let socket = home.join(&config.rpc.socket);
+        let listening = rpc::listen_unix("control", &socket)?;
+        let facts = Facts {
+            did: identity.did,
+            opened_in,
+            store: store.stats(),
+            log_bytes: store.log_bytes(),
+            degraded: store.degraded(),
+            dwn: format!("http://{}", dwn.address()?),
+            gateway: gateway.as_ref().map(|g| g.address()).transpose()?.map(|a| format!("http://{a}/ipfs/")),
+            socket,
+            peer: net.peer_id(),
+            addresses,
+            anchoring: anchor.status().await?.sentence,
+        };
+        let control = Control {
+            node: node.clone(),
+            net: net.clone(),
+            sync,
+            anchor,
+            signer: identity.signer,
+            home: home.to_owned(),
+            dwn: facts.dwn.clone(),
+            gateway: facts.gateway.clone(),
+            started,
+        };
+        dwn.serve(rpc::dwn::router(node.clone(), metrics), &tasks);
+        if let Some(gateway) = gateway {
+            gateway.serve(rpc::gateway::router(node), &tasks);
+        }
+        listening.serve(rpc::control::router(control.clone()), &tasks);
+        Ok(Self { control, tasks, store, net, facts, _lock: lock })
+    }
+
+    pub fn facts(&self) -> &Facts {
+        &self.facts
+    }
+
+    /// Resolves when a task failed and the node must stop.
+    pub async fn failed(&self) {
+        self.tasks.stop().cancelled().await;
+    }
+
+    /// Servers first, store last. Returns why the node stopped, if it was not asked to.
+    pub async fn stop(self) -> Result<(), Error> {
+        let outcome = self.tasks.finish(STOP_DEADLINE).await;
+        self.net.shutdown().await;
+        // The last handle to go flushes the index and frees the directory.
+        let (control, store) = (self.control, self.store);
+        tokio::task::spawn_blocking(move || drop((control, store))).await?;
+        let _ = std::fs::remove_file(&self.facts.socket); // a dead socket is replaced at the next start anyway
+        outcome
+    }
+}
+
+/// What strangers may have of the blocks: those of published records.
+struct Public(Node);
+
+impl net::BlockSource for Public {
+    fn get(&self, cid: &crate::cid::Cid) -> Option<bytes::Bytes> {
+        self.0.public_block(cid).unwrap_or_else(|fault| {
+            tracing::error!("block {cid}: {fault:#}");
+            None
+        })
+    }
+
+    fn size(&self, cid: &crate::cid::Cid) -> Option<usize> {
+        self.get(cid).map(|bytes| bytes.len())
+    }
+}
+
+/// Streams that peers open for sync, handed on without libp2p's names.
+fn incoming(net: &Net, tasks: &Tasks) -> Result<mpsc::Receiver<sync::Link>, Error> {
+    let (send, receive) = mpsc::channel(LINKS_WAITING);
+    let mut streams = net.accept(sync::PROTOCOL)?;
+    let (local_peer, stop) = (net.peer_id(), tasks.stop());
+    tasks.spawn("sync-incoming", async move {
+        loop {
+            let next = tokio::select! {
+                next = streams.recv() => next,
+                () = stop.cancelled() => return Ok(()),
+            };
+            let Some(next) = next else { return Ok(()) };
+            let link =
+                sync::Link { stream: Box::new(next.stream), local_peer: local_peer.clone(), remote_peer: next.peer };
+            if send.send(link).await.is_err() {
+                return Ok(());
+            }
+        }
+    });
+    Ok(receive)
+}
+
+/// Lets sync open streams without knowing libp2p.
+struct Dialler(Net);
+
+impl sync::Dial for Dialler {
+    fn dial(&self, address: String) -> BoxFuture<'static, Result<sync::Link, Error>> {
+        let net = self.0.clone();
+        async move {
+            let remote_peer = net.dial(&address).await?;
+            let stream = net.open_stream(&remote_peer, sync::PROTOCOL).await?;
+            Ok(sync::Link { stream: Box::new(stream), local_peer: net.peer_id(), remote_peer })
+        }
+        .boxed()
+    }
+}

@@ -1,0 +1,212 @@
+//! DIDs and the methods whose documents are in the DID itself: did:key and did:jwk. No network; methods that
+//! need it are resolved elsewhere.
+
+pub mod jwk;
+pub mod key;
+
+use crate::crypto::PublicKey;
+use std::{fmt, str::FromStr};
+
+/// What one may ask of a DID.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Error {
+    #[error("`{0}` is not a DID")]
+    Syntax(String),
+    #[error("`{0}` is not a DID URL with a fragment")]
+    UrlSyntax(String),
+    #[error("DID method `{0}` is not supported: this version resolves did:key and did:jwk")]
+    Method(String),
+    #[error("{did}: {why}")]
+    Identifier { did: String, why: String },
+}
+
+/// A decentralized identifier, without path, query or fragment.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Did(String);
+
+impl Did {
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// `key` of `did:key:z6Mk…`.
+    pub fn method(&self) -> &str {
+        self.parts().0
+    }
+
+    /// `z6Mk…` of `did:key:z6Mk…`.
+    pub fn identifier(&self) -> &str {
+        self.parts().1
+    }
+
+    fn parts(&self) -> (&str, &str) {
+        split(&self.0).expect("a Did has been parsed")
+    }
+
+    /// The keys of a DID that carries its document in itself.
+    pub fn verification_methods(&self) -> Result<Vec<VerificationMethod>, Error> {
+        match self.method() {
+            "key" => key::verification_methods(self),
+            "jwk" => jwk::verification_methods(self),
+            other => Err(Error::Method(other.into())),
+        }
+    }
+
+    fn invalid(&self, why: impl fmt::Display) -> Error {
+        Error::Identifier { did: self.0.clone(), why: why.to_string() }
+    }
+}
+
+impl FromStr for Did {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self, Error> {
+        split(text).map(|_| Self(text.into())).ok_or_else(|| Error::Syntax(text.into()))
+    }
+}
+
+impl fmt::Display for Did {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// A DID with a fragment: names one key of it.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct DidUrl {
+    pub did: Did,
+    pub fragment: String,
+}
+
+impl FromStr for DidUrl {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self, Error> {
+        let (did, fragment) = text.split_once('#').ok_or_else(|| Error::UrlSyntax(text.into()))?;
+        if fragment.is_empty() || fragment.contains('#') {
+            return Err(Error::UrlSyntax(text.into()));
+        }
+        Ok(Self { did: did.parse()?, fragment: fragment.into() })
+    }
+}
+
+impl fmt::Display for DidUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}#{}", self.did, self.fragment)
+    }
+}
+
+/// A key that a DID may sign with. `id` is always the whole DID URL.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct VerificationMethod {
+    pub id: String,
+    pub key: PublicKey,
+}
+
+/// The key that a key id names, if its DID carries its document in itself. The id must match exactly.
+pub fn key_of(kid: &str) -> Result<PublicKey, Error> {
+    let url: DidUrl = kid.parse()?;
+    let method = url.did.verification_methods()?.into_iter().find(|method| method.id == kid);
+    method.map(|method| method.key).ok_or_else(|| url.did.invalid(format_args!("it has no key `{}`", url.fragment)))
+}
+
+/// Method and method-specific identifier, if `text` is a DID (DID Core §3.1).
+fn split(text: &str) -> Option<(&str, &str)> {
+    let (method, id) = text.strip_prefix("did:")?.split_once(':')?;
+    let method_ok = !method.is_empty() && method.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit());
+    let id_ok = !id.is_empty() && !id.ends_with(':') && id_is_well_formed(id.as_bytes());
+    (method_ok && id_ok).then_some((method, id))
+}
+
+fn id_is_well_formed(mut id: &[u8]) -> bool {
+    while let Some((&first, rest)) = id.split_first() {
+        id = match (first, rest) {
+            (b'%', [a, b, rest @ ..]) if a.is_ascii_hexdigit() && b.is_ascii_hexdigit() => rest,
+            (b'.' | b'-' | b'_' | b':', rest) => rest,
+            (b, rest) if b.is_ascii_alphanumeric() => rest,
+            _ => return false,
+        };
+    }
+    true
+}
+
+/// Is `text` a DID or DID URL as the DWN schemas allow it (`defs.json#/$defs/did`)?
+pub fn is_did_or_url(text: &str) -> bool {
+    let end = text.find(['/', '?', '#', ';']).unwrap_or(text.len());
+    split(&text[..end]).is_some()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn what_is_a_did() {
+        for good in ["did:key:z6Mk", "did:web:example.com%3A80:a", "did:a:b:c", "did:example:_-."] {
+            assert_eq!(good.parse::<Did>().map(|did| did.to_string()), Ok(good.into()));
+        }
+        for bad in
+            ["", "did:", "did:key", "did:key:", "did:Key:a", "did:key:a:", "did:key:a#b", "did:key:%1", "key:a:b"]
+        {
+            assert_eq!(bad.parse::<Did>(), Err(Error::Syntax(bad.into())));
+        }
+    }
+
+    #[test]
+    fn a_did_url_has_one_fragment() {
+        let url: DidUrl = "did:key:a#b".parse().expect("parses");
+        assert_eq!((url.did.as_str(), url.fragment.as_str()), ("did:key:a", "b"));
+        for bad in ["did:key:a", "did:key:a#", "did:key:a#b#c", "a#b"] {
+            assert!(bad.parse::<DidUrl>().is_err(), "{bad}");
+        }
+    }
+
+    /// Made by `tests/vectors/generate.mjs`.
+    #[test]
+    fn documents_hold_the_keys_that_js_finds_in_them() {
+        let vectors: serde_json::Value =
+            serde_json::from_str(include_str!("../../tests/vectors/dids.json")).expect("JSON");
+        for case in vectors["dids"].as_array().expect("a list") {
+            let did: Did = case["did"].as_str().expect("a DID").parse().expect("parses");
+            let ours = did.verification_methods();
+            if case["crv"] == "P-256" {
+                assert!(ours.expect_err("refused").to_string().contains("P-256 is not supported"));
+                continue;
+            }
+            let ours = ours
+                .expect("resolves")
+                .into_iter()
+                .map(|method| serde_json::json!({"id": method.id, "publicKeyJwk": method.key.to_jwk()}));
+            assert_eq!(ours.collect::<serde_json::Value>(), case["methods"]);
+        }
+    }
+
+    #[test]
+    fn a_key_of_ours_gets_the_did_it_resolves_from() {
+        let signer = crate::crypto::Signer::new(zeroize::Zeroizing::new([5; 32]), "");
+        let PublicKey::Ed25519(public) = signer.public() else { panic!("it is Ed25519") };
+        let did = key::from_ed25519(public.as_bytes());
+        let method = VerificationMethod { id: key::kid(&did), key: signer.public() };
+        assert_eq!(did.verification_methods(), Ok(vec![method]));
+    }
+
+    #[test]
+    fn other_methods_are_refused_by_name() {
+        let did: Did = "did:web:example.com".parse().expect("parses");
+        assert_eq!(did.verification_methods(), Err(Error::Method("web".into())));
+    }
+
+    proptest! {
+        #[test]
+        fn arbitrary_text_never_panics(text: String, id in "[a-zA-Z0-9_-]{0,80}") {
+            let _ = text.parse::<DidUrl>();
+            let _ = is_did_or_url(&text);
+            for method in ["key", "jwk"] {
+                if let Ok(did) = format!("did:{method}:{id}").parse::<Did>() {
+                    let _ = did.verification_methods();
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,148 @@
+//! Messages of our own: built and signed for the node's identity. Who calls brings the clock and the key.
+
+use super::{
+    Refusal,
+    message::{cid_of, did_of, record_id},
+    records_write::{context_id, entry_id},
+};
+use crate::{
+    cid::Cid,
+    crypto::{Signer, jws::Jws},
+};
+use serde_json::{Map, Value, json};
+
+/// What a RecordsWrite says.
+#[derive(Debug, Clone, Default)]
+pub struct Write<'a> {
+    /// Protocol URI and path of the record in it.
+    pub protocol: Option<(&'a str, &'a str)>,
+    /// contextId of the parent record.
+    pub parent_context: Option<&'a str>,
+    pub recipient: Option<&'a str>,
+    pub schema: Option<&'a str>,
+    pub data_format: &'a str,
+    pub published: bool,
+    pub tags: Option<Map<String, Value>>,
+}
+
+/// The initial write of a new record.
+pub fn records_write(write: &Write<'_>, data: (&Cid, u64), now: &str, signer: &Signer) -> Result<Value, Refusal> {
+    let mut descriptor = json!({
+        "interface": "Records",
+        "method": "Write",
+        "dataCid": data.0.to_string(),
+        "dataSize": data.1,
+        "dataFormat": write.data_format,
+        "dateCreated": now,
+        "messageTimestamp": now,
+    });
+    let parent_id = write.parent_context.and_then(|context| context.rsplit('/').next());
+    let texts = [
+        ("protocol", write.protocol.map(|(uri, _)| uri)),
+        ("protocolPath", write.protocol.map(|(_, path)| path)),
+        ("parentId", parent_id),
+        ("recipient", write.recipient),
+        ("schema", write.schema),
+        ("datePublished", write.published.then_some(now)),
+    ];
+    for (name, text) in texts {
+        if let Some(text) = text {
+            descriptor[name] = text.into();
+        }
+    }
+    if write.published {
+        descriptor["published"] = true.into();
+    }
+    if let Some(tags) = &write.tags {
+        descriptor["tags"] = Value::Object(tags.clone());
+    }
+    let mut message = json!({"descriptor": descriptor});
+    let id = entry_id(&message, did_of(signer.kid()))?;
+    if write.protocol.is_some() {
+        message["contextId"] = write.parent_context.map_or(id.clone(), |parent| format!("{parent}/{id}")).into();
+    }
+    message["recordId"] = id.into();
+    sign_records_write(message, signer)
+}
+
+/// An update of a record: `changes` replace or (with `null`) remove properties of the descriptor that
+/// `write`, a RecordsWrite of the record, has.
+pub fn records_update(write: &Value, changes: &Value, now: &str, signer: &Signer) -> Result<Value, Refusal> {
+    let mut message = json!({"descriptor": write["descriptor"], "recordId": write["recordId"]});
+    if let Some(context) = context_id(write) {
+        message["contextId"] = context.into();
+    }
+    for (name, value) in changes.as_object().into_iter().flatten() {
+        match (value, message["descriptor"].as_object_mut()) {
+            (Value::Null, Some(descriptor)) => drop(descriptor.remove(name)),
+            (value, _) => message["descriptor"][name] = value.clone(),
+        }
+    }
+    message["descriptor"]["messageTimestamp"] = now.into();
+    sign_records_write(message, signer)
+}
+
+/// Ends a record.
+pub fn records_delete(record_id: &str, prune: bool, now: &str, signer: &Signer) -> Result<Value, Refusal> {
+    let descriptor = json!({"interface": "Records", "method": "Delete", "recordId": record_id, "prune": prune});
+    sign(descriptor, now, Some(signer))
+}
+
+/// Reads the one record that the filter finds.
+pub fn records_read(filter: Value, now: &str, signer: Option<&Signer>) -> Result<Value, Refusal> {
+    sign(json!({"interface": "Records", "method": "Read", "filter": filter}), now, signer)
+}
+
+/// Asks for records; `more` holds `dateSort` and `pagination`.
+pub fn records_query(filter: Value, more: Value, now: &str, signer: Option<&Signer>) -> Result<Value, Refusal> {
+    let mut descriptor = json!({"interface": "Records", "method": "Query", "filter": filter});
+    for (name, value) in more.as_object().into_iter().flatten() {
+        descriptor[name] = value.clone();
+    }
+    sign(descriptor, now, signer)
+}
+
+/// Installs a protocol.
+pub fn protocols_configure(definition: Value, now: &str, signer: &Signer) -> Result<Value, Refusal> {
+    sign(json!({"interface": "Protocols", "method": "Configure", "definition": definition}), now, Some(signer))
+}
+
+/// Asks for the protocols installed, or for one.
+pub fn protocols_query(uri: Option<&str>, now: &str, signer: Option<&Signer>) -> Result<Value, Refusal> {
+    let mut descriptor = json!({"interface": "Protocols", "method": "Query"});
+    if let Some(uri) = uri {
+        descriptor["filter"] = json!({"protocol": uri});
+    }
+    sign(descriptor, now, signer)
+}
+
+/// Asks what came after the cursor.
+pub fn messages_query(filters: Value, cursor: Option<Value>, now: &str, signer: &Signer) -> Result<Value, Refusal> {
+    let mut descriptor = json!({"interface": "Messages", "method": "Query", "filters": filters});
+    if let Some(cursor) = cursor {
+        descriptor["cursor"] = cursor;
+    }
+    sign(descriptor, now, Some(signer))
+}
+
+/// Reads one message.
+pub fn messages_read(cid: &str, now: &str, signer: &Signer) -> Result<Value, Refusal> {
+    sign(json!({"interface": "Messages", "method": "Read", "messageCid": cid}), now, Some(signer))
+}
+
+fn sign(mut descriptor: Value, now: &str, signer: Option<&Signer>) -> Result<Value, Refusal> {
+    descriptor["messageTimestamp"] = now.into();
+    let Some(signer) = signer else { return Ok(json!({"descriptor": descriptor})) };
+    let payload = json!({"descriptorCid": cid_of(&descriptor)?});
+    let signature = Jws::sign(payload.to_string().as_bytes(), signer);
+    Ok(json!({"descriptor": descriptor, "authorization": {"signature": signature}}))
+}
+
+fn sign_records_write(mut message: Value, signer: &Signer) -> Result<Value, Refusal> {
+    let mut payload = json!({"descriptorCid": cid_of(&message["descriptor"])?, "recordId": record_id(&message)});
+    if let Some(context) = context_id(&message) {
+        payload["contextId"] = context.into();
+    }
+    message["authorization"] = json!({"signature": Jws::sign(payload.to_string().as_bytes(), signer)});
+    Ok(message)
+}

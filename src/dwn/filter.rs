@@ -1,0 +1,125 @@
+//! RecordsFilter, as clients write it, into conditions on indexed properties.
+
+use super::{Cond, Filter, IndexValue};
+use serde_json::{Map, Value};
+
+/// The conditions of a filter whose shape has been checked. `published_only`: what is asked for is sorted by
+/// date of publication.
+pub(super) fn conditions(filter: &Map<String, Value>, published_only: bool) -> Filter {
+    let mut conditions = Filter::new();
+    for (name, value) in filter {
+        match (name.as_str(), value) {
+            ("tags", Value::Object(tags)) => {
+                conditions.extend(tags.iter().filter_map(|(tag, value)| Some((format!("tag.{tag}"), cond(value)?))));
+            }
+            ("contextId", Value::String(prefix)) => {
+                conditions.insert(name.clone(), begins_with(prefix));
+            }
+            ("dateUpdated", value) => {
+                conditions.insert("messageTimestamp".into(), times(value));
+            }
+            ("dateCreated" | "datePublished", value) => {
+                conditions.insert(name.clone(), times(value));
+            }
+            // An empty list of parties asks for anybody, not for nobody.
+            ("author" | "recipient", Value::Array(dids)) if dids.is_empty() => {}
+            (_, value) => conditions.extend(cond(value).map(|cond| (name.clone(), cond))),
+        }
+    }
+    if published_only || filter.contains_key("datePublished") {
+        conditions.insert("published".into(), Cond::Equal(IndexValue::Bool(true)));
+    }
+    conditions
+}
+
+pub(super) fn text(value: &str) -> Cond {
+    Cond::Equal(IndexValue::String(value.into()))
+}
+
+/// U+FFFF is above every code unit that can follow the prefix; contexts are not compared by segment.
+fn begins_with(prefix: &str) -> Cond {
+    Cond::Range {
+        gt: None,
+        gte: Some(IndexValue::String(prefix.into())),
+        lt: Some(IndexValue::String(format!("{prefix}\u{ffff}"))),
+        lte: None,
+    }
+}
+
+fn times(value: &Value) -> Cond {
+    Cond::Range { gt: None, gte: bound(value, "from"), lt: bound(value, "to"), lte: None }
+}
+
+fn cond(value: &Value) -> Option<Cond> {
+    Some(match value {
+        Value::Array(values) => Cond::OneOf(values.iter().filter_map(index_value).collect()),
+        Value::Object(map) => match map.get("startsWith").and_then(Value::as_str) {
+            Some(prefix) => begins_with(prefix),
+            None => Cond::Range {
+                gt: bound(value, "gt"),
+                gte: bound(value, "gte"),
+                lt: bound(value, "lt"),
+                lte: bound(value, "lte"),
+            },
+        },
+        value => Cond::Equal(index_value(value)?),
+    })
+}
+
+fn bound(value: &Value, name: &str) -> Option<IndexValue> {
+    value.get(name).and_then(index_value)
+}
+
+/// Text, number or flag; anything else cannot be indexed.
+pub(super) fn index_value(value: &Value) -> Option<IndexValue> {
+    match value {
+        Value::String(text) => Some(IndexValue::String(text.clone())),
+        Value::Number(number) => number.as_f64().map(IndexValue::Number),
+        Value::Bool(flag) => Some(IndexValue::Bool(*flag)),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn of(filter: Value) -> Filter {
+        conditions(filter.as_object().expect("an object"), false)
+    }
+
+    fn range(gte: Option<&str>, lt: Option<&str>) -> Option<Cond> {
+        let bound = |text: Option<&str>| text.map(|text| IndexValue::String(text.into()));
+        Some(Cond::Range { gt: None, gte: bound(gte), lt: bound(lt), lte: None })
+    }
+
+    #[test]
+    fn times_are_half_open_and_updates_are_timestamps() {
+        let filter = of(json!({"dateUpdated": {"from": "a", "to": "b"}, "dateCreated": {"to": "c"}}));
+        assert_eq!(filter.get("messageTimestamp").cloned(), range(Some("a"), Some("b")));
+        assert_eq!(filter.get("dateCreated").cloned(), range(None, Some("c")));
+        assert!(!filter.contains_key("dateUpdated"));
+    }
+
+    #[test]
+    fn asking_for_a_date_of_publication_asks_for_published() {
+        let published = Some(Cond::Equal(IndexValue::Bool(true)));
+        assert_eq!(of(json!({"datePublished": {"from": "a"}})).get("published").cloned(), published);
+        assert_eq!(conditions(&Map::new(), true).get("published").cloned(), published);
+    }
+
+    #[test]
+    fn contexts_and_tags_are_asked_for_by_prefix() {
+        let filter = of(json!({"contextId": "a", "tags": {"t": {"startsWith": "b"}}}));
+        assert_eq!(filter.get("contextId").cloned(), range(Some("a"), Some("a\u{ffff}")));
+        assert_eq!(filter.get("tag.t").cloned(), range(Some("b"), Some("b\u{ffff}")));
+    }
+
+    #[test]
+    fn no_parties_are_all_parties() {
+        assert_eq!(of(json!({"author": [], "recipient": []})), Filter::new());
+        let one = Cond::OneOf(vec![IndexValue::String("did:a:b".into())]);
+        assert_eq!(of(json!({"author": ["did:a:b"]})).get("author"), Some(&one));
+    }
+}

@@ -1,0 +1,47 @@
+//! MessagesRead: one message by its CID, with its data if that is still here.
+
+use super::{
+    INLINE_MAX, Refusal, Reply, Stop, Stored, View,
+    message::{self, Message},
+};
+use crate::cid::{self, Cid};
+use serde_json::{Map, Value, json};
+
+pub(super) fn check_unsigned(descriptor: &Map<String, Value>) -> Result<(), Refusal> {
+    parse(descriptor).map(drop)
+}
+
+pub(super) fn answer(message: &Message, view: &dyn View) -> Result<Reply, Stop> {
+    let cid = parse(message.descriptor())?;
+    let stored = view.message(&cid)?.ok_or_else(Refusal::not_found)?;
+    if message.author() != Some(message.tenant()) {
+        let text = "protocol message failed authorization";
+        return Err(Refusal::denied("MessagesReadAuthorizationFailed", text).into());
+    }
+    let entry = json!({"message": *stored.message, "messageCid": message.text("messageCid")});
+    let reply = Reply::ok().with("entry", entry);
+    Ok(Reply { data: data(stored, view)?, ..reply })
+}
+
+/// The data a kept write refers to. What is too large to be kept beside a message is kept once for its record,
+/// so an initial write finds it for as long as the newest state refers to the same.
+fn data(stored: Stored, view: &dyn View) -> Result<Option<(Stored, Cid, u64)>, Stop> {
+    let Some((cid, size)) = message::declared_data(&stored.message) else { return Ok(None) };
+    if view.has_data(&stored)? {
+        return Ok(Some((stored, cid, size)));
+    }
+    let record = message::record_id(&stored.message).map(|id| view.record(id)).transpose()?.flatten();
+    let newest = record
+        .map(|record| record.newest)
+        .filter(|newest| size > INLINE_MAX && message::declared_data(&newest.message) == Some((cid, size)));
+    match newest {
+        Some(newest) if view.has_data(&newest)? => Ok(Some((newest, cid, size))),
+        _ => Ok(None),
+    }
+}
+
+fn parse(descriptor: &Map<String, Value>) -> Result<Cid, Refusal> {
+    let text = message::shown(descriptor.get("messageCid"));
+    let cid = text.parse::<Cid>().ok().filter(|cid| cid.codec() == cid::DAG_CBOR && cid::sha256_of(cid).is_some());
+    cid.ok_or_else(|| Refusal::bad("MessagesReadInvalidCid", format_args!("{text} is not a valid CID")))
+}

@@ -1,0 +1,237 @@
+//! Protocol rules: does a record fit into its protocol's structure, and may its author do what they ask?
+//!
+//! The structure binds everybody, the tenant too; the rules bind everybody else.
+
+use super::{
+    Refusal, Stop, Stored, View,
+    definition::{Action, Definition, Rule, RuleSet, Who},
+    message::{self, Message, descriptor_text, shown_text},
+    records_delete, records_write,
+    view::Record,
+};
+
+/// Does this record fit into the structure of its protocol? Refused with 400.
+pub(super) fn check_record(message: &Message, view: &dyn View) -> Result<(), Stop> {
+    let definition = definition(message.text("protocol"), view, Refusal::bad)?;
+    let path = message.text("protocolPath").unwrap_or_default();
+    check_type(message, path, &definition)?;
+    check_place(message, path, view)?;
+    let rules = rule_set(&definition, path, Refusal::bad)?;
+    Ok(check_size(message, rules)?)
+}
+
+/// May somebody who is not the tenant write this record?
+pub(super) fn authorize_write(message: &Message, view: &dyn View) -> Result<(), Stop> {
+    let record = view.record(message::record_id(message.json()).unwrap_or_default())?;
+    let author = message.author();
+    let (chain_end, actions): (Option<&str>, &[Action]) = match &record {
+        // Rules for a record that is not here yet speak of its ancestors.
+        None if message.is_initial_write() => (message.text("parentId"), &[Action::Create]),
+        None => (message.text("parentId"), &[]),
+        Some(_) if message.is_initial_write() => (message::record_id(message.json()), &[Action::Create]),
+        Some(record) if author == Some(record.initial.author.as_str()) => {
+            (message::record_id(message.json()), &[Action::CoUpdate, Action::Update])
+        }
+        Some(_) => (message::record_id(message.json()), &[Action::CoUpdate]),
+    };
+    let chain = record_chain(chain_end, view)?;
+    let definition = definition(message.text("protocol"), view, Refusal::denied)?;
+    let rules = rule_set(&definition, message.text("protocolPath").unwrap_or_default(), Refusal::denied)?;
+    let request = Request { message, actions, chain: &chain, recipient: message.text("recipient") };
+    Ok(request.authorize(rules)?)
+}
+
+/// May somebody who is no party of an unpublished record read it?
+pub(super) fn authorize_read(message: &Message, write: &Stored, view: &dyn View) -> Result<(), Stop> {
+    authorize_on(message, write, &[Action::Read], view)
+}
+
+/// May somebody who is not the tenant delete this record?
+pub(super) fn authorize_delete(message: &Message, record: &Record, view: &dyn View) -> Result<(), Stop> {
+    let is_author = message.author() == Some(record.initial.author.as_str());
+    let actions: &[Action] = match (records_delete::is_prune(message.json()), is_author) {
+        (true, true) => &[Action::CoPrune, Action::Prune],
+        (true, false) => &[Action::CoPrune],
+        (false, true) => &[Action::CoDelete, Action::Delete],
+        (false, false) => &[Action::CoDelete],
+    };
+    authorize_on(message, &record.initial, actions, view)
+}
+
+/// Asks the rules at the place of a record that is here.
+fn authorize_on(message: &Message, write: &Stored, actions: &[Action], view: &dyn View) -> Result<(), Stop> {
+    let chain = record_chain(message::record_id(&write.message), view)?;
+    let definition = definition(descriptor_text(&write.message, "protocol"), view, Refusal::denied)?;
+    let path = descriptor_text(&write.message, "protocolPath").unwrap_or_default();
+    let rules = rule_set(&definition, path, Refusal::denied)?;
+    let recipient = chain.last().and_then(|record| descriptor_text(&record.message, "recipient"));
+    Ok(Request { message, actions, chain: &chain, recipient }.authorize(rules)?)
+}
+
+/// Somebody asks to do something to a record; any of `actions` would allow it.
+struct Request<'a> {
+    message: &'a Message,
+    actions: &'a [Action],
+    /// Initial writes from the root record down.
+    chain: &'a [Stored],
+    /// To whom the record is addressed that the request is about.
+    recipient: Option<&'a str>,
+}
+
+impl Request<'_> {
+    fn authorize(&self, rules: &RuleSet) -> Result<(), Refusal> {
+        let (kind, author) = (self.message.kind().name(), shown_text(self.message.author()));
+        let Some(rules) = &rules.actions else {
+            return Err(Refusal::denied(
+                "ProtocolAuthorizationActionRulesNotFound",
+                format_args!("no action rule defined for {kind}, {author} is unauthorized"),
+            ));
+        };
+        if rules.iter().any(|rule| self.is_allowed_by(rule)) {
+            return Ok(());
+        }
+        Err(Refusal::denied(
+            "ProtocolAuthorizationActionNotAllowed",
+            format_args!("Inbound message action {kind} by author {author} not allowed."),
+        ))
+    }
+
+    fn is_allowed_by(&self, rule: &Rule) -> bool {
+        if !rule.can.iter().any(|action| self.actions.contains(action)) {
+            return false;
+        }
+        match (rule.who, self.message.author()) {
+            (Some(Who::Anyone), _) => true,
+            (Some(Who::Recipient), Some(author)) if rule.of.is_none() => self.recipient == Some(author),
+            (Some(who), Some(author)) => self.is_ancestors(who, rule.of.as_deref(), author),
+            // Rules for roles.
+            (None, _) | (_, None) => false,
+        }
+    }
+
+    /// Is `did` the author or recipient of the ancestor at the path `of`?
+    fn is_ancestors(&self, who: Who, of: Option<&str>, did: &str) -> bool {
+        let at_path = |record: &&Stored| descriptor_text(&record.message, "protocolPath") == of;
+        self.chain.iter().find(at_path).is_some_and(|ancestor| match who {
+            Who::Recipient => descriptor_text(&ancestor.message, "recipient") == Some(did),
+            _ => ancestor.author == did,
+        })
+    }
+}
+
+/// Structure that is missing is the message's fault (400) or a reason not to trust it (401).
+type Refuse = fn(&str, String) -> Refusal;
+
+fn definition(uri: Option<&str>, view: &dyn View, refuse: Refuse) -> Result<Definition, Stop> {
+    let uri = uri.unwrap_or_default();
+    let configure = view.protocol(uri)?.ok_or_else(|| {
+        let message = format!("unable to find protocol definition for {uri}");
+        refuse("ProtocolAuthorizationProtocolNotFound", message)
+    })?;
+    let definition = message::descriptor_of(&configure.message).get("definition");
+    definition
+        .and_then(Definition::parse)
+        .ok_or_else(|| anyhow::anyhow!("the stored definition of protocol {uri} ({}) is not one", configure.cid).into())
+}
+
+fn rule_set<'a>(definition: &'a Definition, path: &str, refuse: Refuse) -> Result<&'a RuleSet, Refusal> {
+    definition.rules_at(path).ok_or_else(|| {
+        let message = format!("No rule set defined for protocolPath {path}");
+        refuse("ProtocolAuthorizationMissingRuleSet", message)
+    })
+}
+
+fn check_type(message: &Message, path: &str, definition: &Definition) -> Result<(), Refusal> {
+    let name = type_name(path);
+    let kind = definition.types.get(name).ok_or_else(|| {
+        let message = format_args!("record with type {name} not allowed in protocol");
+        Refusal::bad("ProtocolAuthorizationInvalidType", message)
+    })?;
+    let schema = message.text("schema");
+    if let Some(wanted) = kind.schema.as_deref().filter(|wanted| Some(*wanted) != schema) {
+        let given = shown_text(schema);
+        return Err(Refusal::bad(
+            "ProtocolAuthorizationInvalidSchema",
+            // The gap is the reference implementation's.
+            format_args!("type '{name}' must have schema '{wanted}',         instead has '{given}'"),
+        ));
+    }
+    let format = message.text("dataFormat").unwrap_or_default();
+    if let Some(formats) = kind.data_formats.as_ref().filter(|formats| !formats.iter().any(|f| f == format)) {
+        let wanted = formats.join(",");
+        return Err(Refusal::bad(
+            "ProtocolAuthorizationIncorrectDataFormat",
+            format_args!("type '{name}' must have data format in ({wanted}),         instead has '{format}'"),
+        ));
+    }
+    Ok(())
+}
+
+/// Path and context of a record must be those of its parent, one step further.
+fn check_place(message: &Message, path: &str, view: &dyn View) -> Result<(), Stop> {
+    let name = type_name(path);
+    let Some(parent_id) = message.text("parentId") else {
+        if path == name {
+            return Ok(());
+        }
+        let text = format_args!("Declared protocol path '{path}' is not valid for records with no parent'.");
+        return Err(Refusal::bad("ProtocolAuthorizationParentlessIncorrectProtocolPath", text).into());
+    };
+    let parent = view.record(parent_id)?.map(|record| record.newest).filter(|parent| {
+        parent.latest
+            && message::is_method(&parent.message, "Write")
+            && descriptor_text(&parent.message, "protocol") == message.text("protocol")
+    });
+    let is_below = |parent: &Stored| {
+        descriptor_text(&parent.message, "protocolPath").is_some_and(|above| format!("{above}/{name}") == path)
+    };
+    let parent = parent.filter(is_below).ok_or_else(|| {
+        let text = format_args!("Could not find matching parent record to verify declared protocol path '{path}'.");
+        Refusal::bad("ProtocolAuthorizationIncorrectProtocolPath", text)
+    })?;
+    let above = shown_text(records_write::context_id(&parent.message));
+    let expected = format!("{above}/{}", shown_text(message::record_id(message.json())));
+    let declared = shown_text(records_write::context_id(message.json()));
+    if declared == expected {
+        return Ok(());
+    }
+    let text = format_args!("Declared contextId '{declared}' is not the same as expected: '{expected}'.");
+    Err(Refusal::bad("ProtocolAuthorizationIncorrectContextId", text).into())
+}
+
+fn check_size(message: &Message, rules: &RuleSet) -> Result<(), Refusal> {
+    let Some(limits) = &rules.size else { return Ok(()) };
+    let size = message::descriptor_of(message.json()).get("dataSize");
+    let (number, shown) = (size.and_then(serde_json::Value::as_f64).unwrap_or_default(), message::shown(size));
+    if let Some(min) = limits.min.as_ref().filter(|min| min.as_f64().is_some_and(|min| number < min)) {
+        let text = format_args!("data size {shown} is less than allowed {min}");
+        return Err(Refusal::bad("ProtocolAuthorizationMinSizeInvalid", text));
+    }
+    if let Some(max) = limits.max.as_ref().filter(|max| max.as_f64().is_some_and(|max| number > max)) {
+        let text = format_args!("data size {shown} is more than allowed {max}");
+        return Err(Refusal::bad("ProtocolAuthorizationMaxSizeInvalid", text));
+    }
+    Ok(())
+}
+
+/// Initial writes from the root record down to `record_id`.
+fn record_chain(record_id: Option<&str>, view: &dyn View) -> Result<Vec<Stored>, Stop> {
+    let mut chain = Vec::new();
+    let mut next = record_id.map(str::to_owned);
+    while let Some(id) = next {
+        let initial = view.record(&id)?.map(|record| record.initial).ok_or_else(|| {
+            let text = format_args!(
+                "Unexpected error that should never trigger: no parent found with ID {id} when constructing record chain."
+            );
+            Refusal::denied("ProtocolAuthorizationParentNotFoundConstructingRecordChain", text)
+        })?;
+        next = descriptor_text(&initial.message, "parentId").map(str::to_owned);
+        chain.push(initial);
+    }
+    chain.reverse();
+    Ok(chain)
+}
+
+fn type_name(path: &str) -> &str {
+    path.rsplit_once('/').map_or(path, |(_, name)| name)
+}

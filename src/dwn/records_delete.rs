@@ -1,0 +1,67 @@
+//! RecordsDelete: ends a record. The tombstone and the initial write stay; with `prune` all descendants go
+//! without a trace.
+
+use super::{
+    Change, Refusal, Stop, Subject, View,
+    message::{self, Message, descriptor_of, descriptor_text},
+    protocol, records_write,
+    view::Record,
+};
+use serde_json::Value;
+
+pub(super) fn check(message: &Message) -> Result<(), Refusal> {
+    message.check_timestamp()
+}
+
+pub(super) fn decide(message: &Message, view: &dyn View) -> Result<Change, Stop> {
+    let record_id = message.text("recordId").unwrap_or_default();
+    let record = view.record(record_id)?.filter(|record| can_delete(message, record));
+    let record = record.ok_or_else(Refusal::not_found)?;
+    if !message::is_newer((message.json(), message.cid()), (&record.newest.message, &record.newest.cid)) {
+        return Err(Refusal::conflict().into());
+    }
+    authorize(message, &record, view)?;
+    let mut change = Change::of(message, Subject::Record(record_id.into()))?;
+    records_write::supersede(&mut change, &record);
+    if is_prune(message.json()) {
+        remove_descendants(&mut change, record_id, view)?;
+    }
+    Ok(change)
+}
+
+/// A deleted record can only be deleted again by a prune that no prune came before.
+fn can_delete(message: &Message, record: &Record) -> bool {
+    let newest = &record.newest.message;
+    !message::is_method(newest, "Delete") || (is_prune(message.json()) && !is_prune(newest))
+}
+
+pub(super) fn is_prune(json: &Value) -> bool {
+    descriptor_of(json).get("prune") == Some(&Value::Bool(true))
+}
+
+fn authorize(message: &Message, record: &Record, view: &dyn View) -> Result<(), Stop> {
+    if message.author() == Some(message.tenant()) {
+        return Ok(());
+    }
+    if descriptor_text(&record.initial.message, "protocol").is_some() {
+        return protocol::authorize_delete(message, record, view);
+    }
+    let text = "RecordsDelete message failed authorization";
+    Err(Refusal::denied("RecordsDeleteAuthorizationFailed", text).into())
+}
+
+/// Depth is bounded by that of protocol definitions; the list of parents still to visit is explicit all the
+/// same, so that no tree of records can exhaust the stack.
+fn remove_descendants(change: &mut Change, record_id: &str, view: &dyn View) -> Result<(), Stop> {
+    let mut parents = vec![record_id.to_owned()];
+    while let Some(parent) = parents.pop() {
+        for child in view.children(&parent)? {
+            parents.extend(message::record_id(&child.initial.message).map(str::to_owned));
+            change.removes.push(child.initial.cid);
+            if child.newest.cid != child.initial.cid {
+                change.removes.push(child.newest.cid);
+            }
+        }
+    }
+    Ok(())
+}

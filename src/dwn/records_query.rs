@@ -1,0 +1,132 @@
+//! RecordsQuery: the latest states of records that match a filter and that the asker may see.
+
+use super::{
+    Cond, Cursor, Direction, Filter, INLINE_MAX, IndexValue, Refusal, Reply, Select, SortBy, Stop, Stored, View,
+    filter,
+    message::{self, Message},
+    text,
+};
+use crate::crypto;
+use serde_json::{Map, Value};
+
+/// What can be said before the signature is looked at.
+pub(super) fn check_unsigned(descriptor: &Map<String, Value>) -> Result<(), Refusal> {
+    let sort = descriptor.get("dateSort").and_then(Value::as_str).unwrap_or_default();
+    let unpublished = descriptor.get("filter").and_then(|filter| filter.get("published")) == Some(&Value::Bool(false));
+    if unpublished && sort.starts_with("published") {
+        let message = format_args!("queries must not filter for `published:false` and sort by {sort}");
+        return Err(Refusal::bad("RecordsQueryParseFilterPublishedSortInvalid", message));
+    }
+    Ok(())
+}
+
+pub(super) fn check(message: &Message) -> Result<(), Refusal> {
+    let invokes_role = message.signature().is_some_and(|signature| signature.text("protocolRole").is_some());
+    if invokes_role && message.filter().is_none_or(|filter| !filter.contains_key("protocolPath")) {
+        let message = "Role-authorized queries must include `protocolPath` in the filter";
+        return Err(Refusal::bad("RecordsQueryFilterMissingRequiredProperties", message));
+    }
+    message.filter().map_or(Ok(()), text::check_uris)?;
+    message.check_timestamp()
+}
+
+pub(super) fn answer(message: &Message, view: &dyn View) -> Result<Reply, Stop> {
+    let (sort, direction) = sort(message.text("dateSort"));
+    let pagination = message.descriptor().get("pagination");
+    let select = Select {
+        any_of: visible(message, sort)?,
+        sort,
+        direction,
+        limit: pagination.and_then(|p| p.get("limit")).and_then(Value::as_f64).map(|limit| limit as usize),
+        after: pagination.and_then(|p| p.get("cursor")).map(cursor),
+    };
+    let page = view.select(&select)?;
+    let entries = page.entries.iter().map(|stored| entry(stored, view)).collect::<Result<Vec<_>, Stop>>()?;
+    let mut reply = Reply::ok().with("entries", entries);
+    if let Some(cursor) = page.cursor {
+        reply = reply.with("cursor", cursor.to_json());
+    }
+    Ok(reply)
+}
+
+/// The filters whose union is what the asker may see: the owner everything; others what is published, what
+/// they wrote and what was written to them.
+fn visible(message: &Message, sort: SortBy) -> Result<Vec<Filter>, Refusal> {
+    let empty = Map::new();
+    let asked = message.filter().unwrap_or(&empty);
+    let by_publication = sort == SortBy::DatePublished;
+    let mut base = filter::conditions(asked, by_publication);
+    base.insert("interface".into(), filter::text("Records"));
+    base.insert("method".into(), filter::text("Write"));
+    let with = |more: &[(&str, Cond)]| {
+        let mut filter = base.clone();
+        filter.extend(more.iter().map(|(name, cond)| ((*name).to_owned(), cond.clone())));
+        filter
+    };
+    let published = |yes| ("published", Cond::Equal(IndexValue::Bool(yes)));
+    let asks_published = asked.contains_key("datePublished") || asked.get("published") != Some(&Value::Bool(false));
+    let asks_unpublished = match asked.get("published") {
+        None => !asked.contains_key("datePublished"),
+        Some(flag) => *flag == Value::Bool(false),
+    };
+    let Some(author) = message.author() else {
+        // Who does not say who they are sees what everybody sees.
+        return if asks_published { Ok(vec![with(&[published(true)])]) } else { Err(missing_signature()) };
+    };
+    if author == message.tenant() {
+        return Ok(vec![base]);
+    }
+    let mut filters = Vec::new();
+    if asks_published {
+        filters.push(with(&[published(true)]));
+    }
+    // Unpublished records have no date of publication to sort by.
+    if asks_unpublished && !by_publication {
+        for party in ["author", "recipient"] {
+            if may_be(asked.get(party), author) {
+                filters.push(with(&[published(false), (party, filter::text(author))]));
+            }
+        }
+    }
+    Ok(filters)
+}
+
+fn missing_signature() -> Refusal {
+    Refusal::denied("AuthenticateJwsMissing", "Missing JWS.")
+}
+
+/// Does a filter of one DID, of several or of none let this DID through?
+fn may_be(asked: Option<&Value>, did: &str) -> bool {
+    match asked {
+        None => true,
+        Some(Value::Array(dids)) => dids.is_empty() || dids.iter().any(|asked| asked.as_str() == Some(did)),
+        Some(asked) => asked.as_str() == Some(did),
+    }
+}
+
+fn sort(date_sort: Option<&str>) -> (SortBy, Direction) {
+    match date_sort {
+        Some("createdDescending") => (SortBy::DateCreated, Direction::Descending),
+        Some("publishedAscending") => (SortBy::DatePublished, Direction::Ascending),
+        Some("publishedDescending") => (SortBy::DatePublished, Direction::Descending),
+        _ => (SortBy::DateCreated, Direction::Ascending),
+    }
+}
+
+fn cursor(json: &Value) -> Cursor {
+    Cursor { message_cid: message::shown(json.get("messageCid")), value: message::shown(json.get("value")) }
+}
+
+/// One line of the answer: the write, small data with it, and the initial write if this is an update.
+fn entry(stored: &Stored, view: &dyn View) -> Result<Value, Stop> {
+    let mut entry = (*stored.message).clone();
+    let small = message::data_size(&stored.message).is_some_and(|size| size <= INLINE_MAX);
+    if let Some(data) = if small { view.inline_data(stored)? } else { None } {
+        entry["encodedData"] = crypto::encode(&data).into();
+    }
+    let record = message::record_id(&stored.message).map(|id| view.record(id)).transpose()?.flatten();
+    if let Some(record) = record.filter(|record| record.initial.cid != stored.cid) {
+        entry["initialWrite"] = (*record.initial.message).clone();
+    }
+    Ok(entry)
+}

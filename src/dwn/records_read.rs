@@ -1,0 +1,62 @@
+//! RecordsRead: one record with its data.
+
+use super::{
+    Refusal, Reply, Select, Stop, Stored, View, filter,
+    message::{self, Message, descriptor_of, descriptor_text},
+    protocol,
+};
+use serde_json::{Map, Value, json};
+
+pub(super) fn check(message: &Message) -> Result<(), Refusal> {
+    message.check_timestamp()
+}
+
+pub(super) fn answer(message: &Message, view: &dyn View) -> Result<Reply, Stop> {
+    let found = find(message, view)?;
+    let record = message::record_id(&found.message).map(|id| view.record(id)).transpose()?.flatten();
+    let initial = record.map(|record| record.initial);
+    if message::is_method(&found.message, "Delete") {
+        let initial = initial.ok_or_else(|| {
+            let message = "Initial write for deleted record not found";
+            Refusal::bad("RecordsReadInitialWriteNotFound", message)
+        })?;
+        authorize(message, &initial, view)?;
+        let entry = json!({"recordsDelete": *found.message, "initialWrite": *initial.message});
+        return Ok(Reply::not_found().with("entry", entry));
+    }
+    authorize(message, &found, view)?;
+    let data = if view.has_data(&found)? { message::declared_data(&found.message) } else { None };
+    let (cid, size) = data.ok_or_else(Refusal::not_found)?;
+    let mut entry = Map::from_iter([("recordsWrite".to_owned(), (*found.message).clone())]);
+    if let Some(initial) = initial.filter(|initial| initial.cid != found.cid) {
+        entry.insert("initialWrite".into(), (*initial.message).clone());
+    }
+    Ok(Reply { data: Some((found, cid, size)), ..Reply::ok().with("entry", Value::Object(entry)) })
+}
+
+/// The one latest state (a write or a delete) that the filter finds.
+fn find(message: &Message, view: &dyn View) -> Result<Stored, Stop> {
+    let filter = message.filter().map(|filter| filter::conditions(filter, false)).unwrap_or_default();
+    // Two suffice to know that there is more than one.
+    let select = Select { any_of: vec![filter], limit: Some(2), ..Select::default() };
+    let mut entries = view.select(&select)?.entries;
+    if entries.len() > 1 {
+        let text = "Multiple records exist for the RecordsRead filter";
+        return Err(Refusal::bad("RecordsReadReturnedMultiple", text).into());
+    }
+    Ok(entries.pop().ok_or_else(Refusal::not_found)?)
+}
+
+fn authorize(message: &Message, write: &Stored, view: &dyn View) -> Result<(), Stop> {
+    let author = message.author();
+    let published = descriptor_of(&write.message).get("published") == Some(&Value::Bool(true));
+    let recipient = descriptor_text(&write.message, "recipient");
+    let is_party = author.is_some() && (author == recipient || author == Some(&write.author));
+    if published || is_party || author == Some(message.tenant()) {
+        return Ok(());
+    }
+    if descriptor_text(&write.message, "protocol").is_some() {
+        return protocol::authorize_read(message, write, view);
+    }
+    Err(Refusal::denied("RecordsReadAuthorizationFailed", "message failed authorization").into())
+}

@@ -1,0 +1,270 @@
+//! RecordsWrite: creates a record (the initial write) or gives it a new state (an update).
+
+use super::{
+    Change, Given, INLINE_MAX, Refusal, Stop, Subject, View,
+    message::{self, Message, cid_of, descriptor_of, parse_jws, shown, shown_text},
+    protocol, text,
+    view::Record,
+};
+use crate::crypto::jws::Jws;
+use serde_json::{Map, Value};
+
+/// Properties of the descriptor that an update may change.
+const MUTABLE: &[&str] =
+    &["dataCid", "dataSize", "dataFormat", "datePublished", "published", "messageTimestamp", "tags"];
+
+/// The protocol of permission grants, which is built into every node.
+const PERMISSIONS: &str = "https://tbd.website/dwn/permissions";
+
+/// Are the parts of the message true to one another and to what was signed?
+pub(super) fn check(message: &Message) -> Result<(), Refusal> {
+    check_attestation(message.json())?;
+    let record_id = message::record_id(message.json()).unwrap_or_default();
+    let context_id = context_id(message.json());
+    if message.is_initial_write() {
+        check_initial(message, record_id, context_id)?;
+    }
+    let signature = message.signature().ok_or_else(|| Refusal::bad("AuthenticateJwsMissing", "Missing JWS."))?;
+    if signature.text("recordId") != Some(record_id) {
+        let signed = shown_text(signature.text("recordId"));
+        return Err(Refusal::bad(
+            "RecordsWriteValidateIntegrityRecordIdUnauthorized",
+            format_args!("recordId in message {record_id} does not match recordId in authorization: {signed}"),
+        ));
+    }
+    if signature.text("contextId") != context_id {
+        let (given, signed) = (shown_text(context_id), shown_text(signature.text("contextId")));
+        return Err(Refusal::bad(
+            "RecordsWriteValidateIntegrityContextIdNotInSignerSignaturePayload",
+            format_args!("contextId in message {given} does not match contextId in authorization: {signed}"),
+        ));
+    }
+    // Both ways: a part that was added after signing is as wrong as one that was changed or removed.
+    check_signed_part(message, "attestation", "attestationCid", "RecordsWriteValidateIntegrityAttestationMismatch")?;
+    check_signed_part(message, "encryption", "encryptionCid", "RecordsWriteValidateIntegrityEncryptionCidMismatch")?;
+    text::check_uris(message.descriptor())?;
+    message.check_timestamp()?;
+    for name in ["dateCreated", "datePublished"] {
+        message.text(name).map_or(Ok(()), text::check_time)?;
+    }
+    if message.text("protocol") == Some(PERMISSIONS) {
+        return Err(Refusal::unsupported("The permissions protocol"));
+    }
+    Ok(())
+}
+
+/// What the write changes, if it is allowed.
+pub(super) fn decide(message: &Message, given: &Given, view: &dyn View) -> Result<Change, Stop> {
+    if message.text("protocol").is_some() {
+        protocol::check_record(message, view)?;
+    }
+    authorize(message, view)?;
+    let record_id = message::record_id(message.json()).unwrap_or_default();
+    let record = view.record(record_id)?;
+    let mut change = Change::of(message, Subject::Record(record_id.into()))?;
+    if message.is_initial_write() {
+        // An initial write with other signature bytes says nothing new, so it never replaces the first one.
+        if record.is_some() {
+            return Err(Refusal::conflict().into());
+        }
+        change.initial = true;
+    } else {
+        let record =
+            record.ok_or_else(|| Refusal::bad("RecordsWriteGetInitialWriteNotFound", "Initial write is not found."))?;
+        check_update(message, &record)?;
+        supersede(&mut change, &record);
+        if *given == Given::None {
+            check_data_is_here(message, &record, view)?;
+            change.keeps_data = true;
+        }
+    }
+    match given {
+        Given::None => {}
+        Given::Promised => check_data_can_be(message)?,
+        Given::Staged { cid, size } => check_data(message.json(), &cid.to_string(), *size)?,
+    }
+    change.latest = !change.initial || *given != Given::None;
+    change.data = if change.latest { message.data() } else { None };
+    change.status = if change.latest { 202 } else { 204 };
+    Ok(change)
+}
+
+/// The record's messages before this change: the initial write stays, later ones go.
+pub(super) fn supersede(change: &mut Change, record: &Record) {
+    if record.newest.cid == record.initial.cid {
+        change.demotes.push(record.initial.cid);
+    } else {
+        change.removes.push(record.newest.cid);
+    }
+}
+
+/// The deterministic id of a write: what its recordId must be if it is the first of its record.
+pub(super) fn entry_id(message: &Value, author: &str) -> Result<String, Refusal> {
+    let mut input = descriptor_of(message).clone();
+    input.insert("author".into(), author.into());
+    cid_of(&Value::Object(input))
+}
+
+/// DIDs that attest the record; only the first is indexed.
+pub(super) fn attesters(message: &Value) -> Vec<String> {
+    let jws = message.get("attestation").and_then(|attestation| Jws::parse(attestation).ok());
+    jws.iter().flat_map(Jws::kids).map(|kid| message::did_of(kid).to_owned()).collect()
+}
+
+pub(super) fn context_id(message: &Value) -> Option<&str> {
+    message.get("contextId").and_then(Value::as_str)
+}
+
+/// A record's id is the entry id of its first write.
+pub(super) fn is_initial(message: &Value, author: Option<&str>) -> Result<bool, Refusal> {
+    let author = author.ok_or_else(|| Refusal::bad("AuthenticateJwsMissing", "Missing JWS."))?;
+    Ok(message::record_id(message) == Some(&entry_id(message, author)?))
+}
+
+fn check_initial(message: &Message, record_id: &str, context_id: Option<&str>) -> Result<(), Refusal> {
+    let (created, written) = (shown_text(message.text("dateCreated")), message.timestamp());
+    if created != written {
+        return Err(Refusal::bad(
+            "RecordsWriteValidateIntegrityDateCreatedMismatch",
+            format_args!("messageTimestamp {written} must match dateCreated {created} for the initial write"),
+        ));
+    }
+    let is_root = message.text("protocol").is_some() && message.text("parentId").is_none();
+    if is_root && context_id != Some(record_id) {
+        let given = shown_text(context_id);
+        return Err(Refusal::bad(
+            "RecordsWriteValidateIntegrityContextIdMismatch",
+            format_args!("contextId in message: {given} does not match deterministic contextId: {record_id}"),
+        ));
+    }
+    Ok(())
+}
+
+fn check_signed_part(message: &Message, part: &str, cid: &str, code: &str) -> Result<(), Refusal> {
+    let expected = message.json().get(part).map(cid_of).transpose()?;
+    let signed = message.signature().and_then(|signature| signature.text(cid));
+    if expected.as_deref() == signed {
+        return Ok(());
+    }
+    let (expected, signed) = (shown_text(expected.as_deref()), shown_text(signed));
+    Err(Refusal::bad(
+        code,
+        format_args!("CID {expected} of {part} property in message does not match {cid} in authorization: {signed}"),
+    ))
+}
+
+/// An attestation is one signature over the CID of the descriptor. Whose it is is not verified here: who
+/// relies on an attester verifies.
+fn check_attestation(json: &Value) -> Result<(), Refusal> {
+    let Some(attestation) = json.get("attestation") else { return Ok(()) };
+    let (_, payload) = parse_jws(attestation, "RecordsWriteAttestationIntegrityMoreThanOneSignature", &|count| {
+        format!("Currently implementation only supports 1 attester, but got {count}")
+    })?;
+    let (given, expected) = (shown(payload.get("descriptorCid")), cid_of(&json["descriptor"])?);
+    if given != expected {
+        return Err(Refusal::bad(
+            "RecordsWriteAttestationIntegrityDescriptorCidMismatch",
+            format_args!("descriptorCid {given} does not match expected descriptorCid {expected}"),
+        ));
+    }
+    if payload.len() > 1 {
+        let count = payload.len();
+        return Err(Refusal::bad(
+            "RecordsWriteAttestationIntegrityInvalidPayloadProperty",
+            format_args!("Only 'descriptorCid' is allowed in attestation payload, but got {count} properties."),
+        ));
+    }
+    Ok(())
+}
+
+fn authorize(message: &Message, view: &dyn View) -> Result<(), Stop> {
+    if message.author() == Some(message.tenant()) {
+        return Ok(());
+    }
+    if message.text("protocol").is_some() {
+        return protocol::authorize_write(message, view);
+    }
+    Err(Refusal::denied("RecordsWriteAuthorizationFailed", "message failed authorization").into())
+}
+
+fn check_update(message: &Message, record: &Record) -> Result<(), Refusal> {
+    check_immutable(&record.initial.message, message.json())?;
+    if !message::is_newer((message.json(), message.cid()), (&record.newest.message, &record.newest.cid)) {
+        return Err(Refusal::conflict());
+    }
+    if message::is_method(&record.newest.message, "Delete") {
+        let message = "RecordsWrite is not allowed after a RecordsDelete.";
+        return Err(Refusal::bad("RecordsWriteNotAllowedAfterDelete", message));
+    }
+    Ok(())
+}
+
+fn check_immutable(initial: &Value, update: &Value) -> Result<(), Refusal> {
+    let (before, after) = (descriptor_of(initial), descriptor_of(update));
+    let names = before.keys().chain(after.keys()).filter(|name| !MUTABLE.contains(&name.as_str()));
+    for name in names {
+        check_same(name, before.get(name), after.get(name))?;
+    }
+    // Not part of the descriptor, and the SDK forgets it: a root record would move to another context.
+    check_same("contextId", initial.get("contextId"), update.get("contextId"))
+}
+
+fn check_same(name: &str, before: Option<&Value>, after: Option<&Value>) -> Result<(), Refusal> {
+    if before == after {
+        return Ok(());
+    }
+    let (before, after) = (shown(before), shown(after));
+    Err(Refusal::bad(
+        "RecordsWriteImmutablePropertyChanged",
+        format_args!("{name} is an immutable property: cannot change '{before}' to '{after}'"),
+    ))
+}
+
+/// An update without data may only refer to the data that the record's newest state has: knowing a CID
+/// gives nobody the data behind it.
+fn check_data_is_here(message: &Message, record: &Record, view: &dyn View) -> Result<(), Stop> {
+    let before = descriptor_of(&record.newest.message);
+    let size = message::data_size(&record.newest.message).unwrap_or_default();
+    check_data(message.json(), &text_of(before, "dataCid"), size)?;
+    if view.has_data(&record.newest)? {
+        return Ok(());
+    }
+    let code = match size {
+        0..=INLINE_MAX => "RecordsWriteMissingEncodedDataInPrevious",
+        _ => "RecordsWriteMissingDataInPrevious",
+    };
+    Err(Refusal::bad(code, "No dataStream was provided and unable to get data from previous message").into())
+}
+
+/// No data has to be read to know that none can match.
+fn check_data_can_be(message: &Message) -> Result<(), Refusal> {
+    if message.data().is_some() {
+        return Ok(());
+    }
+    let declared = |name| shown(message.descriptor().get(name));
+    let (cid, size) = (declared("dataCid"), declared("dataSize"));
+    let message = format_args!("no data has the dataCid {cid} and the dataSize {size} in the descriptor");
+    Err(Refusal::bad("RecordsWriteDataCidMismatch", message))
+}
+
+fn check_data(json: &Value, cid: &str, size: u64) -> Result<(), Refusal> {
+    let declared = text_of(descriptor_of(json), "dataCid");
+    if cid != declared {
+        return Err(Refusal::bad(
+            "RecordsWriteDataCidMismatch",
+            format_args!("actual data CID {cid} does not match dataCid in descriptor: {declared}"),
+        ));
+    }
+    if message::data_size(json) != Some(size) {
+        let declared = shown(descriptor_of(json).get("dataSize"));
+        return Err(Refusal::bad(
+            "RecordsWriteDataSizeMismatch",
+            format_args!("actual data size {size} bytes does not match dataSize in descriptor: {declared}"),
+        ));
+    }
+    Ok(())
+}
+
+fn text_of(map: &Map<String, Value>, name: &str) -> String {
+    shown(map.get(name))
+}

@@ -1,0 +1,57 @@
+//! MessagesQuery and MessagesRead.
+
+use super::{CURSOR, Object, SIGNED, Shape, TIME, TIMES};
+
+const MESSAGES: Shape = Shape::Choice(&["Messages"]);
+
+pub(in crate::dwn) static MESSAGES_QUERY: Shape = Shape::Object(&Object::closed(
+    &["authorization", "descriptor"],
+    &[
+        ("authorization", Shape::Object(&SIGNED)),
+        (
+            "descriptor",
+            Shape::Object(&Object::closed(
+                &["interface", "method", "messageTimestamp", "filters"],
+                &[
+                    ("interface", MESSAGES),
+                    ("method", Shape::Choice(&["Query"])),
+                    ("messageTimestamp", TIME),
+                    ("filters", Shape::List { min: 0, max: usize::MAX, each: &Shape::Object(&MESSAGES_FILTER) }),
+                    ("cursor", Shape::Object(&CURSOR)),
+                ],
+            )),
+        ),
+    ],
+));
+
+static MESSAGES_FILTER: Object = Object {
+    min: 1,
+    ..Object::closed(
+        &[],
+        &[
+            ("interface", Shape::Choice(&["Protocols", "Records"])),
+            ("method", Shape::Choice(&["Configure", "Delete", "Write"])),
+            ("protocol", Shape::Text),
+            ("messageTimestamp", Shape::Object(&TIMES)),
+        ],
+    )
+};
+
+pub(in crate::dwn) static MESSAGES_READ: Shape = Shape::Object(&Object::closed(
+    &["authorization", "descriptor"],
+    &[
+        ("authorization", Shape::Object(&SIGNED)),
+        (
+            "descriptor",
+            Shape::Object(&Object::closed(
+                &["interface", "method", "messageTimestamp"],
+                &[
+                    ("interface", MESSAGES),
+                    ("method", Shape::Choice(&["Read"])),
+                    ("messageTimestamp", TIME),
+                    ("messageCid", Shape::Text),
+                ],
+            )),
+        ),
+    ],
+));

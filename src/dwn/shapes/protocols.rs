@@ -1,0 +1,206 @@
+//! ProtocolsConfigure with the definition in it, ProtocolsQuery.
+
+use super::{DID, Object, Others, SIGNED, SIGNED_OR_DELEGATED, Shape, TIME, Value, Wrong, jwk::public_jwk};
+
+const PROTOCOLS: Shape = Shape::Choice(&["Protocols"]);
+
+pub(in crate::dwn) static PROTOCOLS_QUERY: Shape = Shape::Object(&Object::closed(
+    &["descriptor"],
+    &[
+        ("authorization", Shape::Object(&SIGNED)),
+        (
+            "descriptor",
+            Shape::Object(&Object::closed(
+                &["interface", "method", "messageTimestamp"],
+                &[
+                    ("interface", PROTOCOLS),
+                    ("method", Shape::Choice(&["Query"])),
+                    ("messageTimestamp", TIME),
+                    (
+                        "filter",
+                        Shape::Object(&Object {
+                            min: 1,
+                            ..Object::closed(&[], &[("protocol", Shape::Text), ("recipient", DID)])
+                        }),
+                    ),
+                ],
+            )),
+        ),
+    ],
+));
+
+pub(in crate::dwn) static PROTOCOLS_CONFIGURE: Shape = Shape::Object(&Object::closed(
+    &["authorization", "descriptor"],
+    &[
+        ("authorization", Shape::Object(&SIGNED_OR_DELEGATED)),
+        (
+            "descriptor",
+            Shape::Object(&Object::closed(
+                &["interface", "method", "messageTimestamp", "definition"],
+                &[
+                    ("interface", PROTOCOLS),
+                    ("method", Shape::Choice(&["Configure"])),
+                    ("messageTimestamp", TIME),
+                    ("definition", Shape::Object(&DEFINITION)),
+                ],
+            )),
+        ),
+    ],
+));
+
+static DEFINITION: Object = Object::closed(
+    &["protocol", "published", "types", "structure"],
+    &[
+        ("protocol", Shape::Text),
+        ("published", Shape::Flag),
+        ("types", Shape::Object(&Object { others: Others::Are(&TYPE), ..Object::closed(&[], &[]) })),
+        (
+            "structure",
+            Shape::Object(&Object { others: Others::Are(&Shape::Object(&RULE_SET)), ..Object::closed(&[], &[]) }),
+        ),
+    ],
+);
+
+static TYPE: Shape = Shape::Object(&Object::closed(
+    &[],
+    &[("schema", Shape::Text), ("dataFormats", Shape::List { min: 1, max: usize::MAX, each: &Shape::Text })],
+));
+
+static RULE_SET: Object = Object {
+    others: Others::Named(is_type_name, &Shape::Object(&RULE_SET)),
+    ..Object::closed(
+        &[],
+        &[
+            (
+                "$encryption",
+                Shape::Object(&Object::closed(
+                    &["rootKeyId", "publicKeyJwk"],
+                    &[("rootKeyId", Shape::Text), ("publicKeyJwk", Shape::Code(public_jwk))],
+                )),
+            ),
+            ("$actions", Shape::List { min: 1, max: usize::MAX, each: &ACTION }),
+            ("$role", Shape::Flag),
+            (
+                "$size",
+                Shape::Object(&Object::closed(
+                    &[],
+                    &[("min", Shape::NumberFrom(0.0)), ("max", Shape::NumberFrom(0.0))],
+                )),
+            ),
+            (
+                "$tags",
+                Shape::Object(&Object {
+                    min: 1,
+                    others: Others::Are(&Shape::Object(&TAG_RULE)),
+                    ..Object::closed(
+                        &[],
+                        &[
+                            ("$requiredTags", Shape::List { min: 0, max: usize::MAX, each: &Shape::Text }),
+                            ("$allowUndefinedTags", Shape::Flag),
+                        ],
+                    )
+                }),
+            ),
+        ],
+    )
+};
+
+static ACTION: Shape = Shape::OneOf(&[
+    Shape::Object(&Object::closed(
+        &["who", "can"],
+        &[
+            ("who", Shape::Choice(&["anyone", "author", "recipient"])),
+            ("of", Shape::Text),
+            (
+                "can",
+                Shape::List {
+                    min: 1,
+                    max: usize::MAX,
+                    each: &Shape::Choice(&[
+                        "co-delete",
+                        "co-prune",
+                        "co-update",
+                        "create",
+                        "delete",
+                        "prune",
+                        "read",
+                        "update",
+                    ]),
+                },
+            ),
+        ],
+    )),
+    Shape::Object(&Object {
+        others: Others::Allowed,
+        ..Object::closed(
+            &["role", "can"],
+            &[
+                ("role", Shape::Text),
+                (
+                    "can",
+                    Shape::List {
+                        min: 1,
+                        max: usize::MAX,
+                        each: &Shape::Choice(&[
+                            "co-delete",
+                            "co-update",
+                            "create",
+                            "delete",
+                            "query",
+                            "subscribe",
+                            "read",
+                            "update",
+                        ]),
+                    },
+                ),
+            ],
+        )
+    }),
+]);
+
+static TAG_RULE: Object = Object {
+    others: Others::Named(is_tag_keyword, &Shape::Any),
+    ..Object::closed(
+        &[],
+        &[
+            ("type", Shape::Code(|value, path| tag_type(value, path, true))),
+            ("items", Shape::Object(&TAG_ITEM_RULE)),
+            ("contains", Shape::Object(&TAG_ITEM_RULE)),
+        ],
+    )
+};
+
+static TAG_ITEM_RULE: Object = Object {
+    others: Others::Allowed,
+    ..Object::closed(&[], &[("type", Shape::Code(|value, path| tag_type(value, path, false)))])
+};
+
+fn tag_type(value: &Value, path: &str, outer: bool) -> Result<(), Wrong> {
+    match value.as_str() {
+        Some("string" | "number" | "integer") => Ok(()),
+        Some("boolean" | "array") if outer => Ok(()),
+        _ => Err(Wrong::not_allowed_value(path)),
+    }
+}
+
+fn is_type_name(name: &str) -> bool {
+    !name.is_empty() && !name.starts_with('$')
+}
+
+fn is_tag_keyword(name: &str) -> bool {
+    const KEYWORDS: &[&str] = &[
+        "enum",
+        "minimum",
+        "maximum",
+        "exclusiveMinimum",
+        "exclusiveMaximum",
+        "minLength",
+        "maxLength",
+        "minItems",
+        "maxItems",
+        "uniqueItems",
+        "minContains",
+        "maxContains",
+    ];
+    KEYWORDS.contains(&name)
+}

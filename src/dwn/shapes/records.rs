@@ -1,0 +1,144 @@
+//! RecordsRead, RecordsQuery, RecordsDelete and the filter of records.
+
+use super::{CURSOR, DID, Members, Object, Others, SIGNED_OR_DELEGATED, Shape, TIME, TIMES, Value, Wrong, step};
+
+pub(super) const RECORDS: Shape = Shape::Choice(&["Records"]);
+
+pub(in crate::dwn) static RECORDS_DELETE: Shape = Shape::Object(&Object::closed(
+    &["authorization", "descriptor"],
+    &[
+        ("authorization", Shape::Object(&SIGNED_OR_DELEGATED)),
+        (
+            "descriptor",
+            Shape::Object(&Object::closed(
+                &["interface", "method", "messageTimestamp", "recordId", "prune"],
+                &[
+                    ("interface", RECORDS),
+                    ("method", Shape::Choice(&["Delete"])),
+                    ("messageTimestamp", TIME),
+                    ("recordId", Shape::Text),
+                    ("prune", Shape::Flag),
+                ],
+            )),
+        ),
+    ],
+));
+
+pub(in crate::dwn) static RECORDS_READ: Shape = Shape::Object(&Object::closed(
+    &["descriptor"],
+    &[
+        ("authorization", Shape::Object(&SIGNED_OR_DELEGATED)),
+        (
+            "descriptor",
+            Shape::Object(&Object::closed(
+                &["interface", "method", "messageTimestamp", "filter"],
+                &[
+                    ("interface", RECORDS),
+                    ("method", Shape::Choice(&["Read"])),
+                    ("messageTimestamp", TIME),
+                    ("filter", Shape::Object(&RECORDS_FILTER)),
+                ],
+            )),
+        ),
+    ],
+));
+
+pub(in crate::dwn) static RECORDS_QUERY: Shape = Shape::Object(&Object::closed(
+    &["descriptor"],
+    &[
+        ("authorization", Shape::Object(&SIGNED_OR_DELEGATED)),
+        (
+            "descriptor",
+            Shape::Object(&Object::closed(
+                &["interface", "method", "messageTimestamp", "filter"],
+                &[
+                    ("interface", RECORDS),
+                    ("method", Shape::Choice(&["Query"])),
+                    ("messageTimestamp", TIME),
+                    ("filter", Shape::Object(&RECORDS_FILTER)),
+                    (
+                        "pagination",
+                        Shape::Object(&Object::closed(
+                            &[],
+                            &[("limit", Shape::NumberFrom(1.0)), ("cursor", Shape::Object(&CURSOR))],
+                        )),
+                    ),
+                    (
+                        "dateSort",
+                        Shape::Choice(&[
+                            "createdAscending",
+                            "createdDescending",
+                            "publishedAscending",
+                            "publishedDescending",
+                        ]),
+                    ),
+                ],
+            )),
+        ),
+    ],
+));
+
+static RECORDS_FILTER: Object = Object {
+    min: 1,
+    between: Some(publication_date_means_published),
+    ..Object::closed(
+        &[],
+        &[
+            ("protocol", Shape::Text),
+            ("protocolPath", Shape::Text),
+            ("author", DIDS),
+            ("attester", DID),
+            ("recipient", DIDS),
+            ("contextId", Shape::Text),
+            ("schema", Shape::Text),
+            ("tags", Shape::Object(&TAG_FILTERS)),
+            ("recordId", Shape::Text),
+            ("parentId", Shape::Text),
+            ("published", Shape::Flag),
+            ("dataFormat", Shape::Text),
+            ("dataSize", Shape::Object(&NUMBER_RANGE)),
+            ("dataCid", Shape::Text),
+            ("dateCreated", Shape::Object(&TIMES)),
+            ("datePublished", Shape::Object(&TIMES)),
+            ("dateUpdated", Shape::Object(&TIMES)),
+        ],
+    )
+};
+
+const DIDS: Shape = Shape::OneOf(&[DID, Shape::List { min: 0, max: usize::MAX, each: &DID }]);
+static TAG_FILTERS: Object = Object { min: 1, others: Others::Are(&TAG_FILTER), ..Object::closed(&[], &[]) };
+static TAG_FILTER: Shape = Shape::OneOf(&[
+    Shape::Text,
+    Shape::Number,
+    Shape::Flag,
+    Shape::Object(&Object { min: 1, ..Object::closed(&[], &[("startsWith", Shape::Text)]) }),
+    Shape::Object(&TEXT_RANGE),
+    Shape::Object(&NUMBER_RANGE),
+]);
+static TEXT_RANGE: Object = Object {
+    min: 1,
+    between: Some(one_bound_per_side),
+    ..Object::closed(&[], &[("gt", Shape::Text), ("gte", Shape::Text), ("lt", Shape::Text), ("lte", Shape::Text)])
+};
+static NUMBER_RANGE: Object = Object {
+    min: 1,
+    between: Some(one_bound_per_side),
+    ..Object::closed(
+        &[],
+        &[("gt", Shape::Number), ("gte", Shape::Number), ("lt", Shape::Number), ("lte", Shape::Number)],
+    )
+};
+
+fn one_bound_per_side(map: &Members, path: &str) -> Result<(), Wrong> {
+    let both = |a, b| map.contains_key(a) && map.contains_key(b);
+    if both("gt", "gte") || both("lt", "lte") { Err(Wrong::at(path, "must NOT be valid")) } else { Ok(()) }
+}
+
+fn publication_date_means_published(map: &Members, path: &str) -> Result<(), Wrong> {
+    match map.get("published") {
+        Some(published) if map.contains_key("datePublished") && *published != Value::Bool(true) => {
+            Err(Wrong::not_allowed_value(&step(path, "published")))
+        }
+        _ => Ok(()),
+    }
+}

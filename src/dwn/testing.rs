@@ -1,0 +1,267 @@
+//! A tenant's past as a list, slow and obvious, and people who write to it.
+
+use super::*;
+use crate::{
+    cid::{self, Cid},
+    crypto::{PublicKey, Signer},
+    did::{self, Did},
+};
+use message::{descriptor_text, record_id, timestamp};
+use serde_json::{Value, json};
+use zeroize::Zeroizing;
+
+/// Somebody with a did:key.
+pub fn person(seed: u8) -> Signer {
+    let secret = [seed; 32];
+    let PublicKey::Ed25519(key) = Signer::new(Zeroizing::new(secret), "").public() else { unreachable!() };
+    let did: Did = did::key::from_ed25519(key.as_bytes());
+    Signer::new(Zeroizing::new(secret), did::key::kid(&did))
+}
+
+pub fn key_of(kid: &str) -> Option<PublicKey> {
+    did::key_of(kid).ok()
+}
+
+/// A time on one day, by second.
+pub fn at(second: u32) -> String {
+    format!("2026-11-21T00:{:02}:{:02}.000000Z", second / 60, second % 60)
+}
+
+pub fn data_cid(data: &[u8]) -> Cid {
+    cid::of(cid::RAW, data)
+}
+
+#[derive(Debug, Clone)]
+struct Kept {
+    stored: Stored,
+    subject: Subject,
+    initial: bool,
+    data: Option<Vec<u8>>,
+    position: u64,
+}
+
+/// What a tenant keeps.
+#[derive(Debug)]
+pub struct Past {
+    tenant: String,
+    kept: Vec<Kept>,
+    position: u64,
+}
+
+impl Past {
+    pub fn of(tenant: &Signer) -> Self {
+        Self::new(tenant.did())
+    }
+
+    pub fn new(tenant: &str) -> Self {
+        Self { tenant: tenant.into(), kept: Vec::new(), position: 0 }
+    }
+
+    /// Sends a message through the whole way; the reply as clients see it, and `data`: the CID of the data.
+    pub fn send(&mut self, json: Result<Value, Refusal>, data: Option<&[u8]>) -> Value {
+        let reply = match self.process(json.expect("was made"), data) {
+            Ok(reply) => reply,
+            Err(Stop::Refusal(refusal)) => refusal.into(),
+            Err(Stop::Fault(fault)) => panic!("{fault:#}"),
+        };
+        let mut json = reply.to_json();
+        if let Some((_, cid, _)) = reply.data {
+            json["data"] = cid.to_string().into();
+        }
+        json
+    }
+
+    /// As [`Past::send`], but only the status.
+    pub fn code(&mut self, json: Result<Value, Refusal>, data: Option<&[u8]>) -> u64 {
+        self.send(json, data)["status"]["code"].as_u64().expect("a code")
+    }
+
+    fn process(&mut self, json: Value, data: Option<&[u8]>) -> Result<Reply, Stop> {
+        let message = Message::parse(&self.tenant, json)?;
+        message.verify(&key_of)?;
+        if !message.is_write() {
+            return answer(&message, self, "");
+        }
+        let promised = if data.is_some() { Given::Promised } else { Given::None };
+        decide(&message, &promised, self, "")?;
+        let given = match data {
+            Some(data) => Given::Staged { cid: data_cid(data), size: data.len() as u64 },
+            None => Given::None,
+        };
+        let change = decide(&message, &given, self, "")?;
+        let reply = Reply::from(&change);
+        self.apply(change, data);
+        Ok(reply)
+    }
+
+    fn apply(&mut self, change: Change, data: Option<&[u8]>) {
+        let newest_data =
+            self.kept.iter().rev().find(|kept| kept.subject == change.subject).and_then(|k| k.data.clone());
+        self.kept.retain(|kept| !change.removes.contains(&kept.stored.cid));
+        for kept in self.kept.iter_mut().filter(|kept| change.demotes.contains(&kept.stored.cid)) {
+            kept.stored.latest = false;
+            kept.data = None;
+        }
+        let data = if change.keeps_data { newest_data } else { data.map(<[u8]>::to_vec) };
+        self.position += 1;
+        let stored = Stored { cid: change.cid, author: change.author, message: change.message, latest: change.latest };
+        self.kept.push(Kept {
+            stored,
+            subject: change.subject,
+            initial: change.initial,
+            data,
+            position: self.position,
+        });
+    }
+
+    fn data(&self, stored: &Stored) -> Option<&Vec<u8>> {
+        self.kept.iter().find(|kept| kept.stored.cid == stored.cid).and_then(|kept| kept.data.as_ref())
+    }
+
+    fn of_subject(&self, subject: &Subject) -> impl DoubleEndedIterator<Item = &Kept> {
+        self.kept.iter().filter(move |kept| kept.subject == *subject)
+    }
+
+    fn values(&self, kept: &Kept) -> std::collections::BTreeMap<String, Vec<IndexValue>> {
+        let initial = self.of_subject(&kept.subject).find(|other| other.initial);
+        let initial = initial.map(|kept| kept.stored.message.clone());
+        index_values(&kept.stored.message, &kept.stored.author, initial.as_deref(), kept.stored.latest)
+    }
+}
+
+fn holds(cond: &Cond, value: &IndexValue) -> bool {
+    use std::cmp::Ordering;
+    let compare = |bound: &Option<IndexValue>, ok: fn(Ordering) -> bool| {
+        bound.as_ref().is_none_or(|bound| match (value, bound) {
+            (IndexValue::String(a), IndexValue::String(b)) => ok(a.encode_utf16().cmp(b.encode_utf16())),
+            (IndexValue::Number(a), IndexValue::Number(b)) => a.partial_cmp(b).is_some_and(ok),
+            _ => false,
+        })
+    };
+    match cond {
+        Cond::Equal(wanted) => wanted == value,
+        Cond::OneOf(wanted) => wanted.contains(value),
+        Cond::Range { gt, gte, lt, lte } => {
+            compare(gt, Ordering::is_gt)
+                && compare(gte, Ordering::is_ge)
+                && compare(lt, Ordering::is_lt)
+                && compare(lte, Ordering::is_le)
+        }
+    }
+}
+
+impl View for Past {
+    fn message(&self, cid: &Cid) -> Result<Option<Stored>, Fault> {
+        Ok(self.kept.iter().find(|kept| kept.stored.cid == *cid).map(|kept| kept.stored.clone()))
+    }
+
+    fn record(&self, id: &str) -> Result<Option<Record>, Fault> {
+        let subject = Subject::Record(id.into());
+        let mut messages = self.of_subject(&subject);
+        let Some(initial) = messages.find(|kept| kept.initial) else { return Ok(None) };
+        let newest = self.of_subject(&subject).next_back().expect("there is one at least");
+        Ok(Some(Record { initial: initial.stored.clone(), newest: newest.stored.clone() }))
+    }
+
+    fn protocol(&self, uri: &str) -> Result<Option<Stored>, Fault> {
+        let subject = Subject::Protocol(uri.into());
+        Ok(self.of_subject(&subject).next_back().map(|kept| kept.stored.clone()))
+    }
+
+    fn protocols(&self) -> Result<Vec<Stored>, Fault> {
+        let protocols = self.kept.iter().filter(|kept| matches!(kept.subject, Subject::Protocol(_)));
+        Ok(protocols.map(|kept| kept.stored.clone()).collect())
+    }
+
+    fn select(&self, select: &Select) -> Result<Page, Fault> {
+        let sort = match select.sort {
+            SortBy::DateCreated => "dateCreated",
+            SortBy::DatePublished => "datePublished",
+            SortBy::MessageTimestamp => "messageTimestamp",
+        };
+        let mut found = Vec::new();
+        for kept in self.kept.iter().filter(|kept| kept.stored.latest && matches!(kept.subject, Subject::Record(_))) {
+            let values = self.values(kept);
+            let matches = |filter: &Filter| {
+                filter.iter().all(|(name, cond)| values.get(name).is_some_and(|v| v.iter().any(|v| holds(cond, v))))
+            };
+            let Some([IndexValue::String(key)]) = values.get(sort).map(Vec::as_slice) else { continue };
+            if select.any_of.iter().any(matches) {
+                found.push(((key.clone(), kept.stored.cid.to_string()), kept.stored.clone()));
+            }
+        }
+        found.sort_by(|(a, _), (b, _)| a.cmp(b));
+        if select.direction == Direction::Descending {
+            found.reverse();
+        }
+        if let Some(Cursor { message_cid, value }) = &select.after {
+            let after = (value.clone(), message_cid.clone());
+            found
+                .retain(|(key, _)| if select.direction == Direction::Descending { *key < after } else { *key > after });
+        }
+        let limit = select.limit.unwrap_or(usize::MAX);
+        let more = found.len() > limit;
+        found.truncate(limit);
+        let last = found.last().filter(|_| more).map(|((value, cid), _)| (value.clone(), cid.clone()));
+        let cursor = last.map(|(value, message_cid)| Cursor { message_cid, value });
+        Ok(Page { entries: found.into_iter().map(|(_, stored)| stored).collect(), cursor })
+    }
+
+    fn events(&self, any_of: &[EventFilter], after: Option<u64>, limit: Option<usize>) -> Result<Vec<Event>, Fault> {
+        let matches = |kept: &&Kept| {
+            let (json, values) = (&kept.stored.message, self.values(kept));
+            let equal = |name: &str, wanted: &Option<String>| {
+                wanted.as_ref().is_none_or(|wanted| {
+                    values.get(name).is_some_and(|values| values.contains(&IndexValue::String(wanted.clone())))
+                })
+            };
+            any_of.is_empty()
+                || any_of.iter().any(|filter| {
+                    equal("interface", &filter.interface)
+                        && equal("method", &filter.method)
+                        && equal("protocol", &filter.protocol)
+                        && filter.from.as_deref().is_none_or(|from| timestamp(json) >= from)
+                        && filter.to.as_deref().is_none_or(|to| timestamp(json) < to)
+                })
+        };
+        let events = self.kept.iter().filter(|kept| after.is_none_or(|after| kept.position > after)).filter(matches);
+        let events = events.map(|kept| Event { position: kept.position, cid: kept.stored.cid });
+        Ok(events.take(limit.unwrap_or(usize::MAX)).collect())
+    }
+
+    fn inline_data(&self, stored: &Stored) -> Result<Option<Vec<u8>>, Fault> {
+        Ok(self.data(stored).filter(|data| data.len() as u64 <= INLINE_MAX).cloned())
+    }
+
+    fn has_data(&self, stored: &Stored) -> Result<bool, Fault> {
+        Ok(self.data(stored).is_some())
+    }
+
+    fn children(&self, parent_id: &str) -> Result<Vec<Record>, Fault> {
+        let children = self
+            .kept
+            .iter()
+            .filter(|kept| kept.initial && descriptor_text(&kept.stored.message, "parentId") == Some(parent_id));
+        children.filter_map(|kept| self.record(record_id(&kept.stored.message)?).transpose()).collect()
+    }
+}
+
+/// A protocol with threads that anyone may start and answer.
+pub fn threads() -> Value {
+    json!({
+        "protocol": "http://example.com/threads",
+        "published": true,
+        "types": {"thread": {"dataFormats": ["text/plain"]}, "reply": {"schema": "http://example.com/reply"}},
+        "structure": {"thread": {
+            "$actions": [{"who": "anyone", "can": ["create", "update", "delete"]}],
+            "reply": {
+                "$size": {"min": 1, "max": 10},
+                "$actions": [
+                    {"who": "author", "of": "thread", "can": ["read", "co-delete"]},
+                    {"who": "recipient", "of": "thread", "can": ["create"]},
+                    {"who": "recipient", "can": ["co-update"]},
+                ],
+            },
+        }},
+    })
+}

@@ -1,0 +1,32 @@
+//! The way of messages through the rules, told as stories.
+
+use super::{create::*, testing::*, *};
+use crate::crypto::Signer;
+use serde_json::{Value, json};
+
+mod protocols;
+mod queries;
+mod records;
+mod refusals;
+mod vectors;
+
+/// A plain text note of one's own.
+fn note<'a>() -> Write<'a> {
+    Write { data_format: "text/plain", ..Write::default() }
+}
+
+fn write(write: &Write<'_>, data: &[u8], second: u32, signer: &Signer) -> Result<Value, Refusal> {
+    records_write(write, (&data_cid(data), data.len() as u64), &at(second), signer)
+}
+
+fn detail(reply: &Value) -> &str {
+    reply["status"]["detail"].as_str().expect("a detail")
+}
+
+fn record_id(message: &Result<Value, Refusal>) -> &str {
+    message.as_ref().expect("was made")["recordId"].as_str().expect("a recordId")
+}
+
+fn read(message: &Result<Value, Refusal>, signer: Option<&Signer>) -> Result<Value, Refusal> {
+    records_read(json!({"recordId": record_id(message)}), &at(3000), signer)
+}

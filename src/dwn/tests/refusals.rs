@@ -1,0 +1,160 @@
+use super::*;
+use crate::crypto;
+use proptest::prelude::*;
+
+fn made(json: Value) -> Result<Value, Refusal> {
+    Ok(json)
+}
+
+#[test]
+fn what_is_not_a_message() {
+    let alice = person(1);
+    let mut past = Past::of(&alice);
+    let mut says = |json: Value| detail(&past.send(made(json), None)).to_owned();
+    assert_eq!(says(json!({})), "Both interface and method must be present, interface: undefined, method: undefined");
+    assert_eq!(
+        says(json!({"descriptor": {"interface": "Records", "method": "Nope"}})),
+        "SchemaValidatorSchemaNotFound: schema for RecordsNope not found."
+    );
+    assert_eq!(
+        says(json!({"descriptor": {"interface": "Records", "method": "Query"}})),
+        "SchemaValidatorFailure: /descriptor: must have required property 'messageTimestamp'"
+    );
+    assert_eq!(
+        says(json!({"descriptor": {"interface": "Records", "method": "Subscribe"}})),
+        "RecordsSubscribe is not supported by this version of toft"
+    );
+}
+
+#[test]
+fn a_changed_message_does_not_verify() {
+    let alice = person(1);
+    let mut past = Past::of(&alice);
+    let mut message = write(&note(), b"one", 1, &alice).expect("made");
+    message["descriptor"]["dataSize"] = 4.into();
+    let reply = past.send(made(message), Some(b"one"));
+    assert!(detail(&reply).starts_with("AuthenticateDescriptorCidMismatch: provided descriptorCid bafy"), "{reply}");
+
+    let mut message = write(&note(), b"one", 1, &alice).expect("made");
+    let other = write(&note(), b"two", 1, &alice).expect("made");
+    let signature = "/authorization/signature/signatures/0/signature";
+    *message.pointer_mut(signature).expect("there") = other.pointer(signature).expect("there").clone();
+    let reply = past.send(made(message), Some(b"one"));
+    let text = format!("GeneralJwsVerifierInvalidSignature: Signature verification failed for {}", alice.did());
+    assert_eq!(reply["status"], json!({"code": 401, "detail": text}));
+}
+
+#[test]
+fn an_encryption_added_by_somebody_else_is_refused() {
+    let alice = person(1);
+    let mut past = Past::of(&alice);
+    let mut message = write(&note(), b"one", 1, &alice).expect("made");
+    let key = json!({"kty": "EC", "crv": "secp256k1", "x": "AA", "y": "AA"});
+    message["encryption"] = json!({"algorithm": "A256CTR", "initializationVector": "AA", "keyEncryption": [{
+        "rootKeyId": "a", "derivationScheme": "schemas", "algorithm": "ECIES-ES256K", "encryptedKey": "AA",
+        "initializationVector": "AA", "ephemeralPublicKey": key, "messageAuthenticationCode": "AA",
+    }]});
+    let reply = past.send(made(message), Some(b"one"));
+    assert!(detail(&reply).starts_with("RecordsWriteValidateIntegrityEncryptionCidMismatch: "), "{reply}");
+}
+
+fn arbitrary_json() -> impl Strategy<Value = Value> {
+    let leaf = prop_oneof![
+        Just(Value::Null),
+        any::<bool>().prop_map(Value::from),
+        any::<f64>().prop_map(Value::from),
+        ".{0,8}".prop_map(Value::from),
+    ];
+    leaf.prop_recursive(4, 32, 4, |inner| {
+        prop_oneof![
+            prop::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
+            prop::collection::btree_map("[a-z$]{0,6}", inner, 0..4).prop_map(|map| map.into_iter().collect()),
+        ]
+    })
+}
+
+proptest! {
+    #[test]
+    fn arbitrary_json_never_panics(json in arbitrary_json()) {
+        prop_assert!(Message::parse("did:example:a", json).is_err());
+    }
+
+    #[test]
+    fn a_message_with_arbitrary_parts_never_panics(part in arbitrary_json(), kind in 0..8_usize, place in 0..4_usize) {
+        let alice = person(1);
+        let filter = json!({"recordId": "a"});
+        let mut message = [
+            write(&note(), b"one", 1, &alice),
+            records_read(filter.clone(), &at(1), Some(&alice)),
+            records_query(filter, json!({}), &at(1), Some(&alice)),
+            records_delete("a", true, &at(1), &alice),
+            protocols_configure(threads(), &at(1), &alice),
+            protocols_query(None, &at(1), Some(&alice)),
+            messages_query(json!([]), None, &at(1), &alice),
+            messages_read("a", &at(1), &alice),
+        ][kind].clone().expect("made");
+        let places = ["/authorization", "/authorization/signature", "/authorization/signature/signatures/0", "/descriptor"];
+        let target = message.pointer_mut(places[place]).expect("it is there");
+        match (target, part) {
+            (Value::Object(target), Value::Object(part)) => target.extend(part),
+            (target, part) => *target = part,
+        }
+        if let Ok(message) = Message::parse(alice.did(), message) {
+            let _ = message.verify(&key_of);
+        }
+    }
+}
+
+#[test]
+fn nesting_has_a_bound() {
+    let deep = |levels| (0..levels).fold(Value::Null, |inner, _| json!([inner]));
+    let reply = |levels| Message::parse("did:example:a", deep(levels)).expect_err("refused").detail;
+    assert_eq!(reply(100), "the message is nested deeper than 64 levels");
+    assert!(reply(60).starts_with("Both interface"));
+}
+
+#[test]
+fn features_of_later_versions_are_refused_by_name() {
+    let alice = person(1);
+    let refusal = |json: Value| {
+        let refusal = Message::parse(alice.did(), json).expect_err("refused");
+        assert_eq!(refusal.code, 501, "{refusal}");
+        refusal.detail.replace(" is not supported by this version of toft", "")
+    };
+    let with_rule = |rule: Value| {
+        let mut definition = threads();
+        definition["types"]["role"] = json!({});
+        definition["structure"]["role"] = json!({"$actions": [{"who": "anyone", "can": ["create"]}]});
+        definition["structure"]["role"]
+            .as_object_mut()
+            .expect("an object")
+            .extend(rule.as_object().expect("one").clone());
+        protocols_configure(definition, &at(1), &alice).expect("made")
+    };
+    assert_eq!(refusal(with_rule(json!({"$role": true}))), "$role");
+    assert_eq!(refusal(with_rule(json!({"$tags": {"a": {"type": "string"}}}))), "$tags");
+    let key = json!({"kty": "OKP", "crv": "X25519", "x": "AA"});
+    assert_eq!(refusal(with_rule(json!({"$encryption": {"rootKeyId": "a", "publicKeyJwk": key}}))), "$encryption");
+
+    let signed = |name: &str| {
+        let mut message = records_query(
+            json!({"protocol": "http://a.example", "protocolPath": "a"}),
+            json!({}),
+            &at(1),
+            Some(&alice),
+        );
+        let message = message.as_mut().expect("made");
+        let mut payload = crypto::jws::payload(&message["authorization"]["signature"]).expect("a payload");
+        payload[name] = "x".into();
+        message["authorization"]["signature"] = crypto::jws::Jws::sign(payload.to_string().as_bytes(), &alice);
+        message.clone()
+    };
+    assert_eq!(refusal(signed("protocolRole")), "ProtocolRole");
+    assert_eq!(refusal(signed("permissionGrantId")), "PermissionGrant");
+    assert_eq!(refusal(signed("delegatedGrantId")), "DelegatedGrant");
+    let mut retained = write(&note(), b"one", 1, &alice).expect("made");
+    retained["authorization"]["ownerSignature"] = retained["authorization"]["signature"].clone();
+    assert_eq!(refusal(retained), "OwnerSignature");
+    let grant = Write { protocol: Some(("https://tbd.website/dwn/permissions", "grant")), ..note() };
+    assert_eq!(refusal(write(&grant, b"{}", 1, &alice).expect("made")), "The permissions protocol");
+}

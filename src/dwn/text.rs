@@ -1,0 +1,107 @@
+//! Two kinds of text that messages must spell in one way: timestamps and URIs.
+
+use super::Refusal;
+use serde_json::{Map, Value};
+use url::Url;
+
+/// Does the day and the time of day exist? The digits have been checked by the shape.
+pub(super) fn check_time(text: &str) -> Result<(), Refusal> {
+    if time_exists(text) {
+        Ok(())
+    } else {
+        Err(Refusal::bad("TimestampInvalid", format_args!("Invalid timestamp: {text}")))
+    }
+}
+
+fn time_exists(text: &str) -> bool {
+    let number = |range: std::ops::Range<usize>| text.get(range).and_then(|digits| digits.parse::<u32>().ok());
+    let (Some(year), Some(month), Some(day), Some(hour)) = (number(0..4), number(5..7), number(8..10), number(11..13))
+    else {
+        return false;
+    };
+    let leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
+    let days = match month {
+        2 if leap => 29,
+        2 => 28,
+        4 | 6 | 9 | 11 => 30,
+        1..=12 => 31,
+        _ => return false,
+    };
+    (1..=days).contains(&day) && hour < 24
+}
+
+/// A protocol URI must be in normal form, so that one protocol has one name.
+pub(super) fn check_protocol_uri(uri: &str) -> Result<(), Refusal> {
+    check_uri(uri, "UrlProtocolNotNormalized", "Protocol")
+}
+
+/// A schema URI must be in normal form.
+pub(super) fn check_schema_uri(uri: &str) -> Result<(), Refusal> {
+    check_uri(uri, "UrlSchemaNotNormalized", "Schema")
+}
+
+/// Checks the URIs that a descriptor or filter may hold.
+pub(super) fn check_uris(map: &Map<String, Value>) -> Result<(), Refusal> {
+    map.get("protocol").and_then(Value::as_str).map_or(Ok(()), check_protocol_uri)?;
+    map.get("schema").and_then(Value::as_str).map_or(Ok(()), check_schema_uri)
+}
+
+fn check_uri(uri: &str, code: &str, kind: &str) -> Result<(), Refusal> {
+    if normalize(uri).as_deref() == Some(uri) {
+        return Ok(());
+    }
+    Err(Refusal::bad(code, format_args!("{kind} URI {uri} must be normalized.")))
+}
+
+/// Normal form of a protocol or schema URI: a scheme, no query, no fragment, no slash at the end.
+pub fn normalize(uri: &str) -> Option<String> {
+    let mut url = if has_scheme(uri) { Url::parse(uri) } else { Url::parse(&format!("http://{uri}")) }.ok()?;
+    url.set_query(None);
+    url.set_fragment(None);
+    let text = String::from(url);
+    Some(text.strip_suffix('/').map(str::to_owned).unwrap_or(text))
+}
+
+/// Something before a colon, then, perhaps after `//`, something that is not a slash.
+fn has_scheme(uri: &str) -> bool {
+    let Some((scheme, rest)) = uri.split_once(':') else { return false };
+    let begins = |rest: &str| rest.chars().next().is_some_and(|c| c != '/');
+    !scheme.is_empty() && (rest.strip_prefix("//").is_some_and(begins) || begins(rest))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn normal_forms() {
+        for (uri, normal) in [
+            ("example.com/", "http://example.com"),
+            ("http://example.com/p/?a#b", "http://example.com/p"),
+            ("HTTP://Example.com", "http://example.com"),
+            ("https://tbd.website/dwn/permissions", "https://tbd.website/dwn/permissions"),
+            ("did:example:a", "did:example:a"),
+            ("thread", "http://thread"),
+        ] {
+            assert_eq!(normalize(uri).as_deref(), Some(normal), "{uri}");
+        }
+        assert_eq!(normalize(""), None);
+    }
+
+    #[test]
+    fn a_day_must_exist() {
+        let time = |day: &str| check_time(&format!("{day}T00:00:00.000000Z")).is_ok();
+        assert!(time("2024-02-29") && time("2000-02-29") && time("2026-12-31"));
+        assert!(!time("2023-02-29") && !time("1900-02-29") && !time("2026-13-01") && !time("2026-04-31"));
+        assert!(!time("2026-00-10") && !time("2026-10-00"));
+    }
+
+    proptest! {
+        #[test]
+        fn arbitrary_text_never_panics(text: String) {
+            let _ = normalize(&text);
+            let _ = check_time(&text);
+        }
+    }
+}

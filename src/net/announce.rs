@@ -1,0 +1,93 @@
+//! Tells the network what this node publishes: reads the log, announces the data of published records.
+//!
+//! At the start everything published is announced again (provider records live in the network, not here);
+//! then the log is followed. What is no longer published is dropped from the list in a sweep: until its old
+//! provider record lapses strangers may still ask, and are answered that it is not here.
+
+use super::Net;
+use crate::{
+    cid::{self, Cid, Digest},
+    dwn::Fault,
+    store::{Entry, Store},
+};
+use std::{collections::BTreeSet, time::Duration};
+use tokio_util::sync::CancellationToken;
+
+/// Log entries looked at in one go.
+const ENTRIES_MAX: usize = 256;
+/// Pause between two sweeps for what is no longer published.
+const SWEEP_EVERY: Duration = Duration::from_secs(600);
+
+/// Runs until the node stops.
+pub async fn announce(net: Net, store: Store, stop: CancellationToken) -> Result<(), Fault> {
+    let mut tail = store.tail();
+    let mut position = *tail.borrow_and_update();
+    let mut announced = BTreeSet::new();
+    let reader = store.clone();
+    for root in tokio::task::spawn_blocking(move || reader.public_roots()).await?? {
+        net.provide(named(&root)).await?;
+        announced.insert(root);
+    }
+    let mut sweep = tokio::time::interval(SWEEP_EVERY);
+    loop {
+        tokio::select! {
+            changed = tail.changed() => {
+                if changed.is_err() {
+                    return Ok(()); // the store is closed
+                }
+                let reader = store.clone();
+                let (next, roots) = tokio::task::spawn_blocking(move || new_roots(&reader, position)).await??;
+                position = next;
+                for root in roots {
+                    net.arrived(vec![named(&root)]).await?;
+                    if announced.insert(root) {
+                        net.provide(named(&root)).await?;
+                    }
+                }
+            }
+            _ = sweep.tick() => {
+                let (reader, known) = (store.clone(), announced.clone());
+                for root in tokio::task::spawn_blocking(move || no_longer_public(&reader, known)).await?? {
+                    net.stop_providing(named(&root)).await?;
+                    announced.remove(&root);
+                }
+            }
+            () = stop.cancelled() => return Ok(()),
+        }
+    }
+}
+
+/// The log from `position` to its end: where it ends, and the published data roots in it.
+fn new_roots(store: &Store, mut position: u64) -> Result<(u64, BTreeSet<Digest>), Fault> {
+    let mut roots = BTreeSet::new();
+    loop {
+        let entries = store.entries(position, ENTRIES_MAX)?;
+        if entries.is_empty() {
+            return Ok((position, roots));
+        }
+        for entry in entries {
+            position = entry.next();
+            if let Entry::Message { data: Some((root, _)), .. } = entry
+                && let Some(digest) = cid::sha256_of(&root)
+                && store.block_is_public(&digest)?
+            {
+                roots.insert(digest);
+            }
+        }
+    }
+}
+
+fn no_longer_public(store: &Store, roots: BTreeSet<Digest>) -> Result<Vec<Digest>, Fault> {
+    let mut gone = vec![];
+    for root in roots {
+        if !store.block_is_public(&root)? {
+            gone.push(root);
+        }
+    }
+    Ok(gone)
+}
+
+/// The network finds blocks by multihash: the codec of the CID does not matter.
+fn named(digest: &Digest) -> Cid {
+    cid::from_digest(cid::RAW, digest)
+}

@@ -1,0 +1,84 @@
+//! Fetching many blocks of one DAG.
+
+use super::bitswap::behaviour::Answer;
+use super::swarm::Command;
+use super::{Error, Net};
+use crate::cid::{self, Cid};
+use bytes::Bytes;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::runtime::Handle;
+use tokio::sync::mpsc::error::TrySendError;
+use tokio::sync::{Semaphore, oneshot};
+
+/// Blocks of one session in flight; callers beyond that wait. 64 times 256 KiB keep any home line busy.
+const IN_FLIGHT_MAX: usize = 64;
+
+/// Remembers who had blocks of a DAG. Cheap to clone; closes when the last clone is dropped.
+#[derive(Debug, Clone)]
+pub struct Session(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    net: Net,
+    id: u64,
+    permits: Semaphore,
+}
+
+impl Session {
+    pub(super) fn new(net: Net, id: u64) -> Self {
+        Self(Arc::new(Inner { net, id, permits: Semaphore::new(IN_FLIGHT_MAX) }))
+    }
+
+    /// One block. The bytes are verified against `cid`.
+    pub async fn fetch(&self, cid: Cid, timeout: Duration) -> Result<Bytes, Error> {
+        let work = async {
+            let _permit = self.0.permits.acquire().await.map_err(|_| Error::Stopped)?;
+            Self::receive(cid, self.request(cid).await?).await
+        };
+        match tokio::time::timeout(timeout, work).await {
+            Ok(result) => result,
+            Err(_) => Err(self.timed_out(cid, timeout).await),
+        }
+    }
+
+    /// Asks for a block without waiting for it. Dropping the receiver takes the want back.
+    pub(super) async fn request(&self, cid: Cid) -> Result<oneshot::Receiver<Answer>, Error> {
+        let (reply, answer) = oneshot::channel();
+        match cid.hash().code() {
+            cid::SHA2_256 => self.0.net.tell(Command::Want { session: self.0.id, cid, reply }).await?,
+            cid::IDENTITY => {
+                // The receiver is in our hands.
+                let _ = reply.send(Ok(Bytes::copy_from_slice(cid.hash().digest())));
+            }
+            other => return Err(cid::Error::Hash(other).into()),
+        }
+        Ok(answer)
+    }
+
+    pub(super) async fn receive(cid: Cid, answer: oneshot::Receiver<Answer>) -> Result<Bytes, Error> {
+        match answer.await {
+            Ok(Ok(bytes)) => Ok(bytes),
+            Ok(Err(asked)) => Err(Error::NotFound { cid, asked }),
+            // The swarm's task drops a want it has no room for; it drops all when it stops.
+            Err(_) => Err(Error::Busy),
+        }
+    }
+
+    pub(super) async fn timed_out(&self, cid: Cid, after: Duration) -> Error {
+        match self.0.net.ask(|reply| Command::Asked(cid, reply)).await {
+            Ok(asked) => Error::Timeout { cid, after, asked },
+            Err(stopped) => stopped,
+        }
+    }
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        let Err(TrySendError::Full(command)) = self.net.0.commands.try_send(Command::Close(self.id)) else { return };
+        let commands = self.net.0.commands.clone();
+        if let Ok(runtime) = Handle::try_current() {
+            runtime.spawn(async move { commands.send(command).await });
+        }
+    }
+}

@@ -1,0 +1,489 @@
+//! The one task that owns the swarm: takes commands, follows events, and keeps what several of them share
+//! (dials waited for, searches for providers, roots to announce).
+
+use super::behaviour::{Behaviour, BehaviourEvent};
+use super::bitswap::behaviour::{Answer, Search};
+use super::bitswap::client::{Asked, SessionId};
+use super::kad::{self, Purpose, Queries, Table};
+use super::provide::{Provider, Status};
+use super::{BlockSource, Config, Error, Metrics, Network, PeerInfo, config, peer_of};
+use crate::cid::Cid;
+use futures::StreamExt as _;
+use libp2p::core::transport::ListenerId;
+use libp2p::identity::Keypair;
+use libp2p::kad::{GetProvidersOk, K_VALUE, QueryResult};
+use libp2p::multiaddr::Protocol;
+use libp2p::swarm::dial_opts::{DialOpts, PeerCondition};
+use libp2p::swarm::{ConnectionId, DialError, SwarmEvent};
+use libp2p::{Multiaddr, PeerId, Swarm, SwarmBuilder, TransportError, identify, noise, tls, yamux};
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::MissedTickBehavior;
+
+/// Providers connected to for one search. kubo stops at ten, too.
+const PROVIDERS_PER_SEARCH: usize = 10;
+/// Addresses taken over from one peer's self-description.
+const ADDRESSES_PER_PEER: usize = 16;
+/// How often it is looked whether a root is due for announcing.
+const PROVIDE_TICK: Duration = Duration::from_millis(500);
+/// Setting up a connection, all layers together.
+const DIAL_TIMEOUT: Duration = Duration::from_secs(15);
+
+pub enum Command {
+    Listeners(oneshot::Sender<Vec<String>>),
+    Dial(Multiaddr, oneshot::Sender<Result<PeerId, Error>>),
+    Connected(oneshot::Sender<Vec<PeerInfo>>),
+    Want { session: SessionId, cid: Cid, reply: oneshot::Sender<Answer> },
+    Asked(Cid, oneshot::Sender<Asked>),
+    Close(SessionId),
+    Arrived(Vec<Cid>),
+    Provide(Cid, oneshot::Sender<Result<(), Error>>),
+    StopProviding(Cid),
+    Providing(oneshot::Sender<Status>),
+    Shutdown,
+}
+
+/// The swarm with all transports, and the handle for streams.
+pub fn build(
+    config: &Config,
+    seed: [u8; 32],
+    source: Arc<dyn BlockSource>,
+    metrics: Metrics,
+) -> Result<(Swarm<Behaviour>, libp2p_stream::Control), Error> {
+    let setup = |e: &dyn std::fmt::Display| Error::Setup(e.to_string());
+    let key = Keypair::ed25519_from_bytes(seed).map_err(|e| setup(&e))?;
+    let idle = Duration::from_secs(config.limits.idle_seconds);
+    let behaviour = Behaviour::new(config, &key, source, metrics);
+    let control = behaviour.streams.new_control();
+    let swarm = SwarmBuilder::with_existing_identity(key)
+        .with_tokio()
+        .with_tcp(Default::default(), (tls::Config::new, noise::Config::new), yamux::Config::default)
+        .map_err(|e| setup(&e))?
+        .with_quic()
+        .with_dns()
+        .map_err(|e| setup(&e))?
+        .with_behaviour(|_| behaviour)
+        .map_err(|e| setup(&e))?
+        .with_swarm_config(|c| c.with_idle_connection_timeout(idle))
+        .with_connection_timeout(DIAL_TIMEOUT)
+        .build();
+    Ok((swarm, control))
+}
+
+pub struct Loop {
+    swarm: Swarm<Behaviour>,
+    commands: mpsc::Receiver<Command>,
+    network: Network,
+    metrics: Metrics,
+    /// Listeners that have not told an address yet.
+    starting: HashSet<ListenerId>,
+    ask_listeners: Vec<oneshot::Sender<Vec<String>>>,
+    dials: HashMap<ConnectionId, (Multiaddr, oneshot::Sender<Result<PeerId, Error>>)>,
+    peers: HashMap<PeerId, Peer>,
+    queries: Queries,
+    searches: HashMap<Cid, Searching>,
+    provider: Provider,
+}
+
+#[derive(Default)]
+struct Peer {
+    addresses: HashMap<ConnectionId, Multiaddr>,
+    agent: Option<String>,
+    protocols: Vec<String>,
+    round_trip: Option<Duration>,
+}
+
+/// A search for providers: over when its queries have ended and nobody is being dialed for it.
+#[derive(Default)]
+struct Searching {
+    queries: usize,
+    dialing: HashSet<PeerId>,
+    tried: HashSet<PeerId>,
+}
+
+impl Loop {
+    pub fn new(
+        mut swarm: Swarm<Behaviour>,
+        commands: mpsc::Receiver<Command>,
+        config: &Config,
+        metrics: Metrics,
+    ) -> Result<Self, Error> {
+        let starting = config.listen.iter().map(|a| listen(&mut swarm, a)).collect::<Result<_, _>>()?;
+        for address in &config.external {
+            swarm.add_external_address(config::multiaddr(address)?);
+        }
+        if config.network == Network::Public {
+            join(&mut swarm, &config.bootstrap)?;
+        }
+        Ok(Self {
+            swarm,
+            commands,
+            network: config.network,
+            metrics,
+            starting,
+            ask_listeners: Vec::new(),
+            dials: HashMap::new(),
+            peers: HashMap::new(),
+            queries: Queries::new(),
+            searches: HashMap::new(),
+            provider: Provider::default(),
+        })
+    }
+
+    pub async fn run(mut self) {
+        let mut tick = tokio::time::interval(PROVIDE_TICK);
+        tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                command = self.commands.recv() => match command {
+                    None | Some(Command::Shutdown) => return,
+                    Some(command) => self.on_command(command),
+                },
+                event = self.swarm.select_next_some() => self.on_event(event),
+                _ = tick.tick() => self.publish(),
+            }
+        }
+    }
+
+    /// Whoever asked may have gone: a reply that cannot be delivered is no error.
+    fn on_command(&mut self, command: Command) {
+        match command {
+            Command::Listeners(reply) => {
+                self.ask_listeners.push(reply);
+                self.tell_listeners();
+            }
+            Command::Dial(address, reply) => self.dial(address, reply),
+            Command::Connected(reply) => drop(reply.send(self.connected())),
+            Command::Want { session, cid, reply } => {
+                if !self.swarm.behaviour_mut().bitswap.want(session, cid, reply) {
+                    tracing::warn!(%cid, "too many blocks are being fetched; one was refused");
+                }
+            }
+            Command::Asked(cid, reply) => drop(reply.send(self.swarm.behaviour().bitswap.asked(&cid))),
+            Command::Close(session) => self.swarm.behaviour_mut().bitswap.close(session),
+            Command::Arrived(cids) => self.swarm.behaviour_mut().bitswap.arrived(&cids),
+            Command::Provide(root, reply) => {
+                let full = self.provider.len() >= kad::PROVIDED_MAX;
+                if !full {
+                    self.provider.add(root, Instant::now());
+                    self.publish();
+                }
+                drop(reply.send(if full { Err(Error::Provided) } else { Ok(()) }));
+            }
+            Command::StopProviding(root) => {
+                self.provider.remove(&root);
+                let key = kad::key(&root);
+                let behaviour = self.swarm.behaviour_mut();
+                behaviour.wan.stop_providing(&key);
+                behaviour.lan.stop_providing(&key);
+            }
+            Command::Providing(reply) => drop(reply.send(self.provider.status(Instant::now()))),
+            Command::Shutdown => {}
+        }
+    }
+
+    fn on_event(&mut self, event: SwarmEvent<BehaviourEvent>) {
+        match event {
+            SwarmEvent::Behaviour(event) => self.on_behaviour(event),
+            SwarmEvent::NewListenAddr { listener_id, address } => {
+                tracing::info!(%address, "listening");
+                // On a private network what we listen on is where we are reached.
+                if self.network == Network::Private {
+                    self.swarm.add_external_address(address);
+                }
+                self.starting.remove(&listener_id);
+                self.tell_listeners();
+            }
+            SwarmEvent::ExpiredListenAddr { address, .. } => self.swarm.remove_external_address(&address),
+            SwarmEvent::ListenerClosed { listener_id, addresses, reason } => {
+                if let Err(error) = reason {
+                    tracing::error!(?addresses, %error, "no longer listening");
+                }
+                self.starting.remove(&listener_id);
+                self.tell_listeners();
+            }
+            SwarmEvent::ConnectionEstablished { peer_id, connection_id, endpoint, .. } => {
+                let peer = self.peers.entry(peer_id).or_default();
+                peer.addresses.insert(connection_id, endpoint.get_remote_address().clone());
+                self.metrics.peers.set(self.peers.len() as i64);
+                if let Some((_, reply)) = self.dials.remove(&connection_id) {
+                    drop(reply.send(Ok(peer_id)));
+                }
+                self.dialed(&peer_id);
+            }
+            SwarmEvent::ConnectionClosed { peer_id, connection_id, num_established, .. } => {
+                if let Some(peer) = self.peers.get_mut(&peer_id) {
+                    peer.addresses.remove(&connection_id);
+                }
+                if num_established == 0 {
+                    self.peers.remove(&peer_id);
+                }
+                self.metrics.peers.set(self.peers.len() as i64);
+            }
+            SwarmEvent::OutgoingConnectionError { connection_id, peer_id, error } => {
+                if let Some((address, reply)) = self.dials.remove(&connection_id) {
+                    drop(reply.send(Err(dial_error(&address, &error))));
+                }
+                if let Some(peer) = peer_id.filter(|p| !self.swarm.is_connected(p)) {
+                    self.dialed(&peer);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn on_behaviour(&mut self, event: BehaviourEvent) {
+        match event {
+            BehaviourEvent::Identify(identify::Event::Received { peer_id, info, .. }) => self.identified(peer_id, info),
+            BehaviourEvent::Ping(ping) => {
+                if let (Ok(time), Some(peer)) = (ping.result, self.peers.get_mut(&ping.peer)) {
+                    peer.round_trip = Some(time);
+                }
+            }
+            BehaviourEvent::Wan(event) => self.on_kad(Table::Wan, event),
+            BehaviourEvent::Lan(event) => self.on_kad(Table::Lan, event),
+            BehaviourEvent::Bitswap(Search(cid)) => self.search(cid),
+            _ => {}
+        }
+    }
+
+    fn table(&mut self, table: Table) -> &mut kad::Behaviour {
+        let behaviour = self.swarm.behaviour_mut();
+        match table {
+            Table::Wan => &mut behaviour.wan,
+            Table::Lan => &mut behaviour.lan,
+        }
+    }
+
+    fn known_peers(&mut self, table: Table) -> usize {
+        self.table(table).kbuckets().map(|bucket| bucket.num_entries()).sum()
+    }
+
+    fn identified(&mut self, id: PeerId, info: identify::Info) {
+        for (table, protocol) in [(Table::Wan, kad::WAN), (Table::Lan, kad::LAN)] {
+            if info.protocols.contains(&protocol) {
+                let network = self.network;
+                for address in
+                    info.listen_addrs.iter().filter(|a| kad::fits(table, network, a)).take(ADDRESSES_PER_PEER)
+                {
+                    self.table(table).add_address(&id, address.clone());
+                }
+            }
+        }
+        if let Some(peer) = self.peers.get_mut(&id) {
+            peer.agent = Some(info.agent_version);
+            peer.protocols = info.protocols.iter().map(ToString::to_string).collect();
+        }
+    }
+
+    fn on_kad(&mut self, table: Table, event: libp2p::kad::Event) {
+        match event {
+            // Among so few, every new peer is one of those closest to any key.
+            libp2p::kad::Event::RoutingUpdated { is_new_peer: true, .. }
+                if self.known_peers(table) <= K_VALUE.get() =>
+            {
+                self.provider.new_peer(Instant::now());
+            }
+            libp2p::kad::Event::OutboundQueryProgressed { id, result, step, .. } => {
+                let Some(purpose) = self.queries.get(&(table, id)).cloned() else { return };
+                if step.last {
+                    self.queries.remove(&(table, id));
+                }
+                match (purpose, result) {
+                    (Purpose::FindProviders(cid), result) => {
+                        if let QueryResult::GetProviders(Ok(GetProvidersOk::FoundProviders { providers, .. })) = result
+                        {
+                            providers.into_iter().for_each(|p| self.found(cid, p));
+                        }
+                        if step.last {
+                            self.queried(cid);
+                        }
+                    }
+                    (Purpose::Provide(cid), QueryResult::StartProviding(result)) => {
+                        let published = result.is_ok() && self.known_peers(table) > 0;
+                        self.provider.finished(&cid, published, Instant::now());
+                        self.metrics.provided.set(self.provider.status(Instant::now()).published as i64);
+                    }
+                    _ => {}
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn search(&mut self, cid: Cid) {
+        let key = kad::key(&cid);
+        for table in [Table::Wan, Table::Lan] {
+            let id = self.table(table).get_providers(key.clone());
+            self.queries.insert((table, id), Purpose::FindProviders(cid));
+        }
+        self.searches.insert(cid, Searching { queries: 2, ..Searching::default() });
+    }
+
+    /// A provider: its addresses are known only while the query runs, so it is dialed at once.
+    fn found(&mut self, cid: Cid, peer: PeerId) {
+        let Some(search) = self.searches.get_mut(&cid) else { return };
+        let skip = peer == *self.swarm.local_peer_id() || self.swarm.is_connected(&peer);
+        if skip || search.tried.len() >= PROVIDERS_PER_SEARCH || !search.tried.insert(peer) {
+            return;
+        }
+        match self.swarm.dial(DialOpts::peer_id(peer).condition(PeerCondition::DisconnectedAndNotDialing).build()) {
+            Ok(()) | Err(DialError::DialPeerConditionFalse(_)) => drop(search.dialing.insert(peer)),
+            Err(error) => tracing::debug!(%peer, %cid, %error, "a provider cannot be dialed"),
+        }
+    }
+
+    fn queried(&mut self, cid: Cid) {
+        if let Some(search) = self.searches.get_mut(&cid) {
+            search.queries = search.queries.saturating_sub(1);
+        }
+        self.end_searches();
+    }
+
+    fn dialed(&mut self, peer: &PeerId) {
+        for search in self.searches.values_mut() {
+            search.dialing.remove(peer);
+        }
+        self.end_searches();
+    }
+
+    fn end_searches(&mut self) {
+        let bitswap = &mut self.swarm.behaviour_mut().bitswap;
+        self.searches.retain(|cid, search| {
+            let over = search.queries == 0 && search.dialing.is_empty();
+            if over {
+                bitswap.searched(cid);
+            }
+            !over
+        });
+    }
+
+    fn publish(&mut self) {
+        let now = Instant::now();
+        while let Some(cid) = self.provider.next(now) {
+            let mut started = 0;
+            for table in [Table::Wan, Table::Lan] {
+                match self.table(table).start_providing(kad::key(&cid)) {
+                    Ok(id) => {
+                        self.queries.insert((table, id), Purpose::Provide(cid));
+                        started += 1;
+                    }
+                    Err(error) => tracing::warn!(%cid, %error, "a root cannot be announced"),
+                }
+            }
+            self.provider.started(&cid, started, now);
+        }
+    }
+
+    fn dial(&mut self, address: Multiaddr, reply: oneshot::Sender<Result<PeerId, Error>>) {
+        if let Some(peer) = peer_of(&address).filter(|p| self.swarm.is_connected(p)) {
+            return drop(reply.send(Ok(peer)));
+        }
+        let opts = match peer_of(&address) {
+            Some(peer) => {
+                DialOpts::peer_id(peer).addresses(vec![address.clone()]).condition(PeerCondition::Always).build()
+            }
+            None => DialOpts::unknown_peer_id().address(address.clone()).build(),
+        };
+        let id = opts.connection_id();
+        match self.swarm.dial(opts) {
+            Ok(()) => drop(self.dials.insert(id, (address, reply))),
+            Err(error) => drop(reply.send(Err(dial_error(&address, &error)))),
+        }
+    }
+
+    fn connected(&self) -> Vec<PeerInfo> {
+        let info = |(id, peer): (&PeerId, &Peer)| PeerInfo {
+            id: id.to_string(),
+            addresses: peer.addresses.values().map(ToString::to_string).collect(),
+            agent: peer.agent.clone(),
+            protocols: peer.protocols.clone(),
+            round_trip: peer.round_trip,
+        };
+        self.peers.iter().map(info).collect()
+    }
+
+    fn tell_listeners(&mut self) {
+        if !self.starting.is_empty() {
+            return;
+        }
+        let id = *self.swarm.local_peer_id();
+        let all: Vec<String> = self.swarm.listeners().map(|a| a.clone().with(Protocol::P2p(id)).to_string()).collect();
+        for reply in self.ask_listeners.drain(..) {
+            drop(reply.send(all.clone()));
+        }
+    }
+}
+
+fn join(swarm: &mut Swarm<Behaviour>, bootstrap: &[String]) -> Result<(), Error> {
+    for text in bootstrap {
+        let address = config::multiaddr(text)?;
+        let peer = peer_of(&address)
+            .ok_or_else(|| Error::Address { address: text.clone(), reason: "it must end in /p2p/<peer id>".into() })?;
+        swarm.behaviour_mut().wan.add_address(&peer, address.clone());
+        if let Err(error) = swarm.dial(DialOpts::peer_id(peer).addresses(vec![address]).build()) {
+            tracing::warn!(address = text, %error, "a bootstrap peer cannot be dialed");
+        }
+    }
+    Ok(())
+}
+
+fn listen(swarm: &mut Swarm<Behaviour>, text: &str) -> Result<ListenerId, Error> {
+    let address = config::multiaddr(text)?;
+    if is_taken(&address) {
+        return Err(Error::InUse { address: text.to_owned() });
+    }
+    swarm.listen_on(address).map_err(|error| match error {
+        TransportError::Other(e) if e.kind() == std::io::ErrorKind::AddrInUse => {
+            Error::InUse { address: text.to_owned() }
+        }
+        TransportError::MultiaddrNotSupported(_) => Error::Listen {
+            address: text.to_owned(),
+            reason: "toft listens on /ip4|ip6/…/tcp/… and /udp/…/quic-v1".into(),
+        },
+        TransportError::Other(e) => Error::Listen { address: text.to_owned(), reason: causes(&e) },
+    })
+}
+
+/// libp2p binds with SO_REUSEPORT: a second node of the same user would silently share the port with the
+/// first and get half of its connections. So the port is tried without it before.
+fn is_taken(address: &Multiaddr) -> bool {
+    let mut parts = address.iter();
+    let ip = match parts.next() {
+        Some(Protocol::Ip4(ip)) => std::net::IpAddr::V4(ip),
+        Some(Protocol::Ip6(ip)) => std::net::IpAddr::V6(ip),
+        _ => return false,
+    };
+    let in_use = |e: std::io::Error| e.kind() == std::io::ErrorKind::AddrInUse;
+    match parts.next() {
+        Some(Protocol::Tcp(port)) if port != 0 => std::net::TcpListener::bind((ip, port)).err().is_some_and(in_use),
+        Some(Protocol::Udp(port)) if port != 0 => std::net::UdpSocket::bind((ip, port)).err().is_some_and(in_use),
+        _ => false,
+    }
+}
+
+fn dial_error(address: &Multiaddr, error: &DialError) -> Error {
+    let reason = match error {
+        DialError::Transport(tried) => tried.iter().map(|(_, e)| causes(e)).collect::<Vec<_>>().join("; "),
+        DialError::WrongPeerId { obtained, .. } => format!("peer {obtained} answered there"),
+        DialError::LocalPeerId { .. } => "that is this node itself".into(),
+        other => causes(other),
+    };
+    Error::Dial { address: address.to_string(), reason }
+}
+
+/// An error with its causes, each said once.
+fn causes(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut next = error.source();
+    while let Some(cause) = next {
+        let said = cause.to_string();
+        if !text.contains(&said) {
+            text = format!("{text}: {said}");
+        }
+        next = cause.source();
+    }
+    text
+}

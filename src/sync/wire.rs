@@ -1,0 +1,164 @@
+//! Frames between two devices, and the handshake in which both ends prove their DIDs.
+//!
+//! A frame is its length (u32, big-endian) and a DAG-CBOR value. The proof is a signature over both DIDs,
+//! both nonces and both ends' peer ids: a stream relayed through a third machine has other peer ids and
+//! does not verify.
+
+use crate::{crypto::Signer, did::DidUrl, resolve::Resolver};
+use anyhow::{Context as _, Error, anyhow, bail};
+use serde::{Deserialize, Serialize};
+use std::sync::Arc;
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
+
+/// Name of the protocol on libp2p streams.
+pub const PROTOCOL: &str = "/toft/sync/1.0.0";
+/// A frame holds one message (or a chunk of data); messages are kept far below this.
+const FRAME_MAX: usize = 4 << 20;
+/// Data travels in chunks of this size.
+pub const CHUNK: usize = 256 << 10;
+
+/// The two directions of a stream between two devices, and who libp2p says is at each end.
+pub struct Link {
+    pub stream: Box<dyn Stream>,
+    pub local_peer: String,
+    pub remote_peer: String,
+}
+
+impl std::fmt::Debug for Link {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Link({} to {})", self.local_peer, self.remote_peer)
+    }
+}
+
+/// Anything that reads and writes bytes.
+pub trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
+impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
+
+/// What goes over the stream after the handshake.
+#[derive(Debug, Serialize, Deserialize)]
+pub enum Frame {
+    /// "I have these": tenant and message CID, in the order they must be applied.
+    Offer(Vec<(String, String)>),
+    /// "Send me these": indexes into the last offer.
+    Want(Vec<u32>),
+    /// One wanted message; `Data` frames follow when `data` is some number of bytes.
+    Item {
+        tenant: String,
+        cid: String,
+        #[serde(with = "serde_bytes")]
+        message: Vec<u8>,
+        data: Option<u64>,
+    },
+    /// A piece of the last item's data. An empty one before all bytes came: the sender no longer has them.
+    Data(#[serde(with = "serde_bytes")] Vec<u8>),
+    /// What the door answered to an item.
+    Ack { cid: String, code: u16, detail: String },
+    /// Why the sender closes.
+    Bye(String),
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct Hello {
+    version: u32,
+    did: String,
+    #[serde(with = "serde_bytes")]
+    nonce: Vec<u8>,
+    /// Tenants this end is willing to share.
+    tenants: Vec<String>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct Proof {
+    kid: String,
+    #[serde(with = "serde_bytes")]
+    signature: Vec<u8>,
+}
+
+/// Who this device is.
+#[derive(Debug, Clone)]
+pub struct Own {
+    pub did: String,
+    pub signer: Arc<Signer>,
+}
+
+/// Both ends say hello and prove their DIDs. `tenants_for` answers which tenants this end shares with a DID
+/// (`None`: it is no peer of ours). Returns the other end's DID and the tenants both share.
+pub async fn handshake<S: AsyncRead + AsyncWrite + Unpin>(
+    stream: &mut S,
+    (local_peer, remote_peer): (&str, &str),
+    own: &Own,
+    resolver: &Resolver,
+    offered: Option<Vec<String>>,
+    tenants_for: impl Fn(&str) -> Option<Vec<String>>,
+) -> Result<(String, Vec<String>), Error> {
+    let mut nonce = [0; 32];
+    getrandom::fill(&mut nonce).map_err(|e| anyhow!("the operating system gave no randomness: {e}"))?;
+    // The dialling end knows whom it expects and names the tenants at once; the other learns the DID first.
+    let dialler = offered.is_some();
+    let mut own_tenants = offered.unwrap_or_default();
+    let hello = |tenants: &[String]| Hello {
+        version: 1,
+        did: own.did.clone(),
+        nonce: nonce.to_vec(),
+        tenants: tenants.to_vec(),
+    };
+    if dialler {
+        write(stream, &hello(&own_tenants)).await?;
+    }
+    let theirs: Hello = read(stream).await.context("waiting for the other device's hello")?;
+    if theirs.version != 1 {
+        bail!("the other device speaks sync version {}; this toft speaks 1", theirs.version);
+    }
+    let Some(tenants) = tenants_for(&theirs.did) else {
+        bail!("{} is not a peer of this node; add it with: toft peer add {} <multiaddr>", theirs.did, theirs.did);
+    };
+    if !dialler {
+        own_tenants = tenants;
+        write(stream, &hello(&own_tenants)).await?;
+    }
+    let ours = (own.did.clone(), &nonce[..], local_peer);
+    let other = (theirs.did.clone(), theirs.nonce.as_slice(), remote_peer);
+    let signature = own.signer.sign(&transcript(&ours, &other)).to_vec();
+    write(stream, &Proof { kid: own.signer.kid().to_owned(), signature }).await?;
+    let proof: Proof = read(stream).await.context("waiting for the other device's proof")?;
+    let kid: DidUrl = proof.kid.parse().context("the other device's proof names no key")?;
+    if kid.did.as_str() != theirs.did {
+        bail!("the other device says it is {} and signs with a key of {}", theirs.did, kid.did);
+    }
+    let key = resolver.key(&proof.kid).await.with_context(|| format!("resolving {kid}"))?;
+    if !key.verify(&transcript(&other, &ours), &proof.signature) {
+        bail!("the other device could not prove that it is {}", theirs.did);
+    }
+    let shared = own_tenants.into_iter().filter(|t| theirs.tenants.contains(t)).collect();
+    Ok((theirs.did, shared))
+}
+
+/// What the `signer` end signs about itself and the `other` end.
+fn transcript(signer: &(String, &[u8], &str), other: &(String, &[u8], &str)) -> Vec<u8> {
+    let mut bytes = PROTOCOL.as_bytes().to_vec();
+    for part in [signer.0.as_bytes(), signer.1, signer.2.as_bytes(), other.0.as_bytes(), other.1, other.2.as_bytes()] {
+        bytes.extend((part.len() as u32).to_be_bytes());
+        bytes.extend(part);
+    }
+    bytes
+}
+
+/// Writes one frame and flushes it.
+pub async fn write<T: Serialize>(stream: &mut (impl AsyncWrite + Unpin), frame: &T) -> Result<(), Error> {
+    let bytes = serde_ipld_dagcbor::to_vec(frame).context("encoding a frame")?;
+    stream.write_all(&(bytes.len() as u32).to_be_bytes()).await?;
+    stream.write_all(&bytes).await?;
+    stream.flush().await?;
+    Ok(())
+}
+
+/// Reads one frame; a length above the bound is refused before anything is allocated.
+pub async fn read<T: for<'de> Deserialize<'de>>(stream: &mut (impl AsyncRead + Unpin)) -> Result<T, Error> {
+    let length = stream.read_u32().await? as usize;
+    if length > FRAME_MAX {
+        bail!("a frame of {length} bytes is above the bound of {FRAME_MAX}");
+    }
+    let mut bytes = vec![0; length];
+    stream.read_exact(&mut bytes).await?;
+    serde_ipld_dagcbor::from_slice(&bytes).context("a frame is not what this protocol speaks")
+}

@@ -1,0 +1,179 @@
+// The JS DWN SDK as a client: reads one JSON command a line, answers one JSON line each.
+// Every message is made and signed by the SDK itself; this file only carries it over HTTP.
+import {
+  Cid, DataStream, Jws, MessagesQuery, MessagesRead, ProtocolsConfigure, ProtocolsQuery, RecordsDelete,
+  RecordsQuery, RecordsRead, RecordsWrite, TestDataGenerator, Message,
+} from '@tbd54566975/dwn-sdk-js';
+import { DidJwk, DidKey } from '@web5/dids';
+import { createHash, randomBytes } from 'node:crypto';
+import http from 'node:http';
+import readline from 'node:readline';
+
+const agent = new http.Agent({ keepAlive: true, maxSockets: 64 });
+const personas = new Map();
+const writes = new Map();
+
+const headerJson = v => JSON.stringify(v).replace(/[\u007f-\uffff]/g, c => '\\u' + c.charCodeAt(0).toString(16).padStart(4, '0'));
+
+function send(url, headers, body) {
+  return new Promise((resolve, reject) => {
+    const request = http.request(url, { method: 'POST', agent, headers: { ...headers, 'content-length': body?.length ?? 0 } }, response => {
+      const chunks = [];
+      response.on('data', chunk => chunks.push(chunk));
+      response.on('error', reject);
+      response.on('end', () => resolve({ status: response.statusCode, head: response.headers['dwn-response'], body: Buffer.concat(chunks) }));
+    });
+    request.setTimeout(60000, () => request.destroy(new Error('no answer in 60 s')));
+    request.on('error', reject);
+    if (body?.length) request.write(body);
+    request.end();
+  });
+}
+
+async function post(url, target, message, data) {
+  const request = headerJson({ jsonrpc: '2.0', id: '1', method: 'dwn.processMessage', params: { target, message } });
+  const answer = await send(url, { 'dwn-request': request, ...(data?.length ? { 'content-type': 'application/octet-stream' } : {}) }, data);
+  const rpc = JSON.parse(answer.head ?? answer.body.toString());
+  if (rpc.error) return { http: answer.status, error: rpc.error };
+  const reply = rpc.result.reply;
+  if (answer.head) reply.data = { size: answer.body.length, sha256: createHash('sha256').update(answer.body).digest('hex') };
+  return { http: answer.status, ...reply };
+}
+
+const stripped = ({ encodedData, ...message }) => message;
+const bytes = c => c.text !== undefined ? Buffer.from(c.text) : randomBytes(c.size ?? 0);
+const signer = name => Jws.createSigner(personas.get(name));
+
+const commands = {
+  // kind: ed25519 | secp256k1 | jwk
+  async persona({ name, kind }) {
+    if (kind === 'ed25519' || kind === undefined) personas.set(name, await TestDataGenerator.generateDidKeyPersona());
+    else {
+      const did = kind === 'jwk' ? await DidJwk.create() : await DidKey.create({ options: { algorithm: 'secp256k1' } });
+      const method = did.document.verificationMethod[0];
+      const privateJwk = (await did.export()).privateKeys[0];
+      const alg = kind === 'jwk' ? 'EdDSA' : 'ES256K';
+      const keyId = method.id.startsWith('#') ? did.uri + method.id : method.id;
+      personas.set(name, { did: did.uri, keyId, keyPair: { publicJwk: { ...method.publicKeyJwk, alg }, privateJwk: { ...privateJwk, alg } } });
+    }
+    return { did: personas.get(name).did };
+  },
+  async configure({ url, as, tenant, definition }) {
+    const { message } = await ProtocolsConfigure.create({ definition, signer: signer(as) });
+    return post(url, tenant, message);
+  },
+  async protocols({ url, as, tenant, filter }) {
+    const { message } = await ProtocolsQuery.create({ filter, signer: as && signer(as) });
+    return post(url, tenant, message);
+  },
+  // as, tenant, size | text, plus RecordsWrite options
+  async write(c) {
+    const data = bytes(c);
+    const write = await RecordsWrite.create({ data, dataFormat: c.dataFormat ?? 'application/octet-stream', published: c.published, protocol: c.protocol, protocolPath: c.protocolPath, schema: c.schema, recipient: c.recipient, parentContextId: c.parentContextId, tags: c.tags, signer: signer(c.as) });
+    writes.set(write.message.recordId, write.message);
+    const reply = await post(c.url, c.tenant, write.message, c.withoutData ? undefined : data);
+    return { ...reply, recordId: write.message.recordId, contextId: write.message.contextId, dataCid: write.message.descriptor.dataCid, messageCid: await Message.getCid(write.message), sha256: createHash('sha256').update(data).digest('hex'), data: c.keep ? data.toString('base64') : undefined };
+  },
+  async update(c) {
+    const data = bytes(c);
+    const write = await RecordsWrite.createFrom({ recordsWriteMessage: writes.get(c.recordId), data: c.withoutData ? undefined : data, published: c.published, signer: signer(c.as) });
+    writes.set(write.message.recordId, write.message);
+    const reply = await post(c.url, c.tenant, write.message, c.withoutData ? undefined : data);
+    return { ...reply, recordId: write.message.recordId, dataCid: write.message.descriptor.dataCid, messageCid: await Message.getCid(write.message), sha256: createHash('sha256').update(data).digest('hex') };
+  },
+  async read({ url, as, tenant, recordId, filter }) {
+    const { message } = await RecordsRead.create({ filter: filter ?? { recordId }, signer: as && signer(as) });
+    return post(url, tenant, message);
+  },
+  async query({ url, as, tenant, filter, pagination, dateSort }) {
+    const { message } = await RecordsQuery.create({ filter, pagination, dateSort, signer: as && signer(as) });
+    return post(url, tenant, message);
+  },
+  async delete({ url, as, tenant, recordId, prune }) {
+    const { message } = await RecordsDelete.create({ recordId, prune, signer: signer(as) });
+    return post(url, tenant, message);
+  },
+  async messages({ url, as, tenant, filters, cursor }) {
+    const { message } = await MessagesQuery.create({ filters: filters ?? [], cursor, signer: signer(as) });
+    return post(url, tenant, message);
+  },
+  async message({ url, as, tenant, messageCid }) {
+    const { message } = await MessagesRead.create({ messageCid, signer: signer(as) });
+    return post(url, tenant, message);
+  },
+  // A message tampered with after signing: path is a list of keys
+  async forge(c) {
+    const data = bytes(c);
+    const write = await RecordsWrite.create({ data, dataFormat: 'text/plain', signer: signer(c.as) });
+    const message = structuredClone(write.message);
+    if (c.what === 'signature') { const s = message.authorization.signature.signatures[0]; s.signature = (s.signature[0] === 'A' ? 'B' : 'A') + s.signature.slice(1); }
+    return post(c.url, c.tenant, message, c.what === 'data' ? randomBytes(data.length) : c.what === 'longer' ? Buffer.concat([data, data]) : c.what === 'shorter' ? data.subarray(1) : data);
+  },
+  // The dwn-request header of a RecordsWrite, not sent
+  async request(c) {
+    const write = await RecordsWrite.create({ data: bytes(c), dataFormat: 'text/plain', published: c.published, signer: signer(c.as) });
+    return { request: headerJson({ jsonrpc: '2.0', id: '1', method: 'dwn.processMessage', params: { target: c.tenant, message: write.message } }) };
+  },
+  // Writes, updates and deletes from many clients until the node is gone; answers what was acknowledged.
+  // Small and large data, so that both the log and block files are hit by the kill.
+  async load({ url, as, tenant, clients }) {
+    const done = [];
+    const one = async k => {
+      for (let n = 0; ; n++) {
+        const data = randomBytes(n % 7 === 3 ? 90000 : n % 11 === 5 ? 40000 : 200);
+        const write = await RecordsWrite.create({ data, dataFormat: 'application/octet-stream', signer: signer(as) });
+        const id = write.message.recordId;
+        const entry = { id, sha256: createHash('sha256').update(data).digest('hex') };
+        if ((await post(url, tenant, write.message, data)).status?.code !== 202) throw new Error('not accepted');
+        done.push(entry);
+        if (n % 5 === 1) {
+          const data = randomBytes(300);
+          const update = await RecordsWrite.createFrom({ recordsWriteMessage: write.message, data, signer: signer(as) });
+          entry.unsure = createHash('sha256').update(data).digest('hex'); // sent, not yet acknowledged
+          if ((await post(url, tenant, update.message, data)).status?.code !== 202) throw new Error('not accepted');
+          entry.sha256 = entry.unsure; delete entry.unsure;
+        }
+        if (n % 5 === 4) {
+          const { message } = await RecordsDelete.create({ recordId: id, signer: signer(as) });
+          entry.unsureDelete = true;
+          if ((await post(url, tenant, message)).status?.code !== 202) throw new Error('not accepted');
+          entry.deleted = true; delete entry.unsureDelete;
+        }
+      }
+    };
+    const ends = await Promise.allSettled(Array.from({ length: clients }, (_, k) => one(k)));
+    return { acknowledged: done, ends: [...new Set(ends.map(e => String(e.reason)))] };
+  },
+  // Reads every write back: lost = not there, torn = other bytes than written.
+  async audit({ url, as, tenant, writes }) {
+    const lost = [], torn = [];
+    const cids = new Set((await commands.messages({ url, as, tenant })).entries);
+    await Promise.all(Array.from({ length: 16 }, async (_, k) => {
+      for (let i = k; i < writes.length; i += 16) {
+        const w = writes[i];
+        const { message } = await RecordsRead.create({ filter: { recordId: w.id }, signer: signer(as) });
+        const reply = await post(url, tenant, message);
+        if (reply.status?.code === 404 && (w.deleted || w.unsureDelete) && reply.entry?.recordsDelete) continue;
+        if (reply.status?.code !== 200 || w.deleted) { lost.push({ ...w, reply }); continue; }
+        if (reply.data?.sha256 !== w.sha256 && reply.data?.sha256 !== w.unsure) torn.push({ ...w, got: reply.data });
+        // log and index agree: what the index serves stands in the event log too
+        if (!cids.has(await Message.getCid(stripped(reply.entry.recordsWrite)))) lost.push({ ...w, missing: 'event' });
+      }
+    }));
+    return { lost, torn, events: cids.size };
+  },
+  async dataCid(c) { return { cid: await Cid.computeDagPbCidFromBytes(bytes(c)) }; },
+};
+
+for await (const line of readline.createInterface({ input: process.stdin })) {
+  if (!line.trim()) continue;
+  let answer;
+  try {
+    const { op, ...rest } = JSON.parse(line);
+    answer = await commands[op](rest);
+  } catch (e) {
+    answer = { failed: e.stack ?? String(e) };
+  }
+  process.stdout.write(JSON.stringify(answer) + '\n');
+}
+process.exit(0);

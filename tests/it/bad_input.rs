@@ -1,0 +1,184 @@
+//! What is wrong is answered at once, in the protocol's own words, and the node goes on.
+
+use crate::support::{
+    sdk::{Sdk, code},
+    toft::Home,
+};
+use serde_json::{Value, json};
+use std::{
+    io::{Read as _, Write as _},
+    net::TcpStream,
+    time::Duration,
+};
+
+/// Sends raw bytes, reads until the node closes or has answered, returns status and text.
+fn raw(address: &str, request: &[u8]) -> (u16, String) {
+    let mut stream = TcpStream::connect(address).expect("connects");
+    stream.set_read_timeout(Some(Duration::from_secs(20))).expect("sets");
+    let _ = stream.write_all(request); // the node may answer and close before it has read everything
+    let mut answer = vec![];
+    let mut piece = [0; 65536];
+    loop {
+        match stream.read(&mut piece) {
+            Ok(0) | Err(_) => break,
+            Ok(n) => {
+                answer.extend_from_slice(&piece[..n]);
+                let text = String::from_utf8_lossy(&answer);
+                let whole = text.split_once("\r\n\r\n").is_some_and(|(head, body)| {
+                    let length =
+                        head.lines().find_map(|l| l.to_lowercase().strip_prefix("content-length: ")?.parse().ok());
+                    length.is_none_or(|n: usize| body.len() >= n)
+                });
+                if whole {
+                    break;
+                }
+            }
+        }
+    }
+    let text = String::from_utf8_lossy(&answer).into_owned();
+    let status = text.split_whitespace().nth(1).and_then(|s| s.parse().ok()).unwrap_or(0);
+    (status, text)
+}
+
+fn post(address: &str, header: Option<&str>, body: &[u8]) -> (u16, String) {
+    let mut request = format!("POST / HTTP/1.1\r\nhost: toft\r\ncontent-length: {}\r\n", body.len());
+    if let Some(header) = header {
+        request += &format!("dwn-request: {header}\r\n");
+    }
+    let mut bytes = (request + "\r\n").into_bytes();
+    bytes.extend(body);
+    raw(address, &bytes)
+}
+
+fn json_of(text: &str) -> Value {
+    let body = text.split_once("\r\n\r\n").expect("a body").1;
+    serde_json::from_str(body).unwrap_or_else(|e| panic!("{body:?}: {e}"))
+}
+
+#[test]
+fn requests_that_are_none_are_answered_with_json_rpc_errors() {
+    let node = Home::new().set("dwn.tenants", "open").up();
+    let address = node.url().strip_prefix("http://").expect("http");
+    let deep = "[".repeat(200_000);
+    let target = |message: &str| {
+        format!(
+            r#"{{"jsonrpc":"2.0","id":"7","method":"dwn.processMessage","params":{{"target":"did:key:z6Mk","message":{message}}}}}"#
+        )
+    };
+    let cases = [
+        ("no header", post(address, None, b""), 400, -50400),
+        ("no JSON", post(address, Some("{oops"), b""), 400, -32700),
+        ("null", post(address, Some("null"), b""), 400, -32600),
+        ("no version", post(address, Some(r#"{"id":1,"method":"dwn.processMessage"}"#), b""), 400, -32600),
+        ("unknown method", post(address, Some(r#"{"jsonrpc":"2.0","id":1,"method":"rpc.nope"}"#), b""), 400, -32601),
+        (
+            "no params",
+            post(address, Some(r#"{"jsonrpc":"2.0","id":1,"method":"dwn.processMessage"}"#), b""),
+            400,
+            -32602,
+        ),
+        ("deep JSON in the body", post(address, None, deep.as_bytes()), 400, -32700),
+        ("deep JSON in the header", post(address, Some(&deep[..100_000]), b""), 400, -32700),
+        ("a body without header above 1 MiB", post(address, None, &vec![b' '; (1 << 20) + 1]), 413, -50400),
+    ];
+    for (what, (status, text), expected, code) in cases {
+        assert_eq!(status, expected, "{what}: {text}");
+        assert_eq!(json_of(&text)["error"]["code"], code, "{what}: {text}");
+    }
+    let (status, _) = post(address, Some(&deep), b"");
+    assert_eq!(status, 431, "a header above 128 KiB");
+    // Inside a readable request the answer is a DWN reply.
+    let replies = [
+        (target("{}"), 400, "Both interface and method must be present, interface: undefined, method: undefined"),
+        (
+            target(r#"{"descriptor":{"interface":"Records","method":"Nope"}}"#),
+            400,
+            "SchemaValidatorSchemaNotFound: schema for RecordsNope not found.",
+        ),
+        (target(r#"{"descriptor":{"interface":"Records","method":"Write"}}"#), 400, "SchemaValidatorFailure: "),
+    ];
+    for (request, code, detail) in replies {
+        let (status, text) = post(address, Some(&request), b"");
+        assert_eq!(status, 200, "{text}");
+        let reply = &json_of(&text)["result"]["reply"]["status"];
+        assert_eq!(reply["code"], code, "{text}");
+        assert!(reply["detail"].as_str().is_some_and(|d| d.starts_with(detail)), "{text}");
+    }
+    let (status, text) = raw(address, b"GET /health HTTP/1.1\r\nhost: toft\r\n\r\n");
+    assert_eq!((status, json_of(&text)), (200, json!({"ok": true})), "the node goes on");
+}
+
+#[test]
+fn messages_that_do_not_fit_their_signature_or_their_data_are_refused() {
+    let node = Home::new().set("dwn.tenants", "open").up();
+    let mut sdk = Sdk::start();
+    let alice = sdk.persona("alice", "ed25519");
+    for size in [100, 50_000] {
+        for (what, expected, detail) in [
+            ("signature", 401, "GeneralJwsVerifierInvalidSignature"),
+            ("data", 400, "RecordsWriteDataCidMismatch"),
+            ("longer", 400, "RecordsWriteDataCidMismatch"),
+            ("shorter", 400, "RecordsWriteDataCidMismatch"),
+        ] {
+            let fields = json!({"url": node.url(), "as": "alice", "tenant": alice, "what": what, "size": size});
+            let reply = sdk.call("forge", fields);
+            assert_eq!(code(&reply), expected, "{what} {size}: {reply}");
+            let said = reply["status"]["detail"].as_str().expect("a detail");
+            assert!(said.starts_with(detail), "{what} {size}: {said}");
+        }
+    }
+    let query = json!({"url": node.url(), "as": "alice", "tenant": alice, "filter": {"dataFormat": "text/plain"}});
+    assert_eq!(sdk.call("query", query)["entries"], json!([]), "nothing of it was kept");
+}
+
+#[test]
+fn an_endless_body_is_stopped_soon_after_what_was_declared() {
+    let node = Home::new().set("dwn.tenants", "open").up();
+    let mut sdk = Sdk::start();
+    let alice = sdk.persona("alice", "ed25519");
+    let fields = json!({"as": "alice", "tenant": alice, "size": 40_000});
+    let request = sdk.call("request", fields)["request"].as_str().expect("a request").to_owned();
+    let address = node.url().strip_prefix("http://").expect("http");
+    let mut stream = TcpStream::connect(address).expect("connects");
+    stream.set_read_timeout(Some(Duration::from_secs(20))).expect("sets");
+    write!(stream, "POST / HTTP/1.1\r\nhost: toft\r\ntransfer-encoding: chunked\r\ndwn-request: {request}\r\n\r\n")
+        .expect("writes");
+    let chunk = [format!("{:x}\r\n", 1 << 16).into_bytes(), vec![7; 1 << 16], b"\r\n".to_vec()].concat();
+    let mut sent = 0u64;
+    // Far more than socket buffers hold: without a bound this would go on to the end.
+    while sent < 256 << 20 {
+        if stream.write_all(&chunk).is_err() {
+            break;
+        }
+        sent += 1 << 16;
+    }
+    assert!(sent < 64 << 20, "the node took {sent} bytes of a record of 40,000");
+    let query = json!({"url": node.url(), "as": "alice", "tenant": alice, "filter": {"dataSize": {"gte": 1}}});
+    assert_eq!(code(&sdk.call("query", query)), 200, "the node goes on");
+}
+
+#[test]
+fn what_stops_a_node_from_starting_is_said_in_a_sentence() {
+    let first = Home::new().up();
+    let address = first.url().strip_prefix("http://").expect("http");
+    let said = Home::new().set("dwn.listen", address).try_up().expect_err("the port is taken");
+    assert!(said.contains("is in use by another program") && said.contains("dwn.listen"), "{said}");
+
+    let home = first.home();
+    let output = home.run(&["up"]);
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(!output.status.success() && said.contains(&format!("another toft (pid {})", first.pid())), "{said}");
+
+    let damaged = Home::new();
+    std::fs::create_dir_all(damaged.path()).expect("creates");
+    std::fs::write(damaged.path().join("node.toml"), "[dwn]\nlisten = 3000\n").expect("writes");
+    let said = damaged.try_up().expect_err("a damaged node.toml");
+    assert!(said.contains("node.toml") && said.contains("line 2"), "{said}");
+
+    let said = Home::new().set("resolve.dht_gateway", "http://127.0.0.1:1").try_up().expect_err("not yet");
+    assert!(said.contains("does not resolve did:dht yet"), "{said}");
+
+    let output = Home::new().command(&["up"]).env("TOFT_HOME", "/proc/nowhere").output().expect("runs");
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(!output.status.success() && said.contains("choose another home with --home or TOFT_HOME"), "{said}");
+}

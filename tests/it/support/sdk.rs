@@ -1,0 +1,67 @@
+//! The npm DWN SDK as a client, driven line by line.
+
+use super::fetched;
+use serde_json::{Value, json};
+use std::{
+    io::{BufRead as _, BufReader, Write as _},
+    path::PathBuf,
+    process::{Child, ChildStdin, ChildStdout, Command, Stdio},
+    sync::OnceLock,
+};
+
+static FOLDER: OnceLock<PathBuf> = OnceLock::new();
+
+/// A running `tests/interop/client.mjs`.
+#[derive(Debug)]
+pub struct Sdk {
+    child: Child,
+    input: ChildStdin,
+    output: BufReader<ChildStdout>,
+}
+
+impl Sdk {
+    pub fn start() -> Self {
+        let folder = fetched("fetch-sdk", &FOLDER);
+        let mut child = Command::new("node")
+            .args(["--no-warnings", "client.mjs"])
+            .current_dir(folder)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("node runs (install node 18 or later)");
+        let input = child.stdin.take().expect("piped");
+        let output = BufReader::new(child.stdout.take().expect("piped"));
+        Self { child, input, output }
+    }
+
+    /// One command: `op` and its fields. Panics when the SDK itself fails.
+    #[track_caller]
+    pub fn call(&mut self, op: &str, mut fields: Value) -> Value {
+        fields["op"] = json!(op);
+        writeln!(self.input, "{fields}").expect("the client reads");
+        let mut line = String::new();
+        self.output.read_line(&mut line).expect("the client answers");
+        let answer: Value = serde_json::from_str(&line).unwrap_or_else(|e| panic!("the client said {line:?}: {e}"));
+        assert!(answer["failed"].is_null(), "{op}: {}", answer["failed"]);
+        answer
+    }
+
+    /// A new identity; returns its DID.
+    #[track_caller]
+    pub fn persona(&mut self, name: &str, kind: &str) -> String {
+        self.call("persona", json!({"name": name, "kind": kind}))["did"].as_str().expect("a DID").to_owned()
+    }
+}
+
+impl Drop for Sdk {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// The status code inside a reply.
+#[track_caller]
+pub fn code(reply: &Value) -> u64 {
+    reply["status"]["code"].as_u64().unwrap_or_else(|| panic!("no status in {reply}"))
+}
