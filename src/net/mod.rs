@@ -15,6 +15,7 @@ mod file;
 mod kad;
 mod metrics;
 mod provide;
+mod quic;
 mod session;
 mod streams;
 mod swarm;

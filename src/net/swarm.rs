@@ -6,7 +6,7 @@ use super::bitswap::behaviour::{Answer, Search};
 use super::bitswap::client::{Asked, SessionId};
 use super::kad::{self, Purpose, Queries, Table};
 use super::provide::{Provider, Status};
-use super::{BlockSource, Config, Error, Metrics, Network, PeerInfo, config, peer_of};
+use super::{BlockSource, Config, Error, Metrics, Network, PeerInfo, config, peer_of, quic};
 use crate::cid::Cid;
 use futures::StreamExt as _;
 use libp2p::core::transport::ListenerId;
@@ -61,7 +61,8 @@ pub fn build(
         .with_tokio()
         .with_tcp(Default::default(), (tls::Config::new, noise::Config::new), yamux::Config::default)
         .map_err(|e| setup(&e))?
-        .with_quic()
+        .with_other_transport(quic::transport)
+        .map_err(|e| setup(&e))?
         .with_dns()
         .map_err(|e| setup(&e))?
         .with_behaviour(|_| behaviour)

@@ -206,7 +206,7 @@ async fn mistakes_are_told_plainly() {
         let config = Config { listen: vec![listen.to_owned()], ..Config::default() };
         Net::start(&config, [17; 32], Arc::new(Shelf::default()), Metrics::default())
             .map(|_| ())
-            .unwrap_err()
+            .expect_err("a mistake")
             .to_string()
     };
     assert!(start("127.0.0.1:4001").contains("`127.0.0.1:4001` is no multiaddr"));
@@ -217,12 +217,12 @@ async fn mistakes_are_told_plainly() {
         assert!(start(taken).contains(&format!("cannot listen on {taken}: the port is in use")), "{}", start(taken));
     }
     let reason = |e: Error| e.to_string();
-    let refused = alice.net.dial("/ip4/127.0.0.1/tcp/1").await.map_err(reason).unwrap_err();
+    let refused = alice.net.dial("/ip4/127.0.0.1/tcp/1").await.map_err(reason).expect_err("a mistake");
     assert!(refused.contains("refused"), "{refused}");
     let bob = Node::start(19);
     let wrong = alice.address("/tcp/").await.replace(&alice.net.peer_id(), &bob.net.peer_id());
     let carol = Node::start(20);
-    let answered = carol.net.dial(&wrong).await.map_err(reason).unwrap_err();
+    let answered = carol.net.dial(&wrong).await.map_err(reason).expect_err("a mistake");
     assert!(answered.contains(&alice.net.peer_id()), "{answered}");
 }
 
