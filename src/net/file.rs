@@ -80,7 +80,7 @@ impl<F: Fn(&Cid, &Bytes) -> Result<Node, String>> Walk<F> {
                 Some(Slot::Data(data)) => return Ok(Some(data)),
                 Some(Slot::Todo(..)) => unreachable!("the front is always asked for"),
                 Some(Slot::Asked(cid, depth, answer)) => {
-                    let waiting = tokio::time::timeout(self.limits.timeout, Session::receive(cid, answer));
+                    let waiting = tokio::time::timeout(self.limits.timeout, self.session.receive(cid, answer));
                     let block = match waiting.await {
                         Ok(result) => result?,
                         Err(_) => return Err(self.session.timed_out(cid, self.limits.timeout).await),

@@ -6,7 +6,8 @@ use futures::TryStreamExt as _;
 use std::sync::Arc;
 use std::time::Duration;
 use toft::cid::{self, Cid};
-use toft::net::{Config, Error, FileLimits, Metrics, Net, Network, fetch_file};
+use toft::net::bitswap::message::{Message, encode};
+use toft::net::{Config, Error, FileLimits, Metrics, Net, Network, Session, fetch_file};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 /// Generous: a failing test may take long, a passing one does not.
@@ -148,7 +149,7 @@ async fn deaf_peer(bob: &Node) -> Net {
             None
         }
         fn size(&self, _: &Cid) -> Option<usize> {
-            std::thread::sleep(Duration::from_secs(20));
+            std::thread::sleep(Duration::from_secs(8));
             None
         }
     }
@@ -176,8 +177,98 @@ async fn a_provider_is_found_through_a_third_node() {
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
     bob.knows_agent(&carol.net.peer_id()).await;
+    let found = bob.net.find_providers(root).await.expect("the node runs");
+    assert!(found.contains(&alice_id) && found.len() == 1, "{found:?}");
     same(&bob.read_file(root).await.expect("found and fetched"), &file);
     assert!(bob.net.connected().await.expect("runs").iter().any(|p| p.id == alice_id));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_no_longer_provided_is_no_longer_announced() {
+    let alice = Node::start(22);
+    let root = cid::of(cid::RAW, b"x");
+    alice.net.provide(root).await.expect("announced");
+    assert_eq!(alice.net.providing().await.expect("the node runs").roots, 1);
+    assert_eq!(alice.net.find_providers(root).await.expect("the node runs"), [alice.net.peer_id()]);
+    alice.net.stop_providing(root).await.expect("the node runs");
+    assert_eq!(alice.net.providing().await.expect("the node runs").roots, 0);
+    assert!(alice.net.find_providers(root).await.expect("the node runs").is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_that_costs_too_much_is_given_up() {
+    let (alice, bob) = (Node::start(23), Node::start(24));
+    let file = noise(1 << 20, 4);
+    let root = alice.shelf.add_file(&file);
+    bob.connect(&alice.address("/tcp/").await).await;
+    let read = async |limits, session: Session| {
+        fetch_file(session, root, limits, read_node).try_collect::<Vec<Bytes>>().await.map(|parts| parts.concat())
+    };
+    let limits = FileLimits { timeout: LONG, ..FileLimits::default() };
+    for limits in
+        [FileLimits { bytes: 1 << 19, ..limits }, FileLimits { blocks: 3, ..limits }, FileLimits { depth: 0, ..limits }]
+    {
+        match read(limits, bob.net.session()).await {
+            Err(Error::TooLarge { .. }) => {}
+            other => panic!("{limits:?}: {:?}", other.map(|b| b.len())),
+        }
+    }
+    for window in [0, 1, 2, 1000] {
+        same(&read(FileLimits { window, ..limits }, bob.net.session()).await.expect("the file arrives"), &file);
+    }
+}
+
+/// On the public network a node joins by its bootstrap peers, says nothing of its loopback addresses, and
+/// still fetches from whom it is connected to.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_public_node_joins_by_its_bootstrap_peers() {
+    let alice = Node::start(28);
+    let root = alice.shelf.add_file(b"public");
+    let config = Config {
+        listen: vec!["/ip4/127.0.0.1/tcp/0".into()],
+        network: Network::Public,
+        bootstrap: vec![alice.address("/tcp/").await],
+        ..Config::default()
+    };
+    let net = Net::start(&config, [29; 32], Arc::new(Shelf::default()), Metrics::default()).expect("the node starts");
+    assert_eq!(alice.knows_agent(&net.peer_id()).await, concat!("toft/", env!("CARGO_PKG_VERSION")));
+    assert_eq!(net.fetch(root, LONG).await.expect("alice has it"), "public");
+    let pathless = Config { bootstrap: vec!["/ip4/127.0.0.1/tcp/1".into()], ..config };
+    let told = Net::start(&pathless, [30; 32], Arc::new(Shelf::default()), Metrics::default()).map(|_| ());
+    assert!(told.expect_err("a mistake").to_string().contains("must end in /p2p/"));
+}
+
+/// Bytes that are no Bitswap, frames that never end, blocks nobody asked for: others are served meanwhile.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_hostile_peer_does_not_keep_others_from_being_served() {
+    const BITSWAP: &str = "/ipfs/bitswap/1.2.0";
+    let (alice, bob, mallory) = (Node::start(25), Node::start(26), Node::start(27));
+    let file = noise(1 << 20, 5);
+    let root = alice.shelf.add_file(&file);
+    let address = alice.address("/tcp/").await;
+    let (mut held, id) = (Vec::new(), mallory.net.dial(&address).await.expect("alice answers"));
+    let unasked = cid::of(cid::RAW, b"unasked");
+    let unasked = Message { blocks: vec![(unasked, Bytes::from_static(b"unasked"))], ..Message::default() };
+    let frames: [Vec<u8>; 6] = [
+        // A length of some 32 GiB, then one of exactly the limit of which little follows.
+        vec![0xff, 0xff, 0xff, 0xff, 0x7f, 0, 0, 0],
+        vec![0x80, 0x80, 0x80, 0x02, 0x0a, 0x01],
+        vec![0xff; 64],
+        noise(100_000, 6),
+        vec![0],
+        encode(&unasked),
+    ];
+    for frame in frames.iter().cycle().take(200) {
+        let Ok(mut stream) = mallory.net.open_stream(&id, BITSWAP).await else { break };
+        // Alice may have dropped the stream already: that is her right.
+        let _ = stream.write_all(frame).await;
+        let _ = stream.flush().await;
+        held.push(stream);
+    }
+    assert!(held.len() > 100, "{}", held.len());
+    bob.connect(&address).await;
+    same(&bob.read_file(root).await.expect("the file arrives"), &file);
+    assert!(alice.metrics.blocks_unwanted.get() > 0);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -209,7 +209,7 @@ enum Kind {
     Forger,
 }
 
-fn answer(kind: Kind, message: &Message, store: &HashMap<Key, Bytes>) -> (Vec<(Cid, Bytes)>, Vec<(Cid, Presence)>) {
+fn answer(kind: Kind, message: &Message, store: &HashMap<Key, Bytes>) -> Message {
     let (mut blocks, mut presences) = (Vec::new(), Vec::new());
     for entry in message.wants.iter().filter(|e| e.want != Want::Cancel) {
         match (kind, entry.want) {
@@ -220,7 +220,7 @@ fn answer(kind: Kind, message: &Message, store: &HashMap<Key, Bytes>) -> (Vec<(C
             (Kind::Silent | Kind::Liar | Kind::Honest, _) => {}
         }
     }
-    (blocks, presences)
+    Message { blocks, presences, ..Message::default() }
 }
 
 fn any_kind() -> impl Strategy<Value = Kind> {
@@ -245,8 +245,8 @@ proptest! {
             }
             for (peer, kind) in &peers {
                 while let Some(message) = world.client.outgoing(peer) {
-                    let (blocks, presences) = answer(*kind, &message, &store);
-                    world.client.received(*peer, blocks, presences, world.now);
+                    let answer = answer(*kind, &message, &store);
+                    world.client.received(*peer, answer.blocks, answer.presences, world.now);
                 }
             }
             world.elapse(1);
