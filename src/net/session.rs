@@ -60,10 +60,13 @@ impl Session {
         match answer.await {
             Ok(Ok(bytes)) => Ok(bytes),
             Ok(Err(asked)) => Err(Error::NotFound { cid, asked }),
-            // The swarm's task drops a want it has no room for, and all of them when it stops.
-            Err(_) if self.0.net.0.commands.is_closed() => Err(Error::Stopped),
-            Err(_) => Err(Error::Busy),
+            Err(_) => Err(self.dropped()),
         }
+    }
+
+    /// Why a want was dropped unanswered: there was no room for it, or the swarm's task has stopped.
+    pub(super) fn dropped(&self) -> Error {
+        if self.0.net.0.commands.is_closed() { Error::Stopped } else { Error::Busy }
     }
 
     pub(super) async fn timed_out(&self, cid: Cid, after: Duration) -> Error {

@@ -15,6 +15,15 @@ use std::time::Duration;
 /// Setting up a connection, all layers together.
 const DIAL_TIMEOUT: Duration = Duration::from_secs(15);
 
+/// Streams per yamux connection, chosen for what it does to their receive windows.
+///
+/// js-libp2p sends a frame as large as the window we grant, and the yamux crate drops a connection on a frame
+/// of more than 1 MiB; but it lets windows grow with the line, so fetching much from a fast helia broke the
+/// connection. The windows of a connection share 1 GiB, 256 KiB are set aside for every possible stream, and
+/// the rest is what they may grow by: 4096 - 3 streams leave 768 KiB, so that none exceeds 1 MiB. How many
+/// streams a peer really keeps open is bounded by each protocol (see `bitswap::handler`).
+const YAMUX_STREAMS: usize = 4096 - 3;
+
 /// The swarm with all transports, and the handle for streams.
 pub fn build(
     config: &Config,
@@ -29,7 +38,7 @@ pub fn build(
     let control = behaviour.streams.new_control();
     let swarm = SwarmBuilder::with_existing_identity(key)
         .with_tokio()
-        .with_tcp(Default::default(), (tls::Config::new, noise::Config::new), yamux::Config::default)
+        .with_tcp(Default::default(), (tls::Config::new, noise::Config::new), multiplexer)
         .map_err(|e| setup(&e))?
         .with_other_transport(quic::transport)
         .map_err(|e| setup(&e))?
@@ -41,6 +50,12 @@ pub fn build(
         .with_connection_timeout(DIAL_TIMEOUT)
         .build();
     Ok((swarm, control))
+}
+
+fn multiplexer() -> yamux::Config {
+    let mut config = yamux::Config::default();
+    config.set_max_num_streams(YAMUX_STREAMS);
+    config
 }
 
 pub fn join(swarm: &mut Swarm<Behaviour>, bootstrap: &[String]) -> Result<(), Error> {

@@ -105,8 +105,15 @@ async fn helia_finds_what_toft_provides() {
     helia.ok(&format!("connect {}", toft.address("/tcp/").await));
     toft.knows_agent(&helia.id).await;
     toft.net.provide(root).await.expect("announced");
-    let found = helia.ok(&format!("findprovs {root}"));
-    assert!(found.contains(&toft.net.peer_id()), "{found}");
+    // helia puts toft into its table when it has got round to it.
+    let start = Instant::now();
+    loop {
+        let found = helia.ok(&format!("findprovs {root}"));
+        if found.contains(&toft.net.peer_id()) {
+            break;
+        }
+        assert!(start.elapsed() < LONG, "{found}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
