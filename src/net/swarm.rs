@@ -10,19 +10,24 @@ use super::setup::{self, dial_error};
 use super::{Config, Error, Metrics, Network, PeerInfo, config, peer_of};
 use crate::cid::Cid;
 use futures::StreamExt as _;
+use libp2p::core::ConnectedPoint;
 use libp2p::core::transport::ListenerId;
 use libp2p::kad::{GetProvidersOk, K_VALUE, QueryResult};
 use libp2p::multiaddr::Protocol;
 use libp2p::swarm::dial_opts::{DialOpts, PeerCondition};
 use libp2p::swarm::{ConnectionId, DialError, SwarmEvent};
 use libp2p::{Multiaddr, PeerId, Swarm, identify};
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
 use std::time::{Duration, Instant};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::MissedTickBehavior;
 
 /// Providers connected to for one search. kubo stops at ten, too.
 const PROVIDERS_PER_SEARCH: usize = 10;
+/// A peer lost this recently is tried again before a block is given up: lines break in the middle of files.
+const LOST_FOR: Duration = Duration::from_secs(60);
+/// Lost peers remembered.
+const LOST_MAX: usize = 16;
 /// Addresses taken over from one peer's self-description.
 const ADDRESSES_PER_PEER: usize = 16;
 /// How often it is looked whether a root is due for announcing.
@@ -53,6 +58,8 @@ pub struct Loop {
     ask_listeners: Vec<oneshot::Sender<Vec<String>>>,
     dials: HashMap<ConnectionId, (Multiaddr, oneshot::Sender<Result<PeerId, Error>>)>,
     peers: HashMap<PeerId, Peer>,
+    /// Peers we had dialed and lost, latest first.
+    lost: VecDeque<(Instant, PeerId, Multiaddr)>,
     queries: Queries,
     searches: HashMap<Cid, Searching>,
     provider: Provider,
@@ -101,6 +108,7 @@ impl Loop {
             ask_listeners: Vec::new(),
             dials: HashMap::new(),
             peers: HashMap::new(),
+            lost: VecDeque::new(),
             queries: Queries::new(),
             searches: HashMap::new(),
             provider: Provider::default(),
@@ -189,12 +197,13 @@ impl Loop {
                 }
                 self.dialed(&peer_id);
             }
-            SwarmEvent::ConnectionClosed { peer_id, connection_id, num_established, .. } => {
+            SwarmEvent::ConnectionClosed { peer_id, connection_id, num_established, endpoint, .. } => {
                 if let Some(peer) = self.peers.get_mut(&peer_id) {
                     peer.addresses.remove(&connection_id);
                 }
                 if num_established == 0 {
                     self.peers.remove(&peer_id);
+                    self.remember(peer_id, &endpoint);
                 }
                 self.metrics.peers.set(self.peers.len() as i64);
             }
@@ -307,6 +316,21 @@ impl Loop {
         search.connect = true;
         for peer in std::mem::take(&mut search.found) {
             self.found(cid, peer);
+        }
+        self.lost.retain(|(at, peer, _)| at.elapsed() < LOST_FOR && !self.swarm.is_connected(peer));
+        for (_, peer, address) in self.lost.clone() {
+            let opts = DialOpts::peer_id(peer).addresses(vec![address]).build();
+            if let (Ok(()), Some(search)) = (self.swarm.dial(opts), self.searches.get_mut(&cid)) {
+                search.dialing.insert(peer);
+            }
+        }
+    }
+
+    fn remember(&mut self, peer: PeerId, endpoint: &ConnectedPoint) {
+        // Where a peer that dialed us can be reached we do not know.
+        if let ConnectedPoint::Dialer { address, .. } = endpoint {
+            self.lost.truncate(LOST_MAX - 1);
+            self.lost.push_front((Instant::now(), peer, address.clone()));
         }
     }
 

@@ -24,17 +24,21 @@ pub struct Node {
 
 impl Node {
     pub fn start(seed: u8) -> Node {
+        Node::start_at(seed, "/ip4/127.0.0.1/tcp/0", Arc::new(Shelf::default()))
+    }
+
+    pub fn start_at(seed: u8, tcp: &str, shelf: Arc<Shelf>) -> Node {
         // RUST_LOG=toft=debug shows what a failing test did. Another test may have set it up before.
         let _ = tracing_subscriber::fmt()
             .with_env_filter(tracing_subscriber::EnvFilter::from_default_env())
             .with_test_writer()
             .try_init();
         let config = Config {
-            listen: vec!["/ip4/127.0.0.1/tcp/0".into(), "/ip4/127.0.0.1/udp/0/quic-v1".into()],
+            listen: vec![tcp.into(), "/ip4/127.0.0.1/udp/0/quic-v1".into()],
             network: Network::Private,
             ..Config::default()
         };
-        let (shelf, metrics) = (Arc::new(Shelf::default()), Metrics::default());
+        let metrics = Metrics::default();
         let net = Net::start(&config, [seed; 32], shelf.clone(), metrics.clone()).expect("the node starts");
         Node { net, shelf, metrics }
     }
@@ -121,6 +125,23 @@ async fn a_peer_without_the_block_is_passed_over_for_one_with_it() {
     asker.connect(&empty.address("/tcp/").await).await;
     asker.connect(&full.address("/quic-v1").await).await;
     same(&asker.read_file(root).await.expect("the file arrives"), &file);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_peer_that_was_lost_in_the_middle_is_connected_to_again() {
+    let (alice, bob) = (Node::start(31), Node::start(32));
+    let (first, second) = (alice.shelf.add_file(b"first"), alice.shelf.add_file(b"second"));
+    let address = alice.address("/tcp/").await;
+    bob.connect(&address).await;
+    let session = bob.net.session();
+    assert_eq!(session.fetch(first, LONG).await.expect("alice has it"), "first");
+    alice.net.shutdown().await;
+    while !bob.net.connected().await.expect("bob runs").is_empty() {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    let tcp = address.split("/p2p/").next().expect("an address");
+    let _alice = Node::start_at(31, tcp, alice.shelf.clone());
+    assert_eq!(session.fetch(second, LONG).await.expect("alice is back"), "second");
 }
 
 #[tokio::test(flavor = "multi_thread")]
