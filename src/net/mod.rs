@@ -16,7 +16,9 @@ mod file;
 mod kad;
 mod metrics;
 mod provide;
+mod quic;
 mod session;
+mod setup;
 mod streams;
 mod swarm;
 mod varint;
@@ -95,7 +97,7 @@ impl Net {
         source: Arc<dyn BlockSource>,
         metrics: Metrics,
     ) -> Result<Net, Error> {
-        let (swarm, control) = swarm::build(config, ed25519_seed, source, metrics.clone())?;
+        let (swarm, control) = setup::build(config, ed25519_seed, source, metrics.clone())?;
         let peer = *swarm.local_peer_id();
         let (commands, inbox) = mpsc::channel(COMMANDS_MAX);
         let task = tokio::spawn(swarm::Loop::new(swarm, inbox, config, metrics)?.run());
@@ -140,6 +142,11 @@ impl Net {
     /// These blocks may be given to strangers from now on: peers that asked before get them.
     pub async fn arrived(&self, cids: Vec<Cid>) -> Result<(), Error> {
         self.tell(Command::Arrived(cids)).await
+    }
+
+    /// The peers that announced `cid`, as far as both tables know.
+    pub async fn find_providers(&self, cid: Cid) -> Result<Vec<String>, Error> {
+        self.ask(|reply| Command::FindProviders(cid, reply)).await
     }
 
     /// Announces `root` until told otherwise.
