@@ -1,3 +1,5 @@
+//! The rules in stories: refusals.
+
 use super::*;
 use crate::crypto;
 use proptest::prelude::*;
