@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use toft::cid::{self, Cid};
 use toft::net::bitswap::message::{Message, encode};
-use toft::net::{Config, Error, FileLimits, Metrics, Net, Network, Session, fetch_file};
+use toft::net::{Config, Error, FileLimits, Limits, Metrics, Net, Network, Session, fetch_file};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 /// Generous: a failing test may take long, a passing one does not.
@@ -257,6 +257,25 @@ async fn a_public_node_joins_by_its_bootstrap_peers() {
     let pathless = Config { bootstrap: vec!["/ip4/127.0.0.1/tcp/1".into()], ..config };
     let told = Net::start(&pathless, [30; 32], Arc::new(Shelf::default()), Metrics::default()).map(|_| ());
     assert!(told.expect_err("a mistake").to_string().contains("must end in /p2p/"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_more_connections_than_allowed() {
+    let config = Config {
+        listen: vec!["/ip4/127.0.0.1/tcp/0".into()],
+        limits: Limits { connections: 2, ..Limits::default() },
+        ..Config::default()
+    };
+    let net = Net::start(&config, [33; 32], Arc::new(Shelf::default()), Metrics::default()).expect("the node starts");
+    let address = net.listen_addrs().await.expect("the node runs").remove(0);
+    let others: Vec<Node> = (34..38).map(Node::start).collect();
+    for other in &others {
+        // Whoever is one too many sees the connection closed, now or a moment later.
+        let _ = other.net.dial(&address).await;
+        assert!(net.connected().await.expect("the node runs").len() <= 2);
+    }
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    assert_eq!(net.connected().await.expect("the node runs").len(), 2);
 }
 
 /// Bytes that are no Bitswap, frames that never end, blocks nobody asked for: others are served meanwhile.
