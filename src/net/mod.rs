@@ -178,6 +178,11 @@ impl Net {
         streams::accept(self.0.control.clone(), protocol)
     }
 
+    /// Resolves when the swarm's task has ended, asked or not.
+    pub async fn ended(&self) {
+        self.0.commands.closed().await;
+    }
+
     /// Closes all connections and waits for the task to end.
     pub async fn shutdown(&self) {
         // An error means it has already stopped.

@@ -153,11 +153,13 @@ async fn toft_and_kubo_share_the_lan_table() {
     assert_eq!(other.net.fetch(root, LONG).await.expect("found through kubo"), "announced on the lan");
 }
 
-/// Not a check: prints how long files take. `cargo test --release --test it measure -- --ignored --nocapture`
+/// Files of a size that takes a while, in every direction. `TOFT_LONG=1` makes them larger and prints seconds:
+/// `TOFT_LONG=1 cargo test --release --test it large_files -- --nocapture`
 #[tokio::test(flavor = "multi_thread")]
-#[ignore = "a measurement, worth its time only in a release build"]
-async fn measure() {
-    for (mib, seed) in [(12, 50), (256, 51)] {
+async fn large_files_travel_in_every_direction() {
+    let long = std::env::var_os("TOFT_LONG").is_some();
+    let sizes: &[(usize, u64)] = if long { &[(12, 50), (256, 51)] } else { &[(3, 50)] };
+    for &(mib, seed) in sizes {
         let file = noise(mib << 20, seed);
         for over in ["/tcp/", "/quic-v1"] {
             let (toft, reader, mut kubo) = (Node::start(52), Node::start(53), Peer::kubo());
