@@ -4,7 +4,7 @@ use super::{
     Refusal, messages_query, messages_read, protocols_configure, protocols_query, records_delete, records_query,
     records_read, records_write,
     schema::{self, Shape},
-    shapes, text,
+    shapes, subscribe, text,
 };
 use crate::{
     cid::{self, Cid},
@@ -26,10 +26,12 @@ pub enum Kind {
     RecordsRead,
     RecordsQuery,
     RecordsDelete,
+    RecordsSubscribe,
     ProtocolsConfigure,
     ProtocolsQuery,
     MessagesQuery,
     MessagesRead,
+    MessagesSubscribe,
 }
 
 impl Kind {
@@ -40,10 +42,12 @@ impl Kind {
             Self::RecordsRead => "RecordsRead",
             Self::RecordsQuery => "RecordsQuery",
             Self::RecordsDelete => "RecordsDelete",
+            Self::RecordsSubscribe => "RecordsSubscribe",
             Self::ProtocolsConfigure => "ProtocolsConfigure",
             Self::ProtocolsQuery => "ProtocolsQuery",
             Self::MessagesQuery => "MessagesQuery",
             Self::MessagesRead => "MessagesRead",
+            Self::MessagesSubscribe => "MessagesSubscribe",
         }
     }
 
@@ -53,11 +57,12 @@ impl Kind {
             "RecordsRead" => Self::RecordsRead,
             "RecordsQuery" => Self::RecordsQuery,
             "RecordsDelete" => Self::RecordsDelete,
+            "RecordsSubscribe" => Self::RecordsSubscribe,
             "ProtocolsConfigure" => Self::ProtocolsConfigure,
             "ProtocolsQuery" => Self::ProtocolsQuery,
             "MessagesQuery" => Self::MessagesQuery,
             "MessagesRead" => Self::MessagesRead,
-            "RecordsSubscribe" | "MessagesSubscribe" => return Err(Refusal::unsupported(name)),
+            "MessagesSubscribe" => Self::MessagesSubscribe,
             _ => {
                 let message = format_args!("schema for {name} not found.");
                 return Err(Refusal::bad("SchemaValidatorSchemaNotFound", message));
@@ -71,16 +76,23 @@ impl Kind {
             Self::RecordsRead => &shapes::RECORDS_READ,
             Self::RecordsQuery => &shapes::RECORDS_QUERY,
             Self::RecordsDelete => &shapes::RECORDS_DELETE,
+            Self::RecordsSubscribe => &shapes::RECORDS_SUBSCRIBE,
             Self::ProtocolsConfigure => &shapes::PROTOCOLS_CONFIGURE,
             Self::ProtocolsQuery => &shapes::PROTOCOLS_QUERY,
             Self::MessagesQuery => &shapes::MESSAGES_QUERY,
             Self::MessagesRead => &shapes::MESSAGES_READ,
+            Self::MessagesSubscribe => &shapes::MESSAGES_SUBSCRIBE,
         }
     }
 
     /// Does it change the tenant's state?
     pub fn is_write(self) -> bool {
         matches!(self, Self::RecordsWrite | Self::RecordsDelete | Self::ProtocolsConfigure)
+    }
+
+    /// Does it ask for what happens from now on?
+    pub fn is_subscribe(self) -> bool {
+        matches!(self, Self::RecordsSubscribe | Self::MessagesSubscribe)
     }
 }
 
@@ -128,10 +140,12 @@ impl Message {
             Kind::RecordsQuery => records_query::check(&message)?,
             Kind::RecordsRead => records_read::check(&message)?,
             Kind::RecordsDelete => records_delete::check(&message)?,
+            Kind::RecordsSubscribe => subscribe::check_records(&message)?,
             Kind::ProtocolsQuery => protocols_query::check(&message)?,
             Kind::MessagesQuery => messages_query::check(&message)?,
             Kind::ProtocolsConfigure => protocols_configure::check(&message)?,
             Kind::MessagesRead => message.check_timestamp()?,
+            Kind::MessagesSubscribe => subscribe::check_messages(&message)?,
         }
         message.refuse_what_comes_later()?;
         Ok(message)
@@ -212,12 +226,23 @@ impl Message {
         self.descriptor().get("filter").and_then(Value::as_object)
     }
 
+    /// The filters of a message of the Messages interface.
+    pub(super) fn filters(&self) -> impl Iterator<Item = &Map<String, Value>> {
+        let filters = self.descriptor().get("filters").and_then(Value::as_array);
+        filters.into_iter().flatten().filter_map(Value::as_object)
+    }
+
     pub(super) fn timestamp(&self) -> &str {
         timestamp(&self.json)
     }
 
     pub(super) fn signature(&self) -> Option<&Signature> {
         self.signature.as_ref()
+    }
+
+    /// The protocol path of the role that the message invokes.
+    pub(super) fn role(&self) -> Option<&str> {
+        self.signature.as_ref().and_then(|signature| signature.text("protocolRole"))
     }
 
     /// The author, where the shape demands a signature.

@@ -11,6 +11,9 @@
 /// Data of up to this many bytes is kept beside its message and returned as `encodedData` (SDK: `maxDataSizeAllowedToBeEncoded`).
 pub const INLINE_MAX: u64 = 30_000;
 
+/// The protocol of permission grants, which is built into every node.
+const PERMISSIONS: &str = "https://tbd.website/dwn/permissions";
+
 mod change;
 pub mod create;
 mod definition;
@@ -30,18 +33,21 @@ mod refusal;
 mod reply;
 mod schema;
 mod shapes;
+mod subscribe;
 #[cfg(test)]
 mod testing;
 #[cfg(test)]
 mod tests;
 mod text;
 mod view;
+mod visible;
 
 pub use change::{Change, Given, Subject};
 pub use index::index_values;
 pub use message::{Kind, Message};
 pub use refusal::{Fault, Refusal, Stop};
 pub use reply::Reply;
+pub use subscribe::{Happened, Subscription, subscribe};
 pub use text::normalize as normalize_uri;
 pub use view::{
     Cond, Cursor, Direction, Event, EventFilter, Filter, IndexValue, Page, Record, Select, SortBy, Stored, View,

@@ -1,7 +1,7 @@
 //! RecordsWrite: creates a record (the initial write) or gives it a new state (an update).
 
 use super::{
-    Change, Given, INLINE_MAX, Refusal, Stop, Subject, View,
+    Change, Given, INLINE_MAX, PERMISSIONS, Refusal, Stop, Subject, View,
     message::{self, Message, cid_of, descriptor_of, parse_jws, shown, shown_text},
     protocol, text,
     view::Record,
@@ -12,9 +12,6 @@ use serde_json::{Map, Value};
 /// Properties of the descriptor that an update may change.
 const MUTABLE: &[&str] =
     &["dataCid", "dataSize", "dataFormat", "datePublished", "published", "messageTimestamp", "tags"];
-
-/// The protocol of permission grants, which is built into every node.
-const PERMISSIONS: &str = "https://tbd.website/dwn/permissions";
 
 /// Are the parts of the message true to one another and to what was signed?
 pub(super) fn check(message: &Message) -> Result<(), Refusal> {

@@ -10,9 +10,9 @@ use super::schema::{Object, Others, Shape, Wrong, step};
 use crate::did::is_did_or_url;
 use serde_json::{Map, Value};
 
-pub(super) use messages::{MESSAGES_QUERY, MESSAGES_READ};
+pub(super) use messages::{MESSAGES_QUERY, MESSAGES_READ, MESSAGES_SUBSCRIBE};
 pub(super) use protocols::{PROTOCOLS_CONFIGURE, PROTOCOLS_QUERY};
-pub(super) use records::{RECORDS_DELETE, RECORDS_QUERY, RECORDS_READ};
+pub(super) use records::{RECORDS_DELETE, RECORDS_QUERY, RECORDS_READ, RECORDS_SUBSCRIBE};
 pub(super) use write::RECORDS_WRITE;
 
 type Members = Map<String, Value>;
