@@ -44,7 +44,8 @@ pub(super) fn authorize(message: &Message, at: &str, view: &dyn View) -> Result<
     let Some(other) = other.or_else(|| message.filters().next().is_none().then_some(None)) else { return Ok(()) };
     let asked = shown_text(other.as_deref());
     let text = format_args!("The protocol {asked} does not match the scoped protocol {granted}");
-    Err(Refusal::denied("MessagesGrantAuthorizationMismatchedProtocol", text).into())
+    // The interface was called Events once; the code still says so.
+    Err(Refusal::denied("EventsGrantAuthorizationMismatchedProtocol", text).into())
 }
 
 fn filter(json: &Map<String, Value>) -> EventFilter {

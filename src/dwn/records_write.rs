@@ -85,7 +85,7 @@ pub(super) fn decide(message: &Message, given: &Given, view: &dyn View) -> Resul
         }
     }
     change.latest = !change.initial || *given != Given::None;
-    change.data = if change.latest { message.data() } else { None };
+    change.data = if *given == Given::None { None } else { message.data() };
     change.status = if change.latest { 202 } else { 204 };
     Ok(change)
 }
