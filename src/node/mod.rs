@@ -1,7 +1,11 @@
 //! The one door: every message, from a client, a peer or this node itself, goes through [`Node::process`].
 //!
 //! It orders the steps and decides nothing: `dwn` judges, `blocks` holds data, `store` remembers. A refusal
-//! is a reply; a fault is an error of ours.
+//! is a reply; a fault is an error of ours. Who wants to know what happens from now on: `subscribe`.
+
+mod subscribe;
+
+pub use subscribe::{Ended, Event, Events, Resume};
 
 use crate::{
     blocks::Blocks,
@@ -119,6 +123,7 @@ struct Shared {
     max_record: u64,
     hosted: RwLock<BTreeSet<String>>,
     workers: Semaphore,
+    live: subscribe::Live,
     messages: Family<Label, Counter>,
 }
 
@@ -145,6 +150,7 @@ impl Node {
                 max_record: config.max_record,
                 hosted: RwLock::new(BTreeSet::from([own.to_owned()])),
                 workers: Semaphore::new(cores * WORKERS_PER_CORE),
+                live: subscribe::Live::default(),
                 messages,
             }),
         }
