@@ -137,6 +137,8 @@ impl Daemon {
 
         let node = Node::new(&config.dwn, &identity.did, store.clone(), blocks.clone(), resolver.clone(), &metrics);
 
+        tasks.spawn("subscriptions", node.clone().carry_events(tasks.stop()));
+
         let counted = net::Metrics::default();
         metrics.register(|registry| counted.register(registry));
         let net = Net::start(&config.net, secrets.peer, Arc::new(Public(node.clone())), counted)?;
@@ -186,7 +188,7 @@ impl Daemon {
             gateway: facts.gateway.clone(),
             started,
         };
-        dwn.serve(rpc::dwn::router(node.clone(), metrics), &tasks);
+        dwn.serve(rpc::dwn::router(node.clone(), metrics, &tasks), &tasks);
         if let Some(gateway) = gateway {
             gateway.serve(rpc::gateway::router(node), &tasks);
         }

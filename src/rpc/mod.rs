@@ -6,7 +6,9 @@ pub mod client;
 pub mod control;
 pub mod dwn;
 pub mod gateway;
+mod jsonrpc;
 mod serve;
+mod ws;
 
 pub use serve::{Listening, listen_tcp, listen_unix};
 

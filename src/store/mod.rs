@@ -103,8 +103,18 @@ pub struct Data {
 #[allow(clippy::large_enum_variant)]
 #[derive(Debug, Clone)]
 pub enum Entry {
-    /// An accepted message. `message` is its DAG-CBOR (no `encodedData`).
-    Message { position: Position, next: Position, tenant: String, cid: Cid, message: Bytes, data: Option<(Cid, u64)> },
+    /// An accepted message. `message` is its DAG-CBOR (no `encodedData`). `latest`: when it was
+    /// accepted, it became the state of its subject.
+    Message {
+        position: Position,
+        next: Position,
+        tenant: String,
+        author: String,
+        cid: Cid,
+        message: Bytes,
+        data: Option<(Cid, u64)>,
+        latest: bool,
+    },
     /// State that other modules keep (see [`Store::put_state`]); followers pass over it.
     State { position: Position, next: Position },
 }
@@ -394,8 +404,9 @@ fn entry(position: Position, next: Position, frame: Frame) -> Result<Entry, Faul
     let Frame::Message(message) = frame else { return Ok(Entry::State { position, next }) };
     let cid = message.cid();
     let data = message.data.as_ref().map(|info| Ok::<_, Fault>((info.root()?, info.size))).transpose()?;
-    let frame::Message { tenant, message, .. } = *message;
-    Ok(Entry::Message { position, next, tenant, cid, message: Bytes::from(message.into_vec()), data })
+    let frame::Message { tenant, author, message, latest, .. } = *message;
+    let message = Bytes::from(message.into_vec());
+    Ok(Entry::Message { position, next, tenant, author, cid, message, data, latest })
 }
 
 /// Makes the entries of a directory durable.
