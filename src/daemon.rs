@@ -145,6 +145,13 @@ impl Daemon {
         metrics.register(|registry| counted.register(registry));
         let net = Net::start(&config.net, secrets.peer, Arc::new(Public(node.clone())), counted)?;
         let addresses = net.listen_addrs().await?;
+        let (watched, stop) = (net.clone(), tasks.stop());
+        tasks.spawn("net", async move {
+            tokio::select! {
+                () = watched.ended() => bail!("the swarm's task has ended by itself"),
+                () = stop.cancelled() => Ok(()),
+            }
+        });
         let incoming = incoming(&net, &tasks)?;
         let own = sync::Own { did: identity.did.clone(), signer: identity.signer.clone() };
         let dial = Dialler(net.clone());

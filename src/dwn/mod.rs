@@ -5,8 +5,6 @@
 //! [`Message::parse`] (shape and integrity, no past needed) → the caller resolves the signers' keys and
 //! [`Message::verify`] checks the signatures → [`decide`] (writes) or [`answer`] (reads) against a
 //! [`View`] of the tenant's past.
-//!
-//! What the dialect has and this version does not is refused with 501 and its name, never passed over.
 
 /// Data of up to this many bytes is kept beside its message and returned as `encodedData` (SDK: `maxDataSizeAllowedToBeEncoded`).
 pub const INLINE_MAX: u64 = 30_000;
@@ -14,14 +12,18 @@ pub const INLINE_MAX: u64 = 30_000;
 /// The protocol of permission grants, which is built into every node.
 const PERMISSIONS: &str = "https://tbd.website/dwn/permissions";
 
+mod authorization;
 mod change;
 pub mod create;
 mod definition;
 mod filter;
+mod grant;
 mod index;
+mod kind;
 mod message;
 mod messages_query;
 mod messages_read;
+mod permissions;
 mod protocol;
 mod protocols_configure;
 mod protocols_query;
@@ -38,6 +40,7 @@ mod subscribe;
 mod testing;
 #[cfg(test)]
 mod tests;
+mod tags;
 mod text;
 mod view;
 mod visible;

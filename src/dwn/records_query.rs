@@ -2,8 +2,9 @@
 
 use super::{
     Cursor, Direction, INLINE_MAX, Refusal, Reply, Select, SortBy, Stop, Stored, View, filter,
+    grant::Claim,
     message::{self, Message},
-    text,
+    protocol, text,
     visible::visible,
 };
 use crate::crypto;
@@ -21,8 +22,8 @@ pub(super) fn check_unsigned(descriptor: &Map<String, Value>) -> Result<(), Refu
 }
 
 pub(super) fn check(message: &Message) -> Result<(), Refusal> {
-    let invokes_role = message.signature().is_some_and(|signature| signature.text("protocolRole").is_some());
-    if invokes_role && message.filter().is_none_or(|filter| !filter.contains_key("protocolPath")) {
+    message.check_delegations()?;
+    if message.role().is_some() && message.filter().is_none_or(|filter| !filter.contains_key("protocolPath")) {
         let message = "Role-authorized queries must include `protocolPath` in the filter";
         return Err(Refusal::bad("RecordsQueryFilterMissingRequiredProperties", message));
     }
@@ -30,7 +31,20 @@ pub(super) fn check(message: &Message) -> Result<(), Refusal> {
     message.check_timestamp()
 }
 
+/// May somebody ask for many records, now or from now on (RecordsQuery, RecordsSubscribe)? What they may not see
+/// is left out; only a delegate must have a good grant, and a role that is invoked must be held. `at`: the time at
+/// which a grant must be good.
+pub(super) fn authorize(message: &Message, at: &str, view: &dyn View) -> Result<(), Stop> {
+    if let Some((grant, claim)) = message.delegation()? {
+        let asked = message.filter().and_then(|filter| filter.get("protocol")).and_then(Value::as_str);
+        let code = "RecordsGrantAuthorizationQueryOrSubscribeProtocolScopeMismatch";
+        grant.authorize_protocol(Claim { at, ..claim }, asked, (code, "message"), view)?;
+    }
+    if message.role().is_some() { protocol::authorize_query(message, view) } else { Ok(()) }
+}
+
 pub(super) fn answer(message: &Message, view: &dyn View) -> Result<Reply, Stop> {
+    authorize(message, message.timestamp(), view)?;
     let (sort, direction) = sort(message.text("dateSort"));
     let pagination = message.descriptor().get("pagination");
     let select = Select {

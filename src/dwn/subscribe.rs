@@ -7,6 +7,7 @@ use super::{
     Cond, Filter, IndexValue, Refusal, Stop, View,
     filter::{self, fits, text},
     message::{Kind, Message},
+    messages_query, records_query,
     visible::visible,
 };
 use serde_json::{Map, Value};
@@ -35,6 +36,7 @@ pub struct Happened<'a> {
 }
 
 pub(super) fn check_records(message: &Message) -> Result<(), Refusal> {
+    message.check_delegations()?;
     if message.role().is_some() && message.filter().is_none_or(|filter| !filter.contains_key("protocolPath")) {
         let text = "Role-authorized subscriptions must include `protocolPath` in the filter";
         return Err(Refusal::bad("RecordsSubscribeFilterMissingRequiredProperties", text));
@@ -49,14 +51,14 @@ pub(super) fn check_messages(message: &Message) -> Result<(), Refusal> {
 }
 
 /// Judges a verified RecordsSubscribe or MessagesSubscribe.
-pub fn subscribe(message: &Message, view: &dyn View, now: &str) -> Result<Subscription, Stop> {
+pub fn subscribe(message: &Message, view: &dyn View, _now: &str) -> Result<Subscription, Stop> {
     let any_of = match message.kind() {
         Kind::RecordsSubscribe => visible(message, methods(), false)?,
         Kind::MessagesSubscribe => message.filters().flat_map(messages_filters).collect(),
         other => return Err(anyhow::anyhow!("{} is no subscription", other.name()).into()),
     };
     let subscription = Subscription { message: message.clone(), any_of };
-    subscription.authorize(view, message.timestamp(), now)?;
+    subscription.authorize(message.timestamp(), view)?;
     Ok(subscription)
 }
 
@@ -69,17 +71,16 @@ impl Subscription {
         if !happened.latest || !belongs {
             return Ok(false);
         }
-        self.authorize(view, now, now)?;
+        self.authorize(now, view)?;
         Ok(true)
     }
 
-    fn authorize(&self, _view: &dyn View, _at: &str, _now: &str) -> Result<(), Stop> {
-        let (message, author) = (&self.message, self.message.author());
-        if message.kind() == Kind::MessagesSubscribe && author != Some(message.tenant()) {
-            let text = "message failed authorization";
-            return Err(Refusal::denied("MessagesSubscribeAuthorizationFailed", text).into());
+    /// `at`: the time at which a grant must be good.
+    fn authorize(&self, at: &str, view: &dyn View) -> Result<(), Stop> {
+        match self.message.kind() {
+            Kind::MessagesSubscribe => messages_query::authorize(&self.message, at, view),
+            _ => records_query::authorize(&self.message, at, view),
         }
-        Ok(())
     }
 }
 

@@ -85,7 +85,10 @@ impl Past {
         let promised = if data.is_some() { Given::Promised } else { Given::None };
         decide(&message, &promised, self, "")?;
         let given = match data {
-            Some(data) => Given::Staged { cid: data_cid(data), size: data.len() as u64 },
+            Some(data) => {
+                let inline = (data.len() as u64 <= INLINE_MAX).then(|| data.to_vec().into());
+                Given::Staged { cid: data_cid(data), size: data.len() as u64, inline }
+            }
             None => Given::None,
         };
         let change = decide(&message, &given, self, "")?;
@@ -181,6 +184,10 @@ impl View for Past {
         let last = found.last().filter(|_| more).map(|((value, cid), _)| (value.clone(), cid.clone()));
         let cursor = last.map(|(value, message_cid)| Cursor { message_cid, value });
         Ok(Page { entries: found.into_iter().map(|(_, stored)| stored).collect(), cursor })
+    }
+
+    fn select_of(&self, tenant: &str, select: &Select) -> Result<Page, Fault> {
+        if tenant == self.tenant { self.select(select) } else { Ok(Page::default()) }
     }
 
     fn events(&self, any_of: &[EventFilter], after: Option<u64>, limit: Option<usize>) -> Result<Vec<Event>, Fault> {

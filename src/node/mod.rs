@@ -216,7 +216,7 @@ impl Node {
         let method = method_name(&message);
         let outcome = async {
             let message = self.admit(tenant, message).await?;
-            let given = Given::Staged { cid: data.root, size: data.size };
+            let given = Given::Staged { cid: data.root, size: data.size, inline: data.inline.clone() };
             self.commit(tenant, message, given, Some(data)).await
         };
         let reply = match outcome.await {
@@ -272,7 +272,7 @@ impl Node {
         let (given, data) = match (body, declared) {
             (Some(body), Some((_, size))) => {
                 let data = self.stage(body, size).await?;
-                (Given::Staged { cid: data.root, size: data.size }, Some(data))
+                (Given::Staged { cid: data.root, size: data.size, inline: data.inline.clone() }, Some(data))
             }
             _ => (Given::None, None),
         };

@@ -2,6 +2,7 @@
 
 mod jwk;
 mod messages;
+mod permissions;
 mod protocols;
 mod records;
 mod write;
@@ -11,6 +12,7 @@ use crate::did::is_did_or_url;
 use serde_json::{Map, Value};
 
 pub(super) use messages::{MESSAGES_QUERY, MESSAGES_READ, MESSAGES_SUBSCRIBE};
+pub(super) use permissions::{PERMISSION_GRANT, PERMISSION_REQUEST, PERMISSION_REVOCATION};
 pub(super) use protocols::{PROTOCOLS_CONFIGURE, PROTOCOLS_QUERY};
 pub(super) use records::{RECORDS_DELETE, RECORDS_QUERY, RECORDS_READ, RECORDS_SUBSCRIBE};
 pub(super) use write::RECORDS_WRITE;
