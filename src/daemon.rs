@@ -10,7 +10,7 @@ use crate::{
     net::{self, Net},
     node::Node,
     resolve::Resolver,
-    rpc::{self, control::Control},
+    rpc::{self, Registration, control::Control},
     store::Store,
     sync::{self, Peers},
     task::Tasks,
@@ -135,7 +135,9 @@ impl Daemon {
         let blocks = tokio::task::spawn_blocking(move || Blocks::open(&dir, &settings, opened)).await??;
         let opened_in = started.elapsed();
 
-        let node = Node::new(&config.dwn, &identity.did, store.clone(), blocks.clone(), resolver.clone(), &metrics);
+        let registration = Registration::new(&config.registration, home)?;
+        let who = (identity.did.as_str(), registration.terms());
+        let node = Node::new(&config.dwn, who, store.clone(), blocks.clone(), resolver.clone(), &metrics)?;
 
         tasks.spawn("subscriptions", node.clone().carry_events(tasks.stop()));
 
@@ -188,7 +190,8 @@ impl Daemon {
             gateway: facts.gateway.clone(),
             started,
         };
-        dwn.serve(rpc::dwn::router(node.clone(), metrics, &tasks), &tasks);
+        let url = if config.dwn.url.is_empty() { &facts.dwn } else { &config.dwn.url };
+        dwn.serve(rpc::dwn::router(node.clone(), registration, url, metrics, &tasks), &tasks);
         if let Some(gateway) = gateway {
             gateway.serve(rpc::gateway::router(node), &tasks);
         }
