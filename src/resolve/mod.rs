@@ -28,8 +28,7 @@ impl Resolver {
     /// The key of the verification method that `kid` (a DID URL) names, exactly.
     pub async fn key(&self, kid: &str) -> Result<PublicKey, Error> {
         let url: DidUrl = kid.parse()?;
-        let methods = url.did.verification_methods()?;
-        methods.into_iter().find(|method| method.id == kid).map(|m| m.key).ok_or_else(|| Error::NoSuchKey(kid.into()))
+        Ok(url.did.document()?.key(kid)?.clone())
     }
 }
 
