@@ -127,13 +127,15 @@ impl Daemon {
         let metrics = Metrics::default();
         let secrets = vault::open(&home.join(&config.identity.keys))?;
         let identity = Identity::of(&secrets);
-        let resolver = Resolver::new(&config.resolve)?;
 
         let (dir, settings) = (home.join("store"), config.store.clone());
         let store = tokio::task::spawn_blocking(move || Store::open(&dir, &settings)).await??;
         let (dir, settings, opened) = (home.join("blocks"), config.blocks.clone(), store.clone());
         let blocks = tokio::task::spawn_blocking(move || Blocks::open(&dir, &settings, opened)).await??;
         let opened_in = started.elapsed();
+
+        let resolver = Resolver::new(&config.resolve, store.clone(), &metrics)?;
+        let relay = resolver.relay();
 
         let node = Node::new(&config.dwn, &identity.did, store.clone(), blocks.clone(), resolver.clone(), &metrics);
 
@@ -179,7 +181,11 @@ impl Daemon {
             gateway: facts.gateway.clone(),
             started,
         };
-        dwn.serve(rpc::dwn::router(node.clone(), metrics), &tasks);
+        let mut routes = rpc::dwn::router(node.clone(), metrics);
+        if let Some(relay) = relay {
+            routes = routes.merge(rpc::pkarr::router(relay));
+        }
+        dwn.serve(routes, &tasks);
         if let Some(gateway) = gateway {
             gateway.serve(rpc::gateway::router(node), &tasks);
         }

@@ -156,8 +156,11 @@ mod tests {
                 .iter()
                 .map(|m| json!({"id": m.id, "publicKeyJwk": m.key.to_jwk(), "signs": m.signs}))
                 .collect();
-            let services: Value =
-                document.services.iter().map(|s| json!({"id": s.id, "type": s.kind, "endpoints": s.endpoints})).collect();
+            let services: Value = document
+                .services
+                .iter()
+                .map(|s| json!({"id": s.id, "type": s.kind, "endpoints": s.endpoints}))
+                .collect();
             assert_eq!((&methods, &services), (&vector["methods"], &vector["services"]), "{}", vector["name"]);
         }
     }

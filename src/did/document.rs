@@ -113,9 +113,7 @@ fn services(did: &Did, json: &Value) -> Vec<Service> {
     let service = |json: &Map<String, Value>| {
         let endpoints = match json.get("serviceEndpoint")? {
             Value::String(one) => vec![one.clone()],
-            Value::Array(many) => {
-                many.iter().take(ENTRIES_MAX).filter_map(Value::as_str).map(str::to_owned).collect()
-            }
+            Value::Array(many) => many.iter().take(ENTRIES_MAX).filter_map(Value::as_str).map(str::to_owned).collect(),
             _ => vec![],
         };
         let id = absolute(did, json.get("id")?.as_str()?);
@@ -193,7 +191,8 @@ mod tests {
     #[test]
     fn a_document_speaks_only_for_its_own_did() {
         assert!(read(json!({"id": "did:web:other.example"})).is_err());
-        let foreign = json!([multikey("did:web:other.example#a", ED25519), multikey("did:web:example.com.evil#a", P256)]);
+        let foreign =
+            json!([multikey("did:web:other.example#a", ED25519), multikey("did:web:example.com.evil#a", P256)]);
         assert_eq!(read(json!({"verificationMethod": foreign})).expect("reads").methods, []);
     }
 
@@ -227,8 +226,16 @@ mod tests {
             prop_oneof![Just("#a"), Just(ED25519), Just(DID), Just("Ed25519"), Just("OKP")].prop_map(Value::from),
         ];
         let name = prop_oneof![
-            Just("id"), Just("type"), Just("verificationMethod"), Just("authentication"), Just("publicKeyJwk"),
-            Just("publicKeyMultibase"), Just("service"), Just("serviceEndpoint"), Just("kty"), Just("x"),
+            Just("id"),
+            Just("type"),
+            Just("verificationMethod"),
+            Just("authentication"),
+            Just("publicKeyJwk"),
+            Just("publicKeyMultibase"),
+            Just("service"),
+            Just("serviceEndpoint"),
+            Just("kty"),
+            Just("x"),
         ];
         leaf.prop_recursive(5, 40, 6, move |inner| {
             prop_oneof![

@@ -172,7 +172,8 @@ mod tests {
             let ours = did.document().expect("resolves").methods;
             let signs = case["signs"] != false;
             assert!(ours.iter().all(|method| method.signs == signs), "{did}");
-            let ours = ours.iter().map(|method| serde_json::json!({"id": method.id, "publicKeyJwk": method.key.to_jwk()}));
+            let ours =
+                ours.iter().map(|method| serde_json::json!({"id": method.id, "publicKeyJwk": method.key.to_jwk()}));
             assert_eq!(ours.collect::<serde_json::Value>(), case["methods"]);
         }
     }

@@ -6,6 +6,7 @@ pub mod client;
 pub mod control;
 pub mod dwn;
 pub mod gateway;
+pub mod pkarr;
 mod serve;
 
 pub use serve::{Listening, listen_tcp, listen_unix};
