@@ -139,10 +139,19 @@ impl Daemon {
 
         let node = Node::new(&config.dwn, &identity.did, store.clone(), blocks.clone(), resolver.clone(), &metrics);
 
+        tasks.spawn("subscriptions", node.clone().carry_events(tasks.stop()));
+
         let counted = net::Metrics::default();
         metrics.register(|registry| counted.register(registry));
         let net = Net::start(&config.net, secrets.peer, Arc::new(Public(node.clone())), counted)?;
         let addresses = net.listen_addrs().await?;
+        let (watched, stop) = (net.clone(), tasks.stop());
+        tasks.spawn("net", async move {
+            tokio::select! {
+                () = watched.ended() => bail!("the swarm's task has ended by itself"),
+                () = stop.cancelled() => Ok(()),
+            }
+        });
         let incoming = incoming(&net, &tasks)?;
         let own = sync::Own { did: identity.did.clone(), signer: identity.signer.clone() };
         let dial = Dialler(net.clone());
@@ -181,7 +190,7 @@ impl Daemon {
             gateway: facts.gateway.clone(),
             started,
         };
-        let mut routes = rpc::dwn::router(node.clone(), metrics);
+        let mut routes = rpc::dwn::router(node.clone(), metrics, &tasks);
         if let Some(relay) = relay {
             routes = routes.merge(rpc::pkarr::router(relay));
         }

@@ -4,7 +4,10 @@ use anyhow::{Error, anyhow};
 use futures::FutureExt as _;
 use std::{future::Future, panic::AssertUnwindSafe, sync::Arc, time::Duration};
 use tokio::sync::Mutex;
-use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tokio_util::{
+    sync::CancellationToken,
+    task::{TaskTracker, task_tracker::TrackedFuture},
+};
 
 /// The tasks of one node. Cheap to clone.
 #[derive(Debug, Clone, Default)]
@@ -34,6 +37,11 @@ impl Tasks {
             this.failure.lock().await.get_or_insert(error);
             this.stop.cancel();
         });
+    }
+
+    /// Makes [`Tasks::finish`] wait for a future that somebody else runs. It watches [`Tasks::stop`] itself.
+    pub fn track<F: Future>(&self, future: F) -> TrackedFuture<F> {
+        self.tracker.track_future(future)
     }
 
     /// Cancels all tasks and waits for them, at most `deadline`. Returns the first failure, if there was one.

@@ -2,6 +2,7 @@
 
 use super::{Message, Refusal};
 use crate::cid::Cid;
+use bytes::Bytes;
 use serde_json::Value;
 use std::sync::Arc;
 
@@ -44,14 +45,15 @@ pub struct Change {
 }
 
 /// What came of a write's data.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Given {
     /// The message came without data.
     None,
     /// Data came with the message and has not been read.
     Promised,
     /// The data has been read and is what this says.
-    Staged { cid: Cid, size: u64 },
+    /// `inline`: the data itself, if it is small enough to be kept beside its message.
+    Staged { cid: Cid, size: u64, inline: Option<Bytes> },
 }
 
 impl Change {

@@ -1,6 +1,6 @@
 //! Protocol definitions: types, structure and rules.
 
-use super::{Refusal, text};
+use super::{Refusal, tags, text};
 use serde::Deserialize;
 use serde_json::{Number, Value};
 use std::collections::BTreeMap;
@@ -9,14 +9,14 @@ use std::collections::BTreeMap;
 const DEPTH_MAX: usize = 10;
 
 /// A protocol definition whose shape has been checked.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Clone, Deserialize)]
 pub(super) struct Definition {
     pub protocol: String,
     pub types: BTreeMap<String, Type>,
     pub structure: BTreeMap<String, RuleSet>,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Clone, Deserialize)]
 pub(super) struct Type {
     pub schema: Option<String>,
     #[serde(rename = "dataFormats")]
@@ -24,7 +24,7 @@ pub(super) struct Type {
 }
 
 /// The rules for the records at one path.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Clone, Deserialize)]
 pub(super) struct RuleSet {
     #[serde(rename = "$actions")]
     pub actions: Option<Vec<Rule>>,
@@ -34,20 +34,21 @@ pub(super) struct RuleSet {
     pub role: bool,
     #[serde(rename = "$tags")]
     pub tags: Option<Value>,
+    // Kept out of `children`: keys that clients encrypt to are theirs alone.
     #[serde(rename = "$encryption")]
-    pub encryption: Option<Value>,
+    _encryption: Option<Value>,
     #[serde(flatten)]
     pub children: BTreeMap<String, RuleSet>,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Clone, Deserialize)]
 pub(super) struct Size {
     pub min: Option<Number>,
     pub max: Option<Number>,
 }
 
 /// Who may do what.
-#[derive(Debug, Deserialize, serde::Serialize)]
+#[derive(Debug, Clone, Deserialize, serde::Serialize)]
 pub(super) struct Rule {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub role: Option<String>,
@@ -113,11 +114,6 @@ impl Definition {
         self.check_children("", &self.structure, &roles)
     }
 
-    /// What later versions will know is refused by name.
-    pub fn refuse_what_comes_later(&self) -> Result<(), Refusal> {
-        self.structure.values().try_for_each(RuleSet::refuse_what_comes_later)
-    }
-
     fn check_children(
         &self,
         path: &str,
@@ -140,6 +136,7 @@ impl Definition {
 impl RuleSet {
     fn check(&self, path: &str, roles: &[String]) -> Result<(), Refusal> {
         self.check_size(path)?;
+        self.check_tags(path)?;
         let rules = self.actions.as_deref().unwrap_or_default();
         rules.iter().enumerate().try_for_each(|(i, rule)| {
             rule.check(path, roles)?;
@@ -160,19 +157,15 @@ impl RuleSet {
         Err(Refusal::bad("ProtocolsConfigureInvalidSize", message))
     }
 
-    fn refuse_what_comes_later(&self) -> Result<(), Refusal> {
-        let roles_invoked = self.actions.iter().flatten().any(|rule| rule.role.is_some());
-        let features = [
-            ("$role", self.role),
-            ("A rule for a role", roles_invoked),
-            ("$tags", self.tags.is_some()),
-            ("$encryption", self.encryption.is_some()),
-        ];
-        if let Some((name, _)) = features.iter().find(|(_, used)| *used) {
-            return Err(Refusal::unsupported(name));
-        }
-        self.children.values().try_for_each(Self::refuse_what_comes_later)
+    fn check_tags(&self, path: &str) -> Result<(), Refusal> {
+        let tags = self.tags.as_ref().and_then(Value::as_object);
+        let schemas = tags.into_iter().flatten().filter(|(tag, _)| !is_keyword(tag));
+        schemas.into_iter().try_for_each(|(tag, schema)| tags::check_schema(schema, &format!("{path}/$tags/{tag}")))
     }
+}
+
+fn is_keyword(tag: &str) -> bool {
+    matches!(tag, "$requiredTags" | "$allowUndefinedTags")
 }
 
 impl Rule {

@@ -2,6 +2,7 @@
 
 use super::{Cond, Filter, IndexValue};
 use serde_json::{Map, Value};
+use std::{cmp::Ordering, collections::BTreeMap};
 
 /// The conditions of a filter whose shape has been checked. `published_only`: what is asked for is sorted by
 /// date of publication.
@@ -32,12 +33,43 @@ pub(super) fn conditions(filter: &Map<String, Value>, published_only: bool) -> F
     conditions
 }
 
+/// Do the indexed values of a message fit the filter?
+pub(super) fn fits(filter: &Filter, values: &BTreeMap<String, Vec<IndexValue>>) -> bool {
+    filter
+        .iter()
+        .all(|(name, cond)| values.get(name).is_some_and(|values| values.iter().any(|value| holds(cond, value))))
+}
+
+fn holds(cond: &Cond, value: &IndexValue) -> bool {
+    let compare = |bound: &Option<IndexValue>, ok: fn(Ordering) -> bool| {
+        bound.as_ref().is_none_or(|bound| match (value, bound) {
+            (IndexValue::String(a), IndexValue::String(b)) => ok(a.encode_utf16().cmp(b.encode_utf16())),
+            (IndexValue::Number(a), IndexValue::Number(b)) => a.partial_cmp(b).is_some_and(ok),
+            _ => false,
+        })
+    };
+    match cond {
+        Cond::Equal(wanted) => wanted == value,
+        Cond::OneOf(wanted) => wanted.contains(value),
+        Cond::Range { gt, gte, lt, lte } => {
+            compare(gt, Ordering::is_gt)
+                && compare(gte, Ordering::is_ge)
+                && compare(lt, Ordering::is_lt)
+                && compare(lte, Ordering::is_le)
+        }
+    }
+}
+
+pub(super) fn flag(value: bool) -> Cond {
+    Cond::Equal(IndexValue::Bool(value))
+}
+
 pub(super) fn text(value: &str) -> Cond {
     Cond::Equal(IndexValue::String(value.into()))
 }
 
 /// U+FFFF is above every code unit that can follow the prefix; contexts are not compared by segment.
-fn begins_with(prefix: &str) -> Cond {
+pub(super) fn begins_with(prefix: &str) -> Cond {
     Cond::Range {
         gt: None,
         gte: Some(IndexValue::String(prefix.into())),
@@ -46,7 +78,7 @@ fn begins_with(prefix: &str) -> Cond {
     }
 }
 
-fn times(value: &Value) -> Cond {
+pub(super) fn times(value: &Value) -> Cond {
     Cond::Range { gt: None, gte: bound(value, "from"), lt: bound(value, "to"), lte: None }
 }
 

@@ -1,10 +1,12 @@
 //! A message as it arrives: its kind, its shape, its CID, who signed it. What needs no past is judged here.
 
+pub use super::kind::Kind;
 use super::{
-    Refusal, messages_query, messages_read, protocols_configure, protocols_query, records_delete, records_query,
-    records_read, records_write,
-    schema::{self, Shape},
-    shapes, text,
+    Refusal, Stop, View,
+    authorization::{Authorization, Signature},
+    grant::{Claim, Grant},
+    messages_query, messages_read, protocols_configure, protocols_query, records_delete, records_query, records_read,
+    records_write, schema, subscribe, text,
 };
 use crate::{
     cid::{self, Cid},
@@ -19,71 +21,6 @@ use std::sync::Arc;
 /// Deeper JSON than any honest message has; what recurses over messages may count on this bound.
 const DEPTH_MAX: usize = 64;
 
-/// What a message asks for: interface and method.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Kind {
-    RecordsWrite,
-    RecordsRead,
-    RecordsQuery,
-    RecordsDelete,
-    ProtocolsConfigure,
-    ProtocolsQuery,
-    MessagesQuery,
-    MessagesRead,
-}
-
-impl Kind {
-    /// Interface and method in one word, as clients name it.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::RecordsWrite => "RecordsWrite",
-            Self::RecordsRead => "RecordsRead",
-            Self::RecordsQuery => "RecordsQuery",
-            Self::RecordsDelete => "RecordsDelete",
-            Self::ProtocolsConfigure => "ProtocolsConfigure",
-            Self::ProtocolsQuery => "ProtocolsQuery",
-            Self::MessagesQuery => "MessagesQuery",
-            Self::MessagesRead => "MessagesRead",
-        }
-    }
-
-    fn of(name: &str) -> Result<Self, Refusal> {
-        Ok(match name {
-            "RecordsWrite" => Self::RecordsWrite,
-            "RecordsRead" => Self::RecordsRead,
-            "RecordsQuery" => Self::RecordsQuery,
-            "RecordsDelete" => Self::RecordsDelete,
-            "ProtocolsConfigure" => Self::ProtocolsConfigure,
-            "ProtocolsQuery" => Self::ProtocolsQuery,
-            "MessagesQuery" => Self::MessagesQuery,
-            "MessagesRead" => Self::MessagesRead,
-            "RecordsSubscribe" | "MessagesSubscribe" => return Err(Refusal::unsupported(name)),
-            _ => {
-                let message = format_args!("schema for {name} not found.");
-                return Err(Refusal::bad("SchemaValidatorSchemaNotFound", message));
-            }
-        })
-    }
-
-    fn shape(self) -> &'static Shape {
-        match self {
-            Self::RecordsWrite => &shapes::RECORDS_WRITE,
-            Self::RecordsRead => &shapes::RECORDS_READ,
-            Self::RecordsQuery => &shapes::RECORDS_QUERY,
-            Self::RecordsDelete => &shapes::RECORDS_DELETE,
-            Self::ProtocolsConfigure => &shapes::PROTOCOLS_CONFIGURE,
-            Self::ProtocolsQuery => &shapes::PROTOCOLS_QUERY,
-            Self::MessagesQuery => &shapes::MESSAGES_QUERY,
-            Self::MessagesRead => &shapes::MESSAGES_READ,
-        }
-    }
-
-    /// Does it change the tenant's state?
-    pub fn is_write(self) -> bool {
-        matches!(self, Self::RecordsWrite | Self::RecordsDelete | Self::ProtocolsConfigure)
-    }
-}
-
 /// A message whose shape and integrity have been checked. Its signatures have not: see [`Message::verify`].
 #[derive(Debug, Clone)]
 pub struct Message {
@@ -92,15 +29,8 @@ pub struct Message {
     json: Arc<Value>,
     cid: Cid,
     bytes: Vec<u8>,
-    signature: Option<Signature>,
+    authorization: Option<Authorization>,
     initial: bool,
-}
-
-/// The author's signature and what it signs.
-#[derive(Debug, Clone)]
-pub(super) struct Signature {
-    jws: Jws,
-    pub payload: Map<String, Value>,
 }
 
 impl Message {
@@ -118,44 +48,34 @@ impl Message {
             Kind::MessagesRead => messages_read::check_unsigned(descriptor)?,
             _ => {}
         }
-        let signature = Signature::parse(kind, &json)?;
+        let authorization = Authorization::parse(kind, &json)?;
         let (cid, bytes) = cid::of_json(&json).map_err(|e| Refusal::new(400, e.to_string()))?;
-        let author = signature.as_ref().map(Signature::author);
+        let author = authorization.as_ref().map(Authorization::author);
         let initial = kind == Kind::RecordsWrite && records_write::is_initial(&json, author)?;
-        let message = Self { tenant: tenant.into(), kind, json: Arc::new(json), cid, bytes, signature, initial };
+        let message = Self { tenant: tenant.into(), kind, json: Arc::new(json), cid, bytes, authorization, initial };
         match kind {
             Kind::RecordsWrite => records_write::check(&message)?,
             Kind::RecordsQuery => records_query::check(&message)?,
             Kind::RecordsRead => records_read::check(&message)?,
             Kind::RecordsDelete => records_delete::check(&message)?,
+            Kind::RecordsSubscribe => subscribe::check_records(&message)?,
             Kind::ProtocolsQuery => protocols_query::check(&message)?,
             Kind::MessagesQuery => messages_query::check(&message)?,
             Kind::ProtocolsConfigure => protocols_configure::check(&message)?,
             Kind::MessagesRead => message.check_timestamp()?,
+            Kind::MessagesSubscribe => subscribe::check_messages(&message)?,
         }
-        message.refuse_what_comes_later()?;
         Ok(message)
     }
 
     /// Checks all signatures with the keys found under exactly the key ids that [`Message::signers`] names.
     pub fn verify(&self, key: &impl Fn(&str) -> Option<PublicKey>) -> Result<(), Refusal> {
-        let Some(signature) = &self.signature else { return Ok(()) };
-        signature.jws.verify(key).map_err(|error| match &error {
-            jws::Error::KeyNotFound(_) => Refusal::denied(
-                "GeneralJwsVerifierGetPublicKeyNotFound",
-                "public key needed to verify signature not found in DID Document",
-            ),
-            jws::Error::Invalid(kid, _) => {
-                let message = format_args!("Signature verification failed for {}", did_of(kid));
-                Refusal::denied("GeneralJwsVerifierInvalidSignature", message)
-            }
-            jws::Error::Shape(_) => Refusal::new(401, error.to_string()),
-        })
+        self.authorization.as_ref().map_or(Ok(()), |authorization| authorization.verify(key))
     }
 
     /// Key ids (DID URLs) whose keys `verify` needs. Empty: nobody signed.
     pub fn signers(&self) -> Vec<String> {
-        self.signature.iter().flat_map(|signature| signature.jws.kids()).map(str::to_owned).collect()
+        self.authorization.iter().flat_map(Authorization::kids).map(str::to_owned).collect()
     }
 
     /// The DID whose node this message was sent to.
@@ -171,9 +91,10 @@ impl Message {
         self.kind.is_write()
     }
 
-    /// The DID that signed; nobody for an anonymous read.
+    /// The DID in whose name the message is: who signed it, or who granted that to whom signed it. Nobody for
+    /// an anonymous read.
     pub fn author(&self) -> Option<&str> {
-        self.signature.as_ref().map(Signature::author)
+        self.authorization.as_ref().map(Authorization::author)
     }
 
     pub fn json(&self) -> &Arc<Value> {
@@ -212,12 +133,50 @@ impl Message {
         self.descriptor().get("filter").and_then(Value::as_object)
     }
 
+    /// The filters of a message of the Messages interface.
+    pub(super) fn filters(&self) -> impl Iterator<Item = &Map<String, Value>> {
+        let filters = self.descriptor().get("filters").and_then(Value::as_array);
+        filters.into_iter().flatten().filter_map(Value::as_object)
+    }
+
     pub(super) fn timestamp(&self) -> &str {
         timestamp(&self.json)
     }
 
     pub(super) fn signature(&self) -> Option<&Signature> {
-        self.signature.as_ref()
+        self.authorization.as_ref().map(|authorization| &authorization.signature)
+    }
+
+    pub(super) fn authorization(&self) -> Option<&Authorization> {
+        self.authorization.as_ref()
+    }
+
+    /// Grants that came with the message must belong to its signatures.
+    pub(super) fn check_delegations(&self) -> Result<(), Refusal> {
+        self.authorization.as_ref().map_or(Ok(()), Authorization::check_delegations)
+    }
+
+    /// The grant with which a delegate signed for the author, and what it must be good for.
+    pub(super) fn delegation(&self) -> Result<Option<(Grant, Claim<'_>)>, Refusal> {
+        let Some(authorization) = &self.authorization else { return Ok(None) };
+        let grant = authorization.author_grant().transpose()?;
+        Ok(grant.map(|grant| (grant, self.claim(self.author(), Some(authorization.signature.signer())))))
+    }
+
+    /// The tenant's grant that the author invokes, and what it must be good for.
+    pub(super) fn grant(&self, view: &dyn View) -> Result<Option<(Grant, Claim<'_>)>, Stop> {
+        let id = self.signature().and_then(|signature| signature.text("permissionGrantId"));
+        let grant = id.map(|id| Grant::fetch(id, view)).transpose()?;
+        Ok(grant.map(|grant| (grant, self.claim(Some(&self.tenant), self.author()))))
+    }
+
+    pub(super) fn claim<'a>(&'a self, grantor: Option<&'a str>, grantee: Option<&'a str>) -> Claim<'a> {
+        Claim { grantor, grantee, kind: self.kind, at: self.timestamp() }
+    }
+
+    /// The protocol path of the role that the message invokes.
+    pub(super) fn role(&self) -> Option<&str> {
+        self.signature().and_then(|signature| signature.text("protocolRole"))
     }
 
     /// The author, where the shape demands a signature.
@@ -227,58 +186,6 @@ impl Message {
 
     pub(super) fn check_timestamp(&self) -> Result<(), Refusal> {
         text::check_time(self.timestamp())
-    }
-
-    /// Features of the dialect that this version does not have are named, never passed over.
-    fn refuse_what_comes_later(&self) -> Result<(), Refusal> {
-        let authorization = self.json.get("authorization");
-        let authorized_by = |name| authorization.is_some_and(|authorization| authorization.get(name).is_some());
-        let signed = |name| self.signature.as_ref().is_some_and(|signature| signature.payload.contains_key(name));
-        if authorized_by("authorDelegatedGrant") || authorized_by("ownerDelegatedGrant") || signed("delegatedGrantId") {
-            return Err(Refusal::unsupported("DelegatedGrant"));
-        }
-        if authorized_by("ownerSignature") {
-            return Err(Refusal::unsupported("OwnerSignature"));
-        }
-        if signed("permissionGrantId") {
-            return Err(Refusal::unsupported("PermissionGrant"));
-        }
-        if signed("protocolRole") {
-            return Err(Refusal::unsupported("ProtocolRole"));
-        }
-        Ok(())
-    }
-}
-
-impl Signature {
-    fn parse(kind: Kind, json: &Value) -> Result<Option<Self>, Refusal> {
-        let Some(authorization) = json.get("authorization") else { return Ok(None) };
-        let jws =
-            authorization.get("signature").ok_or_else(|| Refusal::bad("AuthenticateJwsMissing", "Missing JWS."))?;
-        let (name, shape) = match kind {
-            Kind::RecordsWrite => ("RecordsWriteSignaturePayload", &shapes::RECORDS_WRITE_PAYLOAD),
-            _ => ("GenericSignaturePayload", &shapes::PAYLOAD),
-        };
-        let (jws, payload) = parse_jws(jws, "AuthenticationMoreThanOneSignatureNotSupported", &|_| {
-            "expected no more than 1 signature for authorization purpose".into()
-        })?;
-        schema::check(name, shape, &Value::Object(payload.clone()))?;
-        let expected = cid_of(&json["descriptor"])?;
-        let given = shown(payload.get("descriptorCid"));
-        if given != expected {
-            let message = format_args!("provided descriptorCid {given} does not match expected CID {expected}");
-            return Err(Refusal::bad("AuthenticateDescriptorCidMismatch", message));
-        }
-        Ok(Some(Self { jws, payload }))
-    }
-
-    pub fn author(&self) -> &str {
-        self.jws.kids().next().map_or("", did_of)
-    }
-
-    /// A text in the signed payload.
-    pub fn text(&self, name: &str) -> Option<&str> {
-        self.payload.get(name).and_then(Value::as_str)
     }
 }
 

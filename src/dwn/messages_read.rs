@@ -3,6 +3,7 @@
 use super::{
     INLINE_MAX, Refusal, Reply, Stop, Stored, View,
     message::{self, Message},
+    permissions,
 };
 use crate::cid::{self, Cid};
 use serde_json::{Map, Value, json};
@@ -14,13 +15,46 @@ pub(super) fn check_unsigned(descriptor: &Map<String, Value>) -> Result<(), Refu
 pub(super) fn answer(message: &Message, view: &dyn View) -> Result<Reply, Stop> {
     let cid = parse(message.descriptor())?;
     let stored = view.message(&cid)?.ok_or_else(Refusal::not_found)?;
-    if message.author() != Some(message.tenant()) {
-        let text = "protocol message failed authorization";
-        return Err(Refusal::denied("MessagesReadAuthorizationFailed", text).into());
-    }
+    authorize(message, &stored, view)?;
     let entry = json!({"message": *stored.message, "messageCid": message.text("messageCid")});
     let reply = Reply::ok().with("entry", entry);
     Ok(Reply { data: data(stored, view)?, ..reply })
+}
+
+fn authorize(message: &Message, stored: &Stored, view: &dyn View) -> Result<(), Stop> {
+    if message.author() == Some(message.tenant()) {
+        return Ok(());
+    }
+    let Some((grant, claim)) = message.grant(view)? else {
+        let text = "protocol message failed authorization";
+        return Err(Refusal::denied("MessagesReadAuthorizationFailed", text).into());
+    };
+    grant.check(claim, view)?;
+    let Some(granted) = grant.scope.protocol else { return Ok(()) };
+    if protocols_of(stored, view)?.contains(&granted) {
+        return Ok(());
+    }
+    Err(Refusal::denied("MessagesReadVerifyScopeFailed", "record message failed scope authorization").into())
+}
+
+/// The protocol a message belongs to, and, for a permission record, the one that the permission is about.
+fn protocols_of(stored: &Stored, view: &dyn View) -> Result<Vec<String>, Stop> {
+    let json = &stored.message;
+    if message::descriptor_text(json, "interface") == Some("Protocols") {
+        let definition = message::descriptor_of(json).get("definition");
+        let protocol = definition.and_then(|definition| definition.get("protocol")).and_then(Value::as_str);
+        return Ok(protocol.map(str::to_owned).into_iter().collect());
+    }
+    // A delete says only which record it ended; its initial write says the rest.
+    let write = match message::record_id(json) {
+        Some(id) if message::is_method(json, "Delete") => view.record(id)?.map(|record| record.initial),
+        _ => Some(stored.clone()),
+    };
+    let Some(write) = write else { return Ok(Vec::new()) };
+    let own = message::descriptor_text(&write.message, "protocol").map(str::to_owned);
+    let data = view.inline_data(&write)?;
+    let about = permissions::scoped_protocol(&write.message, data.as_deref(), view)?;
+    Ok(own.into_iter().chain(about).collect())
 }
 
 /// The data a kept write refers to. What is too large to be kept beside a message is kept once for its record,

@@ -5,20 +5,25 @@
 //! [`Message::parse`] (shape and integrity, no past needed) → the caller resolves the signers' keys and
 //! [`Message::verify`] checks the signatures → [`decide`] (writes) or [`answer`] (reads) against a
 //! [`View`] of the tenant's past.
-//!
-//! What the dialect has and this version does not is refused with 501 and its name, never passed over.
 
 /// Data of up to this many bytes is kept beside its message and returned as `encodedData` (SDK: `maxDataSizeAllowedToBeEncoded`).
 pub const INLINE_MAX: u64 = 30_000;
 
+/// The protocol of permission grants, which is built into every node.
+const PERMISSIONS: &str = "https://tbd.website/dwn/permissions";
+
+mod authorization;
 mod change;
 pub mod create;
 mod definition;
 mod filter;
+mod grant;
 mod index;
+mod kind;
 mod message;
 mod messages_query;
 mod messages_read;
+mod permissions;
 mod protocol;
 mod protocols_configure;
 mod protocols_query;
@@ -30,18 +35,22 @@ mod refusal;
 mod reply;
 mod schema;
 mod shapes;
+mod subscribe;
 #[cfg(test)]
 mod testing;
 #[cfg(test)]
 mod tests;
+mod tags;
 mod text;
 mod view;
+mod visible;
 
 pub use change::{Change, Given, Subject};
 pub use index::index_values;
 pub use message::{Kind, Message};
 pub use refusal::{Fault, Refusal, Stop};
 pub use reply::Reply;
+pub use subscribe::{Happened, Subscription, subscribe};
 pub use text::normalize as normalize_uri;
 pub use view::{
     Cond, Cursor, Direction, Event, EventFilter, Filter, IndexValue, Page, Record, Select, SortBy, Stored, View,

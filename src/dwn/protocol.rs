@@ -3,12 +3,15 @@
 //! The structure binds everybody, the tenant too; the rules bind everybody else.
 
 use super::{
-    Refusal, Stop, Stored, View,
+    PERMISSIONS, Refusal, Select, Stop, Stored, View,
     definition::{Action, Definition, Rule, RuleSet, Who},
+    filter::{begins_with, text},
+    kind::Kind,
     message::{self, Message, descriptor_text, shown_text},
-    records_delete, records_write,
+    permissions, records_delete, records_write, tags,
     view::Record,
 };
+use std::borrow::Cow;
 
 /// Does this record fit into the structure of its protocol? Refused with 400.
 pub(super) fn check_record(message: &Message, view: &dyn View) -> Result<(), Stop> {
@@ -17,7 +20,13 @@ pub(super) fn check_record(message: &Message, view: &dyn View) -> Result<(), Sto
     check_type(message, path, &definition)?;
     check_place(message, path, view)?;
     let rules = rule_set(&definition, path, Refusal::bad)?;
-    Ok(check_size(message, rules)?)
+    if rules.role {
+        check_role_record(message, path, view)?;
+    }
+    check_size(message, rules)?;
+    let Some(rules) = rules.tags.as_ref().and_then(serde_json::Value::as_object) else { return Ok(()) };
+    let place = format!("{}/{path}/$tags", shown_text(message.text("protocol")));
+    Ok(tags::check(rules, message.descriptor().get("tags"), &place)?)
 }
 
 /// May somebody who is not the tenant write this record?
@@ -37,8 +46,22 @@ pub(super) fn authorize_write(message: &Message, view: &dyn View) -> Result<(), 
     let chain = record_chain(chain_end, view)?;
     let definition = definition(message.text("protocol"), view, Refusal::denied)?;
     let rules = rule_set(&definition, message.text("protocolPath").unwrap_or_default(), Refusal::denied)?;
+    check_role(message, message.text("protocol"), records_write::context_id(message.json()), &definition, view)?;
     let request = Request { message, actions, chain: &chain, recipient: message.text("recipient") };
     Ok(request.authorize(rules)?)
+}
+
+/// May somebody who invokes a role ask for many records?
+pub(super) fn authorize_query(message: &Message, view: &dyn View) -> Result<(), Stop> {
+    let asked = |name| message.filter().and_then(|filter| filter.get(name)).and_then(serde_json::Value::as_str);
+    let definition = definition(asked("protocol"), view, Refusal::denied)?;
+    let rules = rule_set(&definition, asked("protocolPath").unwrap_or_default(), Refusal::denied)?;
+    check_role(message, asked("protocol"), asked("contextId"), &definition, view)?;
+    let actions: &[Action] = match message.kind() {
+        Kind::RecordsSubscribe => &[Action::Subscribe],
+        _ => &[Action::Query],
+    };
+    Ok(Request { message, actions, chain: &[], recipient: None }.authorize(rules)?)
 }
 
 /// May somebody who is no party of an unpublished record read it?
@@ -64,6 +87,8 @@ fn authorize_on(message: &Message, write: &Stored, actions: &[Action], view: &dy
     let definition = definition(descriptor_text(&write.message, "protocol"), view, Refusal::denied)?;
     let path = descriptor_text(&write.message, "protocolPath").unwrap_or_default();
     let rules = rule_set(&definition, path, Refusal::denied)?;
+    let context = records_write::context_id(&write.message);
+    check_role(message, descriptor_text(&write.message, "protocol"), context, &definition, view)?;
     let recipient = chain.last().and_then(|record| descriptor_text(&record.message, "recipient"));
     Ok(Request { message, actions, chain: &chain, recipient }.authorize(rules)?)
 }
@@ -102,9 +127,11 @@ impl Request<'_> {
         }
         match (rule.who, self.message.author()) {
             (Some(Who::Anyone), _) => true,
+            // Who invokes a role has its rights and no others.
+            (_, Some(_)) if self.message.role().is_some() => rule.role.as_deref() == self.message.role(),
             (Some(Who::Recipient), Some(author)) if rule.of.is_none() => self.recipient == Some(author),
             (Some(who), Some(author)) => self.is_ancestors(who, rule.of.as_deref(), author),
-            // Rules for roles.
+            // Rules for roles that nobody invokes.
             (None, _) | (_, None) => false,
         }
     }
@@ -122,8 +149,11 @@ impl Request<'_> {
 /// Structure that is missing is the message's fault (400) or a reason not to trust it (401).
 type Refuse = fn(&str, String) -> Refusal;
 
-fn definition(uri: Option<&str>, view: &dyn View, refuse: Refuse) -> Result<Definition, Stop> {
-    let uri = uri.unwrap_or_default();
+fn definition(uri: Option<&str>, view: &dyn View, refuse: Refuse) -> Result<Cow<'static, Definition>, Stop> {
+    let uri = shown_text(uri);
+    if let Some(definition) = permissions::definition().filter(|_| uri == PERMISSIONS) {
+        return Ok(Cow::Borrowed(definition));
+    }
     let configure = view.protocol(uri)?.ok_or_else(|| {
         let message = format!("unable to find protocol definition for {uri}");
         refuse("ProtocolAuthorizationProtocolNotFound", message)
@@ -131,6 +161,7 @@ fn definition(uri: Option<&str>, view: &dyn View, refuse: Refuse) -> Result<Defi
     let definition = message::descriptor_of(&configure.message).get("definition");
     definition
         .and_then(Definition::parse)
+        .map(Cow::Owned)
         .ok_or_else(|| anyhow::anyhow!("the stored definition of protocol {uri} ({}) is not one", configure.cid).into())
 }
 
@@ -212,6 +243,74 @@ fn check_size(message: &Message, rules: &RuleSet) -> Result<(), Refusal> {
         return Err(Refusal::bad("ProtocolAuthorizationMaxSizeInvalid", text));
     }
     Ok(())
+}
+
+/// A role has one record per holder and parent context.
+fn check_role_record(message: &Message, path: &str, view: &dyn View) -> Result<(), Stop> {
+    let Some(recipient) = message.text("recipient") else {
+        let text = "Role records must have a recipient";
+        return Err(Refusal::bad("ProtocolAuthorizationRoleMissingRecipient", text).into());
+    };
+    let context = records_write::context_id(message.json()).and_then(|context| context.rsplit_once('/'));
+    let context = context.map_or("", |(parent, _)| parent);
+    let held = role_records(message.text("protocol"), path, recipient, context, view, 2)?;
+    let is_other = |record: &Stored| message::record_id(&record.message) != message::record_id(message.json());
+    if !held.iter().any(is_other) {
+        return Ok(());
+    }
+    let text = format_args!(
+        "DID '{recipient}' is already recipient of a role record at protocol path '{path} under the parent context {context}."
+    );
+    Err(Refusal::bad("ProtocolAuthorizationDuplicateRoleRecipient", text).into())
+}
+
+/// If the message invokes a role, does its author hold it in this context?
+fn check_role(
+    message: &Message,
+    protocol: Option<&str>,
+    context: Option<&str>,
+    definition: &Definition,
+    view: &dyn View,
+) -> Result<(), Stop> {
+    let Some(role) = message.role() else { return Ok(()) };
+    if !definition.rules_at(role).is_some_and(|rules| rules.role) {
+        let text = format_args!("Protocol path {role} does not match role record type.");
+        return Err(Refusal::denied("ProtocolAuthorizationNotARole", text).into());
+    }
+    let above = role.split('/').count() - 1;
+    if context.is_none() && above > 0 {
+        let text = "Could not verify role because contextId is missing.";
+        return Err(Refusal::denied("ProtocolAuthorizationMissingContextId", text).into());
+    }
+    // A role below `thread` holds in the context of its thread.
+    let context = context.unwrap_or_default().split('/').take(above).collect::<Vec<_>>().join("/");
+    let holder = message.author().unwrap_or_default();
+    if role_records(protocol, role, holder, &context, view, 1)?.is_empty() {
+        let text = format_args!("No matching role record found for protocol path {role}");
+        return Err(Refusal::denied("ProtocolAuthorizationMatchingRoleRecordNotFound", text).into());
+    }
+    Ok(())
+}
+
+/// Records at the path of a role, addressed to its holder, below a context.
+fn role_records(
+    protocol: Option<&str>,
+    path: &str,
+    holder: &str,
+    context: &str,
+    view: &dyn View,
+    limit: usize,
+) -> Result<Vec<Stored>, Stop> {
+    let mut filter = super::Filter::from([
+        ("method".to_owned(), text("Write")),
+        ("protocol".to_owned(), text(protocol.unwrap_or_default())),
+        ("protocolPath".to_owned(), text(path)),
+        ("recipient".to_owned(), text(holder)),
+    ]);
+    if !context.is_empty() {
+        filter.insert("contextId".into(), begins_with(context));
+    }
+    Ok(view.select(&Select { any_of: vec![filter], limit: Some(limit), ..Select::default() })?.entries)
 }
 
 /// Initial writes from the root record down to `record_id`.

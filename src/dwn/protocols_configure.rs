@@ -3,6 +3,7 @@
 use super::{
     Change, Refusal, Stop, Subject, View,
     definition::Definition,
+    grant::Grant,
     message::{self, Message},
 };
 use serde_json::{Map, Value};
@@ -13,8 +14,8 @@ pub(super) fn check_unsigned(descriptor: &Map<String, Value>) -> Result<(), Refu
 }
 
 pub(super) fn check(message: &Message) -> Result<(), Refusal> {
-    message.check_timestamp()?;
-    definition(message.descriptor())?.refuse_what_comes_later()
+    message.check_delegations()?;
+    message.check_timestamp()
 }
 
 fn definition(descriptor: &Map<String, Value>) -> Result<Definition, Refusal> {
@@ -23,12 +24,8 @@ fn definition(descriptor: &Map<String, Value>) -> Result<Definition, Refusal> {
 }
 
 pub(super) fn decide(message: &Message, view: &dyn View) -> Result<Change, Stop> {
-    if message.author() != Some(message.tenant()) {
-        let text = "message failed authorization";
-        return Err(Refusal::denied("ProtocolsConfigureAuthorizationFailed", text).into());
-    }
-    let uri = message.descriptor().get("definition").and_then(|d| d.get("protocol")).and_then(Value::as_str);
-    let uri = uri.unwrap_or_default();
+    authorize(message, view)?;
+    let uri = protocol(message);
     let mut change = Change::of(message, Subject::Protocol(uri.into()))?;
     if let Some(before) = view.protocol(uri)? {
         if !message::is_newer((message.json(), message.cid()), (&before.message, &before.cid)) {
@@ -37,4 +34,30 @@ pub(super) fn decide(message: &Message, view: &dyn View) -> Result<Change, Stop>
         change.removes.push(before.cid);
     }
     Ok(change)
+}
+
+fn protocol(message: &Message) -> &str {
+    let protocol = message.descriptor().get("definition").and_then(|definition| definition.get("protocol"));
+    protocol.and_then(Value::as_str).unwrap_or_default()
+}
+
+fn authorize(message: &Message, view: &dyn View) -> Result<(), Stop> {
+    let allows = |grant: &Grant, claim| -> Result<(), Stop> {
+        grant.check(claim, view)?;
+        if grant.scope.protocol.as_deref().is_none_or(|granted| granted == protocol(message)) {
+            return Ok(());
+        }
+        let text = "Grant scope specifies different protocol than what appears in the configure message.";
+        Err(Refusal::denied("ProtocolsGrantAuthorizationScopeProtocolMismatch", text).into())
+    };
+    if let Some((grant, claim)) = message.delegation()? {
+        allows(&grant, claim)?;
+    }
+    if message.author() == Some(message.tenant()) {
+        return Ok(());
+    }
+    if let Some((grant, claim)) = message.grant(view)? {
+        return allows(&grant, claim);
+    }
+    Err(Refusal::denied("ProtocolsConfigureAuthorizationFailed", "message failed authorization").into())
 }

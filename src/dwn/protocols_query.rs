@@ -21,12 +21,28 @@ pub(super) fn answer(message: &Message, view: &dyn View) -> Result<Reply, Stop> 
         Some(filter) => view.protocol(&message::shown(filter.get("protocol")))?.into_iter().collect(),
         None => view.protocols()?,
     };
-    if message.author() != Some(message.tenant()) {
+    if !sees_all(message, view)? {
         protocols.retain(is_published);
     }
     protocols.sort_by_cached_key(|stored| (message::timestamp(&stored.message).to_owned(), stored.cid.to_string()));
     let entries: Vec<_> = protocols.iter().map(|stored| (*stored.message).clone()).collect();
     Ok(Reply::ok().with("entries", entries))
+}
+
+/// The owner sees all, and whom they have granted it; who has no right, or one for another protocol, sees what
+/// everybody sees. A grant that is no good is refused.
+fn sees_all(message: &Message, view: &dyn View) -> Result<bool, Stop> {
+    const OTHER: &str = "ProtocolsGrantAuthorizationQueryProtocolScopeMismatch";
+    if message.author() == Some(message.tenant()) {
+        return Ok(true);
+    }
+    let Some((grant, claim)) = message.grant(view)? else { return Ok(false) };
+    let asked = message.filter().and_then(|filter| filter.get("protocol")).and_then(Value::as_str);
+    match grant.authorize_protocol(claim, asked, (OTHER, "message"), view) {
+        Ok(()) => Ok(true),
+        Err(Stop::Refusal(refusal)) if refusal.detail.starts_with(OTHER) => Ok(false),
+        Err(stop) => Err(stop),
+    }
 }
 
 fn is_published(stored: &Stored) -> bool {

@@ -10,6 +10,7 @@ use super::{
 use serde_json::Value;
 
 pub(super) fn check(message: &Message) -> Result<(), Refusal> {
+    message.check_delegations()?;
     message.check_timestamp()
 }
 
@@ -40,6 +41,11 @@ pub(super) fn is_prune(json: &Value) -> bool {
 }
 
 fn authorize(message: &Message, record: &Record, view: &dyn View) -> Result<(), Stop> {
+    if let Some((grant, claim)) = message.delegation()? {
+        let protocol = descriptor_text(&record.initial.message, "protocol");
+        let code = "RecordsGrantAuthorizationDeleteProtocolScopeMismatch";
+        grant.authorize_protocol(claim, protocol, (code, "record to delete"), view)?;
+    }
     if message.author() == Some(message.tenant()) {
         return Ok(());
     }

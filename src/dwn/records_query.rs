@@ -1,10 +1,11 @@
 //! RecordsQuery: the latest states of records that match a filter and that the asker may see.
 
 use super::{
-    Cond, Cursor, Direction, Filter, INLINE_MAX, IndexValue, Refusal, Reply, Select, SortBy, Stop, Stored, View,
-    filter,
+    Cursor, Direction, INLINE_MAX, Refusal, Reply, Select, SortBy, Stop, Stored, View, filter,
+    grant::Claim,
     message::{self, Message},
-    text,
+    protocol, text,
+    visible::visible,
 };
 use crate::crypto;
 use serde_json::{Map, Value};
@@ -21,8 +22,8 @@ pub(super) fn check_unsigned(descriptor: &Map<String, Value>) -> Result<(), Refu
 }
 
 pub(super) fn check(message: &Message) -> Result<(), Refusal> {
-    let invokes_role = message.signature().is_some_and(|signature| signature.text("protocolRole").is_some());
-    if invokes_role && message.filter().is_none_or(|filter| !filter.contains_key("protocolPath")) {
+    message.check_delegations()?;
+    if message.role().is_some() && message.filter().is_none_or(|filter| !filter.contains_key("protocolPath")) {
         let message = "Role-authorized queries must include `protocolPath` in the filter";
         return Err(Refusal::bad("RecordsQueryFilterMissingRequiredProperties", message));
     }
@@ -30,11 +31,24 @@ pub(super) fn check(message: &Message) -> Result<(), Refusal> {
     message.check_timestamp()
 }
 
+/// May somebody ask for many records, now or from now on (RecordsQuery, RecordsSubscribe)? What they may not see
+/// is left out; only a delegate must have a good grant, and a role that is invoked must be held. `at`: the time at
+/// which a grant must be good.
+pub(super) fn authorize(message: &Message, at: &str, view: &dyn View) -> Result<(), Stop> {
+    if let Some((grant, claim)) = message.delegation()? {
+        let asked = message.filter().and_then(|filter| filter.get("protocol")).and_then(Value::as_str);
+        let code = "RecordsGrantAuthorizationQueryOrSubscribeProtocolScopeMismatch";
+        grant.authorize_protocol(Claim { at, ..claim }, asked, (code, "message"), view)?;
+    }
+    if message.role().is_some() { protocol::authorize_query(message, view) } else { Ok(()) }
+}
+
 pub(super) fn answer(message: &Message, view: &dyn View) -> Result<Reply, Stop> {
+    authorize(message, message.timestamp(), view)?;
     let (sort, direction) = sort(message.text("dateSort"));
     let pagination = message.descriptor().get("pagination");
     let select = Select {
-        any_of: visible(message, sort)?,
+        any_of: visible(message, filter::text("Write"), sort == SortBy::DatePublished)?,
         sort,
         direction,
         limit: pagination.and_then(|p| p.get("limit")).and_then(Value::as_f64).map(|limit| limit as usize),
@@ -47,61 +61,6 @@ pub(super) fn answer(message: &Message, view: &dyn View) -> Result<Reply, Stop> 
         reply = reply.with("cursor", cursor.to_json());
     }
     Ok(reply)
-}
-
-/// The filters whose union is what the asker may see: the owner everything; others what is published, what
-/// they wrote and what was written to them.
-fn visible(message: &Message, sort: SortBy) -> Result<Vec<Filter>, Refusal> {
-    let empty = Map::new();
-    let asked = message.filter().unwrap_or(&empty);
-    let by_publication = sort == SortBy::DatePublished;
-    let mut base = filter::conditions(asked, by_publication);
-    base.insert("interface".into(), filter::text("Records"));
-    base.insert("method".into(), filter::text("Write"));
-    let with = |more: &[(&str, Cond)]| {
-        let mut filter = base.clone();
-        filter.extend(more.iter().map(|(name, cond)| ((*name).to_owned(), cond.clone())));
-        filter
-    };
-    let published = |yes| ("published", Cond::Equal(IndexValue::Bool(yes)));
-    let asks_published = asked.contains_key("datePublished") || asked.get("published") != Some(&Value::Bool(false));
-    let asks_unpublished = match asked.get("published") {
-        None => !asked.contains_key("datePublished"),
-        Some(flag) => *flag == Value::Bool(false),
-    };
-    let Some(author) = message.author() else {
-        // Who does not say who they are sees what everybody sees.
-        return if asks_published { Ok(vec![with(&[published(true)])]) } else { Err(missing_signature()) };
-    };
-    if author == message.tenant() {
-        return Ok(vec![base]);
-    }
-    let mut filters = Vec::new();
-    if asks_published {
-        filters.push(with(&[published(true)]));
-    }
-    // Unpublished records have no date of publication to sort by.
-    if asks_unpublished && !by_publication {
-        for party in ["author", "recipient"] {
-            if may_be(asked.get(party), author) {
-                filters.push(with(&[published(false), (party, filter::text(author))]));
-            }
-        }
-    }
-    Ok(filters)
-}
-
-fn missing_signature() -> Refusal {
-    Refusal::denied("AuthenticateJwsMissing", "Missing JWS.")
-}
-
-/// Does a filter of one DID, of several or of none let this DID through?
-fn may_be(asked: Option<&Value>, did: &str) -> bool {
-    match asked {
-        None => true,
-        Some(Value::Array(dids)) => dids.is_empty() || dids.iter().any(|asked| asked.as_str() == Some(did)),
-        Some(asked) => asked.as_str() == Some(did),
-    }
 }
 
 fn sort(date_sort: Option<&str>) -> (SortBy, Direction) {

@@ -8,6 +8,7 @@ use super::{
 use serde_json::{Map, Value, json};
 
 pub(super) fn check(message: &Message) -> Result<(), Refusal> {
+    message.check_delegations()?;
     message.check_timestamp()
 }
 
@@ -48,12 +49,18 @@ fn find(message: &Message, view: &dyn View) -> Result<Stored, Stop> {
 }
 
 fn authorize(message: &Message, write: &Stored, view: &dyn View) -> Result<(), Stop> {
+    if let Some((grant, claim)) = message.delegation()? {
+        grant.authorize_read(claim, &write.message, view)?;
+    }
     let author = message.author();
     let published = descriptor_of(&write.message).get("published") == Some(&Value::Bool(true));
     let recipient = descriptor_text(&write.message, "recipient");
     let is_party = author.is_some() && (author == recipient || author == Some(&write.author));
     if published || is_party || author == Some(message.tenant()) {
         return Ok(());
+    }
+    if let Some((grant, claim)) = message.grant(view)? {
+        return grant.authorize_read(claim, &write.message, view);
     }
     if descriptor_text(&write.message, "protocol").is_some() {
         return protocol::authorize_read(message, write, view);

@@ -1,9 +1,10 @@
 //! RecordsWrite: creates a record (the initial write) or gives it a new state (an update).
 
 use super::{
-    Change, Given, INLINE_MAX, Refusal, Stop, Subject, View,
+    Change, Given, INLINE_MAX, PERMISSIONS, Refusal, Stop, Subject, View,
+    authorization::{Authorization, Signature},
     message::{self, Message, cid_of, descriptor_of, parse_jws, shown, shown_text},
-    protocol, text,
+    permissions, protocol, text,
     view::Record,
 };
 use crate::crypto::jws::Jws;
@@ -13,12 +14,8 @@ use serde_json::{Map, Value};
 const MUTABLE: &[&str] =
     &["dataCid", "dataSize", "dataFormat", "datePublished", "published", "messageTimestamp", "tags"];
 
-/// The protocol of permission grants, which is built into every node.
-const PERMISSIONS: &str = "https://tbd.website/dwn/permissions";
-
 /// Are the parts of the message true to one another and to what was signed?
 pub(super) fn check(message: &Message) -> Result<(), Refusal> {
-    check_attestation(message.json())?;
     let record_id = message::record_id(message.json()).unwrap_or_default();
     let context_id = context_id(message.json());
     if message.is_initial_write() {
@@ -39,6 +36,7 @@ pub(super) fn check(message: &Message) -> Result<(), Refusal> {
             format_args!("contextId in message {given} does not match contextId in authorization: {signed}"),
         ));
     }
+    message.check_delegations()?;
     // Both ways: a part that was added after signing is as wrong as one that was changed or removed.
     check_signed_part(message, "attestation", "attestationCid", "RecordsWriteValidateIntegrityAttestationMismatch")?;
     check_signed_part(message, "encryption", "encryptionCid", "RecordsWriteValidateIntegrityEncryptionCidMismatch")?;
@@ -46,9 +44,6 @@ pub(super) fn check(message: &Message) -> Result<(), Refusal> {
     message.check_timestamp()?;
     for name in ["dateCreated", "datePublished"] {
         message.text(name).map_or(Ok(()), text::check_time)?;
-    }
-    if message.text("protocol") == Some(PERMISSIONS) {
-        return Err(Refusal::unsupported("The permissions protocol"));
     }
     Ok(())
 }
@@ -63,28 +58,34 @@ pub(super) fn decide(message: &Message, given: &Given, view: &dyn View) -> Resul
     let record = view.record(record_id)?;
     let mut change = Change::of(message, Subject::Record(record_id.into()))?;
     if message.is_initial_write() {
-        // An initial write with other signature bytes says nothing new, so it never replaces the first one.
-        if record.is_some() {
-            return Err(Refusal::conflict().into());
+        if let Some(record) = &record {
+            replace(&mut change, message, record, given)?;
         }
         change.initial = true;
     } else {
         let record =
             record.ok_or_else(|| Refusal::bad("RecordsWriteGetInitialWriteNotFound", "Initial write is not found."))?;
-        check_update(message, &record)?;
+        check_immutable(&record.initial.message, message.json())?;
+        check_order(message, &record)?;
         supersede(&mut change, &record);
         if *given == Given::None {
             check_data_is_here(message, &record, view)?;
             change.keeps_data = true;
         }
     }
+    permissions::check_revocation(message, view)?;
     match given {
         Given::None => {}
         Given::Promised => check_data_can_be(message)?,
-        Given::Staged { cid, size } => check_data(message.json(), &cid.to_string(), *size)?,
+        Given::Staged { cid, size, inline } => {
+            check_data(message.json(), &cid.to_string(), *size)?;
+            if let Some(data) = inline.as_ref().filter(|_| message.text("protocol") == Some(PERMISSIONS)) {
+                permissions::check_data(message.json(), data)?;
+            }
+        }
     }
     change.latest = !change.initial || *given != Given::None;
-    change.data = if change.latest { message.data() } else { None };
+    change.data = if *given == Given::None { None } else { message.data() };
     change.status = if change.latest { 202 } else { 204 };
     Ok(change)
 }
@@ -155,7 +156,7 @@ fn check_signed_part(message: &Message, part: &str, cid: &str, code: &str) -> Re
 
 /// An attestation is one signature over the CID of the descriptor. Whose it is is not verified here: who
 /// relies on an attester verifies.
-fn check_attestation(json: &Value) -> Result<(), Refusal> {
+pub(super) fn check_attestation(json: &Value) -> Result<(), Refusal> {
     let Some(attestation) = json.get("attestation") else { return Ok(()) };
     let (_, payload) = parse_jws(attestation, "RecordsWriteAttestationIntegrityMoreThanOneSignature", &|count| {
         format!("Currently implementation only supports 1 attester, but got {count}")
@@ -178,8 +179,26 @@ fn check_attestation(json: &Value) -> Result<(), Refusal> {
 }
 
 fn authorize(message: &Message, view: &dyn View) -> Result<(), Stop> {
-    if message.author() == Some(message.tenant()) {
+    let tenant = message.tenant();
+    let authorization = message.authorization();
+    let owner = authorization.and_then(Authorization::owner);
+    if let Some(owner) = owner.filter(|owner| *owner != tenant) {
+        let text = format_args!("Owner {owner} must be the same as tenant {tenant} when specified.");
+        return Err(Refusal::denied("RecordsWriteOwnerAndTenantMismatch", text).into());
+    }
+    if let Some((grant, claim)) = message.delegation()? {
+        grant.authorize_write(claim, message.json(), view)?;
+    }
+    if let Some(grant) = authorization.and_then(Authorization::owner_grant).transpose()? {
+        let signer = authorization.and_then(|authorization| authorization.owner.as_ref()).map(Signature::signer);
+        grant.authorize_write(message.claim(owner, signer), message.json(), view)?;
+    }
+    // Whatever the owner signs for is theirs to keep.
+    if owner.is_some() || message.author() == Some(tenant) {
         return Ok(());
+    }
+    if let Some((grant, claim)) = message.grant(view)? {
+        return grant.authorize_write(claim, message.json(), view);
     }
     if message.text("protocol").is_some() {
         return protocol::authorize_write(message, view);
@@ -187,8 +206,18 @@ fn authorize(message: &Message, view: &dyn View) -> Result<(), Stop> {
     Err(Refusal::denied("RecordsWriteAuthorizationFailed", "message failed authorization").into())
 }
 
-fn check_update(message: &Message, record: &Record) -> Result<(), Refusal> {
-    check_immutable(&record.initial.message, message.json())?;
+/// The same initial write in another form: signed again, or by the owner too, who keeps a copy. As for any two
+/// messages of one time, the greater CID wins; the other form goes. A form without data is nothing to gain.
+fn replace(change: &mut Change, message: &Message, record: &Record, given: &Given) -> Result<(), Refusal> {
+    check_order(message, record)?;
+    if *given == Given::None {
+        return Err(Refusal::conflict());
+    }
+    change.removes.push(record.initial.cid);
+    Ok(())
+}
+
+fn check_order(message: &Message, record: &Record) -> Result<(), Refusal> {
     if !message::is_newer((message.json(), message.cid()), (&record.newest.message, &record.newest.cid)) {
         return Err(Refusal::conflict());
     }

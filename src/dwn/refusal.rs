@@ -6,7 +6,7 @@ use std::fmt;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{code} {detail}")]
 pub struct Refusal {
-    /// 400, 401, 404, 409 or 501 (not implemented in this version).
+    /// 400, 401, 404 or 409.
     pub code: u16,
     pub detail: String,
 }
@@ -19,11 +19,6 @@ impl Refusal {
     /// 400: `<code>: <message>`.
     pub fn bad(code: &str, message: impl fmt::Display) -> Self {
         Self::new(400, format!("{code}: {message}"))
-    }
-
-    /// 501: a feature of the dialect that this version does not have.
-    pub fn unsupported(name: &str) -> Self {
-        Self::new(501, format!("{name} is not supported by this version of toft"))
     }
 
     /// 404 in the words of the dialect.

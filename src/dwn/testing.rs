@@ -85,7 +85,10 @@ impl Past {
         let promised = if data.is_some() { Given::Promised } else { Given::None };
         decide(&message, &promised, self, "")?;
         let given = match data {
-            Some(data) => Given::Staged { cid: data_cid(data), size: data.len() as u64 },
+            Some(data) => {
+                let inline = (data.len() as u64 <= INLINE_MAX).then(|| data.to_vec().into());
+                Given::Staged { cid: data_cid(data), size: data.len() as u64, inline }
+            }
             None => Given::None,
         };
         let change = decide(&message, &given, self, "")?;
@@ -129,27 +132,6 @@ impl Past {
     }
 }
 
-fn holds(cond: &Cond, value: &IndexValue) -> bool {
-    use std::cmp::Ordering;
-    let compare = |bound: &Option<IndexValue>, ok: fn(Ordering) -> bool| {
-        bound.as_ref().is_none_or(|bound| match (value, bound) {
-            (IndexValue::String(a), IndexValue::String(b)) => ok(a.encode_utf16().cmp(b.encode_utf16())),
-            (IndexValue::Number(a), IndexValue::Number(b)) => a.partial_cmp(b).is_some_and(ok),
-            _ => false,
-        })
-    };
-    match cond {
-        Cond::Equal(wanted) => wanted == value,
-        Cond::OneOf(wanted) => wanted.contains(value),
-        Cond::Range { gt, gte, lt, lte } => {
-            compare(gt, Ordering::is_gt)
-                && compare(gte, Ordering::is_ge)
-                && compare(lt, Ordering::is_lt)
-                && compare(lte, Ordering::is_le)
-        }
-    }
-}
-
 impl View for Past {
     fn message(&self, cid: &Cid) -> Result<Option<Stored>, Fault> {
         Ok(self.kept.iter().find(|kept| kept.stored.cid == *cid).map(|kept| kept.stored.clone()))
@@ -182,11 +164,8 @@ impl View for Past {
         let mut found = Vec::new();
         for kept in self.kept.iter().filter(|kept| kept.stored.latest && matches!(kept.subject, Subject::Record(_))) {
             let values = self.values(kept);
-            let matches = |filter: &Filter| {
-                filter.iter().all(|(name, cond)| values.get(name).is_some_and(|v| v.iter().any(|v| holds(cond, v))))
-            };
             let Some([IndexValue::String(key)]) = values.get(sort).map(Vec::as_slice) else { continue };
-            if select.any_of.iter().any(matches) {
+            if select.any_of.iter().any(|filter| filter::fits(filter, &values)) {
                 found.push(((key.clone(), kept.stored.cid.to_string()), kept.stored.clone()));
             }
         }
@@ -205,6 +184,10 @@ impl View for Past {
         let last = found.last().filter(|_| more).map(|((value, cid), _)| (value.clone(), cid.clone()));
         let cursor = last.map(|(value, message_cid)| Cursor { message_cid, value });
         Ok(Page { entries: found.into_iter().map(|(_, stored)| stored).collect(), cursor })
+    }
+
+    fn select_of(&self, tenant: &str, select: &Select) -> Result<Page, Fault> {
+        if tenant == self.tenant { self.select(select) } else { Ok(Page::default()) }
     }
 
     fn events(&self, any_of: &[EventFilter], after: Option<u64>, limit: Option<usize>) -> Result<Vec<Event>, Fault> {

@@ -130,6 +130,9 @@ pub trait View {
     }
     /// Latest states of records.
     fn select(&self, select: &Select) -> Result<Page, Fault>;
+    /// Latest states of records of another tenant, if that is kept here too: a grant is revoked where its grantor
+    /// keeps it.
+    fn select_of(&self, tenant: &str, select: &Select) -> Result<Page, Fault>;
     /// Messages kept, in arrival order, after `after`, matching any of the filters (none given: all).
     fn events(&self, any_of: &[EventFilter], after: Option<u64>, limit: Option<usize>) -> Result<Vec<Event>, Fault>;
     /// Data of a record of up to [`super::INLINE_MAX`] bytes, which is kept beside its message.

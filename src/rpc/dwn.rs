@@ -1,64 +1,88 @@
 //! The wire protocol of `@web5/dwn-server` 0.6.1: `POST /` with the request in the `dwn-request` header and
-//! the record's data as body, `GET /info`, `/health`, `/metrics`.
+//! the record's data as body, a WebSocket on the same path, `GET /info`, `/health`, `/metrics`.
 //!
-//! Beyond the reference: headers up to 128 KiB, and the request may be the JSON body itself when it brings
-//! no data. An HTTP status of 200 says that the request was answered; the answer's own status is inside.
+//! Beyond the reference: headers up to 128 KiB, and the request may be the JSON body itself, with
+//! small data as `params.encodedData`. An HTTP status of 200 says that the request was answered; the answer's own status is inside.
 
-use super::header_json;
+use super::{
+    header_json,
+    jsonrpc::{self, Problem, Request as RpcRequest},
+    ws,
+};
 use crate::{
     dwn::Fault,
     metrics::Metrics,
     node::{Body, Node},
+    task::Tasks,
 };
 use axum::{
     Router,
     body::Body as HttpBody,
-    extract::{Request, State},
+    extract::{Request, State, WebSocketUpgrade, ws::rejection::WebSocketUpgradeRejection},
     http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header},
     response::{IntoResponse, Response},
     routing::get,
 };
 use futures::TryStreamExt as _;
 use serde_json::{Value, json};
+use std::sync::Arc;
+use tokio::sync::Semaphore;
 use tower_http::cors::{Any, CorsLayer};
 
 const REQUEST: HeaderName = HeaderName::from_static("dwn-request");
 const RESPONSE: HeaderName = HeaderName::from_static("dwn-response");
-/// A request given as body: as large as a message may be, and no data in it.
-const JSON_BODY_MAX: usize = 1 << 20;
-/// Replies up to this size travel in a header (clients stop at 16 KiB); an entry with data always must.
-const PARSE_ERROR: i64 = -32700;
-const INVALID_REQUEST: i64 = -32600;
-const METHOD_NOT_FOUND: i64 = -32601;
-const INVALID_PARAMS: i64 = -32602;
-const INTERNAL_ERROR: i64 = -32603;
-/// dwn-server's own code for a request it cannot read.
-const BAD_REQUEST: i64 = -50400;
 
 #[derive(Clone)]
 struct Shared {
     node: Node,
     metrics: Metrics,
+    tasks: Tasks,
+    sockets: Arc<Semaphore>,
 }
 
 /// The routes of the DWN endpoint.
-pub fn router(node: Node, metrics: Metrics) -> Router {
+pub fn router(node: Node, metrics: Metrics, tasks: &Tasks) -> Router {
     let cors = CorsLayer::new()
         .allow_origin(Any)
         .allow_methods([Method::GET, Method::POST])
         .allow_headers(Any)
         .expose_headers([RESPONSE]);
+    let sockets = Arc::new(Semaphore::new(ws::CONNECTIONS_MAX));
     Router::new()
         .route("/", get(root).post(post))
         .route("/info", get(info))
         .route("/health", get(health))
         .route("/metrics", get(metrics_text))
         .layer(cors)
-        .with_state(Shared { node, metrics })
+        .with_state(Shared { node, metrics, tasks: tasks.clone(), sockets })
 }
 
-async fn root() -> &'static str {
-    "please use a web5 client, for example: https://www.npmjs.com/package/@web5/api\n"
+/// A WebSocket for those who ask for one, a sentence for the others.
+async fn root(
+    State(shared): State<Shared>,
+    headers: HeaderMap,
+    upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
+) -> Response {
+    let upgrade = match upgrade {
+        Ok(upgrade) => upgrade,
+        Err(rejection) if headers.contains_key(header::UPGRADE) => return rejection.into_response(),
+        Err(_) => {
+            return "please use a web5 client, for example: https://www.npmjs.com/package/@web5/api\n".into_response();
+        }
+    };
+    let Ok(slot) = shared.sockets.clone().try_acquire_owned() else {
+        let message = "this node has as many WebSockets as it can hold: try again later";
+        return (StatusCode::SERVICE_UNAVAILABLE, message).into_response();
+    };
+    let (node, tasks) = (shared.node.clone(), shared.tasks.clone());
+    ws::bounded(upgrade).on_upgrade(move |socket| {
+        let stop = tasks.stop();
+        let conversation = async move {
+            ws::converse(socket, node, stop).await;
+            drop(slot);
+        };
+        tasks.track(conversation)
+    })
 }
 
 async fn info(State(shared): State<Shared>) -> Response {
@@ -68,7 +92,7 @@ async fn info(State(shared): State<Shared>) -> Response {
         "registrationRequirements": [],
         "version": env!("CARGO_PKG_VERSION"),
         "sdkVersion": "0.5.2",
-        "webSocketSupport": false,
+        "webSocketSupport": true,
     }))
     .into_response()
 }
@@ -87,53 +111,52 @@ async fn post(State(shared): State<Shared>, request: Request) -> Response {
     let has_body = has_body(&parts.headers);
     let (text, data) = match parts.headers.get(REQUEST) {
         Some(header) => (header.as_bytes().to_vec(), has_body.then(|| stream(body))),
-        None if has_body => match axum::body::to_bytes(body, JSON_BODY_MAX).await {
+        None if has_body => match axum::body::to_bytes(body, jsonrpc::REQUEST_MAX).await {
             Ok(bytes) => (bytes.to_vec(), None),
             Err(_) => {
                 let message = "without a dwn-request header the body is the request, of at most 1 MiB of JSON";
-                return error(StatusCode::PAYLOAD_TOO_LARGE, Value::Null, BAD_REQUEST, message);
+                let problem = Problem::new(&Value::Null, jsonrpc::BAD_REQUEST, message);
+                return error(StatusCode::PAYLOAD_TOO_LARGE, &problem);
             }
         },
-        None => return error(StatusCode::BAD_REQUEST, Value::Null, BAD_REQUEST, "request payload required."),
-    };
-    let request: Value = match serde_json::from_slice(&text) {
-        Ok(request) => request,
-        Err(problem) => {
-            let message = format!("the request is not JSON: {problem}");
-            return error(StatusCode::BAD_REQUEST, Value::Null, PARSE_ERROR, &message);
+        None => {
+            let problem = Problem::new(&Value::Null, jsonrpc::BAD_REQUEST, "request payload required.");
+            return error(StatusCode::BAD_REQUEST, &problem);
         }
     };
-    answer(&shared.node, request, data).await
+    match RpcRequest::parse(&text) {
+        Ok(request) => answer(&shared.node, request, data).await,
+        Err(problem) => error(StatusCode::BAD_REQUEST, &problem),
+    }
 }
 
-async fn answer(node: &Node, mut request: Value, data: Option<Body>) -> Response {
-    let id = request.get("id").cloned().unwrap_or(Value::Null);
-    if !request.is_object() || request.get("jsonrpc").and_then(Value::as_str) != Some("2.0") {
-        let message = "not a JSON-RPC 2.0 request: \"jsonrpc\" must be \"2.0\"";
-        return error(StatusCode::BAD_REQUEST, id, INVALID_REQUEST, message);
-    }
-    match request.get("method").and_then(Value::as_str) {
-        Some("dwn.processMessage") => {}
-        Some(other) => {
-            let message = format!("method {other} is not known here; this node answers dwn.processMessage");
-            return error(StatusCode::BAD_REQUEST, id, METHOD_NOT_FOUND, &message);
+async fn answer(node: &Node, mut request: RpcRequest, data: Option<Body>) -> Response {
+    match request.method.as_str() {
+        jsonrpc::PROCESS | jsonrpc::SUBSCRIBE => {}
+        jsonrpc::PING => {
+            let result = json!({"reply": {"status": {"code": 200, "detail": "OK"}}});
+            return axum::Json(jsonrpc::success(&request.id, result)).into_response();
         }
-        None => return error(StatusCode::BAD_REQUEST, id, INVALID_REQUEST, "the request names no method"),
+        jsonrpc::CLOSE | jsonrpc::ACK => {
+            let problem = Problem::new(&request.id, jsonrpc::INVALID_REQUEST, "socket connection does not exist");
+            return error(StatusCode::INTERNAL_SERVER_ERROR, &problem);
+        }
+        _ => return error(StatusCode::BAD_REQUEST, &request.unknown()),
     }
-    let Some(tenant) = request.pointer("/params/target").and_then(Value::as_str).map(str::to_owned) else {
-        return error(StatusCode::BAD_REQUEST, id, INVALID_PARAMS, "params.target must be the tenant's DID");
+    let call = match request.call() {
+        Ok(call) => call,
+        Err(problem) => return error(StatusCode::BAD_REQUEST, &problem),
     };
-    let Some(message) = request.pointer_mut("/params/message").map(Value::take) else {
-        return error(StatusCode::BAD_REQUEST, id, INVALID_PARAMS, "params.message must be a DWN message");
-    };
-    if message.pointer("/descriptor/method").and_then(Value::as_str) == Some("Subscribe") {
-        let message = "subscriptions need a WebSocket, which is not supported by this version of toft";
-        return error(StatusCode::NOT_IMPLEMENTED, id, INVALID_REQUEST, message);
+    let id = request.id;
+    if call.is_subscribe() {
+        // The reference's words and status: the context it asks for needs a WebSocket.
+        let problem = Problem::new(&id, jsonrpc::INVALID_REQUEST, jsonrpc::NO_CONTEXT);
+        return error(StatusCode::INTERNAL_SERVER_ERROR, &problem);
     }
-    match node.process(&tenant, message, data).await {
+    match node.process(&call.tenant, call.message, data.or(call.data)).await {
         Ok(mut reply) => {
             let data = reply.data.take();
-            let response = json!({"jsonrpc": "2.0", "id": id, "result": {"reply": reply.to_json()}});
+            let response = jsonrpc::success(&id, json!({"reply": reply.to_json()}));
             match data {
                 None => axum::Json(response).into_response(),
                 Some(data) => with_data(&response, data),
@@ -141,7 +164,8 @@ async fn answer(node: &Node, mut request: Value, data: Option<Body>) -> Response
         }
         Err(fault) => {
             tracing::error!("{fault:#}");
-            error(StatusCode::INTERNAL_SERVER_ERROR, id, INTERNAL_ERROR, "the node could not do this; its log says why")
+            let problem = Problem::new(&id, jsonrpc::INTERNAL_ERROR, jsonrpc::FAULT);
+            error(StatusCode::INTERNAL_SERVER_ERROR, &problem)
         }
     }
 }
@@ -149,7 +173,8 @@ async fn answer(node: &Node, mut request: Value, data: Option<Body>) -> Response
 /// Data in the body, the JSON-RPC response in a header.
 fn with_data(response: &Value, data: Body) -> Response {
     let Ok(header) = HeaderValue::from_str(&header_json(response)) else {
-        return error(StatusCode::INTERNAL_SERVER_ERROR, Value::Null, INTERNAL_ERROR, "the reply fits no header");
+        let problem = Problem::new(&response["id"], jsonrpc::INTERNAL_ERROR, "the reply fits no header");
+        return error(StatusCode::INTERNAL_SERVER_ERROR, &problem);
     };
     let mut out = Response::new(HttpBody::from_stream(data.map_err(|fault| {
         tracing::error!("data breaks off: {fault:#}");
@@ -171,7 +196,6 @@ pub(super) fn stream(body: HttpBody) -> Body {
     Box::pin(body.into_data_stream().map_err(|e| Fault::new(e).context("reading the request's body")))
 }
 
-fn error(status: StatusCode, id: Value, code: i64, message: &str) -> Response {
-    (status, axum::Json(json!({"jsonrpc": "2.0", "id": id, "error": {"code": code, "message": message}})))
-        .into_response()
+fn error(status: StatusCode, problem: &Problem) -> Response {
+    (status, axum::Json(problem.to_json())).into_response()
 }

@@ -6,8 +6,10 @@ pub mod client;
 pub mod control;
 pub mod dwn;
 pub mod gateway;
+mod jsonrpc;
 pub mod pkarr;
 mod serve;
+mod ws;
 
 pub use serve::{Listening, listen_tcp, listen_unix};
 

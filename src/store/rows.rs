@@ -10,7 +10,7 @@ use anyhow::{Context as _, anyhow, bail};
 use std::collections::BTreeMap;
 
 /// Version of everything the index stores; grows with any change of keys or values.
-pub(super) const VERSION: u64 = 1;
+pub(super) const VERSION: u64 = 2;
 
 /// Names of index properties, stored as one byte. Append only.
 const PROPERTIES: [&str; 24] = [
@@ -107,6 +107,20 @@ impl Out {
         self.0.extend_from_slice(bytes);
     }
 
+    /// A string of a row: most are CIDs and times, which have a shorter form.
+    fn string(&mut self, s: &str) {
+        if let Some(time) = pack_time(s) {
+            self.0.push(5);
+            self.0.extend_from_slice(&time);
+        } else if let Some(cid) = Cid::try_from(s).ok().filter(|cid| cid.to_string() == s) {
+            self.0.push(4);
+            self.bytes(&cid.to_bytes());
+        } else {
+            self.0.push(3);
+            self.bytes(s.as_bytes());
+        }
+    }
+
     fn optional(&mut self, s: Option<&str>) {
         self.0.push(u8::from(s.is_some()));
         s.into_iter().for_each(|s| self.bytes(s.as_bytes()));
@@ -177,10 +191,7 @@ impl Row {
                         out.0.push(2);
                         out.0.extend_from_slice(&n.to_be_bytes());
                     }
-                    IndexValue::String(s) => {
-                        out.0.push(3);
-                        out.bytes(s.as_bytes());
-                    }
+                    IndexValue::String(s) => out.string(s),
                 }
             }
         }
@@ -202,6 +213,8 @@ impl Row {
                     flag @ (0 | 1) => IndexValue::Bool(flag == 1),
                     2 => IndexValue::Number(f64::from_be_bytes(input.array()?)),
                     3 => IndexValue::String(input.string()?),
+                    4 => IndexValue::String(Cid::try_from(input.bytes()?).context("a CID in the index")?.to_string()),
+                    5 => IndexValue::String(spell_time(input.array()?)),
                     other => bail!("a value of the unknown type {other} in the index"),
                 });
             }
@@ -326,6 +339,31 @@ impl EventRow {
     }
 }
 
+/// The places of the digits in `YYYY-MM-DDTHH:MM:SS.ffffffZ`.
+const TIME: &str = "0000-00-00T00:00:00.000000Z";
+
+/// The digits of a time written in the one form that DWN has, two in a byte.
+fn pack_time(s: &str) -> Option<[u8; 10]> {
+    if s.len() != TIME.len() {
+        return None;
+    }
+    let mut digits = Vec::with_capacity(20);
+    for (found, wanted) in s.bytes().zip(TIME.bytes()) {
+        match (wanted, found) {
+            (b'0', b'0'..=b'9') => digits.push(found - b'0'),
+            (wanted, found) if wanted == found && wanted != b'0' => {}
+            _ => return None,
+        }
+    }
+    let pairs: Vec<u8> = digits.chunks(2).map(|pair| pair.iter().fold(0, |byte, digit| byte << 4 | digit)).collect();
+    pairs.try_into().ok()
+}
+
+fn spell_time(packed: [u8; 10]) -> String {
+    let mut digits = packed.iter().flat_map(|byte| [byte >> 4, byte & 15]);
+    TIME.chars().map(|c| if c == '0' { char::from(b'0' + digits.next().unwrap_or(0)) } else { c }).collect()
+}
+
 /// URI of the protocol whose records are grants, requests and revocations.
 const PERMISSIONS: &str = "https://tbd.website/dwn/permissions";
 
@@ -371,6 +409,8 @@ mod tests {
             any::<bool>().prop_map(IndexValue::Bool),
             (-1e9..1e9).prop_map(IndexValue::Number),
             any::<String>().prop_map(IndexValue::String),
+            "[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}.[0-9]{6}Z".prop_map(IndexValue::String),
+            any::<[u8; 4]>().prop_map(|b| IndexValue::String(crate::cid::of(0x71, &b).to_string())),
         ]
     }
 

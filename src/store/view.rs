@@ -82,6 +82,12 @@ impl View for Snapshot {
         past.page(found)
     }
 
+    fn select_of(&self, tenant: &str, select: &Select) -> Result<Page, Fault> {
+        let past = Past { source: self, tenant };
+        let found = self.steadily(|_| past.hits(select))?;
+        past.page(found)
+    }
+
     fn events(&self, any_of: &[EventFilter], after: Option<u64>, limit: Option<usize>) -> Result<Vec<Event>, Fault> {
         self.steadily(|past| past.events(any_of, after, limit))
     }
@@ -192,6 +198,10 @@ impl View for Past<'_> {
 
     fn select(&self, select: &Select) -> Result<Page, Fault> {
         self.page(self.hits(select)?)
+    }
+
+    fn select_of(&self, tenant: &str, select: &Select) -> Result<Page, Fault> {
+        Past { source: self.source, tenant }.select(select)
     }
 
     fn events(&self, any_of: &[EventFilter], after: Option<u64>, limit: Option<usize>) -> Result<Vec<Event>, Fault> {

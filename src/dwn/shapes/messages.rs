@@ -1,4 +1,4 @@
-//! MessagesQuery and MessagesRead.
+//! MessagesQuery, MessagesRead and MessagesSubscribe.
 
 use super::{CURSOR, Object, SIGNED, Shape, TIME, TIMES};
 
@@ -50,6 +50,26 @@ pub(in crate::dwn) static MESSAGES_READ: Shape = Shape::Object(&Object::closed(
                     ("method", Shape::Choice(&["Read"])),
                     ("messageTimestamp", TIME),
                     ("messageCid", Shape::Text),
+                ],
+            )),
+        ),
+    ],
+));
+
+pub(in crate::dwn) static MESSAGES_SUBSCRIBE: Shape = Shape::Object(&Object::closed(
+    &["descriptor", "authorization"],
+    &[
+        ("authorization", Shape::Object(&SIGNED)),
+        (
+            "descriptor",
+            Shape::Object(&Object::closed(
+                &["interface", "method", "messageTimestamp", "filters"],
+                &[
+                    ("interface", MESSAGES),
+                    ("method", Shape::Choice(&["Subscribe"])),
+                    // No shape of a time: the dialect forgot it, and looks at the time all the same later.
+                    ("messageTimestamp", Shape::Text),
+                    ("filters", Shape::List { min: 0, max: usize::MAX, each: &Shape::Object(&MESSAGES_FILTER) }),
                 ],
             )),
         ),

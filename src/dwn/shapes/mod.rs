@@ -2,6 +2,7 @@
 
 mod jwk;
 mod messages;
+mod permissions;
 mod protocols;
 mod records;
 mod write;
@@ -10,9 +11,10 @@ use super::schema::{Object, Others, Shape, Wrong, step};
 use crate::did::is_did_or_url;
 use serde_json::{Map, Value};
 
-pub(super) use messages::{MESSAGES_QUERY, MESSAGES_READ};
+pub(super) use messages::{MESSAGES_QUERY, MESSAGES_READ, MESSAGES_SUBSCRIBE};
+pub(super) use permissions::{PERMISSION_GRANT, PERMISSION_REQUEST, PERMISSION_REVOCATION};
 pub(super) use protocols::{PROTOCOLS_CONFIGURE, PROTOCOLS_QUERY};
-pub(super) use records::{RECORDS_DELETE, RECORDS_QUERY, RECORDS_READ};
+pub(super) use records::{RECORDS_DELETE, RECORDS_QUERY, RECORDS_READ, RECORDS_SUBSCRIBE};
 pub(super) use write::RECORDS_WRITE;
 
 type Members = Map<String, Value>;

@@ -1,4 +1,4 @@
-//! RecordsRead, RecordsQuery, RecordsDelete and the filter of records.
+//! RecordsRead, RecordsQuery, RecordsSubscribe, RecordsDelete and the filter of records.
 
 use super::{CURSOR, DID, Members, Object, Others, SIGNED_OR_DELEGATED, Shape, TIME, TIMES, Value, Wrong, step};
 
@@ -72,6 +72,25 @@ pub(in crate::dwn) static RECORDS_QUERY: Shape = Shape::Object(&Object::closed(
                             "publishedDescending",
                         ]),
                     ),
+                ],
+            )),
+        ),
+    ],
+));
+
+pub(in crate::dwn) static RECORDS_SUBSCRIBE: Shape = Shape::Object(&Object::closed(
+    &["descriptor"],
+    &[
+        ("authorization", Shape::Object(&SIGNED_OR_DELEGATED)),
+        (
+            "descriptor",
+            Shape::Object(&Object::closed(
+                &["interface", "method", "messageTimestamp", "filter"],
+                &[
+                    ("interface", RECORDS),
+                    ("method", Shape::Choice(&["Subscribe"])),
+                    ("messageTimestamp", TIME),
+                    ("filter", Shape::Object(&RECORDS_FILTER)),
                 ],
             )),
         ),

@@ -1,7 +1,11 @@
 //! The one door: every message, from a client, a peer or this node itself, goes through [`Node::process`].
 //!
 //! It orders the steps and decides nothing: `dwn` judges, `blocks` holds data, `store` remembers. A refusal
-//! is a reply; a fault is an error of ours.
+//! is a reply; a fault is an error of ours. Who wants to know what happens from now on: `subscribe`.
+
+mod subscribe;
+
+pub use subscribe::{Ended, Event, Events, Resume};
 
 use crate::{
     blocks::Blocks,
@@ -119,6 +123,7 @@ struct Shared {
     max_record: u64,
     hosted: RwLock<BTreeSet<String>>,
     workers: Semaphore,
+    live: subscribe::Live,
     messages: Family<Label, Counter>,
 }
 
@@ -145,6 +150,7 @@ impl Node {
                 max_record: config.max_record,
                 hosted: RwLock::new(BTreeSet::from([own.to_owned()])),
                 workers: Semaphore::new(cores * WORKERS_PER_CORE),
+                live: subscribe::Live::default(),
                 messages,
             }),
         }
@@ -194,7 +200,7 @@ impl Node {
         let method = method_name(&message);
         let outcome = async {
             let message = self.admit(tenant, message).await?;
-            let given = Given::Staged { cid: data.root, size: data.size };
+            let given = Given::Staged { cid: data.root, size: data.size, inline: data.inline.clone() };
             self.commit(tenant, message, given, Some(data)).await
         };
         let reply = match outcome.await {
@@ -252,7 +258,7 @@ impl Node {
         let (given, data) = match (body, declared) {
             (Some(body), Some((_, size))) => {
                 let data = self.stage(body, size).await?;
-                (Given::Staged { cid: data.root, size: data.size }, Some(data))
+                (Given::Staged { cid: data.root, size: data.size, inline: data.inline.clone() }, Some(data))
             }
             _ => (Given::None, None),
         };

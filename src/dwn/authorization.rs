@@ -1,0 +1,227 @@
+//! Who signed a message, in whose name, and what the signatures say: all that `authorization` holds.
+
+use super::{
+    Refusal,
+    grant::{self, Grant},
+    message::{self, Kind, cid_of, did_of, parse_jws, shown, shown_text},
+    records_write, schema, shapes,
+};
+use crate::crypto::{
+    PublicKey,
+    jws::{self, Jws},
+};
+use serde_json::{Map, Value};
+
+/// The signatures of a message, and the grants that came with it.
+#[derive(Debug, Clone)]
+pub(super) struct Authorization {
+    pub signature: Signature,
+    /// Of the owner who keeps a copy of somebody else's record.
+    pub owner: Option<Signature>,
+    author_delegation: Option<Delegation>,
+    owner_delegation: Option<Delegation>,
+}
+
+/// A signature over a JSON object.
+#[derive(Debug, Clone)]
+pub(super) struct Signature {
+    jws: Jws,
+    payload: Map<String, Value>,
+}
+
+/// A grant that came with a message, whose signer acts in the grantor's name.
+#[derive(Debug, Clone)]
+struct Delegation {
+    json: Value,
+    jws: Jws,
+    /// Told only after the signatures, as in the reference.
+    flaw: Option<Refusal>,
+}
+
+impl Authorization {
+    /// Reads the signatures; what they sign must be this message. Grants: see [`Self::check_delegations`].
+    pub fn parse(kind: Kind, json: &Value) -> Result<Option<Self>, Refusal> {
+        let Some(authorization) = json.get("authorization") else { return Ok(None) };
+        let missing = || Refusal::bad("AuthenticateJwsMissing", "Missing JWS.");
+        let signature = Signature::parse(authorization.get("signature").ok_or_else(missing)?, json, kind)?;
+        // What an owner adds is signed as every other message is.
+        let owner = authorization.get("ownerSignature");
+        let owner = owner.map(|jws| Signature::parse(jws, json, Kind::RecordsRead)).transpose()?;
+        if kind == Kind::RecordsWrite {
+            records_write::check_attestation(json)?;
+        }
+        let delegation = |name| authorization.get(name).map(Delegation::parse).transpose();
+        let author_delegation = delegation("authorDelegatedGrant")?;
+        let owner_delegation = delegation("ownerDelegatedGrant")?;
+        Ok(Some(Self { signature, owner, author_delegation, owner_delegation }))
+    }
+
+    /// In whose name the message is: the signer's, or the grantor's whose delegate signed.
+    pub fn author(&self) -> &str {
+        self.author_delegation.as_ref().map_or(self.signature.signer(), Delegation::grantor)
+    }
+
+    /// Who keeps a copy of the record: who signed as owner, or whose delegate did.
+    pub fn owner(&self) -> Option<&str> {
+        let signer = self.owner.as_ref()?.signer();
+        Some(self.owner_delegation.as_ref().map_or(signer, Delegation::grantor))
+    }
+
+    /// The grant with which a delegate signed for the author.
+    pub fn author_grant(&self) -> Option<Result<Grant, Refusal>> {
+        self.author_delegation.as_ref().map(|delegation| Grant::delegated(&delegation.json))
+    }
+
+    /// The grant with which a delegate signed for the owner.
+    pub fn owner_grant(&self) -> Option<Result<Grant, Refusal>> {
+        self.owner_delegation.as_ref().map(|delegation| Grant::delegated(&delegation.json))
+    }
+
+    /// A signature names the grant it was made with, and a grant comes only with such a signature.
+    pub fn check_delegations(&self) -> Result<(), Refusal> {
+        let author = Party {
+            role: "author",
+            prefix: "RecordsAuthor",
+            place: "message (author) signature",
+            grant: "authorDelegatedGrant",
+            signature: "message signature",
+        };
+        author.check(self.author_delegation.as_ref(), Some(&self.signature))?;
+        let owner = Party {
+            role: "owner",
+            prefix: "RecordsOwner",
+            place: "owner signature",
+            grant: "ownerDelegatedGrant",
+            signature: "owner signature",
+        };
+        owner.check(self.owner_delegation.as_ref(), self.owner.as_ref())
+    }
+
+    /// Key ids of all who signed the message or a grant in it.
+    pub fn kids(&self) -> impl Iterator<Item = &str> {
+        let delegations = self.author_delegation.iter().chain(&self.owner_delegation).map(|delegation| &delegation.jws);
+        let signatures = [Some(&self.signature), self.owner.as_ref()].into_iter().flatten();
+        signatures.map(|signature| &signature.jws).chain(delegations).flat_map(Jws::kids)
+    }
+
+    /// Checks all signatures.
+    pub fn verify(&self, key: &impl Fn(&str) -> Option<PublicKey>) -> Result<(), Refusal> {
+        verify(&self.signature.jws, key)?;
+        self.owner.as_ref().map_or(Ok(()), |owner| verify(&owner.jws, key))?;
+        self.author_delegation.iter().chain(&self.owner_delegation).try_for_each(|delegation| {
+            delegation.flaw.clone().map_or(Ok(()), Err)?;
+            verify(&delegation.jws, key)
+        })
+    }
+}
+
+impl Signature {
+    fn parse(jws: &Value, message: &Value, kind: Kind) -> Result<Self, Refusal> {
+        let (name, shape) = match kind {
+            Kind::RecordsWrite => ("RecordsWriteSignaturePayload", &shapes::RECORDS_WRITE_PAYLOAD),
+            _ => ("GenericSignaturePayload", &shapes::PAYLOAD),
+        };
+        let (jws, payload) = parse_jws(jws, "AuthenticationMoreThanOneSignatureNotSupported", &|_| {
+            "expected no more than 1 signature for authorization purpose".into()
+        })?;
+        schema::check(name, shape, &Value::Object(payload.clone()))?;
+        let expected = cid_of(&message["descriptor"])?;
+        let given = shown(payload.get("descriptorCid"));
+        if given != expected {
+            let message = format_args!("provided descriptorCid {given} does not match expected CID {expected}");
+            return Err(Refusal::bad("AuthenticateDescriptorCidMismatch", message));
+        }
+        Ok(Self { jws, payload })
+    }
+
+    pub fn signer(&self) -> &str {
+        self.jws.kids().next().map_or("", did_of)
+    }
+
+    /// A text in the signed payload.
+    pub fn text(&self, name: &str) -> Option<&str> {
+        self.payload.get(name).and_then(Value::as_str)
+    }
+}
+
+impl Delegation {
+    fn parse(json: &Value) -> Result<Self, Refusal> {
+        let missing = || Refusal::bad("AuthenticateJwsMissing", "Missing JWS.");
+        let jws = json.get("authorization").and_then(|authorization| authorization.get("signature"));
+        let jws = Jws::parse(jws.ok_or_else(missing)?).map_err(|e| Refusal::new(400, e.to_string()))?;
+        // The grant is a message of its own and must be sound as one. What it is nested in bounds the recursion.
+        let mut message = json.clone();
+        if let Some(message) = message.as_object_mut() {
+            message.remove("encodedData");
+        }
+        let flaw = message::Message::parse("", message).err().map(|flaw| Refusal { code: 401, ..flaw });
+        Ok(Self { json: json.clone(), jws, flaw })
+    }
+
+    fn grantor(&self) -> &str {
+        self.jws.kids().next().map_or("", did_of)
+    }
+}
+
+/// For whom a delegate signs, and how the reference calls it.
+struct Party {
+    role: &'static str,
+    prefix: &'static str,
+    place: &'static str,
+    grant: &'static str,
+    signature: &'static str,
+}
+
+impl Party {
+    fn check(&self, delegation: Option<&Delegation>, signature: Option<&Signature>) -> Result<(), Refusal> {
+        let Self { role, prefix, place, grant: name, signature: signed } = self;
+        let id = signature.and_then(|signature| signature.text("delegatedGrantId"));
+        let Some(delegation) = delegation.filter(|_| id.is_some()) else {
+            let (with_id, with_grant) = (id.is_some(), delegation.is_some());
+            if with_id == with_grant {
+                return Ok(());
+            }
+            // The gaps are the reference implementation's.
+            let text = format_args!(
+                "delegatedGrantId in {place} and {name} must both exist or be undefined.          delegatedGrantId in {place} defined: {with_id},          {name} defined: {with_grant}"
+            );
+            return Err(Refusal::bad(&format!("{prefix}DelegatedGrantAndIdExistenceMismatch"), text));
+        };
+        let grant = Grant::delegated(&delegation.json)?;
+        if !grant.delegated {
+            let text = "The owner delegated grant given is not a delegated grant.";
+            return Err(Refusal::bad(&format!("{prefix}DelegatedGrantNotADelegatedGrant"), text));
+        }
+        let signer = signature.map(Signature::signer);
+        if grant.grantee.as_deref() != signer {
+            let (grantee, signer) = (shown_text(grant.grantee.as_deref()), shown_text(signer));
+            let text = format_args!(
+                "grantedTo {grantee} in {role} delegated grant must be the same as the signer {signer} of the {signed}."
+            );
+            return Err(Refusal::bad(&format!("{prefix}DelegatedGrantGrantedToAndOwnerSignatureMismatch"), text));
+        }
+        let cid = grant::cid_of(&delegation.json)?.to_string();
+        if id != Some(&cid) {
+            let id = shown_text(id);
+            let text = format_args!(
+                "CID of the {role} delegated grant {cid} must be the same as           the delegatedGrantId {id} in the {signed}."
+            );
+            return Err(Refusal::bad(&format!("{prefix}DelegatedGrantCidMismatch"), text));
+        }
+        Ok(())
+    }
+}
+
+fn verify(jws: &Jws, key: &impl Fn(&str) -> Option<PublicKey>) -> Result<(), Refusal> {
+    jws.verify(key).map_err(|error| match &error {
+        jws::Error::KeyNotFound(_) => Refusal::denied(
+            "GeneralJwsVerifierGetPublicKeyNotFound",
+            "public key needed to verify signature not found in DID Document",
+        ),
+        jws::Error::Invalid(kid, _) => {
+            let message = format_args!("Signature verification failed for {}", did_of(kid));
+            Refusal::denied("GeneralJwsVerifierInvalidSignature", message)
+        }
+        jws::Error::Shape(_) => Refusal::new(401, error.to_string()),
+    })
+}

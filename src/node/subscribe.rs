@@ -1,0 +1,406 @@
+//! Live subscriptions: one follower reads the log and hands what was accepted to those who asked for it.
+//!
+//! Who owns what: the follower task owns the position in the log and judges, for each accepted message, which
+//! subscriptions of its tenant may see it; [`Live`] is the list of subscriptions; each [`Events`] owns the bounded
+//! queue of one. A write never waits for a subscriber: one whose queue is full is ended and told so.
+//!
+//! A subscription that resumes from a cursor is first told what is still kept of what it missed, read from the
+//! index at its own pace, and then joins the others without a gap.
+
+use super::{Node, Reply, now};
+use crate::{
+    cid::{self, Cid},
+    dwn::{self, Fault, Happened, Refusal, Stop, Subscription, View},
+    store::{Entry, Position, Store},
+};
+use anyhow::{Context as _, anyhow};
+use serde_json::{Value, json};
+use std::{
+    collections::{HashMap, VecDeque},
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::{
+        Arc, Mutex, MutexGuard, OnceLock, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+/// Events waiting for one subscriber: some seconds of the fastest writing seen. Messages are shared between the
+/// queues that hold them, so a full queue costs about as much memory as the messages themselves, once.
+const QUEUE_MAX: usize = 1024;
+/// Subscriptions of the whole node: each is asked about every message of its tenant.
+const SUBSCRIPTIONS_MAX: usize = 8192;
+/// Log entries, or events of the past, looked at in one go.
+const ENTRIES_MAX: usize = 64;
+/// Digits of a position in a cursor, so that cursors sort as text; as MessagesQuery writes them.
+const CURSOR_DIGITS: usize = 20;
+
+/// One accepted message, for one subscriber.
+#[derive(Debug, Clone)]
+pub struct Event {
+    position: Position,
+    cid: Cid,
+    message: Arc<Value>,
+    initial: Option<Arc<Value>>,
+}
+
+impl Event {
+    /// The event as the reference sends it: the message, and its record's initial write if it is a later one.
+    pub fn to_json(&self) -> Value {
+        match &self.initial {
+            Some(initial) => json!({"message": *self.message, "initialWrite": **initial}),
+            None => json!({"message": *self.message}),
+        }
+    }
+
+    /// Where a later subscription can go on.
+    pub fn cursor(&self) -> Value {
+        let digits = CURSOR_DIGITS;
+        json!({"messageCid": self.cid.to_string(), "value": format!("{:0digits$}", self.position)})
+    }
+}
+
+/// Why a subscription is over.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum Ended {
+    #[error(
+        "more than {QUEUE_MAX} events were waiting for this subscriber: subscribe again, with a cursor if none may be missed"
+    )]
+    Slow,
+    #[error("the node is stopping")]
+    Stopping,
+    /// What was allowed when the subscription began no longer is.
+    #[error("{}", .0.detail)]
+    Refused(Refusal),
+    #[error("the node could not go on with this subscription; its log says why")]
+    Failed,
+}
+
+/// The events of one subscription, in the order of the log. Dropping it ends the subscription.
+#[derive(Debug)]
+pub struct Events {
+    past: Option<Past>,
+    told: VecDeque<Event>,
+    live: mpsc::Receiver<Event>,
+    subscriber: Listed,
+}
+
+impl Events {
+    /// Waits for the next event.
+    pub async fn next(&mut self) -> Result<Event, Ended> {
+        loop {
+            if let Some(event) = self.told.pop_front() {
+                return Ok(event);
+            }
+            let Some(past) = self.past.take() else { break };
+            match tokio::task::spawn_blocking(move || past.more()).await {
+                Ok(Ok((events, past))) => {
+                    self.told = events.into();
+                    self.past = past;
+                }
+                Ok(Err(ended)) => return Err(ended),
+                Err(error) => {
+                    tracing::error!("telling a subscriber of the past: {error}");
+                    return Err(Ended::Failed);
+                }
+            }
+        }
+        self.live.recv().await.ok_or_else(|| self.subscriber.why.get().cloned().unwrap_or(Ended::Stopping))
+    }
+}
+
+/// What a resuming subscription has missed: events after one position and before another.
+#[derive(Debug)]
+struct Past {
+    store: Store,
+    subscription: Arc<Subscription>,
+    tenant: String,
+    after: Option<Position>,
+    before: Position,
+}
+
+impl Past {
+    /// The next events, and what is left to look at.
+    fn more(mut self) -> Result<(Vec<Event>, Option<Self>), Ended> {
+        match self.page() {
+            Ok((events, true)) => Ok((events, Some(self))),
+            Ok((events, false)) => Ok((events, None)),
+            Err(stop) => Err(ended(&self.tenant, stop)),
+        }
+    }
+
+    fn page(&mut self) -> Result<(Vec<Event>, bool), Stop> {
+        let view = self.store.view(&self.tenant);
+        let page = view.events(&[], self.after, Some(ENTRIES_MAX))?;
+        let more = page.len() == ENTRIES_MAX && page.iter().all(|event| event.position < self.before);
+        let mut events = Vec::new();
+        for at in page.into_iter().take_while(|event| event.position < self.before) {
+            self.after = Some(at.position);
+            // What has gone since is no news any more.
+            let Some(stored) = view.message(&at.cid)? else { continue };
+            let candidate = Candidate::new(&*view, &at.cid, stored.message, stored.author, stored.latest)?;
+            if candidate.suits(&self.subscription, &*view)? {
+                events.push(candidate.event(at.position, at.cid));
+            }
+        }
+        Ok((events, more))
+    }
+}
+
+/// A message that may be somebody's event.
+struct Candidate {
+    message: Arc<Value>,
+    author: String,
+    initial: Option<Arc<Value>>,
+    values: std::collections::BTreeMap<String, Vec<dwn::IndexValue>>,
+    latest: bool,
+}
+
+impl Candidate {
+    fn new(view: &dyn View, cid: &Cid, message: Arc<Value>, author: String, latest: bool) -> Result<Self, Fault> {
+        let record = message.get("recordId").or_else(|| message.pointer("/descriptor/recordId"));
+        let record = record.and_then(Value::as_str).map(|id| view.record(id)).transpose()?.flatten();
+        let initial = record.map(|record| record.initial).filter(|initial| initial.cid != *cid);
+        let initial = initial.map(|initial| initial.message);
+        let values = dwn::index_values(&message, &author, initial.as_deref(), latest);
+        Ok(Self { message, author, initial, values, latest })
+    }
+
+    fn suits(&self, subscription: &Subscription, view: &dyn View) -> Result<bool, Stop> {
+        let happened = Happened {
+            message: &self.message,
+            author: &self.author,
+            initial: self.initial.as_deref(),
+            values: &self.values,
+            latest: self.latest,
+        };
+        // A mistake in a rule ends one subscription, not the node.
+        catch_unwind(AssertUnwindSafe(|| subscription.admits(&happened, view, &now())))
+            .unwrap_or_else(|_| Err(anyhow!("judging an event panicked").into()))
+    }
+
+    fn event(&self, position: Position, cid: Cid) -> Event {
+        Event { position, cid, message: self.message.clone(), initial: self.initial.clone() }
+    }
+}
+
+/// All live subscriptions. Cheap to clone.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Live(Arc<LiveInner>);
+
+#[derive(Debug, Default)]
+struct LiveInner {
+    by_tenant: Mutex<HashMap<String, Vec<Arc<Subscriber>>>>,
+    ids: AtomicU64,
+}
+
+#[derive(Debug)]
+struct Subscriber {
+    id: u64,
+    tenant: String,
+    /// Entries of the log before it are none of this subscription's.
+    from: Position,
+    subscription: Arc<Subscription>,
+    queue: mpsc::Sender<Event>,
+    why: Arc<OnceLock<Ended>>,
+}
+
+/// Takes the subscription off the list when its events are dropped.
+#[derive(Debug)]
+struct Listed {
+    live: Live,
+    tenant: String,
+    id: u64,
+    why: Arc<OnceLock<Ended>>,
+}
+
+impl Drop for Listed {
+    fn drop(&mut self) {
+        self.live.remove(&self.tenant, self.id);
+    }
+}
+
+impl Live {
+    fn lock(&self) -> MutexGuard<'_, HashMap<String, Vec<Arc<Subscriber>>>> {
+        self.0.by_tenant.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Lists a subscription from now on. `after`: tell it first what came after this position.
+    fn add(&self, store: &Store, tenant: &str, subscription: Subscription, after: Option<Resume>) -> Option<Events> {
+        let (queue, live) = mpsc::channel(QUEUE_MAX);
+        let (subscription, why) = (Arc::new(subscription), Arc::new(OnceLock::new()));
+        let id = self.0.ids.fetch_add(1, Ordering::Relaxed);
+        let mut list = self.lock();
+        if list.values().map(Vec::len).sum::<usize>() >= SUBSCRIPTIONS_MAX {
+            return None;
+        }
+        // Under the lock: the follower cannot pass over what comes after this position.
+        let from = store.log_bytes();
+        let (tenant, shared) = (tenant.to_owned(), subscription.clone());
+        let subscriber = Subscriber { id, tenant: tenant.clone(), from, subscription, queue, why: why.clone() };
+        list.entry(tenant.clone()).or_default().push(Arc::new(subscriber));
+        drop(list);
+        let past = after.map(|Resume(after)| Past {
+            store: store.clone(),
+            subscription: shared,
+            tenant: tenant.clone(),
+            after,
+            before: from,
+        });
+        let subscriber = Listed { live: self.clone(), tenant, id, why };
+        Some(Events { past, told: VecDeque::new(), live, subscriber })
+    }
+
+    fn of(&self, tenant: &str) -> Vec<Arc<Subscriber>> {
+        self.lock().get(tenant).cloned().unwrap_or_default()
+    }
+
+    fn remove(&self, tenant: &str, id: u64) {
+        let mut list = self.lock();
+        let Some(subscribers) = list.get_mut(tenant) else { return };
+        subscribers.retain(|subscriber| subscriber.id != id);
+        if subscribers.is_empty() {
+            list.remove(tenant);
+        }
+    }
+
+    fn end(&self, subscriber: &Subscriber, why: Ended) {
+        let _ = subscriber.why.set(why); // the first reason is the reason
+        self.remove(&subscriber.tenant, subscriber.id);
+    }
+
+    fn len(&self) -> usize {
+        self.lock().values().map(Vec::len).sum()
+    }
+}
+
+/// Where a subscription goes on: after a position, or from the beginning of what is kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Resume(Option<Position>);
+
+impl Resume {
+    /// From an event's cursor or one of MessagesQuery. A cursor of another node's making (positions are private)
+    /// names no place here: the subscriber is told everything again, which it can take, rather than miss something.
+    pub fn from_cursor(cursor: &Value) -> Self {
+        let value = cursor.get("value").and_then(Value::as_str).filter(|value| value.len() == CURSOR_DIGITS);
+        Self(value.and_then(|value| value.parse().ok()))
+    }
+}
+
+impl Node {
+    /// Judges a subscribe message and, if it is allowed, begins to carry its events. `resume`: begin with what
+    /// came after a cursor instead of with what happens from now on.
+    pub async fn subscribe(
+        &self,
+        tenant: &str,
+        message: Value,
+        resume: Option<Resume>,
+    ) -> Result<(Reply, Option<Events>), Fault> {
+        let method = super::method_name(&message);
+        let (reply, events) = match self.judge_subscribe(tenant, message, resume).await {
+            Ok((reply, events)) => (reply, Some(events)),
+            Err(Stop::Refusal(refusal)) => (refusal.into(), None),
+            Err(Stop::Fault(fault)) => {
+                self.count(method, 500);
+                return Err(fault.context(format!("{method} for {tenant}")));
+            }
+        };
+        self.count(method, reply.code);
+        Ok((reply, events))
+    }
+
+    async fn judge_subscribe(
+        &self,
+        tenant: &str,
+        message: Value,
+        resume: Option<Resume>,
+    ) -> Result<(Reply, Events), Stop> {
+        let message = self.admit(tenant, message).await?;
+        let (view, asked) = (self.store().view(tenant), message.clone());
+        let subscription = self.work(move || dwn::subscribe(&asked, &*view, &now())).await??;
+        let events = self.shared.live.add(self.store(), tenant, subscription, resume);
+        let events = events.ok_or_else(|| {
+            Refusal::new(503, format!("this node already carries {SUBSCRIPTIONS_MAX} subscriptions: try again later"))
+        })?;
+        let mut reply = Reply::new(200, "OK");
+        reply.body.insert("subscription".into(), json!({"id": message.cid().to_string()}));
+        Ok((reply, events))
+    }
+
+    /// Live subscriptions right now.
+    pub fn subscriptions(&self) -> usize {
+        self.shared.live.len()
+    }
+
+    /// Carries events until the node stops. One task per node.
+    pub async fn carry_events(self, stop: CancellationToken) -> Result<(), Fault> {
+        let mut tail = self.store().tail();
+        let mut position = *tail.borrow_and_update();
+        loop {
+            tokio::select! {
+                changed = tail.changed() => if changed.is_err() { break },
+                () = stop.cancelled() => break,
+            }
+            // Read before the list: who is listed later begins behind it.
+            let end = *tail.borrow_and_update();
+            position = if self.subscriptions() == 0 {
+                end
+            } else {
+                let node = self.clone();
+                tokio::task::spawn_blocking(move || node.deliver(position, end)).await.context("carrying events")??
+            };
+        }
+        let all: Vec<_> = self.shared.live.lock().values().flatten().cloned().collect();
+        all.iter().for_each(|subscriber| self.shared.live.end(subscriber, Ended::Stopping));
+        Ok(())
+    }
+
+    /// Hands out the log from `position` to `end`; where to go on.
+    fn deliver(&self, mut position: Position, end: Position) -> Result<Position, Fault> {
+        while position < end {
+            let entries = self.store().entries(position, ENTRIES_MAX)?;
+            let Some(last) = entries.last() else { return Ok(end) }; // nothing but damage, which the store has named
+            position = last.next();
+            for entry in entries {
+                if let Err(fault) = self.hand_out(entry) {
+                    tracing::error!("subscribers miss an event: {fault:#}"); // one message is no reason to stop the node
+                }
+            }
+        }
+        Ok(position)
+    }
+
+    fn hand_out(&self, entry: Entry) -> Result<(), Fault> {
+        let Entry::Message { position, tenant, author, cid, message, latest, .. } = entry else { return Ok(()) };
+        let subscribers = self.shared.live.of(&tenant);
+        if subscribers.is_empty() {
+            return Ok(());
+        }
+        let view = self.store().view(&tenant);
+        let message = cid::decode(&message).with_context(|| format!("message {cid} in the log"))?;
+        let candidate = Candidate::new(&*view, &cid, Arc::new(message), author, latest)?;
+        for subscriber in subscribers.iter().filter(|subscriber| subscriber.from <= position) {
+            match candidate.suits(&subscriber.subscription, &*view) {
+                Ok(true) => match subscriber.queue.try_send(candidate.event(position, cid)) {
+                    Ok(()) => {}
+                    Err(mpsc::error::TrySendError::Full(_)) => self.shared.live.end(subscriber, Ended::Slow),
+                    Err(mpsc::error::TrySendError::Closed(_)) => self.shared.live.remove(&tenant, subscriber.id),
+                },
+                Ok(false) => {}
+                Err(stop) => self.shared.live.end(subscriber, ended(&tenant, stop)),
+            }
+        }
+        Ok(())
+    }
+}
+
+fn ended(tenant: &str, stop: Stop) -> Ended {
+    match stop {
+        Stop::Refusal(refusal) => Ended::Refused(refusal),
+        Stop::Fault(fault) => {
+            tracing::error!("a subscription to {tenant} ended: {fault:#}");
+            Ended::Failed
+        }
+    }
+}

@@ -1,0 +1,152 @@
+//! JSON-RPC 2.0 as the DWN protocol speaks it, over HTTP and over a WebSocket: the request, its parameters, the
+//! two kinds of answer.
+
+use crate::node::{Body, one_chunk};
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use serde_json::{Value, json};
+
+/// Largest JSON of one request: as large as a message may be, or small data in it.
+pub(super) const REQUEST_MAX: usize = 1 << 20;
+
+pub(super) const PARSE_ERROR: i64 = -32700;
+pub(super) const INVALID_REQUEST: i64 = -32600;
+pub(super) const METHOD_NOT_FOUND: i64 = -32601;
+pub(super) const INVALID_PARAMS: i64 = -32602;
+pub(super) const INTERNAL_ERROR: i64 = -32603;
+/// dwn-server's own codes: a status of HTTP below -50000.
+pub(super) const BAD_REQUEST: i64 = -50400;
+pub(super) const UNAUTHORIZED: i64 = -50401;
+/// In the same manner: the subscription is gone.
+pub(super) const GONE: i64 = -50410;
+
+/// What clients are told of a fault; the rest is in the log.
+pub(super) const FAULT: &str = "the node could not do this; its log says why";
+
+/// The reference's words for a subscribe message that comes in another way than [`SUBSCRIBE`] over a WebSocket.
+pub(super) const NO_CONTEXT: &str = "subscribe methods must contain a subscriptionRequest context";
+
+/// What the methods here are called.
+pub(super) const PROCESS: &str = "dwn.processMessage";
+pub(super) const SUBSCRIBE: &str = "rpc.subscribe.dwn.processMessage";
+pub(super) const CLOSE: &str = "rpc.subscribe.close";
+pub(super) const PING: &str = "rpc.ping";
+pub(super) const ACK: &str = "rpc.ack";
+
+/// A request that is one.
+#[derive(Debug)]
+pub(super) struct Request {
+    /// `null` when the client gave none.
+    pub id: Value,
+    pub method: String,
+    pub params: Value,
+    pub subscription: Option<Value>,
+}
+
+/// Why a request has no result.
+#[derive(Debug, PartialEq)]
+pub(super) struct Problem {
+    pub id: Value,
+    pub code: i64,
+    pub message: String,
+}
+
+/// A DWN message for a tenant.
+pub(super) struct Call {
+    pub tenant: String,
+    pub message: Value,
+    /// Small data that came along in the JSON (`encodedData`, base64url).
+    pub data: Option<Body>,
+}
+
+impl Problem {
+    pub fn new(id: &Value, code: i64, message: impl Into<String>) -> Self {
+        Self { id: id.clone(), code, message: message.into() }
+    }
+
+    pub fn to_json(&self) -> Value {
+        json!({"jsonrpc": "2.0", "id": self.id, "error": {"code": self.code, "message": self.message}})
+    }
+}
+
+/// A result.
+pub(super) fn success(id: &Value, result: Value) -> Value {
+    json!({"jsonrpc": "2.0", "id": id, "result": result})
+}
+
+impl Request {
+    pub fn parse(text: &[u8]) -> Result<Self, Problem> {
+        let mut json: Value = serde_json::from_slice(text).map_err(|problem| {
+            Problem::new(&Value::Null, PARSE_ERROR, format!("the request is not JSON: {problem}"))
+        })?;
+        let id = json.get("id").cloned().unwrap_or(Value::Null);
+        if json.get("jsonrpc").and_then(Value::as_str) != Some("2.0") {
+            let message = "not a JSON-RPC 2.0 request: \"jsonrpc\" must be \"2.0\"";
+            return Err(Problem::new(&id, INVALID_REQUEST, message));
+        }
+        let Some(method) = json.get("method").and_then(Value::as_str).map(str::to_owned) else {
+            return Err(Problem::new(&id, INVALID_REQUEST, "the request names no method"));
+        };
+        let params = json.get_mut("params").map(Value::take).unwrap_or(Value::Null);
+        let subscription = json.get_mut("subscription").map(Value::take);
+        Ok(Self { id, method, params, subscription })
+    }
+
+    /// The answer to a method that is not known.
+    pub fn unknown(&self) -> Problem {
+        let message = format!("method {} is not known here; this node answers {PROCESS}", self.method);
+        Problem::new(&self.id, METHOD_NOT_FOUND, message)
+    }
+
+    /// The DWN message in the parameters.
+    pub fn call(&mut self) -> Result<Call, Problem> {
+        let wrong = |id: &Value, message: &str| Problem::new(id, INVALID_PARAMS, message);
+        let Some(tenant) = self.params.get("target").and_then(Value::as_str).map(str::to_owned) else {
+            return Err(wrong(&self.id, "params.target must be the tenant's DID"));
+        };
+        let Some(message) = self.params.get_mut("message").map(Value::take) else {
+            return Err(wrong(&self.id, "params.message must be a DWN message"));
+        };
+        let data = match self.params.get("encodedData") {
+            None => None,
+            Some(text) => match text.as_str().map(|text| URL_SAFE_NO_PAD.decode(text)) {
+                Some(Ok(bytes)) => Some(one_chunk(bytes.into())),
+                _ => return Err(wrong(&self.id, "params.encodedData must be base64url without padding")),
+            },
+        };
+        Ok(Call { tenant, message, data })
+    }
+}
+
+impl Call {
+    pub fn is_subscribe(&self) -> bool {
+        self.message.pointer("/descriptor/method").and_then(Value::as_str) == Some("Subscribe")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_no_request_is_named() {
+        for (text, code) in [
+            ("{oops", PARSE_ERROR),
+            ("null", INVALID_REQUEST),
+            ("[]", INVALID_REQUEST),
+            (r#"{"id":1,"method":"x"}"#, INVALID_REQUEST),
+            (r#"{"jsonrpc":"2.0","id":1}"#, INVALID_REQUEST),
+            (r#"{"jsonrpc":"2.0","method":{}}"#, INVALID_REQUEST),
+        ] {
+            assert_eq!(Request::parse(text.as_bytes()).expect_err(text).code, code, "{text}");
+        }
+        let request = |params: &str| {
+            let text = format!(r#"{{"jsonrpc":"2.0","id":"a","method":"dwn.processMessage","params":{params}}}"#);
+            Request::parse(text.as_bytes()).expect("a request").call().map(drop).map_err(|p| (p.id, p.code))
+        };
+        let wrong = Err((json!("a"), INVALID_PARAMS));
+        assert_eq!(request("null"), wrong);
+        assert_eq!(request(r#"{"target":"did:x:y"}"#), wrong);
+        assert_eq!(request(r#"{"target":"did:x:y","message":{},"encodedData":"a="}"#), wrong);
+        assert_eq!(request(r#"{"target":"did:x:y","message":{},"encodedData":""}"#), Ok(()));
+    }
+}
