@@ -27,6 +27,7 @@ fn a_web5_app_lives_on_toft_alone() {
         "100 kB",
         "query and read",
         "reply",
+        "live subscription",
         "update",
         "delete",
         "push",
