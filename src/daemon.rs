@@ -119,12 +119,12 @@ impl Lock {
 }
 
 impl Daemon {
-    /// Starts a node on `home`, which `init` has prepared.
-    pub async fn start(home: &Path, config: &Config) -> Result<Self, Error> {
+    /// Starts a node on `home`, which `init` has prepared and `lock` holds.
+    pub async fn start(home: &Path, config: &Config, lock: Lock) -> Result<Self, Error> {
         let started = Instant::now();
-        let lock = Lock::take(home)?;
         let tasks = Tasks::default();
         let metrics = Metrics::default();
+        let socket = socket(home, &config.rpc.socket)?;
         let secrets = vault::open(&home.join(&config.identity.keys))?;
         let identity = Identity::of(&secrets);
 
@@ -165,7 +165,6 @@ impl Daemon {
             "" => None,
             address => Some(rpc::listen_tcp("gateway-http", address, "gateway.listen").await?),
         };
-        let socket = home.join(&config.rpc.socket);
         let listening = rpc::listen_unix("control", &socket)?;
         let facts = Facts {
             did: identity.did,
@@ -223,6 +222,17 @@ impl Daemon {
         let _ = std::fs::remove_file(&self.facts.socket); // a dead socket is replaced at the next start anyway
         outcome
     }
+}
+
+/// Where the control socket goes; said before anything starts, because the system's bound on its length is small.
+fn socket(home: &Path, name: &str) -> Result<PathBuf, Error> {
+    /// `sockaddr_un.sun_path` on macOS; Linux has four more.
+    const MAX: usize = 103;
+    let path = home.join(name);
+    if path.as_os_str().len() > MAX {
+        bail!("{} is longer than the {MAX} bytes a socket's path may have: choose a shorter --home", path.display());
+    }
+    Ok(path)
 }
 
 /// What strangers may have of the blocks: those of published records.

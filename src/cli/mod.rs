@@ -91,7 +91,9 @@ impl Context {
     /// Settings from file, environment and options (those of the command last).
     fn config(&self, more: &[(String, String)]) -> Result<Config, Failure> {
         let flags = [&self.flags, more].concat();
-        Ok(Config::load(&self.home, std::env::vars(), &flags)?)
+        // What is not text is no setting of ours.
+        let vars = std::env::vars_os().filter_map(|(k, v)| Some((k.into_string().ok()?, v.into_string().ok()?)));
+        Ok(Config::load(&self.home, vars, &flags)?)
     }
 
     /// The running node of this home.

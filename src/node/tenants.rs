@@ -47,7 +47,9 @@ pub(super) struct Gate {
     mode: Tenants,
     /// SHA-256 of the terms of service in force.
     terms: Option<String>,
-    hosted: RwLock<BTreeSet<String>>,
+    hosted: BTreeSet<String>,
+    /// With peers.
+    shared: RwLock<BTreeSet<String>>,
     registered: RwLock<HashMap<String, Registered>>,
 }
 
@@ -61,17 +63,23 @@ impl Gate {
             let value = serde_json::from_slice(&value).with_context(|| format!("the registration of {did}"))?;
             registered.insert(did, value);
         }
-        Ok(Self { mode, terms, hosted: RwLock::new(hosted), registered: RwLock::new(registered) })
+        Ok(Self { mode, terms, hosted, shared: RwLock::default(), registered: RwLock::new(registered) })
     }
 
-    /// Lets these in until the node stops.
-    pub fn host(&self, tenants: impl IntoIterator<Item = String>) {
-        self.hosted.write().unwrap_or_else(PoisonError::into_inner).extend(tenants);
+    /// Lets these in, shared with peers, instead of those of the call before.
+    pub fn share(&self, tenants: BTreeSet<String>) {
+        *self.shared.write().unwrap_or_else(PoisonError::into_inner) = tenants;
+    }
+
+    fn lets_in(&self, tenant: &str) -> bool {
+        self.mode == Tenants::Open
+            || self.hosted.contains(tenant)
+            || self.shared.read().unwrap_or_else(PoisonError::into_inner).contains(tenant)
     }
 
     /// In the words of the reference.
     pub fn check(&self, tenant: &str) -> Result<(), Refusal> {
-        if self.mode == Tenants::Open || self.hosted.read().unwrap_or_else(PoisonError::into_inner).contains(tenant) {
+        if self.lets_in(tenant) {
             return Ok(());
         }
         if self.mode != Tenants::Registration {
@@ -114,7 +122,8 @@ impl Gate {
 
     /// Who is let in without a registration.
     pub fn hosted(&self) -> BTreeSet<String> {
-        self.hosted.read().unwrap_or_else(PoisonError::into_inner).clone()
+        let shared = self.shared.read().unwrap_or_else(PoisonError::into_inner);
+        self.hosted.union(&shared).cloned().collect()
     }
 }
 

@@ -183,13 +183,8 @@ impl Control {
             "peer.ls" => value(&self.sync.peers()),
             "peer.add" => {
                 let PeerAdd { did, address, tenants } = parse(params)?;
-                value(
-                    &self
-                        .sync
-                        .add(did, address, tenants)
-                        .await
-                        .map_err(|e| Failure::new(Kind::Usage, format!("{e:#}")))?,
-                )
+                self.sync.check(&did, &address, &tenants).map_err(|e| Failure::new(Kind::Usage, e))?;
+                value(&self.sync.add(did, address, tenants).await?)
             }
             "peer.rm" => {
                 let OneDid { did } = parse(params)?;

@@ -10,6 +10,7 @@ mod net;
 mod net_peers;
 mod records;
 mod support;
+mod sync;
 mod web5;
 
 #[path = "../road.rs"]
