@@ -119,7 +119,7 @@ fn can_be_compiled(schema: &Value) -> Result<(), String> {
             }
             _ => can_be_compiled(inner)?,
         }
-    } else if let Some(name) = ["minContains", "maxContains"].into_iter().find(|name| schema.contains_key(*name)) {
+    } else if let Some(name) = ["maxContains", "minContains"].into_iter().find(|name| schema.contains_key(*name)) {
         return Err(format!("strict mode: \"{name}\" without \"contains\" is ignored"));
     }
     schema.get("items").map_or(Ok(()), can_be_compiled)
