@@ -10,7 +10,7 @@ use crate::{
     net::{self, Net},
     node::Node,
     resolve::Resolver,
-    rpc::{self, control::Control},
+    rpc::{self, Registration, control::Control},
     store::Store,
     sync::{self, Peers},
     task::Tasks,
@@ -127,7 +127,6 @@ impl Daemon {
         let metrics = Metrics::default();
         let secrets = vault::open(&home.join(&config.identity.keys))?;
         let identity = Identity::of(&secrets);
-        let resolver = Resolver::new(&config.resolve)?;
 
         let (dir, settings) = (home.join("store"), config.store.clone());
         let store = tokio::task::spawn_blocking(move || Store::open(&dir, &settings)).await??;
@@ -135,7 +134,11 @@ impl Daemon {
         let blocks = tokio::task::spawn_blocking(move || Blocks::open(&dir, &settings, opened)).await??;
         let opened_in = started.elapsed();
 
-        let node = Node::new(&config.dwn, &identity.did, store.clone(), blocks.clone(), resolver.clone(), &metrics);
+        let resolver = Resolver::new(&config.resolve, store.clone(), &metrics)?;
+        let relay = resolver.relay();
+        let registration = Registration::new(&config.registration, home)?;
+        let who = (identity.did.as_str(), registration.terms());
+        let node = Node::new(&config.dwn, who, store.clone(), blocks.clone(), resolver.clone(), &metrics)?;
 
         tasks.spawn("subscriptions", node.clone().carry_events(tasks.stop()));
 
@@ -143,6 +146,13 @@ impl Daemon {
         metrics.register(|registry| counted.register(registry));
         let net = Net::start(&config.net, secrets.peer, Arc::new(Public(node.clone())), counted)?;
         let addresses = net.listen_addrs().await?;
+        let (watched, stop) = (net.clone(), tasks.stop());
+        tasks.spawn("net", async move {
+            tokio::select! {
+                () = watched.ended() => bail!("the swarm's task has ended by itself"),
+                () = stop.cancelled() => Ok(()),
+            }
+        });
         let incoming = incoming(&net, &tasks)?;
         let own = sync::Own { did: identity.did.clone(), signer: identity.signer.clone() };
         let dial = Dialler(net.clone());
@@ -181,7 +191,12 @@ impl Daemon {
             gateway: facts.gateway.clone(),
             started,
         };
-        dwn.serve(rpc::dwn::router(node.clone(), metrics, &tasks), &tasks);
+        let url = if config.dwn.url.is_empty() { &facts.dwn } else { &config.dwn.url };
+        let mut routes = rpc::dwn::router(node.clone(), registration, url, metrics, &tasks);
+        if let Some(relay) = relay {
+            routes = routes.merge(rpc::pkarr::router(relay));
+        }
+        dwn.serve(routes, &tasks);
         if let Some(gateway) = gateway {
             gateway.serve(rpc::gateway::router(node), &tasks);
         }

@@ -12,7 +12,7 @@ use bitcoin::hashes::{Hash as _, ripemd160, sha1};
 /// What every `.ots` file begins with, and the format's version.
 const MAGIC: &[u8] = b"\x00OpenTimestamps\x00\x00Proof\x00\xbf\x89\xe2\xe8\x84\xe8\x92\x94\x01";
 /// Bytes of a file we look at. A proof is about 1 KiB, one with several calendars 5 KiB; every step costs a
-/// hash over at most [`MSG_MAX`] bytes, so this bounds the time a hostile file can take.
+/// hash over at most 4 KiB, so this bounds the time a hostile file can take.
 pub const FILE_MAX: usize = 256 << 10;
 /// Bytes of a message, an operation's argument or its result.
 const MSG_MAX: usize = 4096;

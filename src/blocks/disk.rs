@@ -8,7 +8,7 @@
 use crate::{
     cid::{self, Digest},
     dwn::Fault,
-    store::Place,
+    store::{Place, sync_dir},
 };
 use anyhow::{Context as _, ensure};
 use std::{
@@ -65,6 +65,7 @@ impl Disk {
             let path = entry?.path();
             fs::remove_file(&path).with_context(|| format!("removing {}", path.display()))?;
         }
+        sync_dir(dir)?;
         Ok(Self { dir: dir.to_owned(), names: AtomicU64::new(0), pack: Mutex::new(None), pack_size })
     }
 
@@ -218,11 +219,6 @@ fn ends_whole(file: &File, length: u64) -> Result<bool, Fault> {
         at += PACK_HEAD + PACK_FOOT + u64::from(u32::from_be_bytes(len));
     }
     Ok(at == length)
-}
-
-fn sync_dir(dir: &Path) -> Result<(), Fault> {
-    let opened = File::open(dir).with_context(|| format!("opening {}", dir.display()))?;
-    opened.sync_all().with_context(|| format!("making {} durable", dir.display()))
 }
 
 /// RFC 4648 base32, lower case, no padding: as in CID strings.

@@ -23,6 +23,7 @@ mod kind;
 mod message;
 mod messages_query;
 mod messages_read;
+mod order;
 mod permissions;
 mod protocol;
 mod protocols_configure;
@@ -53,7 +54,8 @@ pub use reply::Reply;
 pub use subscribe::{Happened, Subscription, subscribe};
 pub use text::normalize as normalize_uri;
 pub use view::{
-    Cond, Cursor, Direction, Event, EventFilter, Filter, IndexValue, Page, Record, Select, SortBy, Stored, View,
+    Cond, Cursor, Direction, Event, EventFilter, EventKind, Filter, IndexValue, Page, Record, Select, SortBy, Stored,
+    View,
 };
 
 /// Judges a verified write: what it changes, or why not. Called twice: with [`Given::Promised`] on a

@@ -6,7 +6,7 @@ use crate::{
     crypto::{PublicKey, Signer},
     did::{self, Did},
 };
-use message::{descriptor_text, record_id, timestamp};
+use message::{descriptor_text, is_method, record_id, timestamp};
 use serde_json::{Value, json};
 use zeroize::Zeroizing;
 
@@ -216,7 +216,15 @@ impl View for Past {
                 })
         };
         let events = self.kept.iter().filter(|kept| after.is_none_or(|after| kept.position > after)).filter(matches);
-        let events = events.map(|kept| Event { position: kept.position, cid: kept.stored.cid });
+        let events = events.map(|kept| {
+            let kind = match kept.subject {
+                Subject::Protocol(_) => EventKind::Configure,
+                Subject::Record(_) if kept.initial || !is_method(&kept.stored.message, "Write") => EventKind::First,
+                Subject::Record(_) => EventKind::Update,
+            };
+            let protocol = descriptor_text(&kept.stored.message, "protocol").map(str::to_owned);
+            Event { position: kept.position, cid: kept.stored.cid, kind, protocol }
+        });
         Ok(events.take(limit.unwrap_or(usize::MAX)).collect())
     }
 

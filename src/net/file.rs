@@ -8,7 +8,7 @@ use futures::Stream;
 use futures::stream::try_unfold;
 use std::collections::VecDeque;
 use std::time::Duration;
-use tokio::sync::oneshot;
+use tokio::sync::oneshot::{self, error::TryRecvError};
 
 /// What a block contributes to a file: bytes, then what its links contribute.
 #[derive(Debug, Default, Clone)]
@@ -69,6 +69,8 @@ enum Slot {
     Todo(Cid, usize),
     Asked(Cid, usize, oneshot::Receiver<Answer>),
     Data(Bytes),
+    /// Told when its turn comes: what is before it can still be read.
+    Failed(Error),
 }
 
 impl<F: Fn(&Cid, &Bytes) -> Result<Node, String>> Walk<F> {
@@ -78,9 +80,10 @@ impl<F: Fn(&Cid, &Bytes) -> Result<Node, String>> Walk<F> {
             match self.queue.pop_front() {
                 None => return Ok(None),
                 Some(Slot::Data(data)) => return Ok(Some(data)),
+                Some(Slot::Failed(error)) => return Err(error),
                 Some(Slot::Todo(..)) => unreachable!("the front is always asked for"),
                 Some(Slot::Asked(cid, depth, answer)) => {
-                    let waiting = tokio::time::timeout(self.limits.timeout, Session::receive(cid, answer));
+                    let waiting = tokio::time::timeout(self.limits.timeout, self.session.receive(cid, answer));
                     let block = match waiting.await {
                         Ok(result) => result?,
                         Err(_) => return Err(self.session.timed_out(cid, self.limits.timeout).await),
@@ -118,15 +121,27 @@ impl<F: Fn(&Cid, &Bytes) -> Result<Node, String>> Walk<F> {
     fn expand_arrived(&mut self) -> Result<(), Error> {
         let mut at = 0;
         while at < self.limits.window.min(self.queue.len()) {
-            if let Some(Slot::Asked(cid, depth, answer)) = self.queue.get_mut(at)
-                && let Ok(Ok(block)) = answer.try_recv()
-            {
-                let (cid, depth) = (*cid, *depth);
-                self.queue.remove(at);
-                self.expand(at, cid, depth, &block)?;
-            } else {
+            let Some(Slot::Asked(cid, depth, answer)) = self.queue.get_mut(at) else {
                 at += 1;
+                continue;
+            };
+            let (cid, depth) = (*cid, *depth);
+            let failure = match answer.try_recv() {
+                Ok(Ok(block)) => {
+                    self.queue.remove(at);
+                    self.expand(at, cid, depth, &block)?;
+                    continue;
+                }
+                Ok(Err(asked)) => Some(Error::NotFound { cid, asked }),
+                Err(TryRecvError::Empty) => None,
+                Err(TryRecvError::Closed) => Some(self.session.dropped()),
+            };
+            if let Some(error) = failure
+                && let Some(slot) = self.queue.get_mut(at)
+            {
+                *slot = Slot::Failed(error);
             }
+            at += 1;
         }
         Ok(())
     }

@@ -180,3 +180,49 @@ impl RecordStore for Providers {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_open_network_hears_of_public_addresses_only() {
+        let cases = [
+            ("/ip4/127.0.0.1/tcp/1", false),
+            ("/ip4/192.168.1.2/tcp/1", false),
+            ("/ip4/100.64.3.4/tcp/1", false),
+            ("/ip4/100.128.3.4/tcp/1", true),
+            ("/ip4/8.8.8.8/udp/1/quic-v1", true),
+            ("/ip6/::1/tcp/1", false),
+            ("/ip6/fd00::1/tcp/1", false),
+            ("/ip6/fe80::1/tcp/1", false),
+            ("/ip6/2001:db8::1/tcp/1", true),
+            ("/dns4/example.org/tcp/1", true),
+        ];
+        for (text, public) in cases {
+            let address: Multiaddr = text.parse().expect("a multiaddr");
+            assert_eq!(fits(Table::Wan, Network::Public, &address), public, "{text}");
+            assert_eq!(fits(Table::Lan, Network::Public, &address), !public, "{text}");
+            assert!(fits(Table::Wan, Network::Private, &address), "{text}");
+        }
+    }
+
+    #[test]
+    fn strangers_cannot_fill_the_memory_nor_push_out_our_own_records() {
+        let local = PeerId::random();
+        let mut providers = Providers::new(local);
+        let key = |n: usize| RecordKey::new(&n.to_le_bytes());
+        providers.add_provider(ProviderRecord::new(key(usize::MAX), local, Vec::new())).expect("room");
+        for n in 0..KEYS_MAX + 10 {
+            providers.add_provider(ProviderRecord::new(key(n), PeerId::random(), Vec::new())).expect("room");
+        }
+        for _ in 0..100 {
+            providers.add_provider(ProviderRecord::new(key(KEYS_MAX), PeerId::random(), Vec::new())).expect("room");
+        }
+        assert_eq!(providers.foreign.len(), KEYS_MAX);
+        assert_eq!(providers.age.len(), KEYS_MAX);
+        assert!(providers.providers(&key(0)).is_empty());
+        assert_eq!(providers.providers(&key(KEYS_MAX)).len(), K_VALUE.get());
+        assert_eq!(providers.providers(&key(usize::MAX)).len(), 1);
+    }
+}

@@ -16,7 +16,9 @@ mod file;
 mod kad;
 mod metrics;
 mod provide;
+mod quic;
 mod session;
+mod setup;
 mod streams;
 mod swarm;
 mod varint;
@@ -95,7 +97,7 @@ impl Net {
         source: Arc<dyn BlockSource>,
         metrics: Metrics,
     ) -> Result<Net, Error> {
-        let (swarm, control) = swarm::build(config, ed25519_seed, source, metrics.clone())?;
+        let (swarm, control) = setup::build(config, ed25519_seed, source, metrics.clone())?;
         let peer = *swarm.local_peer_id();
         let (commands, inbox) = mpsc::channel(COMMANDS_MAX);
         let task = tokio::spawn(swarm::Loop::new(swarm, inbox, config, metrics)?.run());
@@ -142,6 +144,11 @@ impl Net {
         self.tell(Command::Arrived(cids)).await
     }
 
+    /// The peers that announced `cid`, as far as both tables know.
+    pub async fn find_providers(&self, cid: Cid) -> Result<Vec<String>, Error> {
+        self.ask(|reply| Command::FindProviders(cid, reply)).await
+    }
+
     /// Announces `root` until told otherwise.
     pub async fn provide(&self, root: Cid) -> Result<(), Error> {
         self.ask(|reply| Command::Provide(root, reply)).await?
@@ -169,6 +176,11 @@ impl Net {
     /// The streams peers open for `protocol`, until the receiver is dropped.
     pub fn accept(&self, protocol: &str) -> Result<mpsc::Receiver<Incoming>, Error> {
         streams::accept(self.0.control.clone(), protocol)
+    }
+
+    /// Resolves when the swarm's task has ended, asked or not.
+    pub async fn ended(&self) {
+        self.0.commands.closed().await;
     }
 
     /// Closes all connections and waits for the task to end.

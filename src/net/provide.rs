@@ -128,3 +128,73 @@ fn schedule(due: &mut BTreeSet<(Instant, u64)>, root: &mut Root, at: Instant) {
     root.due = at;
     due.insert((at, root.id));
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cid;
+
+    fn root(n: u8) -> Cid {
+        cid::of(cid::RAW, &[n])
+    }
+
+    #[test]
+    fn a_few_at_a_time_then_not_again_for_a_day() {
+        let (mut provider, now) = (Provider::default(), Instant::now());
+        (0..20).for_each(|n| provider.add(root(n), now));
+        let mut total = 0;
+        loop {
+            let batch: Vec<Cid> = std::iter::from_fn(|| {
+                let cid = provider.next(now)?;
+                provider.started(&cid, 2, now);
+                Some(cid)
+            })
+            .collect();
+            if batch.is_empty() {
+                break;
+            }
+            assert!(batch.len() <= AT_ONCE);
+            total += batch.len();
+            for cid in batch {
+                provider.finished(&cid, false, now);
+                provider.finished(&cid, true, now);
+            }
+        }
+        assert_eq!(total, 20);
+        assert_eq!(provider.status(now), Status { roots: 20, published: 20, next_due: Some(REPUBLISH) });
+        assert_eq!(provider.next(now + REPUBLISH - Duration::from_secs(1)), None);
+        assert!(provider.next(now + REPUBLISH).is_some());
+    }
+
+    #[test]
+    fn what_nobody_took_is_tried_again_soon_and_a_new_peer_hears_of_everything() {
+        let (mut provider, now) = (Provider::default(), Instant::now());
+        provider.add(root(1), now);
+        assert_eq!(provider.next(now), Some(root(1)));
+        provider.started(&root(1), 1, now);
+        // The peer comes while the announcement is under way.
+        provider.new_peer(now);
+        provider.finished(&root(1), false, now);
+        assert_eq!(provider.status(now).next_due, Some(NEW_PEER_DELAY));
+        let later = now + NEW_PEER_DELAY;
+        assert_eq!(provider.next(later), Some(root(1)));
+        provider.started(&root(1), 1, later);
+        provider.finished(&root(1), false, later);
+        assert_eq!(provider.status(later).next_due, Some(RETRY));
+        provider.new_peer(later);
+        assert_eq!(provider.status(later).next_due, Some(NEW_PEER_DELAY));
+    }
+
+    #[test]
+    fn a_root_removed_while_it_is_announced_leaves_room_for_others() {
+        let (mut provider, now) = (Provider::default(), Instant::now());
+        for n in 0..50 {
+            provider.add(root(n), now);
+            assert_eq!(provider.next(now), Some(root(n)));
+            provider.started(&root(n), 2, now);
+            provider.remove(&root(n));
+            provider.finished(&root(n), true, now);
+        }
+        assert_eq!(provider.status(now), Status::default());
+    }
+}

@@ -34,7 +34,7 @@ impl Session {
     pub async fn fetch(&self, cid: Cid, timeout: Duration) -> Result<Bytes, Error> {
         let work = async {
             let _permit = self.0.permits.acquire().await.map_err(|_| Error::Stopped)?;
-            Self::receive(cid, self.request(cid).await?).await
+            self.receive(cid, self.request(cid).await?).await
         };
         match tokio::time::timeout(timeout, work).await {
             Ok(result) => result,
@@ -56,13 +56,17 @@ impl Session {
         Ok(answer)
     }
 
-    pub(super) async fn receive(cid: Cid, answer: oneshot::Receiver<Answer>) -> Result<Bytes, Error> {
+    pub(super) async fn receive(&self, cid: Cid, answer: oneshot::Receiver<Answer>) -> Result<Bytes, Error> {
         match answer.await {
             Ok(Ok(bytes)) => Ok(bytes),
             Ok(Err(asked)) => Err(Error::NotFound { cid, asked }),
-            // The swarm's task drops a want it has no room for; it drops all when it stops.
-            Err(_) => Err(Error::Busy),
+            Err(_) => Err(self.dropped()),
         }
+    }
+
+    /// Why a want was dropped unanswered: there was no room for it, or the swarm's task has stopped.
+    pub(super) fn dropped(&self) -> Error {
+        if self.0.net.0.commands.is_closed() { Error::Stopped } else { Error::Busy }
     }
 
     pub(super) async fn timed_out(&self, cid: Cid, after: Duration) -> Error {

@@ -6,30 +6,32 @@ use super::bitswap::behaviour::{Answer, Search};
 use super::bitswap::client::{Asked, SessionId};
 use super::kad::{self, Purpose, Queries, Table};
 use super::provide::{Provider, Status};
-use super::{BlockSource, Config, Error, Metrics, Network, PeerInfo, config, peer_of};
+use super::setup::{self, dial_error};
+use super::{Config, Error, Metrics, Network, PeerInfo, config, peer_of};
 use crate::cid::Cid;
 use futures::StreamExt as _;
+use libp2p::core::ConnectedPoint;
 use libp2p::core::transport::ListenerId;
-use libp2p::identity::Keypair;
 use libp2p::kad::{GetProvidersOk, K_VALUE, QueryResult};
 use libp2p::multiaddr::Protocol;
 use libp2p::swarm::dial_opts::{DialOpts, PeerCondition};
 use libp2p::swarm::{ConnectionId, DialError, SwarmEvent};
-use libp2p::{Multiaddr, PeerId, Swarm, SwarmBuilder, TransportError, identify, noise, tls, yamux};
-use std::collections::{HashMap, HashSet};
-use std::sync::Arc;
+use libp2p::{Multiaddr, PeerId, Swarm, identify};
+use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
 use std::time::{Duration, Instant};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::MissedTickBehavior;
 
 /// Providers connected to for one search. kubo stops at ten, too.
 const PROVIDERS_PER_SEARCH: usize = 10;
+/// A peer lost this recently is tried again before a block is given up: lines break in the middle of files.
+const LOST_FOR: Duration = Duration::from_secs(60);
+/// Lost peers remembered.
+const LOST_MAX: usize = 16;
 /// Addresses taken over from one peer's self-description.
 const ADDRESSES_PER_PEER: usize = 16;
 /// How often it is looked whether a root is due for announcing.
 const PROVIDE_TICK: Duration = Duration::from_millis(500);
-/// Setting up a connection, all layers together.
-const DIAL_TIMEOUT: Duration = Duration::from_secs(15);
 
 pub enum Command {
     Listeners(oneshot::Sender<Vec<String>>),
@@ -39,37 +41,11 @@ pub enum Command {
     Asked(Cid, oneshot::Sender<Asked>),
     Close(SessionId),
     Arrived(Vec<Cid>),
+    FindProviders(Cid, oneshot::Sender<Vec<String>>),
     Provide(Cid, oneshot::Sender<Result<(), Error>>),
     StopProviding(Cid),
     Providing(oneshot::Sender<Status>),
     Shutdown,
-}
-
-/// The swarm with all transports, and the handle for streams.
-pub fn build(
-    config: &Config,
-    seed: [u8; 32],
-    source: Arc<dyn BlockSource>,
-    metrics: Metrics,
-) -> Result<(Swarm<Behaviour>, libp2p_stream::Control), Error> {
-    let setup = |e: &dyn std::fmt::Display| Error::Setup(e.to_string());
-    let key = Keypair::ed25519_from_bytes(seed).map_err(|e| setup(&e))?;
-    let idle = Duration::from_secs(config.limits.idle_seconds);
-    let behaviour = Behaviour::new(config, &key, source, metrics);
-    let control = behaviour.streams.new_control();
-    let swarm = SwarmBuilder::with_existing_identity(key)
-        .with_tokio()
-        .with_tcp(Default::default(), (tls::Config::new, noise::Config::new), yamux::Config::default)
-        .map_err(|e| setup(&e))?
-        .with_quic()
-        .with_dns()
-        .map_err(|e| setup(&e))?
-        .with_behaviour(|_| behaviour)
-        .map_err(|e| setup(&e))?
-        .with_swarm_config(|c| c.with_idle_connection_timeout(idle))
-        .with_connection_timeout(DIAL_TIMEOUT)
-        .build();
-    Ok((swarm, control))
 }
 
 pub struct Loop {
@@ -82,6 +58,8 @@ pub struct Loop {
     ask_listeners: Vec<oneshot::Sender<Vec<String>>>,
     dials: HashMap<ConnectionId, (Multiaddr, oneshot::Sender<Result<PeerId, Error>>)>,
     peers: HashMap<PeerId, Peer>,
+    /// Peers we had dialed and lost, latest first.
+    lost: VecDeque<(Instant, PeerId, Multiaddr)>,
     queries: Queries,
     searches: HashMap<Cid, Searching>,
     provider: Provider,
@@ -99,8 +77,12 @@ struct Peer {
 #[derive(Default)]
 struct Searching {
     queries: usize,
+    found: BTreeSet<PeerId>,
+    /// For a fetch the providers are connected to; for a question they are only named.
+    connect: bool,
+    tried: usize,
     dialing: HashSet<PeerId>,
-    tried: HashSet<PeerId>,
+    asked_by: Vec<oneshot::Sender<Vec<String>>>,
 }
 
 impl Loop {
@@ -110,12 +92,12 @@ impl Loop {
         config: &Config,
         metrics: Metrics,
     ) -> Result<Self, Error> {
-        let starting = config.listen.iter().map(|a| listen(&mut swarm, a)).collect::<Result<_, _>>()?;
+        let starting = config.listen.iter().map(|a| setup::listen(&mut swarm, a)).collect::<Result<_, _>>()?;
         for address in &config.external {
             swarm.add_external_address(config::multiaddr(address)?);
         }
         if config.network == Network::Public {
-            join(&mut swarm, &config.bootstrap)?;
+            setup::join(&mut swarm, &config.bootstrap)?;
         }
         Ok(Self {
             swarm,
@@ -126,6 +108,7 @@ impl Loop {
             ask_listeners: Vec::new(),
             dials: HashMap::new(),
             peers: HashMap::new(),
+            lost: VecDeque::new(),
             queries: Queries::new(),
             searches: HashMap::new(),
             provider: Provider::default(),
@@ -164,6 +147,7 @@ impl Loop {
             Command::Asked(cid, reply) => drop(reply.send(self.swarm.behaviour().bitswap.asked(&cid))),
             Command::Close(session) => self.swarm.behaviour_mut().bitswap.close(session),
             Command::Arrived(cids) => self.swarm.behaviour_mut().bitswap.arrived(&cids),
+            Command::FindProviders(cid, reply) => self.search(cid).asked_by.push(reply),
             Command::Provide(root, reply) => {
                 let full = self.provider.len() >= kad::PROVIDED_MAX;
                 if !full {
@@ -213,12 +197,13 @@ impl Loop {
                 }
                 self.dialed(&peer_id);
             }
-            SwarmEvent::ConnectionClosed { peer_id, connection_id, num_established, .. } => {
+            SwarmEvent::ConnectionClosed { peer_id, connection_id, num_established, endpoint, .. } => {
                 if let Some(peer) = self.peers.get_mut(&peer_id) {
                     peer.addresses.remove(&connection_id);
                 }
                 if num_established == 0 {
                     self.peers.remove(&peer_id);
+                    self.remember(peer_id, &endpoint);
                 }
                 self.metrics.peers.set(self.peers.len() as i64);
             }
@@ -244,7 +229,7 @@ impl Loop {
             }
             BehaviourEvent::Wan(event) => self.on_kad(Table::Wan, event),
             BehaviourEvent::Lan(event) => self.on_kad(Table::Lan, event),
-            BehaviourEvent::Bitswap(Search(cid)) => self.search(cid),
+            BehaviourEvent::Bitswap(Search(cid)) => self.search_to_fetch(cid),
             _ => {}
         }
     }
@@ -313,22 +298,50 @@ impl Loop {
         }
     }
 
-    fn search(&mut self, cid: Cid) {
-        let key = kad::key(&cid);
-        for table in [Table::Wan, Table::Lan] {
-            let id = self.table(table).get_providers(key.clone());
-            self.queries.insert((table, id), Purpose::FindProviders(cid));
+    fn search(&mut self, cid: Cid) -> &mut Searching {
+        if !self.searches.contains_key(&cid) {
+            let key = kad::key(&cid);
+            for table in [Table::Wan, Table::Lan] {
+                let id = self.table(table).get_providers(key.clone());
+                self.queries.insert((table, id), Purpose::FindProviders(cid));
+            }
+            self.searches.insert(cid, Searching { queries: 2, ..Searching::default() });
         }
-        self.searches.insert(cid, Searching { queries: 2, ..Searching::default() });
+        self.searches.entry(cid).or_default()
+    }
+
+    /// A block is wanted: who has it is connected to.
+    fn search_to_fetch(&mut self, cid: Cid) {
+        let search = self.search(cid);
+        search.connect = true;
+        for peer in std::mem::take(&mut search.found) {
+            self.found(cid, peer);
+        }
+        self.lost.retain(|(at, peer, _)| at.elapsed() < LOST_FOR && !self.swarm.is_connected(peer));
+        for (_, peer, address) in self.lost.clone() {
+            let opts = DialOpts::peer_id(peer).addresses(vec![address]).build();
+            if let (Ok(()), Some(search)) = (self.swarm.dial(opts), self.searches.get_mut(&cid)) {
+                search.dialing.insert(peer);
+            }
+        }
+    }
+
+    fn remember(&mut self, peer: PeerId, endpoint: &ConnectedPoint) {
+        // Where a peer that dialed us can be reached we do not know.
+        if let ConnectedPoint::Dialer { address, .. } = endpoint {
+            self.lost.truncate(LOST_MAX - 1);
+            self.lost.push_front((Instant::now(), peer, address.clone()));
+        }
     }
 
     /// A provider: its addresses are known only while the query runs, so it is dialed at once.
     fn found(&mut self, cid: Cid, peer: PeerId) {
         let Some(search) = self.searches.get_mut(&cid) else { return };
         let skip = peer == *self.swarm.local_peer_id() || self.swarm.is_connected(&peer);
-        if skip || search.tried.len() >= PROVIDERS_PER_SEARCH || !search.tried.insert(peer) {
+        if !search.found.insert(peer) || !search.connect || skip || search.tried >= PROVIDERS_PER_SEARCH {
             return;
         }
+        search.tried += 1;
         match self.swarm.dial(DialOpts::peer_id(peer).condition(PeerCondition::DisconnectedAndNotDialing).build()) {
             Ok(()) | Err(DialError::DialPeerConditionFalse(_)) => drop(search.dialing.insert(peer)),
             Err(error) => tracing::debug!(%peer, %cid, %error, "a provider cannot be dialed"),
@@ -353,8 +366,12 @@ impl Loop {
         let bitswap = &mut self.swarm.behaviour_mut().bitswap;
         self.searches.retain(|cid, search| {
             let over = search.queries == 0 && search.dialing.is_empty();
-            if over {
+            if over && search.connect {
                 bitswap.searched(cid);
+            }
+            if over {
+                let names: Vec<String> = search.found.iter().map(ToString::to_string).collect();
+                search.asked_by.drain(..).for_each(|reply| drop(reply.send(names.clone())));
             }
             !over
         });
@@ -415,75 +432,4 @@ impl Loop {
             drop(reply.send(all.clone()));
         }
     }
-}
-
-fn join(swarm: &mut Swarm<Behaviour>, bootstrap: &[String]) -> Result<(), Error> {
-    for text in bootstrap {
-        let address = config::multiaddr(text)?;
-        let peer = peer_of(&address)
-            .ok_or_else(|| Error::Address { address: text.clone(), reason: "it must end in /p2p/<peer id>".into() })?;
-        swarm.behaviour_mut().wan.add_address(&peer, address.clone());
-        if let Err(error) = swarm.dial(DialOpts::peer_id(peer).addresses(vec![address]).build()) {
-            tracing::warn!(address = text, %error, "a bootstrap peer cannot be dialed");
-        }
-    }
-    Ok(())
-}
-
-fn listen(swarm: &mut Swarm<Behaviour>, text: &str) -> Result<ListenerId, Error> {
-    let address = config::multiaddr(text)?;
-    if is_taken(&address) {
-        return Err(Error::InUse { address: text.to_owned() });
-    }
-    swarm.listen_on(address).map_err(|error| match error {
-        TransportError::Other(e) if e.kind() == std::io::ErrorKind::AddrInUse => {
-            Error::InUse { address: text.to_owned() }
-        }
-        TransportError::MultiaddrNotSupported(_) => Error::Listen {
-            address: text.to_owned(),
-            reason: "toft listens on /ip4|ip6/…/tcp/… and /udp/…/quic-v1".into(),
-        },
-        TransportError::Other(e) => Error::Listen { address: text.to_owned(), reason: causes(&e) },
-    })
-}
-
-/// libp2p binds with SO_REUSEPORT: a second node of the same user would silently share the port with the
-/// first and get half of its connections. So the port is tried without it before.
-fn is_taken(address: &Multiaddr) -> bool {
-    let mut parts = address.iter();
-    let ip = match parts.next() {
-        Some(Protocol::Ip4(ip)) => std::net::IpAddr::V4(ip),
-        Some(Protocol::Ip6(ip)) => std::net::IpAddr::V6(ip),
-        _ => return false,
-    };
-    let in_use = |e: std::io::Error| e.kind() == std::io::ErrorKind::AddrInUse;
-    match parts.next() {
-        Some(Protocol::Tcp(port)) if port != 0 => std::net::TcpListener::bind((ip, port)).err().is_some_and(in_use),
-        Some(Protocol::Udp(port)) if port != 0 => std::net::UdpSocket::bind((ip, port)).err().is_some_and(in_use),
-        _ => false,
-    }
-}
-
-fn dial_error(address: &Multiaddr, error: &DialError) -> Error {
-    let reason = match error {
-        DialError::Transport(tried) => tried.iter().map(|(_, e)| causes(e)).collect::<Vec<_>>().join("; "),
-        DialError::WrongPeerId { obtained, .. } => format!("peer {obtained} answered there"),
-        DialError::LocalPeerId { .. } => "that is this node itself".into(),
-        other => causes(other),
-    };
-    Error::Dial { address: address.to_string(), reason }
-}
-
-/// An error with its causes, each said once.
-fn causes(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut next = error.source();
-    while let Some(cause) = next {
-        let said = cause.to_string();
-        if !text.contains(&said) {
-            text = format!("{text}: {said}");
-        }
-        next = cause.source();
-    }
-    text
 }

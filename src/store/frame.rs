@@ -176,7 +176,7 @@ pub(super) fn encode(frame: &Frame, position: Position, group: Position, out: &m
     let length = u32::try_from(out.len() - start - HEADER).ok().filter(|l| *l <= PAYLOAD_MAX);
     let Some(length) = length else {
         out.truncate(start);
-        bail!("a log frame would be longer than {PAYLOAD_MAX} bytes: the record names too many blocks");
+        bail!("a log frame would be longer than {PAYLOAD_MAX} bytes: the change names too many blocks or messages");
     };
     let crc = crc32c::crc32c(&out[start + HEADER..]);
     let header = &mut out[start..start + HEADER];

@@ -11,6 +11,7 @@ use anyhow::{Context as _, anyhow};
 use std::{
     collections::BTreeMap,
     fs,
+    panic::{AssertUnwindSafe, catch_unwind},
     path::{Path, PathBuf},
     sync::{
         RwLock, RwLockReadGuard,
@@ -50,7 +51,7 @@ impl Index {
         let path = dir.to_owned();
         thread::Builder::new().name("index-open".into()).spawn(move || {
             // Nobody listens any more if the deadline has passed; then the tree is dropped here.
-            let _ = sender.send(std::panic::catch_unwind(|| {
+            let _ = sender.send(catch_unwind(|| {
                 sled::Config::new()
                     .path(path)
                     .cache_capacity(cache)
@@ -79,7 +80,7 @@ impl Index {
     }
 
     pub fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, Fault> {
-        self.checked(self.db.get(key)).map(|value| value.map(|v| v.to_vec()))
+        self.checked(|| self.db.get(key)).map(|value| value.map(|v| v.to_vec()))
     }
 
     /// Pairs with `from` ≤ key < `to`, upwards or downwards.
@@ -87,9 +88,16 @@ impl Index {
         if from >= to {
             return Box::new(std::iter::empty());
         }
-        let pairs = self.db.range(from..to);
-        let pair = |found| self.checked(found).map(|(k, v): (sled::IVec, sled::IVec)| (k.to_vec(), v.to_vec()));
-        if reverse { Box::new(pairs.rev().map(pair)) } else { Box::new(pairs.map(pair)) }
+        let mut pairs = self.db.range(from..to);
+        let mut ended = false;
+        Box::new(std::iter::from_fn(move || {
+            if ended {
+                return None;
+            }
+            let next = self.checked(|| if reverse { pairs.next_back().transpose() } else { pairs.next().transpose() });
+            ended = !matches!(next, Ok(Some(_)));
+            next.map(|pair| pair.map(|(k, v)| (k.to_vec(), v.to_vec()))).transpose()
+        }))
     }
 
     /// Applies puts and removals atomically. Not durable before [`Index::flush`], and it need not be.
@@ -102,7 +110,7 @@ impl Index {
             }
         }
         let _nobody_reads = self.gate.write().unwrap_or_else(std::sync::PoisonError::into_inner);
-        self.checked(self.db.apply_batch(batch))?;
+        self.checked(|| self.db.apply_batch(batch))?;
         self.dirty.store(true, Ordering::Release);
         Ok(())
     }
@@ -110,7 +118,7 @@ impl Index {
     /// Hands what was applied to the operating system, if there is anything new.
     pub fn flush(&self) -> Result<(), Fault> {
         if self.dirty.swap(false, Ordering::AcqRel) {
-            self.checked(self.db.flush())?;
+            self.checked(|| self.db.flush())?;
         }
         Ok(())
     }
@@ -129,14 +137,18 @@ impl Index {
         Ok(Some(u64::from_be_bytes(bytes.as_slice().try_into().context("a number in the index is not 8 bytes")?)))
     }
 
-    /// An error of sled while running: the next start builds the index anew instead of trusting it again.
-    fn checked<T>(&self, result: sled::Result<T>) -> Result<T, Fault> {
-        result.map_err(|error| {
-            if fs::write(&self.marker, error.to_string()).is_err() {
-                tracing::error!("cannot mark the index as damaged in {}", self.marker.display());
-            }
-            anyhow!(error).context("the index failed; restart the node and it will be rebuilt from the log")
-        })
+    /// Asks sled. If it fails or panics, which on damaged pages it does, the next start builds the index anew
+    /// instead of trusting it again.
+    fn checked<T>(&self, ask: impl FnOnce() -> sled::Result<T>) -> Result<T, Fault> {
+        let error = match catch_unwind(AssertUnwindSafe(ask)) {
+            Ok(Ok(answer)) => return Ok(answer),
+            Ok(Err(error)) => anyhow!(error),
+            Err(_) => anyhow!("sled panicked"),
+        };
+        if fs::write(&self.marker, error.to_string()).is_err() {
+            tracing::error!("cannot mark the index as damaged in {}", self.marker.display());
+        }
+        Err(error.context("the index failed; restart the node and it will be rebuilt from the log"))
     }
 }
 

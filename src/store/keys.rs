@@ -37,6 +37,8 @@ const STATE: u8 = 0x60;
 
 /// Values longer than this are indexed by their beginning; whoever finds them compares the whole value.
 const VALUE_MAX: usize = 1024;
+/// Bytes of a tie-break.
+const TIE: usize = 8;
 /// Characters of a recordId, a segment of a contextId.
 const ID_LENGTH: usize = 59;
 
@@ -77,10 +79,14 @@ impl Order {
 }
 
 impl Family {
-    /// Is there an index of this family in this order? The wide families have all three; the narrow ones are
-    /// cheap to sort.
+    /// Is there an index of this family in this order? The wide families have the two orders that clients can
+    /// ask for; the narrow ones are cheap to sort.
     pub fn has(self, order: Order) -> bool {
-        matches!(self, Family::All | Family::Protocol | Family::ProtocolPath) || order == Order::DateCreated
+        match order {
+            Order::DateCreated => true,
+            Order::DatePublished => matches!(self, Family::All | Family::Protocol | Family::ProtocolPath),
+            Order::MessageTimestamp => false,
+        }
     }
 }
 
@@ -237,11 +243,22 @@ fn ordered(n: f64) -> u64 {
 
 /// A message CID's place among the CIDs of one sort value: order of the CID *string*, as the SDK has it.
 ///
+/// Only 58 bits of the place are kept, since every index entry of every record carries it. Two records of one
+/// microsecond that agree in all of them stand in order of arrival; who searches for such a pair may find his own
+/// two records paged over.
+///
 /// Base32's digits 2 to 7 stand for the values 26 to 31 but sort before the letters, so the order of the bytes
 /// is not the order of the string. Each 5-bit group is renumbered by where its character sorts (digits 0 to 5,
 /// letters 6 to 31) and the groups are packed again. `None`: not a base32 CID of the usual length; a message CID
 /// always is one, a client's cursor may not be.
-pub(super) fn tie(cid: &str) -> Option<[u8; 37]> {
+pub(super) fn tie(cid: &str) -> Option<[u8; TIE]> {
+    let place = place(cid)?;
+    // The first three bytes say "CIDv1, DAG-CBOR, sha2-256", as in every message CID.
+    place.get(3..3 + TIE)?.try_into().ok()
+}
+
+/// The whole place.
+fn place(cid: &str) -> Option<[u8; 37]> {
     let digits = cid.strip_prefix('b')?.as_bytes();
     if digits.len() != ID_LENGTH - 1 {
         return None;

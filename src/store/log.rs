@@ -78,7 +78,6 @@ impl std::fmt::Display for Damage {
 impl Log {
     /// Opens the log in `dir` and checks the segments' names and the last segment's bytes. Changes nothing.
     pub fn open(dir: &Path) -> Result<(Self, Tail), Fault> {
-        fs::create_dir_all(dir).with_context(|| format!("creating {}", dir.display()))?;
         let mut segments = BTreeMap::new();
         for entry in fs::read_dir(dir).with_context(|| format!("listing {}", dir.display()))? {
             let path = entry.with_context(|| format!("listing {}", dir.display()))?.path();
@@ -320,7 +319,7 @@ impl Appender {
             let file = File::options().write(true).create(true).truncate(true).open(&path);
             let file = file.with_context(|| format!("creating {}", path.display()))?;
             // The directory entry must be as durable as the frames that go into the file.
-            File::open(&self.log.0.dir)?.sync_all().with_context(|| format!("syncing {}", self.log.0.dir.display()))?;
+            super::sync_dir(&self.log.0.dir)?;
             self.log.0.segments.lock().unwrap_or_else(PoisonError::into_inner).insert(self.end, None);
             (self.start, self.file) = (self.end, Some(file));
         }

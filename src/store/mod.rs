@@ -168,6 +168,9 @@ impl Store {
     pub fn open(dir: &Path, config: &Config) -> Result<Self, Fault> {
         fs::create_dir_all(dir).with_context(|| format!("creating {}", dir.display()))?;
         let lock = lock(&dir.join("lock"))?;
+        fs::create_dir_all(dir.join("log")).with_context(|| format!("creating {}", dir.join("log").display()))?;
+        sync_dir(dir)?;
+        dir.parent().filter(|parent| parent.is_dir()).map_or(Ok(()), sync_dir)?;
         let health = Arc::new(Health::default());
         let recover::Opened { log, appender, index, end } =
             recover::open(dir, config, &health).with_context(|| format!("opening the store in {}", dir.display()))?;
@@ -208,7 +211,7 @@ impl Store {
     /// Runs `decide` under the one writer and makes its change durable: resolves after fdatasync and index.
     ///
     /// The view `decide` gets includes what the running group has decided before it. A [`Stop`] it returns is the
-    /// answer; if it panics, the answer is a fault. `decide` may be called more than once.
+    /// answer; if it panics, the answer is a fault. A caller that stops waiting does not take the change back.
     pub async fn commit<F>(&self, tenant: &str, data: Option<Data>, decide: F) -> Result<Change, Stop>
     where
         F: FnMut(&dyn View) -> Result<Change, Stop> + Send + 'static,
@@ -404,6 +407,12 @@ fn entry(position: Position, next: Position, frame: Frame) -> Result<Entry, Faul
     let frame::Message { tenant, author, message, latest, .. } = *message;
     let message = Bytes::from(message.into_vec());
     Ok(Entry::Message { position, next, tenant, author, cid, message, data, latest })
+}
+
+/// Makes the entries of a directory durable.
+pub(crate) fn sync_dir(dir: &Path) -> Result<(), Fault> {
+    let opened = File::open(dir).with_context(|| format!("opening {}", dir.display()))?;
+    opened.sync_all().with_context(|| format!("making {} durable", dir.display()))
 }
 
 /// Takes the lock that keeps a second process, or a second open in this one, away.

@@ -335,12 +335,16 @@ impl<'a> Pending<'a> {
 
     /// Every key under which a latest state is found.
     fn index_keys(&mut self, tenant: u32, position: Position, row: &Row) -> Result<Vec<Vec<u8>>, Fault> {
+        let name = self.get(&keys::tenant(tenant))?.context("a tenant has no name")?;
+        let name = std::str::from_utf8(&name)?;
         let cid = cid::from_digest(cid::DAG_CBOR, &row.digest).to_string();
         let tie = keys::tie(&cid).context("a message CID has no place in the order of CIDs")?;
         let mut found: Vec<(Family, Vec<u8>)> = vec![(Family::All, Vec::new())];
         let mut protocols: Vec<Vec<u8>> = Vec::new();
         for (family, property) in NUMBERED {
-            for s in row.strings(property) {
+            // What the tenant wrote itself is most of what there is: nobody looks for it by its author.
+            let useful = |s: &&str| family != Family::Author || *s != name;
+            for s in row.strings(property).filter(useful) {
                 let number = self.intern(s)?.to_be_bytes().to_vec();
                 if family == Family::Protocol {
                     protocols.push(number.clone());

@@ -2,7 +2,8 @@
 //!
 //! Each filter of a query becomes runs: ranges of one index in which rows stand in the query's order, or, where
 //! no index has that order, rows gathered and sorted. The runs are merged, and every row is compared with the
-//! filters in full; so an index may offer too many rows, never too few. Choosing between indexes is by a fixed
+//! filters in full; so an index may offer too many rows, never too few. (Every index is at least in the order of
+//! dateCreated, which every state of a record has.) Choosing between indexes is by a fixed
 //! preference of the narrow before the wide; counting rows is left to a planner to come.
 
 use super::{

@@ -4,13 +4,13 @@
 use super::{Place, Position, frame::About, frame::StoredPlace};
 use crate::{
     cid::{Cid, Digest},
-    dwn::{Fault, IndexValue},
+    dwn::{EventKind, Fault, IndexValue},
 };
 use anyhow::{Context as _, anyhow, bail};
 use std::collections::BTreeMap;
 
 /// Version of everything the index stores; grows with any change of keys or values.
-pub(super) const VERSION: u64 = 1;
+pub(super) const VERSION: u64 = 3;
 
 /// Names of index properties, stored as one byte. Append only.
 const PROPERTIES: [&str; 24] = [
@@ -88,6 +88,7 @@ pub(super) struct EventRow {
     pub protocol: Option<String>,
     /// The protocol that a permission record is tagged with.
     pub tagged: Option<String>,
+    pub kind: EventKind,
 }
 
 #[derive(Debug, Default)]
@@ -105,6 +106,20 @@ impl Out {
     fn bytes(&mut self, bytes: &[u8]) {
         self.number(bytes.len() as u64);
         self.0.extend_from_slice(bytes);
+    }
+
+    /// A string of a row: most are CIDs and times, which have a shorter form.
+    fn string(&mut self, s: &str) {
+        if let Some(time) = pack_time(s) {
+            self.0.push(5);
+            self.0.extend_from_slice(&time);
+        } else if let Some(cid) = Cid::try_from(s).ok().filter(|cid| cid.to_string() == s) {
+            self.0.push(4);
+            self.bytes(&cid.to_bytes());
+        } else {
+            self.0.push(3);
+            self.bytes(s.as_bytes());
+        }
     }
 
     fn optional(&mut self, s: Option<&str>) {
@@ -177,10 +192,7 @@ impl Row {
                         out.0.push(2);
                         out.0.extend_from_slice(&n.to_be_bytes());
                     }
-                    IndexValue::String(s) => {
-                        out.0.push(3);
-                        out.bytes(s.as_bytes());
-                    }
+                    IndexValue::String(s) => out.string(s),
                 }
             }
         }
@@ -202,6 +214,8 @@ impl Row {
                     flag @ (0 | 1) => IndexValue::Bool(flag == 1),
                     2 => IndexValue::Number(f64::from_be_bytes(input.array()?)),
                     3 => IndexValue::String(input.string()?),
+                    4 => IndexValue::String(Cid::try_from(input.bytes()?).context("a CID in the index")?.to_string()),
+                    5 => IndexValue::String(spell_time(input.array()?)),
                     other => bail!("a value of the unknown type {other} in the index"),
                 });
             }
@@ -292,14 +306,11 @@ impl EventRow {
         let protocol = of("protocol");
         // A permission record is an event of the protocol it is tagged with, too (the SDK's MessagesQuery).
         let tagged = if protocol.as_deref() == Some(PERMISSIONS) { of("tag.protocol") } else { None };
-        Self {
-            digest,
-            interface: of("interface").unwrap_or_default(),
-            method: of("method").unwrap_or_default(),
-            timestamp: of("messageTimestamp").unwrap_or_default(),
-            protocol,
-            tagged,
-        }
+        let (interface, method) = (of("interface").unwrap_or_default(), of("method").unwrap_or_default());
+        let (record, entry) = (string(values, "recordId"), string(values, "entryId"));
+        let kind = EventKind::of(&interface, &method, record, entry);
+        let timestamp = of("messageTimestamp").unwrap_or_default();
+        Self { digest, interface, method, timestamp, protocol, tagged, kind }
     }
 
     pub fn encode(&self) -> Vec<u8> {
@@ -310,6 +321,11 @@ impl EventRow {
         }
         out.optional(self.protocol.as_deref());
         out.optional(self.tagged.as_deref());
+        out.0.push(match self.kind {
+            EventKind::First => 0,
+            EventKind::Update => 1,
+            EventKind::Configure => 2,
+        });
         out.0
     }
 
@@ -322,8 +338,38 @@ impl EventRow {
             timestamp: input.string()?,
             protocol: input.optional()?,
             tagged: input.optional()?,
+            kind: match input.byte()? {
+                1 => EventKind::Update,
+                2 => EventKind::Configure,
+                _ => EventKind::First,
+            },
         })
     }
+}
+
+/// The places of the digits in `YYYY-MM-DDTHH:MM:SS.ffffffZ`.
+const TIME: &str = "0000-00-00T00:00:00.000000Z";
+
+/// The digits of a time written in the one form that DWN has, two in a byte.
+fn pack_time(s: &str) -> Option<[u8; 10]> {
+    if s.len() != TIME.len() {
+        return None;
+    }
+    let mut digits = Vec::with_capacity(20);
+    for (found, wanted) in s.bytes().zip(TIME.bytes()) {
+        match (wanted, found) {
+            (b'0', b'0'..=b'9') => digits.push(found - b'0'),
+            (wanted, found) if wanted == found && wanted != b'0' => {}
+            _ => return None,
+        }
+    }
+    let pairs: Vec<u8> = digits.chunks(2).map(|pair| pair.iter().fold(0, |byte, digit| byte << 4 | digit)).collect();
+    pairs.try_into().ok()
+}
+
+fn spell_time(packed: [u8; 10]) -> String {
+    let mut digits = packed.iter().flat_map(|byte| [byte >> 4, byte & 15]);
+    TIME.chars().map(|c| if c == '0' { char::from(b'0' + digits.next().unwrap_or(0)) } else { c }).collect()
 }
 
 /// URI of the protocol whose records are grants, requests and revocations.
@@ -371,6 +417,8 @@ mod tests {
             any::<bool>().prop_map(IndexValue::Bool),
             (-1e9..1e9).prop_map(IndexValue::Number),
             any::<String>().prop_map(IndexValue::String),
+            "[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}.[0-9]{6}Z".prop_map(IndexValue::String),
+            any::<[u8; 4]>().prop_map(|b| IndexValue::String(crate::cid::of(0x71, &b).to_string())),
         ]
     }
 

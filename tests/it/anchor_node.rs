@@ -47,7 +47,7 @@ struct Written {
 
 impl Node {
     async fn start(dir: &Path, config: &Config) -> Self {
-        let store = Store::open(&dir.join("store"), &toft::store::Config::default()).expect("the store opens");
+        let store = reopened(&dir.join("store"));
         let blocks = Blocks::open(&dir.join("blocks"), &toft::blocks::Config::default(), store.clone())
             .expect("the blocks open");
         let (tasks, metrics) = (Tasks::default(), Metrics::default());
@@ -120,7 +120,7 @@ impl Node {
                 if wanted(&status) {
                     return status;
                 }
-                assert!(start.elapsed() < Duration::from_secs(30), "{caller}: not {what}: {status:#?}");
+                assert!(start.elapsed() < Duration::from_secs(120), "{caller}: not {what}: {status:#?}");
                 tokio::time::sleep(Duration::from_millis(50)).await;
             }
         }
@@ -135,6 +135,18 @@ impl Node {
 
     async fn proof(&self, id: &str) -> Proof {
         self.anchor.proof(id).await.unwrap_or_else(|e| panic!("no proof of {id}: {e}"))
+    }
+}
+
+/// A read of the killed node may still be under way on its blocking thread and hold the store open.
+fn reopened(dir: &Path) -> Store {
+    let start = Instant::now();
+    loop {
+        match Store::open(dir, &toft::store::Config::default()) {
+            Ok(store) => return store,
+            Err(e) => assert!(start.elapsed() < Duration::from_secs(10), "the store does not open: {e:#}"),
+        }
+        std::thread::sleep(Duration::from_millis(20));
     }
 }
 

@@ -4,11 +4,13 @@
 mod anchor_chain;
 mod anchor_node;
 mod bad_input;
+mod cli;
 mod kill;
 mod net;
 mod net_peers;
 mod records;
 mod support;
+mod web5;
 
 #[path = "../road.rs"]
 mod road;

@@ -6,7 +6,8 @@ use futures::TryStreamExt as _;
 use std::sync::Arc;
 use std::time::Duration;
 use toft::cid::{self, Cid};
-use toft::net::{Config, Error, FileLimits, Metrics, Net, Network, fetch_file};
+use toft::net::bitswap::message::{Message, encode};
+use toft::net::{Config, Error, FileLimits, Limits, Metrics, Net, Network, Session, fetch_file};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 /// Generous: a failing test may take long, a passing one does not.
@@ -23,17 +24,21 @@ pub struct Node {
 
 impl Node {
     pub fn start(seed: u8) -> Node {
+        Node::start_at(seed, "/ip4/127.0.0.1/tcp/0", Arc::new(Shelf::default()))
+    }
+
+    pub fn start_at(seed: u8, tcp: &str, shelf: Arc<Shelf>) -> Node {
         // RUST_LOG=toft=debug shows what a failing test did. Another test may have set it up before.
         let _ = tracing_subscriber::fmt()
             .with_env_filter(tracing_subscriber::EnvFilter::from_default_env())
             .with_test_writer()
             .try_init();
         let config = Config {
-            listen: vec!["/ip4/127.0.0.1/tcp/0".into(), "/ip4/127.0.0.1/udp/0/quic-v1".into()],
+            listen: vec![tcp.into(), "/ip4/127.0.0.1/udp/0/quic-v1".into()],
             network: Network::Private,
             ..Config::default()
         };
-        let (shelf, metrics) = (Arc::new(Shelf::default()), Metrics::default());
+        let metrics = Metrics::default();
         let net = Net::start(&config, [seed; 32], shelf.clone(), metrics.clone()).expect("the node starts");
         Node { net, shelf, metrics }
     }
@@ -123,6 +128,23 @@ async fn a_peer_without_the_block_is_passed_over_for_one_with_it() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_peer_that_was_lost_in_the_middle_is_connected_to_again() {
+    let (alice, bob) = (Node::start(31), Node::start(32));
+    let (first, second) = (alice.shelf.add_file(b"first"), alice.shelf.add_file(b"second"));
+    let address = alice.address("/tcp/").await;
+    bob.connect(&address).await;
+    let session = bob.net.session();
+    assert_eq!(session.fetch(first, LONG).await.expect("alice has it"), "first");
+    alice.net.shutdown().await;
+    while !bob.net.connected().await.expect("bob runs").is_empty() {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    let tcp = address.split("/p2p/").next().expect("an address");
+    let _alice = Node::start_at(31, tcp, alice.shelf.clone());
+    assert_eq!(session.fetch(second, LONG).await.expect("alice is back"), "second");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_block_that_becomes_public_later_reaches_those_who_asked() {
     let (alice, bob) = (Node::start(9), Node::start(10));
     let root = alice.shelf.add_file(b"soon");
@@ -148,7 +170,7 @@ async fn deaf_peer(bob: &Node) -> Net {
             None
         }
         fn size(&self, _: &Cid) -> Option<usize> {
-            std::thread::sleep(Duration::from_secs(20));
+            std::thread::sleep(Duration::from_secs(8));
             None
         }
     }
@@ -176,8 +198,117 @@ async fn a_provider_is_found_through_a_third_node() {
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
     bob.knows_agent(&carol.net.peer_id()).await;
+    let found = bob.net.find_providers(root).await.expect("the node runs");
+    assert!(found.contains(&alice_id) && found.len() == 1, "{found:?}");
     same(&bob.read_file(root).await.expect("found and fetched"), &file);
     assert!(bob.net.connected().await.expect("runs").iter().any(|p| p.id == alice_id));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_no_longer_provided_is_no_longer_announced() {
+    let alice = Node::start(22);
+    let root = cid::of(cid::RAW, b"x");
+    alice.net.provide(root).await.expect("announced");
+    assert_eq!(alice.net.providing().await.expect("the node runs").roots, 1);
+    assert_eq!(alice.net.find_providers(root).await.expect("the node runs"), [alice.net.peer_id()]);
+    alice.net.stop_providing(root).await.expect("the node runs");
+    assert_eq!(alice.net.providing().await.expect("the node runs").roots, 0);
+    assert!(alice.net.find_providers(root).await.expect("the node runs").is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_that_costs_too_much_is_given_up() {
+    let (alice, bob) = (Node::start(23), Node::start(24));
+    let file = noise(1 << 20, 4);
+    let root = alice.shelf.add_file(&file);
+    bob.connect(&alice.address("/tcp/").await).await;
+    let read = async |limits, session: Session| {
+        fetch_file(session, root, limits, read_node).try_collect::<Vec<Bytes>>().await.map(|parts| parts.concat())
+    };
+    let limits = FileLimits { timeout: LONG, ..FileLimits::default() };
+    for limits in
+        [FileLimits { bytes: 1 << 19, ..limits }, FileLimits { blocks: 3, ..limits }, FileLimits { depth: 0, ..limits }]
+    {
+        match read(limits, bob.net.session()).await {
+            Err(Error::TooLarge { .. }) => {}
+            other => panic!("{limits:?}: {:?}", other.map(|b| b.len())),
+        }
+    }
+    for window in [0, 1, 2, 1000] {
+        same(&read(FileLimits { window, ..limits }, bob.net.session()).await.expect("the file arrives"), &file);
+    }
+}
+
+/// On the public network a node joins by its bootstrap peers, says nothing of its loopback addresses, and
+/// still fetches from whom it is connected to.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_public_node_joins_by_its_bootstrap_peers() {
+    let alice = Node::start(28);
+    let root = alice.shelf.add_file(b"public");
+    let config = Config {
+        listen: vec!["/ip4/127.0.0.1/tcp/0".into()],
+        network: Network::Public,
+        bootstrap: vec![alice.address("/tcp/").await],
+        ..Config::default()
+    };
+    let net = Net::start(&config, [29; 32], Arc::new(Shelf::default()), Metrics::default()).expect("the node starts");
+    assert_eq!(alice.knows_agent(&net.peer_id()).await, concat!("toft/", env!("CARGO_PKG_VERSION")));
+    assert_eq!(net.fetch(root, LONG).await.expect("alice has it"), "public");
+    let pathless = Config { bootstrap: vec!["/ip4/127.0.0.1/tcp/1".into()], ..config };
+    let told = Net::start(&pathless, [30; 32], Arc::new(Shelf::default()), Metrics::default()).map(|_| ());
+    assert!(told.expect_err("a mistake").to_string().contains("must end in /p2p/"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_more_connections_than_allowed() {
+    let config = Config {
+        listen: vec!["/ip4/127.0.0.1/tcp/0".into()],
+        limits: Limits { connections: 2, ..Limits::default() },
+        ..Config::default()
+    };
+    let net = Net::start(&config, [33; 32], Arc::new(Shelf::default()), Metrics::default()).expect("the node starts");
+    let address = net.listen_addrs().await.expect("the node runs").remove(0);
+    let others: Vec<Node> = (34..38).map(Node::start).collect();
+    for other in &others {
+        // Whoever is one too many sees the connection closed, now or a moment later.
+        let _ = other.net.dial(&address).await;
+        assert!(net.connected().await.expect("the node runs").len() <= 2);
+    }
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    assert_eq!(net.connected().await.expect("the node runs").len(), 2);
+}
+
+/// Bytes that are no Bitswap, frames that never end, blocks nobody asked for: others are served meanwhile.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_hostile_peer_does_not_keep_others_from_being_served() {
+    const BITSWAP: &str = "/ipfs/bitswap/1.2.0";
+    let (alice, bob, mallory) = (Node::start(25), Node::start(26), Node::start(27));
+    let file = noise(1 << 20, 5);
+    let root = alice.shelf.add_file(&file);
+    let address = alice.address("/tcp/").await;
+    let (mut held, id) = (Vec::new(), mallory.net.dial(&address).await.expect("alice answers"));
+    let unasked = cid::of(cid::RAW, b"unasked");
+    let unasked = Message { blocks: vec![(unasked, Bytes::from_static(b"unasked"))], ..Message::default() };
+    let frames: [Vec<u8>; 6] = [
+        // A length of some 32 GiB, then one of exactly the limit of which little follows.
+        vec![0xff, 0xff, 0xff, 0xff, 0x7f, 0, 0, 0],
+        vec![0x80, 0x80, 0x80, 0x02, 0x0a, 0x01],
+        vec![0xff; 64],
+        noise(100_000, 6),
+        vec![0],
+        encode(&unasked),
+    ];
+    for frame in frames.iter().cycle().take(200) {
+        let Ok(mut stream) = mallory.net.open_stream(&id, BITSWAP).await else { break };
+        // Alice may have dropped the stream already: that is her right.
+        let _ = stream.write_all(frame).await;
+        let _ = stream.flush().await;
+        held.push(stream);
+    }
+    assert!(held.len() > 100, "{}", held.len());
+    bob.connect(&address).await;
+    same(&bob.read_file(root).await.expect("the file arrives"), &file);
+    assert!(alice.metrics.blocks_unwanted.get() > 0);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -206,7 +337,7 @@ async fn mistakes_are_told_plainly() {
         let config = Config { listen: vec![listen.to_owned()], ..Config::default() };
         Net::start(&config, [17; 32], Arc::new(Shelf::default()), Metrics::default())
             .map(|_| ())
-            .unwrap_err()
+            .expect_err("a mistake")
             .to_string()
     };
     assert!(start("127.0.0.1:4001").contains("`127.0.0.1:4001` is no multiaddr"));
@@ -217,12 +348,12 @@ async fn mistakes_are_told_plainly() {
         assert!(start(taken).contains(&format!("cannot listen on {taken}: the port is in use")), "{}", start(taken));
     }
     let reason = |e: Error| e.to_string();
-    let refused = alice.net.dial("/ip4/127.0.0.1/tcp/1").await.map_err(reason).unwrap_err();
+    let refused = alice.net.dial("/ip4/127.0.0.1/tcp/1").await.map_err(reason).expect_err("a mistake");
     assert!(refused.contains("refused"), "{refused}");
     let bob = Node::start(19);
     let wrong = alice.address("/tcp/").await.replace(&alice.net.peer_id(), &bob.net.peer_id());
     let carol = Node::start(20);
-    let answered = carol.net.dial(&wrong).await.map_err(reason).unwrap_err();
+    let answered = carol.net.dial(&wrong).await.map_err(reason).expect_err("a mistake");
     assert!(answered.contains(&alice.net.peer_id()), "{answered}");
 }
 

@@ -1,3 +1,5 @@
+//! The codec against itself, its limits, and any bytes.
+
 use super::*;
 use proptest::prelude::*;
 

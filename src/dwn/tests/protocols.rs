@@ -1,3 +1,5 @@
+//! The rules in stories: protocols.
+
 use super::*;
 
 const THREADS: &str = "http://example.com/threads";

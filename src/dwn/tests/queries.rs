@@ -1,3 +1,5 @@
+//! The rules in stories: queries.
+
 use super::*;
 
 fn query(filter: Value, more: Value, signer: Option<&Signer>) -> Result<Value, Refusal> {

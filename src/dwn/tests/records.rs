@@ -1,3 +1,5 @@
+//! The rules in stories: records.
+
 use super::*;
 
 #[test]

@@ -1,3 +1,5 @@
+//! The rules in stories: refusals.
+
 use super::*;
 use proptest::prelude::*;
 

@@ -13,7 +13,8 @@ pub const FRAME_BYTES_MAX: usize = 4 << 20;
 pub const MESSAGE_BYTES_MAX: usize = 2 << 20;
 /// The largest block that is exchanged, as everywhere in IPFS.
 pub const BLOCK_BYTES_MAX: usize = 2 << 20;
-/// The most wantlist entries read from one message. A frame could hold some 100,000; nobody sends over 1024.
+/// The most entries, blocks and presences, of each, taken from one message; the rest is passed over. A frame
+/// could hold half a million, which would be a hundred bytes of memory for each eight on the wire.
 const ENTRIES_MAX: usize = 4096;
 /// The longest CID that is read: version, codec and a 64 byte digest with their varints fit well.
 const CID_BYTES_MAX: usize = 128;
@@ -61,8 +62,6 @@ pub enum Malformed {
     WireType(u8),
     #[error("a CID does not parse: {0}")]
     Cid(String),
-    #[error("more than {ENTRIES_MAX} wantlist entries")]
-    Entries,
 }
 
 /// Reads one message (without its length prefix).
@@ -80,21 +79,18 @@ pub fn decode_shared(frame: &Bytes) -> Result<Message, Malformed> {
         match (number, value) {
             (1, Value::Bytes(list)) => decode_wantlist(list, &mut message)?,
             // Bitswap 1.0.0: bare data, always CIDv0.
-            (2, Value::Bytes(data)) => {
+            (2, Value::Bytes(data)) if message.blocks.len() < ENTRIES_MAX => {
                 let hash = hash_as(cid::SHA2_256, data).ok_or_else(|| Malformed::Cid("sha2-256".into()))?;
                 if let Ok(cid) = Cid::new_v0(hash) {
                     message.blocks.push((cid, frame.slice_ref(data)));
                 }
             }
-            (3, Value::Bytes(block)) => {
+            (3, Value::Bytes(block)) if message.blocks.len() < ENTRIES_MAX => {
                 if let Some((cid, data)) = decode_block(block)? {
                     message.blocks.push((cid, frame.slice_ref(data)));
                 }
             }
-            (4, Value::Bytes(presence)) => {
-                if message.presences.len() >= ENTRIES_MAX {
-                    return Err(Malformed::Entries);
-                }
+            (4, Value::Bytes(presence)) if message.presences.len() < ENTRIES_MAX => {
                 message.presences.push(decode_presence(presence)?);
             }
             _ => {}
@@ -107,10 +103,7 @@ fn decode_wantlist(bytes: &[u8], message: &mut Message) -> Result<(), Malformed>
     let mut fields = Fields(bytes);
     while let Some((number, value)) = fields.next()? {
         match (number, value) {
-            (1, Value::Bytes(entry)) => {
-                if message.wants.len() >= ENTRIES_MAX {
-                    return Err(Malformed::Entries);
-                }
+            (1, Value::Bytes(entry)) if message.wants.len() < ENTRIES_MAX => {
                 message.wants.push(decode_entry(entry)?);
             }
             (2, Value::Int(full)) => message.full = full != 0,
@@ -331,6 +324,13 @@ mod tests {
         assert_eq!(decode(&[0x0a, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x7f]), Err(Malformed::Truncated));
         assert_eq!(decode(&[0xff; 32]), Err(Malformed::Varint));
         assert_eq!(decode(&[0x0b]), Err(Malformed::WireType(3)));
+    }
+
+    #[test]
+    fn a_frame_of_half_a_million_blocks_is_not_half_a_million_blocks() {
+        let block = [0x1a, 6, 0x0a, 4, 1, 0x55, 0x12, 0x20];
+        let frame: Vec<u8> = block.iter().copied().cycle().take(FRAME_BYTES_MAX / 8 * 8).collect();
+        assert_eq!(decode(&frame).expect("well formed").blocks.len(), ENTRIES_MAX);
     }
 
     fn any_cid() -> impl Strategy<Value = Cid> {

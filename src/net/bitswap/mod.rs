@@ -10,3 +10,8 @@ pub mod client;
 pub mod handler;
 pub mod message;
 pub mod server;
+
+#[cfg(test)]
+mod client_tests;
+#[cfg(test)]
+mod server_tests;

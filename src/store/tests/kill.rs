@@ -51,8 +51,17 @@ fn what_was_acknowledged_survives_being_killed() {
             .spawn()
             .expect("starts");
         let lines = BufReader::new(child.stdout.take().expect("is piped")).lines();
-        let reader = thread::spawn(move || lines.map_while(Result::ok).collect::<Vec<_>>());
-        thread::sleep(Duration::from_millis(250 + 130 * round));
+        let (started, begun) = std_mpsc::channel();
+        let reader = thread::spawn(move || {
+            let heard = |line: &String| {
+                if line.starts_with("ack") {
+                    let _ = started.send(());
+                }
+            };
+            lines.map_while(Result::ok).inspect(heard).collect::<Vec<_>>()
+        });
+        begun.recv_timeout(Duration::from_secs(60)).expect("writes begin");
+        thread::sleep(Duration::from_millis(20 + 130 * round));
         child.kill().expect("is killed");
         child.wait().expect("ends");
         let mut acknowledged = 0;

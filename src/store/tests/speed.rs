@@ -66,6 +66,26 @@ async fn load(store: &Store, writers: u64, from: u64, count: u64) {
     );
 }
 
+/// Tells the child which store to open.
+const DIR: &str = "TOFT_TEST_SPEED_DIR";
+
+/// Memory of a process that has only opened the store, and of one that has answered from it.
+#[test]
+#[ignore = "a part of `figures`"]
+fn opened() {
+    let Ok(dir) = std::env::var(DIR) else { return };
+    let start = Instant::now();
+    let store = Store::open(Path::new(&dir), &Config::default()).expect("opens");
+    println!("opened by a fresh process in {:?}: RSS {} MB", start.elapsed(), rss());
+    let view = store.view(ALICE);
+    for n in 0..100_u64 {
+        let recipient = equal("recipient", &format!("did:example:{n}"));
+        let select = Select { any_of: vec![recipient], limit: Some(100), ..Select::default() };
+        view.select(&select).expect("selects");
+    }
+    println!("after 100 queries for 100 records: RSS {} MB", rss());
+}
+
 #[test]
 #[ignore = "takes minutes, checks nothing"]
 fn figures() {
@@ -107,6 +127,12 @@ fn figures() {
         println!("select 20 by {what}: {:.0}/s", f64::from(asked) / start.elapsed().as_secs_f64());
     }
     drop((view, store));
+    let opened = std::process::Command::new(std::env::current_exe().expect("a path"))
+        .args(["--exact", "store::tests::speed::opened", "--ignored", "--nocapture"])
+        .env(DIR, dir.path())
+        .output()
+        .expect("runs");
+    print!("{}", String::from_utf8_lossy(&opened.stdout));
     println!("log {} MB, index {} MB", size(&dir.path().join("log")) >> 20, size(&dir.path().join("index")) >> 20);
     let start = Instant::now();
     let store = Store::open(dir.path(), &Config::default()).expect("opens");

@@ -1,7 +1,12 @@
 //! The stock OpenTimestamps client: the judge of our proofs.
 
 use super::bitcoind::Bitcoind;
-use std::{path::PathBuf, process::Command, sync::OnceLock};
+use std::{
+    io::Write as _,
+    path::PathBuf,
+    process::{Command, Stdio},
+    sync::OnceLock,
+};
 use tempfile::TempDir;
 
 static OTS: OnceLock<PathBuf> = OnceLock::new();
@@ -48,4 +53,39 @@ pub fn accepts(node: &Bitcoind, data: &[u8], proof: &[u8]) {
 pub fn refuses(node: &Bitcoind, data: &[u8], proof: &[u8]) {
     let answer = verify(node, data, proof);
     assert!(answer.code.is_some_and(|c| c != 0) && !answer.text.contains("Success!"), "stock ots accepts: {answer:?}");
+}
+
+/// Reads a file per line of hex, says of each whether it is one, and what it attests.
+const READER: &str = r#"
+import sys
+from opentimestamps.core.serialize import BytesDeserializationContext, BytesSerializationContext
+from opentimestamps.core.timestamp import DetachedTimestampFile
+for line in sys.stdin:
+    try:
+        file = DetachedTimestampFile.deserialize(BytesDeserializationContext(bytes.fromhex(line)))
+        print(sorted(msg.hex() for msg, _ in file.timestamp.all_attestations()))
+    except Exception:
+        print(None)
+"#;
+
+/// What the reference implementation reads in each file: the messages that are attested (sorted, hex), or that it
+/// is no `.ots` file.
+#[track_caller]
+pub fn read_all(files: &[Vec<u8>]) -> Vec<Option<Vec<String>>> {
+    let python = super::fetched("fetch-ots", &OTS).with_file_name("python");
+    let mut child = Command::new(python)
+        .args(["-W", "ignore", "-c", READER])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("python starts");
+    let lines: String = files.iter().map(|f| hex::encode(f) + "\n").collect();
+    let mut input = child.stdin.take().expect("it is piped");
+    let feeder = std::thread::spawn(move || input.write_all(lines.as_bytes()).expect("python reads"));
+    let output = child.wait_with_output().expect("python ends");
+    feeder.join().expect("no panic");
+    let text = String::from_utf8(output.stdout).expect("text");
+    text.lines()
+        .map(|line| (line != "None").then(|| serde_json::from_str(&line.replace('\'', "\"")).expect("a list")))
+        .collect()
 }

@@ -1,0 +1,157 @@
+//! What peers are told, and what a greedy one costs.
+
+use super::message::{BLOCK_BYTES_MAX, Entry, FRAME_BYTES_MAX, MESSAGE_BYTES_MAX, Message, Presence, Want, decode};
+use super::server::{Job, Server, WANTLIST_MAX};
+use crate::cid::{self, Cid};
+use crate::net::{BlockSource, varint};
+use bytes::Bytes;
+use libp2p::PeerId;
+use std::collections::HashMap;
+use std::sync::Mutex;
+
+#[derive(Default)]
+struct Store(Mutex<HashMap<Cid, Bytes>>);
+
+impl Store {
+    fn put(&self, bytes: Vec<u8>) -> Cid {
+        let cid = cid::of(cid::RAW, &bytes);
+        self.0.lock().expect("no panics here").insert(cid, bytes.into());
+        cid
+    }
+}
+
+impl BlockSource for Store {
+    fn get(&self, cid: &Cid) -> Option<Bytes> {
+        self.0.lock().expect("no panics here").get(cid).cloned()
+    }
+    fn size(&self, cid: &Cid) -> Option<usize> {
+        self.get(cid).map(|b| b.len())
+    }
+}
+
+fn entry(cid: Cid, want: Want) -> Entry {
+    Entry { cid, priority: 1, want, send_dont_have: true }
+}
+
+/// The next message for `peer`, sent and taken.
+fn next(server: &mut Server, peer: &PeerId, store: &Store) -> Option<Message> {
+    let done = server.job(peer)?.run(store);
+    server.done(&done);
+    let frame = done.frame?;
+    assert!(frame.len() <= FRAME_BYTES_MAX);
+    let mut body = &frame[..];
+    varint::take(&mut body).expect("a length");
+    server.sent(peer);
+    Some(decode(body).expect("our own message"))
+}
+
+#[test]
+fn a_peer_is_told_have_dont_have_or_given_the_block() {
+    let (mut server, peer, store) = (Server::default(), PeerId::random(), Store::default());
+    let (big, small, block) = (store.put(vec![1; 5000]), store.put(vec![2; 10]), store.put(vec![3; 5000]));
+    let missing = cid::of(cid::RAW, b"missing");
+    let wants = vec![
+        entry(big, Want::Have),
+        entry(small, Want::Have),
+        entry(block, Want::Block),
+        entry(missing, Want::Block),
+        Entry { send_dont_have: false, ..entry(cid::of(cid::RAW, b"quiet"), Want::Have) },
+    ];
+    server.received(peer, wants, false);
+    let message = next(&mut server, &peer, &store).expect("an answer");
+    assert_eq!(message.presences, [(big, Presence::Have), (missing, Presence::DontHave)]);
+    assert_eq!(message.blocks.iter().map(|(c, _)| *c).collect::<Vec<_>>(), [small, block]);
+    assert!(next(&mut server, &peer, &store).is_none());
+    assert_eq!(server.wants(), 2, "what we lack is remembered");
+}
+
+#[test]
+fn the_reply_carries_the_codec_that_was_asked_for() {
+    let (mut server, peer, store) = (Server::default(), PeerId::random(), Store::default());
+    let raw = store.put(vec![1; 5000]);
+    let asked = Cid::new_v1(cid::DAG_PB, *raw.hash());
+    store.0.lock().expect("no panics here").insert(asked, Bytes::from(vec![1; 5000]));
+    server.received(peer, vec![entry(asked, Want::Block)], false);
+    assert_eq!(next(&mut server, &peer, &store).expect("an answer").blocks[0].0, asked);
+}
+
+#[test]
+fn many_blocks_become_several_messages_none_too_large() {
+    let (mut server, peer, store) = (Server::default(), PeerId::random(), Store::default());
+    let cids: Vec<Cid> = (0..40).map(|n| store.put(vec![n; 256 * 1024])).collect();
+    server.received(peer, cids.iter().map(|c| entry(*c, Want::Block)).collect(), false);
+    let mut got = Vec::new();
+    while let Some(message) = next(&mut server, &peer, &store) {
+        assert!(message.blocks.iter().map(|(_, b)| b.len()).sum::<usize>() <= MESSAGE_BYTES_MAX);
+        got.extend(message.blocks.into_iter().map(|(c, _)| c));
+    }
+    assert_eq!(got, cids, "all, in the order they were asked for");
+    assert_eq!(server.wants(), 0);
+}
+
+#[test]
+fn the_largest_block_fits_and_a_larger_one_does_not_exist() {
+    let (mut server, peer, store) = (Server::default(), PeerId::random(), Store::default());
+    let (fits, too_large) = (store.put(vec![1; BLOCK_BYTES_MAX]), store.put(vec![2; BLOCK_BYTES_MAX + 1]));
+    server.received(peer, vec![entry(fits, Want::Block), entry(too_large, Want::Block)], false);
+    let message = next(&mut server, &peer, &store).expect("an answer");
+    assert_eq!(message.blocks.len(), 1);
+    assert_eq!(message.presences, [(too_large, Presence::DontHave)]);
+}
+
+#[test]
+fn a_peer_that_takes_nothing_is_made_two_messages_and_no_more() {
+    let (mut server, peer, store) = (Server::default(), PeerId::random(), Store::default());
+    let cids: Vec<Cid> = (0..40).map(|n| store.put(vec![n; 256 * 1024])).collect();
+    server.received(peer, cids.iter().map(|c| entry(*c, Want::Block)).collect(), false);
+    for _ in 0..2 {
+        let done = server.job(&peer).expect("work").run(&store);
+        assert!(server.job(&peer).is_none(), "one job at a time");
+        server.done(&done);
+    }
+    assert!(server.job(&peer).is_none());
+    server.sent(&peer);
+    assert!(server.job(&peer).is_some());
+}
+
+#[test]
+fn a_wantlist_is_bounded_cancelled_replaced_and_forgotten() {
+    let (mut server, peer, store) = (Server::default(), PeerId::random(), Store::default());
+    let wants =
+        |from: u32, to: u32| (from..to).map(|n| entry(cid::of(cid::RAW, &n.to_le_bytes()), Want::Block)).collect();
+    server.received(peer, wants(0, 5000), false);
+    assert_eq!(server.wants(), WANTLIST_MAX);
+    while next(&mut server, &peer, &store).is_some() {}
+    // All are lacking now: newer wants take the place of the oldest.
+    server.received(peer, wants(5000, 5010), false);
+    assert_eq!(server.wants(), WANTLIST_MAX);
+    assert_eq!(next(&mut server, &peer, &store).expect("an answer").presences.len(), 10);
+    server.received(peer, wants(7000, 7003), true);
+    assert_eq!(server.wants(), 3);
+    server.received(peer, vec![entry(cid::of(cid::RAW, &7000u32.to_le_bytes()), Want::Cancel)], false);
+    assert_eq!(server.wants(), 2);
+    server.disconnected(&peer);
+    assert_eq!(server.wants(), 0);
+}
+
+#[test]
+fn a_block_that_arrives_goes_to_who_waits_for_it() {
+    let (mut server, peer, store) = (Server::default(), PeerId::random(), Store::default());
+    let cid = cid::of(cid::RAW, b"later");
+    server.received(peer, vec![entry(cid, Want::Block)], false);
+    assert_eq!(next(&mut server, &peer, &store).expect("an answer").presences, [(cid, Presence::DontHave)]);
+    store.put(b"later".to_vec());
+    server.arrived([*cid.hash()].iter());
+    assert_eq!(next(&mut server, &peer, &store).expect("an answer").blocks, [(cid, Bytes::from_static(b"later"))]);
+}
+
+#[test]
+fn a_lookup_that_fails_is_not_tried_for_ever() {
+    let (mut server, peer) = (Server::default(), PeerId::random());
+    server.received(peer, vec![entry(cid::of(cid::RAW, b"x"), Want::Block)], false);
+    let job = server.job(&peer).expect("work");
+    let cids = job.cids();
+    drop(job);
+    server.done(&Job::failed(peer, &cids));
+    assert!(server.job(&peer).is_none());
+}

@@ -1,0 +1,101 @@
+//! The command line as a person meets it: README's first page, exit codes, `--json`, sentences instead of traces.
+
+use crate::support::{
+    eventually,
+    toft::{Home, random_file},
+};
+use std::process::Output;
+
+fn said(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr)
+}
+
+#[track_caller]
+fn ends(output: &Output, code: i32, words: &[&str]) {
+    let text = said(output);
+    assert_eq!(output.status.code(), Some(code), "{text}");
+    for word in words {
+        assert!(text.contains(word), "{word:?} is not in: {text}");
+    }
+}
+
+#[test]
+fn the_first_minutes() {
+    let home = Home::new();
+    ends(&home.run(&["id"]), 3, &["toft init"]);
+    ends(&home.run(&["init"]), 0, &["✓ Identity   did:key:z6Mk", "✓ Keys", "→ Next: toft up"]);
+    ends(&home.run(&["init"]), 5, &["is a toft home already"]);
+    let did = said(&home.run(&["id"])).trim().to_owned();
+    assert!(did.starts_with("did:key:z6Mk"), "{did}");
+    ends(&home.run(&["status"]), 6, &["needs a running node", "start it with: toft up"]);
+    let keys = home.path().join("keys/master.key");
+    let mode = std::os::unix::fs::PermissionsExt::mode(&std::fs::metadata(keys).expect("exists").permissions());
+    assert_eq!(mode & 0o777, 0o600);
+
+    let node = home.up();
+    assert_eq!(node.did(), did, "the identity is kept");
+    let home = node.home();
+    ends(&home.run(&["status"]), 0, &["Node      up", &did, "Sync      no peers", "Anchor    off"]);
+    let dir = tempfile::tempdir().expect("a temp dir");
+    let (file, bytes) = random_file(dir.path(), "holiday.jpg", 700_000);
+    let file = file.to_str().expect("UTF-8");
+    let added = node.json(&["add", file]);
+    let cid = added["cid"].as_str().expect("a CID");
+    let target = dir.path().join("back.jpg");
+    ends(&home.run(&["get", cid, "-o", target.to_str().expect("UTF-8")]), 0, &["✓", cid]);
+    assert!(std::fs::read(&target).expect("was written") == bytes);
+    assert_eq!(home.run(&["get", cid]).stdout, bytes, "without -o to the terminal");
+    ends(&home.run(&["add", "/nowhere/at/all"]), 3, &["cannot open /nowhere/at/all"]);
+    ends(&home.run(&["get", "nonsense"]), 2, &["nonsense is not a CID"]);
+    let absent = "bafkreihdwdcefgh4dqkjv67uzcmw7ojee6xedzdetojuzjevtenxquvyku";
+    ends(&home.run(&["get", absent, "--timeout", "1"]), 6, &[]);
+    ends(&home.run(&["anchor", "now"]), 0, &["off"]);
+    let record = added["record"].as_str().expect("a record");
+    let proof = dir.path().join("p.ots");
+    ends(
+        &home.run(&["anchor", "proof", record, "-o", proof.to_str().expect("UTF-8")]),
+        7,
+        &["queued", "anchoring is off"],
+    );
+    ends(&home.run(&["anchor", "proof", absent, "-o", proof.to_str().expect("UTF-8")]), 3, &[absent]);
+    ends(&home.run(&["peer", "add", &did, "/ip4/127.0.0.1/tcp/1"]), 2, &["is this node itself"]);
+    ends(&home.run(&["peer", "rm", "did:key:z6Mkabc"]), 3, &["is not a peer"]);
+    node.stop();
+}
+
+#[test]
+fn settings_are_shown_checked_and_refused_by_line() {
+    let home = Home::new();
+    ends(&home.run(&["config", "show", "--default"]), 0, &["# Who this node is.", "[anchor.bitcoin]"]);
+    ends(&home.run(&["config", "show", "--set", "dwn.tenants=open"]), 0, &["tenants = \"open\""]);
+    ends(&home.run(&["config", "check", "--set", "dwn.tenant=open"]), 1, &["[dwn] has no key tenant", "its keys are"]);
+    ends(&home.run(&["config", "check", "--set", "nonsense"]), 2, &["section.key=value"]);
+    let schema = home.json(&["config", "schema"]);
+    assert!(schema["properties"]["anchor"].is_object(), "{schema}");
+    std::fs::create_dir_all(home.path()).expect("creates");
+    std::fs::write(home.path().join("node.toml"), "[net]\nlisten = []\nlisen = 1\n").expect("writes");
+    ends(&home.run(&["config", "check"]), 1, &["line 3", "lisen"]);
+    let output = home.run(&["config", "check", "--json"]);
+    let error: serde_json::Value = serde_json::from_slice(&output.stderr).expect("JSON on standard error");
+    assert_eq!(error["error"]["kind"], "failed");
+}
+
+#[test]
+fn a_peer_that_is_not_there_is_said_and_one_that_did_not_add_us_back_too() {
+    let (alone, other) = (Home::new().up(), Home::new().up());
+    let address = other.address("/tcp/");
+    alone.json(&["peer", "add", other.did(), &address]);
+    // The other side knows nothing of us: it closes, and says so on its side.
+    eventually("a reason", || alone.json(&["peer", "ls"])[0]["problem"].as_str().map(str::to_owned));
+    // A DID that does not live at the address is not believed.
+    other.json(&["peer", "add", alone.did(), &alone.address("/tcp/")]);
+    eventually("both to be in step", || (alone.json(&["peer", "ls"])[0]["in_sync"] == true).then_some(()));
+    let third = Home::new().up();
+    alone.json(&["peer", "add", third.did(), &address]);
+    let reason = eventually("the mismatch", || {
+        let peers = alone.json(&["peer", "ls"]);
+        let peer = peers.as_array()?.iter().find(|p| p["did"] == third.did())?;
+        peer["problem"].as_str().map(str::to_owned)
+    });
+    assert!(reason.contains("answers") || reason.contains(other.did()), "{reason}");
+}
