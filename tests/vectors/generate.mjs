@@ -344,7 +344,9 @@ async function story(dwn, dice, length) {
     const step = { message, data: data && (data.length < 1000 ? b64(data) : data.length), code: reply.status.code, detail: reply.status.detail };
     if (reply.entries) {
       step.count = reply.entries.length;
-      step.body = await Cid.computeCid({ entries: clone(reply.entries) });
+      // ours tells messages in an order of its own (`src/dwn/order.rs`)
+      const entries = message.descriptor.interface === 'Messages' ? [...reply.entries].sort() : reply.entries;
+      step.body = await Cid.computeCid({ entries: clone(entries) });
       if (message.descriptor.interface === 'Records' && reply.cursor) step.cursor = reply.cursor;
     }
     if (reply.entry) {
