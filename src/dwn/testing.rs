@@ -201,11 +201,16 @@ impl View for Past {
                     values.get(name).is_some_and(|values| values.contains(&IndexValue::String(wanted.clone())))
                 })
             };
+            let is_tagged = |protocol: &Option<String>| {
+                protocol.is_none()
+                    || equal("tag.protocol", protocol) && equal("protocol", &Some(PERMISSIONS.to_owned()))
+            };
             any_of.is_empty()
                 || any_of.iter().any(|filter| {
                     equal("interface", &filter.interface)
                         && equal("method", &filter.method)
-                        && equal("protocol", &filter.protocol)
+                        && (equal("protocol", &filter.protocol) || is_tagged(&filter.protocol))
+                        && is_tagged(&filter.tagged)
                         && filter.from.as_deref().is_none_or(|from| timestamp(json) >= from)
                         && filter.to.as_deref().is_none_or(|to| timestamp(json) < to)
                 })
