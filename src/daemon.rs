@@ -127,7 +127,6 @@ impl Daemon {
         let metrics = Metrics::default();
         let secrets = vault::open(&home.join(&config.identity.keys))?;
         let identity = Identity::of(&secrets);
-        let resolver = Resolver::new(&config.resolve)?;
 
         let (dir, settings) = (home.join("store"), config.store.clone());
         let store = tokio::task::spawn_blocking(move || Store::open(&dir, &settings)).await??;
@@ -135,6 +134,8 @@ impl Daemon {
         let blocks = tokio::task::spawn_blocking(move || Blocks::open(&dir, &settings, opened)).await??;
         let opened_in = started.elapsed();
 
+        let resolver = Resolver::new(&config.resolve, store.clone(), &metrics)?;
+        let relay = resolver.relay();
         let registration = Registration::new(&config.registration, home)?;
         let who = (identity.did.as_str(), registration.terms());
         let node = Node::new(&config.dwn, who, store.clone(), blocks.clone(), resolver.clone(), &metrics)?;
@@ -191,7 +192,11 @@ impl Daemon {
             started,
         };
         let url = if config.dwn.url.is_empty() { &facts.dwn } else { &config.dwn.url };
-        dwn.serve(rpc::dwn::router(node.clone(), registration, url, metrics, &tasks), &tasks);
+        let mut routes = rpc::dwn::router(node.clone(), registration, url, metrics, &tasks);
+        if let Some(relay) = relay {
+            routes = routes.merge(rpc::pkarr::router(relay));
+        }
+        dwn.serve(routes, &tasks);
         if let Some(gateway) = gateway {
             gateway.serve(rpc::gateway::router(node), &tasks);
         }

@@ -108,7 +108,8 @@ impl Signature {
         if self.critical {
             return Err("header extensions are not supported");
         }
-        if self.algorithm.as_deref() != Some(key.algorithm()) {
+        let Some(algorithm) = key.algorithm() else { return Err("the key is not one that can sign") };
+        if self.algorithm.as_deref() != Some(algorithm) {
             return Err("the algorithm is not that of the key");
         }
         let signature = decode(&self.signature).ok_or("it is not base64url")?;

@@ -1,10 +1,10 @@
-//! MessagesQuery: the messages kept here in the order they came; what sync asks.
+//! MessagesQuery: the messages kept here in the order they came (but see `order`); what sync asks.
 
 use super::{
     Cursor, Event, EventFilter, Refusal, Reply, Stop, View,
     grant::Claim,
     message::{Message, shown_text},
-    text,
+    order, text,
 };
 use serde_json::{Map, Value};
 
@@ -16,12 +16,16 @@ pub(super) fn check(message: &Message) -> Result<(), Refusal> {
 pub(super) fn answer(message: &Message, view: &dyn View) -> Result<Reply, Stop> {
     authorize(message, message.timestamp(), view)?;
     let filters: Vec<_> = message.filters().map(filter).collect();
-    let events = view.events(&filters, message.descriptor().get("cursor").and_then(position), None)?;
+    // Beyond the dialect: without a limit everything is told at once, as there.
+    let limit = message.descriptor().get("limit").and_then(Value::as_f64).map(|limit| limit as usize);
+    let events = view.events(&filters, message.descriptor().get("cursor").and_then(position), limit)?;
+    // Without news there is no cursor: the client keeps the one it has.
+    let cursor = events.last().map(|last| cursor(last).to_json());
+    let events = order::order(events, view)?;
     let entries: Vec<_> = events.iter().map(|event| Value::from(event.cid.to_string())).collect();
     let reply = Reply::ok().with("entries", entries);
-    // Without news there is no cursor: the client keeps the one it has.
-    Ok(match events.last() {
-        Some(last) => reply.with("cursor", cursor(last).to_json()),
+    Ok(match cursor {
+        Some(cursor) => reply.with("cursor", cursor),
         None => reply,
     })
 }

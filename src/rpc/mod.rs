@@ -10,6 +10,7 @@ pub mod gateway;
 mod jsonrpc;
 mod read;
 mod registration;
+pub mod pkarr;
 mod serve;
 mod ws;
 

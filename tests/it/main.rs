@@ -13,6 +13,7 @@ mod net_peers;
 mod records;
 mod registration;
 mod support;
+mod web5;
 mod ws;
 
 #[path = "../road.rs"]
