@@ -10,7 +10,7 @@ use crate::{
     net::{self, Net},
     node::Node,
     resolve::Resolver,
-    rpc::{self, control::Control},
+    rpc::{self, Registration, control::Control},
     store::Store,
     sync::{self, Peers},
     task::Tasks,
@@ -136,8 +136,9 @@ impl Daemon {
 
         let resolver = Resolver::new(&config.resolve, store.clone(), &metrics)?;
         let relay = resolver.relay();
-
-        let node = Node::new(&config.dwn, &identity.did, store.clone(), blocks.clone(), resolver.clone(), &metrics);
+        let registration = Registration::new(&config.registration, home)?;
+        let who = (identity.did.as_str(), registration.terms());
+        let node = Node::new(&config.dwn, who, store.clone(), blocks.clone(), resolver.clone(), &metrics)?;
 
         tasks.spawn("subscriptions", node.clone().carry_events(tasks.stop()));
 
@@ -190,7 +191,8 @@ impl Daemon {
             gateway: facts.gateway.clone(),
             started,
         };
-        let mut routes = rpc::dwn::router(node.clone(), metrics, &tasks);
+        let url = if config.dwn.url.is_empty() { &facts.dwn } else { &config.dwn.url };
+        let mut routes = rpc::dwn::router(node.clone(), registration, url, metrics, &tasks);
         if let Some(relay) = relay {
             routes = routes.merge(rpc::pkarr::router(relay));
         }

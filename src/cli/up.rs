@@ -8,7 +8,7 @@ use crate::{
     vault,
 };
 use anyhow::{Context as _, Error};
-use std::io::Write as _;
+use std::io::{IsTerminal as _, Write as _};
 use tokio::signal::unix::{SignalKind, signal};
 
 #[derive(Debug, clap::Args)]
@@ -101,9 +101,14 @@ fn say(context: &Context, line: &str) {
 }
 
 fn log(config: &Config) -> Result<(), Failure> {
-    let filter = tracing_subscriber::EnvFilter::try_new(&config.log.level)
+    // libp2p tells every start of a node without peers as a warning; whoever wants its words names it.
+    let quiet = if config.log.level.contains("libp2p") { "" } else { "libp2p_kad=error,libp2p_swarm=warn," };
+    let filter = tracing_subscriber::EnvFilter::try_new(format!("{quiet}{}", config.log.level))
         .map_err(|e| Failure::new(Kind::Usage, format!("log.level = \"{}\": {e}", config.log.level)))?;
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let builder = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal());
     let set = match config.log.format {
         LogFormat::Text => builder.try_init(),
         LogFormat::Json => builder.json().try_init(),

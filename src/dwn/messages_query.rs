@@ -16,7 +16,9 @@ pub(super) fn check(message: &Message) -> Result<(), Refusal> {
 pub(super) fn answer(message: &Message, view: &dyn View) -> Result<Reply, Stop> {
     authorize(message, message.timestamp(), view)?;
     let filters: Vec<_> = message.filters().map(filter).collect();
-    let events = view.events(&filters, message.descriptor().get("cursor").and_then(position), None)?;
+    // Beyond the dialect: without a limit everything is told at once, as there.
+    let limit = message.descriptor().get("limit").and_then(Value::as_f64).map(|limit| limit as usize);
+    let events = view.events(&filters, message.descriptor().get("cursor").and_then(position), limit)?;
     // Without news there is no cursor: the client keeps the one it has.
     let cursor = events.last().map(|last| cursor(last).to_json());
     let events = order::order(events, view)?;

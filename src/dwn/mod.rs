@@ -60,8 +60,9 @@ pub use view::{
 
 /// Judges a verified write: what it changes, or why not. Called twice: with [`Given::Promised`] on a
 /// snapshot before a byte of data is read, and with [`Given::Staged`] under the store's one writer.
-/// `_now` is for rules that depend on the clock; so far none does.
-pub fn decide(message: &Message, given: &Given, view: &dyn View, _now: &str) -> Result<Change, Stop> {
+/// `now`: the time as messages write it.
+pub fn decide(message: &Message, given: &Given, view: &dyn View, now: &str) -> Result<Change, Stop> {
+    text::check_not_ahead(message.timestamp(), now)?;
     match message.kind() {
         Kind::RecordsWrite => records_write::decide(message, given, view),
         Kind::RecordsDelete => records_delete::decide(message, view),

@@ -27,6 +27,9 @@ pub fn at(second: u32) -> String {
     format!("2026-11-21T00:{:02}:{:02}.000000Z", second / 60, second % 60)
 }
 
+/// Later than all that is said in tests.
+pub const NOW: &str = "2027-01-01T00:00:00.000000Z";
+
 pub fn data_cid(data: &[u8]) -> Cid {
     cid::of(cid::RAW, data)
 }
@@ -80,10 +83,10 @@ impl Past {
         let message = Message::parse(&self.tenant, json)?;
         message.verify(&key_of)?;
         if !message.is_write() {
-            return answer(&message, self, "");
+            return answer(&message, self, NOW);
         }
         let promised = if data.is_some() { Given::Promised } else { Given::None };
-        decide(&message, &promised, self, "")?;
+        decide(&message, &promised, self, NOW)?;
         let given = match data {
             Some(data) => {
                 let inline = (data.len() as u64 <= INLINE_MAX).then(|| data.to_vec().into());
@@ -91,7 +94,7 @@ impl Past {
             }
             None => Given::None,
         };
-        let change = decide(&message, &given, self, "")?;
+        let change = decide(&message, &given, self, NOW)?;
         let reply = Reply::from(&change);
         self.apply(change, data);
         Ok(reply)

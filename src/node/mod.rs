@@ -4,8 +4,10 @@
 //! is a reply; a fault is an error of ours. Who wants to know what happens from now on: `subscribe`.
 
 mod subscribe;
+mod tenants;
 
 pub use subscribe::{Ended, Event, Events, Resume};
+pub use tenants::{Registered, Tenants};
 
 use crate::{
     blocks::Blocks,
@@ -24,7 +26,7 @@ use serde_json::{Map, Value};
 use std::{
     collections::{BTreeSet, HashMap},
     pin::Pin,
-    sync::{Arc, PoisonError, RwLock},
+    sync::Arc,
 };
 use tokio::sync::{Semaphore, mpsc};
 
@@ -45,25 +47,24 @@ pub struct Config {
     pub listen: String,
     /// Whose records are kept here.
     pub tenants: Tenants,
+    /// DIDs that are let in by `tenants = "allow-list"` and `"registration"`.
+    pub allow: Vec<String>,
+    /// Where clients reach this endpoint from outside, if that is not `listen`.
+    pub url: String,
     /// Largest data of one record, in bytes.
     pub max_record: u64,
 }
 
 impl Default for Config {
     fn default() -> Self {
-        Self { listen: "127.0.0.1:3000".into(), tenants: Tenants::Own, max_record: 1 << 30 }
+        Self {
+            listen: "127.0.0.1:3000".into(),
+            tenants: Tenants::Own,
+            allow: Vec::new(),
+            url: String::new(),
+            max_record: 1 << 30,
+        }
     }
-}
-
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
-pub enum Tenants {
-    /// This node's own DID and those its peers share with it.
-    #[default]
-    #[serde(rename = "self")]
-    Own,
-    /// Any DID.
-    #[serde(rename = "open")]
-    Open,
 }
 
 /// What the door answers.
@@ -120,40 +121,46 @@ struct Shared {
     blocks: Blocks,
     resolver: Resolver,
     tenants: Tenants,
+    gate: tenants::Gate,
     max_record: u64,
-    hosted: RwLock<BTreeSet<String>>,
     workers: Semaphore,
     live: subscribe::Live,
     messages: Family<Label, Counter>,
 }
 
 impl Node {
-    /// A door over a store. `own` is the node's DID: its first tenant.
+    /// A door over a store. `own` is the node's DID: its first tenant. `terms`: the hash of the terms of service
+    /// that registered tenants must have agreed to.
     pub fn new(
         config: &Config,
-        own: &str,
+        (own, terms): (&str, Option<String>),
         store: Store,
         blocks: Blocks,
         resolver: Resolver,
         metrics: &Metrics,
-    ) -> Self {
+    ) -> Result<Self, Fault> {
+        let mut hosted = BTreeSet::from([own.to_owned()]);
+        if matches!(config.tenants, Tenants::AllowList | Tenants::Registration) {
+            hosted.extend(config.allow.iter().cloned());
+        }
+        let gate = tenants::Gate::open(config.tenants, terms, hosted, &store)?;
         let messages = Family::default();
         metrics
             .register(|r| r.register("dwn_messages", "DWN messages answered, by method and status", messages.clone()));
         let cores = std::thread::available_parallelism().map_or(2, usize::from);
-        Self {
+        Ok(Self {
             shared: Arc::new(Shared {
                 store,
                 blocks,
                 resolver,
                 tenants: config.tenants,
                 max_record: config.max_record,
-                hosted: RwLock::new(BTreeSet::from([own.to_owned()])),
+                gate,
                 workers: Semaphore::new(cores * WORKERS_PER_CORE),
                 live: subscribe::Live::default(),
                 messages,
             }),
-        }
+        })
     }
 
     pub fn store(&self) -> &Store {
@@ -171,13 +178,22 @@ impl Node {
 
     /// Also keep the records of these DIDs (tenants shared with a peer).
     pub fn host(&self, tenants: impl IntoIterator<Item = String>) {
-        self.shared.hosted.write().unwrap_or_else(PoisonError::into_inner).extend(tenants);
+        self.shared.gate.host(tenants);
     }
 
     /// Are records of this DID kept here?
     pub fn hosts(&self, tenant: &str) -> bool {
-        self.shared.tenants == Tenants::Open
-            || self.shared.hosted.read().unwrap_or_else(PoisonError::into_inner).contains(tenant)
+        self.shared.gate.check(tenant).is_ok()
+    }
+
+    /// Who is let in.
+    pub fn tenants(&self) -> Tenants {
+        self.shared.tenants
+    }
+
+    /// Lets a tenant in that has registered.
+    pub async fn register(&self, tenant: &str, registered: Registered) -> Result<(), Fault> {
+        self.shared.gate.register(&self.shared.store, tenant, registered).await
     }
 
     /// Judges `message` for `tenant` and does what it asks. `data`: the record's bytes, if any came along.
@@ -219,9 +235,7 @@ impl Node {
 
     /// Tenant, shape, integrity and signatures: everything that needs no past.
     async fn admit(&self, tenant: &str, message: Value) -> Result<Arc<Message>, Stop> {
-        if !self.hosts(tenant) {
-            return Err(Refusal::new(401, format!("DID {tenant} is not an active tenant.")).into());
-        }
+        self.shared.gate.check(tenant)?;
         let owned = tenant.to_owned();
         let message = self.work(move || Message::parse(&owned, message)).await??;
         let keys = self.keys(&message).await?;
