@@ -9,6 +9,7 @@ mod kill;
 mod net;
 mod net_peers;
 mod records;
+mod resolve;
 mod support;
 mod web5;
 

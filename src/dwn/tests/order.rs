@@ -8,7 +8,7 @@ const PROTOCOL: &str = "http://notes.example/p";
 
 fn definition(version: u32) -> Value {
     json!({
-        "protocol": PROTOCOL, "published": version % 2 == 0,
+        "protocol": PROTOCOL, "published": version.is_multiple_of(2),
         "types": {"topic": {}, "note": {}, "editor": {}},
         "structure": {
             "editor": {"$role": true},
@@ -166,8 +166,8 @@ proptest! {
                     .collect();
                 fits.get(n.checked_rem(fits.len()).unwrap_or_default()).copied()
             };
-            let mut create = |records: &mut Vec<_>, path, parent: Option<String>| {
-                let of = if path == "" { super::note() } else { in_protocol(path, parent.as_deref()) };
+            let mut create = |records: &mut Vec<_>, path: &'static str, parent: Option<String>| {
+                let of = if path.is_empty() { super::note() } else { in_protocol(path, parent.as_deref()) };
                 let message = write(&of, &data, second, &alice);
                 send(&mut past, &mut device, &message, &data);
                 records.push((path, message, false, false));
