@@ -222,7 +222,8 @@ impl View for Past {
                 Subject::Record(_) if kept.initial || !is_method(&kept.stored.message, "Write") => EventKind::First,
                 Subject::Record(_) => EventKind::Update,
             };
-            let protocol = descriptor_text(&kept.stored.message, "protocol").map(str::to_owned);
+            let defined = kept.stored.message.pointer("/descriptor/definition/protocol").and_then(Value::as_str);
+            let protocol = descriptor_text(&kept.stored.message, "protocol").or(defined).map(str::to_owned);
             Event { position: kept.position, cid: kept.stored.cid, kind, protocol }
         });
         Ok(events.take(limit.unwrap_or(usize::MAX)).collect())

@@ -12,6 +12,7 @@ mod net;
 mod net_peers;
 mod records;
 mod registration;
+mod resolve;
 mod support;
 mod sync;
 mod web5;
