@@ -1,7 +1,7 @@
 //! `$tags`: the JSON Schema that a protocol sets for the tags of its records, judged in the words of AJV (draft
 //! 2020-12, default options), because they are what clients know.
 //!
-//! Only the keywords that a protocol definition may hold are known. Where AJV would refuse to compile a schema
+//! Only the keywords that the shape of a protocol definition names are known; others are refused with it. Where AJV would refuse to compile a schema
 //! (it does so when a record is written, not when the protocol is installed), the record is refused as there.
 
 use super::{Refusal, message::shown, schema::step};
@@ -15,7 +15,31 @@ const ARRAY: &[&str] = &["maxItems", "minItems", "items", "contains", "uniqueIte
 /// Keywords that hold how many.
 const COUNTS: &[&str] = &["maxLength", "minLength", "maxItems", "minItems", "minContains", "maxContains"];
 /// Keywords that need no type, and those that only describe.
-const OTHERS: &[&str] = &["type", "const", "enum", "minContains", "maxContains", "$comment", "title", "description"];
+const OTHERS: &[&str] =
+    &["type", "const", "enum", "minContains", "maxContains", "$comment", "title", "description", "default", "examples"];
+/// Keywords of JSON Schema that are not known here; the dialect lets them stand only below `items` and `contains`.
+const UNSUPPORTED: &[&str] = &[
+    "$ref",
+    "$dynamicRef",
+    "$defs",
+    "definitions",
+    "$id",
+    "$anchor",
+    "pattern",
+    "format",
+    "multipleOf",
+    "not",
+    "anyOf",
+    "oneOf",
+    "allOf",
+    "if",
+    "then",
+    "else",
+    "prefixItems",
+    "unevaluatedItems",
+    "properties",
+    "required",
+];
 
 /// One thing wrong: the place below the value, and what.
 type Wrong = (String, String);
@@ -39,27 +63,24 @@ pub(super) fn check(rules: &Map<String, Value>, tags: Option<&Value>, name: &str
     }
     let empty = Map::new();
     let tags = tags.and_then(Value::as_object).unwrap_or(&empty);
-    let refuse = |wrong: Vec<Wrong>| {
-        let texts: Vec<_> = wrong.iter().map(|(path, message)| format!("{name}{path} {message}")).collect();
-        let text = format_args!("tags schema validation error: {}", texts.join(", "));
-        Refusal::bad("ProtocolAuthorizationTagsInvalidSchema", text)
+    let fits = || {
+        let required = rules.get("$requiredTags").and_then(Value::as_array);
+        let mut required = required.into_iter().flatten().filter_map(Value::as_str);
+        let missing = required.find(|tag| !tags.contains_key(*tag));
+        require(missing.is_none(), "", || format!("must have required property '{}'", missing.unwrap_or_default()))?;
+        let others_allowed = rules.get("$allowUndefinedTags") == Some(&Value::Bool(true));
+        let known = |tag: &String| schemas.iter().any(|(known, _)| *known == tag);
+        let all_known = others_allowed || tags.keys().all(known);
+        require(all_known, "", || "must NOT have additional properties".into())?;
+        schemas
+            .iter()
+            .filter_map(|(tag, schema)| Some((tag, schema, tags.get(*tag)?)))
+            .try_for_each(|(tag, schema, value)| validate(schema, value, &step("", tag)))
     };
-    let required = rules.get("$requiredTags").and_then(Value::as_array);
-    let mut required = required.into_iter().flatten().filter_map(Value::as_str);
-    if let Some(missing) = required.find(|tag| !tags.contains_key(*tag)) {
-        return Err(refuse(vec![(String::new(), format!("must have required property '{missing}'"))]));
-    }
-    let known = |tag: &String| schemas.iter().any(|(known, _)| *known == tag);
-    if rules.get("$allowUndefinedTags") != Some(&Value::Bool(true)) && !tags.keys().all(known) {
-        return Err(refuse(vec![(String::new(), "must NOT have additional properties".into())]));
-    }
-    for (tag, schema) in schemas {
-        let wrong = tags.get(tag).map(|value| validate(schema, value, &step("", tag))).unwrap_or_default();
-        if !wrong.is_empty() {
-            return Err(refuse(wrong));
-        }
-    }
-    Ok(())
+    fits().map_err(|(path, message): Wrong| {
+        let text = format_args!("tags schema validation error: {name}{path} {message}");
+        Refusal::bad("ProtocolAuthorizationTagsInvalidSchema", text)
+    })
 }
 
 /// The order in which the reference finds the members of what it has stored: whole numbers first, as in every
@@ -104,102 +125,80 @@ fn can_be_compiled(schema: &Value) -> Result<(), String> {
     schema.get("items").map_or(Ok(()), can_be_compiled)
 }
 
-/// What is wrong with a value: nothing, or one thing and, where that is a choice, what is wrong with each choice.
-fn validate(schema: &Value, value: &Value, path: &str) -> Vec<Wrong> {
+/// The first thing wrong with a value.
+fn validate(schema: &Value, value: &Value, path: &str) -> Result<(), Wrong> {
     let Some(schema) = schema.as_object() else {
-        let never = *schema == Value::Bool(false);
-        return if never { one(path, "boolean schema is false") } else { Vec::new() };
+        return require(*schema != Value::Bool(false), path, || "boolean schema is false".into());
     };
     let kind = schema.get("type").and_then(Value::as_str);
-    let wrong_type = |kind: &str| one(path, format!("must be {kind}"));
     let groups = [("number", NUMBER), ("string", STRING), ("array", ARRAY)];
     // With a keyword for values of its type, a schema's type is looked at together with those.
-    let group_of = |kind: &str| groups.iter().any(|(name, rules)| *name == kind && has_any(schema, rules));
-    if let Some(kind) = kind.filter(|kind| !group_of(kind) && !is_of(kind, value)) {
-        return wrong_type(kind);
+    let is_with_group = |kind: &str| groups.iter().any(|(name, rules)| *name == kind && has_any(schema, rules));
+    if let Some(kind) = kind.filter(|kind| !is_with_group(kind)) {
+        require(is_of(kind, value), path, || format!("must be {kind}"))?;
     }
-    if schema.get("const").is_some_and(|wanted| !is_same(wanted, value)) {
-        return one(path, "must be equal to constant");
-    }
+    let constant = schema.get("const").is_none_or(|wanted| is_same(wanted, value));
+    require(constant, path, || "must be equal to constant".into())?;
     let allowed = schema.get("enum").and_then(Value::as_array);
-    if allowed.is_some_and(|allowed| !allowed.iter().any(|allowed| is_same(allowed, value))) {
-        return one(path, "must be equal to one of the allowed values");
-    }
+    let allowed = allowed.is_none_or(|allowed| allowed.iter().any(|allowed| is_same(allowed, value)));
+    require(allowed, path, || "must be equal to one of the allowed values".into())?;
     for (name, rules) in groups.iter().filter(|(_, rules)| has_any(schema, rules)) {
         if is_of(name, value) {
-            let wrong = rules.iter().map(|rule| keyword(schema, rule, value, path)).find(|wrong| !wrong.is_empty());
-            if let Some(wrong) = wrong {
-                return wrong;
-            }
-        } else if kind == Some(name) {
-            return wrong_type(name);
+            rules.iter().try_for_each(|rule| keyword(schema, rule, value, path))?;
+        } else {
+            require(kind != Some(name), path, || format!("must be {name}"))?;
         }
     }
-    Vec::new()
+    Ok(())
 }
 
-fn keyword(schema: &Map<String, Value>, name: &str, value: &Value, path: &str) -> Vec<Wrong> {
-    let Some(rule) = schema.get(name) else { return Vec::new() };
+fn keyword(schema: &Map<String, Value>, name: &str, value: &Value, path: &str) -> Result<(), Wrong> {
+    let Some(rule) = schema.get(name) else { return Ok(()) };
     let limit = rule.as_f64().unwrap_or_default();
-    let compare = |what: Option<f64>, holds: fn(&f64, &f64) -> bool, text: String| match what {
-        Some(what) if !holds(&what, &limit) => one(path, text),
-        _ => Vec::new(),
-    };
-    let characters = value.as_str().map(|text| text.chars().count() as f64);
+    let number = value.as_f64().unwrap_or_default();
+    let characters = value.as_str().map_or(0.0, |text| text.chars().count() as f64);
     let items = value.as_array().map(Vec::as_slice).unwrap_or_default();
-    let count = Some(items.len() as f64);
-    let limited = |sign: &str| format!("must be {sign} {}", shown(Some(rule)));
-    let sized = |much: &str, what: &str| format!("must NOT have {much} than {} {what}", shown(Some(rule)));
+    let count = items.len() as f64;
+    let limited = |ok: bool, sign: &str| require(ok, path, || format!("must be {sign} {}", shown(Some(rule))));
+    let sized = |ok: bool, much: &str, what: &str| {
+        require(ok, path, || format!("must NOT have {much} than {} {what}", shown(Some(rule))))
+    };
     match name {
-        "maximum" => compare(value.as_f64(), f64::le, limited("<=")),
-        "minimum" => compare(value.as_f64(), f64::ge, limited(">=")),
-        "exclusiveMaximum" => compare(value.as_f64(), f64::lt, limited("<")),
-        "exclusiveMinimum" => compare(value.as_f64(), f64::gt, limited(">")),
-        "maxLength" => compare(characters, f64::le, sized("more", "characters")),
-        "minLength" => compare(characters, f64::ge, sized("fewer", "characters")),
-        "maxItems" => compare(count, f64::le, sized("more", "items")),
-        "minItems" => compare(count, f64::ge, sized("fewer", "items")),
-        "items" => {
-            let wrong = items.iter().enumerate().map(|(i, item)| validate(rule, item, &format!("{path}/{i}")));
-            wrong.into_iter().find(|wrong| !wrong.is_empty()).unwrap_or_default()
-        }
+        "maximum" => limited(number <= limit, "<="),
+        "minimum" => limited(number >= limit, ">="),
+        "exclusiveMaximum" => limited(number < limit, "<"),
+        "exclusiveMinimum" => limited(number > limit, ">"),
+        "maxLength" => sized(characters <= limit, "more", "characters"),
+        "minLength" => sized(characters >= limit, "fewer", "characters"),
+        "maxItems" => sized(count <= limit, "more", "items"),
+        "minItems" => sized(count >= limit, "fewer", "items"),
+        "items" => items.iter().enumerate().try_for_each(|(i, item)| validate(rule, item, &format!("{path}/{i}"))),
         "contains" => contains(schema, rule, items, path),
         "uniqueItems" if *rule == Value::Bool(true) => unique(schema, items, path),
-        _ => Vec::new(),
+        _ => Ok(()),
     }
 }
 
-fn contains(schema: &Map<String, Value>, rule: &Value, items: &[Value], path: &str) -> Vec<Wrong> {
+fn contains(schema: &Map<String, Value>, rule: &Value, items: &[Value], path: &str) -> Result<(), Wrong> {
     let (min, max) = (number(schema, "minContains").unwrap_or(1.0), number(schema, "maxContains"));
-    let (mut wrong, mut count) = (Vec::new(), 0.0);
-    for (i, item) in items.iter().enumerate() {
-        let against = validate(rule, item, &format!("{path}/{i}"));
-        count += f64::from(u8::from(against.is_empty()));
-        wrong.extend(against);
-        // AJV looks no further than it must.
-        if max.map_or(count >= min, |max| count > max) {
-            break;
-        }
-    }
-    if count >= min && max.is_none_or(|max| count <= max) {
-        return Vec::new();
-    }
-    let more = max.map(|max| format!(" and no more than {max}")).unwrap_or_default();
-    wrong.push((path.into(), format!("must contain at least {min}{more} valid item(s)")));
-    wrong
+    let count = items.iter().filter(|item| validate(rule, item, "").is_ok()).count() as f64;
+    require(count >= min && max.is_none_or(|max| count <= max), path, || {
+        let more = max.map(|max| format!(" and no more than {max}")).unwrap_or_default();
+        format!("must contain at least {min}{more} valid item(s)")
+    })
 }
 
-fn unique(schema: &Map<String, Value>, items: &[Value], path: &str) -> Vec<Wrong> {
-    let pairs = (0..items.len()).rev().flat_map(|i| (0..i).rev().map(move |j| (i, j)));
-    let same = |(i, j): &(usize, usize)| matches!((items.get(*i), items.get(*j)), (Some(a), Some(b)) if is_same(a, b));
-    let told = |i, j| one(path, format!("must NOT have duplicate items (items ## {j} and {i} are identical)"));
+fn unique(schema: &Map<String, Value>, items: &[Value], path: &str) -> Result<(), Wrong> {
+    let is_pair = |i: usize, j: usize| matches!((items.get(i), items.get(j)), (Some(a), Some(b)) if is_same(a, b));
     let item_kind = schema.get("items").and_then(|items| items.get("type")).and_then(Value::as_str);
-    if item_kind.is_none_or(|kind| kind == "array") {
-        return pairs.into_iter().find(same).map(|(i, j)| told(i, j)).unwrap_or_default();
-    }
-    // Items of a simple type are remembered from the end on: the later of a pair is named first.
-    let later = |i: usize| (i + 1..items.len()).find(|j| same(&(i, *j)));
-    (0..items.len()).rev().find_map(|i| later(i).map(|j| told(i, j))).unwrap_or_default()
+    let pair = (0..items.len()).rev().find_map(|i| match item_kind {
+        // Items of a simple type are remembered from the end on: the later of a pair is named first.
+        Some(kind) if kind != "array" => (i + 1..items.len()).find(|j| is_pair(i, *j)).map(|j| (j, i)),
+        _ => (0..i).rev().find(|j| is_pair(i, *j)).map(|j| (j, i)),
+    });
+    pair.map_or(Ok(()), |(j, i)| {
+        Err((path.into(), format!("must NOT have duplicate items (items ## {j} and {i} are identical)")))
+    })
 }
 
 /// Is a schema one? The part of the meta-schema that speaks of the keywords known here, in its order.
@@ -209,6 +208,9 @@ fn check_meta(schema: &Value, path: &str) -> Result<(), Wrong> {
         let text = || "must be object,boolean".to_owned();
         return if schema.is_boolean() { Ok(()) } else { Err((path.to_owned(), text())) };
     };
+    if let Some(name) = UNSUPPORTED.iter().find(|name| map.contains_key(**name)) {
+        return wrong(name, "is a keyword that this node does not judge tags by");
+    }
     for name in ["items", "contains"] {
         map.get(name).map_or(Ok(()), |inner| check_meta(inner, &format!("{path}/{name}")))?;
     }
@@ -244,8 +246,8 @@ fn in_meta_order(map: &Map<String, Value>) -> impl Iterator<Item = (&'static str
     ORDER.iter().filter_map(|name| Some((*name, map.get(*name)?)))
 }
 
-fn one(path: &str, text: impl Into<String>) -> Vec<Wrong> {
-    vec![(path.to_owned(), text.into())]
+fn require(ok: bool, path: &str, text: impl FnOnce() -> String) -> Result<(), Wrong> {
+    if ok { Ok(()) } else { Err((path.into(), text())) }
 }
 
 fn number(schema: &Map<String, Value>, name: &str) -> Option<f64> {

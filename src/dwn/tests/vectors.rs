@@ -32,7 +32,8 @@ fn changed(base: &Value, case: &Value) -> Value {
 /// Is this a refusal that needs no past in the SDK's words, or an exception of JavaScript that got out?
 fn is_worded(detail: &str) -> bool {
     let code = detail.split(':').next().unwrap_or_default();
-    detail.contains(": ") && !code.contains(' ') && !code.starts_with("ProtocolAuthorization") || detail.starts_with("Both interface")
+    detail.contains(": ") && !code.contains(' ') && !code.starts_with("ProtocolAuthorization")
+        || detail.starts_with("Both interface")
 }
 
 #[test]
