@@ -9,6 +9,7 @@ mod kill;
 mod net;
 mod net_peers;
 mod records;
+mod suite;
 mod support;
 
 #[path = "../road.rs"]
