@@ -7,7 +7,7 @@ use crate::{
     did::{self, Did},
 };
 use message::{descriptor_text, is_method, record_id, timestamp};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use zeroize::Zeroizing;
 
 /// Somebody with a did:key.
@@ -244,6 +244,23 @@ impl View for Past {
             .filter(|kept| kept.initial && descriptor_text(&kept.stored.message, "parentId") == Some(parent_id));
         children.filter_map(|kept| self.record(record_id(&kept.stored.message)?).transpose()).collect()
     }
+}
+
+/// A RecordsQuery by somebody, who may invoke a role. (The node itself never asks with one.)
+pub fn records_query_as(
+    filter: Map<String, Value>,
+    more: Value,
+    now: &str,
+    signer: Option<&Signer>,
+    role: Option<&str>,
+) -> Value {
+    let mut query = create::records_query(Value::Object(filter), more, now, signer).expect("was made");
+    if let (Some(role), Some(signer)) = (role, signer) {
+        let descriptor = message::cid_of(&query["descriptor"]).expect("encodes");
+        let payload = json!({"descriptorCid": descriptor, "protocolRole": role}).to_string();
+        query["authorization"] = json!({"signature": crate::crypto::jws::Jws::sign(payload.as_bytes(), signer)});
+    }
+    query
 }
 
 /// A protocol with threads that anyone may start and answer.

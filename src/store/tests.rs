@@ -7,6 +7,7 @@ use crate::{
 };
 use serde_json::{Value, json};
 
+mod callers;
 mod damage;
 mod kill;
 mod queries;

@@ -13,6 +13,7 @@ mod net_peers;
 mod records;
 mod registration;
 mod resolve;
+mod suite;
 mod support;
 mod sync;
 mod web5;
