@@ -7,6 +7,7 @@ pub mod control;
 pub mod dwn;
 pub mod gateway;
 mod serve;
+mod storage;
 
 pub use serve::{Listening, listen_tcp, listen_unix};
 

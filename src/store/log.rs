@@ -8,7 +8,7 @@
 
 use super::{
     Position,
-    frame::{self, Frame, HEADER, Header, PAYLOAD_MAX},
+    frame::{self, Decoded, Frame, HEADER, Header, PAYLOAD_MAX},
 };
 use crate::dwn::Fault;
 use anyhow::{Context as _, anyhow, ensure};
@@ -38,6 +38,8 @@ struct Files {
 pub(super) enum Read {
     Frame {
         frame: Frame,
+        /// When it was written, in milliseconds since 1970, if it says so.
+        at: Option<u64>,
         next: Position,
     },
     /// Nothing: the log, or its last whole frame, ends here.
@@ -92,11 +94,15 @@ impl Log {
         Ok((log, tail))
     }
 
+    pub fn dir(&self) -> &Path {
+        &self.0.dir
+    }
+
     /// The frame at `position`.
     pub fn read(&self, position: Position) -> Result<Read, Fault> {
         Ok(match self.raw(position)? {
             Raw::Frame(head, payload) => match frame::decode(&payload) {
-                Ok(frame) => Read::Frame { frame, next: next(position, head) },
+                Ok(Decoded { frame, at }) => Read::Frame { frame, at, next: next(position, head) },
                 Err(error) => Read::Bad(format!("{error:#}")),
             },
             Raw::End => Read::End,

@@ -158,7 +158,7 @@ fn replay(index: &Index, log: &Log, from: Position, to: Position, health: &Healt
         let mut frames = 0;
         while at < to && frames < BATCH_MAX && at - begun < BATCH_BYTES {
             match log.read(at)? {
-                Read::Frame { frame, next } => {
+                Read::Frame { frame, next, .. } => {
                     if let Err(error) = pending.add(at, frame) {
                         pending.undo();
                         health.degrade(format!("the message at {at} in the log cannot be indexed: {error:#}"));
