@@ -257,7 +257,7 @@ impl Collector {
 }
 
 /// The next digest; `None` after the last.
-fn following(digest: &Digest) -> Option<Digest> {
+pub(super) fn following(digest: &Digest) -> Option<Digest> {
     let mut next = *digest;
     for byte in next.iter_mut().rev() {
         let (sum, overflowed) = byte.overflowing_add(1);

@@ -15,6 +15,7 @@
 mod collect;
 mod disk;
 mod holds;
+mod scrub;
 mod stage;
 pub mod unixfs;
 
@@ -38,6 +39,7 @@ use std::{
 };
 
 pub use collect::{Collected, Collector};
+pub use scrub::{Fetch, Scrubbed};
 pub use stage::Stage;
 
 #[derive(Debug, Clone, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
@@ -174,7 +176,10 @@ impl Blocks {
             // Collection may have moved it in the meantime.
             Err(error) => match self.0.store.place(digest)? {
                 Some(now) if now != place => self.fetch_from(digest, now),
-                _ => Err(error),
+                _ => {
+                    self.0.store.degrade(format!("{error:#}"));
+                    Err(error)
+                }
             },
         }
     }

@@ -287,3 +287,57 @@ fn copy_dir(from: &Path, to: &Path) {
         }
     }
 }
+
+#[test]
+fn a_scrub_names_what_is_damaged_and_heals_what_a_peer_has() {
+    let node = node();
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+    let (large, small) = (pattern(600_000), pattern(40_000));
+    let staged = node.stage(&large);
+    let root = staged.root;
+    node.commit("large", staged, Vec::new());
+    node.commit("small", node.stage(&small), Vec::new());
+    node.commit("inline", node.stage(b"few"), Vec::new());
+    let stop = tokio_util::sync::CancellationToken::new();
+    let whole = runtime.block_on(node.blocks.scrub(0, None, &stop)).expect("scrubs");
+    assert_eq!((whole.messages, whole.damaged, whole.complete), (3, 0, true), "{whole:?}");
+    assert!(whole.blocks >= 3 && whole.bytes > 300_000, "{whole:?}");
+
+    let mut kept = std::collections::HashMap::new();
+    for (digest, place) in node.store.places(&[0; 32], 100).expect("lists") {
+        kept.insert(digest, node.blocks.fetch(&digest, place).expect("reads"));
+    }
+    for path in node.files() {
+        let mut bytes = fs::read(&path).expect("reads");
+        bytes[2000] ^= 1;
+        fs::write(path, bytes).expect("writes");
+    }
+    let damaged = runtime.block_on(node.blocks.scrub(0, None, &stop)).expect("scrubs");
+    let files = node.files().len() as u64;
+    assert_eq!((damaged.damaged, damaged.healed), (files, 0), "{damaged:?}");
+    assert!(damaged.named.iter().all(|sentence| sentence.contains("bafkrei") && sentence.contains("damaged")));
+    assert_eq!(node.store.degraded().len() as u64, files);
+
+    let fetch: Fetch = Arc::new(move |cid| {
+        let found = cid::sha256_of(&cid).and_then(|digest| kept.get(&digest).cloned());
+        Box::pin(async move { found })
+    });
+    let healed = runtime.block_on(node.blocks.scrub(0, Some(fetch), &stop)).expect("scrubs");
+    assert_eq!((healed.damaged, healed.healed), (files, files), "{healed:?}");
+    assert!(node.read(&root) == large);
+    let after = runtime.block_on(node.blocks.scrub(0, None, &stop)).expect("scrubs");
+    assert_eq!(after.damaged, 0, "{after:?}");
+    stop.cancel();
+    assert!(!runtime.block_on(node.blocks.scrub(0, None, &stop)).expect("scrubs").complete);
+}
+
+#[test]
+fn a_scrub_keeps_to_its_rate() {
+    let node = node();
+    node.commit("large", node.stage(&pattern(2_000_000)), Vec::new());
+    let begun = std::time::Instant::now();
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+    let stop = tokio_util::sync::CancellationToken::new();
+    let done = runtime.block_on(node.blocks.scrub(1_000_000, None, &stop)).expect("scrubs");
+    assert!(begun.elapsed().as_secs_f64() >= done.bytes as f64 / 1_000_000.0, "{done:?} in {:?}", begun.elapsed());
+}

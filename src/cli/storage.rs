@@ -1,4 +1,4 @@
-//! `toft storage du | gc`: what the node takes on disk, and its care.
+//! `toft storage du | gc | scrub`: what the node takes on disk, and its care.
 
 use super::{Context, Output, bytes};
 use crate::rpc::control::Failure;
@@ -16,6 +16,12 @@ enum Command {
     Du,
     /// Take away, now, blocks that no record and no pin needs any more (the node does it by itself as well).
     Gc,
+    /// Read everything again and check every hash; damaged blocks come anew from peers that have them.
+    Scrub {
+        /// Megabytes read in a second at most; 0: as fast as the disk goes.
+        #[arg(long, value_name = "MB/s", default_value_t = 50)]
+        rate: u64,
+    },
 }
 
 pub async fn run(context: &Context, args: Args) -> Result<Output, Failure> {
@@ -41,7 +47,25 @@ pub async fn run(context: &Context, args: Args) -> Result<Output, Failure> {
             }
             Ok(Output::new(done, text))
         }
+        Command::Scrub { rate } => {
+            let found = client.call("storage.scrub", json!({"rate": rate.saturating_mul(1_000_000)})).await?;
+            let text = scrub_text(&found);
+            Ok(Output::new(found, text))
+        }
     }
+}
+
+fn scrub_text(found: &Value) -> String {
+    let number = |key: &str| found[key].as_u64().unwrap_or(0);
+    let seen = format!("{} messages, {} blocks, {}", number("messages"), number("blocks"), bytes(number("bytes")));
+    let mut lines = match (number("damaged"), found["complete"].as_bool()) {
+        (_, Some(false)) => vec![format!("… ended early, after {seen}")],
+        (0, _) => vec![format!("✓ all is whole: {seen}")],
+        (damaged, _) => vec![format!("! {damaged} damaged, {} of them healed: {seen}", number("healed"))],
+    };
+    let named = found["named"].as_array().into_iter().flatten().filter_map(Value::as_str);
+    lines.extend(named.map(|sentence| format!("  {sentence}")));
+    lines.join("\n")
 }
 
 fn usage_text(usage: &Value) -> String {

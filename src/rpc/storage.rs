@@ -1,10 +1,21 @@
 //! The part of the control RPC that is about what the node keeps: `storage.…` and `pin.…`.
 
 use super::control::{Control, Failure, Kind, parse, unknown, value};
-use crate::cid::Cid;
+use crate::{blocks::Fetch, cid::Cid};
 use anyhow::Error;
 use serde::Deserialize;
 use serde_json::{Value, json};
+use std::{sync::Arc, time::Duration};
+
+/// How long a peer may take to bring a block that is damaged here.
+const FETCH_TIMEOUT: Duration = Duration::from_secs(20);
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Scrub {
+    /// Bytes in a second; 0: as fast as the disk goes.
+    rate: u64,
+}
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -20,6 +31,15 @@ impl OneCid {
 }
 
 impl Control {
+    /// Brings blocks from peers.
+    fn fetcher(&self) -> Fetch {
+        let session = self.net.session();
+        Arc::new(move |cid| {
+            let session = session.clone();
+            Box::pin(async move { session.fetch(cid, FETCH_TIMEOUT).await.ok() })
+        })
+    }
+
     pub(super) async fn storage(&self, method: &str, params: Value) -> Result<Value, Failure> {
         let blocks = self.node.blocks().clone();
         match method {
@@ -53,6 +73,10 @@ impl Control {
                 Ok(json!({"store": store, "blocks": blocks, "stats": stats, "pins": pins}))
             }
             "storage.gc" => value(&blocks.collect_gently(&self.stop).await?),
+            "storage.scrub" => {
+                let Scrub { rate } = parse(params)?;
+                value(&blocks.scrub(rate, Some(self.fetcher()), &self.stop).await?)
+            }
             other => Err(unknown(other)),
         }
     }

@@ -175,6 +175,17 @@ impl Message {
         cid::from_digest(cid::DAG_CBOR, &self.cid)
     }
 
+    /// What in it does not hash to what it should; the frame's own checksum has been checked.
+    pub fn damage(&self) -> Result<Option<String>, Fault> {
+        if cid::digest(&self.message) != *self.cid {
+            return Ok(Some(format!("message {} in the log does not hash to its CID", self.cid())));
+        }
+        let (Some(info), Some(inline)) = (&self.data, &self.inline) else { return Ok(None) };
+        let root = info.root()?;
+        let whole = cid::sha256_of(&root) == Some(cid::digest(inline)) && inline.len() as u64 == info.size;
+        Ok((!whole).then(|| format!("data {root} in the log does not hash to its CID")))
+    }
+
     pub fn json(&self) -> Result<serde_json::Value, Fault> {
         cid::decode(&self.message).with_context(|| format!("message {} in the log", self.cid()))
     }

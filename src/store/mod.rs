@@ -148,6 +148,15 @@ impl Entry {
     }
 }
 
+/// What a look at a stretch of the log has found.
+#[derive(Debug)]
+pub(crate) struct Checked {
+    pub next: Position,
+    pub messages: u64,
+    /// A sentence for each damaged stretch or message.
+    pub damage: Vec<String>,
+}
+
 /// Bytes on disk.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Usage {
@@ -437,6 +446,42 @@ impl Store {
         let (reply, answer) = oneshot::channel();
         self.ask(Job::Relocate { moves, reply }).await?;
         answer.await.context("the writer has ended")?
+    }
+
+    /// Something that is kept was found damaged: says so in [`Store::degraded`].
+    pub(crate) fn degrade(&self, reason: String) {
+        self.0.health.degrade(reason);
+    }
+
+    /// Checks the log from `from` on, some `bytes` of it: frames, message CIDs, data in frames.
+    pub(crate) fn check(&self, from: Position, bytes: u64) -> Result<Checked, Fault> {
+        let end = *self.0.tail.borrow();
+        let mut checked = Checked { next: from, messages: 0, damage: Vec::new() };
+        while checked.next < end && checked.next - from < bytes {
+            let at = checked.next;
+            let why = match self.0.log.read(at)? {
+                Read::Frame { frame, next, .. } => {
+                    checked.next = next;
+                    let Frame::Message(message) = frame else { continue };
+                    checked.messages += 1;
+                    message.damage()?
+                }
+                Read::End => {
+                    checked.next = end;
+                    None
+                }
+                Read::Bad(why) => {
+                    let next = self.0.log.resync(at)?.unwrap_or(end).min(end);
+                    checked.next = next;
+                    Some(Damage { from: at, to: next, why }.to_string())
+                }
+            };
+            if let Some(why) = why {
+                self.degrade(why.clone());
+                checked.damage.push(why);
+            }
+        }
+        Ok(checked)
     }
 
     /// The data inside the frame at `at` ([`Place::Log`]).
