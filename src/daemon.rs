@@ -158,6 +158,8 @@ impl Daemon {
         let dial = Dialler(net.clone());
         let sync = Peers::start(&config.sync, node.clone(), (own, resolver), (dial, incoming), &tasks, &metrics)?;
         tasks.spawn("announce", net::announce(net.clone(), store.clone(), tasks.stop()));
+        let every = config.blocks.collect_every.0;
+        tasks.spawn("collect", blocks.clone().keep_collecting(every, tasks.stop()));
         let anchor = Anchor::start(&config.anchor, store.clone(), blocks, secrets.anchor, &metrics, &tasks).await?;
 
         let dwn = rpc::listen_tcp("dwn-http", &config.dwn.listen, "dwn.listen").await?;
@@ -184,6 +186,7 @@ impl Daemon {
             net: net.clone(),
             sync,
             anchor,
+            stop: tasks.stop(),
             signer: identity.signer,
             home: home.to_owned(),
             dwn: facts.dwn.clone(),
