@@ -1,9 +1,10 @@
 //! The way of messages through the rules, told as stories.
 
-use super::{create::*, testing::*, *};
+use super::{create::*, message::cid_of, testing::*, *};
 use crate::crypto::Signer;
 use serde_json::{Value, json};
 
+mod permissions;
 mod protocols;
 mod queries;
 mod records;
