@@ -11,6 +11,7 @@ mod id;
 mod init;
 mod peer;
 mod status;
+mod tenant;
 mod up;
 mod verify;
 
@@ -58,6 +59,8 @@ enum Command {
     Get(get::Args),
     /// Devices this node keeps in step with.
     Peer(peer::Args),
+    /// Whose records this node keeps.
+    Tenant(tenant::Args),
     /// Time proofs in Bitcoin.
     Anchor(anchor::Args),
     /// Check a time proof against the file it is about.
@@ -138,6 +141,7 @@ fn run(cli: Cli) -> Result<Option<Output>, Failure> {
             Command::Add(args) => add::run(&context, &args).await.map(Some),
             Command::Get(args) => get::run(&context, &args).await,
             Command::Peer(args) => peer::run(&context, args).await.map(Some),
+            Command::Tenant(args) => tenant::run(&context, args).await.map(Some),
             Command::Anchor(args) => anchor::run(&context, args).await.map(Some),
             Command::Verify(args) => verify::run(&context, &args).await.map(Some),
             Command::Config(args) => config::run(&context, &args).map(Some),

@@ -26,6 +26,7 @@ mod query;
 mod recover;
 mod rows;
 mod view;
+mod wipe;
 mod writer;
 
 #[cfg(test)]
