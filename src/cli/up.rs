@@ -3,7 +3,7 @@
 use super::{Context, bytes, init};
 use crate::{
     config::{Config, LogFormat},
-    daemon::{Daemon, Facts},
+    daemon::{Daemon, Facts, Lock},
     rpc::control::{Failure, Kind},
     vault,
 };
@@ -37,13 +37,19 @@ pub async fn run(context: &Context, args: &Args) -> Result<(), Failure> {
     let flags: Vec<_> = given.into_iter().filter_map(|(key, value)| Some((key.to_owned(), value.clone()?))).collect();
     let config = context.config(&flags)?;
     log(&config)?;
+    vault::make_private_dir(&context.home)?;
+    let lock = Lock::take(&context.home)?;
     if !vault::exists(&context.home.join(&config.identity.keys)) {
         let did = init::prepare(&context.home, &config)?;
         say(context, &format!("✓ New home    {}   identity {did}", context.home.display()));
     }
     let mut interrupt = signal(SignalKind::interrupt()).context("listening for Ctrl-C").map_err(Failure::from)?;
     let mut terminate = signal(SignalKind::terminate()).context("listening for SIGTERM").map_err(Failure::from)?;
-    let daemon = Daemon::start(&context.home, &config).await?;
+    let daemon = tokio::select! {
+        started = Daemon::start(&context.home, &config, lock) => started?,
+        _ = interrupt.recv() => return Ok(()),
+        _ = terminate.recv() => return Ok(()),
+    };
     report(context, daemon.facts())?;
     let asked = tokio::select! {
         _ = interrupt.recv() => true,
@@ -53,7 +59,11 @@ pub async fn run(context: &Context, args: &Args) -> Result<(), Failure> {
     if asked {
         say(context, "… stopping");
     }
-    let outcome = daemon.stop().await;
+    let outcome = tokio::select! {
+        outcome = daemon.stop() => outcome,
+        // Asked twice: nothing acknowledged is lost by leaving at once.
+        _ = interrupt.recv() => return Err(Failure::new(Kind::Failed, "left without waiting")),
+    };
     if outcome.is_ok() && asked {
         say(context, "✓ Stopped");
     }

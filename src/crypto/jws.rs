@@ -124,11 +124,13 @@ mod tests {
     use proptest::prelude::*;
     use zeroize::Zeroizing;
 
-    /// Made by `tests/vectors/generate.mjs`.
+    /// Made by `tests/vectors/generate.mjs` and `generate-dids.mjs`.
     #[test]
     fn verdicts_on_what_js_signed() {
-        let vectors: Value = serde_json::from_str(include_str!("../../tests/vectors/jws.json")).expect("JSON");
-        for case in vectors["cases"].as_array().expect("a list") {
+        let read = |text: &str| serde_json::from_str::<Value>(text).expect("JSON")["cases"].take();
+        let files =
+            [read(include_str!("../../tests/vectors/jws.json")), read(include_str!("../../tests/vectors/es256.json"))];
+        for case in files.iter().flat_map(|cases| cases.as_array().expect("a list")) {
             let kid = case["kid"].as_str().expect("a kid");
             let key = PublicKey::from_jwk(&case["publicKeyJwk"]).expect("a key");
             let verdict =

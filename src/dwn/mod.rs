@@ -38,7 +38,7 @@ mod schema;
 mod shapes;
 mod subscribe;
 #[cfg(test)]
-mod testing;
+pub mod testing;
 #[cfg(test)]
 mod tests;
 mod tags;

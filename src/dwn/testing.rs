@@ -7,7 +7,7 @@ use crate::{
     did::{self, Did},
 };
 use message::{descriptor_text, is_method, record_id, timestamp};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use zeroize::Zeroizing;
 
 /// Somebody with a did:key.
@@ -201,11 +201,16 @@ impl View for Past {
                     values.get(name).is_some_and(|values| values.contains(&IndexValue::String(wanted.clone())))
                 })
             };
+            let is_tagged = |protocol: &Option<String>| {
+                protocol.is_none()
+                    || equal("tag.protocol", protocol) && equal("protocol", &Some(PERMISSIONS.to_owned()))
+            };
             any_of.is_empty()
                 || any_of.iter().any(|filter| {
                     equal("interface", &filter.interface)
                         && equal("method", &filter.method)
-                        && equal("protocol", &filter.protocol)
+                        && (equal("protocol", &filter.protocol) || is_tagged(&filter.protocol))
+                        && is_tagged(&filter.tagged)
                         && filter.from.as_deref().is_none_or(|from| timestamp(json) >= from)
                         && filter.to.as_deref().is_none_or(|to| timestamp(json) < to)
                 })
@@ -217,7 +222,8 @@ impl View for Past {
                 Subject::Record(_) if kept.initial || !is_method(&kept.stored.message, "Write") => EventKind::First,
                 Subject::Record(_) => EventKind::Update,
             };
-            let protocol = descriptor_text(&kept.stored.message, "protocol").map(str::to_owned);
+            let defined = kept.stored.message.pointer("/descriptor/definition/protocol").and_then(Value::as_str);
+            let protocol = descriptor_text(&kept.stored.message, "protocol").or(defined).map(str::to_owned);
             Event { position: kept.position, cid: kept.stored.cid, kind, protocol }
         });
         Ok(events.take(limit.unwrap_or(usize::MAX)).collect())
@@ -238,6 +244,23 @@ impl View for Past {
             .filter(|kept| kept.initial && descriptor_text(&kept.stored.message, "parentId") == Some(parent_id));
         children.filter_map(|kept| self.record(record_id(&kept.stored.message)?).transpose()).collect()
     }
+}
+
+/// A RecordsQuery by somebody, who may invoke a role. (The node itself never asks with one.)
+pub fn records_query_as(
+    filter: Map<String, Value>,
+    more: Value,
+    now: &str,
+    signer: Option<&Signer>,
+    role: Option<&str>,
+) -> Value {
+    let mut query = create::records_query(Value::Object(filter), more, now, signer).expect("was made");
+    if let (Some(role), Some(signer)) = (role, signer) {
+        let descriptor = message::cid_of(&query["descriptor"]).expect("encodes");
+        let payload = json!({"descriptorCid": descriptor, "protocolRole": role}).to_string();
+        query["authorization"] = json!({"signature": crate::crypto::jws::Jws::sign(payload.as_bytes(), signer)});
+    }
+    query
 }
 
 /// A protocol with threads that anyone may start and answer.

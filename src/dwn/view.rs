@@ -98,6 +98,8 @@ pub struct EventFilter {
     pub method: Option<String>,
     /// Also matches permission records tagged with this protocol.
     pub protocol: Option<String>,
+    /// Only permission records tagged with this protocol.
+    pub tagged: Option<String>,
     pub from: Option<String>,
     pub to: Option<String>,
 }

@@ -10,7 +10,7 @@ pub use subscribe::{Ended, Event, Events, Resume};
 pub use tenants::{Registered, Removed, Tenant, Tenants};
 
 use crate::{
-    blocks::Blocks,
+    blocks::{Blocks, Reader},
     cid::Cid,
     crypto::PublicKey,
     dwn::{self, Fault, Given, Message, Refusal, Stop, View},
@@ -27,13 +27,18 @@ use std::{
     collections::{BTreeSet, HashMap},
     pin::Pin,
     sync::Arc,
+    time::Duration,
 };
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::Semaphore;
 
 /// Messages that are hashed, verified or staged at the same time: CPU work, so a few per core.
 const WORKERS_PER_CORE: usize = 4;
-/// Chunks of a body waiting for the hasher, or of data waiting for the client: enough to overlap, few to hold.
-const CHUNKS_AHEAD: usize = 4;
+/// Bytes of a body that are hashed in one go.
+const PIECE: usize = 256 << 10;
+/// A client gets this long for each piece: 4 kB/s is slower than any link worth waiting for.
+const PIECE_DEADLINE: Duration = Duration::from_secs(60);
+/// Bodies above the inline size that are taken at the same time: each holds a piece in memory.
+const UPLOADS_MAX: usize = 256;
 /// A body may run over its declared size by this much and still be hashed, so that the answer can name its CID.
 const OVERRUN_MAX: u64 = 1 << 20;
 
@@ -124,6 +129,7 @@ struct Shared {
     gate: tenants::Gate,
     max_record: u64,
     workers: Semaphore,
+    uploads: Semaphore,
     live: subscribe::Live,
     messages: Family<Label, Counter>,
 }
@@ -157,6 +163,7 @@ impl Node {
                 max_record: config.max_record,
                 gate,
                 workers: Semaphore::new(cores * WORKERS_PER_CORE),
+                uploads: Semaphore::new(UPLOADS_MAX),
                 live: subscribe::Live::default(),
                 messages,
             }),
@@ -177,8 +184,8 @@ impl Node {
     }
 
     /// Also keep the records of these DIDs (tenants shared with a peer).
-    pub fn host(&self, tenants: impl IntoIterator<Item = String>) {
-        self.shared.gate.host(tenants);
+    pub fn share(&self, tenants: BTreeSet<String>) {
+        self.shared.gate.share(tenants);
     }
 
     /// Are records of this DID kept here?
@@ -317,39 +324,32 @@ impl Node {
         Ok(Reply { code: answer.code, detail: answer.detail, body: answer.body, data })
     }
 
-    /// Body → blocks, on a blocking thread. Stops soon after more came than was declared.
+    /// Body → blocks, piece by piece. No worker waits for a slow client, and no slow client is waited for without
+    /// end. Stops soon after more came than was declared.
     async fn stage(&self, mut body: Body, declared: u64) -> Result<Data, Stop> {
-        let (send, mut receive) = mpsc::channel::<Bytes>(CHUNKS_AHEAD);
-        let blocks = self.shared.blocks.clone();
-        let permit = self.shared.workers.acquire().await.context("the node is stopping")?;
-        let staging = tokio::task::spawn_blocking(move || {
-            let mut stage = blocks.stage();
-            while let Some(bytes) = receive.blocking_recv() {
-                stage.push(&bytes)?;
-            }
-            Ok::<_, Fault>(stage)
-        });
-        let mut got = 0;
-        while let Some(bytes) = body.next().await {
-            let bytes = bytes.map_err(|e| Refusal::new(400, format!("the data broke off after {got} bytes: {e:#}")))?;
-            got += bytes.len() as u64;
+        let (mut got, mut slot) = (0, None);
+        let mut stage = self.shared.blocks.stage();
+        loop {
+            // What rides inline is taken without a slot: small writes do not wait for large ones.
+            let most = if slot.is_none() { dwn::INLINE_MAX as usize + 1 } else { PIECE };
+            let gather = gather(&mut body, most);
+            let (piece, ended) = tokio::time::timeout(PIECE_DEADLINE, gather)
+                .await
+                .map_err(|_| Refusal::new(400, format!("the data stalled after {got} bytes")))?
+                .map_err(|e| Refusal::new(400, format!("the data broke off after {got} bytes: {e:#}")))?;
+            got += piece.len() as u64;
             if got > declared + OVERRUN_MAX {
-                return Err(Refusal::bad(
-                    "RecordsWriteDataSizeMismatch",
-                    format!("more than {got} bytes came, dataSize in descriptor: {declared}"),
-                )
-                .into());
+                let text = format!("more than {got} bytes came, dataSize in descriptor: {declared}");
+                return Err(Refusal::bad("RecordsWriteDataSizeMismatch", text).into());
             }
-            if send.send(bytes).await.is_err() {
-                break; // the stage failed: its own error is the one to tell
+            stage = self.work(move || stage.push(&piece).map(|()| stage)).await??;
+            if ended {
+                return Ok(self.work(move || stage.finish()).await??);
+            }
+            if slot.is_none() {
+                slot = Some(self.shared.uploads.acquire().await.context("the node is stopping")?);
             }
         }
-        drop(send);
-        let stage = staging.await.map_err(|e| anyhow!("staging data: {e}"))??;
-        let data =
-            tokio::task::spawn_blocking(move || stage.finish()).await.map_err(|e| anyhow!("staging data: {e}"))??;
-        drop(permit);
-        Ok(data)
     }
 
     /// CPU-bound work on the blocking pool, a bounded number at a time.
@@ -369,24 +369,50 @@ impl Node {
     }
 }
 
-/// The data under `root`, read on a blocking thread a few chunks ahead of the client.
+/// The data under `root`, read chunk by chunk as the client takes it: one that does not read costs a chunk, not a
+/// thread.
 pub fn read_out(blocks: Blocks, root: Cid) -> Body {
-    let (send, receive) = mpsc::channel(CHUNKS_AHEAD);
-    tokio::task::spawn_blocking(move || match blocks.read(&root) {
-        Ok(reader) => {
-            for chunk in reader {
-                let failed = chunk.is_err();
-                if send.blocking_send(chunk).is_err() || failed {
-                    return;
-                }
-            }
+    Box::pin(futures::stream::unfold(Some(Out::Begin(blocks, root)), |out| async move {
+        let out = out?;
+        match tokio::task::spawn_blocking(move || out.next()).await {
+            Ok(step) => step,
+            Err(error) => Some((Err(anyhow!("reading data: {error}")), None)),
         }
-        Err(fault) => {
-            let _ = send.blocking_send(Err(fault)); // nobody listens any more: nothing to tell
+    }))
+}
+
+/// Data on its way out.
+enum Out {
+    Begin(Blocks, Cid),
+    Reading(Reader),
+}
+
+impl Out {
+    /// The next chunk and what is left; nothing is left after an error.
+    fn next(self) -> Option<(Result<Bytes, Fault>, Option<Self>)> {
+        let mut reader = match self {
+            Out::Begin(blocks, root) => match blocks.read(&root) {
+                Ok(reader) => reader,
+                Err(fault) => return Some((Err(fault), None)),
+            },
+            Out::Reading(reader) => reader,
+        };
+        let chunk = reader.next()?;
+        let rest = chunk.is_ok().then_some(Out::Reading(reader));
+        Some((chunk, rest))
+    }
+}
+
+/// Bytes of a body until there are `most` of them or it ends; whether it has ended.
+async fn gather(body: &mut Body, most: usize) -> Result<(Vec<u8>, bool), Fault> {
+    let mut piece = vec![];
+    while piece.len() < most {
+        match body.next().await {
+            Some(bytes) => piece.extend_from_slice(&bytes?),
+            None => return Ok((piece, true)),
         }
-    });
-    let mut receive = receive;
-    Box::pin(futures::stream::poll_fn(move |cx| receive.poll_recv(cx)))
+    }
+    Ok((piece, false))
 }
 
 /// Bytes that are all here already.

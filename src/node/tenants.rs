@@ -48,7 +48,9 @@ pub(super) struct Gate {
     mode: Tenants,
     /// SHA-256 of the terms of service in force.
     terms: Option<String>,
-    hosted: RwLock<BTreeSet<String>>,
+    hosted: BTreeSet<String>,
+    /// With peers.
+    shared: RwLock<BTreeSet<String>>,
     registered: RwLock<HashMap<String, Registered>>,
     /// Tenants that are being removed.
     leaving: RwLock<BTreeSet<String>>,
@@ -130,13 +132,19 @@ impl Gate {
             let value = serde_json::from_slice(&value).with_context(|| format!("the registration of {did}"))?;
             registered.insert(did, value);
         }
-        let (hosted, registered) = (RwLock::new(hosted), RwLock::new(registered));
-        Ok(Self { mode, terms, hosted, registered, leaving: RwLock::default() })
+        let (shared, leaving) = (RwLock::default(), RwLock::default());
+        Ok(Self { mode, terms, hosted, shared, registered: RwLock::new(registered), leaving })
     }
 
-    /// Lets these in until the node stops.
-    pub fn host(&self, tenants: impl IntoIterator<Item = String>) {
-        self.hosted.write().unwrap_or_else(PoisonError::into_inner).extend(tenants);
+    /// Lets these in, shared with peers, instead of those of the call before.
+    pub fn share(&self, tenants: BTreeSet<String>) {
+        *self.shared.write().unwrap_or_else(PoisonError::into_inner) = tenants;
+    }
+
+    fn lets_in(&self, tenant: &str) -> bool {
+        self.mode == Tenants::Open
+            || self.hosted.contains(tenant)
+            || self.shared.read().unwrap_or_else(PoisonError::into_inner).contains(tenant)
     }
 
     /// In the words of the reference.
@@ -144,7 +152,7 @@ impl Gate {
         if self.leaving.read().unwrap_or_else(PoisonError::into_inner).contains(tenant) {
             return Err(Refusal::new(401, format!("DID {tenant} is being removed from this node.")));
         }
-        if self.mode == Tenants::Open || self.hosted.read().unwrap_or_else(PoisonError::into_inner).contains(tenant) {
+        if self.lets_in(tenant) {
             return Ok(());
         }
         if self.mode != Tenants::Registration {
@@ -183,8 +191,9 @@ impl Gate {
     }
 
     /// Who is let in without a registration.
-    fn hosted(&self) -> BTreeSet<String> {
-        self.hosted.read().unwrap_or_else(PoisonError::into_inner).clone()
+    pub fn hosted(&self) -> BTreeSet<String> {
+        let shared = self.shared.read().unwrap_or_else(PoisonError::into_inner);
+        self.hosted.union(&shared).cloned().collect()
     }
 }
 

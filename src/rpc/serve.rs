@@ -24,6 +24,9 @@ const HEADERS_MAX: usize = 128 << 10;
 const HEADERS_DEADLINE: Duration = Duration::from_secs(10);
 /// The same for a connection on which the next request does not come; told to clients a little shorter.
 const IDLE: &str = "timeout=8";
+/// A client that takes nothing of what is sent to it for this long is let go (where the system can tell).
+#[cfg(target_os = "linux")]
+const UNREAD_DEADLINE: Duration = Duration::from_secs(60);
 /// What running requests get to finish when the node stops.
 const DRAIN: Duration = Duration::from_secs(5);
 
@@ -79,6 +82,8 @@ impl Listening<TcpListener> {
             accept(stop, router, async move || {
                 let (stream, _) = listener.accept().await?;
                 stream.set_nodelay(true)?;
+                #[cfg(target_os = "linux")]
+                socket2::SockRef::from(&stream).set_tcp_user_timeout(Some(UNREAD_DEADLINE))?;
                 Ok(stream)
             }),
         );

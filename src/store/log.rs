@@ -7,8 +7,8 @@
 //! it aloud.
 
 use super::{
-    Position,
-    frame::{self, Frame, HEADER, Header, PAYLOAD_MAX},
+    Health, Position,
+    frame::{self, Decoded, Frame, HEADER, Header, PAYLOAD_MAX},
 };
 use crate::dwn::Fault;
 use anyhow::{Context as _, anyhow, ensure};
@@ -30,6 +30,8 @@ pub(super) struct Log(Arc<Files>);
 #[derive(Debug)]
 struct Files {
     dir: PathBuf,
+    /// Told when a message that the index has named is not there.
+    health: Arc<Health>,
     segments: Mutex<BTreeMap<Position, Option<Arc<File>>>>,
 }
 
@@ -38,6 +40,8 @@ struct Files {
 pub(super) enum Read {
     Frame {
         frame: Frame,
+        /// When it was written, in milliseconds since 1970, if it says so.
+        at: Option<u64>,
         next: Position,
     },
     /// Nothing: the log, or its last whole frame, ends here.
@@ -77,7 +81,7 @@ impl std::fmt::Display for Damage {
 
 impl Log {
     /// Opens the log in `dir` and checks the segments' names and the last segment's bytes. Changes nothing.
-    pub fn open(dir: &Path) -> Result<(Self, Tail), Fault> {
+    pub fn open(dir: &Path, health: Arc<Health>) -> Result<(Self, Tail), Fault> {
         let mut segments = BTreeMap::new();
         for entry in fs::read_dir(dir).with_context(|| format!("listing {}", dir.display()))? {
             let path = entry.with_context(|| format!("listing {}", dir.display()))?.path();
@@ -87,16 +91,20 @@ impl Log {
                 segments.insert(start, None);
             }
         }
-        let log = Self(Arc::new(Files { dir: dir.to_owned(), segments: Mutex::new(segments) }));
+        let log = Self(Arc::new(Files { dir: dir.to_owned(), segments: Mutex::new(segments), health }));
         let tail = log.check()?;
         Ok((log, tail))
+    }
+
+    pub fn dir(&self) -> &Path {
+        &self.0.dir
     }
 
     /// The frame at `position`.
     pub fn read(&self, position: Position) -> Result<Read, Fault> {
         Ok(match self.raw(position)? {
             Raw::Frame(head, payload) => match frame::decode(&payload) {
-                Ok(frame) => Read::Frame { frame, next: next(position, head) },
+                Ok(Decoded { frame, at }) => Read::Frame { frame, at, next: next(position, head) },
                 Err(error) => Read::Bad(format!("{error:#}")),
             },
             Raw::End => Read::End,
@@ -106,12 +114,14 @@ impl Log {
 
     /// The message whose frame is at `position`, which the index has named.
     pub fn message(&self, position: Position) -> Result<Arc<frame::Message>, Fault> {
-        match self.read(position)? {
-            Read::Frame { frame: Frame::Message(message), .. } => Ok(Arc::new(*message)),
-            Read::Frame { .. } => Err(anyhow!("the log holds no message at {position}, where the index has one")),
-            Read::End => Err(anyhow!("the log ends before {position}, where the index has a message")),
-            Read::Bad(why) => Err(anyhow!("the log is damaged at {position}: {why}")),
-        }
+        let why = match self.read(position)? {
+            Read::Frame { frame: Frame::Message(message), .. } => return Ok(Arc::new(*message)),
+            Read::Frame { .. } => format!("the log holds no message at {position}, where the index has one"),
+            Read::End => format!("the log ends before {position}, where the index has a message"),
+            Read::Bad(why) => format!("the log is damaged at {position}: {why}"),
+        };
+        self.0.health.degrade(why.clone());
+        Err(anyhow!(why))
     }
 
     /// The first position after `position` where an intact frame, or a segment, begins.

@@ -247,6 +247,7 @@ fn is_meant(filter: &EventFilter, row: &EventRow) -> bool {
     is(&filter.interface, &row.interface)
         && is(&filter.method, &row.method)
         && filter.protocol.as_ref().is_none_or(|p| row.protocol.as_ref() == Some(p) || row.tagged.as_ref() == Some(p))
+        && filter.tagged.as_ref().is_none_or(|protocol| row.tagged.as_ref() == Some(protocol))
         && filter.from.as_ref().is_none_or(|from| row.timestamp >= *from)
         && filter.to.as_ref().is_none_or(|to| row.timestamp < *to)
 }

@@ -5,6 +5,7 @@ import {
   ProtocolsConfigure, ProtocolsQuery, RecordsDelete, RecordsQuery, RecordsRead, RecordsSubscribe, RecordsWrite,
   TestDataGenerator, Message,
 } from '@tbd54566975/dwn-sdk-js';
+import { Secp256r1 } from '@web5/crypto';
 import { DidJwk, DidKey } from '@web5/dids';
 import { createHash, randomBytes } from 'node:crypto';
 import http from 'node:http';
@@ -48,10 +49,16 @@ const bytes = c => c.text !== undefined ? Buffer.from(c.text) : randomBytes(c.si
 const signer = name => Jws.createSigner(personas.get(name));
 
 const commands = {
-  // kind: ed25519 | secp256k1 | jwk
+  // kind: ed25519 | secp256k1 | jwk | p256
   async persona({ name, kind }) {
     if (kind === 'ed25519' || kind === undefined) personas.set(name, await TestDataGenerator.generateDidKeyPersona());
-    else {
+    else if (kind === 'p256') {
+      // DidJwk.create does not know the curve, though the SDK signs and verifies with it.
+      const { kid, ...privateJwk } = await Secp256r1.generateKey();
+      const { d, ...publicJwk } = privateJwk;
+      const did = `did:jwk:${Buffer.from(JSON.stringify(publicJwk)).toString('base64url')}`;
+      personas.set(name, { did, keyId: `${did}#0`, keyPair: { publicJwk: { ...publicJwk, alg: 'ES256' }, privateJwk: { ...privateJwk, alg: 'ES256' } } });
+    } else {
       const did = kind === 'jwk' ? await DidJwk.create() : await DidKey.create({ options: { algorithm: 'secp256k1' } });
       const method = did.document.verificationMethod[0];
       const privateJwk = (await did.export()).privateKeys[0];

@@ -12,7 +12,10 @@ mod net;
 mod net_peers;
 mod records;
 mod registration;
+mod resolve;
+mod suite;
 mod support;
+mod sync;
 mod web5;
 mod ws;
 

@@ -1,10 +1,11 @@
-// Makes did_keys.json and did_dht.json with the JS implementation of DIDs, so that ours can be held against it.
+// Makes did_keys.json, did_dht.json and es256.json with JS implementations, so that ours can be held against them.
 //
 //   npm install @web5/dids@1.2.0     (anywhere above this file; node 20; @web5/crypto comes with it)
 //   node generate-dids.mjs [OUT]
 //
-// Keys come from fixed seeds; sequence numbers are the time of the run, so did_dht.json changes with every run.
-import { createHash } from 'node:crypto';
+// Keys come from fixed seeds; sequence numbers are the time of the run, and ECDSA nonces are random: did_dht.json and
+// es256.json change with every run.
+import { createHash, createPrivateKey, sign } from 'node:crypto';
 import { writeFileSync } from 'node:fs';
 import http from 'node:http';
 import { join } from 'node:path';
@@ -119,5 +120,32 @@ async function didDht() {
   save('did_dht.json', { note: 'payload: signature, sequence number, DNS packet', packets: out });
 }
 
+// --- ES256 -----------------------------------------------------------------------------------------------
+// Signatures are made by node:crypto, whose nonces are random: this file changes with every run.
+async function es256() {
+  const jwk = await Secp256r1.bytesToPrivateKey({ privateKeyBytes: sha('toft vectors/pia/P-256') });
+  const { kid: _, ...key } = jwk;
+  const publicKeyJwk = await publicJwk('pia', 'P-256');
+  const kid = `did:jwk:${b64(JSON.stringify(publicKeyJwk))}#0`;
+  const payload = b64('{"descriptorCid":"bafyreibgxbcgwjvrcxw4lzzxkfxtn4ljdxq5iycqyyjmq3i5hbwh2rlvzy"}');
+  const N = 0xffffffff00000000ffffffffffffffffbce6faada7179e84f3b9cac2fc632551n;
+  const cases = [];
+  const add = (name, expect, { alg = 'ES256', dsaEncoding = 'ieee-p1363', change = (x) => x } = {}) => {
+    const head = b64(JSON.stringify({ kid, alg }));
+    const signature = sign('sha256', Buffer.from(`${head}.${payload}`), { key: createPrivateKey({ key, format: 'jwk' }), dsaEncoding });
+    cases.push({ name, kid, publicKeyJwk, jws: { payload, signatures: [{ protected: head, signature: b64(change(signature)) }] }, expect });
+  };
+  const flip = (x) => Buffer.concat([x.subarray(0, 32), Buffer.from((N - BigInt('0x' + x.subarray(32).toString('hex'))).toString(16).padStart(64, '0'), 'hex')]);
+  add('valid', true);
+  add('s flipped', true, { change: flip });
+  add('DER', false, { dsaEncoding: 'der' });
+  add('alg of another curve', false, { alg: 'ES256K' });
+  add('zero', false, { change: (x) => Buffer.alloc(x.length) });
+  add('s is the order', false, { change: (x) => Buffer.concat([x.subarray(0, 32), Buffer.from(N.toString(16), 'hex')]) });
+  add('cut', false, { change: (x) => x.subarray(1) });
+  save('es256.json', { note: 'made with node:crypto', cases });
+}
+
 await didKeys();
 await didDht();
+await es256();

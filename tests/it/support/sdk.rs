@@ -28,7 +28,7 @@ impl Sdk {
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
-            .expect("node runs (install node 18 or later)");
+            .expect("node runs (install node 18 to 21)");
         let input = child.stdin.take().expect("piped");
         let output = BufReader::new(child.stdout.take().expect("piped"));
         Self { child, input, output }
@@ -58,6 +58,14 @@ impl Drop for Sdk {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// Runs another of the programs beside the client to its end; what it printed.
+pub fn program(name: &str, args: &[&str]) -> String {
+    let folder = fetched("fetch-sdk", &FOLDER);
+    let output = Command::new("node").args(["--no-warnings", name]).args(args).current_dir(folder).output();
+    let output = output.expect("node runs (install node 18 to 21)");
+    [output.stdout, output.stderr].iter().map(|bytes| String::from_utf8_lossy(bytes)).rev().collect()
 }
 
 /// The status code inside a reply.
