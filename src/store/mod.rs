@@ -26,6 +26,7 @@ mod recover;
 mod refs;
 mod rows;
 mod view;
+mod wipe;
 mod writer;
 
 #[cfg(test)]
