@@ -33,8 +33,8 @@ use bytes::Bytes;
 use disk::Disk;
 use holds::{Held, Holds};
 use std::{
-    path::Path,
-    sync::{Arc, Mutex},
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
@@ -129,6 +129,16 @@ impl Blocks {
             self.0.store.put_state(vec![(pin_key(&digest), None)]).await?;
         }
         Ok(pinned)
+    }
+
+    /// While the guard lives, no block file goes.
+    pub(crate) fn still(&self) -> MutexGuard<'_, ()> {
+        self.0.collecting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// All block files and packs with their lengths; what a file's name says it hashes to.
+    pub(crate) fn paths(&self) -> Result<Vec<(PathBuf, u64, Option<Digest>)>, Fault> {
+        self.0.disk.paths()
     }
 
     /// What the blocks take on disk. Walks the directories: not for a hot path.

@@ -16,6 +16,7 @@
 //! data that is superseded leave the index in the same batch, so they are no longer readable through their record,
 //! served or public; their bytes stay in the block files until `blocks` collects them, and in the log.
 
+mod cut;
 mod frame;
 mod index;
 mod keys;
@@ -44,12 +45,14 @@ use std::{
     any::Any,
     collections::{BTreeMap, BTreeSet},
     fs::{self, File, TryLockError},
-    path::Path,
+    path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError, mpsc as std_mpsc},
     thread::{self, JoinHandle},
     time::Duration,
 };
 use tokio::sync::{mpsc, oneshot, watch};
+
+pub use cut::cut;
 
 /// A place in the log: the number of bytes before the frame that starts there. Grows, never reused.
 pub type Position = u64;
@@ -354,6 +357,18 @@ impl Store {
             Ok(())
         })?;
         Ok(roots)
+    }
+
+    /// The log's end and the counters there, of one moment.
+    pub(crate) fn checkpoint(&self) -> Result<(Position, Stats), Fault> {
+        let _steady = self.0.index.steady();
+        let stats = self.0.index.get(&keys::meta("stats"))?.map_or(Ok(Stats::default()), |s| Stats::decode(&s))?;
+        Ok((self.0.index.applied()?.unwrap_or(0), stats))
+    }
+
+    /// The files of the log before `end`: how many bytes of each, and whether it does not change any more.
+    pub(crate) fn segments(&self, end: Position) -> Result<Vec<(PathBuf, u64, bool)>, Fault> {
+        self.0.log.files(end)
     }
 
     /// Bytes of the log: where the next frame goes.
