@@ -43,11 +43,13 @@ pub struct Config {
     pub tenants: Tenants,
     /// Largest data of one record, in bytes.
     pub max_record: u64,
+    /// Bytes of data that one tenant's records may hold; 0: no limit.
+    pub quota: u64,
 }
 
 impl Default for Config {
     fn default() -> Self {
-        Self { listen: "127.0.0.1:3000".into(), tenants: Tenants::Own, max_record: 1 << 30 }
+        Self { listen: "127.0.0.1:3000".into(), tenants: Tenants::Own, max_record: 1 << 30, quota: 0 }
     }
 }
 
@@ -117,6 +119,7 @@ struct Shared {
     resolver: Resolver,
     tenants: Tenants,
     max_record: u64,
+    quota: u64,
     hosted: RwLock<BTreeSet<String>>,
     workers: Semaphore,
     messages: Family<Label, Counter>,
@@ -143,6 +146,7 @@ impl Node {
                 resolver,
                 tenants: config.tenants,
                 max_record: config.max_record,
+                quota: config.quota,
                 hosted: RwLock::new(BTreeSet::from([own.to_owned()])),
                 workers: Semaphore::new(cores * WORKERS_PER_CORE),
                 messages,
@@ -194,6 +198,7 @@ impl Node {
         let method = method_name(&message);
         let outcome = async {
             let message = self.admit(tenant, message).await?;
+            self.allow(tenant, data.size)?;
             let given = Given::Staged { cid: data.root, size: data.size };
             self.commit(tenant, message, given, Some(data)).await
         };
@@ -244,6 +249,7 @@ impl Node {
             let most = self.shared.max_record;
             return Err(Refusal::new(413, format!("dataSize {size} is above this node's limit of {most} bytes")).into());
         }
+        self.allow(tenant, declared.map_or(0, |(_, size)| size))?;
         let body = body.filter(|_| declared.is_some());
         let promised = if body.is_some() { Given::Promised } else { Given::None };
         // A refusal here has not read a byte of data.
@@ -257,6 +263,23 @@ impl Node {
             _ => (Given::None, None),
         };
         self.commit(tenant, message, given, data).await
+    }
+
+    /// Room on the disk and in the tenant's quota for so many bytes more. Writes that are under way together may come
+    /// above the quota by what they carry; what a write replaces counts until it is replaced.
+    fn allow(&self, tenant: &str, size: u64) -> Result<(), Stop> {
+        self.shared.store.room()?;
+        let quota = self.shared.quota;
+        if quota == 0 || size == 0 {
+            return Ok(());
+        }
+        let held = self.shared.store.tenant_bytes(tenant)?;
+        if held.saturating_add(size) > quota {
+            let why =
+                format!("QuotaExceeded: {tenant} holds {held} bytes here, {size} more would be above its {quota}");
+            return Err(Refusal::new(507, why).into());
+        }
+        Ok(())
     }
 
     /// Decides again under the one writer, so that nothing comes between check and act.
@@ -323,9 +346,10 @@ impl Node {
             }
         }
         drop(send);
-        let stage = staging.await.map_err(|e| anyhow!("staging data: {e}"))??;
+        let stage = staging.await.map_err(|e| anyhow!("staging data: {e}"))?.map_err(refused)?;
         let data =
-            tokio::task::spawn_blocking(move || stage.finish()).await.map_err(|e| anyhow!("staging data: {e}"))??;
+            tokio::task::spawn_blocking(move || stage.finish()).await.map_err(|e| anyhow!("staging data: {e}"))?;
+        let data = data.map_err(refused)?;
         drop(permit);
         Ok(data)
     }
@@ -345,6 +369,11 @@ impl Node {
     fn count(&self, method: &'static str, code: u16) {
         self.shared.messages.get_or_create(&Label { method, code }).inc();
     }
+}
+
+/// A refusal that came as the cause of a fault is the answer.
+fn refused(fault: Fault) -> Stop {
+    fault.downcast::<Refusal>().map_or_else(Stop::Fault, Stop::Refusal)
 }
 
 /// The data under `root`, read on a blocking thread a few chunks ahead of the client.

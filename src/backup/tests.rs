@@ -31,7 +31,7 @@ fn home() -> Home {
 }
 
 fn open(home: &Path) -> (Store, Blocks) {
-    let config = store::Config { segment_size: 4 << 10, cache: 4 << 20 };
+    let config = store::Config { segment_size: 4 << 10, cache: 4 << 20, ..store::Config::default() };
     let store = Store::open(&home.join("store"), &config).expect("the store opens");
     let config = blocks::Config { pack_size: 100 << 10, ..blocks::Config::default() };
     let blocks = Blocks::open(&home.join("blocks"), &config, store.clone()).expect("the blocks open");

@@ -26,6 +26,7 @@ mod query;
 mod recover;
 mod refs;
 mod rows;
+mod space;
 mod view;
 mod writer;
 
@@ -73,11 +74,13 @@ pub struct Config {
     pub segment_size: u64,
     /// Bytes of memory the index may use as cache.
     pub cache: u64,
+    /// Bytes of the disk that stay free: below, nothing new is taken.
+    pub min_free: u64,
 }
 
 impl Default for Config {
     fn default() -> Self {
-        Self { segment_size: 64 << 20, cache: 32 << 20 }
+        Self { segment_size: 64 << 20, cache: 32 << 20, min_free: 256 << 20 }
     }
 }
 
@@ -195,6 +198,7 @@ struct Inner {
     tail: watch::Receiver<Position>,
     stats: Arc<Mutex<Stats>>,
     health: Arc<Health>,
+    space: space::Space,
     /// Taken when the store closes: the writer ends when its queue does.
     jobs: Option<mpsc::Sender<Job>>,
     writer: Option<JoinHandle<()>>,
@@ -238,6 +242,7 @@ impl Store {
             tail,
             stats,
             health,
+            space: space::Space::new(dir, config.min_free),
             jobs: Some(jobs),
             writer: Some(writer),
             checkpoint: Some(checkpoint),
@@ -253,14 +258,32 @@ impl Store {
     /// Runs `decide` under the one writer and makes its change durable: resolves after fdatasync and index.
     ///
     /// The view `decide` gets includes what the running group has decided before it. A [`Stop`] it returns is the
-    /// answer; if it panics, the answer is a fault. A caller that stops waiting does not take the change back.
+    /// answer; if it panics, the answer is a fault. On a full disk the answer is a refusal (507). A caller that stops waiting does not take the change back.
     pub async fn commit<F>(&self, tenant: &str, data: Option<Data>, decide: F) -> Result<Change, Stop>
     where
         F: FnMut(&dyn View) -> Result<Change, Stop> + Send + 'static,
     {
+        self.room()?;
         let (reply, answer) = oneshot::channel();
         self.ask(Job::Commit { tenant: tenant.to_owned(), data, decide: Box::new(decide), reply }).await?;
         answer.await.map_err(|_| Stop::Fault(anyhow!("the writer has ended")))?
+    }
+
+    /// Is there room for something new? Otherwise the refusal that says why not.
+    pub fn room(&self) -> Result<(), Stop> {
+        Ok(self.0.space.check()??)
+    }
+
+    /// Free bytes on the disk, as of a moment ago.
+    pub fn free(&self) -> Result<u64, Fault> {
+        self.0.space.free()
+    }
+
+    /// Bytes of data that the records of a tenant hold; data held by two records counts twice.
+    pub fn tenant_bytes(&self, tenant: &str) -> Result<u64, Fault> {
+        let _steady = self.0.index.steady();
+        let source = self.source();
+        pending::number_of(&source, tenant)?.map_or(Ok(0), |tenant| refs::counter(&source, &keys::usage(tenant)))
     }
 
     /// End of what is durable; followers wait on it.
