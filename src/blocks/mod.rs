@@ -186,10 +186,12 @@ impl Blocks {
             // Collection may have moved it in the meantime.
             Err(error) => match self.0.store.place(digest)? {
                 Some(now) if now != place => self.fetch_from(digest, now),
-                _ => {
+                Some(_) => {
                     self.0.store.degrade(format!("{error:#}"));
                     Err(error)
                 }
+                // It was collected: nothing is wrong.
+                None => Err(error),
             },
         }
     }

@@ -10,7 +10,6 @@ use serde_json::{Value, json};
 mod damage;
 mod kill;
 mod queries;
-mod speed;
 
 const ALICE: &str = "did:example:alice";
 const BOB: &str = "did:example:bob";
