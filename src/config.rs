@@ -22,6 +22,7 @@ pub struct Config {
     pub identity: Identity,
     pub store: crate::store::Config,
     pub blocks: crate::blocks::Config,
+    pub backup: crate::backup::Config,
     pub dwn: crate::node::Config,
     pub registration: crate::rpc::RegistrationConfig,
     pub resolve: crate::resolve::Config,

@@ -2,8 +2,9 @@
 
 use crate::{
     anchor::Anchor,
+    backup::Source,
     blocks::Blocks,
-    config::Config,
+    config::{self, Config},
     crypto::{Signer, ed25519_public},
     did,
     metrics::Metrics,
@@ -158,6 +159,15 @@ impl Daemon {
         let dial = Dialler(net.clone());
         let sync = Peers::start(&config.sync, node.clone(), (own, resolver), (dial, incoming), &tasks, &metrics)?;
         tasks.spawn("announce", net::announce(net.clone(), store.clone(), tasks.stop()));
+        let backup = Source {
+            home: home.to_owned(),
+            keys: config.identity.keys.clone(),
+            settings: config::FILE.to_owned(),
+            store: store.clone(),
+            blocks: blocks.clone(),
+            signer: identity.signer.clone(),
+        };
+        tasks.spawn("backup", backup.clone().keep_backing_up(config.backup.clone(), tasks.stop()));
         let every = config.blocks.collect_every.0;
         tasks.spawn("collect", blocks.clone().keep_collecting(every, tasks.stop()));
         let anchor = Anchor::start(&config.anchor, store.clone(), blocks, secrets.anchor, &metrics, &tasks).await?;
@@ -186,6 +196,7 @@ impl Daemon {
             net: net.clone(),
             sync,
             anchor,
+            backup,
             stop: tasks.stop(),
             signer: identity.signer,
             home: home.to_owned(),

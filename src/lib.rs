@@ -18,6 +18,7 @@ pub mod store;
 pub mod blocks;
 pub mod resolve;
 pub mod vault;
+pub mod backup;
 
 // the one door
 pub mod node;

@@ -123,8 +123,8 @@ impl Collector {
 
     /// Does a bounded piece of work (blocking). False: the round is over.
     pub fn step(&mut self) -> Result<bool, Fault> {
-        let inner = self.blocks.0.clone();
-        let _one = inner.collecting.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let blocks = self.blocks.clone();
+        let _one = blocks.still();
         self.phase = match std::mem::replace(&mut self.phase, Phase::Over) {
             Phase::Index(from) => self.of_index(&from)?,
             Phase::Files(first, names) => self.of_files(first, names)?,

@@ -154,6 +154,20 @@ impl Disk {
         Ok(found)
     }
 
+    /// All files with their lengths; what a block file's name says it hashes to.
+    pub fn paths(&self) -> Result<Vec<(PathBuf, u64, Option<Digest>)>, Fault> {
+        let mut found = Vec::new();
+        for first in 0..=u8::MAX {
+            for digest in self.names(first)? {
+                let path = self.file(&digest);
+                let length = fs::metadata(&path).with_context(|| format!("looking at {}", path.display()))?.len();
+                found.push((path, length, Some(digest)));
+            }
+        }
+        found.extend(self.packs()?.into_iter().map(|(segment, length)| (self.pack_path(segment), length, None)));
+        Ok(found)
+    }
+
     /// Number of block files and their bytes.
     pub fn files(&self) -> Result<(u64, u64), Fault> {
         let (mut files, mut bytes) = (0, 0);

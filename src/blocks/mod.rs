@@ -33,8 +33,8 @@ use bytes::Bytes;
 use disk::Disk;
 use holds::{Held, Holds};
 use std::{
-    path::Path,
-    sync::{Arc, Mutex},
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
@@ -131,6 +131,16 @@ impl Blocks {
         Ok(pinned)
     }
 
+    /// While the guard lives, no block file goes.
+    pub(crate) fn still(&self) -> MutexGuard<'_, ()> {
+        self.0.collecting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// All block files and packs with their lengths; what a file's name says it hashes to.
+    pub(crate) fn paths(&self) -> Result<Vec<(PathBuf, u64, Option<Digest>)>, Fault> {
+        self.0.disk.paths()
+    }
+
     /// What the blocks take on disk. Walks the directories: not for a hot path.
     pub fn usage(&self) -> Result<Usage, Fault> {
         let (files, file_bytes) = self.0.disk.files()?;
@@ -176,10 +186,12 @@ impl Blocks {
             // Collection may have moved it in the meantime.
             Err(error) => match self.0.store.place(digest)? {
                 Some(now) if now != place => self.fetch_from(digest, now),
-                _ => {
+                Some(_) => {
                     self.0.store.degrade(format!("{error:#}"));
                     Err(error)
                 }
+                // It was collected: nothing is wrong.
+                None => Err(error),
             },
         }
     }

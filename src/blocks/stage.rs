@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     cid::{self, Cid, Digest},
-    dwn::{self, Fault},
+    dwn::{self, Fault, Stop},
     store::{Data, Hold, Place},
 };
 use bytes::Bytes;
@@ -77,6 +77,12 @@ impl Stage {
     }
 
     fn write_chunk(&mut self) -> Result<(), Fault> {
+        match self.blocks.0.store.room() {
+            Ok(()) => {}
+            // Found again by whoever answers the client.
+            Err(Stop::Refusal(refusal)) => return Err(refusal.into()),
+            Err(Stop::Fault(fault)) => return Err(fault),
+        }
         let Self { chunk, layout, writer, .. } = self;
         let leaf = layout.leaf(chunk, &mut |cid, bytes| writer.write(&cid, &bytes))?;
         writer.write(&leaf, chunk)?;

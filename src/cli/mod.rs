@@ -5,6 +5,7 @@
 
 mod add;
 mod anchor;
+mod backup;
 mod config;
 mod get;
 mod id;
@@ -67,6 +68,8 @@ enum Command {
     Pin(pin::Args),
     /// What the node takes on disk, and its care.
     Storage(storage::Args),
+    /// Copies of the home.
+    Backup(backup::Args),
     /// Time proofs in Bitcoin.
     Anchor(anchor::Args),
     /// Check a time proof against the file it is about.
@@ -152,6 +155,7 @@ fn run(cli: Cli) -> Result<Option<Output>, Failure> {
             Command::Tenant(args) => tenant::run(&context, args).await.map(Some),
             Command::Pin(args) => pin::run(&context, args).await.map(Some),
             Command::Storage(args) => storage::run(&context, args).await.map(Some),
+            Command::Backup(args) => backup::run(&context, args).await.map(Some),
             Command::Anchor(args) => anchor::run(&context, args).await.map(Some),
             Command::Verify(args) => verify::run(&context, &args).await.map(Some),
             Command::Config(args) => config::run(&context, &args).map(Some),

@@ -58,6 +58,8 @@ pub struct Config {
     pub url: String,
     /// Largest data of one record, in bytes.
     pub max_record: u64,
+    /// Bytes of data that one tenant's records may hold; 0: no limit.
+    pub quota: u64,
 }
 
 impl Default for Config {
@@ -68,6 +70,7 @@ impl Default for Config {
             allow: Vec::new(),
             url: String::new(),
             max_record: 1 << 30,
+            quota: 0,
         }
     }
 }
@@ -128,6 +131,7 @@ struct Shared {
     tenants: Tenants,
     gate: tenants::Gate,
     max_record: u64,
+    quota: u64,
     workers: Semaphore,
     uploads: Semaphore,
     live: subscribe::Live,
@@ -161,6 +165,7 @@ impl Node {
                 resolver,
                 tenants: config.tenants,
                 max_record: config.max_record,
+                quota: config.quota,
                 gate,
                 workers: Semaphore::new(cores * WORKERS_PER_CORE),
                 uploads: Semaphore::new(UPLOADS_MAX),
@@ -223,6 +228,7 @@ impl Node {
         let method = method_name(&message);
         let outcome = async {
             let message = self.admit(tenant, message).await?;
+            self.allow(tenant, data.size)?;
             let given = Given::Staged { cid: data.root, size: data.size, inline: data.inline.clone() };
             self.commit(tenant, message, given, Some(data)).await
         };
@@ -271,6 +277,7 @@ impl Node {
             let most = self.shared.max_record;
             return Err(Refusal::new(413, format!("dataSize {size} is above this node's limit of {most} bytes")).into());
         }
+        self.allow(tenant, declared.map_or(0, |(_, size)| size))?;
         let body = body.filter(|_| declared.is_some());
         let promised = if body.is_some() { Given::Promised } else { Given::None };
         // A refusal here has not read a byte of data.
@@ -284,6 +291,23 @@ impl Node {
             _ => (Given::None, None),
         };
         self.commit(tenant, message, given, data).await
+    }
+
+    /// Room on the disk and in the tenant's quota for so many bytes more. Writes that are under way together may come
+    /// above the quota by what they carry; what a write replaces counts until it is replaced.
+    fn allow(&self, tenant: &str, size: u64) -> Result<(), Stop> {
+        self.shared.store.room()?;
+        let quota = self.shared.quota;
+        if quota == 0 || size == 0 {
+            return Ok(());
+        }
+        let held = self.shared.store.tenant_bytes(tenant)?;
+        if held.saturating_add(size) > quota {
+            let why =
+                format!("QuotaExceeded: {tenant} holds {held} bytes here, {size} more would be above its {quota}");
+            return Err(Refusal::new(507, why).into());
+        }
+        Ok(())
     }
 
     /// Decides again under the one writer, so that nothing comes between check and act.
@@ -342,9 +366,9 @@ impl Node {
                 let text = format!("more than {got} bytes came, dataSize in descriptor: {declared}");
                 return Err(Refusal::bad("RecordsWriteDataSizeMismatch", text).into());
             }
-            stage = self.work(move || stage.push(&piece).map(|()| stage)).await??;
+            stage = self.work(move || stage.push(&piece).map(|()| stage)).await?.map_err(refused)?;
             if ended {
-                return Ok(self.work(move || stage.finish()).await??);
+                return self.work(move || stage.finish()).await?.map_err(refused);
             }
             if slot.is_none() {
                 slot = Some(self.shared.uploads.acquire().await.context("the node is stopping")?);
@@ -367,6 +391,11 @@ impl Node {
     fn count(&self, method: &'static str, code: u16) {
         self.shared.messages.get_or_create(&Label { method, code }).inc();
     }
+}
+
+/// A refusal that came as the cause of a fault is the answer.
+fn refused(fault: Fault) -> Stop {
+    fault.downcast::<Refusal>().map_or_else(Stop::Fault, Stop::Refusal)
 }
 
 /// The data under `root`, read chunk by chunk as the client takes it: one that does not read costs a chunk, not a

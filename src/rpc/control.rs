@@ -6,6 +6,7 @@
 use super::dwn::stream;
 use crate::{
     anchor::Anchor,
+    backup::Source,
     blocks::unixfs,
     cid::{self, Cid},
     crypto::Signer,
@@ -79,6 +80,7 @@ pub struct Control {
     pub net: Net,
     pub sync: Peers,
     pub anchor: Anchor,
+    pub backup: Source,
     /// Cancelled when the node stops: long calls end early.
     pub stop: CancellationToken,
     pub signer: Arc<Signer>,
@@ -210,7 +212,7 @@ impl Control {
                 let OneId { id } = parse(params)?;
                 self.proof(&id).await
             }
-            method if method.starts_with("storage.") || method.starts_with("pin.") => {
+            method if ["storage.", "pin.", "backup."].iter().any(|of| method.starts_with(of)) => {
                 self.storage(method, params).await
             }
             other => Err(unknown(other)),

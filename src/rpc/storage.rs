@@ -1,11 +1,17 @@
-//! The part of the control RPC that is about what the node keeps: `storage.…` and `pin.…`.
+//! The part of the control RPC that is about what the node keeps: `storage.…`, `pin.…`, `backup.…`.
 
 use super::control::{Control, Failure, Kind, parse, unknown, value};
 use crate::{blocks::Fetch, cid::Cid};
 use anyhow::Error;
 use serde::Deserialize;
 use serde_json::{Value, json};
-use std::{sync::Arc, time::Duration};
+use std::{path::PathBuf, sync::Arc, time::Duration};
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Target {
+    dir: PathBuf,
+}
 
 /// How long a peer may take to bring a block that is damaged here.
 const FETCH_TIMEOUT: Duration = Duration::from_secs(20);
@@ -76,6 +82,11 @@ impl Control {
             "storage.scrub" => {
                 let Scrub { rate } = parse(params)?;
                 value(&blocks.scrub(rate, Some(self.fetcher()), &self.stop).await?)
+            }
+            "backup.create" => {
+                let Target { dir } = parse(params)?;
+                let source = self.backup.clone();
+                value(&tokio::task::spawn_blocking(move || source.take(&dir)).await.map_err(Error::new)??)
             }
             other => Err(unknown(other)),
         }

@@ -34,6 +34,8 @@ const ROOT: u8 = 0x51;
 const REFERENCE: u8 = 0x52;
 /// Number of a pack → bytes of the blocks that lie in it.
 const PACK: u8 = 0x53;
+/// T → bytes of data that the tenant's records hold.
+const USAGE: u8 = 0x54;
 /// Other modules' state.
 const STATE: u8 = 0x60;
 
@@ -157,6 +159,10 @@ pub(super) fn blocks() -> Vec<u8> {
 /// Prefix of all packs.
 pub(super) fn packs() -> Vec<u8> {
     vec![PACK]
+}
+
+pub(super) fn usage(tenant: u32) -> Vec<u8> {
+    of_tenant(USAGE, tenant, &[])
 }
 
 pub(super) fn pack(segment: u32) -> Vec<u8> {

@@ -96,6 +96,28 @@ impl Log {
         Ok((log, tail))
     }
 
+    /// The segments that begin before `end`: path, bytes before `end`, and whether it is sealed.
+    pub fn files(&self, end: Position) -> Result<Vec<(PathBuf, u64, bool)>, Fault> {
+        let starts: Vec<Position> = {
+            let segments = self.0.segments.lock().unwrap_or_else(PoisonError::into_inner);
+            segments.keys().copied().collect()
+        };
+        let last = starts.last().copied();
+        let before = starts.into_iter().filter(|start| *start < end);
+        before.map(|start| Ok((self.path(start), self.length(start)?.min(end - start), Some(start) != last))).collect()
+    }
+
+    /// Deletes the segments that begin at `from` or later.
+    pub fn forget(&self, from: Position) -> Result<(), Fault> {
+        let gone = self.0.segments.lock().unwrap_or_else(PoisonError::into_inner).split_off(&from);
+        // The last one first: a crash leaves a log that ends earlier, not one with a hole.
+        for start in gone.keys().rev() {
+            let path = self.path(*start);
+            fs::remove_file(&path).with_context(|| format!("deleting {}", path.display()))?;
+        }
+        super::sync_dir(&self.0.dir)
+    }
+
     pub fn dir(&self) -> &Path {
         &self.0.dir
     }

@@ -16,15 +16,18 @@
 //! data that is superseded leave the index in the same batch, so they are no longer readable through their record,
 //! served or public; their bytes stay in the block files until `blocks` collects them, and in the log.
 
+mod cut;
 mod frame;
 mod index;
 mod keys;
 mod log;
+mod lower;
 mod pending;
 mod query;
 mod recover;
 mod refs;
 mod rows;
+mod space;
 mod view;
 mod wipe;
 mod writer;
@@ -43,7 +46,7 @@ use index::Index;
 use log::{Damage, Log, Read};
 use std::{
     any::Any,
-    collections::{BTreeMap, BTreeSet},
+    collections::BTreeSet,
     fs::{self, File, TryLockError},
     path::Path,
     sync::{Arc, Mutex, PoisonError, mpsc as std_mpsc},
@@ -51,6 +54,9 @@ use std::{
     time::Duration,
 };
 use tokio::sync::{mpsc, oneshot, watch};
+
+pub use cut::cut;
+pub(crate) use lower::Checked;
 
 /// A place in the log: the number of bytes before the frame that starts there. Grows, never reused.
 pub type Position = u64;
@@ -71,11 +77,13 @@ pub struct Config {
     pub segment_size: u64,
     /// Bytes of memory the index may use as cache.
     pub cache: u64,
+    /// Bytes of the disk that stay free: below, nothing new is taken.
+    pub min_free: u64,
 }
 
 impl Default for Config {
     fn default() -> Self {
-        Self { segment_size: 64 << 20, cache: 32 << 20 }
+        Self { segment_size: 64 << 20, cache: 32 << 20, min_free: 256 << 20 }
     }
 }
 
@@ -152,15 +160,6 @@ impl Entry {
     }
 }
 
-/// What a look at a stretch of the log has found.
-#[derive(Debug)]
-pub(crate) struct Checked {
-    pub next: Position,
-    pub messages: u64,
-    /// A sentence for each damaged stretch or message.
-    pub damage: Vec<String>,
-}
-
 /// Bytes on disk.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Usage {
@@ -196,6 +195,7 @@ struct Inner {
     tail: watch::Receiver<Position>,
     stats: Arc<Mutex<Stats>>,
     health: Arc<Health>,
+    space: space::Space,
     /// Taken when the store closes: the writer ends when its queue does.
     jobs: Option<mpsc::Sender<Job>>,
     writer: Option<JoinHandle<()>>,
@@ -239,6 +239,7 @@ impl Store {
             tail,
             stats,
             health,
+            space: space::Space::new(dir, config.min_free),
             jobs: Some(jobs),
             writer: Some(writer),
             checkpoint: Some(checkpoint),
@@ -254,14 +255,32 @@ impl Store {
     /// Runs `decide` under the one writer and makes its change durable: resolves after fdatasync and index.
     ///
     /// The view `decide` gets includes what the running group has decided before it. A [`Stop`] it returns is the
-    /// answer; if it panics, the answer is a fault. A caller that stops waiting does not take the change back.
+    /// answer; if it panics, the answer is a fault. On a full disk the answer is a refusal (507). A caller that stops waiting does not take the change back.
     pub async fn commit<F>(&self, tenant: &str, data: Option<Data>, decide: F) -> Result<Change, Stop>
     where
         F: FnMut(&dyn View) -> Result<Change, Stop> + Send + 'static,
     {
+        self.room()?;
         let (reply, answer) = oneshot::channel();
         self.ask(Job::Commit { tenant: tenant.to_owned(), data, decide: Box::new(decide), reply }).await?;
         answer.await.map_err(|_| Stop::Fault(anyhow!("the writer has ended")))?
+    }
+
+    /// Is there room for something new? Otherwise the refusal that says why not.
+    pub fn room(&self) -> Result<(), Stop> {
+        Ok(self.0.space.check()??)
+    }
+
+    /// Free bytes on the disk, as of a moment ago.
+    pub fn free(&self) -> Result<u64, Fault> {
+        self.0.space.free()
+    }
+
+    /// Bytes of data that the records of a tenant hold; data held by two records counts twice.
+    pub fn tenant_bytes(&self, tenant: &str) -> Result<u64, Fault> {
+        let _steady = self.0.index.steady();
+        let source = self.source();
+        pending::number_of(&source, tenant)?.map_or(Ok(0), |tenant| refs::counter(&source, &keys::usage(tenant)))
     }
 
     /// End of what is durable; followers wait on it.
@@ -390,109 +409,6 @@ impl Store {
     /// What is wrong, in sentences for the operator; empty when all is well.
     pub fn degraded(&self) -> Vec<String> {
         self.0.health.reasons()
-    }
-
-    /// Where a block lies, whether or not a record still holds it.
-    pub(crate) fn place(&self, digest: &Digest) -> Result<Option<Place>, Fault> {
-        refs::place(&self.source(), digest)
-    }
-
-    /// Blocks from `from` on with their places, at most `max`, in the order of their digests.
-    pub(crate) fn places(&self, from: &Digest, max: usize) -> Result<Vec<(Digest, Place)>, Fault> {
-        let _steady = self.0.index.steady();
-        let pairs = self.0.index.scan(&keys::block(from), &keys::after(keys::blocks()), false).take(max);
-        pairs
-            .map(|pair| {
-                let (key, place) = pair?;
-                let digest = key.last_chunk().context("an index key of a block is too short")?;
-                Ok((*digest, rows::decode_place(&place)?))
-            })
-            .collect()
-    }
-
-    /// The roots that a block belongs to, held or not.
-    pub(crate) fn roots(&self, block: &Digest) -> Result<Vec<Digest>, Fault> {
-        let _steady = self.0.index.steady();
-        refs::roots(&self.source(), block)
-    }
-
-    /// Does a record, or a pin, hold this block?
-    pub(crate) fn is_held(&self, block: &Digest) -> Result<bool, Fault> {
-        let _steady = self.0.index.steady();
-        refs::is_held(&self.source(), block)
-    }
-
-    /// Bytes of the blocks that lie in each pack, held or not.
-    pub(crate) fn packs(&self) -> Result<BTreeMap<u32, u64>, Fault> {
-        let _steady = self.0.index.steady();
-        let pairs = self.0.index.scan(&keys::packs(), &keys::after(keys::packs()), false);
-        pairs
-            .map(|pair| {
-                let (key, live) = pair?;
-                let segment = key.last_chunk().context("an index key of a pack is too short")?;
-                let live = live.as_slice().try_into().context("a number in the index is not 8 bytes")?;
-                Ok((u32::from_be_bytes(*segment), u64::from_be_bytes(live)))
-            })
-            .collect()
-    }
-
-    /// Lets go of those of `blocks` that nothing holds, and says which: they are out of the index, durably, and
-    /// their bytes may be deleted. Blocks that the index does not know are among them.
-    pub(crate) async fn release(&self, blocks: Vec<Digest>) -> Result<Vec<Digest>, Fault> {
-        let (reply, answer) = oneshot::channel();
-        self.ask(Job::Release { blocks, reply }).await?;
-        answer.await.context("the writer has ended")?
-    }
-
-    /// Says, durably, that blocks were copied: which, from where, to where. Those that lie elsewhere by now stay
-    /// there; the others are returned.
-    pub(crate) async fn relocate(&self, moves: Vec<(Digest, Place, Place)>) -> Result<Vec<Digest>, Fault> {
-        let (reply, answer) = oneshot::channel();
-        self.ask(Job::Relocate { moves, reply }).await?;
-        answer.await.context("the writer has ended")?
-    }
-
-    /// Something that is kept was found damaged: says so in [`Store::degraded`].
-    pub(crate) fn degrade(&self, reason: String) {
-        self.0.health.degrade(reason);
-    }
-
-    /// Checks the log from `from` on, some `bytes` of it: frames, message CIDs, data in frames.
-    pub(crate) fn check(&self, from: Position, bytes: u64) -> Result<Checked, Fault> {
-        let end = *self.0.tail.borrow();
-        let mut checked = Checked { next: from, messages: 0, damage: Vec::new() };
-        while checked.next < end && checked.next - from < bytes {
-            let at = checked.next;
-            let why = match self.0.log.read(at)? {
-                Read::Frame { frame, next, .. } => {
-                    checked.next = next;
-                    let Frame::Message(message) = frame else { continue };
-                    checked.messages += 1;
-                    message.damage()?
-                }
-                Read::End => {
-                    checked.next = end;
-                    None
-                }
-                Read::Bad(why) => {
-                    let next = self.0.log.resync(at)?.unwrap_or(end).min(end);
-                    checked.next = next;
-                    Some(Damage { from: at, to: next, why }.to_string())
-                }
-            };
-            if let Some(why) = why {
-                self.degrade(why.clone());
-                checked.damage.push(why);
-            }
-        }
-        Ok(checked)
-    }
-
-    /// The data inside the frame at `at` ([`Place::Log`]).
-    pub(crate) fn inline(&self, at: Position) -> Result<Bytes, Fault> {
-        let message = self.0.log.message(at)?;
-        let data = message.inline.as_ref().with_context(|| format!("the log frame at {at} holds no data"))?;
-        Ok(Bytes::copy_from_slice(data))
     }
 
     fn source(&self) -> view::Snapshot {

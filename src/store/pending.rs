@@ -293,6 +293,8 @@ impl<'a> Pending<'a> {
             let root = root_digest(&data.root)?;
             self.delete(keys::reference(&root, tenant, id));
             self.stats.bytes = self.stats.bytes.saturating_sub(data.size);
+            let used = refs::counter(self, &keys::usage(tenant))?.saturating_sub(data.size);
+            self.put(keys::usage(tenant), used.to_be_bytes().to_vec());
         }
         let key = keys::row(tenant, row.position);
         let Some(shown) = self.get(&key)? else { return Ok(()) };
@@ -307,6 +309,8 @@ impl<'a> Pending<'a> {
     fn refer(&mut self, tenant: u32, id: &str, data: &DataRow, published: bool) -> Result<(), Fault> {
         self.put(keys::reference(&root_digest(&data.root)?, tenant, id), vec![u8::from(published)]);
         self.stats.bytes += data.size;
+        let used = refs::counter(self, &keys::usage(tenant))? + data.size;
+        self.put(keys::usage(tenant), used.to_be_bytes().to_vec());
         Ok(())
     }
 

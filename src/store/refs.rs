@@ -58,8 +58,13 @@ pub(super) fn holders(
 
 /// Bytes of the blocks that lie in a pack.
 pub(super) fn pack(source: &dyn Source, segment: u32) -> Result<u64, Fault> {
-    let Some(live) = source.get(&keys::pack(segment))? else { return Ok(0) };
-    Ok(u64::from_be_bytes(live.as_slice().try_into().context("a number in the index is not 8 bytes")?))
+    counter(source, &keys::pack(segment))
+}
+
+/// A number that is 0 where the index has none.
+pub(super) fn counter(source: &dyn Source, key: &[u8]) -> Result<u64, Fault> {
+    let Some(number) = source.get(key)? else { return Ok(0) };
+    Ok(u64::from_be_bytes(number.as_slice().try_into().context("a number in the index is not 8 bytes")?))
 }
 
 fn root(key: &[u8]) -> Result<Digest, Fault> {

@@ -11,7 +11,6 @@ mod callers;
 mod damage;
 mod kill;
 mod queries;
-mod speed;
 
 const ALICE: &str = "did:example:alice";
 const BOB: &str = "did:example:bob";
@@ -21,7 +20,7 @@ fn runtime() -> tokio::runtime::Runtime {
 }
 
 fn open(dir: &Path) -> Store {
-    Store::open(dir, &Config { segment_size: 4 << 10, cache: 4 << 20 }).expect("the store opens")
+    Store::open(dir, &Config { segment_size: 4 << 10, cache: 4 << 20, ..Config::default() }).expect("the store opens")
 }
 
 fn inline(bytes: &[u8]) -> Data {
@@ -331,4 +330,24 @@ fn a_frame_of_a_newer_version_is_refused_with_a_sentence() {
     let payload = serde_ipld_dagcbor::to_vec(&json!({"v": 9, "frame": {"state": []}})).expect("encodes");
     let error = frame::decode(&payload).expect_err("is refused").to_string();
     assert!(error.contains("version 9") && error.contains("newer"), "{error}");
+}
+
+#[test]
+fn below_the_reserve_nothing_new_is_taken_and_all_else_goes_on() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let store = open(dir.path());
+    let kept = runtime().block_on(write(&store, "r", 1, json!({}), Some(b"kept"))).expect("written");
+    assert_eq!((store.tenant_bytes(ALICE).expect("answers"), store.tenant_bytes(BOB).expect("answers")), (4, 0));
+    drop(store);
+    let full = Config { min_free: u64::MAX, ..Config::default() };
+    let store = Store::open(dir.path(), &full).expect("the store opens");
+    let refused = runtime().block_on(write(&store, "r2", 1, json!({}), Some(b"new")));
+    let Err(Stop::Refusal(refusal)) = refused else { panic!("{refused:?}") };
+    assert!(refusal.code == 507 && refusal.detail.contains("store.min_free"), "{refusal}");
+    assert!(store.view(ALICE).message(&kept.cid).expect("reads").is_some());
+    runtime().block_on(store.put_state(vec![(b"x".to_vec(), Some(b"y".to_vec()))])).expect("put");
+    drop(store);
+    let store = open(dir.path());
+    runtime().block_on(write(&store, "r2", 1, json!({}), Some(b"new"))).expect("written");
+    assert_eq!(store.tenant_bytes(ALICE).expect("answers"), 7);
 }

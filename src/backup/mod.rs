@@ -1,0 +1,258 @@
+//! Backups: what a home needs to live again, taken while the node runs.
+//!
+//! A backup directory holds `objects/<xx>/<sha-256>`, files by their hash, and `snapshots/<time>.json`, each a manifest
+//! signed by the node's identity: which file of the home is which object. What an earlier snapshot has brought is not
+//! copied again; no file is shared with the home, so that damage there stays there. A snapshot has the log up to one
+//! position, all blocks that were there then, the settings and the keys: **whoever has the backup has the identity**,
+//! as whoever has the home.
+//!
+//! It is consistent because of its order: first the log's end is noted, then everything before it is copied, then the
+//! blocks, of which none goes meanwhile ([`Blocks::still`]); a message's blocks are durable before the message is. The
+//! index is not copied: it is rebuilt from the log.
+
+mod restore;
+mod take;
+#[cfg(test)]
+mod tests;
+
+pub use restore::{Drilled, Restored, drill, restore};
+
+use crate::{
+    blocks::Blocks,
+    crypto::{Signer, jws::Jws},
+    did,
+    span::Span,
+    store::{Stats, Store},
+};
+use anyhow::{Context as _, Error, anyhow, bail, ensure};
+use serde::{Deserialize, Serialize};
+use std::{
+    collections::BTreeSet,
+    fs,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
+use tokio_util::sync::CancellationToken;
+
+/// Version of the manifest that is written and read.
+const VERSION: u8 = 1;
+
+#[derive(Debug, Clone, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Config {
+    /// Directory that snapshots are put into; empty: none are taken.
+    pub target: String,
+    /// How often a snapshot is taken.
+    pub every: Span,
+    /// How long a snapshot is kept. The newest one stays.
+    pub keep: Span,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        let day = Duration::from_secs(24 * 60 * 60);
+        Self { target: String::new(), every: Span(day / 4), keep: Span(day * 30) }
+    }
+}
+
+/// What is backed up. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Source {
+    pub home: PathBuf,
+    /// Folder of the keys, relative to the home.
+    pub keys: String,
+    /// File of the settings, in the home.
+    pub settings: String,
+    pub store: Store,
+    pub blocks: Blocks,
+    pub signer: Arc<Signer>,
+}
+
+/// One snapshot.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Manifest {
+    pub version: u8,
+    /// Whose home it is; the manifest is signed with a key of this DID.
+    pub did: String,
+    #[serde(with = "rfc3339")]
+    pub created: jiff::Timestamp,
+    /// End of the log, and the counters there: what a restored home must come to by itself.
+    pub log_end: u64,
+    pub stats: Stats,
+    pub files: Vec<Object>,
+}
+
+/// A file of the home.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Object {
+    /// Relative to the home, with `/`.
+    pub path: String,
+    pub size: u64,
+    /// Of the content, in hex: the object's name.
+    pub sha256: String,
+}
+
+/// What taking a snapshot has done.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Taken {
+    pub snapshot: String,
+    pub files: u64,
+    pub bytes: u64,
+    /// Of these, those that no earlier snapshot had brought.
+    pub new_files: u64,
+    pub new_bytes: u64,
+}
+
+/// What a look at a backup has found.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Verified {
+    pub snapshots: u64,
+    pub objects: u64,
+    pub bytes: u64,
+    /// One sentence for each thing that is missing or damaged.
+    pub damaged: Vec<String>,
+}
+
+impl Source {
+    /// Takes a snapshot every so often, until told to stop.
+    pub async fn keep_backing_up(self, config: Config, stop: CancellationToken) -> Result<(), Error> {
+        if config.target.is_empty() {
+            return Ok(());
+        }
+        loop {
+            let (source, target, keep) = (self.clone(), PathBuf::from(&config.target), config.keep.0);
+            let round = move || {
+                let taken = source.take(&target)?;
+                prune(&target, jiff::Timestamp::now(), keep)?;
+                Ok::<_, Error>(taken)
+            };
+            match tokio::task::spawn_blocking(round).await.context("taking a backup")? {
+                Ok(taken) => tracing::info!("backup {}: {} new bytes", taken.snapshot, taken.new_bytes),
+                // The disk it goes to may be away: the next round tries again.
+                Err(error) => tracing::error!("the backup into {} failed: {error:#}", config.target),
+            }
+            tokio::select! {
+                () = tokio::time::sleep(config.every.0) => {}
+                () = stop.cancelled() => return Ok(()),
+            }
+        }
+    }
+}
+
+/// Times as RFC 3339 spells them.
+mod rfc3339 {
+    use jiff::Timestamp;
+    use serde::{Deserialize as _, Deserializer, Serializer, de::Error as _};
+
+    pub fn serialize<S: Serializer>(time: &Timestamp, to: S) -> Result<S::Ok, S::Error> {
+        to.collect_str(time)
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Timestamp, D::Error> {
+        String::deserialize(from)?.parse().map_err(D::Error::custom)
+    }
+}
+
+/// Checks every signature, and the hash of every object that a snapshot names.
+pub fn verify(dir: &Path) -> Result<Verified, Error> {
+    let (mut found, mut seen) = (Verified::default(), BTreeSet::new());
+    let names = snapshots(dir)?;
+    ensure!(!names.is_empty(), "there is no snapshot in {}", dir.display());
+    for name in names {
+        found.snapshots += 1;
+        let manifest = match manifest(dir, &name) {
+            Ok(manifest) => manifest,
+            Err(error) => {
+                found.damaged.push(format!("{error:#}"));
+                continue;
+            }
+        };
+        for file in manifest.files {
+            if !seen.insert(file.sha256.clone()) {
+                continue;
+            }
+            found.objects += 1;
+            match take::hash(&object(dir, &file.sha256), u64::MAX) {
+                Ok((sha256, size)) if sha256 == file.sha256 && size == file.size => found.bytes += size,
+                Ok(_) => found.damaged.push(format!("object {} ({}) is damaged", file.sha256, file.path)),
+                Err(error) => found.damaged.push(format!("{error:#} ({})", file.path)),
+            }
+        }
+    }
+    Ok(found)
+}
+
+/// Deletes snapshots older than `keep`, except the newest, and then objects that no snapshot names.
+fn prune(dir: &Path, now: jiff::Timestamp, keep: Duration) -> Result<(), Error> {
+    let names = snapshots(dir)?;
+    let mut needed = BTreeSet::new();
+    let mut gone = 0;
+    for (i, name) in names.iter().enumerate() {
+        // One that cannot be read is not judged, and nothing it may need is deleted.
+        let manifest = manifest(dir, name)?;
+        let old = now.duration_since(manifest.created).unsigned_abs() > keep;
+        if old && i + 1 < names.len() {
+            let path = dir.join("snapshots").join(name);
+            fs::remove_file(&path).with_context(|| format!("deleting {}", path.display()))?;
+            gone += 1;
+        } else {
+            needed.extend(manifest.files.into_iter().map(|file| file.sha256));
+        }
+    }
+    if gone == 0 {
+        return Ok(());
+    }
+    for shard in list(&dir.join("objects"))? {
+        for path in list(&shard)? {
+            if !path.file_name().and_then(|n| n.to_str()).is_some_and(|name| needed.contains(name)) {
+                fs::remove_file(&path).with_context(|| format!("deleting {}", path.display()))?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Names of the snapshots, the oldest first.
+fn snapshots(dir: &Path) -> Result<Vec<String>, Error> {
+    let names = list(&dir.join("snapshots"))?.into_iter().filter(|p| p.extension().is_some_and(|e| e == "json"));
+    let mut names: Vec<_> = names.filter_map(|p| Some(p.file_name()?.to_str()?.to_owned())).collect();
+    names.sort();
+    Ok(names)
+}
+
+/// A snapshot's manifest, its signature checked.
+fn manifest(dir: &Path, name: &str) -> Result<Manifest, Error> {
+    let read = || {
+        let signed = serde_json::from_slice(&fs::read(dir.join("snapshots").join(name))?)?;
+        let jws = Jws::parse(&signed).map_err(|e| anyhow!("{e}"))?;
+        jws.verify(&|kid: &str| did::key_of(kid).ok()).map_err(|e| anyhow!("its signature: {e}"))?;
+        let manifest = crate::crypto::jws::payload(&signed).context("it has no content")?;
+        let version = manifest["version"].as_u64();
+        ensure!(version == Some(VERSION.into()), "it has version {version:?}; this toft reads {VERSION}");
+        let manifest: Manifest = serde_json::from_value(manifest)?;
+        let signed_by = |kid: &str| kid.split('#').next() == Some(manifest.did.as_str());
+        ensure!(jws.kids().count() == 1 && jws.kids().all(signed_by), "it is not signed by {}", manifest.did);
+        for file in &manifest.files {
+            let inside = |part: &str| !matches!(part, "" | "." | "..") && !part.contains('\\');
+            let hex = file.sha256.len() == 64 && file.sha256.bytes().all(|b| b.is_ascii_hexdigit());
+            ensure!(hex && file.path.split('/').all(inside), "it names a file outside of a home: {}", file.path);
+        }
+        Ok(manifest)
+    };
+    read().with_context(|| format!("snapshot {name} cannot be used"))
+}
+
+/// Where an object lies.
+fn object(dir: &Path, sha256: &str) -> PathBuf {
+    dir.join("objects").join(sha256.get(..2).unwrap_or_default()).join(sha256)
+}
+
+/// What a directory holds; nothing if there is none.
+fn list(dir: &Path) -> Result<Vec<PathBuf>, Error> {
+    match fs::read_dir(dir) {
+        Ok(entries) => entries.map(|entry| Ok(entry?.path())).collect(),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Vec::new()),
+        Err(error) => bail!("listing {}: {error}", dir.display()),
+    }
+}

@@ -1,0 +1,130 @@
+//! `toft backup create | verify | restore | drill`: copies of the home, and the proof that they are good.
+
+use super::{Context, Output, bytes};
+use crate::{
+    backup::{self, Source},
+    blocks::Blocks,
+    config,
+    daemon::{Identity, Lock},
+    rpc::control::{Failure, Kind},
+    store::Store,
+    vault,
+};
+use anyhow::{Context as _, Error};
+use serde_json::{Value, json};
+use std::path::{Path, PathBuf};
+
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Command {
+    /// Add a snapshot of this home to a backup, whether or not the node runs. It holds the keys as well.
+    Create { dir: PathBuf },
+    /// Check signatures and hashes of all that a backup holds.
+    Verify { dir: PathBuf },
+    /// Put the newest snapshot into this home (--home), which must be empty.
+    Restore {
+        dir: PathBuf,
+        /// What came after this moment is left out, e.g. 2026-11-21T09:00:00Z.
+        #[arg(long, value_name = "TIME")]
+        at: Option<jiff::Timestamp>,
+    },
+    /// Restore the newest snapshot for trial, read everything in it, and take it away again.
+    Drill { dir: PathBuf },
+}
+
+pub async fn run(context: &Context, args: Args) -> Result<Output, Failure> {
+    match args.command {
+        Command::Create { dir } => create(context, &absolute(&dir)?).await,
+        Command::Verify { dir } => {
+            let found = blocking(move || backup::verify(&dir)).await?;
+            if !found.damaged.is_empty() {
+                return Err(Failure::new(Kind::Failed, found.damaged.join("\n  ")));
+            }
+            let text = format!(
+                "✓ {} snapshots, {} objects, {}: all whole",
+                found.snapshots,
+                found.objects,
+                bytes(found.bytes)
+            );
+            Ok(Output::new(json(&found)?, text))
+        }
+        Command::Restore { dir, at } => {
+            let home = context.home.clone();
+            let done = blocking(move || backup::restore(&dir, &home, at)).await?;
+            let text = format!(
+                "✓ {} restored from {}: {} files, {}\n→ Next: toft up",
+                done.did,
+                done.snapshot,
+                done.files,
+                bytes(done.bytes)
+            );
+            Ok(Output::new(json(&done)?, text))
+        }
+        Command::Drill { dir } => {
+            let done = backup::drill(&dir).await?;
+            let found = &done.scrubbed;
+            if found.damaged > 0 {
+                return Err(Failure::new(Kind::Failed, found.named.join("\n  ")));
+            }
+            let text = format!(
+                "✓ {} restores in {:.1} s: {} messages, {} blocks, {}, all whole",
+                done.restored.snapshot,
+                done.took.as_secs_f64(),
+                found.messages,
+                found.blocks,
+                bytes(found.bytes)
+            );
+            Ok(Output::new(json(&done)?, text))
+        }
+    }
+}
+
+async fn create(context: &Context, dir: &Path) -> Result<Output, Failure> {
+    let taken = match context.client()?.call("backup.create", json!({"dir": dir})).await {
+        Err(failure) if failure.kind == Kind::Network => json(&offline(context, dir).await?)?,
+        answer => answer?,
+    };
+    let number = |key: &str| taken[key].as_u64().unwrap_or(0);
+    let text = format!(
+        "✓ {}: {} files, {}; new: {} files, {}\n! It holds the keys: who has {} has this identity",
+        taken["snapshot"].as_str().unwrap_or_default(),
+        number("files"),
+        bytes(number("bytes")),
+        number("new_files"),
+        bytes(number("new_bytes")),
+        dir.display()
+    );
+    Ok(Output::new(taken, text))
+}
+
+/// A snapshot of a home whose node does not run.
+async fn offline(context: &Context, dir: &Path) -> Result<backup::Taken, Failure> {
+    let (home, config, dir) = (context.home.clone(), context.config(&[])?, dir.to_owned());
+    let take = move || {
+        let secrets = vault::open(&home.join(&config.identity.keys))?;
+        let _lock = Lock::take(&home)?;
+        let store = Store::open(&home.join("store"), &config.store)?;
+        let blocks = Blocks::open(&home.join("blocks"), &config.blocks, store.clone())?;
+        let (keys, settings, signer) = (config.identity.keys, config::FILE.to_owned(), Identity::of(&secrets).signer);
+        Source { home, keys, settings, store, blocks, signer }.take(&dir)
+    };
+    blocking(take).await
+}
+
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T, Error> + Send + 'static) -> Result<T, Failure> {
+    Ok(tokio::task::spawn_blocking(work).await.map_err(Error::new)??)
+}
+
+fn absolute(dir: &Path) -> Result<PathBuf, Failure> {
+    let absolute = std::path::absolute(dir).with_context(|| format!("the directory {}", dir.display()));
+    absolute.map_err(|e| Failure::new(Kind::Usage, format!("{e:#}")))
+}
+
+fn json<T: serde::Serialize>(value: &T) -> Result<Value, Failure> {
+    Ok(serde_json::to_value(value).map_err(Error::new)?)
+}

@@ -1,0 +1,134 @@
+//! What `blocks` and `backup` ask of the store: where blocks lie and who needs them, what is durable, what is damaged.
+
+use super::{Damage, Frame, Job, Place, Position, Read, Stats, Store, keys, refs, rows};
+use crate::{cid::Digest, dwn::Fault};
+use anyhow::Context as _;
+use bytes::Bytes;
+use std::{collections::BTreeMap, path::PathBuf};
+use tokio::sync::oneshot;
+
+/// What a look at a stretch of the log has found.
+#[derive(Debug)]
+pub(crate) struct Checked {
+    pub next: Position,
+    pub messages: u64,
+    /// A sentence for each damaged stretch or message.
+    pub damage: Vec<String>,
+}
+
+impl Store {
+    /// The log's end and the counters there, of one moment.
+    pub(crate) fn checkpoint(&self) -> Result<(Position, Stats), Fault> {
+        let _steady = self.0.index.steady();
+        let stats = self.0.index.get(&keys::meta("stats"))?.map_or(Ok(Stats::default()), |s| Stats::decode(&s))?;
+        Ok((self.0.index.applied()?.unwrap_or(0), stats))
+    }
+
+    /// The files of the log before `end`: how many bytes of each, and whether it does not change any more.
+    pub(crate) fn segments(&self, end: Position) -> Result<Vec<(PathBuf, u64, bool)>, Fault> {
+        self.0.log.files(end)
+    }
+
+    /// Where a block lies, whether or not a record still holds it.
+    pub(crate) fn place(&self, digest: &Digest) -> Result<Option<Place>, Fault> {
+        refs::place(&self.source(), digest)
+    }
+
+    /// Blocks from `from` on with their places, at most `max`, in the order of their digests.
+    pub(crate) fn places(&self, from: &Digest, max: usize) -> Result<Vec<(Digest, Place)>, Fault> {
+        let _steady = self.0.index.steady();
+        let pairs = self.0.index.scan(&keys::block(from), &keys::after(keys::blocks()), false).take(max);
+        pairs
+            .map(|pair| {
+                let (key, place) = pair?;
+                let digest = key.last_chunk().context("an index key of a block is too short")?;
+                Ok((*digest, rows::decode_place(&place)?))
+            })
+            .collect()
+    }
+
+    /// The roots that a block belongs to, held or not.
+    pub(crate) fn roots(&self, block: &Digest) -> Result<Vec<Digest>, Fault> {
+        let _steady = self.0.index.steady();
+        refs::roots(&self.source(), block)
+    }
+
+    /// Does a record, or a pin, hold this block?
+    pub(crate) fn is_held(&self, block: &Digest) -> Result<bool, Fault> {
+        let _steady = self.0.index.steady();
+        refs::is_held(&self.source(), block)
+    }
+
+    /// Bytes of the blocks that lie in each pack, held or not.
+    pub(crate) fn packs(&self) -> Result<BTreeMap<u32, u64>, Fault> {
+        let _steady = self.0.index.steady();
+        let pairs = self.0.index.scan(&keys::packs(), &keys::after(keys::packs()), false);
+        pairs
+            .map(|pair| {
+                let (key, live) = pair?;
+                let segment = key.last_chunk().context("an index key of a pack is too short")?;
+                let live = live.as_slice().try_into().context("a number in the index is not 8 bytes")?;
+                Ok((u32::from_be_bytes(*segment), u64::from_be_bytes(live)))
+            })
+            .collect()
+    }
+
+    /// Lets go of those of `blocks` that nothing holds, and says which: they are out of the index, durably, and
+    /// their bytes may be deleted. Blocks that the index does not know are among them.
+    pub(crate) async fn release(&self, blocks: Vec<Digest>) -> Result<Vec<Digest>, Fault> {
+        let (reply, answer) = oneshot::channel();
+        self.ask(Job::Release { blocks, reply }).await?;
+        answer.await.context("the writer has ended")?
+    }
+
+    /// Says, durably, that blocks were copied: which, from where, to where. Those that lie elsewhere by now stay
+    /// there; the others are returned.
+    pub(crate) async fn relocate(&self, moves: Vec<(Digest, Place, Place)>) -> Result<Vec<Digest>, Fault> {
+        let (reply, answer) = oneshot::channel();
+        self.ask(Job::Relocate { moves, reply }).await?;
+        answer.await.context("the writer has ended")?
+    }
+
+    /// Something that is kept was found damaged: says so in [`Store::degraded`].
+    pub(crate) fn degrade(&self, reason: String) {
+        self.0.health.degrade(reason);
+    }
+
+    /// Checks the log from `from` on, some `bytes` of it: frames, message CIDs, data in frames.
+    pub(crate) fn check(&self, from: Position, bytes: u64) -> Result<Checked, Fault> {
+        let end = *self.0.tail.borrow();
+        let mut checked = Checked { next: from, messages: 0, damage: Vec::new() };
+        while checked.next < end && checked.next - from < bytes {
+            let at = checked.next;
+            let why = match self.0.log.read(at)? {
+                Read::Frame { frame, next, .. } => {
+                    checked.next = next;
+                    let Frame::Message(message) = frame else { continue };
+                    checked.messages += 1;
+                    message.damage()?
+                }
+                Read::End => {
+                    checked.next = end;
+                    None
+                }
+                Read::Bad(why) => {
+                    let next = self.0.log.resync(at)?.unwrap_or(end).min(end);
+                    checked.next = next;
+                    Some(Damage { from: at, to: next, why }.to_string())
+                }
+            };
+            if let Some(why) = why {
+                self.degrade(why.clone());
+                checked.damage.push(why);
+            }
+        }
+        Ok(checked)
+    }
+
+    /// The data inside the frame at `at` ([`Place::Log`]).
+    pub(crate) fn inline(&self, at: Position) -> Result<Bytes, Fault> {
+        let message = self.0.log.message(at)?;
+        let data = message.inline.as_ref().with_context(|| format!("the log frame at {at} holds no data"))?;
+        Ok(Bytes::copy_from_slice(data))
+    }
+}
