@@ -7,7 +7,7 @@
 //! as whoever has the home.
 //!
 //! It is consistent because of its order: first the log's end is noted, then everything before it is copied, then the
-//! blocks, of which none goes meanwhile ([`Blocks::still`]); a message's blocks are durable before the message is. The
+//! blocks, of which none goes meanwhile (`Blocks::still`); a message's blocks are durable before the message is. The
 //! index is not copied: it is rebuilt from the log.
 
 mod restore;

@@ -16,7 +16,7 @@ enum Command {
     Add {
         /// The other device's DID.
         did: String,
-        /// Where it is reached: a multiaddr that ends in /p2p/<peer id>.
+        /// Where it is reached: a multiaddr that ends in `/p2p/<peer id>`.
         address: String,
         /// Share the records of this DID (may be repeated; default: this node's own and the other's).
         #[arg(long = "tenant", value_name = "DID")]

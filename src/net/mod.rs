@@ -1,6 +1,6 @@
 //! The network: libp2p, Kademlia and Bitswap behind one small handle.
 //!
-//! One task ([`swarm`]) owns the swarm; [`Net`] sends it commands over a bounded channel. Peer ids and
+//! One task (`swarm`) owns the swarm; [`Net`] sends it commands over a bounded channel. Peer ids and
 //! addresses cross this API as text, so that no other module names libp2p. What strangers may have is
 //! decided by whoever hands in the [`BlockSource`]: what it does not answer does not exist for them.
 //!

@@ -7,7 +7,7 @@
 //!
 //! A gateway is not trusted: packets are signed by the key that the DID is, and the newest one seen is kept in the
 //! store, so that a gateway can keep a change from us but never take us back. When it cannot be asked, the packet
-//! kept holds on. A did:web document seen lately serves through an outage of its host for [`STALE`].
+//! kept holds on. A did:web document seen lately serves through an outage of its host for `STALE`.
 //!
 //! What it does not do: the mainline DHT itself, or publishing to other relays.
 
