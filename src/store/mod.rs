@@ -18,6 +18,7 @@
 //! work of a later issue.
 
 mod frame;
+mod hot;
 mod index;
 mod keys;
 mod log;
