@@ -111,13 +111,13 @@ struct Label {
 /// A message that may or may not have been judged in the first turn.
 enum Admitted<T, F> {
     Judged(T),
-    Unverified(Message, F),
+    Unverified(Box<Message>, F),
 }
 
 /// What came of judging a message.
 enum Judged {
     Write(Arc<Message>),
-    Read(dwn::Reply, Option<Vec<u8>>),
+    Read(Box<dwn::Reply>, Option<Vec<u8>>),
 }
 
 fn judge_verified<T>(
@@ -258,7 +258,7 @@ impl Node {
                 Some((stored, _, size)) if *size <= dwn::INLINE_MAX => view.inline_data(stored)?,
                 _ => None,
             };
-            Ok(Judged::Read(answer, inline))
+            Ok(Judged::Read(Box::new(answer), inline))
         };
         match self.admit(tenant, message, judge).await? {
             Judged::Write(message) => self.write(tenant, message, body).await,
@@ -292,7 +292,7 @@ impl Node {
                 message.signers().into_iter().map(|kid| did::key_of(&kid).ok().map(|key| (kid, key))).collect();
             match keys {
                 Some(keys) => judge_verified(message, &keys, judge).map(Admitted::Judged),
-                None => Ok(Admitted::Unverified(message, judge)),
+                None => Ok(Admitted::Unverified(Box::new(message), judge)),
             }
         });
         let (message, judge) = match first.await?? {
@@ -300,7 +300,7 @@ impl Node {
             Admitted::Unverified(message, judge) => (message, judge),
         };
         let keys = self.keys(&message).await?;
-        self.work(move || judge_verified(message, &keys, judge)).await?
+        self.work(move || judge_verified(*message, &keys, judge)).await?
     }
 
     async fn keys(&self, message: &Message) -> Result<HashMap<String, PublicKey>, Refusal> {

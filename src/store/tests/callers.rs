@@ -284,9 +284,10 @@ impl World {
             1 => json!({"to": day(pick)}),
             _ => json!({"from": day(pick), "to": day(pick + 3)}),
         };
-        let dids = || if pick % 3 == 0 { json!([self.did(pick), self.did(pick + 1)]) } else { json!(self.did(pick)) };
+        let dids =
+            || if pick.is_multiple_of(3) { json!([self.did(pick), self.did(pick + 1)]) } else { json!(self.did(pick)) };
         let (name, value) = match kind {
-            0 => ("protocol", if pick % 5 == 0 { json!("http://example.com/other") } else { json!(PROTOCOL) }),
+            0 => ("protocol", if pick.is_multiple_of(5) { json!("http://example.com/other") } else { json!(PROTOCOL) }),
             1 => ("protocolPath", json!(["room", "room/line", "friend"][pick % 3])),
             2 => {
                 let context = record["contextId"].as_str().unwrap_or("none");
@@ -301,7 +302,7 @@ impl World {
             9 => ("dateCreated", span()),
             10 => ("dateUpdated", span()),
             11 => ("datePublished", span()),
-            12 => ("published", json!(pick % 2 == 0)),
+            12 => ("published", json!(pick.is_multiple_of(2))),
             13 => ("recordId", record["recordId"].clone()),
             14 => ("dataCid", of("dataCid")),
             _ => ("tags", json!({"t": self.tag_term(pick)})),
