@@ -23,6 +23,7 @@ pub struct Config {
     pub store: crate::store::Config,
     pub blocks: crate::blocks::Config,
     pub dwn: crate::node::Config,
+    pub registration: crate::rpc::RegistrationConfig,
     pub resolve: crate::resolve::Config,
     pub net: crate::net::Config,
     pub gateway: crate::rpc::gateway::Config,

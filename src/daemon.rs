@@ -10,7 +10,7 @@ use crate::{
     net::{self, Net},
     node::Node,
     resolve::Resolver,
-    rpc::{self, control::Control},
+    rpc::{self, Registration, control::Control},
     store::Store,
     sync::{self, Peers},
     task::Tasks,
@@ -119,15 +119,14 @@ impl Lock {
 }
 
 impl Daemon {
-    /// Starts a node on `home`, which `init` has prepared.
-    pub async fn start(home: &Path, config: &Config) -> Result<Self, Error> {
+    /// Starts a node on `home`, which `init` has prepared and `lock` holds.
+    pub async fn start(home: &Path, config: &Config, lock: Lock) -> Result<Self, Error> {
         let started = Instant::now();
-        let lock = Lock::take(home)?;
         let tasks = Tasks::default();
         let metrics = Metrics::default();
+        let socket = socket(home, &config.rpc.socket)?;
         let secrets = vault::open(&home.join(&config.identity.keys))?;
         let identity = Identity::of(&secrets);
-        let resolver = Resolver::new(&config.resolve)?;
 
         let (dir, settings) = (home.join("store"), config.store.clone());
         let store = tokio::task::spawn_blocking(move || Store::open(&dir, &settings)).await??;
@@ -135,7 +134,11 @@ impl Daemon {
         let blocks = tokio::task::spawn_blocking(move || Blocks::open(&dir, &settings, opened)).await??;
         let opened_in = started.elapsed();
 
-        let node = Node::new(&config.dwn, &identity.did, store.clone(), blocks.clone(), resolver.clone(), &metrics);
+        let resolver = Resolver::new(&config.resolve, store.clone(), &metrics)?;
+        let relay = resolver.relay();
+        let registration = Registration::new(&config.registration, home)?;
+        let who = (identity.did.as_str(), registration.terms());
+        let node = Node::new(&config.dwn, who, store.clone(), blocks.clone(), resolver.clone(), &metrics)?;
 
         tasks.spawn("subscriptions", node.clone().carry_events(tasks.stop()));
 
@@ -155,6 +158,8 @@ impl Daemon {
         let dial = Dialler(net.clone());
         let sync = Peers::start(&config.sync, node.clone(), (own, resolver), (dial, incoming), &tasks, &metrics)?;
         tasks.spawn("announce", net::announce(net.clone(), store.clone(), tasks.stop()));
+        let every = config.blocks.collect_every.0;
+        tasks.spawn("collect", blocks.clone().keep_collecting(every, tasks.stop()));
         let anchor = Anchor::start(&config.anchor, store.clone(), blocks, secrets.anchor, &metrics, &tasks).await?;
 
         let dwn = rpc::listen_tcp("dwn-http", &config.dwn.listen, "dwn.listen").await?;
@@ -162,7 +167,6 @@ impl Daemon {
             "" => None,
             address => Some(rpc::listen_tcp("gateway-http", address, "gateway.listen").await?),
         };
-        let socket = home.join(&config.rpc.socket);
         let listening = rpc::listen_unix("control", &socket)?;
         let facts = Facts {
             did: identity.did,
@@ -182,13 +186,19 @@ impl Daemon {
             net: net.clone(),
             sync,
             anchor,
+            stop: tasks.stop(),
             signer: identity.signer,
             home: home.to_owned(),
             dwn: facts.dwn.clone(),
             gateway: facts.gateway.clone(),
             started,
         };
-        dwn.serve(rpc::dwn::router(node.clone(), metrics, &tasks), &tasks);
+        let url = if config.dwn.url.is_empty() { &facts.dwn } else { &config.dwn.url };
+        let mut routes = rpc::dwn::router(node.clone(), registration, url, metrics, &tasks);
+        if let Some(relay) = relay {
+            routes = routes.merge(rpc::pkarr::router(relay));
+        }
+        dwn.serve(routes, &tasks);
         if let Some(gateway) = gateway {
             gateway.serve(rpc::gateway::router(node), &tasks);
         }
@@ -215,6 +225,17 @@ impl Daemon {
         let _ = std::fs::remove_file(&self.facts.socket); // a dead socket is replaced at the next start anyway
         outcome
     }
+}
+
+/// Where the control socket goes; said before anything starts, because the system's bound on its length is small.
+fn socket(home: &Path, name: &str) -> Result<PathBuf, Error> {
+    /// `sockaddr_un.sun_path` on macOS; Linux has four more.
+    const MAX: usize = 103;
+    let path = home.join(name);
+    if path.as_os_str().len() > MAX {
+        bail!("{} is longer than the {MAX} bytes a socket's path may have: choose a shorter --home", path.display());
+    }
+    Ok(path)
 }
 
 /// What strangers may have of the blocks: those of published records.

@@ -5,6 +5,7 @@
 // what things are called
 pub mod task;
 pub mod metrics;
+pub mod span;
 pub mod cid;
 pub mod crypto;
 pub mod did;

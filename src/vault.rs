@@ -38,12 +38,12 @@ impl std::fmt::Debug for Secrets {
     }
 }
 
-/// Are there secrets in `dir`?
+/// Are there secrets, or a part of them, in `dir`?
 pub fn exists(dir: &Path) -> bool {
-    dir.join(SECRETS).exists()
+    dir.join(SECRETS).exists() || dir.join(MASTER).exists()
 }
 
-/// Makes new secrets in `dir`, which must hold none.
+/// Makes new secrets in `dir`, which must hold none. The caller holds the home, so nobody else does the same.
 pub fn create(dir: &Path) -> Result<Secrets, Error> {
     if exists(dir) {
         bail!("{} already holds keys; they are never overwritten", dir.display());
@@ -89,12 +89,12 @@ fn random() -> Result<[u8; 32], Error> {
 
 /// Creates `dir` (and its parents) for this user alone.
 pub fn make_private_dir(dir: &Path) -> Result<(), Error> {
-    use std::os::unix::fs::DirBuilderExt as _;
-    fs::DirBuilder::new()
-        .recursive(true)
-        .mode(0o700)
-        .create(dir)
-        .with_context(|| format!("cannot create {}: choose another home with --home or TOFT_HOME", dir.display()))
+    use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
+    let hint =
+        || format!("cannot make {} a private folder: choose another home with --home or TOFT_HOME", dir.display());
+    fs::DirBuilder::new().recursive(true).mode(0o700).create(dir).with_context(hint)?;
+    // It may have been there, open to others.
+    fs::set_permissions(dir, fs::Permissions::from_mode(0o700)).with_context(hint)
 }
 
 /// Writes a file that only this user may read, atomically and durably.

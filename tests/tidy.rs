@@ -113,7 +113,9 @@ fn only_their_modules_name_sled_libp2p_http_and_bitcoind() {
         ("sled::", vec!["src/store/index.rs"]),
         ("libp2p", vec!["src/net/"]),
         ("axum", vec!["src/rpc/", "src/web/"]),
-        ("hyper", vec!["src/rpc/", "src/web/", "src/cli/add.rs", "src/cli/get.rs"]),
+        ("hyper", vec!["src/rpc/", "src/web/", "src/resolve/http.rs", "src/cli/add.rs", "src/cli/get.rs"]),
+        ("rustls::", vec!["src/resolve/http.rs"]),
+        ("pkarr::", vec!["src/did/dht.rs", "src/resolve/tests/", "src/daemon.rs", "src/rpc/"]),
         ("bitcoincore_rpc", vec!["src/anchor/"]),
         ("rs_merkle", vec!["src/anchor/"]),
     ];
@@ -160,7 +162,9 @@ fn every_module_says_what_it_is_for_and_nothing_is_left_over() {
 
 #[test]
 fn lock_files_name_no_download_hosts() {
-    for name in ["tests/interop/package-lock.json", "tests/peers/package-lock.json"] {
+    for name in
+        ["tests/interop/package-lock.json", "tests/interop/web5/package-lock.json", "tests/peers/package-lock.json"]
+    {
         let path = root().join(name);
         let text = fs::read_to_string(&path).unwrap_or_else(|e| panic!("{name}: {e}"));
         assert!(!text.contains("\"resolved\""), "{name} names download hosts");

@@ -3,8 +3,9 @@
 //! A file is named by its digest: `files/<xx>/<yy>/<base32 multihash>`, written beside (`tmp/`), made durable, then
 //! renamed, so a file under its name is whole. A pack is a sequence of `[length u32][digest 32][bytes][crc32c u32]`,
 //! appended to under a lock; where a block lies in it stands in the index. What a crash leaves (files and pack
-//! bytes that no record names, never the other way round) is waste, for a collection to come.
+//! bytes that no record names, never the other way round) is waste, which `collect` takes away.
 
+use super::holds::Held;
 use crate::{
     cid::{self, Digest},
     dwn::Fault,
@@ -36,6 +37,18 @@ pub(super) struct Disk {
     pack: Mutex<Option<Pack>>,
     /// Bytes after which a pack is left.
     pack_size: u64,
+    /// Changes to the disk until it fails for good: a test's simulated crash. Negative: never.
+    #[cfg(test)]
+    pub crash_in: std::sync::atomic::AtomicI64,
+}
+
+/// A block in a pack, as the pack says.
+#[derive(Debug)]
+pub(super) struct Entry {
+    pub digest: Digest,
+    pub place: Place,
+    /// Where the next entry begins.
+    pub next: u64,
 }
 
 /// The pack that is being written.
@@ -66,21 +79,29 @@ impl Disk {
             fs::remove_file(&path).with_context(|| format!("removing {}", path.display()))?;
         }
         sync_dir(dir)?;
-        Ok(Self { dir: dir.to_owned(), names: AtomicU64::new(0), pack: Mutex::new(None), pack_size })
+        Ok(Self {
+            dir: dir.to_owned(),
+            names: AtomicU64::new(0),
+            pack: Mutex::new(None),
+            pack_size,
+            #[cfg(test)]
+            crash_in: std::sync::atomic::AtomicI64::new(-1),
+        })
     }
 
     /// Writes a block that is not here yet, or is damaged here. Durable after [`Disk::sync`].
-    pub fn write(&self, digest: &Digest, bytes: &[u8], touched: &mut Touched) -> Result<Place, Fault> {
+    pub fn write(&self, digest: &Digest, bytes: &[u8], touched: &mut Touched, held: &mut Held) -> Result<Place, Fault> {
         if bytes.len() >= FILE_MIN {
             self.write_file(digest, bytes, touched)
         } else {
-            self.append(digest, bytes, touched)
+            self.append(digest, bytes, touched, held)
         }
     }
 
     /// Makes what was written durable.
     pub fn sync(&self, touched: Touched) -> Result<(), Fault> {
         for (segment, pack) in touched.packs {
+            self.change()?;
             pack.sync_data().with_context(|| format!("making pack {segment} durable"))?;
         }
         for dir in touched.dirs {
@@ -103,6 +124,94 @@ impl Disk {
         Ok(bytes)
     }
 
+    /// Digests of the block files whose first byte is `first`.
+    pub fn names(&self, first: u8) -> Result<Vec<Digest>, Fault> {
+        let dir = self.dir.join("files").join(hex::encode([first]));
+        let mut found = Vec::new();
+        for shard in list(&dir)? {
+            found.extend(list(&shard)?.iter().filter_map(|path| digest_of(path)));
+        }
+        Ok(found)
+    }
+
+    /// Deletes a block's file, if there is one; says how many bytes it had.
+    pub fn remove(&self, digest: &Digest) -> Result<u64, Fault> {
+        self.change()?;
+        delete(&self.file(digest))
+    }
+
+    /// Packs that are not written to any more, and their lengths.
+    pub fn sealed(&self) -> Result<Vec<(u32, u64)>, Fault> {
+        let newest = {
+            let mut slot = self.pack.lock().unwrap_or_else(PoisonError::into_inner);
+            if slot.is_none() {
+                *slot = Some(self.last_pack()?);
+            }
+            slot.as_ref().map_or(0, |pack| pack.segment)
+        };
+        let mut found: Vec<_> = self.packs()?.into_iter().filter(|(segment, _)| *segment < newest).collect();
+        found.sort_unstable();
+        Ok(found)
+    }
+
+    /// Number of block files and their bytes.
+    pub fn files(&self) -> Result<(u64, u64), Fault> {
+        let (mut files, mut bytes) = (0, 0);
+        for digest in (0..=u8::MAX).map(|first| self.names(first)).collect::<Result<Vec<_>, _>>()?.concat() {
+            files += 1;
+            bytes += fs::metadata(self.file(&digest)).map_or(0, |found| found.len());
+        }
+        Ok((files, bytes))
+    }
+
+    /// All packs and their lengths.
+    pub fn packs(&self) -> Result<Vec<(u32, u64)>, Fault> {
+        let mut found = Vec::new();
+        for path in list(&self.dir.join("packs"))? {
+            let number = path.file_stem().and_then(|s| s.to_str()).and_then(|s| s.parse::<u32>().ok());
+            if let Some(segment) = number.filter(|_| path.extension().is_some_and(|e| e == "pack")) {
+                let length = fs::metadata(&path).with_context(|| format!("looking at {}", path.display()))?.len();
+                found.push((segment, length));
+            }
+        }
+        Ok(found)
+    }
+
+    /// The entry at `at` of a pack; `None` at its end, or where no whole entry follows.
+    pub fn entry(&self, segment: u32, at: u64) -> Result<Option<Entry>, Fault> {
+        let path = self.pack_path(segment);
+        let file = File::open(&path).with_context(|| format!("opening {}", path.display()))?;
+        let length = file.metadata()?.len();
+        if at + PACK_HEAD + PACK_FOOT > length {
+            return Ok(None);
+        }
+        let mut head = [0; PACK_HEAD as usize];
+        file.read_exact_at(&mut head, at).with_context(|| format!("reading {}", path.display()))?;
+        let (Some(len), Some(digest)) = (head.first_chunk(), head.last_chunk()) else { return Ok(None) };
+        let len = u32::from_be_bytes(*len);
+        let next = at + PACK_HEAD + u64::from(len) + PACK_FOOT;
+        let place = Place::Pack { segment, at: at + PACK_HEAD, len };
+        Ok((next <= length).then_some(Entry { digest: *digest, place, next }))
+    }
+
+    pub fn remove_pack(&self, segment: u32) -> Result<u64, Fault> {
+        self.change()?;
+        delete(&self.pack_path(segment))
+    }
+
+    /// Stands before every change to the disk: where a test lets it crash.
+    fn change(&self) -> Result<(), Fault> {
+        #[cfg(test)]
+        {
+            let left = self.crash_in.load(Ordering::SeqCst);
+            ensure!(left != 0, "the disk has crashed");
+            if left > 0 {
+                self.crash_in.store(left - 1, Ordering::SeqCst);
+            }
+        }
+        Ok(())
+    }
+
     fn write_file(&self, digest: &Digest, bytes: &[u8], touched: &mut Touched) -> Result<Place, Fault> {
         let place = Place::File { len: u32::try_from(bytes.len())? };
         let path = self.file(digest);
@@ -114,9 +223,11 @@ impl Disk {
         }
         self.make_shard(shard, touched)?;
         let tmp = Tmp(self.dir.join("tmp").join(format!("{}", self.names.fetch_add(1, Ordering::Relaxed))));
+        self.change()?;
         let mut file = File::create(&tmp.0).with_context(|| format!("creating {}", tmp.0.display()))?;
         file.write_all(bytes).with_context(|| format!("writing {}", tmp.0.display()))?;
         file.sync_data().with_context(|| format!("making {} durable", tmp.0.display()))?;
+        self.change()?;
         fs::rename(&tmp.0, &path).with_context(|| format!("renaming a block to {}", path.display()))?;
         Ok(place)
     }
@@ -131,7 +242,7 @@ impl Disk {
         Ok(())
     }
 
-    fn append(&self, digest: &Digest, bytes: &[u8], touched: &mut Touched) -> Result<Place, Fault> {
+    fn append(&self, digest: &Digest, bytes: &[u8], touched: &mut Touched, held: &mut Held) -> Result<Place, Fault> {
         let mut entry = Vec::with_capacity(bytes.len() + 40);
         let len = u32::try_from(bytes.len())?;
         entry.extend_from_slice(&len.to_be_bytes());
@@ -147,7 +258,10 @@ impl Disk {
             None => self.last_pack()?,
         };
         let pack = slot.insert(pack);
+        // While the slot is locked, so that the pack cannot be left and collected before.
+        held.pack(pack.segment);
         let at = pack.end + PACK_HEAD;
+        self.change()?;
         pack.file.write_all_at(&entry, pack.end).with_context(|| format!("writing pack {}", pack.segment))?;
         pack.end += entry.len() as u64;
         if touched.packs.last().is_none_or(|(segment, _)| *segment != pack.segment) {
@@ -158,14 +272,7 @@ impl Disk {
 
     /// The pack to continue after a start: the last one, if it ends with a whole block and has room.
     fn last_pack(&self) -> Result<Pack, Fault> {
-        let dir = self.dir.join("packs");
-        let mut last = None;
-        for entry in fs::read_dir(&dir).with_context(|| format!("listing {}", dir.display()))? {
-            let path = entry?.path();
-            let number = path.file_stem().and_then(|s| s.to_str()).and_then(|s| s.parse::<u32>().ok());
-            last = last.max(number.filter(|_| path.extension().is_some_and(|e| e == "pack")));
-        }
-        let Some(segment) = last else { return self.new_pack(0) };
+        let Some((segment, _)) = self.packs()?.into_iter().max() else { return self.new_pack(0) };
         let path = self.pack_path(segment);
         let file = File::options().read(true).write(true).open(&path);
         let file = file.with_context(|| format!("opening {}", path.display()))?;
@@ -195,6 +302,34 @@ impl Disk {
     fn pack_path(&self, segment: u32) -> PathBuf {
         self.dir.join("packs").join(format!("{segment:08}.pack"))
     }
+}
+
+/// What a directory holds; nothing if there is none.
+fn list(dir: &Path) -> Result<Vec<PathBuf>, Fault> {
+    let entries = match fs::read_dir(dir) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(error).with_context(|| format!("listing {}", dir.display())),
+    };
+    entries.map(|entry| Ok(entry.with_context(|| format!("listing {}", dir.display()))?.path())).collect()
+}
+
+/// Deletes a file, if it is there; says how many bytes it had.
+fn delete(path: &Path) -> Result<u64, Fault> {
+    let length = match fs::metadata(path) {
+        Ok(found) => found.len(),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(0),
+        Err(error) => return Err(error).with_context(|| format!("looking at {}", path.display())),
+    };
+    fs::remove_file(path).with_context(|| format!("deleting {}", path.display()))?;
+    Ok(length)
+}
+
+/// The digest that a block file is named by.
+fn digest_of(path: &Path) -> Option<Digest> {
+    let name = path.file_name()?.to_str()?;
+    let (_, multihash) = ::cid::multibase::decode(format!("b{name}")).ok()?;
+    multihash.strip_prefix(&[cid::SHA2_256 as u8, 32])?.try_into().ok()
 }
 
 /// A temporary file, removed if it has not been renamed.

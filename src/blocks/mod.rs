@@ -6,13 +6,16 @@
 //! read is hashed before it is given out; wrong bytes are an error that names the block.
 //!
 //! A crash between staging and commit leaves blocks that no record names, never a record without its blocks. Such
-//! waste, and the blocks of data that was superseded, are collected in a later issue; the latter are out of
-//! [`Blocks::get`]'s reach from the moment their last record lets go of them.
+//! waste, and the blocks of data that was superseded, are taken away by the [`Collector`]; the latter are out of
+//! [`Blocks::get`]'s reach from the moment their last record, or pin, lets go of them.
 //!
 //! All calls may block on the disk. This module does not fetch what is not here (`net` does) and does not ask who
 //! may have a block (`node` does).
 
+mod collect;
 mod disk;
+mod holds;
+mod scrub;
 mod stage;
 pub mod unixfs;
 
@@ -22,13 +25,21 @@ mod tests;
 use crate::{
     cid::{self, Cid, Digest},
     dwn::Fault,
-    store::{Place, Store},
+    span::Span,
+    store::{self, Place, Store},
 };
 use anyhow::{Context as _, bail};
 use bytes::Bytes;
 use disk::Disk;
-use std::{path::Path, sync::Arc};
+use holds::{Held, Holds};
+use std::{
+    path::Path,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
+pub use collect::{Collected, Collector};
+pub use scrub::{Fetch, Scrubbed};
 pub use stage::Stage;
 
 #[derive(Debug, Clone, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
@@ -36,11 +47,24 @@ pub use stage::Stage;
 pub struct Config {
     /// Bytes after which a pack of small blocks is left and the next begun.
     pub pack_size: u64,
+    /// How often blocks that nothing needs any more are taken away.
+    pub collect_every: Span,
+}
+
+/// What the blocks take on disk.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Usage {
+    pub files: u64,
+    pub file_bytes: u64,
+    pub packs: u64,
+    pub pack_bytes: u64,
+    /// Of the packs' bytes, those of blocks that are in the index.
+    pub pack_live: u64,
 }
 
 impl Default for Config {
     fn default() -> Self {
-        Self { pack_size: 256 << 20 }
+        Self { pack_size: 256 << 20, collect_every: Span(Duration::from_secs(60 * 60)) }
     }
 }
 
@@ -52,6 +76,9 @@ pub struct Blocks(Arc<Inner>);
 struct Inner {
     disk: Disk,
     store: Store,
+    holds: Arc<Holds>,
+    /// Held during a step of collection: there is one collector at a time.
+    collecting: Mutex<()>,
 }
 
 impl Blocks {
@@ -59,7 +86,8 @@ impl Blocks {
     pub fn open(dir: &Path, config: &Config, store: Store) -> Result<Self, Fault> {
         let disk =
             Disk::open(dir, config.pack_size).with_context(|| format!("opening the blocks in {}", dir.display()))?;
-        Ok(Self(Arc::new(Inner { disk, store })))
+        let (holds, collecting) = (Arc::default(), Mutex::default());
+        Ok(Self(Arc::new(Inner { disk, store, holds, collecting })))
     }
 
     /// Starts staging.
@@ -77,6 +105,47 @@ impl Blocks {
         self.0.store.block(&digest)?.map(|place| self.fetch(&digest, place)).transpose()
     }
 
+    /// Holds the data under `root` as a record would; `false`: it is not here, or not the root of any data here.
+    pub async fn pin(&self, root: &Cid) -> Result<bool, Fault> {
+        let digest = cid::sha256_of(root).with_context(|| format!("{root} is not sha2-256"))?;
+        let blocks = self.clone();
+        let checked = tokio::task::spawn_blocking(move || {
+            let mut held = Held::new(blocks.0.holds.clone());
+            held.block(&digest);
+            let is_root = blocks.0.store.block(&digest)?.is_some() && blocks.0.store.roots(&digest)?.contains(&digest);
+            Ok::<_, Fault>(is_root.then_some(held))
+        });
+        // Held until the pin is durable.
+        let Some(_held) = checked.await.context("looking for a root")?? else { return Ok(false) };
+        self.0.store.put_state(vec![(pin_key(&digest), Some(root.to_bytes()))]).await?;
+        Ok(true)
+    }
+
+    /// Takes a pin away; `false`: there was none.
+    pub async fn unpin(&self, root: &Cid) -> Result<bool, Fault> {
+        let digest = cid::sha256_of(root).with_context(|| format!("{root} is not sha2-256"))?;
+        let pinned = self.0.store.state(&pin_key(&digest))?.is_some();
+        if pinned {
+            self.0.store.put_state(vec![(pin_key(&digest), None)]).await?;
+        }
+        Ok(pinned)
+    }
+
+    /// What the blocks take on disk. Walks the directories: not for a hot path.
+    pub fn usage(&self) -> Result<Usage, Fault> {
+        let (files, file_bytes) = self.0.disk.files()?;
+        let packs = self.0.disk.packs()?;
+        let pack_live = self.0.store.packs()?.values().sum();
+        let pack_bytes = packs.iter().map(|(_, length)| length).sum();
+        Ok(Usage { files, file_bytes, packs: packs.len() as u64, pack_bytes, pack_live })
+    }
+
+    /// What is pinned.
+    pub fn pins(&self) -> Result<Vec<Cid>, Fault> {
+        let pins = self.0.store.states(store::PIN)?;
+        pins.iter().map(|(_, root)| Cid::try_from(root.as_ref()).context("a pin's CID does not parse")).collect()
+    }
+
     /// The size of a block that some record holds, without reading it.
     pub fn size(&self, cid: &Cid) -> Result<Option<u64>, Fault> {
         if cid.hash().code() == cid::IDENTITY {
@@ -91,13 +160,31 @@ impl Blocks {
     /// The file under a UnixFS root, chunk by chunk, each hash checked. An error if no record holds the root. Once
     /// begun, reading goes on even if the record is deleted meanwhile.
     pub fn read(&self, root: &Cid) -> Result<Reader, Fault> {
+        let mut held = Held::new(self.0.holds.clone());
+        if let Some(digest) = cid::sha256_of(root) {
+            held.block(&digest);
+        }
         if self.size(root)?.is_none() {
             bail!("{root} is not here: no record holds it");
         }
-        Ok(Reader { blocks: self.clone(), walk: Some(unixfs::Walk::new(*root)) })
+        Ok(Reader { blocks: self.clone(), walk: Some(unixfs::Walk::new(*root)), _held: held })
     }
 
     fn fetch(&self, digest: &Digest, place: Place) -> Result<Bytes, Fault> {
+        match self.fetch_from(digest, place) {
+            Ok(bytes) => Ok(bytes),
+            // Collection may have moved it in the meantime.
+            Err(error) => match self.0.store.place(digest)? {
+                Some(now) if now != place => self.fetch_from(digest, now),
+                _ => {
+                    self.0.store.degrade(format!("{error:#}"));
+                    Err(error)
+                }
+            },
+        }
+    }
+
+    fn fetch_from(&self, digest: &Digest, place: Place) -> Result<Bytes, Fault> {
         let bytes = match place {
             Place::Log { at, .. } => self.0.store.inline(at).map(Vec::from),
             place => self.0.disk.read(digest, place),
@@ -117,11 +204,17 @@ impl Blocks {
     }
 }
 
+/// Key of the state that is a pin.
+fn pin_key(root: &Digest) -> Vec<u8> {
+    [store::PIN, root.as_slice()].concat()
+}
+
 /// Iterates over a file's chunks. After an error there is nothing more.
 #[derive(Debug)]
 pub struct Reader {
     blocks: Blocks,
     walk: Option<unixfs::Walk>,
+    _held: Held,
 }
 
 impl Iterator for Reader {

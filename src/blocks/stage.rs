@@ -1,17 +1,21 @@
 //! Data on its way in.
 
-use super::disk::Touched;
-use super::{Blocks, disk, unixfs};
+use super::{
+    Blocks,
+    disk::{self, Touched},
+    holds::Held,
+    unixfs,
+};
 use crate::{
     cid::{self, Cid, Digest},
     dwn::{self, Fault},
-    store::{Data, Place},
+    store::{Data, Hold, Place},
 };
 use bytes::Bytes;
-use std::collections::HashSet;
 
-/// Data on its way in: nothing refers to it yet. Dropped, it leaves no temporary file; blocks it has already
-/// written stay as waste until collected, or until the same data comes again.
+/// Data on its way in: nothing refers to it yet, and it holds its blocks against collection until its data is
+/// committed or dropped. Dropped, it leaves no temporary file; blocks it has already written stay as waste until
+/// collected, or until the same data comes again.
 ///
 /// Memory: one chunk, and 40 bytes for each chunk before it.
 #[derive(Debug)]
@@ -27,14 +31,14 @@ pub struct Stage {
 struct Writer {
     blocks: Blocks,
     places: Vec<(Digest, Place)>,
-    seen: HashSet<Digest>,
+    held: Held,
     touched: Touched,
 }
 
 impl Stage {
     pub(super) fn new(blocks: Blocks) -> Self {
-        let writer =
-            Writer { blocks: blocks.clone(), places: Vec::new(), seen: HashSet::new(), touched: Touched::default() };
+        let held = Held::new(blocks.0.holds.clone());
+        let writer = Writer { blocks: blocks.clone(), places: Vec::new(), held, touched: Touched::default() };
         Self { blocks, chunk: Vec::new(), layout: unixfs::Layout::default(), writer, size: 0 }
     }
 
@@ -62,13 +66,14 @@ impl Stage {
     pub fn finish(mut self) -> Result<Data, Fault> {
         if self.size <= dwn::INLINE_MAX {
             let root = cid::of(cid::RAW, &self.chunk);
-            return Ok(Data { root, size: self.size, inline: Some(Bytes::from(self.chunk)), blocks: Vec::new() });
+            let inline = Some(Bytes::from(self.chunk));
+            return Ok(Data { root, size: self.size, inline, blocks: Vec::new(), hold: Hold::default() });
         }
         self.write_chunk()?;
         let Self { blocks, layout, mut writer, size, .. } = self;
         let root = layout.finish(&mut |cid, bytes| writer.write(&cid, &bytes))?;
         blocks.0.disk.sync(writer.touched)?;
-        Ok(Data { root, size, inline: None, blocks: writer.places })
+        Ok(Data { root, size, inline: None, blocks: writer.places, hold: Hold::new(writer.held) })
     }
 
     fn write_chunk(&mut self) -> Result<(), Fault> {
@@ -83,20 +88,27 @@ impl Stage {
 impl Writer {
     fn write(&mut self, cid: &Cid, bytes: &[u8]) -> Result<(), Fault> {
         let Some(digest) = cid::sha256_of(cid) else { return Ok(()) };
-        if !self.seen.insert(digest) {
+        // Held before it is looked for, so that what is found stays.
+        if !self.held.block(&digest) {
             return Ok(());
         }
         let place = match self.present(&digest, bytes)? {
             Some(place) => place,
-            None => self.blocks.0.disk.write(&digest, bytes, &mut self.touched)?,
+            None => self.blocks.0.disk.write(&digest, bytes, &mut self.touched, &mut self.held)?,
         };
         self.places.push((digest, place));
         Ok(())
     }
 
     /// Where the block lies already, whole. A place in the log does not count: it goes when the log is compacted.
-    fn present(&self, digest: &Digest, bytes: &[u8]) -> Result<Option<Place>, Fault> {
-        let Some(place @ Place::Pack { .. }) = self.blocks.0.store.place(digest)? else { return Ok(None) };
+    fn present(&mut self, digest: &Digest, bytes: &[u8]) -> Result<Option<Place>, Fault> {
+        let store = &self.blocks.0.store;
+        let Some(place @ Place::Pack { segment, .. }) = store.place(digest)? else { return Ok(None) };
+        self.held.pack(segment);
+        // Another stage may have given the block another place before the pack was held.
+        if store.place(digest)? != Some(place) {
+            return Ok(None);
+        }
         let found = self.blocks.0.disk.read(digest, place);
         Ok(found.is_ok_and(|found| found == bytes).then_some(place))
     }

@@ -3,10 +3,12 @@
 use super::*;
 use crate::{
     dwn::{Change, Subject},
-    store::{self, Data},
+    store::{self, Data, Place},
 };
 use serde_json::json;
 use std::{fs, sync::Arc};
+
+mod collect;
 
 /// Sizes and CIDs of dwn-sdk-js 0.5.2 (`Cid.computeDagPbCidFromBytes`); the bytes are those of [`pattern`].
 const SDK: [(usize, &str); 12] = [
@@ -243,4 +245,99 @@ fn a_block_is_one_whatever_cid_names_it() {
     let v0 = Cid::new_v0(*root.hash()).expect("DAG-PB and sha2-256");
     assert_eq!(node.blocks.get(&v0).expect("answers"), node.blocks.get(&root).expect("answers"));
     assert!(node.read(&v0) == pattern(600_000));
+}
+
+/// A home written by toft 0.1.0: log payloads and index of their first versions.
+#[test]
+fn a_store_of_the_first_version_opens_whole() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let from = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/vectors/stores/v1");
+    copy_dir(&from, dir.path());
+    let store = Store::open(&dir.path().join("store"), &store::Config::default()).expect("the store opens");
+    assert_eq!(store.degraded(), Vec::<String>::new());
+    assert_eq!(store.stats(), store::Stats { records: 4, messages: 5, blocks: 5, bytes: 97_016 });
+    assert_eq!(store.state(b"test/kept").expect("reads").as_deref(), Some(b"value".as_slice()));
+    let blocks = Blocks::open(&dir.path().join("blocks"), &Config::default(), store.clone()).expect("the blocks open");
+    let node = Node { dir, store, blocks };
+    let mut sizes = Vec::new();
+    for entry in node.store.entries(0, 100).expect("reads") {
+        let store::Entry::Message { arrived: None, data: Some((root, size)), .. } = entry else { continue };
+        if node.blocks.size(&root).expect("answers").is_some() {
+            assert_eq!(node.read(&root).len() as u64, size);
+            sizes.push(size);
+        }
+    }
+    assert_eq!(sizes, [11, 31_000, 66_000, 5]);
+    node.commit("new", node.stage(&pattern(40_000)), Vec::new());
+    let Node { dir, store, blocks } = node;
+    drop((store, blocks));
+    let store = Store::open(&dir.path().join("store"), &store::Config::default()).expect("the store opens");
+    assert_eq!(store.stats().records, 5);
+}
+
+fn copy_dir(from: &Path, to: &Path) {
+    fs::create_dir_all(to).expect("creates");
+    for entry in fs::read_dir(from).expect("lists") {
+        let path = entry.expect("lists").path();
+        let to = to.join(path.file_name().expect("a name"));
+        if path.is_dir() {
+            copy_dir(&path, &to);
+        } else {
+            fs::copy(&path, &to).expect("copies");
+        }
+    }
+}
+
+#[test]
+fn a_scrub_names_what_is_damaged_and_heals_what_a_peer_has() {
+    let node = node();
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+    let (large, small) = (pattern(600_000), pattern(40_000));
+    let staged = node.stage(&large);
+    let root = staged.root;
+    node.commit("large", staged, Vec::new());
+    node.commit("small", node.stage(&small), Vec::new());
+    node.commit("inline", node.stage(b"few"), Vec::new());
+    let stop = tokio_util::sync::CancellationToken::new();
+    let whole = runtime.block_on(node.blocks.scrub(0, None, &stop)).expect("scrubs");
+    assert_eq!((whole.messages, whole.damaged, whole.complete), (3, 0, true), "{whole:?}");
+    assert!(whole.blocks >= 3 && whole.bytes > 300_000, "{whole:?}");
+
+    let mut kept = std::collections::HashMap::new();
+    for (digest, place) in node.store.places(&[0; 32], 100).expect("lists") {
+        kept.insert(digest, node.blocks.fetch(&digest, place).expect("reads"));
+    }
+    for path in node.files() {
+        let mut bytes = fs::read(&path).expect("reads");
+        bytes[2000] ^= 1;
+        fs::write(path, bytes).expect("writes");
+    }
+    let damaged = runtime.block_on(node.blocks.scrub(0, None, &stop)).expect("scrubs");
+    let files = node.files().len() as u64;
+    assert_eq!((damaged.damaged, damaged.healed), (files, 0), "{damaged:?}");
+    assert!(damaged.named.iter().all(|sentence| sentence.contains("bafkrei") && sentence.contains("damaged")));
+    assert_eq!(node.store.degraded().len() as u64, files);
+
+    let fetch: Fetch = Arc::new(move |cid| {
+        let found = cid::sha256_of(&cid).and_then(|digest| kept.get(&digest).cloned());
+        Box::pin(async move { found })
+    });
+    let healed = runtime.block_on(node.blocks.scrub(0, Some(fetch), &stop)).expect("scrubs");
+    assert_eq!((healed.damaged, healed.healed), (files, files), "{healed:?}");
+    assert!(node.read(&root) == large);
+    let after = runtime.block_on(node.blocks.scrub(0, None, &stop)).expect("scrubs");
+    assert_eq!(after.damaged, 0, "{after:?}");
+    stop.cancel();
+    assert!(!runtime.block_on(node.blocks.scrub(0, None, &stop)).expect("scrubs").complete);
+}
+
+#[test]
+fn a_scrub_keeps_to_its_rate() {
+    let node = node();
+    node.commit("large", node.stage(&pattern(2_000_000)), Vec::new());
+    let begun = std::time::Instant::now();
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+    let stop = tokio_util::sync::CancellationToken::new();
+    let done = runtime.block_on(node.blocks.scrub(1_000_000, None, &stop)).expect("scrubs");
+    assert!(begun.elapsed().as_secs_f64() >= done.bytes as f64 / 1_000_000.0, "{done:?} in {:?}", begun.elapsed());
 }

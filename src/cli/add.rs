@@ -33,6 +33,9 @@ pub async fn run(context: &Context, args: &Args) -> Result<Output, Failure> {
         let kind = if e.kind() == io::ErrorKind::NotFound { Kind::NotFound } else { Kind::Failed };
         Failure::new(kind, format!("cannot open {name}: {e}"))
     })?;
+    if file.metadata().await.is_ok_and(|m| !m.is_file()) {
+        return Err(Failure::new(Kind::Usage, format!("{name} is not a file")));
+    }
     let query = format!("/add?format={}&published={}", escape(&args.format), args.publish);
     let json = context.client()?.post(&query, body(file)).await?;
     let added: Added = serde_json::from_value(json.clone())

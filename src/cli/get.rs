@@ -35,9 +35,10 @@ pub async fn run(context: &Context, args: &Args) -> Result<Option<Output>, Failu
         return Ok(None);
     };
     // Under its own name only when whole: half a file is worse than none.
-    let part = target.with_extension("part");
+    let name = target.file_name().unwrap_or_default().to_string_lossy();
+    let part = target.with_file_name(format!(".{name}.{}.part", std::process::id()));
     let written = async {
-        let mut file = File::create(&part).await.with_context(|| format!("writing {}", part.display()))?;
+        let mut file = File::create_new(&part).await.with_context(|| format!("writing {}", part.display()))?;
         let mut size = 0;
         while let Some(bytes) = next(&mut body, &args.cid).await? {
             size += bytes.len() as u64;

@@ -3,11 +3,11 @@
 use super::{Context, Output};
 use crate::{
     config,
-    daemon::Identity,
+    daemon::{Identity, Lock},
     rpc::control::{Failure, Kind},
     vault,
 };
-use anyhow::{Context as _, Error};
+use anyhow::{Context as _, Error, bail};
 use serde_json::json;
 use std::{fs, io::Write as _, path::Path};
 
@@ -21,6 +21,8 @@ pub fn run(context: &Context, _: &Args) -> Result<Output, Failure> {
         let message = format!("{home} is a toft home already; nothing was changed. Next: toft up");
         return Err(Failure::new(Kind::Conflict, message));
     }
+    vault::make_private_dir(&context.home)?;
+    let _lock = Lock::take(&context.home)?;
     let did = prepare(&context.home, &settings)?;
     let text = format!(
         "✓ Identity   {did}\n✓ Keys       {home}/{}   sealed, readable by you alone\n✓ Settings   {home}/{}\n→ Next: toft up",
@@ -30,9 +32,19 @@ pub fn run(context: &Context, _: &Args) -> Result<Output, Failure> {
     Ok(Output::new(json!({"did": did, "home": context.home}), text))
 }
 
-/// Makes the home. Keys come last: a home with keys is a whole one.
+/// Makes the home, which the caller has locked. Keys come last: a home with keys is a whole one.
 pub fn prepare(home: &Path, settings: &config::Config) -> Result<String, Error> {
-    vault::make_private_dir(home)?;
+    if vault::exists(&home.join(&settings.identity.keys)) {
+        bail!("{} has been made a home by another process just now; run the command again", home.display());
+    }
+    if home.join("store").exists() {
+        let keys = home.join(&settings.identity.keys);
+        bail!(
+            "{} holds records and {} no keys: put the keys back, or move the records away; no new identity is made over them",
+            home.display(),
+            keys.display()
+        );
+    }
     let file = home.join(config::FILE);
     match fs::File::create_new(&file) {
         Ok(mut new) => new

@@ -10,7 +10,9 @@ mod get;
 mod id;
 mod init;
 mod peer;
+mod pin;
 mod status;
+mod storage;
 mod up;
 mod verify;
 
@@ -58,6 +60,10 @@ enum Command {
     Get(get::Args),
     /// Devices this node keeps in step with.
     Peer(peer::Args),
+    /// Data that stays even if no record holds it any more.
+    Pin(pin::Args),
+    /// What the node takes on disk, and its care.
+    Storage(storage::Args),
     /// Time proofs in Bitcoin.
     Anchor(anchor::Args),
     /// Check a time proof against the file it is about.
@@ -91,7 +97,9 @@ impl Context {
     /// Settings from file, environment and options (those of the command last).
     fn config(&self, more: &[(String, String)]) -> Result<Config, Failure> {
         let flags = [&self.flags, more].concat();
-        Ok(Config::load(&self.home, std::env::vars(), &flags)?)
+        // What is not text is no setting of ours.
+        let vars = std::env::vars_os().filter_map(|(k, v)| Some((k.into_string().ok()?, v.into_string().ok()?)));
+        Ok(Config::load(&self.home, vars, &flags)?)
     }
 
     /// The running node of this home.
@@ -138,6 +146,8 @@ fn run(cli: Cli) -> Result<Option<Output>, Failure> {
             Command::Add(args) => add::run(&context, &args).await.map(Some),
             Command::Get(args) => get::run(&context, &args).await,
             Command::Peer(args) => peer::run(&context, args).await.map(Some),
+            Command::Pin(args) => pin::run(&context, args).await.map(Some),
+            Command::Storage(args) => storage::run(&context, args).await.map(Some),
             Command::Anchor(args) => anchor::run(&context, args).await.map(Some),
             Command::Verify(args) => verify::run(&context, &args).await.map(Some),
             Command::Config(args) => config::run(&context, &args).map(Some),

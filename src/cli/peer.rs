@@ -24,7 +24,7 @@ enum Command {
     },
     /// List the devices.
     Ls,
-    /// Forget a device. What it has it keeps.
+    /// Forget a device. What it has it keeps; its records here are served again when it is added again.
     Rm { did: String },
 }
 
@@ -52,7 +52,12 @@ pub async fn run(context: &Context, args: Args) -> Result<Output, Failure> {
         }
         Command::Rm { did } => {
             let removed = client.call("peer.rm", json!({"did": did})).await?;
-            Ok(Output::new(removed, format!("✓ {did} is no peer any more; what it has it keeps")))
+            Ok(Output::new(
+                removed,
+                format!(
+                    "✓ {did} is no peer any more. What it has it keeps; its records here stay, and are served again when it is added again"
+                ),
+            ))
         }
     }
 }
@@ -66,7 +71,11 @@ pub fn line(peer: &Value) -> String {
         _ if peer["problem"].is_string() => format!("not connected: {}", text("problem")),
         _ => "not connected".to_owned(),
     };
-    format!("{} {} {state}", text("did"), text("address"))
+    let refused = match peer["refused"].as_u64() {
+        Some(n) if n > 0 => format!("   refused {n}, last: {}", text("last_refused")),
+        _ => String::new(),
+    };
+    format!("{} {} {state}{refused}", text("did"), text("address"))
 }
 
 fn strings(list: &Value) -> Vec<String> {

@@ -3,12 +3,12 @@
 use super::{Context, bytes, init};
 use crate::{
     config::{Config, LogFormat},
-    daemon::{Daemon, Facts},
+    daemon::{Daemon, Facts, Lock},
     rpc::control::{Failure, Kind},
     vault,
 };
 use anyhow::{Context as _, Error};
-use std::io::Write as _;
+use std::io::{IsTerminal as _, Write as _};
 use tokio::signal::unix::{SignalKind, signal};
 
 #[derive(Debug, clap::Args)]
@@ -37,13 +37,19 @@ pub async fn run(context: &Context, args: &Args) -> Result<(), Failure> {
     let flags: Vec<_> = given.into_iter().filter_map(|(key, value)| Some((key.to_owned(), value.clone()?))).collect();
     let config = context.config(&flags)?;
     log(&config)?;
+    vault::make_private_dir(&context.home)?;
+    let lock = Lock::take(&context.home)?;
     if !vault::exists(&context.home.join(&config.identity.keys)) {
         let did = init::prepare(&context.home, &config)?;
         say(context, &format!("✓ New home    {}   identity {did}", context.home.display()));
     }
     let mut interrupt = signal(SignalKind::interrupt()).context("listening for Ctrl-C").map_err(Failure::from)?;
     let mut terminate = signal(SignalKind::terminate()).context("listening for SIGTERM").map_err(Failure::from)?;
-    let daemon = Daemon::start(&context.home, &config).await?;
+    let daemon = tokio::select! {
+        started = Daemon::start(&context.home, &config, lock) => started?,
+        _ = interrupt.recv() => return Ok(()),
+        _ = terminate.recv() => return Ok(()),
+    };
     report(context, daemon.facts())?;
     let asked = tokio::select! {
         _ = interrupt.recv() => true,
@@ -53,7 +59,11 @@ pub async fn run(context: &Context, args: &Args) -> Result<(), Failure> {
     if asked {
         say(context, "… stopping");
     }
-    let outcome = daemon.stop().await;
+    let outcome = tokio::select! {
+        outcome = daemon.stop() => outcome,
+        // Asked twice: nothing acknowledged is lost by leaving at once.
+        _ = interrupt.recv() => return Err(Failure::new(Kind::Failed, "left without waiting")),
+    };
     if outcome.is_ok() && asked {
         say(context, "✓ Stopped");
     }
@@ -101,9 +111,14 @@ fn say(context: &Context, line: &str) {
 }
 
 fn log(config: &Config) -> Result<(), Failure> {
-    let filter = tracing_subscriber::EnvFilter::try_new(&config.log.level)
+    // libp2p tells every start of a node without peers as a warning; whoever wants its words names it.
+    let quiet = if config.log.level.contains("libp2p") { "" } else { "libp2p_kad=error,libp2p_swarm=warn," };
+    let filter = tracing_subscriber::EnvFilter::try_new(format!("{quiet}{}", config.log.level))
         .map_err(|e| Failure::new(Kind::Usage, format!("log.level = \"{}\": {e}", config.log.level)))?;
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let builder = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal());
     let set = match config.log.format {
         LogFormat::Text => builder.try_init(),
         LogFormat::Json => builder.json().try_init(),

@@ -1,6 +1,6 @@
-//! Keys and signatures. Public keys are Ed25519 (EdDSA) and secp256k1 (ES256K), the two curves DWN clients
-//! sign with; P-256 is refused by name. Where the JS SDK is lax (it never reads `alg`, ignores `crit`,
-//! accepts padded base64), this module is strict: no honest client is hurt by it.
+//! Keys and signatures. Public keys are Ed25519 (EdDSA), secp256k1 (ES256K) and P-256 (ES256); X25519 is known
+//! as a key that cannot sign. Where the JS SDK is lax (it never reads `alg`, ignores `crit`, accepts padded
+//! base64 and DER signatures), this module is strict: no honest client is hurt by it.
 
 pub mod jws;
 pub mod seal;
@@ -25,7 +25,7 @@ const BASE64URL: GeneralPurpose = GeneralPurpose::new(
 /// Why a key cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum KeyError {
-    #[error("key type {0} is not supported: this version verifies Ed25519 and secp256k1")]
+    #[error("key type {0} is not supported: toft knows Ed25519, secp256k1, P-256 and X25519")]
     Unsupported(String),
     #[error("not a valid {0} public key")]
     Invalid(&'static str),
@@ -33,11 +33,14 @@ pub enum KeyError {
     Jwk(&'static str),
 }
 
-/// A key that verifies signatures.
+/// Somebody's public key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum PublicKey {
     Ed25519(ed25519_dalek::VerifyingKey),
     Secp256k1(k256::ecdsa::VerifyingKey),
+    P256(p256::ecdsa::VerifyingKey),
+    /// For agreeing on secrets; verifies nothing.
+    X25519([u8; 32]),
 }
 
 impl PublicKey {
@@ -55,6 +58,16 @@ impl PublicKey {
             .map_err(|_| KeyError::Invalid("secp256k1"))
     }
 
+    /// A P-256 key in SEC1 form, compressed or not.
+    pub fn p256(bytes: &[u8]) -> Result<Self, KeyError> {
+        p256::ecdsa::VerifyingKey::from_sec1_bytes(bytes).map(Self::P256).map_err(|_| KeyError::Invalid("P-256"))
+    }
+
+    /// An X25519 key of 32 bytes.
+    pub fn x25519(bytes: &[u8]) -> Result<Self, KeyError> {
+        bytes.try_into().map(Self::X25519).map_err(|_| KeyError::Invalid("X25519"))
+    }
+
     /// The key of a public JWK. A JWK that holds a private part is refused: somebody published a secret.
     pub fn from_jwk(jwk: &Value) -> Result<Self, KeyError> {
         if jwk.get("d").is_some() {
@@ -66,46 +79,56 @@ impl PublicKey {
             let bytes = decode(text).ok_or(KeyError::Jwk("a coordinate is not base64url"))?;
             <[u8; 32]>::try_from(bytes).map_err(|_| KeyError::Jwk("a coordinate does not have 32 bytes"))
         };
+        let point = || {
+            let mut point = [4; 65];
+            point[1..33].copy_from_slice(&coordinate("x")?);
+            point[33..].copy_from_slice(&coordinate("y")?);
+            Ok(point)
+        };
         match (text("kty"), text("crv")) {
             (Some("OKP"), Some("Ed25519")) => Self::ed25519(&coordinate("x")?),
-            (Some("EC"), Some("secp256k1")) => {
-                let mut point = [4; 65];
-                point[1..33].copy_from_slice(&coordinate("x")?);
-                point[33..].copy_from_slice(&coordinate("y")?);
-                Self::secp256k1(&point)
-            }
+            (Some("OKP"), Some("X25519")) => Self::x25519(&coordinate("x")?),
+            (Some("EC"), Some("secp256k1")) => Self::secp256k1(&point()?),
+            (Some("EC"), Some("P-256")) => Self::p256(&point()?),
             (kty, crv) => Err(KeyError::Unsupported(crv.or(kty).unwrap_or("of no name").into())),
         }
     }
 
     /// The key as a public JWK.
     pub fn to_jwk(&self) -> Value {
+        let elliptic = |curve: &str, point: &[u8]| {
+            let (x, y) = (encode(&point[1..33]), encode(&point[33..]));
+            json!({"kty": "EC", "crv": curve, "x": x, "y": y})
+        };
         match self {
             Self::Ed25519(key) => json!({"kty": "OKP", "crv": "Ed25519", "x": encode(key.as_bytes())}),
-            Self::Secp256k1(key) => {
-                let point = key.to_sec1_point(false);
-                let bytes = point.as_bytes();
-                json!({"kty": "EC", "crv": "secp256k1", "x": encode(&bytes[1..33]), "y": encode(&bytes[33..])})
-            }
+            Self::X25519(key) => json!({"kty": "OKP", "crv": "X25519", "x": encode(key)}),
+            Self::Secp256k1(key) => elliptic("secp256k1", key.to_sec1_point(false).as_bytes()),
+            Self::P256(key) => elliptic("P-256", key.to_sec1_point(false).as_bytes()),
         }
     }
 
-    /// The one JWS algorithm this key may be used with.
-    pub fn algorithm(&self) -> &'static str {
+    /// The one JWS algorithm this key may be used with, if it can sign at all.
+    pub fn algorithm(&self) -> Option<&'static str> {
         match self {
-            Self::Ed25519(_) => "EdDSA",
-            Self::Secp256k1(_) => "ES256K",
+            Self::Ed25519(_) => Some("EdDSA"),
+            Self::Secp256k1(_) => Some("ES256K"),
+            Self::P256(_) => Some("ES256"),
+            Self::X25519(_) => None,
         }
     }
 
-    /// Did the owner of this key sign `message`? ES256K signatures are 64 bytes (r, s); both forms of `s`
-    /// are accepted because JS clients do not lower it.
+    /// Did the owner of this key sign `message`? ES256K and ES256 signatures are 64 bytes (r, s), never DER;
+    /// both forms of `s` are accepted because JS clients do not lower it.
     pub fn verify(&self, message: &[u8], signature: &[u8]) -> bool {
         match self {
             Self::Ed25519(key) => ed25519_dalek::Signature::from_slice(signature)
                 .is_ok_and(|signature| key.verify_strict(message, &signature).is_ok()),
             Self::Secp256k1(key) => k256::ecdsa::Signature::from_slice(signature)
                 .is_ok_and(|signature| key.verify(message, &signature.normalize_s()).is_ok()),
+            Self::P256(key) => p256::ecdsa::Signature::from_slice(signature)
+                .is_ok_and(|signature| key.verify(message, &signature).is_ok()),
+            Self::X25519(_) => false,
         }
     }
 }
@@ -168,9 +191,16 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn p256_is_refused_by_name() {
-        let jwk = json!({"kty": "EC", "crv": "P-256", "x": "AA", "y": "AA"});
-        assert_eq!(PublicKey::from_jwk(&jwk), Err(KeyError::Unsupported("P-256".into())));
+    fn an_unknown_curve_is_refused_by_name() {
+        let jwk = json!({"kty": "EC", "crv": "P-384", "x": "AA", "y": "AA"});
+        assert_eq!(PublicKey::from_jwk(&jwk), Err(KeyError::Unsupported("P-384".into())));
+    }
+
+    #[test]
+    fn x25519_verifies_nothing() {
+        let key = PublicKey::x25519(&[9; 32]).expect("a key");
+        assert_eq!((key.algorithm(), key.verify(b"", &[0; 64])), (None, false));
+        assert_eq!(PublicKey::from_jwk(&key.to_jwk()), Ok(key));
     }
 
     #[test]
@@ -200,7 +230,7 @@ mod tests {
     proptest! {
         #[test]
         fn foreign_key_bytes_never_panic(bytes: Vec<u8>, message: Vec<u8>) {
-            let _ = PublicKey::secp256k1(&bytes);
+            let _ = (PublicKey::secp256k1(&bytes), PublicKey::p256(&bytes), PublicKey::x25519(&bytes));
             if let Ok(key) = PublicKey::ed25519(&bytes) {
                 prop_assert!(!key.verify(&message, &bytes));
             }

@@ -6,11 +6,15 @@ use super::{
     message::{descriptor_of, descriptor_text, is_method},
     records_write::{attesters, context_id, entry_id},
 };
+use crate::crypto::jws;
 use serde_json::Value;
 use std::collections::BTreeMap;
 
 /// What a RecordsDelete is found by although only the record's initial write says it.
 const INHERITED: &[&str] = &["protocol", "protocolPath", "recipient", "schema", "parentId", "dateCreated"];
+
+/// Under which grants a write was signed. No filter of a client can ask for it; a revocation does.
+pub(super) const GRANT: &str = "permissionGrantId";
 
 /// The properties a message is indexed under. `initial` is the record's initial write, for a RecordsDelete.
 /// Tags are indexed only for a `latest` state, the only one they are asked of. Whether a state is the latest
@@ -52,6 +56,10 @@ pub fn index_values(
             put("contextId", context_id(message).and_then(text));
             put("entryId", entry_id(message, author).ok().map(IndexValue::String));
             put("attester", attesters(message).into_iter().next().map(IndexValue::String));
+            let grants: Vec<_> = grants(message).into_iter().map(IndexValue::String).collect();
+            if !grants.is_empty() {
+                values.insert(GRANT.to_owned(), grants);
+            }
             if latest {
                 values.extend(tags(message));
             }
@@ -59,6 +67,16 @@ pub fn index_values(
         _ => {}
     }
     values
+}
+
+/// recordIds of the grants that a write was signed under: the one its author invokes, those that came with it.
+fn grants(message: &Value) -> Vec<String> {
+    let authorization = message.get("authorization");
+    let part = |name| authorization.and_then(|authorization| authorization.get(name));
+    let invoked = part("signature").and_then(jws::payload).and_then(|payload| payload.get(GRANT).cloned());
+    let delegated = ["authorDelegatedGrant", "ownerDelegatedGrant"].into_iter().filter_map(part);
+    let delegated = delegated.filter_map(|grant| grant.get("recordId").cloned());
+    invoked.into_iter().chain(delegated).filter_map(|id| id.as_str().map(str::to_owned)).collect()
 }
 
 /// `tag.<name>`, once per element of a list.

@@ -1,10 +1,10 @@
-//! MessagesQuery: the messages kept here in the order they came; what sync asks.
+//! MessagesQuery: the messages kept here in the order they came (but see `order`); what sync asks.
 
 use super::{
     Cursor, Event, EventFilter, Refusal, Reply, Stop, View,
     grant::Claim,
     message::{Message, shown_text},
-    text,
+    order, text,
 };
 use serde_json::{Map, Value};
 
@@ -15,13 +15,17 @@ pub(super) fn check(message: &Message) -> Result<(), Refusal> {
 
 pub(super) fn answer(message: &Message, view: &dyn View) -> Result<Reply, Stop> {
     authorize(message, message.timestamp(), view)?;
-    let filters: Vec<_> = message.filters().map(filter).collect();
-    let events = view.events(&filters, message.descriptor().get("cursor").and_then(position), None)?;
+    let filters: Vec<_> = message.filters().flat_map(filters).collect();
+    // Beyond the dialect: without a limit everything is told at once, as there.
+    let limit = message.descriptor().get("limit").and_then(Value::as_f64).map(|limit| limit as usize);
+    let events = view.events(&filters, message.descriptor().get("cursor").and_then(position), limit)?;
+    // Without news there is no cursor: the client keeps the one it has.
+    let cursor = events.last().map(|last| cursor(last).to_json());
+    let events = order::order(events, view)?;
     let entries: Vec<_> = events.iter().map(|event| Value::from(event.cid.to_string())).collect();
     let reply = Reply::ok().with("entries", entries);
-    // Without news there is no cursor: the client keeps the one it has.
-    Ok(match events.last() {
-        Some(last) => reply.with("cursor", cursor(last).to_json()),
+    Ok(match cursor {
+        Some(cursor) => reply.with("cursor", cursor),
         None => reply,
     })
 }
@@ -48,16 +52,25 @@ pub(super) fn authorize(message: &Message, at: &str, view: &dyn View) -> Result<
     Err(Refusal::denied("EventsGrantAuthorizationMismatchedProtocol", text).into())
 }
 
-fn filter(json: &Map<String, Value>) -> EventFilter {
+/// A filter, and the permission records of the protocol it asks for: those whatever else it asks for.
+fn filters(json: &Map<String, Value>) -> Vec<EventFilter> {
     let text = |json: Option<&Value>| json.and_then(Value::as_str).map(str::to_owned);
     let time = |bound| text(json.get("messageTimestamp").and_then(|times| times.get(bound)));
-    EventFilter {
+    let tagged = EventFilter {
+        tagged: text(json.get("protocol")),
+        from: time("from"),
+        to: time("to"),
+        ..EventFilter::default()
+    };
+    let own = EventFilter {
         interface: text(json.get("interface")),
         method: text(json.get("method")),
         protocol: text(json.get("protocol")),
-        from: time("from"),
-        to: time("to"),
-    }
+        tagged: None,
+        ..tagged.clone()
+    };
+    let narrower = own.interface.is_some() || own.method.is_some();
+    if tagged.tagged.is_some() && narrower { vec![own, tagged] } else { vec![own] }
 }
 
 /// A position as text that sorts as the number does.

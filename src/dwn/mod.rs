@@ -23,6 +23,7 @@ mod kind;
 mod message;
 mod messages_query;
 mod messages_read;
+mod order;
 mod permissions;
 mod protocol;
 mod protocols_configure;
@@ -53,13 +54,15 @@ pub use reply::Reply;
 pub use subscribe::{Happened, Subscription, subscribe};
 pub use text::normalize as normalize_uri;
 pub use view::{
-    Cond, Cursor, Direction, Event, EventFilter, Filter, IndexValue, Page, Record, Select, SortBy, Stored, View,
+    Cond, Cursor, Direction, Event, EventFilter, EventKind, Filter, IndexValue, Page, Record, Select, SortBy, Stored,
+    View,
 };
 
 /// Judges a verified write: what it changes, or why not. Called twice: with [`Given::Promised`] on a
 /// snapshot before a byte of data is read, and with [`Given::Staged`] under the store's one writer.
-/// `_now` is for rules that depend on the clock; so far none does.
-pub fn decide(message: &Message, given: &Given, view: &dyn View, _now: &str) -> Result<Change, Stop> {
+/// `now`: the time as messages write it.
+pub fn decide(message: &Message, given: &Given, view: &dyn View, now: &str) -> Result<Change, Stop> {
+    text::check_not_ahead(message.timestamp(), now)?;
     match message.kind() {
         Kind::RecordsWrite => records_write::decide(message, given, view),
         Kind::RecordsDelete => records_delete::decide(message, view),

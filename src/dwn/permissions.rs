@@ -1,11 +1,13 @@
 //! The permissions protocol, which is built into every node: requests, grants and revocations are records of it.
 
 use super::{
-    PERMISSIONS, Refusal, Stop, View,
+    Change, Cond, IndexValue, PERMISSIONS, Refusal, Select, SortBy, Stop, View,
     definition::Definition,
+    filter,
     grant::{Grant, Scope},
-    message::{Message, descriptor_of, descriptor_text, shown},
-    schema, shapes, text,
+    index::GRANT as GRANTED_BY,
+    message::{Message, descriptor_of, descriptor_text, record_id, shown},
+    records_delete, schema, shapes, text,
 };
 use serde_json::Value;
 use std::sync::LazyLock;
@@ -48,6 +50,31 @@ pub(super) fn check_revocation(message: &Message, view: &dyn View) -> Result<(),
     let (tagged, granted) = (shown(tagged), shown(granted.as_ref()));
     let text = format_args!("Revocation protocol {tagged} does not match grant protocol {granted}");
     Err(Refusal::bad("PermissionsProtocolValidateRevocationProtocolTagMismatch", text).into())
+}
+
+/// What was written under a grant and is dated after its revocation came before the revocation did, and goes with
+/// it: the records begun so, with what is below them, and later states (what they replaced is gone already; the
+/// initial write stays). Deletes cannot be undone. (The reference means to do this, and does not: dwn-sdk-js#716.)
+pub(super) fn end_what_was_granted(message: &Message, change: &mut Change, view: &dyn View) -> Result<(), Stop> {
+    let Some(grant) = revoked(message.json()) else { return Ok(()) };
+    let since = IndexValue::String(message.timestamp().into());
+    let filter = [
+        (GRANTED_BY.to_owned(), filter::text(grant)),
+        ("method".to_owned(), filter::text("Write")),
+        ("messageTimestamp".to_owned(), Cond::Range { gt: None, gte: Some(since), lt: None, lte: None }),
+    ];
+    let select = Select { any_of: vec![filter.into()], sort: SortBy::MessageTimestamp, ..Select::default() };
+    for stored in view.select(&select)?.entries {
+        change.removes.push(stored.cid);
+        let id = record_id(&stored.message).unwrap_or_default();
+        if view.record(id)?.is_some_and(|record| record.initial.cid == stored.cid) {
+            records_delete::remove_descendants(change, id, view)?;
+        }
+    }
+    // A record below another one of them has been found twice.
+    change.removes.sort();
+    change.removes.dedup();
+    Ok(())
 }
 
 /// Is the data of a permission record what its place in the protocol asks for?

@@ -58,7 +58,7 @@ fn authorize(message: &Message, record: &Record, view: &dyn View) -> Result<(), 
 
 /// Depth is bounded by that of protocol definitions; the list of parents still to visit is explicit all the
 /// same, so that no tree of records can exhaust the stack.
-fn remove_descendants(change: &mut Change, record_id: &str, view: &dyn View) -> Result<(), Stop> {
+pub(super) fn remove_descendants(change: &mut Change, record_id: &str, view: &dyn View) -> Result<(), Stop> {
     let mut parents = vec![record_id.to_owned()];
     while let Some(parent) = parents.pop() {
         for child in view.children(&parent)? {

@@ -63,7 +63,7 @@ pub(super) fn answer(message: &Message, view: &dyn View) -> Result<Reply, Stop> 
     Ok(reply)
 }
 
-fn sort(date_sort: Option<&str>) -> (SortBy, Direction) {
+pub(super) fn sort(date_sort: Option<&str>) -> (SortBy, Direction) {
     match date_sort {
         Some("createdDescending") => (SortBy::DateCreated, Direction::Descending),
         Some("publishedAscending") => (SortBy::DatePublished, Direction::Ascending),

@@ -1,9 +1,9 @@
 //! RecordsRead: one record with its data.
 
 use super::{
-    Refusal, Reply, Select, Stop, Stored, View, filter,
+    Refusal, Reply, Select, SortBy, Stop, Stored, View, filter,
     message::{self, Message, descriptor_of, descriptor_text},
-    protocol,
+    protocol, records_query,
 };
 use serde_json::{Map, Value, json};
 
@@ -35,17 +35,24 @@ pub(super) fn answer(message: &Message, view: &dyn View) -> Result<Reply, Stop> 
     Ok(Reply { data: Some((found, cid, size)), ..Reply::ok().with("entry", Value::Object(entry)) })
 }
 
-/// The one latest state (a write or a delete) that the filter finds.
+/// The one latest state (a write or a delete) that the filter finds. Beyond the dialect: with a `dateSort`, the
+/// first of all writes in that order, so that "the newest at this path" has an answer.
 fn find(message: &Message, view: &dyn View) -> Result<Stored, Stop> {
-    let filter = message.filter().map(|filter| filter::conditions(filter, false)).unwrap_or_default();
+    let date_sort = message.text("dateSort");
+    let (sort, direction) = records_query::sort(date_sort);
+    let by_publication = sort == SortBy::DatePublished;
+    let mut filter = message.filter().map(|filter| filter::conditions(filter, by_publication)).unwrap_or_default();
+    if date_sort.is_some() {
+        filter.insert("method".into(), filter::text("Write"));
+    }
     // Two suffice to know that there is more than one.
-    let select = Select { any_of: vec![filter], limit: Some(2), ..Select::default() };
-    let mut entries = view.select(&select)?.entries;
-    if entries.len() > 1 {
+    let select = Select { any_of: vec![filter], sort, direction, limit: Some(2), after: None };
+    let entries = view.select(&select)?.entries;
+    if entries.len() > 1 && date_sort.is_none() {
         let text = "Multiple records exist for the RecordsRead filter";
         return Err(Refusal::bad("RecordsReadReturnedMultiple", text).into());
     }
-    Ok(entries.pop().ok_or_else(Refusal::not_found)?)
+    Ok(entries.into_iter().next().ok_or_else(Refusal::not_found)?)
 }
 
 fn authorize(message: &Message, write: &Stored, view: &dyn View) -> Result<(), Stop> {

@@ -74,6 +74,7 @@ pub(super) fn decide(message: &Message, given: &Given, view: &dyn View) -> Resul
         }
     }
     permissions::check_revocation(message, view)?;
+    permissions::end_what_was_granted(message, &mut change, view)?;
     match given {
         Given::None => {}
         Given::Promised => check_data_can_be(message)?,

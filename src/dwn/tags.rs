@@ -107,22 +107,21 @@ fn can_be_compiled(schema: &Value) -> Result<(), String> {
     if schema.get("enum").and_then(Value::as_array).is_some_and(Vec::is_empty) {
         return Err("enum must have non-empty array".into());
     }
+    schema.get("items").map_or(Ok(()), can_be_compiled)?;
     let (min, max) = (number(schema, "minContains"), number(schema, "maxContains"));
-    if let Some(inner) = schema.get("contains") {
-        match (min, max) {
-            (Some(0.0), None) => {
-                let text = "strict mode: \"minContains\" == 0 without \"maxContains\": \"contains\" keyword ignored";
-                return Err(text.into());
-            }
-            (min, Some(max)) if min.unwrap_or(1.0) > max => {
-                return Err("strict mode: \"minContains\" > \"maxContains\" is always invalid".into());
-            }
-            _ => can_be_compiled(inner)?,
+    match (schema.get("contains"), min, max) {
+        (Some(_), Some(0.0), None) => {
+            Err("strict mode: \"minContains\" == 0 without \"maxContains\": \"contains\" keyword ignored".into())
         }
-    } else if let Some(name) = ["minContains", "maxContains"].into_iter().find(|name| schema.contains_key(*name)) {
-        return Err(format!("strict mode: \"{name}\" without \"contains\" is ignored"));
+        (Some(_), min, Some(max)) if min.unwrap_or(1.0) > max => {
+            Err("strict mode: \"minContains\" > \"maxContains\" is always invalid".into())
+        }
+        (Some(inner), ..) => can_be_compiled(inner),
+        (None, ..) => match ["maxContains", "minContains"].into_iter().find(|name| schema.contains_key(*name)) {
+            Some(name) => Err(format!("strict mode: \"{name}\" without \"contains\" is ignored")),
+            None => Ok(()),
+        },
     }
-    schema.get("items").map_or(Ok(()), can_be_compiled)
 }
 
 /// The first thing wrong with a value.

@@ -6,7 +6,7 @@ use crate::{
     crypto::{PublicKey, Signer},
     did::{self, Did},
 };
-use message::{descriptor_text, record_id, timestamp};
+use message::{descriptor_text, is_method, record_id, timestamp};
 use serde_json::{Map, Value, json};
 use zeroize::Zeroizing;
 
@@ -26,6 +26,9 @@ pub fn key_of(kid: &str) -> Option<PublicKey> {
 pub fn at(second: u32) -> String {
     format!("2026-11-21T00:{:02}:{:02}.000000Z", second / 60, second % 60)
 }
+
+/// Later than all that is said in tests.
+pub const NOW: &str = "2027-01-01T00:00:00.000000Z";
 
 pub fn data_cid(data: &[u8]) -> Cid {
     cid::of(cid::RAW, data)
@@ -80,10 +83,10 @@ impl Past {
         let message = Message::parse(&self.tenant, json)?;
         message.verify(&key_of)?;
         if !message.is_write() {
-            return answer(&message, self, "");
+            return answer(&message, self, NOW);
         }
         let promised = if data.is_some() { Given::Promised } else { Given::None };
-        decide(&message, &promised, self, "")?;
+        decide(&message, &promised, self, NOW)?;
         let given = match data {
             Some(data) => {
                 let inline = (data.len() as u64 <= INLINE_MAX).then(|| data.to_vec().into());
@@ -91,7 +94,7 @@ impl Past {
             }
             None => Given::None,
         };
-        let change = decide(&message, &given, self, "")?;
+        let change = decide(&message, &given, self, NOW)?;
         let reply = Reply::from(&change);
         self.apply(change, data);
         Ok(reply)
@@ -198,17 +201,31 @@ impl View for Past {
                     values.get(name).is_some_and(|values| values.contains(&IndexValue::String(wanted.clone())))
                 })
             };
+            let is_tagged = |protocol: &Option<String>| {
+                protocol.is_none()
+                    || equal("tag.protocol", protocol) && equal("protocol", &Some(PERMISSIONS.to_owned()))
+            };
             any_of.is_empty()
                 || any_of.iter().any(|filter| {
                     equal("interface", &filter.interface)
                         && equal("method", &filter.method)
-                        && equal("protocol", &filter.protocol)
+                        && (equal("protocol", &filter.protocol) || is_tagged(&filter.protocol))
+                        && is_tagged(&filter.tagged)
                         && filter.from.as_deref().is_none_or(|from| timestamp(json) >= from)
                         && filter.to.as_deref().is_none_or(|to| timestamp(json) < to)
                 })
         };
         let events = self.kept.iter().filter(|kept| after.is_none_or(|after| kept.position > after)).filter(matches);
-        let events = events.map(|kept| Event { position: kept.position, cid: kept.stored.cid });
+        let events = events.map(|kept| {
+            let kind = match kept.subject {
+                Subject::Protocol(_) => EventKind::Configure,
+                Subject::Record(_) if kept.initial || !is_method(&kept.stored.message, "Write") => EventKind::First,
+                Subject::Record(_) => EventKind::Update,
+            };
+            let defined = kept.stored.message.pointer("/descriptor/definition/protocol").and_then(Value::as_str);
+            let protocol = descriptor_text(&kept.stored.message, "protocol").or(defined).map(str::to_owned);
+            Event { position: kept.position, cid: kept.stored.cid, kind, protocol }
+        });
         Ok(events.take(limit.unwrap_or(usize::MAX)).collect())
     }
 

@@ -13,6 +13,23 @@ pub(super) fn check_time(text: &str) -> Result<(), Refusal> {
     }
 }
 
+/// A write may be dated this far ahead of the node's clock, as clocks go; what is dated further would stay the
+/// newest state of its record until then, whatever anybody writes.
+const AHEAD_MAX: jiff::SignedDuration = jiff::SignedDuration::from_mins(10);
+
+/// Refuses what is dated in the future. Times are compared as texts, as everywhere in the dialect.
+pub(super) fn check_not_ahead(time: &str, now: &str) -> Result<(), Refusal> {
+    let limit = now.parse::<jiff::Timestamp>().ok().and_then(|now| now.checked_add(AHEAD_MAX).ok());
+    match limit.map(|limit| format!("{limit:.6}")) {
+        Some(limit) if time > limit.as_str() => {
+            let text =
+                format_args!("messageTimestamp {time} is more than 10 minutes ahead of this node's clock ({now})");
+            Err(Refusal::bad("MessageTimestampAhead", text))
+        }
+        _ => Ok(()),
+    }
+}
+
 fn time_exists(text: &str) -> bool {
     let number = |range: std::ops::Range<usize>| text.get(range).and_then(|digits| digits.parse::<u32>().ok());
     let (Some(year), Some(month), Some(day), Some(hour)) = (number(0..4), number(5..7), number(8..10), number(11..13))
@@ -97,11 +114,20 @@ mod tests {
         assert!(!time("2026-00-10") && !time("2026-10-00"));
     }
 
+    #[test]
+    fn what_is_dated_ahead_is_refused() {
+        let now = "2026-12-31T23:55:00.000000Z";
+        assert_eq!(check_not_ahead("2027-01-01T00:05:00.000000Z", now), Ok(()));
+        let refusal = check_not_ahead("2027-01-01T00:05:00.000001Z", now).expect_err("refused");
+        assert!(refusal.detail.starts_with("MessageTimestampAhead: messageTimestamp 2027-01-01T00:05:00.000001Z "));
+    }
+
     proptest! {
         #[test]
         fn arbitrary_text_never_panics(text: String) {
             let _ = normalize(&text);
             let _ = check_time(&text);
+            let _ = check_not_ahead(&text, &text);
         }
     }
 }

@@ -98,6 +98,8 @@ pub struct EventFilter {
     pub method: Option<String>,
     /// Also matches permission records tagged with this protocol.
     pub protocol: Option<String>,
+    /// Only permission records tagged with this protocol.
+    pub tagged: Option<String>,
     pub from: Option<String>,
     pub to: Option<String>,
 }
@@ -107,6 +109,31 @@ pub struct EventFilter {
 pub struct Event {
     pub position: u64,
     pub cid: Cid,
+    pub kind: EventKind,
+    pub protocol: Option<String>,
+}
+
+/// What an event may mean for messages that came before it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum EventKind {
+    /// Nothing: a first write, a delete.
+    #[default]
+    First,
+    /// A newer state of a record, without which a child of it that came before cannot be replayed.
+    Update,
+    /// A protocol, without which no record of it can be replayed.
+    Configure,
+}
+
+impl EventKind {
+    /// The kind of an event by what its message is indexed by.
+    pub fn of(interface: &str, method: &str, record_id: Option<&str>, entry_id: Option<&str>) -> Self {
+        match (interface, method) {
+            ("Protocols", "Configure") => Self::Configure,
+            ("Records", "Write") if record_id != entry_id => Self::Update,
+            _ => Self::First,
+        }
+    }
 }
 
 /// One tenant's past.

@@ -4,7 +4,7 @@
 //! then the log is followed. What is no longer published is dropped from the list in a sweep: until its old
 //! provider record lapses strangers may still ask, and are answered that it is not here.
 
-use super::Net;
+use super::{Error, Net};
 use crate::{
     cid::{self, Cid, Digest},
     dwn::Fault,
@@ -25,7 +25,7 @@ pub async fn announce(net: Net, store: Store, stop: CancellationToken) -> Result
     let mut announced = BTreeSet::new();
     let reader = store.clone();
     for root in tokio::task::spawn_blocking(move || reader.public_roots()).await?? {
-        net.provide(named(&root)).await?;
+        provide(&net, &root).await?;
         announced.insert(root);
     }
     let mut sweep = tokio::time::interval(SWEEP_EVERY);
@@ -41,7 +41,7 @@ pub async fn announce(net: Net, store: Store, stop: CancellationToken) -> Result
                 for root in roots {
                     net.arrived(vec![named(&root)]).await?;
                     if announced.insert(root) {
-                        net.provide(named(&root)).await?;
+                        provide(&net, &root).await?;
                     }
                 }
             }
@@ -57,6 +57,15 @@ pub async fn announce(net: Net, store: Store, stop: CancellationToken) -> Result
     }
 }
 
+/// What is beyond the bound of the list is served all the same, only not announced.
+async fn provide(net: &Net, root: &Digest) -> Result<(), Fault> {
+    match net.provide(named(root)).await {
+        Err(Error::Provided) => tracing::warn!("the list of announced data is full: {} is not announced", named(root)),
+        done => done?,
+    }
+    Ok(())
+}
+
 /// The log from `position` to its end: where it ends, and the published data roots in it.
 fn new_roots(store: &Store, mut position: u64) -> Result<(u64, BTreeSet<Digest>), Fault> {
     let mut roots = BTreeSet::new();
@@ -67,8 +76,10 @@ fn new_roots(store: &Store, mut position: u64) -> Result<(u64, BTreeSet<Digest>)
         }
         for entry in entries {
             position = entry.next();
-            if let Entry::Message { data: Some((root, _)), .. } = entry
-                && let Some(digest) = cid::sha256_of(&root)
+            let Entry::Message { message, data, .. } = entry else { continue };
+            // An update without data may publish what is here already.
+            let root = data.map(|(root, _)| root).or_else(|| declared(&message));
+            if let Some(digest) = root.as_ref().and_then(cid::sha256_of)
                 && store.block_is_public(&digest)?
             {
                 roots.insert(digest);
@@ -85,6 +96,12 @@ fn no_longer_public(store: &Store, roots: BTreeSet<Digest>) -> Result<Vec<Digest
         }
     }
     Ok(gone)
+}
+
+/// The data CID that a message names.
+fn declared(message: &[u8]) -> Option<Cid> {
+    let json = cid::decode(message).ok()?;
+    Cid::try_from(json.pointer("/descriptor/dataCid")?.as_str()?).ok()
 }
 
 /// The network finds blocks by multihash: the codec of the CID does not matter.

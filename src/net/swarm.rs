@@ -24,6 +24,9 @@ use tokio::time::MissedTickBehavior;
 
 /// Providers connected to for one search. kubo stops at ten, too.
 const PROVIDERS_PER_SEARCH: usize = 10;
+/// Pings (one in 15 s) in a row without an answer, after which a connection is given up: its other end is gone without a
+/// word, and TCP would not notice for a quarter of an hour.
+const PINGS_UNANSWERED_MAX: u32 = 3;
 /// A peer lost this recently is tried again before a block is given up: lines break in the middle of files.
 const LOST_FOR: Duration = Duration::from_secs(60);
 /// Lost peers remembered.
@@ -71,6 +74,8 @@ struct Peer {
     agent: Option<String>,
     protocols: Vec<String>,
     round_trip: Option<Duration>,
+    /// Pings in a row without an answer.
+    unanswered: u32,
 }
 
 /// A search for providers: over when its queries have ended and nobody is being dialed for it.
@@ -223,8 +228,16 @@ impl Loop {
         match event {
             BehaviourEvent::Identify(identify::Event::Received { peer_id, info, .. }) => self.identified(peer_id, info),
             BehaviourEvent::Ping(ping) => {
-                if let (Ok(time), Some(peer)) = (ping.result, self.peers.get_mut(&ping.peer)) {
-                    peer.round_trip = Some(time);
+                if let Some(peer) = self.peers.get_mut(&ping.peer) {
+                    match ping.result {
+                        Ok(time) => (peer.round_trip, peer.unanswered) = (Some(time), 0),
+                        Err(libp2p::ping::Failure::Unsupported) => {}
+                        Err(_) => peer.unanswered += 1,
+                    }
+                    if peer.unanswered >= PINGS_UNANSWERED_MAX {
+                        peer.unanswered = 0;
+                        self.swarm.close_connection(ping.connection);
+                    }
                 }
             }
             BehaviourEvent::Wan(event) => self.on_kad(Table::Wan, event),

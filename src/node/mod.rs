@@ -4,11 +4,13 @@
 //! is a reply; a fault is an error of ours. Who wants to know what happens from now on: `subscribe`.
 
 mod subscribe;
+mod tenants;
 
 pub use subscribe::{Ended, Event, Events, Resume};
+pub use tenants::{Registered, Tenants};
 
 use crate::{
-    blocks::Blocks,
+    blocks::{Blocks, Reader},
     cid::Cid,
     crypto::PublicKey,
     did,
@@ -25,14 +27,19 @@ use serde_json::{Map, Value};
 use std::{
     collections::{BTreeSet, HashMap},
     pin::Pin,
-    sync::{Arc, PoisonError, RwLock},
+    sync::Arc,
+    time::Duration,
 };
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::Semaphore;
 
 /// Messages that are hashed, verified or staged at the same time: CPU work, so a few per core.
 const WORKERS_PER_CORE: usize = 4;
-/// Chunks of a body waiting for the hasher, or of data waiting for the client: enough to overlap, few to hold.
-const CHUNKS_AHEAD: usize = 4;
+/// Bytes of a body that are hashed in one go.
+const PIECE: usize = 256 << 10;
+/// A client gets this long for each piece: 4 kB/s is slower than any link worth waiting for.
+const PIECE_DEADLINE: Duration = Duration::from_secs(60);
+/// Bodies above the inline size that are taken at the same time: each holds a piece in memory.
+const UPLOADS_MAX: usize = 256;
 /// A body may run over its declared size by this much and still be hashed, so that the answer can name its CID.
 const OVERRUN_MAX: u64 = 1 << 20;
 
@@ -46,25 +53,24 @@ pub struct Config {
     pub listen: String,
     /// Whose records are kept here.
     pub tenants: Tenants,
+    /// DIDs that are let in by `tenants = "allow-list"` and `"registration"`.
+    pub allow: Vec<String>,
+    /// Where clients reach this endpoint from outside, if that is not `listen`.
+    pub url: String,
     /// Largest data of one record, in bytes.
     pub max_record: u64,
 }
 
 impl Default for Config {
     fn default() -> Self {
-        Self { listen: "127.0.0.1:3000".into(), tenants: Tenants::Own, max_record: 1 << 30 }
+        Self {
+            listen: "127.0.0.1:3000".into(),
+            tenants: Tenants::Own,
+            allow: Vec::new(),
+            url: String::new(),
+            max_record: 1 << 30,
+        }
     }
-}
-
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
-pub enum Tenants {
-    /// This node's own DID and those its peers share with it.
-    #[default]
-    #[serde(rename = "self")]
-    Own,
-    /// Any DID.
-    #[serde(rename = "open")]
-    Open,
 }
 
 /// What the door answers.
@@ -153,40 +159,48 @@ struct Shared {
     blocks: Blocks,
     resolver: Resolver,
     tenants: Tenants,
+    gate: tenants::Gate,
     max_record: u64,
-    hosted: RwLock<BTreeSet<String>>,
     workers: Semaphore,
+    uploads: Semaphore,
     live: subscribe::Live,
     messages: Family<Label, Counter>,
 }
 
 impl Node {
-    /// A door over a store. `own` is the node's DID: its first tenant.
+    /// A door over a store. `own` is the node's DID: its first tenant. `terms`: the hash of the terms of service
+    /// that registered tenants must have agreed to.
     pub fn new(
         config: &Config,
-        own: &str,
+        (own, terms): (&str, Option<String>),
         store: Store,
         blocks: Blocks,
         resolver: Resolver,
         metrics: &Metrics,
-    ) -> Self {
+    ) -> Result<Self, Fault> {
+        let mut hosted = BTreeSet::from([own.to_owned()]);
+        if matches!(config.tenants, Tenants::AllowList | Tenants::Registration) {
+            hosted.extend(config.allow.iter().cloned());
+        }
+        let gate = tenants::Gate::open(config.tenants, terms, hosted, &store)?;
         let messages = Family::default();
         metrics
             .register(|r| r.register("dwn_messages", "DWN messages answered, by method and status", messages.clone()));
         let cores = std::thread::available_parallelism().map_or(2, usize::from);
-        Self {
+        Ok(Self {
             shared: Arc::new(Shared {
                 store,
                 blocks,
                 resolver,
                 tenants: config.tenants,
                 max_record: config.max_record,
-                hosted: RwLock::new(BTreeSet::from([own.to_owned()])),
+                gate,
                 workers: Semaphore::new(cores * WORKERS_PER_CORE),
+                uploads: Semaphore::new(UPLOADS_MAX),
                 live: subscribe::Live::default(),
                 messages,
             }),
-        }
+        })
     }
 
     pub fn store(&self) -> &Store {
@@ -203,14 +217,23 @@ impl Node {
     }
 
     /// Also keep the records of these DIDs (tenants shared with a peer).
-    pub fn host(&self, tenants: impl IntoIterator<Item = String>) {
-        self.shared.hosted.write().unwrap_or_else(PoisonError::into_inner).extend(tenants);
+    pub fn share(&self, tenants: BTreeSet<String>) {
+        self.shared.gate.share(tenants);
     }
 
     /// Are records of this DID kept here?
     pub fn hosts(&self, tenant: &str) -> bool {
-        self.shared.tenants == Tenants::Open
-            || self.shared.hosted.read().unwrap_or_else(PoisonError::into_inner).contains(tenant)
+        self.shared.gate.check(tenant).is_ok()
+    }
+
+    /// Who is let in.
+    pub fn tenants(&self) -> Tenants {
+        self.shared.tenants
+    }
+
+    /// Lets a tenant in that has registered.
+    pub async fn register(&self, tenant: &str, registered: Registered) -> Result<(), Fault> {
+        self.shared.gate.register(&self.shared.store, tenant, registered).await
     }
 
     /// Judges `message` for `tenant` and does what it asks. `data`: the record's bytes, if any came along.
@@ -282,9 +305,7 @@ impl Node {
         message: Value,
         judge: impl FnOnce(Arc<Message>) -> Result<T, Stop> + Send + 'static,
     ) -> Result<T, Stop> {
-        if !self.hosts(tenant) {
-            return Err(Refusal::new(401, format!("DID {tenant} is not an active tenant.")).into());
-        }
+        self.shared.gate.check(tenant)?;
         let tenant = tenant.to_owned();
         let first = self.work(move || {
             let message = Message::parse(&tenant, message)?;
@@ -341,38 +362,32 @@ impl Node {
         })
     }
 
-    /// Body → blocks, on a blocking thread. Stops soon after more came than was declared.
+    /// Body → blocks, piece by piece. No worker waits for a slow client, and no slow client is waited for without
+    /// end. Stops soon after more came than was declared.
     async fn stage(&self, mut body: Body, declared: u64) -> Result<Data, Stop> {
-        // `None` ends the data; a channel that closes without it broke off.
-        let (send, mut receive) = mpsc::channel::<Option<Bytes>>(CHUNKS_AHEAD);
-        let blocks = self.shared.blocks.clone();
-        let permit = self.shared.workers.acquire().await.context("the node is stopping")?;
-        let staging = tokio::task::spawn_blocking(move || {
-            let mut stage = blocks.stage();
-            while let Some(bytes) = receive.blocking_recv().context("the data broke off")? {
-                stage.push(&bytes)?;
-            }
-            stage.finish()
-        });
-        let mut got = 0;
-        while let Some(bytes) = body.next().await {
-            let bytes = bytes.map_err(|e| Refusal::new(400, format!("the data broke off after {got} bytes: {e:#}")))?;
-            got += bytes.len() as u64;
+        let (mut got, mut slot) = (0, None);
+        let mut stage = self.shared.blocks.stage();
+        loop {
+            // What rides inline is taken without a slot: small writes do not wait for large ones.
+            let most = if slot.is_none() { dwn::INLINE_MAX as usize + 1 } else { PIECE };
+            let gather = gather(&mut body, most);
+            let (piece, ended) = tokio::time::timeout(PIECE_DEADLINE, gather)
+                .await
+                .map_err(|_| Refusal::new(400, format!("the data stalled after {got} bytes")))?
+                .map_err(|e| Refusal::new(400, format!("the data broke off after {got} bytes: {e:#}")))?;
+            got += piece.len() as u64;
             if got > declared + OVERRUN_MAX {
-                return Err(Refusal::bad(
-                    "RecordsWriteDataSizeMismatch",
-                    format!("more than {got} bytes came, dataSize in descriptor: {declared}"),
-                )
-                .into());
+                let text = format!("more than {got} bytes came, dataSize in descriptor: {declared}");
+                return Err(Refusal::bad("RecordsWriteDataSizeMismatch", text).into());
             }
-            if send.send(Some(bytes)).await.is_err() {
-                break; // the stage failed: its own error is the one to tell
+            if ended {
+                return Ok(self.work(move || stage.push(&piece).and_then(|()| stage.finish())).await??);
+            }
+            stage = self.work(move || stage.push(&piece).map(|()| stage)).await??;
+            if slot.is_none() {
+                slot = Some(self.shared.uploads.acquire().await.context("the node is stopping")?);
             }
         }
-        let _ = send.send(None).await; // as above
-        let data = staging.await.map_err(|e| anyhow!("staging data: {e}"))??;
-        drop(permit);
-        Ok(data)
     }
 
     /// CPU-bound work on the blocking pool, a bounded number at a time.
@@ -392,24 +407,50 @@ impl Node {
     }
 }
 
-/// The data under `root`, read on a blocking thread a few chunks ahead of the client.
+/// The data under `root`, read chunk by chunk as the client takes it: one that does not read costs a chunk, not a
+/// thread.
 pub fn read_out(blocks: Blocks, root: Cid) -> Body {
-    let (send, receive) = mpsc::channel(CHUNKS_AHEAD);
-    tokio::task::spawn_blocking(move || match blocks.read(&root) {
-        Ok(reader) => {
-            for chunk in reader {
-                let failed = chunk.is_err();
-                if send.blocking_send(chunk).is_err() || failed {
-                    return;
-                }
-            }
+    Box::pin(futures::stream::unfold(Some(Out::Begin(blocks, root)), |out| async move {
+        let out = out?;
+        match tokio::task::spawn_blocking(move || out.next()).await {
+            Ok(step) => step,
+            Err(error) => Some((Err(anyhow!("reading data: {error}")), None)),
         }
-        Err(fault) => {
-            let _ = send.blocking_send(Err(fault)); // nobody listens any more: nothing to tell
+    }))
+}
+
+/// Data on its way out.
+enum Out {
+    Begin(Blocks, Cid),
+    Reading(Reader),
+}
+
+impl Out {
+    /// The next chunk and what is left; nothing is left after an error.
+    fn next(self) -> Option<(Result<Bytes, Fault>, Option<Self>)> {
+        let mut reader = match self {
+            Out::Begin(blocks, root) => match blocks.read(&root) {
+                Ok(reader) => reader,
+                Err(fault) => return Some((Err(fault), None)),
+            },
+            Out::Reading(reader) => reader,
+        };
+        let chunk = reader.next()?;
+        let rest = chunk.is_ok().then_some(Out::Reading(reader));
+        Some((chunk, rest))
+    }
+}
+
+/// Bytes of a body until there are `most` of them or it ends; whether it has ended.
+async fn gather(body: &mut Body, most: usize) -> Result<(Vec<u8>, bool), Fault> {
+    let mut piece = vec![];
+    while piece.len() < most {
+        match body.next().await {
+            Some(bytes) => piece.extend_from_slice(&bytes?),
+            None => return Ok((piece, true)),
         }
-    });
-    let mut receive = receive;
-    Box::pin(futures::stream::poll_fn(move |cx| receive.poll_recv(cx)))
+    }
+    Ok((piece, false))
 }
 
 /// Bytes that are all here already.

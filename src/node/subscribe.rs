@@ -20,15 +20,16 @@ use std::{
     panic::{AssertUnwindSafe, catch_unwind},
     sync::{
         Arc, Mutex, MutexGuard, OnceLock, PoisonError,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicU64, AtomicUsize, Ordering},
     },
 };
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-/// Events waiting for one subscriber: some seconds of the fastest writing seen. Messages are shared between the
-/// queues that hold them, so a full queue costs about as much memory as the messages themselves, once.
+/// Events waiting for one subscriber: some seconds of the fastest writing seen.
 const QUEUE_MAX: usize = 1024;
+/// Bytes of messages waiting for one subscriber. Queues share the messages they hold.
+const QUEUE_BYTES: usize = 4 << 20;
 /// Subscriptions of the whole node: each is asked about every message of its tenant.
 const SUBSCRIPTIONS_MAX: usize = 8192;
 /// Log entries, or events of the past, looked at in one go.
@@ -43,6 +44,8 @@ pub struct Event {
     cid: Cid,
     message: Arc<Value>,
     initial: Option<Arc<Value>>,
+    /// Of the message in the log.
+    bytes: usize,
 }
 
 impl Event {
@@ -83,6 +86,7 @@ pub struct Events {
     past: Option<Past>,
     told: VecDeque<Event>,
     live: mpsc::Receiver<Event>,
+    waiting: Arc<AtomicUsize>,
     subscriber: Listed,
 }
 
@@ -106,7 +110,11 @@ impl Events {
                 }
             }
         }
-        self.live.recv().await.ok_or_else(|| self.subscriber.why.get().cloned().unwrap_or(Ended::Stopping))
+        let Some(event) = self.live.recv().await else {
+            return Err(self.subscriber.why.get().cloned().unwrap_or(Ended::Stopping));
+        };
+        self.waiting.fetch_sub(event.bytes, Ordering::Relaxed);
+        Ok(event)
     }
 }
 
@@ -141,7 +149,7 @@ impl Past {
             let Some(stored) = view.message(&at.cid)? else { continue };
             let candidate = Candidate::new(&*view, &at.cid, stored.message, stored.author, stored.latest)?;
             if candidate.suits(&self.subscription, &*view)? {
-                events.push(candidate.event(at.position, at.cid));
+                events.push(candidate.event(at.position, at.cid, 0));
             }
         }
         Ok((events, more))
@@ -180,8 +188,8 @@ impl Candidate {
             .unwrap_or_else(|_| Err(anyhow!("judging an event panicked").into()))
     }
 
-    fn event(&self, position: Position, cid: Cid) -> Event {
-        Event { position, cid, message: self.message.clone(), initial: self.initial.clone() }
+    fn event(&self, position: Position, cid: Cid, bytes: usize) -> Event {
+        Event { position, cid, message: self.message.clone(), initial: self.initial.clone(), bytes }
     }
 }
 
@@ -203,6 +211,8 @@ struct Subscriber {
     from: Position,
     subscription: Arc<Subscription>,
     queue: mpsc::Sender<Event>,
+    /// Bytes in the queue.
+    waiting: Arc<AtomicUsize>,
     why: Arc<OnceLock<Ended>>,
 }
 
@@ -230,6 +240,7 @@ impl Live {
     fn add(&self, store: &Store, tenant: &str, subscription: Subscription, after: Option<Resume>) -> Option<Events> {
         let (queue, live) = mpsc::channel(QUEUE_MAX);
         let (subscription, why) = (Arc::new(subscription), Arc::new(OnceLock::new()));
+        let waiting = Arc::new(AtomicUsize::new(0));
         let id = self.0.ids.fetch_add(1, Ordering::Relaxed);
         let mut list = self.lock();
         if list.values().map(Vec::len).sum::<usize>() >= SUBSCRIPTIONS_MAX {
@@ -238,7 +249,15 @@ impl Live {
         // Under the lock: the follower cannot pass over what comes after this position.
         let from = store.log_bytes();
         let (tenant, shared) = (tenant.to_owned(), subscription.clone());
-        let subscriber = Subscriber { id, tenant: tenant.clone(), from, subscription, queue, why: why.clone() };
+        let subscriber = Subscriber {
+            id,
+            tenant: tenant.clone(),
+            from,
+            subscription,
+            queue,
+            waiting: waiting.clone(),
+            why: why.clone(),
+        };
         list.entry(tenant.clone()).or_default().push(Arc::new(subscriber));
         drop(list);
         let past = after.map(|Resume(after)| Past {
@@ -249,7 +268,7 @@ impl Live {
             before: from,
         });
         let subscriber = Listed { live: self.clone(), tenant, id, why };
-        Some(Events { past, told: VecDeque::new(), live, subscriber })
+        Some(Events { past, told: VecDeque::new(), live, waiting, subscriber })
     }
 
     fn of(&self, tenant: &str) -> Vec<Arc<Subscriber>> {
@@ -262,6 +281,20 @@ impl Live {
         subscribers.retain(|subscriber| subscriber.id != id);
         if subscribers.is_empty() {
             list.remove(tenant);
+        }
+    }
+
+    /// Puts an event into the queue, or ends the subscription if there is no room.
+    fn hand(&self, subscriber: &Subscriber, event: Event) {
+        // A message that alone is larger than the bound still goes through.
+        let waiting = subscriber.waiting.fetch_add(event.bytes, Ordering::Relaxed);
+        if waiting > QUEUE_BYTES {
+            return self.end(subscriber, Ended::Slow);
+        }
+        match subscriber.queue.try_send(event) {
+            Ok(()) => {}
+            Err(mpsc::error::TrySendError::Full(_)) => self.end(subscriber, Ended::Slow),
+            Err(mpsc::error::TrySendError::Closed(_)) => self.remove(&subscriber.tenant, subscriber.id),
         }
     }
 
@@ -377,16 +410,12 @@ impl Node {
         if subscribers.is_empty() {
             return Ok(());
         }
-        let view = self.store().view(&tenant);
+        let (view, bytes) = (self.store().view(&tenant), message.len());
         let message = cid::decode(&message).with_context(|| format!("message {cid} in the log"))?;
         let candidate = Candidate::new(&*view, &cid, Arc::new(message), author, latest)?;
         for subscriber in subscribers.iter().filter(|subscriber| subscriber.from <= position) {
             match candidate.suits(&subscriber.subscription, &*view) {
-                Ok(true) => match subscriber.queue.try_send(candidate.event(position, cid)) {
-                    Ok(()) => {}
-                    Err(mpsc::error::TrySendError::Full(_)) => self.shared.live.end(subscriber, Ended::Slow),
-                    Err(mpsc::error::TrySendError::Closed(_)) => self.shared.live.remove(&tenant, subscriber.id),
-                },
+                Ok(true) => self.shared.live.hand(subscriber, candidate.event(position, cid, bytes)),
                 Ok(false) => {}
                 Err(stop) => self.shared.live.end(subscriber, ended(&tenant, stop)),
             }

@@ -32,6 +32,7 @@ use std::{
     sync::Arc,
     time::{Duration, Instant},
 };
+use tokio_util::sync::CancellationToken;
 
 /// A call has few and short parameters.
 const CALL_MAX: usize = 1 << 20;
@@ -78,6 +79,8 @@ pub struct Control {
     pub net: Net,
     pub sync: Peers,
     pub anchor: Anchor,
+    /// Cancelled when the node stops: long calls end early.
+    pub stop: CancellationToken,
     pub signer: Arc<Signer>,
     pub home: PathBuf,
     pub dwn: String,
@@ -183,13 +186,8 @@ impl Control {
             "peer.ls" => value(&self.sync.peers()),
             "peer.add" => {
                 let PeerAdd { did, address, tenants } = parse(params)?;
-                value(
-                    &self
-                        .sync
-                        .add(did, address, tenants)
-                        .await
-                        .map_err(|e| Failure::new(Kind::Usage, format!("{e:#}")))?,
-                )
+                self.sync.check(&did, &address, &tenants).map_err(|e| Failure::new(Kind::Usage, e))?;
+                value(&self.sync.add(did, address, tenants).await?)
             }
             "peer.rm" => {
                 let OneDid { did } = parse(params)?;
@@ -204,7 +202,10 @@ impl Control {
                 let OneId { id } = parse(params)?;
                 self.proof(&id).await
             }
-            other => Err(Failure::new(Kind::Usage, format!("there is no call {other}"))),
+            method if method.starts_with("storage.") || method.starts_with("pin.") => {
+                self.storage(method, params).await
+            }
+            other => Err(unknown(other)),
         }
     }
 
@@ -353,11 +354,16 @@ fn refuse(failure: Failure) -> Response {
     (StatusCode::BAD_REQUEST, axum::Json(body)).into_response()
 }
 
-fn parse<T: DeserializeOwned>(params: Value) -> Result<T, Failure> {
+/// There is no such call.
+pub(super) fn unknown(method: &str) -> Failure {
+    Failure::new(Kind::Usage, format!("there is no call {method}"))
+}
+
+pub(super) fn parse<T: DeserializeOwned>(params: Value) -> Result<T, Failure> {
     serde_json::from_value(params).map_err(|e| Failure::new(Kind::Usage, e.to_string()))
 }
 
-fn value<T: Serialize>(value: &T) -> Result<Value, Failure> {
+pub(super) fn value<T: Serialize>(value: &T) -> Result<Value, Failure> {
     serde_json::to_value(value).map_err(|e| Failure::new(Kind::Failed, e.to_string()))
 }
 

@@ -1,12 +1,14 @@
 //! The wire protocol of `@web5/dwn-server` 0.6.1: `POST /` with the request in the `dwn-request` header and
-//! the record's data as body, a WebSocket on the same path, `GET /info`, `/health`, `/metrics`.
+//! the record's data as body, a WebSocket on the same path, `GET /info`, `/health`, `/metrics`, and what `read`, `registration` and `connect` add.
 //!
 //! Beyond the reference: headers up to 128 KiB, and the request may be the JSON body itself, with
 //! small data as `params.encodedData`. An HTTP status of 200 says that the request was answered; the answer's own status is inside.
 
 use super::{
-    header_json,
+    connect, header_json,
     jsonrpc::{self, Problem, Request as RpcRequest},
+    read,
+    registration::{self, Registration},
     ws,
 };
 use crate::{
@@ -18,43 +20,73 @@ use crate::{
 use axum::{
     Router,
     body::Body as HttpBody,
-    extract::{Request, State, WebSocketUpgrade, ws::rejection::WebSocketUpgradeRejection},
+    extract::{MatchedPath, Request, State, WebSocketUpgrade, ws::rejection::WebSocketUpgradeRejection},
     http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header},
+    middleware::{self, Next},
     response::{IntoResponse, Response},
     routing::get,
 };
 use futures::TryStreamExt as _;
+use prometheus_client::metrics::{counter::Counter, family::Family};
 use serde_json::{Value, json};
 use std::sync::Arc;
 use tokio::sync::Semaphore;
-use tower_http::cors::{Any, CorsLayer};
+use tower_http::cors::{AllowHeaders, Any, CorsLayer};
 
 const REQUEST: HeaderName = HeaderName::from_static("dwn-request");
-const RESPONSE: HeaderName = HeaderName::from_static("dwn-response");
+pub(super) const RESPONSE: HeaderName = HeaderName::from_static("dwn-response");
 
 #[derive(Clone)]
 struct Shared {
     node: Node,
     metrics: Metrics,
     tasks: Tasks,
+    registration: Registration,
+    url: Arc<str>,
     sockets: Arc<Semaphore>,
+    requests: Family<Label, Counter>,
 }
 
-/// The routes of the DWN endpoint.
-pub fn router(node: Node, metrics: Metrics, tasks: &Tasks) -> Router {
+/// From closed sets: the route's template, never its path.
+#[derive(Debug, Clone, Hash, PartialEq, Eq, prometheus_client::encoding::EncodeLabelSet)]
+struct Label {
+    route: String,
+    code: u16,
+}
+
+/// The routes of the DWN endpoint. `url`: where it is reached from outside.
+pub fn router(node: Node, registration: Registration, url: &str, metrics: Metrics, tasks: &Tasks) -> Router {
     let cors = CorsLayer::new()
         .allow_origin(Any)
-        .allow_methods([Method::GET, Method::POST])
-        .allow_headers(Any)
+        .allow_methods([Method::GET, Method::HEAD, Method::POST])
+        .allow_headers(AllowHeaders::mirror_request())
         .expose_headers([RESPONSE]);
+    let requests = Family::default();
+    metrics.register(|r| {
+        r.register("dwn_http_requests", "HTTP requests to the DWN endpoint, by route and status", requests.clone());
+    });
     let sockets = Arc::new(Semaphore::new(ws::CONNECTIONS_MAX));
+    let (tasks, url) = (tasks.clone(), Arc::from(url));
+    let more = registration::router(node.clone(), registration.clone())
+        .merge(connect::router(&url))
+        .merge(read::router(node.clone()));
+    let shared = Shared { node, metrics, tasks, registration, url, sockets, requests };
     Router::new()
         .route("/", get(root).post(post))
         .route("/info", get(info))
         .route("/health", get(health))
         .route("/metrics", get(metrics_text))
+        .with_state(shared.clone())
+        .merge(more)
         .layer(cors)
-        .with_state(Shared { node, metrics, tasks: tasks.clone(), sockets })
+        .layer(middleware::from_fn_with_state(shared, count))
+}
+
+async fn count(State(shared): State<Shared>, route: Option<MatchedPath>, request: Request, next: Next) -> Response {
+    let response = next.run(request).await;
+    let route = route.map_or_else(|| "none".to_owned(), |route| route.as_str().to_owned());
+    shared.requests.get_or_create(&Label { route, code: response.status().as_u16() }).inc();
+    response
 }
 
 /// A WebSocket for those who ask for one, a sentence for the others.
@@ -87,9 +119,10 @@ async fn root(
 
 async fn info(State(shared): State<Shared>) -> Response {
     axum::Json(json!({
+        "url": *shared.url,
         "server": "toft",
         "maxFileSize": shared.node.max_record(),
-        "registrationRequirements": [],
+        "registrationRequirements": shared.registration.requirements(&shared.node),
         "version": env!("CARGO_PKG_VERSION"),
         "sdkVersion": "0.5.2",
         "webSocketSupport": true,
@@ -176,13 +209,18 @@ fn with_data(response: &Value, data: Body) -> Response {
         let problem = Problem::new(&response["id"], jsonrpc::INTERNAL_ERROR, "the reply fits no header");
         return error(StatusCode::INTERNAL_SERVER_ERROR, &problem);
     };
-    let mut out = Response::new(HttpBody::from_stream(data.map_err(|fault| {
-        tracing::error!("data breaks off: {fault:#}");
-        std::io::Error::other("the data cannot be read further")
-    })));
+    let mut out = Response::new(stream_out(data));
     out.headers_mut().insert(RESPONSE, header);
     out.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/octet-stream"));
     out
+}
+
+/// Data as a body. What breaks off is told in the log, and to the client by an end that comes too early.
+pub(super) fn stream_out(data: Body) -> HttpBody {
+    HttpBody::from_stream(data.map_err(|fault| {
+        tracing::error!("data breaks off: {fault:#}");
+        std::io::Error::other("the data cannot be read further")
+    }))
 }
 
 /// The reference's rule: a body is data when it has a length above 0 or comes in chunks.

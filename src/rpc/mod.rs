@@ -3,13 +3,19 @@
 //! Only this module (and `web`, later) knows HTTP. Handlers translate and call the door; they decide nothing.
 
 pub mod client;
+mod connect;
 pub mod control;
 pub mod dwn;
 pub mod gateway;
 mod jsonrpc;
+mod read;
+mod registration;
+pub mod pkarr;
 mod serve;
 mod ws;
+mod storage;
 
+pub use registration::{Config as RegistrationConfig, Registration};
 pub use serve::{Listening, listen_tcp, listen_unix};
 
 #[derive(Debug, Clone, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]

@@ -2,7 +2,7 @@
 
 use crate::task::Tasks;
 use anyhow::{Context as _, Error, anyhow};
-use axum::Router;
+use axum::{Router, http::HeaderValue, middleware, response::Response};
 use hyper_util::{
     rt::{TokioIo, TokioTimer},
     service::TowerToHyperService,
@@ -22,6 +22,11 @@ const CONNECTIONS_MAX: usize = 1024;
 const HEADERS_MAX: usize = 128 << 10;
 /// A client that does not finish its headers in this time is let go.
 const HEADERS_DEADLINE: Duration = Duration::from_secs(10);
+/// The same for a connection on which the next request does not come; told to clients a little shorter.
+const IDLE: &str = "timeout=8";
+/// A client that takes nothing of what is sent to it for this long is let go (where the system can tell).
+#[cfg(target_os = "linux")]
+const UNREAD_DEADLINE: Duration = Duration::from_secs(60);
 /// What running requests get to finish when the node stops.
 const DRAIN: Duration = Duration::from_secs(5);
 
@@ -77,6 +82,8 @@ impl Listening<TcpListener> {
             accept(stop, router, async move || {
                 let (stream, _) = listener.accept().await?;
                 stream.set_nodelay(true)?;
+                #[cfg(target_os = "linux")]
+                socket2::SockRef::from(&stream).set_tcp_user_timeout(Some(UNREAD_DEADLINE))?;
                 Ok(stream)
             }),
         );
@@ -97,6 +104,7 @@ where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     F: AsyncFn() -> io::Result<S>,
 {
+    let router = router.layer(middleware::map_response(tell_idle));
     let slots = Arc::new(Semaphore::new(CONNECTIONS_MAX));
     loop {
         let taken = tokio::select! {
@@ -121,6 +129,12 @@ where
     let drained = slots.acquire_many(CONNECTIONS_MAX as u32);
     let _ = tokio::time::timeout(DRAIN, drained).await; // late ones are dropped with the runtime
     Ok(())
+}
+
+/// Clients that keep a connection for their next request learn when it will be gone, and do not run into that.
+async fn tell_idle(mut response: Response) -> Response {
+    response.headers_mut().insert("keep-alive", HeaderValue::from_static(IDLE));
+    response
 }
 
 async fn connection<S>(stream: S, router: Router, stop: CancellationToken, _taken: OwnedSemaphorePermit)

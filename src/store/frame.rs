@@ -30,8 +30,9 @@ pub(super) const HEADER: usize = 24;
 pub(super) const PAYLOAD_MAX: u32 = 64 << 20;
 pub(super) const MAGIC: &[u8; 3] = b"tft";
 const VERSION: u8 = 1;
-/// Version of the payload's structure.
-const PAYLOAD_VERSION: u8 = 1;
+/// Version of the payload's structure that is written. Version 1, which is still read, has no `at` and knows no
+/// [`Frame::Blocks`].
+const PAYLOAD_VERSION: u8 = 2;
 
 /// The payload of a frame.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -39,6 +40,16 @@ const PAYLOAD_VERSION: u8 = 1;
 pub(super) enum Frame {
     Message(Box<Message>),
     State(Vec<(ByteBuf, Option<ByteBuf>)>),
+    Blocks(Moved),
+}
+
+/// What collection has done to blocks: a function of the log like all else, so that a rebuilt index agrees.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub(super) struct Moved {
+    /// Blocks that nothing holds any more.
+    pub drops: Vec<ByteArray<32>>,
+    /// Blocks that were copied to another place.
+    pub moves: Vec<(ByteArray<32>, StoredPlace)>,
 }
 
 /// An accepted message with all that the index must know of it.
@@ -84,6 +95,8 @@ pub(super) struct StoredPlace(pub u8, pub u32, pub u64, pub u32);
 #[derive(Serialize)]
 struct Payload<'a> {
     v: u8,
+    /// When it was written, in milliseconds since 1970.
+    at: u64,
     frame: &'a Frame,
 }
 
@@ -94,7 +107,16 @@ struct Version {
 
 #[derive(Deserialize)]
 struct Whole {
+    at: Option<u64>,
     frame: Frame,
+}
+
+/// A payload, read.
+#[derive(Debug)]
+pub(super) struct Decoded {
+    pub frame: Frame,
+    /// When it was written, in milliseconds since 1970; frames of version 1 do not say.
+    pub at: Option<u64>,
 }
 
 impl DataInfo {
@@ -159,6 +181,17 @@ impl Message {
         cid::from_digest(cid::DAG_CBOR, &self.cid)
     }
 
+    /// What in it does not hash to what it should; the frame's own checksum has been checked.
+    pub fn damage(&self) -> Result<Option<String>, Fault> {
+        if cid::digest(&self.message) != *self.cid {
+            return Ok(Some(format!("message {} in the log does not hash to its CID", self.cid())));
+        }
+        let (Some(info), Some(inline)) = (&self.data, &self.inline) else { return Ok(None) };
+        let root = info.root()?;
+        let whole = cid::sha256_of(&root) == Some(cid::digest(inline)) && inline.len() as u64 == info.size;
+        Ok((!whole).then(|| format!("data {root} in the log does not hash to its CID")))
+    }
+
     pub fn json(&self) -> Result<Arc<Value>, Fault> {
         if let Some(json) = self.json.get() {
             return Ok(json.clone());
@@ -178,11 +211,18 @@ fn digests(cids: &[Cid]) -> Result<Vec<ByteArray<32>>, Fault> {
     cids.iter().map(|cid| Ok(ByteArray::new(message_digest(cid)?))).collect()
 }
 
-/// Appends the frame to `out`, for `position`, in the group that begins at `group`.
-pub(super) fn encode(frame: &Frame, position: Position, group: Position, out: &mut Vec<u8>) -> Result<(), Fault> {
+/// Appends the frame, written at the time `at`, to `out`, for `position`, in the group that begins at `group`.
+pub(super) fn encode(
+    frame: &Frame,
+    at: u64,
+    position: Position,
+    group: Position,
+    out: &mut Vec<u8>,
+) -> Result<(), Fault> {
     let start = out.len();
     out.extend_from_slice(&[0; HEADER]);
-    serde_ipld_dagcbor::to_writer(&mut *out, &Payload { v: PAYLOAD_VERSION, frame }).context("encoding a log frame")?;
+    serde_ipld_dagcbor::to_writer(&mut *out, &Payload { v: PAYLOAD_VERSION, at, frame })
+        .context("encoding a log frame")?;
     let length = u32::try_from(out.len() - start - HEADER).ok().filter(|l| *l <= PAYLOAD_MAX);
     let Some(length) = length else {
         out.truncate(start);
@@ -229,11 +269,15 @@ fn header_crc(position: Position, header: &[u8]) -> u32 {
 }
 
 /// The payload, parsed.
-pub(super) fn decode(payload: &[u8]) -> Result<Frame, Fault> {
+pub(super) fn decode(payload: &[u8]) -> Result<Decoded, Fault> {
     let Version { v } = serde_ipld_dagcbor::from_slice(payload).context("a log frame's payload has no version")?;
-    ensure!(v == PAYLOAD_VERSION, "a log frame's payload has version {v}; this toft reads {PAYLOAD_VERSION}");
-    let Whole { frame } = serde_ipld_dagcbor::from_slice(payload).context("a log frame's payload does not parse")?;
-    Ok(frame)
+    ensure!(
+        (1..=PAYLOAD_VERSION).contains(&v),
+        "a log frame's payload has version {v}; this toft reads up to {PAYLOAD_VERSION}: a newer one wrote it"
+    );
+    let Whole { at, frame } =
+        serde_ipld_dagcbor::from_slice(payload).context("a log frame's payload does not parse")?;
+    Ok(Decoded { frame, at })
 }
 
 #[cfg(test)]
@@ -244,12 +288,14 @@ mod tests {
     fn a_frame_comes_back_and_only_at_its_position() {
         let frame = Frame::State(vec![(ByteBuf::from(b"a".to_vec()), None)]);
         let mut out = vec![7];
-        encode(&frame, 100, 90, &mut out).expect("encodes");
+        encode(&frame, 5, 100, 90, &mut out).expect("encodes");
         let bytes: [u8; HEADER] = out[1..1 + HEADER].try_into().expect("a header");
         let head = header(100, &bytes).expect("verifies");
         assert_eq!((head.group, head.length as usize), (90, out.len() - 1 - HEADER));
         assert!(header(101, &bytes).is_err());
-        let Frame::State(changes) = decode(&out[1 + HEADER..]).expect("decodes") else { panic!("a state frame") };
+        let Decoded { frame: Frame::State(changes), at: Some(5) } = decode(&out[1 + HEADER..]).expect("decodes") else {
+            panic!("a state frame of its time")
+        };
         assert_eq!(changes, vec![(ByteBuf::from(b"a".to_vec()), None)]);
     }
 }

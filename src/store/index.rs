@@ -26,6 +26,9 @@ use std::{
 /// the hang that was seen on a truncated file never ended.
 const OPEN_DEADLINE: Duration = Duration::from_secs(60);
 
+/// Pairs that a long scan reads before it lets the writer in: some milliseconds' worth.
+const STROLL: usize = 4096;
+
 /// Key-value pairs in key order.
 pub(super) type Scan<'a> = Box<dyn Iterator<Item = Result<(Vec<u8>, Vec<u8>), Fault>> + 'a>;
 
@@ -98,6 +101,29 @@ impl Index {
             ended = !matches!(next, Ok(Some(_)));
             next.map(|pair| pair.map(|(k, v)| (k.to_vec(), v.to_vec()))).transpose()
         }))
+    }
+
+    /// Calls `each` with all pairs, letting the writer in between: what it sees is no one state of the index.
+    pub fn stroll(
+        &self,
+        from: &[u8],
+        to: &[u8],
+        mut each: impl FnMut(&[u8], &[u8]) -> Result<(), Fault>,
+    ) -> Result<(), Fault> {
+        let mut from = from.to_vec();
+        loop {
+            let pairs: Vec<_> = {
+                let _steady = self.steady();
+                self.scan(&from, to, false).take(STROLL).collect::<Result<_, _>>()?
+            };
+            for (key, value) in &pairs {
+                each(key, value)?;
+            }
+            match pairs.last() {
+                Some((last, _)) if pairs.len() == STROLL => from = [last, [0].as_slice()].concat(),
+                _ => return Ok(()),
+            }
+        }
     }
 
     /// Applies puts and removals atomically. Not durable before [`Index::flush`], and it need not be.

@@ -32,6 +32,8 @@ const BLOCK: u8 = 0x50;
 const ROOT: u8 = 0x51;
 /// root digest‖T‖recordId → published?
 const REFERENCE: u8 = 0x52;
+/// Number of a pack → bytes of the blocks that lie in it.
+const PACK: u8 = 0x53;
 /// Other modules' state.
 const STATE: u8 = 0x60;
 
@@ -140,6 +142,20 @@ pub(super) fn messages() -> Vec<u8> {
 
 pub(super) fn block(digest: &Digest) -> Vec<u8> {
     [&[BLOCK], digest.as_slice()].concat()
+}
+
+/// Prefix of all blocks.
+pub(super) fn blocks() -> Vec<u8> {
+    vec![BLOCK]
+}
+
+/// Prefix of all packs.
+pub(super) fn packs() -> Vec<u8> {
+    vec![PACK]
+}
+
+pub(super) fn pack(segment: u32) -> Vec<u8> {
+    [&[PACK], segment.to_be_bytes().as_slice()].concat()
 }
 
 /// Prefix of all references to data.

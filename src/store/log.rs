@@ -7,8 +7,8 @@
 //! it aloud.
 
 use super::{
-    Position,
-    frame::{self, Frame, HEADER, Header, PAYLOAD_MAX},
+    Health, Position,
+    frame::{self, Decoded, Frame, HEADER, Header, PAYLOAD_MAX},
     hot::Hot,
 };
 use crate::dwn::Fault;
@@ -31,6 +31,8 @@ pub(super) struct Log(Arc<Files>);
 #[derive(Debug)]
 struct Files {
     dir: PathBuf,
+    /// Told when a message that the index has named is not there.
+    health: Arc<Health>,
     segments: Mutex<BTreeMap<Position, Option<Arc<File>>>>,
     hot: Hot,
 }
@@ -40,6 +42,8 @@ struct Files {
 pub(super) enum Read {
     Frame {
         frame: Frame,
+        /// When it was written, in milliseconds since 1970, if it says so.
+        at: Option<u64>,
         next: Position,
     },
     /// Nothing: the log, or its last whole frame, ends here.
@@ -79,7 +83,7 @@ impl std::fmt::Display for Damage {
 
 impl Log {
     /// Opens the log in `dir` and checks the segments' names and the last segment's bytes. Changes nothing.
-    pub fn open(dir: &Path) -> Result<(Self, Tail), Fault> {
+    pub fn open(dir: &Path, health: Arc<Health>) -> Result<(Self, Tail), Fault> {
         let mut segments = BTreeMap::new();
         for entry in fs::read_dir(dir).with_context(|| format!("listing {}", dir.display()))? {
             let path = entry.with_context(|| format!("listing {}", dir.display()))?.path();
@@ -89,16 +93,21 @@ impl Log {
                 segments.insert(start, None);
             }
         }
-        let log = Self(Arc::new(Files { dir: dir.to_owned(), segments: Mutex::new(segments), hot: Hot::default() }));
+        let hot = Hot::default();
+        let log = Self(Arc::new(Files { dir: dir.to_owned(), segments: Mutex::new(segments), hot, health }));
         let tail = log.check()?;
         Ok((log, tail))
+    }
+
+    pub fn dir(&self) -> &Path {
+        &self.0.dir
     }
 
     /// The frame at `position`.
     pub fn read(&self, position: Position) -> Result<Read, Fault> {
         Ok(match self.raw(position)? {
             Raw::Frame(head, payload) => match frame::decode(&payload) {
-                Ok(frame) => Read::Frame { frame, next: next(position, head) },
+                Ok(Decoded { frame, at }) => Read::Frame { frame, at, next: next(position, head) },
                 Err(error) => Read::Bad(format!("{error:#}")),
             },
             Raw::End => Read::End,
@@ -111,16 +120,18 @@ impl Log {
         if let Some(message) = self.0.hot.get(position) {
             return Ok(message);
         }
-        match self.read(position)? {
+        let why = match self.read(position)? {
             Read::Frame { frame: Frame::Message(message), .. } => {
                 let message = Arc::new(*message);
                 self.0.hot.put(position, message.clone());
-                Ok(message)
+                return Ok(message);
             }
-            Read::Frame { .. } => Err(anyhow!("the log holds no message at {position}, where the index has one")),
-            Read::End => Err(anyhow!("the log ends before {position}, where the index has a message")),
-            Read::Bad(why) => Err(anyhow!("the log is damaged at {position}: {why}")),
-        }
+            Read::Frame { .. } => format!("the log holds no message at {position}, where the index has one"),
+            Read::End => format!("the log ends before {position}, where the index has a message"),
+            Read::Bad(why) => format!("the log is damaged at {position}: {why}"),
+        };
+        self.0.health.degrade(why.clone());
+        Err(anyhow!(why))
     }
 
     /// The first position after `position` where an intact frame, or a segment, begins.

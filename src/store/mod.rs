@@ -12,10 +12,9 @@
 //! What may be lost: nothing that was acknowledged, by a crash or by damage to the index. Damage to the log
 //! itself is found by checksums, named in [`Store::degraded`], and never passed over in silence.
 //!
-//! What it does not do: judge messages (`dwn` does), hold blocks (`blocks` does), or forget. A message that is
-//! removed and data that is superseded leave the index in the same batch, so they are no longer readable through
-//! their record, served or public; their bytes stay in the log and in the block files until collection, which is
-//! work of a later issue.
+//! What it does not do: judge messages (`dwn` does) or hold blocks (`blocks` does). A message that is removed and
+//! data that is superseded leave the index in the same batch, so they are no longer readable through their record,
+//! served or public; their bytes stay in the block files until `blocks` collects them, and in the log.
 
 mod frame;
 mod hot;
@@ -25,6 +24,7 @@ mod log;
 mod pending;
 mod query;
 mod recover;
+mod refs;
 mod rows;
 mod view;
 mod writer;
@@ -42,7 +42,8 @@ use frame::Frame;
 use index::Index;
 use log::{Damage, Log, Read};
 use std::{
-    collections::BTreeSet,
+    any::Any,
+    collections::{BTreeMap, BTreeSet},
     fs::{self, File, TryLockError},
     path::Path,
     sync::{Arc, Mutex, PoisonError, mpsc as std_mpsc},
@@ -58,6 +59,8 @@ pub type Position = u64;
 const CHECKPOINT_EVERY: Duration = Duration::from_millis(500);
 /// Bytes of messages after which [`Store::entries`] returns what it has, whatever was asked for.
 const ENTRIES_BYTES: u64 = 8 << 20;
+/// State under `PIN` and the digest of a root holds the root's blocks as a record does.
+pub const PIN: &[u8] = b"blocks/pin/";
 /// Reasons kept by [`Health`]; damage beyond that needs no more words.
 const REASONS_MAX: usize = 64;
 
@@ -97,6 +100,24 @@ pub struct Data {
     pub inline: Option<Bytes>,
     /// Every block of the DAG with its place, durable already. Empty for inline data.
     pub blocks: Vec<(Digest, Place)>,
+    /// Keeps the blocks from collection until a commit has named them.
+    pub hold: Hold,
+}
+
+/// Whatever keeps staged blocks from being collected; let go of when dropped.
+#[derive(Clone, Default)]
+pub struct Hold(Option<Arc<dyn Any + Send + Sync>>);
+
+impl Hold {
+    pub fn new(hold: impl Any + Send + Sync) -> Self {
+        Self(Some(Arc::new(hold)))
+    }
+}
+
+impl std::fmt::Debug for Hold {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(if self.0.is_some() { "Hold(…)" } else { "Hold" })
+    }
 }
 
 /// What a follower reads.
@@ -109,6 +130,8 @@ pub enum Entry {
     Message {
         position: Position,
         next: Position,
+        /// When it came here, in milliseconds since 1970; what the first format of the log wrote does not say.
+        arrived: Option<u64>,
         tenant: String,
         author: String,
         cid: Cid,
@@ -127,6 +150,25 @@ impl Entry {
             Entry::Message { next, .. } | Entry::State { next, .. } => *next,
         }
     }
+}
+
+/// What a look at a stretch of the log has found.
+#[derive(Debug)]
+pub(crate) struct Checked {
+    pub next: Position,
+    pub messages: u64,
+    /// A sentence for each damaged stretch or message.
+    pub damage: Vec<String>,
+}
+
+/// Bytes on disk.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Usage {
+    pub log: u64,
+    pub segments: u64,
+    pub index: u64,
+    /// Indexes that were set aside; they can be deleted.
+    pub aside: u64,
 }
 
 /// Counters, kept with every batch.
@@ -235,8 +277,8 @@ impl Store {
         let mut at = from;
         while at < end && found.len() < max && at - from < ENTRIES_BYTES {
             match self.0.log.read(at)? {
-                Read::Frame { frame, next } => {
-                    found.push(entry(at, next, frame)?);
+                Read::Frame { frame, at: arrived, next } => {
+                    found.push(entry(at, next, arrived, frame)?);
                     at = next;
                 }
                 Read::End => break,
@@ -273,22 +315,18 @@ impl Store {
         answer.await.context("the writer has ended")?
     }
 
-    /// Where a block lies, if a record of any tenant holds it.
+    /// Where a block lies, if a record of any tenant, or a pin, holds it.
     pub fn block(&self, digest: &Digest) -> Result<Option<Place>, Fault> {
         let _steady = self.0.index.steady();
-        let mut held = false;
-        self.holders(digest, |_, _| {
-            held = true;
-            false
-        })?;
-        if held { self.place(digest) } else { Ok(None) }
+        let source = self.source();
+        if refs::is_held(&source, digest)? { refs::place(&source, digest) } else { Ok(None) }
     }
 
     /// Does a published latest-state record of any tenant hold this block (so that anyone may have it)?
     pub fn block_is_public(&self, digest: &Digest) -> Result<bool, Fault> {
         let _steady = self.0.index.steady();
         let mut public = false;
-        self.holders(digest, |_, published| {
+        refs::holders(&self.source(), digest, |_, published| {
             public |= published;
             !public
         })?;
@@ -299,7 +337,7 @@ impl Store {
     pub fn block_records(&self, digest: &Digest, max: usize) -> Result<Vec<(String, String)>, Fault> {
         let _steady = self.0.index.steady();
         let mut found = Vec::new();
-        self.holders(digest, |holder, _| {
+        refs::holders(&self.source(), digest, |holder, _| {
             if found.len() < max {
                 found.push(holder.to_vec());
             }
@@ -310,22 +348,38 @@ impl Store {
 
     /// Digests of all data that published records hold: what may be announced.
     pub fn public_roots(&self) -> Result<BTreeSet<Digest>, Fault> {
-        let _steady = self.0.index.steady();
         let all = keys::every_reference();
         let mut roots = BTreeSet::new();
-        for pair in self.0.index.scan(&all, &keys::after(all.clone()), false) {
-            let (key, published) = pair?;
+        self.0.index.stroll(&all, &keys::after(all.clone()), |key, published| {
             if published == [1] {
                 let root = key.get(all.len()..).and_then(|rest| rest.first_chunk());
                 roots.insert(*root.context("an index key of a reference is too short")?);
             }
-        }
+            Ok(())
+        })?;
         Ok(roots)
     }
 
     /// Bytes of the log: where the next frame goes.
     pub fn log_bytes(&self) -> u64 {
         *self.0.tail.borrow()
+    }
+
+    /// What the store takes on disk. Walks the directories: not for a hot path.
+    pub fn usage(&self) -> Result<Usage, Fault> {
+        let dir = self.0.log.dir().parent().context("the log lies in the store's directory")?.to_owned();
+        let mut usage = Usage::default();
+        for entry in fs::read_dir(&dir).with_context(|| format!("listing {}", dir.display()))? {
+            let path = entry?.path();
+            let (files, bytes) = tree(&path)?;
+            match path.file_name().and_then(|name| name.to_str()).unwrap_or_default() {
+                "log" => (usage.segments, usage.log) = (files, bytes),
+                "index" => usage.index = bytes,
+                name if name.starts_with("index.damaged-") => usage.aside += bytes,
+                _ => {}
+            }
+        }
+        Ok(usage)
     }
 
     /// Counters as of the last batch.
@@ -340,7 +394,98 @@ impl Store {
 
     /// Where a block lies, whether or not a record still holds it.
     pub(crate) fn place(&self, digest: &Digest) -> Result<Option<Place>, Fault> {
-        self.0.index.get(&keys::block(digest))?.map(|bytes| rows::decode_place(&bytes)).transpose()
+        refs::place(&self.source(), digest)
+    }
+
+    /// Blocks from `from` on with their places, at most `max`, in the order of their digests.
+    pub(crate) fn places(&self, from: &Digest, max: usize) -> Result<Vec<(Digest, Place)>, Fault> {
+        let _steady = self.0.index.steady();
+        let pairs = self.0.index.scan(&keys::block(from), &keys::after(keys::blocks()), false).take(max);
+        pairs
+            .map(|pair| {
+                let (key, place) = pair?;
+                let digest = key.last_chunk().context("an index key of a block is too short")?;
+                Ok((*digest, rows::decode_place(&place)?))
+            })
+            .collect()
+    }
+
+    /// The roots that a block belongs to, held or not.
+    pub(crate) fn roots(&self, block: &Digest) -> Result<Vec<Digest>, Fault> {
+        let _steady = self.0.index.steady();
+        refs::roots(&self.source(), block)
+    }
+
+    /// Does a record, or a pin, hold this block?
+    pub(crate) fn is_held(&self, block: &Digest) -> Result<bool, Fault> {
+        let _steady = self.0.index.steady();
+        refs::is_held(&self.source(), block)
+    }
+
+    /// Bytes of the blocks that lie in each pack, held or not.
+    pub(crate) fn packs(&self) -> Result<BTreeMap<u32, u64>, Fault> {
+        let _steady = self.0.index.steady();
+        let pairs = self.0.index.scan(&keys::packs(), &keys::after(keys::packs()), false);
+        pairs
+            .map(|pair| {
+                let (key, live) = pair?;
+                let segment = key.last_chunk().context("an index key of a pack is too short")?;
+                let live = live.as_slice().try_into().context("a number in the index is not 8 bytes")?;
+                Ok((u32::from_be_bytes(*segment), u64::from_be_bytes(live)))
+            })
+            .collect()
+    }
+
+    /// Lets go of those of `blocks` that nothing holds, and says which: they are out of the index, durably, and
+    /// their bytes may be deleted. Blocks that the index does not know are among them.
+    pub(crate) async fn release(&self, blocks: Vec<Digest>) -> Result<Vec<Digest>, Fault> {
+        let (reply, answer) = oneshot::channel();
+        self.ask(Job::Release { blocks, reply }).await?;
+        answer.await.context("the writer has ended")?
+    }
+
+    /// Says, durably, that blocks were copied: which, from where, to where. Those that lie elsewhere by now stay
+    /// there; the others are returned.
+    pub(crate) async fn relocate(&self, moves: Vec<(Digest, Place, Place)>) -> Result<Vec<Digest>, Fault> {
+        let (reply, answer) = oneshot::channel();
+        self.ask(Job::Relocate { moves, reply }).await?;
+        answer.await.context("the writer has ended")?
+    }
+
+    /// Something that is kept was found damaged: says so in [`Store::degraded`].
+    pub(crate) fn degrade(&self, reason: String) {
+        self.0.health.degrade(reason);
+    }
+
+    /// Checks the log from `from` on, some `bytes` of it: frames, message CIDs, data in frames.
+    pub(crate) fn check(&self, from: Position, bytes: u64) -> Result<Checked, Fault> {
+        let end = *self.0.tail.borrow();
+        let mut checked = Checked { next: from, messages: 0, damage: Vec::new() };
+        while checked.next < end && checked.next - from < bytes {
+            let at = checked.next;
+            let why = match self.0.log.read(at)? {
+                Read::Frame { frame, next, .. } => {
+                    checked.next = next;
+                    let Frame::Message(message) = frame else { continue };
+                    checked.messages += 1;
+                    message.damage()?
+                }
+                Read::End => {
+                    checked.next = end;
+                    None
+                }
+                Read::Bad(why) => {
+                    let next = self.0.log.resync(at)?.unwrap_or(end).min(end);
+                    checked.next = next;
+                    Some(Damage { from: at, to: next, why }.to_string())
+                }
+            };
+            if let Some(why) = why {
+                self.degrade(why.clone());
+                checked.damage.push(why);
+            }
+        }
+        Ok(checked)
     }
 
     /// The data inside the frame at `at` ([`Place::Log`]).
@@ -350,23 +495,8 @@ impl Store {
         Ok(Bytes::copy_from_slice(data))
     }
 
-    /// Calls `each` with every reference (tenant and record, published) to a root that holds the block, until it
-    /// says no.
-    fn holders(&self, block: &Digest, mut each: impl FnMut(&[u8], bool) -> bool) -> Result<(), Fault> {
-        let roots = keys::roots(block);
-        for pair in self.0.index.scan(&roots, &keys::after(roots.clone()), false) {
-            let (key, _) = pair?;
-            let root: Digest = *key.last_chunk().context("an index key of a block is too short")?;
-            let references = keys::references(&root);
-            for pair in self.0.index.scan(&references, &keys::after(references.clone()), false) {
-                let (key, published) = pair?;
-                let holder = key.get(references.len()..).unwrap_or_default();
-                if !each(holder, published == [1]) {
-                    return Ok(());
-                }
-            }
-        }
-        Ok(())
+    fn source(&self) -> view::Snapshot {
+        view::Snapshot::new(self.0.index.clone(), self.0.log.clone(), "")
     }
 
     fn holder(&self, reference: &[u8]) -> Result<(String, String), Fault> {
@@ -401,19 +531,34 @@ impl Drop for Inner {
     }
 }
 
-fn entry(position: Position, next: Position, frame: Frame) -> Result<Entry, Fault> {
+fn entry(position: Position, next: Position, arrived: Option<u64>, frame: Frame) -> Result<Entry, Fault> {
     let Frame::Message(message) = frame else { return Ok(Entry::State { position, next }) };
     let cid = message.cid();
     let data = message.data.as_ref().map(|info| Ok::<_, Fault>((info.root()?, info.size))).transpose()?;
     let frame::Message { tenant, author, message, latest, .. } = *message;
     let message = Bytes::from(message.into_vec());
-    Ok(Entry::Message { position, next, tenant, author, cid, message, data, latest })
+    Ok(Entry::Message { position, next, arrived, tenant, author, cid, message, data, latest })
 }
 
 /// Makes the entries of a directory durable.
 pub(crate) fn sync_dir(dir: &Path) -> Result<(), Fault> {
     let opened = File::open(dir).with_context(|| format!("opening {}", dir.display()))?;
     opened.sync_all().with_context(|| format!("making {} durable", dir.display()))
+}
+
+/// Files below a path and their bytes. What goes away while it looks counts nothing.
+fn tree(path: &Path) -> Result<(u64, u64), Fault> {
+    let Ok(found) = fs::metadata(path) else { return Ok((0, 0)) };
+    if !found.is_dir() {
+        return Ok((1, found.len()));
+    }
+    let (mut files, mut bytes) = (0, 0);
+    for entry in fs::read_dir(path).with_context(|| format!("listing {}", path.display()))? {
+        let (more, length) = tree(&entry?.path())?;
+        files += more;
+        bytes += length;
+    }
+    Ok((files, bytes))
 }
 
 /// Takes the lock that keeps a second process, or a second open in this one, away.

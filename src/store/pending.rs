@@ -7,6 +7,7 @@ use super::{
     index::{Index, Scan},
     keys::{self, Family, Order},
     log::Log,
+    refs,
     rows::{self, DataRow, EventRow, MessageRow, RecordRow, Row, Values},
 };
 use crate::{
@@ -134,6 +135,7 @@ impl<'a> Pending<'a> {
                 }
                 Ok(())
             }
+            Frame::Blocks(moved) => self.add_moved(&moved),
             Frame::Message(message) => {
                 let message = Arc::new(*message);
                 self.frames.insert(position, message.clone());
@@ -321,15 +323,46 @@ impl<'a> Pending<'a> {
     }
 
     fn place_block(&mut self, digest: &Digest, root: &Digest, place: super::Place) -> Result<(), Fault> {
-        let key = keys::block(digest);
-        let known = self.get(&key)?.map(|bytes| rows::decode_place(&bytes)).transpose()?;
-        // A place of its own outlives a frame of the log: prefer it.
-        let better = matches!(known, Some(super::Place::Log { .. })) && !matches!(place, super::Place::Log { .. });
-        if known.is_none() || better {
+        let known = refs::place(self, digest)?;
+        // The newer place is the better one (the older may be damaged), but a block of its own outlives a frame of
+        // the log.
+        if known.is_none() || !matches!(place, super::Place::Log { .. }) {
             self.stats.blocks += u64::from(known.is_none());
-            self.put(key, rows::encode_place(place));
+            self.lay(digest, known, Some(place))?;
         }
         self.put(keys::root(digest, root), Vec::new());
+        Ok(())
+    }
+
+    fn add_moved(&mut self, moved: &frame::Moved) -> Result<(), Fault> {
+        for digest in &moved.drops {
+            let Some(known) = refs::place(self, digest)? else { continue };
+            self.lay(digest, Some(known), None)?;
+            for root in refs::roots(self, digest)? {
+                self.delete(keys::root(digest, &root));
+            }
+            self.stats.blocks = self.stats.blocks.saturating_sub(1);
+        }
+        for (digest, place) in &moved.moves {
+            if let Some(known) = refs::place(self, digest)? {
+                self.lay(digest, Some(known), Some((*place).try_into()?))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Changes where a block lies, and with it what its packs hold.
+    fn lay(&mut self, digest: &Digest, from: Option<super::Place>, to: Option<super::Place>) -> Result<(), Fault> {
+        if from == to {
+            return Ok(());
+        }
+        for (place, comes) in [(from, false), (to, true)] {
+            let Some(super::Place::Pack { segment, len, .. }) = place else { continue };
+            let live = refs::pack(self, segment)?;
+            let live = if comes { live + u64::from(len) } else { live.saturating_sub(len.into()) };
+            self.change(keys::pack(segment), (live > 0).then(|| live.to_be_bytes().to_vec()));
+        }
+        self.change(keys::block(digest), to.map(rows::encode_place));
         Ok(())
     }
 

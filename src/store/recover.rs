@@ -17,6 +17,7 @@ use anyhow::{Context as _, anyhow, ensure};
 use std::{
     fs,
     path::{Path, PathBuf},
+    sync::Arc,
     time::{SystemTime, UNIX_EPOCH},
 };
 
@@ -33,8 +34,8 @@ pub(super) struct Opened {
     pub end: Position,
 }
 
-pub(super) fn open(dir: &Path, config: &super::Config, health: &Health) -> Result<Opened, Fault> {
-    let (log, tail) = Log::open(&dir.join("log"))?;
+pub(super) fn open(dir: &Path, config: &super::Config, health: &Arc<Health>) -> Result<Opened, Fault> {
+    let (log, tail) = Log::open(&dir.join("log"), health.clone())?;
     tail.damage.iter().for_each(|damage| health.degrade(damage.to_string()));
     let index_dir = dir.join("index");
     let index = match usable(&index_dir, config.cache)? {
@@ -158,7 +159,7 @@ fn replay(index: &Index, log: &Log, from: Position, to: Position, health: &Healt
         let mut frames = 0;
         while at < to && frames < BATCH_MAX && at - begun < BATCH_BYTES {
             match log.read(at)? {
-                Read::Frame { frame, next } => {
+                Read::Frame { frame, next, .. } => {
                     if let Err(error) = pending.add(at, frame) {
                         pending.undo();
                         health.degrade(format!("the message at {at} in the log cannot be indexed: {error:#}"));

@@ -4,13 +4,13 @@
 use super::{Place, Position, frame::About, frame::StoredPlace};
 use crate::{
     cid::{Cid, Digest},
-    dwn::{Fault, IndexValue},
+    dwn::{EventKind, Fault, IndexValue},
 };
 use anyhow::{Context as _, anyhow, bail};
 use std::collections::BTreeMap;
 
 /// Version of everything the index stores; grows with any change of keys or values.
-pub(super) const VERSION: u64 = 2;
+pub(super) const VERSION: u64 = 3;
 
 /// Names of index properties, stored as one byte. Append only.
 const PROPERTIES: [&str; 24] = [
@@ -88,6 +88,7 @@ pub(super) struct EventRow {
     pub protocol: Option<String>,
     /// The protocol that a permission record is tagged with.
     pub tagged: Option<String>,
+    pub kind: EventKind,
 }
 
 #[derive(Debug, Default)]
@@ -305,14 +306,11 @@ impl EventRow {
         let protocol = of("protocol");
         // A permission record is an event of the protocol it is tagged with, too (the SDK's MessagesQuery).
         let tagged = if protocol.as_deref() == Some(PERMISSIONS) { of("tag.protocol") } else { None };
-        Self {
-            digest,
-            interface: of("interface").unwrap_or_default(),
-            method: of("method").unwrap_or_default(),
-            timestamp: of("messageTimestamp").unwrap_or_default(),
-            protocol,
-            tagged,
-        }
+        let (interface, method) = (of("interface").unwrap_or_default(), of("method").unwrap_or_default());
+        let (record, entry) = (string(values, "recordId"), string(values, "entryId"));
+        let kind = EventKind::of(&interface, &method, record, entry);
+        let timestamp = of("messageTimestamp").unwrap_or_default();
+        Self { digest, interface, method, timestamp, protocol, tagged, kind }
     }
 
     pub fn encode(&self) -> Vec<u8> {
@@ -323,6 +321,11 @@ impl EventRow {
         }
         out.optional(self.protocol.as_deref());
         out.optional(self.tagged.as_deref());
+        out.0.push(match self.kind {
+            EventKind::First => 0,
+            EventKind::Update => 1,
+            EventKind::Configure => 2,
+        });
         out.0
     }
 
@@ -335,6 +338,11 @@ impl EventRow {
             timestamp: input.string()?,
             protocol: input.optional()?,
             tagged: input.optional()?,
+            kind: match input.byte()? {
+                1 => EventKind::Update,
+                2 => EventKind::Configure,
+                _ => EventKind::First,
+            },
         })
     }
 }

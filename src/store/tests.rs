@@ -26,7 +26,13 @@ fn open(dir: &Path) -> Store {
 
 fn inline(bytes: &[u8]) -> Data {
     let root = cid::of(cid::RAW, bytes);
-    Data { root, size: bytes.len() as u64, inline: Some(Bytes::copy_from_slice(bytes)), blocks: Vec::new() }
+    Data {
+        root,
+        size: bytes.len() as u64,
+        inline: Some(Bytes::copy_from_slice(bytes)),
+        blocks: Vec::new(),
+        hold: Hold::default(),
+    }
 }
 
 fn time(n: u64) -> String {
@@ -318,4 +324,11 @@ fn a_second_open_is_refused() {
     let _store = open(dir.path());
     let error = Store::open(dir.path(), &Config::default()).expect_err("is refused").to_string();
     assert!(error.contains("another process has this store open"), "{error}");
+}
+
+#[test]
+fn a_frame_of_a_newer_version_is_refused_with_a_sentence() {
+    let payload = serde_ipld_dagcbor::to_vec(&json!({"v": 9, "frame": {"state": []}})).expect("encodes");
+    let error = frame::decode(&payload).expect_err("is refused").to_string();
+    assert!(error.contains("version 9") && error.contains("newer"), "{error}");
 }

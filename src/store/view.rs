@@ -222,7 +222,8 @@ impl View for Past<'_> {
             if any_of.is_empty() || any_of.iter().any(|filter| is_meant(filter, &row)) {
                 let at = key.last_chunk::<8>().context("an event's key is too short")?;
                 let cid = cid::from_digest(cid::DAG_CBOR, &row.digest);
-                found.push(Event { position: u64::from_be_bytes(*at), cid });
+                let (position, kind, protocol) = (u64::from_be_bytes(*at), row.kind, row.protocol);
+                found.push(Event { position, cid, kind, protocol });
             }
         }
         Ok(found)
@@ -246,6 +247,7 @@ fn is_meant(filter: &EventFilter, row: &EventRow) -> bool {
     is(&filter.interface, &row.interface)
         && is(&filter.method, &row.method)
         && filter.protocol.as_ref().is_none_or(|p| row.protocol.as_ref() == Some(p) || row.tagged.as_ref() == Some(p))
+        && filter.tagged.as_ref().is_none_or(|protocol| row.tagged.as_ref() == Some(protocol))
         && filter.from.as_ref().is_none_or(|from| row.timestamp >= *from)
         && filter.to.as_ref().is_none_or(|to| row.timestamp < *to)
 }

@@ -5,19 +5,24 @@
 //! no timer: while one group becomes durable, the next one queues.
 
 use super::{
-    Data, Health, Position, Stats,
+    Data, Health, Place, Position, Stats,
     frame::{self, Frame},
     index::Index,
     log::{Appender, Log},
     pending::Pending,
+    refs,
     view::Past,
 };
-use crate::dwn::{Change, Fault, Stop, View};
+use crate::{
+    cid::Digest,
+    dwn::{Change, Fault, Stop, View},
+};
 use anyhow::{Context as _, anyhow, ensure};
-use serde_bytes::ByteBuf;
+use serde_bytes::{ByteArray, ByteBuf};
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
     sync::{Arc, Mutex, PoisonError},
+    time::{SystemTime, UNIX_EPOCH},
 };
 use tokio::sync::{mpsc, oneshot, watch};
 
@@ -33,8 +38,26 @@ pub(super) type Decide = Box<dyn FnMut(&dyn View) -> Result<Change, Stop> + Send
 
 /// What is asked of the writer.
 pub(super) enum Job {
-    Commit { tenant: String, data: Option<Data>, decide: Decide, reply: oneshot::Sender<Result<Change, Stop>> },
-    State { changes: Vec<(Vec<u8>, Option<Vec<u8>>)>, reply: oneshot::Sender<Result<(), Fault>> },
+    Commit {
+        tenant: String,
+        data: Option<Data>,
+        decide: Decide,
+        reply: oneshot::Sender<Result<Change, Stop>>,
+    },
+    State {
+        changes: Vec<(Vec<u8>, Option<Vec<u8>>)>,
+        reply: oneshot::Sender<Result<(), Fault>>,
+    },
+    /// Which of these blocks does nothing hold? They leave the index.
+    Release {
+        blocks: Vec<Digest>,
+        reply: oneshot::Sender<Result<Vec<Digest>, Fault>>,
+    },
+    /// Blocks that were copied: from where, to where.
+    Relocate {
+        moves: Vec<(Digest, Place, Place)>,
+        reply: oneshot::Sender<Result<Vec<Digest>, Fault>>,
+    },
 }
 
 // Few live at once, and none is moved around.
@@ -43,6 +66,7 @@ pub(super) enum Job {
 enum Answer {
     Commit(oneshot::Sender<Result<Change, Stop>>, Result<Change, Stop>),
     State(oneshot::Sender<Result<(), Fault>>, Result<(), Fault>),
+    Blocks(oneshot::Sender<Result<Vec<Digest>, Fault>>, Result<Vec<Digest>, Fault>),
 }
 
 impl Answer {
@@ -51,6 +75,7 @@ impl Answer {
         match self {
             Answer::Commit(reply, result) => drop(reply.send(result)),
             Answer::State(reply, result) => drop(reply.send(result)),
+            Answer::Blocks(reply, result) => drop(reply.send(result)),
         }
     }
 
@@ -59,6 +84,7 @@ impl Answer {
         match self {
             Answer::Commit(reply, Ok(_)) => drop(reply.send(Err(Stop::Fault(anyhow!("{why}"))))),
             Answer::State(reply, Ok(())) => drop(reply.send(Err(anyhow!("{why}")))),
+            Answer::Blocks(reply, Ok(_)) => drop(reply.send(Err(anyhow!("{why}")))),
             // A refusal may rest on a change that is lost with the group, so it is no answer either.
             Answer::Commit(reply, Err(Stop::Refusal(_))) => drop(reply.send(Err(Stop::Fault(anyhow!("{why}"))))),
             fault => fault.send(),
@@ -153,6 +179,7 @@ fn unasked(job: Job, why: &Fault) -> Answer {
     match job {
         Job::Commit { reply, .. } => Answer::Commit(reply, Err(Stop::Fault(fault))),
         Job::State { reply, .. } => Answer::State(reply, Err(fault)),
+        Job::Release { reply, .. } | Job::Relocate { reply, .. } => Answer::Blocks(reply, Err(fault)),
     }
 }
 
@@ -175,13 +202,58 @@ fn answer(job: Job, pending: &mut Pending<'_>, group: Position, bytes: &mut Vec<
             let changes = changes.into_iter().map(|(k, v)| (ByteBuf::from(k), v.map(ByteBuf::from))).collect();
             Answer::State(reply, add(Frame::State(changes), pending, group, bytes))
         }
+        Job::Release { blocks, reply } => Answer::Blocks(reply, release(&blocks, pending, group, bytes)),
+        Job::Relocate { moves, reply } => Answer::Blocks(reply, relocate(moves, pending, group, bytes)),
     }
+}
+
+/// The blocks that nothing holds leave the index; those it does not know are free as well.
+fn release(
+    blocks: &[Digest],
+    pending: &mut Pending<'_>,
+    group: Position,
+    bytes: &mut Vec<u8>,
+) -> Result<Vec<Digest>, Fault> {
+    let (mut free, mut drops) = (Vec::new(), Vec::new());
+    for digest in blocks {
+        match refs::place(pending, digest)? {
+            Some(_) if refs::is_held(pending, digest)? => {}
+            known => {
+                free.push(*digest);
+                drops.extend(known.map(|_| ByteArray::new(*digest)));
+            }
+        }
+    }
+    if !drops.is_empty() {
+        add(Frame::Blocks(frame::Moved { drops, moves: Vec::new() }), pending, group, bytes)?;
+    }
+    Ok(free)
+}
+
+/// The blocks that still lie where they were copied from now lie where they were copied to.
+fn relocate(
+    moves: Vec<(Digest, Place, Place)>,
+    pending: &mut Pending<'_>,
+    group: Position,
+    bytes: &mut Vec<u8>,
+) -> Result<Vec<Digest>, Fault> {
+    let (mut moved, mut digests) = (Vec::new(), Vec::new());
+    for (digest, from, to) in moves {
+        if refs::place(pending, &digest)? == Some(from) {
+            digests.push(digest);
+            moved.push((ByteArray::new(digest), to.into()));
+        }
+    }
+    if !moved.is_empty() {
+        add(Frame::Blocks(frame::Moved { drops: Vec::new(), moves: moved }), pending, group, bytes)?;
+    }
+    Ok(digests)
 }
 
 fn add(frame: Frame, pending: &mut Pending<'_>, group: Position, bytes: &mut Vec<u8>) -> Result<(), Fault> {
     let start = bytes.len();
     let position = group + start as u64;
-    let added = frame::encode(&frame, position, group, bytes).and_then(|()| {
+    let added = frame::encode(&frame, now(), position, group, bytes).and_then(|()| {
         catch_unwind(AssertUnwindSafe(|| pending.add(position, frame)))
             .unwrap_or_else(|panic| Err(panicked("indexing a message", &*panic)))
     });
@@ -190,6 +262,12 @@ fn add(frame: Frame, pending: &mut Pending<'_>, group: Position, bytes: &mut Vec
         bytes.truncate(start);
     }
     added
+}
+
+/// Milliseconds since 1970.
+fn now() -> u64 {
+    let elapsed = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// The staged data that belongs to the change: what it names must be what is here.

@@ -13,6 +13,7 @@ mod wire;
 pub use wire::{Link, Own, PROTOCOL};
 
 use crate::{
+    did::Did,
     metrics::Metrics,
     node::Node,
     resolve::Resolver,
@@ -26,12 +27,16 @@ use serde::{Deserialize, Serialize};
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::{Arc, Mutex, PoisonError},
-    time::Duration,
+    time::{Duration, Instant},
 };
-use tokio::sync::mpsc;
+use tokio::sync::{OwnedSemaphorePermit, mpsc};
 use tokio_util::sync::CancellationToken;
 
-/// A handshake is four short frames; a silent stranger is not waited for longer.
+/// A session that lasted this long was a good one: the next is tried soon.
+const LASTING: Duration = Duration::from_secs(10);
+/// Handshakes of one libp2p peer at the same time: the others' places are not taken.
+const HANDSHAKES_PER_PEER: usize = 2;
+/// A handshake is a few short frames; a silent stranger is not waited for longer.
 const HANDSHAKE: Duration = Duration::from_secs(15);
 /// Incoming streams in their handshake at the same time: strangers cannot hold more.
 const HANDSHAKES_MAX: usize = 32;
@@ -72,6 +77,9 @@ pub struct PeerStatus {
     pub in_sync: bool,
     /// Why it is not connected, as far as known.
     pub problem: Option<String>,
+    /// Messages it refused since this node started, and the last of them.
+    pub refused: u64,
+    pub last_refused: Option<String>,
 }
 
 /// Opens a stream to an address.
@@ -99,7 +107,27 @@ struct Shared {
     retry: Duration,
     tasks: Tasks,
     live: Mutex<BTreeMap<String, Live>>,
+    /// Incoming handshakes under way, by libp2p peer.
+    greetings: Mutex<BTreeMap<String, usize>>,
     progress: Arc<Progress>,
+}
+
+/// A handshake under way; dropped, its place is free.
+struct Greeting {
+    shared: Arc<Shared>,
+    peer: String,
+}
+
+impl Drop for Greeting {
+    fn drop(&mut self) {
+        let mut greetings = self.shared.greetings.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(running) = greetings.get_mut(&self.peer) {
+            *running -= 1;
+            if *running == 0 {
+                greetings.remove(&self.peer);
+            }
+        }
+    }
 }
 
 /// A peer's running state.
@@ -117,6 +145,8 @@ struct Live {
 #[derive(Debug, Default)]
 pub struct Progress {
     in_sync: Mutex<BTreeSet<String>>,
+    /// How many messages each peer refused since the start, and the last of them.
+    refused: Mutex<BTreeMap<String, (u64, String)>>,
     sent: Counter,
     received: Counter,
 }
@@ -130,8 +160,10 @@ impl Progress {
         self.in_sync.lock().unwrap_or_else(PoisonError::into_inner).remove(peer);
     }
 
-    async fn sent(&self, node: &Node, peer: &str, position: Position) -> Result<(), Error> {
-        node.store().put_state(vec![(cursor_key(peer), Some(position.to_be_bytes().to_vec()))]).await
+    fn refused(&self, peer: &str, what: String) {
+        let mut refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
+        let entry = refused.entry(peer.to_owned()).or_default();
+        *entry = (entry.0 + 1, what);
     }
 
     fn count_sent(&self) {
@@ -140,6 +172,21 @@ impl Progress {
 
     fn count_received(&self) {
         self.received.inc();
+    }
+}
+
+/// How far a peer has been served, and of which tenants: with others the log is gone through again.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Cursor {
+    position: Position,
+    tenants: BTreeSet<String>,
+}
+
+impl Cursor {
+    /// As state of the store.
+    fn entry(&self, peer: &str) -> Result<(Vec<u8>, Option<Vec<u8>>), Error> {
+        Ok((cursor_key(peer), Some(serde_json::to_vec(self).context("encoding a sync cursor")?)))
     }
 }
 
@@ -174,6 +221,7 @@ impl Peers {
             retry: Duration::from_secs(config.retry.max(1)),
             tasks: tasks.clone(),
             live: Mutex::default(),
+            greetings: Mutex::default(),
             progress,
         });
         let this = Self { shared };
@@ -193,9 +241,10 @@ impl Peers {
                 };
                 let Some(link) = link else { return Ok(()) };
                 let Ok(permit) = handshakes.clone().try_acquire_owned() else { continue };
+                let Some(place) = acceptor.greet(&link.remote_peer) else { continue };
                 let this = acceptor.clone();
                 acceptor.shared.tasks.spawn("sync-session", async move {
-                    if let Err(error) = this.serve(link, None, Some(permit)).await {
+                    if let Err(error) = this.serve(link, None, Some((permit, place))).await {
                         tracing::info!("a sync stream ended: {error:#}");
                     }
                     Ok(())
@@ -205,18 +254,32 @@ impl Peers {
         Ok(this)
     }
 
+    /// What is wrong with a peer as it was given, in a sentence.
+    pub fn check(&self, did: &str, address: &str, tenants: &[String]) -> Result<(), String> {
+        for text in std::iter::once(did).chain(tenants.iter().map(String::as_str)) {
+            if text.parse::<Did>().is_err() {
+                return Err(format!("{text} is not a DID (toft peer add <did> <multiaddr>)"));
+            }
+        }
+        if did == self.shared.own.did {
+            return Err(format!("{did} is this node itself"));
+        }
+        if !address.starts_with('/') || !address.contains("/p2p/") {
+            let hint = "a multiaddr ending in /p2p/<peer id>, as toft status shows it on the other device";
+            return Err(format!("{address} is not {hint}"));
+        }
+        Ok(())
+    }
+
     /// Adds (or changes) a peer and begins to sync with it.
     pub async fn add(&self, did: String, address: String, tenants: Vec<String>) -> Result<Peer, Error> {
         let own = self.shared.own.did.clone();
-        if did == own {
-            bail!("{did} is this node itself");
-        }
         let tenants = if tenants.is_empty() { vec![own, did.clone()] } else { tenants };
         if !self.lock().contains_key(&did) && self.lock().len() >= PEERS_MAX {
             bail!("this node has {PEERS_MAX} peers already; remove one first");
         }
         let peer = Peer { did: did.clone(), address, tenants };
-        // The shared tenants may have changed, so the log is gone through again from the start.
+        // Asked for by hand, so the log is gone through again from the start.
         let value = serde_json::to_vec(&peer).context("encoding the peer")?;
         self.shared.node.store().put_state(vec![(peer_key(&did), Some(value)), (cursor_key(&did), None)]).await?;
         self.begin(peer.clone());
@@ -233,19 +296,36 @@ impl Peers {
             None => false,
         };
         self.shared.node.store().put_state(vec![(peer_key(did), None), (cursor_key(did), None)]).await?;
+        self.share();
         Ok(known)
     }
 
     /// All peers and how they stand.
     pub fn peers(&self) -> Vec<PeerStatus> {
         let in_sync = self.shared.progress.in_sync.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        let status = |live: &Live| PeerStatus {
-            peer: live.peer.clone(),
-            connected: live.session.is_some(),
-            in_sync: live.session.is_some() && in_sync.contains(&live.peer.did),
-            problem: live.problem.clone(),
+        let refused = self.shared.progress.refused.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let status = |live: &Live| {
+            let refused = refused.get(&live.peer.did);
+            PeerStatus {
+                peer: live.peer.clone(),
+                connected: live.session.is_some(),
+                in_sync: live.session.is_some() && in_sync.contains(&live.peer.did),
+                problem: live.problem.clone(),
+                refused: refused.map_or(0, |(n, _)| *n),
+                last_refused: refused.map(|(_, what)| what.clone()),
+            }
         };
         self.lock().values().map(status).collect()
+    }
+
+    /// A place for a handshake with this libp2p peer, unless it has its share already.
+    fn greet(&self, peer: &str) -> Option<Greeting> {
+        let mut greetings = self.shared.greetings.lock().unwrap_or_else(PoisonError::into_inner);
+        let running = greetings.entry(peer.to_owned()).or_default();
+        (*running < HANDSHAKES_PER_PEER).then(|| {
+            *running += 1;
+            Greeting { shared: self.shared.clone(), peer: peer.to_owned() }
+        })
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, BTreeMap<String, Live>> {
@@ -254,12 +334,12 @@ impl Peers {
 
     /// Hosts the peer's tenants and keeps dialling it.
     fn begin(&self, peer: Peer) {
-        self.shared.node.host(peer.tenants.iter().cloned());
         let stop = self.shared.tasks.stop().child_token();
         let live = Live { peer: peer.clone(), stop: stop.clone(), session: None, problem: None };
         if let Some(old) = self.lock().insert(peer.did.clone(), live) {
             old.end();
         }
+        self.share();
         let this = self.clone();
         self.shared.tasks.spawn("sync-peer", async move {
             tokio::select! {
@@ -268,6 +348,12 @@ impl Peers {
             }
             Ok(())
         });
+    }
+
+    /// Tells the door whose records are kept because of the peers.
+    fn share(&self) {
+        let tenants = self.lock().values().flat_map(|live| live.peer.tenants.clone()).collect();
+        self.shared.node.share(tenants);
     }
 
     async fn keep_dialling(&self, peer: &Peer) {
@@ -279,7 +365,8 @@ impl Peers {
                     Err(error) => Err(error),
                 };
                 match outcome {
-                    Ok(()) => backoff.reset(),
+                    Ok(lasted) if lasted >= LASTING => backoff.reset(),
+                    Ok(_) => {}
                     Err(error) => self.problem(&peer.did, &error),
                 }
             } else {
@@ -299,54 +386,63 @@ impl Peers {
         }
     }
 
-    /// Handshake, then a session until it ends. `expected`: the peer this end dialled.
+    /// Handshake, then a session until it ends; how long it lasted. `expected`: the peer this end dialled.
     async fn serve(
         &self,
         mut link: Link,
         expected: Option<&Peer>,
-        permit: Option<tokio::sync::OwnedSemaphorePermit>,
-    ) -> Result<(), Error> {
+        place: Option<(OwnedSemaphorePermit, Greeting)>,
+    ) -> Result<Duration, Error> {
         let known = |did: &str| self.lock().get(did).map(|live| live.peer.tenants.clone());
-        let peers = (link.local_peer.clone(), link.remote_peer.clone());
-        let greeting = wire::handshake(
-            &mut link.stream,
-            (&peers.0, &peers.1),
-            &self.shared.own,
-            &self.shared.resolver,
-            expected.map(|peer| peer.tenants.clone()),
-            known,
-        );
-        let (did, tenants) =
-            tokio::time::timeout(HANDSHAKE, greeting).await.context("the handshake took too long")??;
-        drop(permit);
+        let peers = (link.local_peer.as_str(), link.remote_peer.as_str());
+        let greeting = wire::handshake(&mut link.stream, peers, &self.shared.own, &self.shared.resolver, known);
+        let greeted = tokio::time::timeout(HANDSHAKE, greeting).await.context("the handshake took too long")?;
+        drop(place);
+        let (did, tenants) = greeted?;
         if let Some(peer) = expected
             && peer.did != did
         {
             bail!("at {} answers {did}, not {}", peer.address, peer.did);
         }
-        let Some(stop) = self.admit(&did, expected.is_some()) else { return Ok(()) };
-        let from = match self.shared.node.store().state(&cursor_key(&did))? {
-            Some(bytes) => Position::from_be_bytes(bytes.as_ref().try_into().context("a sync cursor is not 8 bytes")?),
-            None => 0,
-        };
-        tracing::info!("in step with {did}: {} shared tenant(s)", tenants.len());
-        let session = session::Session {
-            node: self.shared.node.clone(),
-            peer: did.clone(),
-            tenants: tenants.into_iter().collect(),
-            stop: stop.clone(),
-            progress: self.shared.progress.clone(),
-        };
-        let outcome = session.run(link.stream, from).await;
-        self.shared.progress.behind(&did);
+        let Some(stop) = self.admit(&did, expected.is_some()) else { return Ok(Duration::ZERO) };
+        let begun = Instant::now();
+        let outcome = self.hold(link.stream, &did, tenants, stop.clone()).await;
         let ended_by_us = stop.is_cancelled();
         stop.cancel();
         if let Some(live) = self.lock().get_mut(&did)
             && live.session.as_ref().is_some_and(|(token, _)| token.is_cancelled())
         {
+            // Not when another session has taken this one's place: its state is not ours to touch.
             live.session = None;
+            self.shared.progress.behind(&did);
         }
-        if ended_by_us { Ok(()) } else { outcome }
+        match outcome {
+            Err(error) if !ended_by_us => self.problem(&did, &error.context("the connection ended")),
+            _ => {}
+        }
+        Ok(begun.elapsed())
+    }
+
+    async fn hold(
+        &self,
+        stream: Box<dyn wire::Stream>,
+        did: &str,
+        tenants: BTreeSet<String>,
+        stop: CancellationToken,
+    ) -> Result<(), Error> {
+        let from = match self.shared.node.store().state(&cursor_key(did))? {
+            Some(bytes) => serde_json::from_slice(&bytes).ok().filter(|cursor: &Cursor| cursor.tenants == tenants),
+            None => None,
+        };
+        tracing::info!("in step with {did}: {} shared tenant(s)", tenants.len());
+        let session = session::Session {
+            node: self.shared.node.clone(),
+            peer: did.to_owned(),
+            tenants,
+            stop,
+            progress: self.shared.progress.clone(),
+        };
+        session.run(stream, from.map_or(0, |cursor| cursor.position)).await
     }
 
     /// One session per peer: when both ends dial at once, the one dialled by the smaller DID stays.

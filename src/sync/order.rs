@@ -2,7 +2,9 @@
 //!
 //! The log keeps a record's initial write and its newest message in arrival order, so a child written
 //! between them would reach the other device before the state of its parent that it needs. Here the newest
-//! message follows its initial write at once: one pass is enough.
+//! write follows its initial write at once: one pass is enough. A delete stays where it is; what hangs on a record that
+//! was deleted before the other device saw it cannot be replayed (the data that made it live is gone), is refused there
+//! and counted.
 
 use crate::{
     cid::Cid,
@@ -21,7 +23,8 @@ pub fn to_send(view: &dyn View, cid: &Cid) -> Result<Vec<Cid>, Fault> {
         return Ok(vec![*cid]);
     };
     // The newest message went with its initial write already, unless the initial one lies behind the cursor.
-    Ok(if record.initial.cid == *cid && record.newest.cid != *cid {
+    let is_write = record.newest.message.pointer("/descriptor/method").and_then(Value::as_str) == Some("Write");
+    Ok(if is_write && record.initial.cid == *cid && record.newest.cid != *cid {
         vec![record.initial.cid, record.newest.cid]
     } else {
         vec![*cid]

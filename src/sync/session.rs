@@ -14,7 +14,7 @@ use anyhow::{Context as _, Error, anyhow, bail};
 use bytes::Bytes;
 use futures::StreamExt as _;
 use serde_json::Value;
-use std::{collections::BTreeSet, sync::Arc};
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     sync::mpsc,
@@ -28,6 +28,8 @@ const ITEMS_AHEAD: usize = 16;
 /// Answers waiting to be written or read: those to one whole offer fit, so `receive` never waits for the
 /// writer and two ends that push at each other cannot lock up.
 const ANSWERS_MAX: usize = 2 * OFFER_MAX;
+/// A peer that owes an answer longer than this is gone, or stuck: the stream is given up and opened anew.
+const ANSWER_DEADLINE: Duration = Duration::from_secs(120);
 /// Pieces of data on their way into the door.
 const CHUNKS_AHEAD: usize = 4;
 
@@ -87,14 +89,17 @@ impl Session {
             if offers.is_empty() {
                 continue; // nothing the peer shares: not worth writing the cursor down
             }
+            self.progress.behind(&self.peer);
             let refused = self.exchange(&offers, &out, answers).await?;
             if !refused.is_empty() {
                 // A refusal can be a matter of order (its parent came later in the same offer): once more.
                 for (offer, code, detail) in self.exchange_reporting(&refused, &out, answers).await? {
                     tracing::warn!("{} refused {} of {}: {code} {detail}", self.peer, offer.1, offer.0);
+                    self.progress.refused(&self.peer, format!("{} of {}: {code} {detail}", offer.1, offer.0));
                 }
             }
-            self.progress.sent(&self.node, &self.peer, position).await?;
+            let cursor = super::Cursor { position, tenants: self.tenants.clone() };
+            self.node.store().put_state(vec![cursor.entry(&self.peer)?]).await?;
         }
     }
 
@@ -232,7 +237,6 @@ impl Session {
                     answers.try_send(theirs).map_err(|_| anyhow!("the peer answers what was not asked"))?;
                 }
                 Frame::Data(_) => bail!("the peer sent data without a message"),
-                Frame::Bye(reason) => bail!("the peer closed: {reason}"),
             }
         }
     }
@@ -305,5 +309,6 @@ async fn queue(out: &mpsc::Sender<Frame>, frame: Frame) -> Result<(), Error> {
 }
 
 async fn next(answers: &mut mpsc::Receiver<Frame>) -> Result<Frame, Error> {
-    answers.recv().await.context("the stream is closed")
+    let answer = tokio::time::timeout(ANSWER_DEADLINE, answers.recv());
+    answer.await.context("the peer does not answer any more")?.context("the stream is closed")
 }

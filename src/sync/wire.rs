@@ -7,11 +7,12 @@
 use crate::{crypto::Signer, did::DidUrl, resolve::Resolver};
 use anyhow::{Context as _, Error, anyhow, bail};
 use serde::{Deserialize, Serialize};
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 
 /// Name of the protocol on libp2p streams.
 pub const PROTOCOL: &str = "/toft/sync/1.0.0";
+const VERSION: u32 = 1;
 /// A frame holds one message (or a chunk of data); messages are kept far below this.
 const FRAME_MAX: usize = 4 << 20;
 /// Data travels in chunks of this size.
@@ -53,8 +54,6 @@ pub enum Frame {
     Data(#[serde(with = "serde_bytes")] Vec<u8>),
     /// What the door answered to an item.
     Ack { cid: String, code: u16, detail: String },
-    /// Why the sender closes.
-    Bye(String),
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -63,8 +62,6 @@ struct Hello {
     did: String,
     #[serde(with = "serde_bytes")]
     nonce: Vec<u8>,
-    /// Tenants this end is willing to share.
-    tenants: Vec<String>,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -74,6 +71,13 @@ struct Proof {
     signature: Vec<u8>,
 }
 
+/// What the other end hears once it has proved who it is: tenants this end is willing to share, or why it is no peer.
+#[derive(Debug, Serialize, Deserialize)]
+enum Welcome {
+    Tenants(Vec<String>),
+    No(String),
+}
+
 /// Who this device is.
 #[derive(Debug, Clone)]
 pub struct Own {
@@ -81,44 +85,25 @@ pub struct Own {
     pub signer: Arc<Signer>,
 }
 
-/// Both ends say hello and prove their DIDs. `tenants_for` answers which tenants this end shares with a DID
-/// (`None`: it is no peer of ours). Returns the other end's DID and the tenants both share.
+/// Both ends say hello and prove their DIDs; only then each says which tenants it shares with the other
+/// (`tenants_for`; `None`: it is no peer of ours). Returns the other end's DID and the tenants both share.
 pub async fn handshake<S: AsyncRead + AsyncWrite + Unpin>(
     stream: &mut S,
     (local_peer, remote_peer): (&str, &str),
     own: &Own,
     resolver: &Resolver,
-    offered: Option<Vec<String>>,
     tenants_for: impl Fn(&str) -> Option<Vec<String>>,
-) -> Result<(String, Vec<String>), Error> {
+) -> Result<(String, BTreeSet<String>), Error> {
     let mut nonce = [0; 32];
     getrandom::fill(&mut nonce).map_err(|e| anyhow!("the operating system gave no randomness: {e}"))?;
-    // The dialling end knows whom it expects and names the tenants at once; the other learns the DID first.
-    let dialler = offered.is_some();
-    let mut own_tenants = offered.unwrap_or_default();
-    let hello = |tenants: &[String]| Hello {
-        version: 1,
-        did: own.did.clone(),
-        nonce: nonce.to_vec(),
-        tenants: tenants.to_vec(),
-    };
-    if dialler {
-        write(stream, &hello(&own_tenants)).await?;
-    }
+    write(stream, &Hello { version: VERSION, did: own.did.clone(), nonce: nonce.to_vec() }).await?;
     let theirs: Hello = read(stream).await.context("waiting for the other device's hello")?;
-    if theirs.version != 1 {
-        bail!("the other device speaks sync version {}; this toft speaks 1", theirs.version);
+    if theirs.version != VERSION {
+        bail!("the other device speaks sync version {}; this toft speaks {VERSION}", theirs.version);
     }
-    let Some(tenants) = tenants_for(&theirs.did) else {
-        bail!("{} is not a peer of this node; add it with: toft peer add {} <multiaddr>", theirs.did, theirs.did);
-    };
-    if !dialler {
-        own_tenants = tenants;
-        write(stream, &hello(&own_tenants)).await?;
-    }
-    let ours = (own.did.clone(), &nonce[..], local_peer);
-    let other = (theirs.did.clone(), theirs.nonce.as_slice(), remote_peer);
-    let signature = own.signer.sign(&transcript(&ours, &other)).to_vec();
+    let ours = (own.did.as_str(), &nonce[..], local_peer);
+    let other = (theirs.did.as_str(), theirs.nonce.as_slice(), remote_peer);
+    let signature = own.signer.sign(&transcript(ours, other)).to_vec();
     write(stream, &Proof { kid: own.signer.kid().to_owned(), signature }).await?;
     let proof: Proof = read(stream).await.context("waiting for the other device's proof")?;
     let kid: DidUrl = proof.kid.parse().context("the other device's proof names no key")?;
@@ -126,15 +111,28 @@ pub async fn handshake<S: AsyncRead + AsyncWrite + Unpin>(
         bail!("the other device says it is {} and signs with a key of {}", theirs.did, kid.did);
     }
     let key = resolver.key(&proof.kid).await.with_context(|| format!("resolving {kid}"))?;
-    if !key.verify(&transcript(&other, &ours), &proof.signature) {
+    if !key.verify(&transcript(other, ours), &proof.signature) {
         bail!("the other device could not prove that it is {}", theirs.did);
     }
-    let shared = own_tenants.into_iter().filter(|t| theirs.tenants.contains(t)).collect();
-    Ok((theirs.did, shared))
+    let Some(tenants) = tenants_for(&theirs.did) else {
+        let did = &own.did;
+        let no =
+            format!("{did} does not have this node as a peer yet; there: toft peer add {} <multiaddr>", theirs.did);
+        write(stream, &Welcome::No(no)).await?;
+        stream.shutdown().await?; // else the reason may be lost with the stream
+        bail!("{} is not a peer of this node; add it with: toft peer add {} <multiaddr>", theirs.did, theirs.did);
+    };
+    write(stream, &Welcome::Tenants(tenants.clone())).await?;
+    match read(stream).await.context("waiting for the other device's tenants")? {
+        Welcome::Tenants(theirs_too) => {
+            Ok((theirs.did, tenants.into_iter().filter(|t| theirs_too.contains(t)).collect()))
+        }
+        Welcome::No(reason) => bail!("{reason}"),
+    }
 }
 
 /// What the `signer` end signs about itself and the `other` end.
-fn transcript(signer: &(String, &[u8], &str), other: &(String, &[u8], &str)) -> Vec<u8> {
+fn transcript(signer: (&str, &[u8], &str), other: (&str, &[u8], &str)) -> Vec<u8> {
     let mut bytes = PROTOCOL.as_bytes().to_vec();
     for part in [signer.0.as_bytes(), signer.1, signer.2.as_bytes(), other.0.as_bytes(), other.1, other.2.as_bytes()] {
         bytes.extend((part.len() as u32).to_be_bytes());

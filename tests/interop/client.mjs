@@ -1,17 +1,21 @@
 // The JS DWN SDK as a client: reads one JSON command a line, answers one JSON line each.
-// Every message is made and signed by the SDK itself; this file only carries it over HTTP.
+// Every message is made and signed by the SDK itself; this file only carries it over HTTP or a WebSocket.
 import {
-  Cid, DataStream, Jws, MessagesQuery, MessagesRead, ProtocolsConfigure, ProtocolsQuery, RecordsDelete,
-  RecordsQuery, RecordsRead, RecordsWrite, TestDataGenerator, Message,
+  Cid, DataStream, Jws, MessagesQuery, MessagesRead, MessagesSubscribe, PermissionGrant, PermissionsProtocol,
+  ProtocolsConfigure, ProtocolsQuery, RecordsDelete, RecordsQuery, RecordsRead, RecordsSubscribe, RecordsWrite,
+  TestDataGenerator, Message,
 } from '@tbd54566975/dwn-sdk-js';
+import { Secp256r1 } from '@web5/crypto';
 import { DidJwk, DidKey } from '@web5/dids';
 import { createHash, randomBytes } from 'node:crypto';
 import http from 'node:http';
 import readline from 'node:readline';
+import WebSocket from 'ws';
 
 const agent = new http.Agent({ keepAlive: true, maxSockets: 64 });
 const personas = new Map();
 const writes = new Map();
+const sockets = new Map();
 
 const headerJson = v => JSON.stringify(v).replace(/[\u007f-\uffff]/g, c => '\\u' + c.charCodeAt(0).toString(16).padStart(4, '0'));
 
@@ -45,10 +49,16 @@ const bytes = c => c.text !== undefined ? Buffer.from(c.text) : randomBytes(c.si
 const signer = name => Jws.createSigner(personas.get(name));
 
 const commands = {
-  // kind: ed25519 | secp256k1 | jwk
+  // kind: ed25519 | secp256k1 | jwk | p256
   async persona({ name, kind }) {
     if (kind === 'ed25519' || kind === undefined) personas.set(name, await TestDataGenerator.generateDidKeyPersona());
-    else {
+    else if (kind === 'p256') {
+      // DidJwk.create does not know the curve, though the SDK signs and verifies with it.
+      const { kid, ...privateJwk } = await Secp256r1.generateKey();
+      const { d, ...publicJwk } = privateJwk;
+      const did = `did:jwk:${Buffer.from(JSON.stringify(publicJwk)).toString('base64url')}`;
+      personas.set(name, { did, keyId: `${did}#0`, keyPair: { publicJwk: { ...publicJwk, alg: 'ES256' }, privateJwk: { ...privateJwk, alg: 'ES256' } } });
+    } else {
       const did = kind === 'jwk' ? await DidJwk.create() : await DidKey.create({ options: { algorithm: 'secp256k1' } });
       const method = did.document.verificationMethod[0];
       const privateJwk = (await did.export()).privateKeys[0];
@@ -161,6 +171,94 @@ const commands = {
       }
     }));
     return { lost, torn, events: cids.size };
+  },
+  // A message, made and not sent: kind is its interface and method
+  async make({ kind, as, ...options }) {
+    const signing = { ...options, signer: as && signer(as) };
+    if (kind === 'RecordsWrite') {
+      const data = bytes(options);
+      const { message } = await RecordsWrite.create({ dataFormat: 'text/plain', ...signing, data });
+      return { message, encodedData: data.toString('base64url') };
+    }
+    const kinds = { MessagesSubscribe, ProtocolsConfigure, RecordsQuery, RecordsRead, RecordsSubscribe };
+    const message = JSON.parse(JSON.stringify((await kinds[kind].create(signing)).message)); // without what is undefined
+    return { message, cid: await Message.getCid(message) };
+  },
+  // Permission from one to another, and its end
+  async grant({ url, as, to, scope }) {
+    const tenant = personas.get(as).did;
+    const grant = await PermissionsProtocol.createGrant({ signer: signer(as), grantedTo: personas.get(to).did, dateExpires: '2099-01-01T00:00:00.000000Z', scope });
+    writes.set(grant.recordsWrite.message.recordId, grant.dataEncodedMessage);
+    return { ...await post(url, tenant, grant.recordsWrite.message, Buffer.from(grant.permissionGrantBytes)), grantId: grant.recordsWrite.message.recordId };
+  },
+  async revoke({ url, as, grantId }) {
+    const grant = await PermissionGrant.parse(writes.get(grantId));
+    const revocation = await PermissionsProtocol.createRevocation({ signer: signer(as), grant });
+    return post(url, personas.get(as).did, revocation.recordsWrite.message, Buffer.from(revocation.permissionRevocationBytes));
+  },
+  // WebSockets by name: what arrives is kept in order until it is asked for
+  async open({ url, name }) {
+    const socket = new WebSocket(url.replace(/^http/, 'ws'));
+    const came = [], waiting = [];
+    const arrive = thing => waiting.length ? waiting.shift()(thing) : came.push(thing);
+    socket.on('message', text => arrive({ frame: JSON.parse(text) }));
+    socket.on('close', (code, reason) => arrive({ closed: code, reason: reason.toString() }));
+    await new Promise((resolve, reject) => { socket.once('open', resolve); socket.once('error', reject); });
+    socket.on('error', () => {});
+    sockets.set(name, { socket, came, waiting });
+    return {};
+  },
+  async say({ name, frame, text, size }) {
+    sockets.get(name).socket.send(text ?? (size ? ' '.repeat(size) : JSON.stringify(frame)));
+    return {};
+  },
+  // The next frame, or {nothing} after `ms`
+  async hear({ name, ms }) {
+    const { came, waiting } = sockets.get(name);
+    if (came.length) return came.shift();
+    return new Promise(resolve => {
+      const take = thing => { clearTimeout(timer); resolve(thing); };
+      const timer = setTimeout(() => { waiting.splice(waiting.indexOf(take), 1); resolve({ nothing: true }); }, ms ?? 10000);
+      waiting.push(take);
+    });
+  },
+  // Stops or goes on reading from the network
+  async deaf({ name, on }) { sockets.get(name).socket[on ? 'pause' : 'resume'](); return {}; },
+  // How many frames came, and the last of them that is an error
+  async heard({ name, ms }) {
+    await new Promise(resolve => setTimeout(resolve, ms));
+    const { came } = sockets.get(name);
+    return { count: came.length, error: came.filter(c => c.frame?.error).at(-1)?.frame };
+  },
+  // Installs protocols with definitions of `size` bytes
+  async flood({ url, as, tenant, count, size }) {
+    const definition = n => ({ protocol: `http://flood.example/${n}`, published: false, types: { t: { dataFormats: ['x'.repeat(size)] } }, structure: { t: {} } });
+    const codes = new Set();
+    let next = 0;
+    await Promise.all(Array.from({ length: 16 }, async () => {
+      while (next < count) {
+        const { message } = await ProtocolsConfigure.create({ definition: definition(next++), signer: signer(as) });
+        const request = JSON.stringify({ jsonrpc: '2.0', id: '1', method: 'dwn.processMessage', params: { target: tenant, message } });
+        const answer = await send(url, { 'content-type': 'application/json' }, Buffer.from(request));
+        codes.add(JSON.parse(answer.body.toString()).result?.reply.status.code ?? answer.body.toString());
+      }
+    }));
+    return { codes: [...codes] };
+  },
+  async get({ url, path, method, headers, body }) {
+    const response = await fetch(url + path, { method, headers, body, signal: AbortSignal.timeout(20000) });
+    const text = Buffer.from(await response.arrayBuffer());
+    let json; try { json = JSON.parse(text.toString()); } catch {}
+    return { http: response.status, headers: Object.fromEntries(response.headers), text: text.toString(), json, sha256: createHash('sha256').update(text).digest('hex') };
+  },
+  // Finds a nonce that meets a challenge, as web5-js does
+  async work({ challengeNonce, maximumAllowedHashValue, registrationData }) {
+    const max = BigInt('0x' + maximumAllowedHashValue), data = JSON.stringify(registrationData);
+    for (;;) {
+      const responseNonce = randomBytes(32).toString('hex').toUpperCase();
+      const hash = createHash('sha256').update(challengeNonce).update(responseNonce).update(data).digest('hex');
+      if (BigInt('0x' + hash) <= max) return { responseNonce };
+    }
   },
   async dataCid(c) { return { cid: await Cid.computeDagPbCidFromBytes(bytes(c)) }; },
 };

@@ -175,10 +175,50 @@ fn what_stops_a_node_from_starting_is_said_in_a_sentence() {
     let said = damaged.try_up().expect_err("a damaged node.toml");
     assert!(said.contains("node.toml") && said.contains("line 2"), "{said}");
 
-    let said = Home::new().set("resolve.dht_gateway", "http://127.0.0.1:1").try_up().expect_err("not yet");
-    assert!(said.contains("does not resolve did:dht yet"), "{said}");
+    let said = Home::new().set("web.enabled", "true").try_up().expect_err("not yet");
+    assert!(said.contains("the dashboard is not supported"), "{said}");
 
     let output = Home::new().command(&["up"]).env("TOFT_HOME", "/proc/nowhere").output().expect("runs");
     let said = String::from_utf8_lossy(&output.stderr);
     assert!(!output.status.success() && said.contains("choose another home with --home or TOFT_HOME"), "{said}");
+}
+
+#[test]
+fn clients_that_stall_do_not_stop_the_others() {
+    let node = Home::new().set("dwn.tenants", "open").up();
+    let mut sdk = Sdk::start();
+    let alice = sdk.persona("alice", "ed25519");
+    let address = node.url().strip_prefix("http://").expect("http");
+    let mut held = vec![];
+    // More uploads that stop in the middle than there are workers, and more downloads nobody reads than threads.
+    for _ in 0..40 {
+        let fields = json!({"as": "alice", "tenant": alice, "size": 100_000});
+        let request = sdk.call("request", fields)["request"].as_str().expect("a request").to_owned();
+        let mut stream = TcpStream::connect(address).expect("connects");
+        write!(stream, "POST / HTTP/1.1\r\nhost: toft\r\ncontent-length: 100000\r\ndwn-request: {request}\r\n\r\n")
+            .expect("writes");
+        stream.write_all(&[7; 50_000]).expect("writes");
+        held.push(stream);
+    }
+    let written = sdk.call(
+        "write",
+        json!({"url": node.url(), "as": "alice", "tenant": alice, "size": 20_000_000, "published": true}),
+    );
+    assert_eq!(code(&written), 202, "{written}");
+    let gateway =
+        node.facts["gateway"].as_str().expect("a gateway").trim_start_matches("http://").trim_end_matches("/ipfs/");
+    let cid = written["dataCid"].as_str().expect("a CID");
+    for _ in 0..600 {
+        let mut stream = TcpStream::connect(gateway).expect("connects");
+        write!(stream, "GET /ipfs/{cid} HTTP/1.1\r\nhost: toft\r\n\r\n").expect("writes");
+        held.push(stream);
+    }
+    for _ in 0..5 {
+        let small = sdk.call("write", json!({"url": node.url(), "as": "alice", "tenant": alice, "size": 200}));
+        assert_eq!(code(&small), 202, "{small}");
+        let read =
+            sdk.call("read", json!({"url": node.url(), "as": "alice", "tenant": alice, "recordId": small["recordId"]}));
+        assert_eq!((code(&read), &read["data"]["sha256"]), (200, &small["sha256"]));
+    }
+    drop(held);
 }

@@ -1,4 +1,5 @@
-//! kill -9 under write load: what was acknowledged is there afterwards, whole, and the index and the log agree.
+//! kill -9 under write load: what was acknowledged in any round is there afterwards, whole, and the index and the log
+//! agree. (A killed process loses no page cache: that fdatasync comes before the answer is for the store's own tests.)
 //!
 //! `TOFT_LONG=1` runs 50 rounds; the normal run a few.
 
@@ -18,7 +19,7 @@ fn acknowledged_writes_survive_kill_9() {
     let mut sdk = Sdk::start();
     let alice = sdk.persona("alice", "ed25519");
     let mut home = Home::new().set("dwn.tenants", "open");
-    let (mut acknowledged, mut lost, mut torn) = (0, 0, 0);
+    let (mut acknowledged, mut lost, mut torn) = (vec![], 0, 0);
     for round in 0..rounds {
         let node = home.up();
         let before = messages(&node);
@@ -36,10 +37,11 @@ fn acknowledged_writes_survive_kill_9() {
         sdk = back;
         let writes = answer["acknowledged"].as_array().expect("a list").clone();
         assert!(!writes.is_empty(), "round {round}: the load wrote nothing: {answer}");
-        acknowledged += writes.len();
+        acknowledged.extend(writes);
 
         let node = home.up();
-        let kept = sdk.call("audit", json!({"url": node.url(), "as": "alice", "tenant": alice, "writes": writes}));
+        let kept =
+            sdk.call("audit", json!({"url": node.url(), "as": "alice", "tenant": alice, "writes": acknowledged}));
         lost += kept["lost"].as_array().expect("a list").len();
         torn += kept["torn"].as_array().expect("a list").len();
         assert_eq!((lost, torn), (0, 0), "round {round}: {kept}");
@@ -50,7 +52,7 @@ fn acknowledged_writes_survive_kill_9() {
         assert_eq!(code(&more), 202);
         home = node.kill();
     }
-    println!("{rounds} rounds of kill -9: {acknowledged} acknowledged writes, {lost} lost, {torn} torn");
+    println!("{rounds} rounds of kill -9: {} acknowledged writes, {lost} lost, {torn} torn", acknowledged.len());
 }
 
 fn messages(node: &Toft) -> u64 {

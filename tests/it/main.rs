@@ -5,12 +5,19 @@ mod anchor_chain;
 mod anchor_node;
 mod bad_input;
 mod cli;
+mod connect;
+mod get_routes;
 mod kill;
 mod net;
 mod net_peers;
 mod records;
+mod registration;
+mod resolve;
 mod suite;
 mod support;
+mod sync;
+mod web5;
+mod ws;
 
 #[path = "../road.rs"]
 mod road;

@@ -10,7 +10,7 @@ use serde_json::json;
 fn an_sdk_client_writes_reads_updates_and_deletes() {
     let node = Home::new().set("dwn.tenants", "open").up();
     let mut sdk = Sdk::start();
-    for kind in ["ed25519", "secp256k1", "jwk"] {
+    for kind in ["ed25519", "secp256k1", "jwk", "p256"] {
         let did = sdk.persona(kind, kind);
         for size in [1_000, 30_000, 30_001, 70_000, 262_145, 3_000_000] {
             let at = json!({"url": node.url(), "as": kind, "tenant": did});

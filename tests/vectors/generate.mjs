@@ -5,58 +5,8 @@
 //   node generate.mjs [OUT]
 //
 // Everything is derived from fixed seeds and fixed times: two runs write the same bytes.
-import { createHash } from 'node:crypto';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import * as sdk from '@tbd54566975/dwn-sdk-js';
-import { DidJwk, DidKey, DidKeyUtils, UniversalResolver } from '@web5/dids';
-import { Ed25519, Secp256k1, Secp256r1 } from '@web5/crypto';
-
-const OUT = process.argv[2] ?? new URL('.', import.meta.url).pathname;
-const GENERATOR = 'dwn-sdk-js 0.5.2, @web5/dids 1.2.0';
-const { Cid, Encoder, Jws, Message } = sdk;
-const b64 = (x) => Buffer.from(x).toString('base64url');
-const sha = (x) => createHash('sha256').update(x).digest();
-const at = (n) => new Date(Date.UTC(2026, 0, 1) + n * 1000).toISOString().replace(/Z$/, '000Z');
-const pattern = (size) => Uint8Array.from({ length: size }, (_, i) => i % 251);
-const clone = (x) => JSON.parse(JSON.stringify(x));
-const strip = ({ kid, alg, ...jwk }) => jwk;
-
-function save(name, value) {
-  const text = JSON.stringify({ generator: GENERATOR, ...value }, null, 1)
-    // one case a line keeps the files readable in a diff
-    .replace(/\n {3,}/g, '');
-  writeFileSync(join(OUT, name), text + '\n');
-}
-
-// --- people ---------------------------------------------------------------------------------------------
-const CURVES = { Ed25519, secp256k1: Secp256k1, 'P-256': Secp256r1 };
-const CODES = { Ed25519: 0xed, secp256k1: 0xe7, 'P-256': 0x1200 };
-
-async function person(name, crv, method) {
-  const privateJwk = await CURVES[crv].bytesToPrivateKey({ privateKeyBytes: sha(`toft vectors/${name}/${crv}`) });
-  const publicJwk = await CURVES[crv].getPublicKey({ key: privateJwk });
-  let did, keyId;
-  if (method === 'key') {
-    const id = await DidKeyUtils.publicKeyToMultibaseId({ publicKey: publicJwk });
-    did = `did:key:${id}`;
-    keyId = `${did}#${id}`;
-  } else {
-    did = `did:jwk:${b64(JSON.stringify(strip(publicJwk)))}`;
-    keyId = `${did}#0`;
-  }
-  const alg = { Ed25519: 'EdDSA', secp256k1: 'ES256K', 'P-256': 'ES256' }[crv];
-  const keys = { privateJwk: { ...strip(privateJwk), alg }, publicJwk: { ...strip(publicJwk), alg } };
-  return { name, did, keyId, crv, method, ...keys, signer: new sdk.PrivateKeySigner({ privateJwk: keys.privateJwk, keyId }) };
-}
-
-const resolver = new UniversalResolver({ didResolvers: [DidJwk, DidKey] });
-const [alice, bob, carol, dave] = await Promise.all([
-  person('alice', 'Ed25519', 'key'), person('bob', 'secp256k1', 'key'),
-  person('carol', 'Ed25519', 'jwk'), person('dave', 'secp256k1', 'jwk'),
-]);
-const pat = await person('pat', 'P-256', 'jwk');
+import { Cid, Message, alice, at, b64, bob, carol, clone, dave, pat, pattern, random, resolver, save, sign, strip, withDwn } from './common.mjs';
 
 // --- DIDs -----------------------------------------------------------------------------------------------
 async function dids() {
@@ -134,21 +84,6 @@ async function cids() {
   save('cids.json', { note: 'data: byte i is i mod 251', json, data });
 }
 
-// --- a node of theirs -----------------------------------------------------------------------------------
-async function withDwn(use) {
-  const dir = mkdtempSync(join(tmpdir(), 'vectors-'));
-  const dwn = await sdk.Dwn.create({
-    didResolver: resolver,
-    messageStore: new sdk.MessageStoreLevel({ blockstoreLocation: `${dir}/b`, indexLocation: `${dir}/i` }),
-    dataStore: new sdk.DataStoreLevel({ blockstoreLocation: `${dir}/d` }),
-    eventLog: new sdk.EventLogLevel({ location: `${dir}/e` }),
-    resumableTaskStore: new sdk.ResumableTaskStoreLevel({ location: `${dir}/r` }),
-  });
-  await use(dwn);
-  await dwn.close();
-  rmSync(dir, { recursive: true });
-}
-
 const DEFINITION = {
   protocol: 'http://example.com/threads', published: true,
   types: { thread: { dataFormats: ['text/plain', 'text/html'] }, reply: { schema: 'http://example.com/reply' }, like: {} },
@@ -206,6 +141,8 @@ async function shapes() {
     MessagesQuery: (await sdk.MessagesQuery.create({ messageTimestamp, signer, cursor: { messageCid: 'a', value: 'b' },
       filters: [{ interface: 'Records', method: 'Write', protocol: DEFINITION.protocol, messageTimestamp: { from: at(0), to: at(9) } }] })).message,
     MessagesRead: (await sdk.MessagesRead.create({ messageCid: await Message.getCid(write.message), messageTimestamp, signer })).message,
+    RecordsSubscribe: (await sdk.RecordsSubscribe.create({ filter, messageTimestamp, signer })).message,
+    MessagesSubscribe: (await sdk.MessagesSubscribe.create({ messageTimestamp, signer, filters: [{ interface: 'Records', protocol: DEFINITION.protocol }] })).message,
   };
   const cases = [];
   const changes = (parent, name) => {
@@ -387,15 +324,6 @@ async function integrity() {
 }
 
 // --- stories --------------------------------------------------------------------------------------------
-function random(seed) {
-  let state = seed;
-  const next = () => {
-    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
-    return state / 2 ** 32;
-  };
-  return { chance: (p) => next() < p, pick: (list) => list[Math.floor(next() * list.length)], int: (n) => Math.floor(next() * n) };
-}
-
 async function stories() {
   const all = [];
   for (const seed of [1, 2, 3, 4]) {
@@ -416,7 +344,9 @@ async function story(dwn, dice, length) {
     const step = { message, data: data && (data.length < 1000 ? b64(data) : data.length), code: reply.status.code, detail: reply.status.detail };
     if (reply.entries) {
       step.count = reply.entries.length;
-      step.body = await Cid.computeCid({ entries: clone(reply.entries) });
+      // ours tells messages in an order of its own (`src/dwn/order.rs`)
+      const entries = message.descriptor.interface === 'Messages' ? [...reply.entries].sort() : reply.entries;
+      step.body = await Cid.computeCid({ entries: clone(entries) });
       if (message.descriptor.interface === 'Records' && reply.cursor) step.cursor = reply.cursor;
     }
     if (reply.entry) {
@@ -552,11 +482,6 @@ async function story(dwn, dice, length) {
     await dice.pick(plays)();
   }
   return steps;
-}
-
-async function sign(payload, who) {
-  const parts = [b64(JSON.stringify({ kid: who.keyId, alg: who.privateJwk.alg })), b64(JSON.stringify(payload))];
-  return { payload: parts[1], signatures: [{ protected: parts[0], signature: b64(await who.signer.sign(Buffer.from(parts.join('.')))) }] };
 }
 
 await dids();

@@ -18,6 +18,8 @@ pub(in crate::dwn) static MESSAGES_QUERY: Shape = Shape::Object(&Object::closed(
                     ("messageTimestamp", TIME),
                     ("filters", Shape::List { min: 0, max: usize::MAX, each: &Shape::Object(&MESSAGES_FILTER) }),
                     ("cursor", Shape::Object(&CURSOR)),
+                    // Beyond the dialect: at most so many, and the cursor goes on from there.
+                    ("limit", Shape::NumberFrom(1.0)),
                 ],
             )),
         ),

@@ -4,6 +4,9 @@ use super::{CURSOR, DID, Members, Object, Others, SIGNED_OR_DELEGATED, Shape, TI
 
 pub(super) const RECORDS: Shape = Shape::Choice(&["Records"]);
 
+const DATE_SORT: Shape =
+    Shape::Choice(&["createdAscending", "createdDescending", "publishedAscending", "publishedDescending"]);
+
 pub(in crate::dwn) static RECORDS_DELETE: Shape = Shape::Object(&Object::closed(
     &["authorization", "descriptor"],
     &[
@@ -37,6 +40,8 @@ pub(in crate::dwn) static RECORDS_READ: Shape = Shape::Object(&Object::closed(
                     ("method", Shape::Choice(&["Read"])),
                     ("messageTimestamp", TIME),
                     ("filter", Shape::Object(&RECORDS_FILTER)),
+                    // Beyond the dialect: of several records the first in this order.
+                    ("dateSort", DATE_SORT),
                 ],
             )),
         ),
@@ -63,15 +68,7 @@ pub(in crate::dwn) static RECORDS_QUERY: Shape = Shape::Object(&Object::closed(
                             &[("limit", Shape::NumberFrom(1.0)), ("cursor", Shape::Object(&CURSOR))],
                         )),
                     ),
-                    (
-                        "dateSort",
-                        Shape::Choice(&[
-                            "createdAscending",
-                            "createdDescending",
-                            "publishedAscending",
-                            "publishedDescending",
-                        ]),
-                    ),
+                    ("dateSort", DATE_SORT),
                 ],
             )),
         ),

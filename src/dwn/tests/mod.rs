@@ -4,6 +4,7 @@ use super::{create::*, testing::*, *};
 use crate::crypto::Signer;
 use serde_json::{Value, json};
 
+mod order;
 mod protocols;
 mod queries;
 mod records;

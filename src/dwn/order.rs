@@ -1,0 +1,108 @@
+//! In which order a tenant's messages are told to who will replay them.
+//!
+//! The log keeps the first and the newest message of a record, in the order in which they came. A record that was
+//! written, answered and then updated is told as: first write (its data is gone), answer, update. Who replays that
+//! has no live parent when the answer comes and refuses it; the reference does, and takes it only in a second round.
+//! The same goes for a protocol that was configured again after its records. So a newer state is told before the
+//! first message that may need it, with the grant and the roles that it needs itself.
+//!
+//! Cursors survive this because a cursor is a position in the log: it says which messages have been told, not in
+//! which order. A reply holds all messages between two positions, and its cursor is the larger one.
+//!
+//! What no order can mend: children of a record that was then deleted. Nobody can replay them, because the data that
+//! once made their parent live is gone; they are told where they stand.
+
+use super::{Cond, Event, EventKind, Fault, Filter, IndexValue, Select, View, message::record_id, view::Stored};
+use crate::cid::Cid;
+use crate::crypto::jws;
+use serde_json::Value;
+use std::collections::{BTreeMap, HashMap};
+
+/// The events in an order in which each comes after what it needs, else as they came.
+pub(super) fn order(events: Vec<Event>, view: &dyn View) -> Result<Vec<Event>, Fault> {
+    if events.iter().all(|event| event.kind == EventKind::First) {
+        return Ok(events); // nearly always, and then it costs nothing
+    }
+    let stretch = Stretch::new(&events);
+    let mut early: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
+    for (at, event) in events.iter().enumerate() {
+        let Some(to) = stretch.place(at, event, view)? else { continue };
+        let needs = stretch.needs(event, view)?.into_iter().filter(|&need| need > to && need != at);
+        early.entry(to).or_default().extend(needs.chain([at]));
+    }
+    let mut told = vec![false; events.len()];
+    let mut order = Vec::with_capacity(events.len());
+    for at in 0..events.len() {
+        for next in early.remove(&at).unwrap_or_default().into_iter().chain([at]) {
+            if !std::mem::replace(&mut told[next], true) {
+                order.push(events[next].clone());
+            }
+        }
+    }
+    Ok(order)
+}
+
+/// The events of one reply, findable.
+struct Stretch<'a> {
+    by_cid: HashMap<&'a Cid, usize>,
+    by_protocol: HashMap<&'a str, Vec<usize>>,
+}
+
+impl<'a> Stretch<'a> {
+    fn new(events: &'a [Event]) -> Self {
+        let mut by_protocol: HashMap<_, Vec<_>> = HashMap::new();
+        for (at, event) in events.iter().enumerate() {
+            if let Some(protocol) = &event.protocol {
+                by_protocol.entry(protocol.as_str()).or_default().push(at);
+            }
+        }
+        Self { by_cid: events.iter().enumerate().map(|(at, event)| (&event.cid, at)).collect(), by_protocol }
+    }
+
+    /// Before which event this one must be told, if before any.
+    fn place(&self, at: usize, event: &Event, view: &dyn View) -> Result<Option<usize>, Fault> {
+        let Some(protocol) = event.protocol.as_deref() else { return Ok(None) };
+        let after = match event.kind {
+            EventKind::First => return Ok(None),
+            EventKind::Configure => None,
+            // Where the first write was told before, its record is live there already.
+            EventKind::Update => match self.first_write(event, view)? {
+                Some(first) => Some(first),
+                None => return Ok(None),
+            },
+        };
+        let same = self.by_protocol.get(protocol).map(Vec::as_slice).unwrap_or_default();
+        let next = same.partition_point(|&other| after.is_some_and(|after| other <= after));
+        Ok(same.get(next).copied().filter(|&to| to < at))
+    }
+
+    fn first_write(&self, event: &Event, view: &dyn View) -> Result<Option<usize>, Fault> {
+        let Some(update) = view.message(&event.cid)? else { return Ok(None) };
+        let Some(id) = record_id(&update.message) else { return Ok(None) };
+        Ok(view.record(id)?.and_then(|record| self.by_cid.get(&record.initial.cid).copied()))
+    }
+
+    /// The grant and the roles that the message's author calls upon.
+    fn needs(&self, event: &Event, view: &dyn View) -> Result<Vec<usize>, Fault> {
+        let Some(message) = view.message(&event.cid)? else { return Ok(vec![]) };
+        let signed = message.message.pointer("/authorization/signature").and_then(jws::payload);
+        let text = |name: &str| signed.as_ref().and_then(|payload| payload.get(name)).and_then(Value::as_str);
+        let mut needs: Vec<Stored> = vec![];
+        if let Some(grant) = text("permissionGrantId").map(|id| view.record(id)).transpose()?.flatten() {
+            needs.push(grant.initial);
+        }
+        if let (Some(role), Some(protocol)) = (text("protocolRole"), &event.protocol) {
+            let equal = |value: &str| Cond::Equal(IndexValue::String(value.into()));
+            let filter: Filter =
+                [("protocol", protocol.as_str()), ("protocolPath", role), ("recipient", &message.author)]
+                    .map(|(name, value)| (name.to_owned(), equal(value)))
+                    .into();
+            for newest in view.select(&Select { any_of: vec![filter], ..Select::default() })?.entries {
+                let record = record_id(&newest.message).map(|id| view.record(id)).transpose()?.flatten();
+                needs.extend(record.map(|record| record.initial));
+                needs.push(newest);
+            }
+        }
+        Ok(needs.iter().filter_map(|need| self.by_cid.get(&need.cid).copied()).collect())
+    }
+}

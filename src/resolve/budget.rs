@@ -1,0 +1,101 @@
+//! How much strangers may make this node ask others: so many lookups a minute, together and for any one of them.
+
+use std::{
+    collections::HashMap,
+    sync::{Mutex, PoisonError},
+    time::{Duration, Instant},
+};
+
+/// Tokens come back over this time.
+const PERIOD: Duration = Duration::from_secs(60);
+/// Things with a bucket of their own. Full buckets are forgotten first; beyond that nothing new is asked.
+const BUCKETS_MAX: usize = 4096;
+
+/// Tokens that come back evenly, for all and for each.
+#[derive(Debug)]
+pub struct Budget {
+    all: u32,
+    buckets: Mutex<Buckets>,
+}
+
+#[derive(Debug)]
+struct Buckets {
+    all: Bucket,
+    each: HashMap<String, (Bucket, u32)>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Bucket {
+    tokens: f64,
+    at: Instant,
+}
+
+impl Bucket {
+    fn full(most: u32, at: Instant) -> Self {
+        Self { tokens: most.into(), at }
+    }
+
+    fn refill(&mut self, most: u32, now: Instant) {
+        let gained = now.saturating_duration_since(self.at).as_secs_f64() / PERIOD.as_secs_f64() * f64::from(most);
+        *self = Self { tokens: (self.tokens + gained).min(most.into()), at: now };
+    }
+}
+
+impl Budget {
+    /// `all`: times a minute, whatever it is for.
+    pub fn new(all: u32) -> Self {
+        let buckets = Buckets { all: Bucket::full(all, Instant::now()), each: HashMap::new() };
+        Self { all, buckets: Mutex::new(buckets) }
+    }
+
+    /// Takes one token of the whole and one of what `name` has (`each` a minute), or nothing at all.
+    pub fn take(&self, name: &str, each: u32, now: Instant) -> bool {
+        let mut buckets = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
+        let Buckets { all, each: named } = &mut *buckets;
+        all.refill(self.all, now);
+        if all.tokens < 1.0 {
+            return false;
+        }
+        if named.len() >= BUCKETS_MAX && !named.contains_key(name) {
+            named.retain(|_, (bucket, most)| {
+                bucket.refill(*most, now);
+                bucket.tokens < f64::from(*most)
+            });
+            if named.len() >= BUCKETS_MAX {
+                return false;
+            }
+        }
+        let (own, _) = named.entry(name.to_owned()).or_insert_with(|| (Bucket::full(each, now), each));
+        own.refill(each, now);
+        if own.tokens < 1.0 {
+            return false;
+        }
+        own.tokens -= 1.0;
+        all.tokens -= 1.0;
+        true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_budget_is_spent_by_all_and_by_each_and_comes_back() {
+        let (budget, now) = (Budget::new(5), Instant::now());
+        let took: Vec<_> = (0..3).map(|_| budget.take("a", 2, now)).collect();
+        assert_eq!(took, [true, true, false]);
+        assert_eq!(["b", "c", "d", "e"].map(|name| budget.take(name, 2, now)), [true, true, true, false]);
+        let later = now + PERIOD / 2;
+        assert_eq!([(); 3].map(|()| budget.take("a", 2, later)), [true, false, false]);
+    }
+
+    #[test]
+    fn names_are_forgotten_when_they_have_all_back() {
+        let (budget, now) = (Budget::new(u32::MAX), Instant::now());
+        assert!((0..BUCKETS_MAX).all(|n| budget.take(&n.to_string(), 2, now)));
+        assert!(!budget.take("one more", 2, now));
+        assert!(budget.take("one more", 2, now + PERIOD));
+        assert_eq!(budget.buckets.lock().expect("not poisoned").each.len(), 1);
+    }
+}

@@ -1,0 +1,275 @@
+//! Published records and protocols by URL, for browsers and links: the reference's GET routes.
+//!
+//! Everything is asked of the door without a signature. What may not be seen is answered as what is not there.
+
+use super::{
+    dwn::{RESPONSE, stream_out},
+    header_json,
+    jsonrpc::FAULT,
+};
+use crate::{
+    dwn::{Fault, create, normalize_uri},
+    node::{Node, Reply, now},
+};
+use axum::{
+    Router,
+    extract::{Path, RawQuery, State},
+    http::{HeaderName, HeaderValue, StatusCode, header},
+    response::{IntoResponse, Response},
+    routing::get,
+};
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use serde_json::{Map, Value, json};
+
+/// Parameters of one query; filters have a dozen properties.
+const PARAMETERS_MAX: usize = 64;
+/// Dots in the name of a parameter: `filter.dataSize.gte` has two.
+const DOTS_MAX: usize = 4;
+const SECURITY: HeaderName = HeaderName::from_static("content-security-policy");
+
+/// The routes.
+pub(super) fn router(node: Node) -> Router {
+    Router::new()
+        .route("/{did}/records/{id}", get(record))
+        .route("/{did}/read/records/{id}", get(record))
+        .route("/{did}/read/protocols/{protocol}", get(protocol))
+        .route("/{did}/read/protocols/{protocol}/", get(async || no_path()))
+        .route("/{did}/read/protocols/{protocol}/{*path}", get(newest))
+        .route("/{did}/query", get(query))
+        .route("/{did}/query/protocols", get(protocols))
+        .with_state(node)
+}
+
+/// Why there is nothing to show.
+enum Not {
+    /// The asker's mistake, or what the reply says.
+    Status(StatusCode, Value),
+    Plain(StatusCode),
+    Fault(Fault),
+}
+
+impl IntoResponse for Not {
+    fn into_response(self) -> Response {
+        match self {
+            Not::Status(code, body) => (code, axum::Json(body)).into_response(),
+            Not::Plain(code) => (code, code.canonical_reason().unwrap_or_default()).into_response(),
+            Not::Fault(fault) => {
+                tracing::error!("{fault:#}");
+                (StatusCode::INTERNAL_SERVER_ERROR, FAULT).into_response()
+            }
+        }
+    }
+}
+
+impl From<Fault> for Not {
+    fn from(fault: Fault) -> Self {
+        Not::Fault(fault)
+    }
+}
+
+/// A record's data.
+async fn record(State(node): State<Node>, Path((did, id)): Path<(String, String)>) -> Result<Response, Not> {
+    read(&node, &did, &id).await
+}
+
+/// The newest published record at a path of a protocol.
+async fn newest(
+    State(node): State<Node>,
+    Path((did, protocol, path)): Path<(String, String, String)>,
+    RawQuery(query): RawQuery,
+) -> Result<Response, Not> {
+    let path = path.trim_end_matches('/');
+    if path.is_empty() {
+        return Ok(no_path());
+    }
+    let mut asked = nested(query.as_deref().unwrap_or_default())?;
+    let mut filter = object(asked.remove("filter"));
+    filter.insert("protocol".into(), uri(&protocol)?.into());
+    filter.insert("protocolPath".into(), path.into());
+    let more = json!({"pagination": {"limit": 1}, "dateSort": "publishedDescending"});
+    let reply = found(records(&node, &did, filter, more).await?)?;
+    let id = reply.body.get("entries").and_then(|entries| entries.pointer("/0/recordId")).and_then(Value::as_str);
+    match id {
+        Some(id) => read(&node, &did, id).await,
+        None => Err(Not::Plain(StatusCode::NOT_FOUND)),
+    }
+}
+
+/// A published protocol's ProtocolsConfigure.
+async fn protocol(State(node): State<Node>, Path((did, protocol)): Path<(String, String)>) -> Result<Response, Not> {
+    let mut reply = found(configured(&node, &did, Some(&uri(&protocol)?)).await?)?;
+    match reply.body.get_mut("entries").and_then(|entries| entries.pointer_mut("/0")) {
+        Some(entry) => Ok(axum::Json(entry.take()).into_response()),
+        None => Err(Not::Plain(StatusCode::NOT_FOUND)),
+    }
+}
+
+/// All published protocols.
+async fn protocols(State(node): State<Node>, Path(did): Path<String>) -> Result<Response, Not> {
+    let mut reply = found(configured(&node, &did, None).await?)?;
+    Ok(axum::Json(reply.body.remove("entries").unwrap_or_else(|| json!([]))).into_response())
+}
+
+/// Any query for published records; the reply says how it went.
+async fn query(State(node): State<Node>, Path(did): Path<String>, RawQuery(query): RawQuery) -> Result<Response, Not> {
+    let mut asked = nested(query.as_deref().unwrap_or_default())?;
+    let filter = object(asked.remove("filter"));
+    let mut more = Map::new();
+    if let Some(order) = asked.remove("dateSort") {
+        more.insert("dateSort".into(), order);
+    }
+    if let Some(mut pagination) = asked.remove("pagination") {
+        if let Some(limit) = pagination.get_mut("limit") {
+            number(limit);
+        }
+        more.insert("pagination".into(), pagination);
+    }
+    let reply = records(&node, &did, filter, Value::Object(more)).await?;
+    if reply.code == 400 {
+        // The reference cannot make such a query in the first place.
+        return Err(Not::Status(StatusCode::BAD_REQUEST, reply.into_json()));
+    }
+    Ok(axum::Json(reply.into_json()).into_response())
+}
+
+async fn read(node: &Node, did: &str, id: &str) -> Result<Response, Not> {
+    let message = create::records_read(json!({"recordId": id}), &now(), None).map_err(bad)?;
+    let mut reply = node.process(did, message, None).await?;
+    match (reply.code, reply.data.take()) {
+        (200, Some(data)) => {
+            let format = reply.body.get("entry").and_then(|entry| entry.pointer("/recordsWrite/descriptor/dataFormat"));
+            let format = format.and_then(Value::as_str).and_then(|format| HeaderValue::from_str(format).ok());
+            let format = format.unwrap_or(HeaderValue::from_static("application/octet-stream"));
+            let mut response = Response::new(stream_out(data));
+            let headers = response.headers_mut();
+            headers.insert(header::CONTENT_TYPE, format);
+            headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+            // A stranger's page is shown, but not as part of this origin.
+            headers.insert(SECURITY, HeaderValue::from_static("sandbox allow-scripts"));
+            if let Ok(header) = HeaderValue::from_str(&header_json(&reply.into_json())) {
+                headers.insert(RESPONSE, header);
+            }
+            Ok(response)
+        }
+        (200, None) => Err(Not::Plain(StatusCode::BAD_REQUEST)),
+        (401, _) => Err(Not::Plain(StatusCode::NOT_FOUND)),
+        (code, _) => Err(Not::Status(status(code), reply.into_json())),
+    }
+}
+
+async fn records(node: &Node, did: &str, mut filter: Map<String, Value>, more: Value) -> Result<Reply, Not> {
+    for name in ["protocol", "schema"] {
+        if let Some(Value::String(text)) = filter.get_mut(name)
+            && let Some(normal) = normalize_uri(text)
+        {
+            *text = normal;
+        }
+    }
+    // A URL has only texts; these are texts nowhere.
+    if let Some(published) = filter.get_mut("published") {
+        match published.as_str() {
+            Some("true") => *published = true.into(),
+            Some("false") => *published = false.into(),
+            _ => {}
+        }
+    }
+    if let Some(bounds) = filter.get_mut("dataSize").and_then(Value::as_object_mut) {
+        bounds.values_mut().for_each(number);
+    }
+    let message = create::records_query(Value::Object(filter), more, &now(), None).map_err(bad)?;
+    Ok(node.process(did, message, None).await?)
+}
+
+async fn configured(node: &Node, did: &str, uri: Option<&str>) -> Result<Reply, Not> {
+    let message = create::protocols_query(uri, &now(), None).map_err(bad)?;
+    Ok(node.process(did, message, None).await?)
+}
+
+/// A reply that found something, perhaps nothing of it.
+fn found(reply: Reply) -> Result<Reply, Not> {
+    match reply.code {
+        200 => Ok(reply),
+        401 => Err(Not::Plain(StatusCode::NOT_FOUND)),
+        code => Err(Not::Plain(status(code))),
+    }
+}
+
+/// The protocol URI in a path: base64url, because it has slashes.
+fn uri(encoded: &str) -> Result<String, Not> {
+    let bytes = URL_SAFE_NO_PAD.decode(encoded.trim_end_matches('='));
+    let uri = bytes.ok().and_then(|bytes| String::from_utf8(bytes).ok()).ok_or(Not::Plain(StatusCode::BAD_REQUEST))?;
+    Ok(normalize_uri(&uri).unwrap_or(uri))
+}
+
+/// `filter.protocol=x&filter.author=y` as `{"filter": {"protocol": "x", "author": "y"}}`. A name given twice is a
+/// list. Names are names: none of them means anything to this program.
+fn nested(query: &str) -> Result<Map<String, Value>, Not> {
+    let wrong = || Not::Plain(StatusCode::BAD_REQUEST);
+    let mut out = Map::new();
+    for (count, (name, value)) in url::form_urlencoded::parse(query.as_bytes()).enumerate() {
+        if count >= PARAMETERS_MAX || name.matches('.').count() > DOTS_MAX {
+            return Err(wrong());
+        }
+        let (path, last) = name.rsplit_once('.').map_or((None, &*name), |(path, last)| (Some(path), last));
+        let mut place = &mut out;
+        for part in path.into_iter().flat_map(|path| path.split('.')) {
+            let next = place.entry(part).or_insert_with(|| json!({}));
+            place = next.as_object_mut().ok_or_else(wrong)?;
+        }
+        match place.get_mut(last) {
+            None => drop(place.insert(last.to_owned(), value.into())),
+            Some(Value::Array(values)) => values.push(value.into()),
+            Some(Value::Object(_)) => return Err(wrong()),
+            Some(one) => *one = json!([one.take(), value]),
+        }
+    }
+    Ok(out)
+}
+
+fn object(value: Option<Value>) -> Map<String, Value> {
+    match value {
+        Some(Value::Object(map)) => map,
+        _ => Map::new(),
+    }
+}
+
+/// A text that is a number becomes it.
+fn number(value: &mut Value) {
+    if let Some(number) = value.as_str().and_then(|text| text.parse::<u64>().ok()) {
+        *value = number.into();
+    }
+}
+
+fn bad(refusal: crate::dwn::Refusal) -> Not {
+    Not::Status(StatusCode::BAD_REQUEST, json!({"status": {"code": refusal.code, "detail": refusal.detail}}))
+}
+
+fn status(code: u16) -> StatusCode {
+    StatusCode::from_u16(code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
+}
+
+fn no_path() -> Response {
+    (StatusCode::BAD_REQUEST, "protocol path is required").into_response()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn dots_in_names_make_objects() {
+        let shown = |query: &str| nested(query).ok().map(Value::Object);
+        assert_eq!(
+            shown("filter.protocol=http%3A%2F%2Fa&filter.dataSize.gte=3&dateSort=x&filter.author=a&filter.author=b"),
+            Some(json!({
+                "filter": {"protocol": "http://a", "dataSize": {"gte": "3"}, "author": ["a", "b"]},
+                "dateSort": "x",
+            }))
+        );
+        assert_eq!(shown("__proto__.polluted=1"), Some(json!({"__proto__": {"polluted": "1"}})));
+        assert_eq!(shown("a=%E0%A4%A"), Some(json!({"a": "\u{fffd}%A"})), "bad percent-encoding is only strange text");
+        for wrong in ["a=1&a.b=2", "a.b=1&a=2", "a.b.c.d.e.f=1", &"a=1&".repeat(65)] {
+            assert_eq!(shown(wrong), None, "{wrong}");
+        }
+    }
+}
