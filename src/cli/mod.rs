@@ -13,6 +13,7 @@ mod peer;
 mod pin;
 mod status;
 mod storage;
+mod tenant;
 mod up;
 mod verify;
 
@@ -60,6 +61,8 @@ enum Command {
     Get(get::Args),
     /// Devices this node keeps in step with.
     Peer(peer::Args),
+    /// Whose records this node keeps.
+    Tenant(tenant::Args),
     /// Data that stays even if no record holds it any more.
     Pin(pin::Args),
     /// What the node takes on disk, and its care.
@@ -146,6 +149,7 @@ fn run(cli: Cli) -> Result<Option<Output>, Failure> {
             Command::Add(args) => add::run(&context, &args).await.map(Some),
             Command::Get(args) => get::run(&context, &args).await,
             Command::Peer(args) => peer::run(&context, args).await.map(Some),
+            Command::Tenant(args) => tenant::run(&context, args).await.map(Some),
             Command::Pin(args) => pin::run(&context, args).await.map(Some),
             Command::Storage(args) => storage::run(&context, args).await.map(Some),
             Command::Anchor(args) => anchor::run(&context, args).await.map(Some),

@@ -16,7 +16,7 @@ pub struct Args {
     /// Address of the DWN endpoint (dwn.listen).
     #[arg(long, value_name = "HOST:PORT")]
     listen: Option<String>,
-    /// Whose records are kept: self or open (dwn.tenants).
+    /// Whose records are kept: self, allow-list, registration or open (dwn.tenants).
     #[arg(long, value_name = "WHO")]
     tenants: Option<String>,
     /// Multiaddrs of the peer-to-peer side, comma-separated (net.listen).

@@ -14,7 +14,6 @@ pub(super) fn check_unsigned(descriptor: &Map<String, Value>) -> Result<(), Refu
 }
 
 pub(super) fn check(message: &Message) -> Result<(), Refusal> {
-    message.check_delegations()?;
     message.check_timestamp()
 }
 
@@ -53,6 +52,8 @@ fn authorize(message: &Message, view: &dyn View) -> Result<(), Stop> {
     if let Some((grant, claim)) = message.delegation()? {
         allows(&grant, claim)?;
     }
+    // The reference forgets to ask whether the grant is a delegated one and the one that was signed for.
+    message.check_delegations().map_err(|refusal| Refusal { code: 401, ..refusal })?;
     if message.author() == Some(message.tenant()) {
         return Ok(());
     }

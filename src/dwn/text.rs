@@ -13,21 +13,30 @@ pub(super) fn check_time(text: &str) -> Result<(), Refusal> {
     }
 }
 
-/// A write may be dated this far ahead of the node's clock, as clocks go; what is dated further would stay the
-/// newest state of its record until then, whatever anybody writes.
-const AHEAD_MAX: jiff::SignedDuration = jiff::SignedDuration::from_mins(10);
+/// A write may be dated this many seconds ahead of the node's clock, as clocks go; what is dated further would stay
+/// the newest state of its record until then, whatever anybody writes.
+const AHEAD_MAX: i64 = 600;
 
-/// Refuses what is dated in the future. Times are compared as texts, as everywhere in the dialect.
+/// Refuses what is dated in the future.
 pub(super) fn check_not_ahead(time: &str, now: &str) -> Result<(), Refusal> {
-    let limit = now.parse::<jiff::Timestamp>().ok().and_then(|now| now.checked_add(AHEAD_MAX).ok());
-    match limit.map(|limit| format!("{limit:.6}")) {
-        Some(limit) if time > limit.as_str() => {
-            let text =
-                format_args!("messageTimestamp {time} is more than 10 minutes ahead of this node's clock ({now})");
-            Err(Refusal::bad("MessageTimestampAhead", text))
-        }
-        _ => Ok(()),
+    let (Some((seconds, fraction)), Some((limit, now_fraction))) = (instant(time), instant(now)) else { return Ok(()) };
+    if (seconds, fraction) <= (limit + AHEAD_MAX, now_fraction) {
+        return Ok(());
     }
+    let text = format_args!("messageTimestamp {time} is more than 10 minutes ahead of this node's clock ({now})");
+    Err(Refusal::bad("MessageTimestampAhead", text))
+}
+
+/// A time as whole seconds of the Gregorian calendar and the text after them.
+fn instant(text: &str) -> Option<(i64, &str)> {
+    let number = |range: std::ops::Range<usize>| text.get(range).and_then(|digits| digits.parse::<i64>().ok());
+    let (year, month, day) = (number(0..4)?, number(5..7)?, number(8..10)?);
+    let (hour, minute, second) = (number(11..13)?, number(14..16)?, number(17..19)?);
+    // Years that begin in March have their leap day at the end.
+    let (year, month) = if month > 2 { (year, month - 3) } else { (year - 1, month + 9) };
+    let leap_days = year.div_euclid(4) - year.div_euclid(100) + year.div_euclid(400);
+    let days = year * 365 + leap_days + (153 * month + 2) / 5 + day;
+    Some((((days * 24 + hour) * 60 + minute) * 60 + second, text.get(19..)?))
 }
 
 fn time_exists(text: &str) -> bool {

@@ -7,7 +7,7 @@ mod subscribe;
 mod tenants;
 
 pub use subscribe::{Ended, Event, Events, Resume};
-pub use tenants::{Registered, Tenants};
+pub use tenants::{Registered, Removed, Tenant, Tenants};
 
 use crate::{
     blocks::{Blocks, Reader},
@@ -354,6 +354,8 @@ impl Node {
         given: Given,
         data: Option<Data>,
     ) -> Result<Reply, Stop> {
+        // Once more: between the first look and now the data has come, and the tenant may be leaving.
+        self.shared.gate.check(tenant)?;
         let decide = move |view: &dyn View| dwn::decide(&message, &given, view, &now());
         let change = self.shared.store.commit(tenant, data, decide).await?;
         Ok(match change.status {

@@ -1,6 +1,7 @@
 //! Whose records are kept here: the node's own, those its peers share with it, and those the operator or a
 //! registration lets in.
 
+use super::Node;
 use crate::{
     dwn::{Fault, Refusal},
     store::Store,
@@ -8,7 +9,7 @@ use crate::{
 use anyhow::Context as _;
 use serde::{Deserialize, Serialize};
 use std::{
-    collections::{BTreeSet, HashMap},
+    collections::{BTreeMap, BTreeSet, HashMap},
     sync::{PoisonError, RwLock},
 };
 
@@ -51,6 +52,74 @@ pub(super) struct Gate {
     /// With peers.
     shared: RwLock<BTreeSet<String>>,
     registered: RwLock<HashMap<String, Registered>>,
+    /// Tenants that are being removed.
+    leaving: RwLock<BTreeSet<String>>,
+}
+
+/// What was removed of a tenant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct Removed {
+    pub registration: bool,
+    pub messages: u64,
+}
+
+/// Somebody who is or may be a tenant.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Tenant {
+    pub did: String,
+    pub messages: u64,
+    /// May write and be written to now.
+    pub allowed: bool,
+    pub registered: Option<Registered>,
+}
+
+impl Node {
+    /// Who has messages here, or may have.
+    pub fn list_tenants(&self) -> Result<Vec<Tenant>, Fault> {
+        let messages: BTreeMap<_, _> = self.store().tenants()?.into_iter().collect();
+        let (hosted, registered) = (self.shared.gate.hosted(), self.shared.gate.registered());
+        let all: BTreeSet<_> = messages.keys().chain(&hosted).chain(registered.keys()).collect();
+        let tenant = |did: &String| Tenant {
+            did: did.clone(),
+            messages: messages.get(did).copied().unwrap_or_default(),
+            allowed: self.hosts(did),
+            registered: registered.get(did).cloned(),
+        };
+        Ok(all.into_iter().map(tenant).collect())
+    }
+
+    /// Removes a tenant's registration and all its messages and data. Nobody can write for it meanwhile; where any
+    /// DID is let in, it may begin anew afterwards.
+    pub async fn remove_tenant(&self, tenant: &str) -> Result<Removed, Fault> {
+        let _leaving = Leaving::begin(&self.shared.gate, tenant);
+        let registration = self.shared.gate.forget(self.store(), tenant).await?;
+        let mut messages = 0;
+        loop {
+            match self.store().wipe_some(tenant).await? {
+                0 => return Ok(Removed { registration, messages }),
+                some => messages += some as u64,
+            }
+        }
+    }
+}
+
+/// Keeps a tenant out while it is being removed.
+struct Leaving<'a> {
+    gate: &'a Gate,
+    tenant: &'a str,
+}
+
+impl<'a> Leaving<'a> {
+    fn begin(gate: &'a Gate, tenant: &'a str) -> Self {
+        gate.leaving.write().unwrap_or_else(PoisonError::into_inner).insert(tenant.to_owned());
+        Self { gate, tenant }
+    }
+}
+
+impl Drop for Leaving<'_> {
+    fn drop(&mut self) {
+        self.gate.leaving.write().unwrap_or_else(PoisonError::into_inner).remove(self.tenant);
+    }
 }
 
 impl Gate {
@@ -63,7 +132,8 @@ impl Gate {
             let value = serde_json::from_slice(&value).with_context(|| format!("the registration of {did}"))?;
             registered.insert(did, value);
         }
-        Ok(Self { mode, terms, hosted, shared: RwLock::default(), registered: RwLock::new(registered) })
+        let (shared, leaving) = (RwLock::default(), RwLock::default());
+        Ok(Self { mode, terms, hosted, shared, registered: RwLock::new(registered), leaving })
     }
 
     /// Lets these in, shared with peers, instead of those of the call before.
@@ -79,6 +149,9 @@ impl Gate {
 
     /// In the words of the reference.
     pub fn check(&self, tenant: &str) -> Result<(), Refusal> {
+        if self.leaving.read().unwrap_or_else(PoisonError::into_inner).contains(tenant) {
+            return Err(Refusal::new(401, format!("DID {tenant} is being removed from this node.")));
+        }
         if self.lets_in(tenant) {
             return Ok(());
         }
@@ -103,7 +176,7 @@ impl Gate {
     }
 
     /// Forgets a registration; was there one?
-    pub async fn forget(&self, store: &Store, did: &str) -> Result<bool, Fault> {
+    async fn forget(&self, store: &Store, did: &str) -> Result<bool, Fault> {
         if !self.registered.read().unwrap_or_else(PoisonError::into_inner).contains_key(did) {
             return Ok(false);
         }
@@ -113,11 +186,8 @@ impl Gate {
     }
 
     /// Who has registered.
-    pub fn registered(&self) -> Vec<(String, Registered)> {
-        let all = self.registered.read().unwrap_or_else(PoisonError::into_inner);
-        let mut all: Vec<_> = all.iter().map(|(did, registered)| (did.clone(), registered.clone())).collect();
-        all.sort_by(|a, b| a.0.cmp(&b.0));
-        all
+    fn registered(&self) -> HashMap<String, Registered> {
+        self.registered.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Who is let in without a registration.

@@ -196,6 +196,14 @@ impl Control {
                     false => Err(Failure::new(Kind::NotFound, format!("{did} is not a peer of this node"))),
                 }
             }
+            "tenant.ls" => {
+                let node = self.node.clone();
+                value(&tokio::task::spawn_blocking(move || node.list_tenants()).await.map_err(Error::new)??)
+            }
+            "tenant.rm" => {
+                let OneDid { did } = parse(params)?;
+                self.remove_tenant(&did).await
+            }
             "anchor.now" => value(&self.anchor.now().await?),
             "anchor.status" => value(&self.anchor.status().await?),
             "anchor.proof" => {
@@ -240,6 +248,26 @@ impl Control {
             "peers": peers,
             "anchor": self.anchor.status().await?,
         }))
+    }
+
+    /// Not what would come back by itself: a peer's next round would bring it all again.
+    async fn remove_tenant(&self, did: &str) -> Result<Value, Failure> {
+        if did == self.signer.did() {
+            let message = "this is the node's own DID: to begin anew, stop the node and make a new home";
+            return Err(Failure::new(Kind::Usage, message));
+        }
+        if let Some(peer) = self.sync.peers().iter().find(|peer| peer.peer.tenants.iter().any(|tenant| tenant == did)) {
+            let message = format!(
+                "{did} is shared with the peer {}, which would bring it back: toft peer rm first",
+                peer.peer.did
+            );
+            return Err(Failure::new(Kind::Conflict, message));
+        }
+        let removed = self.node.remove_tenant(did).await?;
+        if removed.messages == 0 && !removed.registration {
+            return Err(Failure::new(Kind::NotFound, format!("{did} is no tenant of this node: see toft tenant ls")));
+        }
+        value(&removed)
     }
 
     async fn proof(&self, id: &str) -> Result<Value, Failure> {

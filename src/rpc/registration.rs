@@ -346,10 +346,12 @@ impl Work {
 
     /// Catches up with the clock.
     fn advance(&mut self, now: Instant) -> Result<(), Fault> {
-        let age = now.saturating_duration_since(self.current.since);
-        if age >= CHALLENGE_EVERY {
-            let old = std::mem::replace(&mut self.current, Challenge::new(now)?);
-            self.previous = (age < 2 * CHALLENGE_EVERY).then_some(old);
+        let age = |challenge: &Challenge| now.saturating_duration_since(challenge.since);
+        if age(&self.current) >= CHALLENGE_EVERY {
+            self.previous = Some(std::mem::replace(&mut self.current, Challenge::new(now)?));
+        }
+        if self.previous.as_ref().is_some_and(|previous| age(previous) >= 2 * CHALLENGE_EVERY) {
+            self.previous = None;
         }
         // Untouched for so long, it is back where it began anyway.
         if now.saturating_duration_since(self.looked) > 2 * CHALLENGE_EVERY {
@@ -462,9 +464,9 @@ mod tests {
         for n in 0..60u32 {
             work.solved.push_back(start + SECOND / 2 * n);
         }
-        let hard = work.challenge(start + 31 * SECOND).expect("a challenge").1;
+        let hard = work.challenge(start + 91 * SECOND).expect("a challenge").1;
         assert!(hard < easiest);
-        let later = work.challenge(start + 200 * SECOND).expect("a challenge").1;
+        let later = work.challenge(start + 300 * SECOND).expect("a challenge").1;
         assert!(hard < later && later < easiest);
         assert_eq!(work.challenge(start + 900 * SECOND).expect("a challenge").1, easiest);
     }

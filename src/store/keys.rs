@@ -135,6 +135,11 @@ pub(super) fn tenant(number: u32) -> Vec<u8> {
     of_tenant(TENANT, number, &[])
 }
 
+/// Prefix of all tenants' names.
+pub(super) fn tenants() -> Vec<u8> {
+    vec![TENANT]
+}
+
 /// Prefix of all messages, of all tenants.
 pub(super) fn messages() -> Vec<u8> {
     vec![MESSAGE]

@@ -27,6 +27,7 @@ mod recover;
 mod refs;
 mod rows;
 mod view;
+mod wipe;
 mod writer;
 
 #[cfg(test)]

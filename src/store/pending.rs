@@ -131,7 +131,9 @@ impl<'a> Pending<'a> {
         match frame {
             Frame::State(changes) => {
                 for (key, value) in changes {
-                    self.change(keys::state(&key), value.map(|v| v.into_vec()));
+                    if !self.add_wiped(&key)? {
+                        self.change(keys::state(&key), value.map(|v| v.into_vec()));
+                    }
                 }
                 Ok(())
             }
@@ -168,7 +170,7 @@ impl<'a> Pending<'a> {
             _ => None,
         };
         for gone in &message.removes {
-            self.remove(tenant, gone, &message.subject)?;
+            self.remove(tenant, gone, Some(&message.subject))?;
         }
         for demoted in &message.demotes {
             self.demote(tenant, demoted)?;
@@ -235,17 +237,17 @@ impl<'a> Pending<'a> {
         Ok(dwn::index_values(&json, &message.author, initial.as_deref(), message.latest))
     }
 
-    /// A message goes, with its event and data.
-    fn remove(&mut self, tenant: u32, digest: &Digest, subject: &About) -> Result<(), Fault> {
+    /// A message goes, with its event and data. `subject`: whose state the message that removes it becomes.
+    pub(super) fn remove(&mut self, tenant: u32, digest: &Digest, subject: Option<&About>) -> Result<(), Fault> {
         let Some(row) = self.message(tenant, digest)? else { return Ok(()) };
         self.hide(tenant, &row)?;
         self.delete(keys::message(tenant, digest));
         self.delete(keys::event(tenant, row.position));
         self.stats.messages = self.stats.messages.saturating_sub(1);
-        if row.subject == *subject {
+        if Some(&row.subject) == subject {
             return Ok(());
         }
-        // A message of another subject: a descendant that a prune takes along.
+        // A message of another subject: a descendant that a prune takes along, or a tenant's that is wiped.
         match &row.subject {
             About::Protocol(uri) => self.delete(keys::protocol(tenant, uri)),
             About::Record(id) => match self.record(tenant, id)? {

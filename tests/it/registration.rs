@@ -19,7 +19,7 @@ fn a_list_lets_tenants_in() {
     let node = Home::new().set("dwn.tenants", "allow-list").set("dwn.allow", &alice).up();
     assert_eq!(write(&mut sdk, &node, "alice", &alice).0, 202);
     assert_eq!(write(&mut sdk, &node, "bob", &bob), (401, format!("DID {bob} is not an active tenant.")));
-    let get = json!({"url": node.url(), "path": "/registration", "method": "POST"});
+    let get = json!({"url": node.url(), "path": "/registration/proof-of-work"});
     assert_eq!(sdk.call("get", get)["http"], 404, "there is no registration");
 }
 
@@ -98,4 +98,71 @@ fn settings_that_cannot_work_are_said_at_the_start() {
     assert!(said.contains("none.txt") && said.contains("registration.terms"), "{said}");
     let said = home().set("registration.max_hash", "ff").try_up().expect_err("too short");
     assert!(said.contains("registration.max_hash must be 64 hex digits"), "{said}");
+}
+
+#[test]
+fn a_removed_tenant_is_gone_and_stays_gone() {
+    let mut sdk = Sdk::start();
+    let (alice, bob) = (sdk.persona("alice", "ed25519"), sdk.persona("bob", "ed25519"));
+    let node = Home::new().set("dwn.tenants", "open").up();
+    let url = node.url().to_owned();
+    let definition =
+        json!({"protocol": "http://p.example", "published": true, "types": {"note": {}}, "structure": {"note": {}}});
+    for (who, did) in [("alice", &alice), ("bob", &bob)] {
+        let configure = json!({"url": url, "as": who, "tenant": did, "definition": definition});
+        assert_eq!(code(&sdk.call("configure", configure)), 202);
+        for size in [10, 30_001, 300_000] {
+            let fields = json!({"url": url, "as": who, "tenant": did, "size": size, "published": true});
+            let written = sdk.call("write", fields);
+            assert_eq!(code(&written), 202);
+            let update = json!({"url": url, "as": who, "tenant": did, "recordId": written["recordId"], "size": size});
+            assert_eq!(code(&sdk.call("update", update)), 202);
+        }
+    }
+    // More than one step of them, and what nobody else may reach by its CID afterwards.
+    for _ in 0..70 {
+        assert_eq!(write(&mut sdk, &node, "alice", &alice).0, 202);
+    }
+    let last =
+        sdk.call("write", json!({"url": url, "as": "alice", "tenant": alice, "size": 40_000, "published": true}));
+    let gateway = node.facts["gateway"].as_str().expect("a gateway").trim_end_matches("/ipfs/").to_owned();
+    let path = format!("/ipfs/{}", last["dataCid"].as_str().expect("a CID"));
+    assert_eq!(sdk.call("get", json!({"url": gateway, "path": path}))["http"], 200);
+
+    let list = |node: &Toft| node.json(&["tenant", "ls"]);
+    let messages = |list: &Value, did: &str| {
+        let found = list.as_array().into_iter().flatten().find(|tenant| tenant["did"] == did);
+        found.and_then(|tenant| tenant["messages"].as_u64()).unwrap_or_default()
+    };
+    let before = list(&node);
+    assert_eq!((messages(&before, &alice), messages(&before, &bob)), (78, 7), "{before}");
+    assert!(!node.home().run(&["tenant", "rm", &alice]).status.success(), "it asks");
+    assert!(!node.home().run(&["tenant", "rm", node.did(), "--yes"]).status.success(), "not its own");
+    assert_eq!(node.json(&["tenant", "rm", &alice, "--yes"])["messages"], 78);
+    assert_eq!(node.home().run(&["tenant", "rm", &alice, "--yes"]).status.code(), Some(3));
+
+    let gone = |sdk: &mut Sdk, node: &Toft| {
+        let url = node.url();
+        let events = |who: &str, did: &str| json!({"url": url, "as": who, "tenant": did});
+        assert_eq!(sdk.call("messages", events("alice", &alice))["entries"], json!([]));
+        assert_eq!(sdk.call("messages", events("bob", &bob))["entries"].as_array().map(Vec::len), Some(7));
+        let protocols = json!({"url": url, "tenant": alice, "filter": {"protocol": "http://p.example"}});
+        assert_eq!(sdk.call("protocols", protocols)["entries"], json!([]));
+        let all = json!({"url": url, "tenant": alice, "filter": {"published": true}});
+        assert_eq!(sdk.call("query", all)["entries"], json!([]));
+        assert_eq!((messages(&list(node), &alice), messages(&list(node), &bob)), (0, 7));
+        let store = node.json(&["status"])["store"].clone();
+        assert_eq!((&store["messages"], &store["records"]), (&json!(7), &json!(3)), "{store}");
+    };
+    gone(&mut sdk, &node);
+    assert_eq!(sdk.call("get", json!({"url": gateway, "path": path}))["http"], 404);
+    // Also after a restart, and when the index is built again from the log.
+    let node = node.stop().up();
+    gone(&mut sdk, &node);
+    let home = node.kill();
+    std::fs::remove_dir_all(home.path().join("store/index")).expect("removes");
+    let node = home.up();
+    gone(&mut sdk, &node);
+    // The door is open: who was removed may begin anew.
+    assert_eq!(write(&mut sdk, &node, "alice", &alice).0, 202);
 }

@@ -1,10 +1,11 @@
 //! The way of messages through the rules, told as stories.
 
-use super::{create::*, testing::*, *};
+use super::{create::*, message::cid_of, testing::*, *};
 use crate::crypto::Signer;
 use serde_json::{Value, json};
 
 mod order;
+mod permissions;
 mod protocols;
 mod queries;
 mod records;

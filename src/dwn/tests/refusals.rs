@@ -74,14 +74,63 @@ fn arbitrary_json() -> impl Strategy<Value = Value> {
     })
 }
 
+fn subscription(interface: &str, signer: &Signer) -> Result<Value, Refusal> {
+    let query = match interface {
+        "Records" => records_query(json!({"recordId": "a"}), json!({}), &at(1), Some(signer)),
+        _ => messages_query(json!([]), None, &at(1), signer),
+    };
+    let mut descriptor = query?["descriptor"].clone();
+    descriptor["method"] = "Subscribe".into();
+    let payload = json!({"descriptorCid": cid_of(&descriptor)?});
+    let signature = crate::crypto::jws::Jws::sign(payload.to_string().as_bytes(), signer);
+    Ok(json!({"descriptor": descriptor, "authorization": {"signature": signature}}))
+}
+
 proptest! {
+    #[test]
+    fn arbitrary_rules_for_tags_never_panic(rule in arbitrary_json(), value in arbitrary_json(), name in 0..17_usize) {
+        let names = ["type", "enum", "const", "minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "minLength",
+            "maxLength", "minItems", "maxItems", "uniqueItems", "minContains", "maxContains", "items", "contains", "a"];
+        let schema = json!({names[name]: rule.clone(), "contains": {}});
+        let _ = tags::check_schema(&schema, "a");
+        for schema in [schema, rule.clone()] {
+            let rules = json!({"a": schema, "$requiredTags": rule.clone()});
+            let _ = tags::check(rules.as_object().expect("an object"), Some(&json!({"a": value.clone()})), "a");
+        }
+    }
+
+    #[test]
+    fn arbitrary_data_of_permissions_never_panics(data in arbitrary_json(), bytes: Vec<u8>, path in 0..4_usize) {
+        let path = ["request", "grant", "grant/revocation", "other"][path];
+        let write = json!({"descriptor": {"protocol": PERMISSIONS, "protocolPath": path}});
+        let _ = crate::dwn::permissions::check_data(&write, &bytes);
+        let _ = crate::dwn::permissions::check_data(&write, data.to_string().as_bytes());
+        let data = json!({"dateExpires": at(1), "scope": data});
+        let _ = crate::dwn::permissions::check_data(&write, data.to_string().as_bytes());
+        let mut grant = write;
+        grant["encodedData"] = crate::crypto::encode(&bytes).into();
+        prop_assert!(grant::Grant::delegated(&grant).is_err());
+    }
+
+    #[test]
+    fn arbitrary_definitions_never_panic(json in arbitrary_json(), path in "[a-z/$]{0,12}") {
+        let _ = definition::Definition::parse(&json);
+        let mut configure = threads();
+        configure["structure"]["thread"]["$actions"] = json.clone();
+        configure["structure"]["thread"]["reply"]["$tags"] = json;
+        if let Some(definition) = definition::Definition::parse(&configure) {
+            let _ = definition.check();
+            let _ = definition.rules_at(&path);
+        }
+    }
+
     #[test]
     fn arbitrary_json_never_panics(json in arbitrary_json()) {
         prop_assert!(Message::parse("did:example:a", json).is_err());
     }
 
     #[test]
-    fn a_message_with_arbitrary_parts_never_panics(part in arbitrary_json(), kind in 0..8_usize, place in 0..4_usize) {
+    fn a_message_with_arbitrary_parts_never_panics(part in arbitrary_json(), kind in 0..10_usize, place in 0..4_usize) {
         let alice = person(1);
         let filter = json!({"recordId": "a"});
         let mut message = [
@@ -93,6 +142,8 @@ proptest! {
             protocols_query(None, &at(1), Some(&alice)),
             messages_query(json!([]), None, &at(1), &alice),
             messages_read("a", &at(1), &alice),
+            subscription("Records", &alice),
+            subscription("Messages", &alice),
         ][kind].clone().expect("made");
         let places = ["/authorization", "/authorization/signature", "/authorization/signature/signatures/0", "/descriptor"];
         let target = message.pointer_mut(places[place]).expect("it is there");

@@ -1,0 +1,211 @@
+//! Grants, delegates, owners who keep copies, subscriptions: what is stricter here than in the reference, or beyond
+//! it. What is the same is held by the vectors.
+
+use super::*;
+use crate::crypto::{
+    self,
+    jws::{self, Jws},
+};
+
+const FORUM: &str = "http://example.com/threads";
+
+/// Signed again, with more in the signature; `RecordsWrite` or any other message.
+fn with_payload(message: Result<Value, Refusal>, more: Value, signer: &Signer) -> Value {
+    let mut message = message.expect("was made");
+    let mut payload = jws::payload(&message["authorization"]["signature"]).expect("a payload");
+    payload.as_object_mut().expect("an object").extend(more.as_object().expect("an object").clone());
+    message["authorization"]["signature"] = Jws::sign(payload.to_string().as_bytes(), signer);
+    message
+}
+
+/// A grant of everything in the forum, with its data.
+fn grant(method: &str, delegated: bool, grantee: &Signer, signer: &Signer) -> (Value, Vec<u8>) {
+    let interface = if method == "Subscribe" { "Messages" } else { "Records" };
+    let data = json!({"dateExpires": at(3000), "delegated": delegated,
+        "scope": {"interface": interface, "method": method, "protocol": FORUM}});
+    let data = data.to_string().into_bytes();
+    let grant = Write {
+        protocol: Some((PERMISSIONS, "grant")),
+        recipient: Some(grantee.did()),
+        data_format: "application/json",
+        tags: json!({"protocol": FORUM}).as_object().cloned(),
+        ..Write::default()
+    };
+    (write(&grant, &data, 1, signer).expect("was made"), data)
+}
+
+fn revocation(grant: &Value, second: u32, signer: &Signer) -> Result<Value, Refusal> {
+    let revocation = Write {
+        protocol: Some((PERMISSIONS, "grant/revocation")),
+        parent_context: grant["contextId"].as_str(),
+        data_format: "application/json",
+        tags: json!({"protocol": FORUM}).as_object().cloned(),
+        ..Write::default()
+    };
+    write(&revocation, b"{}", second, signer)
+}
+
+fn thread<'a>() -> Write<'a> {
+    Write { protocol: Some((FORUM, "thread")), data_format: "text/plain", ..Write::default() }
+}
+
+fn forum(tenant: &Signer) -> Past {
+    let mut past = Past::of(tenant);
+    assert_eq!(past.code(protocols_configure(threads(), &at(0), tenant), None), 202);
+    past
+}
+
+#[test]
+fn a_revocation_ends_what_is_dated_after_it() {
+    let (alice, bob, carol) = (person(1), person(2), person(3));
+    let mut past = forum(&alice);
+    let (grant, data) = grant("Write", false, &bob, &alice);
+    assert_eq!(past.code(Ok(grant.clone()), Some(&data)), 202);
+    let granted = |write| Ok(with_payload(write, json!({"permissionGrantId": grant["recordId"]}), &bob));
+    let before = granted(write(&thread(), b"before", 10, &bob));
+    let after = granted(write(&Write { recipient: Some(carol.did()), ..thread() }, b"after", 20, &bob));
+    let context = after.as_ref().expect("made")["contextId"].as_str().map(str::to_owned);
+    let schema = Some("http://example.com/reply");
+    let path = Some((FORUM, "thread/reply"));
+    let reply = Write { protocol: path, schema, parent_context: context.as_deref(), ..thread() };
+    let reply = write(&reply, b"reply", 21, &carol);
+    for (message, data) in [(&before, &b"before"[..]), (&after, b"after"), (&reply, b"reply")] {
+        assert_eq!(past.code(message.clone(), Some(data)), 202);
+    }
+    assert_eq!(past.code(revocation(&grant, 15, &alice), Some(b"{}")), 202);
+    assert_eq!(past.code(read(&before, Some(&alice)), None), 200);
+    assert_eq!(past.code(read(&after, Some(&alice)), None), 404);
+    assert_eq!(past.code(read(&reply, Some(&alice)), None), 404);
+    let again = past.send(after, Some(b"after"));
+    assert!(detail(&again).starts_with("GrantAuthorizationGrantRevoked"), "{again}");
+}
+
+#[test]
+fn a_grantee_cannot_write_themselves_another_scope() {
+    let (alice, bob) = (person(1), person(2));
+    let mut past = forum(&alice);
+    let (mut grant, data) = grant("Read", true, &bob, &alice);
+    let id = cid_of(&grant).expect("a CID");
+    let delegated = |grant: &Value| {
+        let write = write(&thread(), b"x", 10, &alice);
+        let mut write = with_payload(write, json!({"delegatedGrantId": id}), &bob);
+        write["authorization"]["authorDelegatedGrant"] = grant.clone();
+        Ok(write)
+    };
+    grant["encodedData"] = crypto::encode(&data).into();
+    let refused = past.send(delegated(&grant), Some(b"x"));
+    assert!(detail(&refused).starts_with("GrantAuthorizationMethodMismatch"), "{refused}");
+    let wider = String::from_utf8(data).expect("text").replace("\"Read\"", "\"Write\"");
+    grant["encodedData"] = crypto::encode(wider.as_bytes()).into();
+    let refused = past.send(delegated(&grant), Some(b"x"));
+    assert!(detail(&refused).starts_with("RecordsWriteDataCidMismatch"), "{refused}");
+}
+
+#[test]
+fn of_two_forms_of_a_first_write_one_stays_whatever_came_first() {
+    let (alice, bob) = (person(1), person(2));
+    let plain = write(&thread(), b"x", 10, &bob).expect("made");
+    let mut kept = plain.clone();
+    let payload = json!({"descriptorCid": cid_of(&kept["descriptor"]).expect("a CID")});
+    kept["authorization"]["ownerSignature"] = Jws::sign(payload.to_string().as_bytes(), &alice);
+    let mut ends = Vec::new();
+    for forms in [[&plain, &kept], [&kept, &plain]] {
+        let mut past = forum(&alice);
+        let codes = forms.map(|form| past.code(Ok(form.clone()), Some(b"x")));
+        assert!(codes == [202, 202] || codes == [202, 409], "{codes:?}");
+        let reply = past.send(read(&Ok(plain.clone()), Some(&alice)), None);
+        let told = past.send(messages_query(json!([{"interface": "Records"}]), None, &at(50), &alice), None);
+        assert_eq!(told["entries"].as_array().map(Vec::len), Some(1));
+        ends.push(reply["entry"].clone());
+    }
+    assert_eq!(ends[0], ends[1]);
+}
+
+#[test]
+fn a_subscription_ends_with_the_grant_it_stands_on() {
+    let (alice, bob) = (person(1), person(2));
+    let mut past = forum(&alice);
+    let (grant, data) = grant("Subscribe", false, &bob, &alice);
+    assert_eq!(past.code(Ok(grant.clone()), Some(&data)), 202);
+    let asked = |filters: Value| {
+        let query = messages_query(filters, None, &at(5), &bob).expect("made");
+        let mut descriptor = query["descriptor"].clone();
+        descriptor["method"] = "Subscribe".into();
+        let payload = json!({"descriptorCid": cid_of(&descriptor)?, "permissionGrantId": grant["recordId"]});
+        let signature = Jws::sign(payload.to_string().as_bytes(), &bob);
+        Message::parse(alice.did(), json!({"descriptor": descriptor, "authorization": {"signature": signature}}))
+    };
+    let everything = asked(json!([])).expect("parses");
+    assert!(matches!(subscribe(&everything, &past, &at(5)), Err(Stop::Refusal(_))));
+    let message = asked(json!([{"protocol": FORUM}])).expect("parses");
+    let subscription = subscribe(&message, &past, &at(5)).expect("allowed");
+    let thread = write(&thread(), b"x", 10, &alice).expect("made");
+    let note = write(&note(), b"x", 10, &alice).expect("made");
+    let admits = |past: &Past, message: &Value| {
+        let values = index_values(message, alice.did(), None, true);
+        let event = Happened { message, author: alice.did(), initial: None, values: &values, latest: true };
+        subscription.admits(&event, past, &at(20))
+    };
+    assert!(admits(&past, &thread).expect("allowed"));
+    assert!(admits(&past, &grant).expect("allowed"));
+    assert!(!admits(&past, &note).expect("allowed"));
+    assert_eq!(past.code(revocation(&grant, 15, &alice), Some(b"{}")), 202);
+    assert!(matches!(admits(&past, &thread), Err(Stop::Refusal(refusal)) if refusal.code == 401));
+}
+
+#[test]
+fn the_newest_at_a_path_is_read_if_one_asks_for_it() {
+    let alice = person(1);
+    let mut past = forum(&alice);
+    let second = write(&thread(), b"2", 2, &alice);
+    assert_eq!(past.code(write(&thread(), b"1", 1, &alice), Some(b"1")), 202);
+    assert_eq!(past.code(second.clone(), Some(b"2")), 202);
+    let ask = |sort: Option<&str>| {
+        let mut descriptor = json!({"interface": "Records", "method": "Read", "messageTimestamp": at(9),
+            "filter": {"protocol": FORUM, "protocolPath": "thread"}});
+        if let Some(sort) = sort {
+            descriptor["dateSort"] = sort.into();
+        }
+        let payload = json!({"descriptorCid": cid_of(&descriptor).expect("a CID")});
+        let signature = Jws::sign(payload.to_string().as_bytes(), &alice);
+        Ok(json!({"descriptor": descriptor, "authorization": {"signature": signature}}))
+    };
+    assert!(detail(&past.send(ask(None), None)).starts_with("RecordsReadReturnedMultiple"));
+    let reply = past.send(ask(Some("createdDescending")), None);
+    assert_eq!(reply["entry"]["recordsWrite"], second.expect("made"));
+}
+
+#[test]
+fn sync_may_ask_for_a_few_messages_at_a_time() {
+    let alice = person(1);
+    let mut past = Past::of(&alice);
+    for second in 1..=5 {
+        assert_eq!(past.code(write(&note(), b"x", second, &alice), Some(b"x")), 202);
+    }
+    let ask = |cursor: Option<Value>| {
+        let mut descriptor = messages_query(json!([]), cursor, &at(9), &alice)?["descriptor"].clone();
+        descriptor["limit"] = 2.into();
+        let payload = json!({"descriptorCid": cid_of(&descriptor)?});
+        let signature = Jws::sign(payload.to_string().as_bytes(), &alice);
+        Ok(json!({"descriptor": descriptor, "authorization": {"signature": signature}}))
+    };
+    let (mut cursor, mut pages) = (None, Vec::new());
+    loop {
+        let reply = past.send(ask(cursor.take()), None);
+        pages.push(reply["entries"].as_array().expect("a list").len());
+        cursor = reply.get("cursor").cloned();
+        if cursor.is_none() {
+            break;
+        }
+    }
+    assert_eq!(pages, [2, 2, 1, 0]);
+}
+
+#[test]
+fn what_is_dated_in_the_future_is_refused() {
+    let alice = person(1);
+    let mut past = Past::of(&alice);
+    let message = records_write(&note(), (&data_cid(b"x"), 1), "2999-01-01T00:00:00.000000Z", &alice);
+    let reply = past.send(message, Some(b"x"));
+    assert!(detail(&reply).starts_with("MessageTimestampAhead: "), "{reply}");
+}
