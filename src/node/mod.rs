@@ -13,6 +13,7 @@ use crate::{
     blocks::{Blocks, Reader},
     cid::Cid,
     crypto::PublicKey,
+    did,
     dwn::{self, Fault, Given, Message, Refusal, Stop, View},
     metrics::Metrics,
     resolve::Resolver,
@@ -97,10 +98,9 @@ impl Reply {
     }
 
     /// `{"status": {"code", "detail"}, …}` as the reference writes it.
-    pub fn to_json(&self) -> Value {
-        let mut json = Map::new();
+    pub fn into_json(self) -> Value {
+        let mut json = self.body;
         json.insert("status".into(), serde_json::json!({"code": self.code, "detail": self.detail}));
-        json.extend(self.body.clone());
         Value::Object(json)
     }
 }
@@ -115,6 +115,39 @@ impl From<Refusal> for Reply {
 struct Label {
     method: &'static str,
     code: u16,
+}
+
+/// A message that may or may not have been judged in the first turn.
+enum Admitted<T, F> {
+    Judged(T),
+    Unverified(Box<Message>, F),
+}
+
+/// What came of judging a message.
+enum Judged {
+    Write(Arc<Message>),
+    Read(Box<dwn::Reply>, Option<Vec<u8>>),
+}
+
+fn judge_verified<T>(
+    message: Message,
+    keys: &HashMap<String, PublicKey>,
+    judge: impl FnOnce(Arc<Message>) -> Result<T, Stop>,
+) -> Result<T, Stop> {
+    message.verify(&|kid: &str| keys.get(kid).cloned())?;
+    judge(Arc::new(message))
+}
+
+/// What can be said of a write before a byte of its data is read.
+fn check_write(message: &Message, has_body: bool, most: u64, view: &dyn View) -> Result<(), Stop> {
+    let declared = message.data();
+    if let Some((_, size)) = declared
+        && size > most
+    {
+        return Err(Refusal::new(413, format!("dataSize {size} is above this node's limit of {most} bytes")).into());
+    }
+    let promised = if has_body && declared.is_some() { Given::Promised } else { Given::None };
+    dwn::decide(message, &promised, view, &now()).map(drop)
 }
 
 /// The door. Cheap to clone.
@@ -227,7 +260,7 @@ impl Node {
     pub async fn process_staged(&self, tenant: &str, message: Value, data: Data) -> Result<Reply, Fault> {
         let method = method_name(&message);
         let outcome = async {
-            let message = self.admit(tenant, message).await?;
+            let message = self.admit(tenant, message, Ok).await?;
             self.allow(tenant, data.size)?;
             let given = Given::Staged { cid: data.root, size: data.size, inline: data.inline.clone() };
             self.commit(tenant, message, given, Some(data)).await
@@ -241,22 +274,60 @@ impl Node {
         Ok(reply)
     }
 
-    async fn judge(&self, tenant: &str, message: Value, data: Option<Body>) -> Result<Reply, Stop> {
-        let message = self.admit(tenant, message).await?;
-        if message.is_write() { self.write(tenant, message, data).await } else { self.read(tenant, message).await }
+    async fn judge(&self, tenant: &str, message: Value, body: Option<Body>) -> Result<Reply, Stop> {
+        let (view, blocks) = (self.shared.store.view(tenant), self.shared.blocks.clone());
+        let (max_record, has_body) = (self.shared.max_record, body.is_some());
+        let judge = move |message: Arc<Message>| {
+            if message.is_write() {
+                check_write(&message, has_body, max_record, &*view)?;
+                return Ok(Judged::Write(message));
+            }
+            let answer = dwn::answer(&message, &*view, &now())?;
+            let inline = match &answer.data {
+                Some((stored, _, size)) if *size <= dwn::INLINE_MAX => view.inline_data(stored)?,
+                _ => None,
+            };
+            Ok(Judged::Read(Box::new(answer), inline))
+        };
+        match self.admit(tenant, message, judge).await? {
+            Judged::Write(message) => self.write(tenant, message, body).await,
+            Judged::Read(answer, inline) => {
+                let data = match (answer.data, inline) {
+                    (Some(_), Some(bytes)) => Some(one_chunk(bytes.into())),
+                    (Some((_, root, _)), None) => Some(read_out(blocks, root)),
+                    (None, _) => None,
+                };
+                Ok(Reply { code: answer.code, detail: answer.detail, body: answer.body, data })
+            }
+        }
     }
 
-    /// Tenant, shape, integrity and signatures: everything that needs no past.
-    async fn admit(&self, tenant: &str, message: Value) -> Result<Arc<Message>, Stop> {
+    /// Tenant, shape, integrity and signatures: everything that needs no past; and then `judge`. All of it in one
+    /// turn of a worker when the signers' keys stand in their DIDs: handing a small message from thread to thread
+    /// costs as much as judging it.
+    async fn admit<T: Send + 'static>(
+        &self,
+        tenant: &str,
+        message: Value,
+        judge: impl FnOnce(Arc<Message>) -> Result<T, Stop> + Send + 'static,
+    ) -> Result<T, Stop> {
         self.shared.gate.check(tenant)?;
-        let owned = tenant.to_owned();
-        let message = self.work(move || Message::parse(&owned, message)).await??;
-        let keys = self.keys(&message).await?;
-        let verified = self.work(move || {
-            message.verify(&|kid: &str| keys.get(kid).cloned())?;
-            Ok::<_, Refusal>(Arc::new(message))
+        let tenant = tenant.to_owned();
+        let first = self.work(move || {
+            let message = Message::parse(&tenant, message)?;
+            let keys: Option<HashMap<_, _>> =
+                message.signers().into_iter().map(|kid| did::key_of(&kid).ok().map(|key| (kid, key))).collect();
+            match keys {
+                Some(keys) => judge_verified(message, &keys, judge).map(Admitted::Judged),
+                None => Ok(Admitted::Unverified(Box::new(message), judge)),
+            }
         });
-        Ok(verified.await??)
+        let (message, judge) = match first.await?? {
+            Admitted::Judged(judged) => return Ok(judged),
+            Admitted::Unverified(message, judge) => (message, judge),
+        };
+        let keys = self.keys(&message).await?;
+        self.work(move || judge_verified(*message, &keys, judge)).await?
     }
 
     async fn keys(&self, message: &Message) -> Result<HashMap<String, PublicKey>, Refusal> {
@@ -269,21 +340,11 @@ impl Node {
         Ok(keys)
     }
 
+    /// A write that [`check_write`] let through.
     async fn write(&self, tenant: &str, message: Arc<Message>, body: Option<Body>) -> Result<Reply, Stop> {
-        let declared = message.data();
-        if let Some((_, size)) = declared
-            && size > self.shared.max_record
-        {
-            let most = self.shared.max_record;
-            return Err(Refusal::new(413, format!("dataSize {size} is above this node's limit of {most} bytes")).into());
-        }
-        self.allow(tenant, declared.map_or(0, |(_, size)| size))?;
-        let body = body.filter(|_| declared.is_some());
-        let promised = if body.is_some() { Given::Promised } else { Given::None };
-        // A refusal here has not read a byte of data.
-        let (view, early) = (self.shared.store.view(tenant), message.clone());
-        self.work(move || dwn::decide(&early, &promised, &*view, &now())).await??;
-        let (given, data) = match (body, declared) {
+        self.allow(tenant, message.data().map_or(0, |(_, size)| size))?;
+        let body = body.filter(|_| message.data().is_some());
+        let (given, data) = match (body, message.data()) {
             (Some(body), Some((_, size))) => {
                 let data = self.stage(body, size).await?;
                 (Given::Staged { cid: data.root, size: data.size, inline: data.inline.clone() }, Some(data))
@@ -328,26 +389,6 @@ impl Node {
         })
     }
 
-    async fn read(&self, tenant: &str, message: Arc<Message>) -> Result<Reply, Stop> {
-        let (view, blocks) = (self.shared.store.view(tenant), self.shared.blocks.clone());
-        let (answer, inline) = self
-            .work(move || {
-                let answer = dwn::answer(&message, &*view, &now())?;
-                let inline = match &answer.data {
-                    Some((stored, _, size)) if *size <= dwn::INLINE_MAX => view.inline_data(stored)?,
-                    _ => None,
-                };
-                Ok::<_, Stop>((answer, inline))
-            })
-            .await??;
-        let data = match (answer.data, inline) {
-            (Some(_), Some(bytes)) => Some(one_chunk(bytes.into())),
-            (Some((_, root, _)), None) => Some(read_out(blocks, root)),
-            (None, _) => None,
-        };
-        Ok(Reply { code: answer.code, detail: answer.detail, body: answer.body, data })
-    }
-
     /// Body → blocks, piece by piece. No worker waits for a slow client, and no slow client is waited for without
     /// end. Stops soon after more came than was declared.
     async fn stage(&self, mut body: Body, declared: u64) -> Result<Data, Stop> {
@@ -366,10 +407,11 @@ impl Node {
                 let text = format!("more than {got} bytes came, dataSize in descriptor: {declared}");
                 return Err(Refusal::bad("RecordsWriteDataSizeMismatch", text).into());
             }
-            stage = self.work(move || stage.push(&piece).map(|()| stage)).await?.map_err(refused)?;
             if ended {
-                return self.work(move || stage.finish()).await?.map_err(refused);
+                let finish = self.work(move || stage.push(&piece).and_then(|()| stage.finish()));
+                return finish.await?.map_err(refused);
             }
+            stage = self.work(move || stage.push(&piece).map(|()| stage)).await?.map_err(refused)?;
             if slot.is_none() {
                 slot = Some(self.shared.uploads.acquire().await.context("the node is stopping")?);
             }

@@ -349,7 +349,7 @@ impl Node {
         message: Value,
         resume: Option<Resume>,
     ) -> Result<(Reply, Events), Stop> {
-        let message = self.admit(tenant, message).await?;
+        let message = self.admit(tenant, message, Ok).await?;
         let (view, asked) = (self.store().view(tenant), message.clone());
         let subscription = self.work(move || dwn::subscribe(&asked, &*view, &now())).await??;
         let events = self.shared.live.add(self.store(), tenant, subscription, resume);

@@ -189,7 +189,7 @@ async fn answer(node: &Node, mut request: RpcRequest, data: Option<Body>) -> Res
     match node.process(&call.tenant, call.message, data.or(call.data)).await {
         Ok(mut reply) => {
             let data = reply.data.take();
-            let response = jsonrpc::success(&id, json!({"reply": reply.to_json()}));
+            let response = jsonrpc::success(&id, json!({"reply": reply.into_json()}));
             match data {
                 None => axum::Json(response).into_response(),
                 Some(data) => with_data(&response, data),

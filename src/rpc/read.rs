@@ -127,9 +127,9 @@ async fn query(State(node): State<Node>, Path(did): Path<String>, RawQuery(query
     let reply = records(&node, &did, filter, Value::Object(more)).await?;
     if reply.code == 400 {
         // The reference cannot make such a query in the first place.
-        return Err(Not::Status(StatusCode::BAD_REQUEST, reply.to_json()));
+        return Err(Not::Status(StatusCode::BAD_REQUEST, reply.into_json()));
     }
-    Ok(axum::Json(reply.to_json()).into_response())
+    Ok(axum::Json(reply.into_json()).into_response())
 }
 
 async fn read(node: &Node, did: &str, id: &str) -> Result<Response, Not> {
@@ -146,14 +146,14 @@ async fn read(node: &Node, did: &str, id: &str) -> Result<Response, Not> {
             headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
             // A stranger's page is shown, but not as part of this origin.
             headers.insert(SECURITY, HeaderValue::from_static("sandbox allow-scripts"));
-            if let Ok(header) = HeaderValue::from_str(&header_json(&reply.to_json())) {
+            if let Ok(header) = HeaderValue::from_str(&header_json(&reply.into_json())) {
                 headers.insert(RESPONSE, header);
             }
             Ok(response)
         }
         (200, None) => Err(Not::Plain(StatusCode::BAD_REQUEST)),
         (401, _) => Err(Not::Plain(StatusCode::NOT_FOUND)),
-        (code, _) => Err(Not::Status(status(code), reply.to_json())),
+        (code, _) => Err(Not::Status(status(code), reply.into_json())),
     }
 }
 

@@ -216,7 +216,7 @@ impl Connection {
             tracing::error!("{fault:#}");
             problem(jsonrpc::INTERNAL_ERROR, jsonrpc::FAULT.into())
         })?;
-        self.tell(jsonrpc::success(&request.id, json!({"reply": reply.to_json()}))).await;
+        self.tell(jsonrpc::success(&request.id, json!({"reply": reply.into_json()}))).await;
         if let Some(events) = events {
             let task = tokio::spawn(carry(events, id, with_cursors, window.clone(), self.out.clone())).abort_handle();
             self.subscriptions.insert(key, Carried { task, window });
@@ -280,7 +280,7 @@ fn shown(id: &Value) -> String {
 async fn answer(node: &Node, call: Call) -> Result<Value, crate::dwn::Fault> {
     let mut reply = node.process(&call.tenant, call.message, call.data).await?;
     let data = reply.data.take();
-    let mut json = reply.to_json();
+    let mut json = reply.into_json();
     if let (Some(data), Some(entry)) = (data, json.get_mut("entry"))
         && let Some(bytes) = at_most(data, DATA_MAX).await?
     {

@@ -20,6 +20,8 @@ use crate::{
 use anyhow::{Context as _, bail, ensure};
 use serde::{Deserialize, Serialize};
 use serde_bytes::{ByteArray, ByteBuf};
+use serde_json::Value;
+use std::sync::{Arc, OnceLock};
 
 /// Bytes before the payload.
 pub(super) const HEADER: usize = 24;
@@ -66,6 +68,9 @@ pub(super) struct Message {
     pub demotes: Vec<ByteArray<32>>,
     pub removes: Vec<ByteArray<32>>,
     pub blocks: Vec<(ByteArray<32>, StoredPlace)>,
+    /// `message` once it has been asked for as JSON.
+    #[serde(skip)]
+    json: OnceLock<Arc<Value>>,
 }
 
 /// [`Subject`] as it is stored.
@@ -168,6 +173,7 @@ impl Message {
             demotes: digests(&change.demotes)?,
             removes: digests(&change.removes)?,
             blocks: blocks.into_iter().flatten().collect(),
+            json: OnceLock::new(),
         })
     }
 
@@ -186,8 +192,12 @@ impl Message {
         Ok((!whole).then(|| format!("data {root} in the log does not hash to its CID")))
     }
 
-    pub fn json(&self) -> Result<serde_json::Value, Fault> {
-        cid::decode(&self.message).with_context(|| format!("message {} in the log", self.cid()))
+    pub fn json(&self) -> Result<Arc<Value>, Fault> {
+        if let Some(json) = self.json.get() {
+            return Ok(json.clone());
+        }
+        let json = cid::decode(&self.message).with_context(|| format!("message {} in the log", self.cid()))?;
+        Ok(self.json.get_or_init(|| Arc::new(json)).clone())
     }
 }
 

@@ -2,13 +2,14 @@
 //!
 //! A segment is named by the position of its first byte, 20 digits, so that a listing is in log order. Groups of
 //! frames do not cross segments. [`Log`] reads (cheap to clone, any thread); [`Appender`] writes and is owned by
-//! the writer thread. Frames are verified on every read. What does not verify is never handed out and never
+//! the writer thread. Frames are verified on every read from the files. What does not verify is never handed out and never
 //! silently passed over: [`Log::read`] names it, and whoever goes on past it does so with [`Log::resync`] and says
 //! it aloud.
 
 use super::{
     Health, Position,
     frame::{self, Decoded, Frame, HEADER, Header, PAYLOAD_MAX},
+    hot::Hot,
 };
 use crate::dwn::Fault;
 use anyhow::{Context as _, anyhow, ensure};
@@ -33,6 +34,7 @@ struct Files {
     /// Told when a message that the index has named is not there.
     health: Arc<Health>,
     segments: Mutex<BTreeMap<Position, Option<Arc<File>>>>,
+    hot: Hot,
 }
 
 /// What stands at a position.
@@ -91,7 +93,8 @@ impl Log {
                 segments.insert(start, None);
             }
         }
-        let log = Self(Arc::new(Files { dir: dir.to_owned(), segments: Mutex::new(segments), health }));
+        let hot = Hot::default();
+        let log = Self(Arc::new(Files { dir: dir.to_owned(), segments: Mutex::new(segments), hot, health }));
         let tail = log.check()?;
         Ok((log, tail))
     }
@@ -136,8 +139,15 @@ impl Log {
 
     /// The message whose frame is at `position`, which the index has named.
     pub fn message(&self, position: Position) -> Result<Arc<frame::Message>, Fault> {
+        if let Some(message) = self.0.hot.get(position) {
+            return Ok(message);
+        }
         let why = match self.read(position)? {
-            Read::Frame { frame: Frame::Message(message), .. } => return Ok(Arc::new(*message)),
+            Read::Frame { frame: Frame::Message(message), .. } => {
+                let message = Arc::new(*message);
+                self.0.hot.put(position, message.clone());
+                return Ok(message);
+            }
             Read::Frame { .. } => format!("the log holds no message at {position}, where the index has one"),
             Read::End => format!("the log ends before {position}, where the index has a message"),
             Read::Bad(why) => format!("the log is damaged at {position}: {why}"),

@@ -18,6 +18,7 @@
 
 mod cut;
 mod frame;
+mod hot;
 mod index;
 mod keys;
 mod log;

@@ -129,7 +129,7 @@ impl<'a> Past<'a> {
 
     fn stored(&self, at: Position, latest: bool) -> Result<Stored, Fault> {
         let frame = self.source.frame(at)?;
-        Ok(Stored { cid: frame.cid(), author: frame.author.clone(), message: Arc::new(frame.json()?), latest })
+        Ok(Stored { cid: frame.cid(), author: frame.author.clone(), message: frame.json()?, latest })
     }
 
     fn stored_by(&self, tenant: u32, (at, digest): (Position, Digest)) -> Result<Stored, Fault> {

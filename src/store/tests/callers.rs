@@ -284,7 +284,8 @@ impl World {
             1 => json!({"to": day(pick)}),
             _ => json!({"from": day(pick), "to": day(pick + 3)}),
         };
-        let dids = || if pick.is_multiple_of(3) { json!([self.did(pick), self.did(pick + 1)]) } else { json!(self.did(pick)) };
+        let dids =
+            || if pick.is_multiple_of(3) { json!([self.did(pick), self.did(pick + 1)]) } else { json!(self.did(pick)) };
         let (name, value) = match kind {
             0 => ("protocol", if pick.is_multiple_of(5) { json!("http://example.com/other") } else { json!(PROTOCOL) }),
             1 => ("protocolPath", json!(["room", "room/line", "friend"][pick % 3])),

@@ -1,0 +1,53 @@
+//! Messages that were read lately, decoded. What is in the log never changes, so nothing here grows stale; an
+//! answer that names a message twice, or that many ask for, reads and decodes it once.
+
+use super::{Position, frame::Message};
+use std::{
+    collections::HashMap,
+    mem,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+/// Memory for one of the two generations.
+const BYTES_MAX: usize = 8 << 20;
+/// A decoded message takes several times its bytes: every member of its JSON is a node of a tree.
+const DECODED: usize = 8;
+
+/// Two generations: what is found in the old one becomes young again, what nobody asks for goes with it.
+#[derive(Debug, Default)]
+pub(super) struct Hot(Mutex<Generations>);
+
+#[derive(Debug, Default)]
+struct Generations {
+    young: HashMap<Position, Arc<Message>>,
+    young_bytes: usize,
+    old: HashMap<Position, Arc<Message>>,
+}
+
+impl Hot {
+    pub fn get(&self, at: Position) -> Option<Arc<Message>> {
+        let mut generations = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(found) = generations.young.get(&at) {
+            return Some(found.clone());
+        }
+        let found = generations.old.remove(&at)?;
+        generations.put(at, found.clone());
+        Some(found)
+    }
+
+    pub fn put(&self, at: Position, message: Arc<Message>) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).put(at, message);
+    }
+}
+
+impl Generations {
+    fn put(&mut self, at: Position, message: Arc<Message>) {
+        let bytes = message.message.len() * DECODED + message.inline.as_ref().map_or(0, |data| data.len());
+        if self.young_bytes + bytes > BYTES_MAX {
+            self.old = mem::take(&mut self.young);
+            self.young_bytes = 0;
+        }
+        self.young_bytes += bytes;
+        self.young.insert(at, message);
+    }
+}
