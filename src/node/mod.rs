@@ -126,7 +126,7 @@ enum Admitted<T, F> {
 /// What came of judging a message.
 enum Judged {
     Write(Arc<Message>),
-    Read(Box<dwn::Reply>, Option<Vec<u8>>),
+    Read(Box<dwn::Reply>, Option<Held>),
 }
 
 fn judge_verified<T>(
@@ -282,21 +282,16 @@ impl Node {
                 check_write(&message, has_body, max_record, &*view)?;
                 return Ok(Judged::Write(message));
             }
-            let answer = dwn::answer(&message, &*view, &now())?;
-            let inline = match &answer.data {
-                Some((stored, _, size)) if *size <= dwn::INLINE_MAX => view.inline_data(stored)?,
-                _ => None,
-            };
-            Ok(Judged::Read(Box::new(answer), inline))
+            let (answer, data) = answer(&message, &*view, &blocks)?;
+            Ok(Judged::Read(Box::new(answer), data))
         };
         match self.admit(tenant, message, judge).await? {
             Judged::Write(message) => self.write(tenant, message, body).await,
-            Judged::Read(answer, inline) => {
-                let data = match (answer.data, inline) {
-                    (Some(_), Some(bytes)) => Some(one_chunk(bytes.into())),
-                    (Some((_, root, _)), None) => Some(read_out(blocks, root)),
-                    (None, _) => None,
-                };
+            Judged::Read(answer, data) => {
+                let data = data.map(|data| match data {
+                    Held::Inline(bytes) => one_chunk(bytes.into()),
+                    Held::Blocks(reader) => flow(Out::Reading(reader)),
+                });
                 Ok(Reply { code: answer.code, detail: answer.detail, body: answer.body, data })
             }
         }
@@ -440,10 +435,40 @@ fn refused(fault: Fault) -> Stop {
     fault.downcast::<Refusal>().map_or_else(Stop::Fault, Stop::Refusal)
 }
 
+/// A read's data, held since the answer was made: whatever happens to the record now, it can be sent.
+enum Held {
+    Inline(Vec<u8>),
+    Blocks(Reader),
+}
+
+/// Answers a read and takes hold of its data. A delete may come between the two: then it is the delete that is
+/// answered.
+fn answer(message: &Message, view: &dyn View, blocks: &Blocks) -> Result<(dwn::Reply, Option<Held>), Stop> {
+    let take = |answer: &dwn::Reply| match &answer.data {
+        None => Ok(None),
+        Some((stored, root, size)) if *size <= dwn::INLINE_MAX => {
+            let data = view.inline_data(stored)?.with_context(|| format!("the data {root} is not here"))?;
+            Ok(Some(Held::Inline(data)))
+        }
+        Some((_, root, _)) => blocks.read(root).map(|reader| Some(Held::Blocks(reader))),
+    };
+    let first = dwn::answer(message, view, &now())?;
+    if let Ok(held) = take(&first) {
+        return Ok((first, held));
+    }
+    let second = dwn::answer(message, view, &now())?;
+    let held = take(&second)?;
+    Ok((second, held))
+}
+
 /// The data under `root`, read chunk by chunk as the client takes it: one that does not read costs a chunk, not a
 /// thread.
 pub fn read_out(blocks: Blocks, root: Cid) -> Body {
-    Box::pin(futures::stream::unfold(Some(Out::Begin(blocks, root)), |out| async move {
+    flow(Out::Begin(blocks, root))
+}
+
+fn flow(out: Out) -> Body {
+    Box::pin(futures::stream::unfold(Some(out), |out| async move {
         let out = out?;
         match tokio::task::spawn_blocking(move || out.next()).await {
             Ok(step) => step,
