@@ -5,7 +5,7 @@
 //! rebuild, every batch carries the log position up to which it has been applied, and opening happens in a thread
 //! that may panic or hang without taking the node with it.
 
-use super::{Position, keys};
+use super::{Position, keys, metrics::Metrics};
 use crate::dwn::Fault;
 use anyhow::{Context as _, anyhow};
 use std::{
@@ -39,6 +39,8 @@ pub(super) struct Index {
     /// sled has no snapshots.
     gate: RwLock<()>,
     dirty: AtomicBool,
+    /// Counts what is asked of the index.
+    pub metrics: Metrics,
     marker: PathBuf,
     /// Declared after `db`, to be dropped after it.
     _closing: Closing,
@@ -72,6 +74,7 @@ impl Index {
             db,
             gate: RwLock::new(()),
             dirty: AtomicBool::new(false),
+            metrics: Metrics::default(),
             marker: suspect_marker(dir),
             _closing: Closing(dir.to_owned()),
         })

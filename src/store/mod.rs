@@ -23,6 +23,7 @@ mod index;
 mod keys;
 mod log;
 mod lower;
+mod metrics;
 mod pending;
 mod query;
 mod recover;
@@ -45,6 +46,7 @@ use bytes::Bytes;
 use frame::Frame;
 use index::Index;
 use log::{Damage, Log, Read};
+use prometheus_client::registry::Registry;
 use std::{
     any::Any,
     collections::BTreeSet,
@@ -378,6 +380,11 @@ impl Store {
             Ok(())
         })?;
         Ok(roots)
+    }
+
+    /// Lets what the store counts be seen.
+    pub fn register(&self, registry: &mut Registry) {
+        self.0.index.metrics.register(registry);
     }
 
     /// Bytes of the log: where the next frame goes.
