@@ -14,7 +14,7 @@ use std::{
     panic::{AssertUnwindSafe, catch_unwind},
     path::{Path, PathBuf},
     sync::{
-        RwLock, RwLockReadGuard,
+        Mutex, PoisonError, RwLock, RwLockReadGuard,
         atomic::{AtomicBool, Ordering},
         mpsc,
     },
@@ -38,6 +38,9 @@ pub(super) struct Index {
     /// Held for reading while a call makes several reads that must agree, for writing while a batch is applied:
     /// sled has no snapshots.
     gate: RwLock<()>,
+    /// Passed by everybody on the way to the gate, and held by the writer until it is through: who lets it in and comes
+    /// back at once would else be there before it.
+    turnstile: Mutex<()>,
     dirty: AtomicBool,
     /// Counts what is asked of the index.
     pub metrics: Metrics,
@@ -73,6 +76,7 @@ impl Index {
         Ok(Self {
             db,
             gate: RwLock::new(()),
+            turnstile: Mutex::new(()),
             dirty: AtomicBool::new(false),
             metrics: Metrics::default(),
             marker: suspect_marker(dir),
@@ -82,7 +86,8 @@ impl Index {
 
     /// While the guard lives, no batch is applied. Do not take it twice on one thread.
     pub fn steady(&self) -> RwLockReadGuard<'_, ()> {
-        self.gate.read().unwrap_or_else(std::sync::PoisonError::into_inner)
+        drop(self.turnstile.lock().unwrap_or_else(PoisonError::into_inner));
+        self.gate.read().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, Fault> {
@@ -138,7 +143,9 @@ impl Index {
                 None => batch.remove(key.as_slice()),
             }
         }
-        let _nobody_reads = self.gate.write().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let turn = self.turnstile.lock().unwrap_or_else(PoisonError::into_inner);
+        let _nobody_reads = self.gate.write().unwrap_or_else(PoisonError::into_inner);
+        drop(turn);
         self.checked(|| self.db.apply_batch(batch))?;
         self.dirty.store(true, Ordering::Release);
         Ok(())

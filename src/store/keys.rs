@@ -83,6 +83,23 @@ impl Order {
 }
 
 impl Family {
+    /// What its entries are found by.
+    pub fn name(self) -> &'static str {
+        match self {
+            Family::All => "everything",
+            Family::Protocol => "protocol",
+            Family::ProtocolPath => "protocol and protocolPath",
+            Family::Schema => "schema",
+            Family::Author => "author",
+            Family::Recipient => "recipient",
+            Family::Attester => "attester",
+            Family::Parent => "parentId",
+            Family::Context => "contextId",
+            Family::DataCid => "dataCid",
+            Family::Tag => "tag",
+        }
+    }
+
     /// Is there an index of this family in this order? The wide families have the two orders that clients can
     /// ask for; the narrow ones are cheap to sort.
     pub fn has(self, order: Order) -> bool {

@@ -39,7 +39,7 @@ mod tests;
 
 use crate::{
     cid::{Cid, Digest},
-    dwn::{Change, Fault, Stop, View},
+    dwn::{Change, Fault, Select, Stop, View},
 };
 use anyhow::{Context as _, anyhow, bail};
 use bytes::Bytes;
@@ -60,6 +60,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 pub use cut::cut;
 pub(crate) use lower::Checked;
+pub use query::{Considered, Explained, Filtered};
 
 /// A place in the log: the number of bytes before the frame that starts there. Grows, never reused.
 pub type Position = u64;
@@ -253,6 +254,11 @@ impl Store {
     /// One tenant's past. Every call on it sees one state of the index; two calls may see two.
     pub fn view(&self, tenant: &str) -> Box<dyn View + Send> {
         Box::new(view::Snapshot::new(self.0.index.clone(), self.0.log.clone(), tenant))
+    }
+
+    /// Answers a query of a tenant's records and says how: which indexes were considered, chosen and gone through.
+    pub fn explain(&self, tenant: &str, select: &Select) -> Result<Explained, Fault> {
+        view::Snapshot::new(self.0.index.clone(), self.0.log.clone(), tenant).explain(select)
     }
 
     /// Runs `decide` under the one writer and makes its change durable: resolves after fdatasync and index.

@@ -9,6 +9,7 @@ use super::{
     index::{Index, Scan},
     keys,
     log::Log,
+    metrics::Metrics,
     pending::{self, Pending, Source},
     query,
     rows::{EventRow, MessageRow, RecordRow},
@@ -18,7 +19,7 @@ use crate::{
     dwn::{Cursor, Event, EventFilter, Fault, Page, Record, Select, Stored, View},
 };
 use anyhow::Context as _;
-use std::sync::Arc;
+use std::sync::{Arc, RwLockReadGuard};
 
 /// A tenant's past in the index as it is.
 #[derive(Debug)]
@@ -31,6 +32,11 @@ pub(super) struct Snapshot {
 impl Snapshot {
     pub fn new(index: Arc<Index>, log: Log, tenant: &str) -> Self {
         Self { index, log, tenant: tenant.to_owned() }
+    }
+
+    /// Answers `select` and says how.
+    pub fn explain(&self, select: &Select) -> Result<query::Explained, Fault> {
+        Past { source: self, tenant: &self.tenant }.explain(select)
     }
 
     /// Answers while no batch is applied.
@@ -51,6 +57,18 @@ impl Source for Snapshot {
 
     fn frame(&self, at: Position) -> Result<Arc<frame::Message>, Fault> {
         self.log.message(at)
+    }
+
+    fn steady(&self) -> Option<RwLockReadGuard<'_, ()>> {
+        Some(self.index.steady())
+    }
+
+    fn applied(&self) -> Result<Position, Fault> {
+        Ok(self.index.applied()?.unwrap_or(0))
+    }
+
+    fn metrics(&self) -> &Metrics {
+        &self.index.metrics
     }
 }
 
@@ -76,16 +94,13 @@ impl View for Snapshot {
     }
 
     fn select(&self, select: &Select) -> Result<Page, Fault> {
-        // Messages are read from the log afterwards: what is in the log stays.
-        let past = Past { source: self, tenant: &self.tenant };
-        let found = self.steadily(|past| past.hits(select))?;
-        past.page(found)
+        self.select_of(&self.tenant, select)
     }
 
     fn select_of(&self, tenant: &str, select: &Select) -> Result<Page, Fault> {
+        // The query holds the index steady. Messages are read from the log afterwards: what is in the log stays.
         let past = Past { source: self, tenant };
-        let found = self.steadily(|_| past.hits(select))?;
-        past.page(found)
+        past.page(past.hits(select)?)
     }
 
     fn events(&self, any_of: &[EventFilter], after: Option<u64>, limit: Option<usize>) -> Result<Vec<Event>, Fault> {
@@ -137,10 +152,16 @@ impl<'a> Past<'a> {
         self.stored(at, row.is_some_and(|row| row.latest))
     }
 
+    /// Answers `select` and says how.
+    fn explain(&self, select: &Select) -> Result<query::Explained, Fault> {
+        let Some(tenant) = self.number()? else { return Ok(query::Explained::default()) };
+        query::explain(self.source, (tenant, self.tenant), select)
+    }
+
     /// Positions and sort values of the rows that answer, and whether more follow.
     fn hits(&self, select: &Select) -> Result<(Vec<query::Hit>, bool), Fault> {
         let Some(tenant) = self.number()? else { return Ok((Vec::new(), false)) };
-        query::select(self.source, tenant, self.tenant, select)
+        query::select(self.source, (tenant, self.tenant), select)
     }
 
     fn page(&self, (hits, more): (Vec<query::Hit>, bool)) -> Result<Page, Fault> {
