@@ -111,6 +111,23 @@ impl Family {
     }
 }
 
+/// Key spaces whose changes readers want to know of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    Row,
+    Event,
+    State,
+}
+
+pub(super) fn kind(key: &[u8]) -> Option<Kind> {
+    match *key.first()? {
+        ROW => Some(Kind::Row),
+        EVENT => Some(Kind::Event),
+        STATE => Some(Kind::State),
+        _ => None,
+    }
+}
+
 pub(super) fn meta(name: &str) -> Vec<u8> {
     [&[META], name.as_bytes()].concat()
 }

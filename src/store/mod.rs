@@ -30,6 +30,7 @@ mod recover;
 mod refs;
 mod rows;
 mod space;
+mod steady;
 mod view;
 mod wipe;
 mod writer;
@@ -56,6 +57,7 @@ use std::{
     thread::{self, JoinHandle},
     time::Duration,
 };
+use steady::{STRIDE, Steady};
 use tokio::sync::{mpsc, oneshot, watch};
 
 pub use cut::cut;
@@ -325,15 +327,23 @@ impl Store {
         Ok(self.0.index.get(&keys::state(key))?.map(Bytes::from))
     }
 
-    /// All state whose key begins with `prefix`, in key order.
+    /// All state whose key begins with `prefix`, in key order, as of one moment.
     pub fn states(&self, prefix: &[u8]) -> Result<Vec<(Bytes, Bytes)>, Fault> {
         let from = keys::state(prefix);
-        let _steady = self.0.index.steady();
-        self.0
-            .index
-            .scan(&from, &keys::after(from.clone()), false)
-            .map(|pair| pair.map(|(key, value)| (Bytes::from(key).slice(1..), Bytes::from(value))))
-            .collect()
+        let to = keys::after(from.clone());
+        let source = self.source();
+        let (steady, mut found) = (Steady::new(&source, STRIDE), Vec::new());
+        let collect = || {
+            found.clear();
+            for pair in self.0.index.scan(&from, &to, false) {
+                let (key, value) = pair?;
+                found.push((Bytes::from(key).slice(1..), Bytes::from(value)));
+                steady.tick()?;
+            }
+            Ok(())
+        };
+        steady.repeat(|versions| versions.states, collect)?;
+        Ok(found)
     }
 
     /// Sets (or with `None` removes) state, atomically and durably: it goes through the log like a message.

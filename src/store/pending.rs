@@ -10,6 +10,7 @@ use super::{
     metrics::Metrics,
     refs,
     rows::{self, DataRow, EventRow, MessageRow, RecordRow, Row, Values},
+    steady::Versions,
 };
 use crate::{
     cid::{self, Cid, Digest},
@@ -32,6 +33,8 @@ pub(super) trait Source {
     fn steady(&self) -> Option<RwLockReadGuard<'_, ()>>;
     /// The log position up to which the index has been applied.
     fn applied(&self) -> Result<Position, Fault>;
+    /// What cannot be seen by [`Source::applied`].
+    fn versions(&self) -> Versions;
     /// What is counted of reads.
     fn metrics(&self) -> &Metrics;
 }
@@ -89,6 +92,10 @@ impl Source for Pending<'_> {
 
     fn applied(&self) -> Result<Position, Fault> {
         Ok(self.index.applied()?.unwrap_or(0))
+    }
+
+    fn versions(&self) -> Versions {
+        self.index.versions()
     }
 
     fn metrics(&self) -> &Metrics {

@@ -1,8 +1,9 @@
 //! One tenant's past, as the rules ask for it.
 //!
-//! Every call sees the index as it is between two batches. A view is not frozen from one call to the next: sled
-//! keeps no old versions. Under the one writer nothing else changes the index, so there the past stands still;
-//! a read outside it may see a later state in a later call, never half a change.
+//! Every call sees the index as it is between two batches; a call that reads for long (a query, the event log) lets
+//! the writer in meanwhile and answers with the state at its end ([`super::steady`]). A view is not frozen from one
+//! call to the next: sled keeps no old versions. Under the one writer nothing else changes the index, so there the
+//! past stands still; a read outside it may see a later state in a later call, never half a change.
 
 use super::{
     Position, frame,
@@ -13,6 +14,7 @@ use super::{
     pending::{self, Pending, Source},
     query,
     rows::{EventRow, MessageRow, RecordRow},
+    steady::{ROUNDS_MAX, STRIDE, Steady, Versions},
 };
 use crate::{
     cid::{self, Cid, Digest},
@@ -67,6 +69,10 @@ impl Source for Snapshot {
         Ok(self.index.applied()?.unwrap_or(0))
     }
 
+    fn versions(&self) -> Versions {
+        self.index.versions()
+    }
+
     fn metrics(&self) -> &Metrics {
         &self.index.metrics
     }
@@ -104,7 +110,7 @@ impl View for Snapshot {
     }
 
     fn events(&self, any_of: &[EventFilter], after: Option<u64>, limit: Option<usize>) -> Result<Vec<Event>, Fault> {
-        self.steadily(|past| past.events(any_of, after, limit))
+        Past { source: self, tenant: &self.tenant }.events(any_of, after, limit)
     }
 
     fn inline_data(&self, stored: &Stored) -> Result<Option<Vec<u8>>, Fault> {
@@ -162,6 +168,19 @@ impl<'a> Past<'a> {
     fn hits(&self, select: &Select) -> Result<(Vec<query::Hit>, bool), Fault> {
         let Some(tenant) = self.number()? else { return Ok((Vec::new(), false)) };
         query::select(self.source, (tenant, self.tenant), select)
+    }
+
+    /// Takes out events that are no longer there.
+    fn drop_gone(&self, tenant: u32, events: &mut Vec<Event>, steady: &Steady<'_>) -> Result<(), Fault> {
+        let mut gone = Vec::new();
+        for event in &*events {
+            steady.tick()?;
+            if self.source.get(&keys::event(tenant, event.position))?.is_none() {
+                gone.push(event.position);
+            }
+        }
+        events.retain(|event| gone.binary_search(&event.position).is_err());
+        Ok(())
     }
 
     fn page(&self, (hits, more): (Vec<query::Hit>, bool)) -> Result<Page, Fault> {
@@ -227,24 +246,41 @@ impl View for Past<'_> {
 
     fn events(&self, any_of: &[EventFilter], after: Option<u64>, limit: Option<usize>) -> Result<Vec<Event>, Fault> {
         let Some(tenant) = self.number()? else { return Ok(Vec::new()) };
-        let from = match after {
-            Some(u64::MAX) => return Ok(Vec::new()),
-            Some(after) => keys::event(tenant, after + 1),
-            None => keys::event(tenant, 0),
-        };
+        let Some(mut from) = after.map_or(Some(0), |after| after.checked_add(1)) else { return Ok(Vec::new()) };
         let to = keys::after(keys::event(tenant, u64::MAX));
-        let mut found = Vec::new();
-        for pair in self.source.scan(&from, &to, false) {
-            if limit.is_some_and(|limit| found.len() >= limit) {
+        let limit = limit.unwrap_or(usize::MAX);
+        let steady = Steady::new(self.source, STRIDE);
+        let mut found: Vec<Event> = Vec::new();
+        // Of which state it is known that nothing found had gone.
+        let mut sure = None;
+        for round in 1.. {
+            // Up to the end, or the limit, as of the moment.
+            while found.len() < limit {
+                let pauses = steady.pauses();
+                for pair in self.source.scan(&keys::event(tenant, from), &to, false) {
+                    let (key, value) = pair?;
+                    let event = event(&key, &EventRow::decode(&value)?, any_of)?;
+                    from = position_of(&key)?.saturating_add(1);
+                    found.extend(event);
+                    steady.tick()?;
+                    if found.len() == limit || steady.pauses() != pauses {
+                        break;
+                    }
+                }
+                if steady.pauses() == pauses {
+                    break;
+                }
+            }
+            let Some(since) = steady.since() else { break };
+            let (pauses, count) = (steady.pauses(), found.len());
+            if self.source.versions().events != *sure.get_or_insert(since.versions.events) {
+                sure = Some(steady.repeat(|versions| versions.events, || self.drop_gone(tenant, &mut found, &steady))?);
+            }
+            if steady.pauses() == pauses && found.len() == count {
                 break;
             }
-            let (key, value) = pair?;
-            let row = EventRow::decode(&value)?;
-            if any_of.is_empty() || any_of.iter().any(|filter| is_meant(filter, &row)) {
-                let at = key.last_chunk::<8>().context("an event's key is too short")?;
-                let cid = cid::from_digest(cid::DAG_CBOR, &row.digest);
-                let (position, kind, protocol) = (u64::from_be_bytes(*at), row.kind, row.protocol);
-                found.push(Event { position, cid, kind, protocol });
+            if round == ROUNDS_MAX {
+                steady.hold();
             }
         }
         Ok(found)
@@ -261,6 +297,20 @@ impl View for Past<'_> {
     fn has_data(&self, stored: &Stored) -> Result<bool, Fault> {
         Ok(self.row_of(&stored.cid)?.is_some_and(|row| row.data.is_some()))
     }
+}
+
+/// The event, if one of the filters lets it through.
+fn event(key: &[u8], row: &EventRow, any_of: &[EventFilter]) -> Result<Option<Event>, Fault> {
+    if !any_of.is_empty() && !any_of.iter().any(|filter| is_meant(filter, row)) {
+        return Ok(None);
+    }
+    let cid = cid::from_digest(cid::DAG_CBOR, &row.digest);
+    Ok(Some(Event { position: position_of(key)?, cid, kind: row.kind, protocol: row.protocol.clone() }))
+}
+
+/// The position at the end of an event's key.
+fn position_of(key: &[u8]) -> Result<Position, Fault> {
+    Ok(u64::from_be_bytes(*key.last_chunk().context("an event's key is too short")?))
 }
 
 fn is_meant(filter: &EventFilter, row: &EventRow) -> bool {

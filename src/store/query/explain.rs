@@ -70,7 +70,7 @@ impl Explained {
     pub(super) fn count(&mut self, reader: &Reader<'_>, found: Option<&Answer>) {
         self.scanned += reader.scanned();
         self.unused += reader.unused();
-        self.pauses += reader.pauses();
+        self.pauses += reader.steady.pauses();
         if let Some((hits, more)) = found {
             (self.returned, self.more) = (hits.len() as u64, *more);
         }

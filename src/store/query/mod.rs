@@ -29,6 +29,7 @@ use super::{
     keys::{self, Order},
     pending::Source,
     rows::Row,
+    steady::ROUNDS_MAX,
 };
 use crate::{
     cid::{self, Digest},
@@ -137,11 +138,11 @@ impl<'a> Query<'_, 'a> {
         let mut settled = 0;
         loop {
             found.fill(limit, self)?;
-            if self.reader.pauses() == settled {
+            if self.reader.steady.pauses() == settled {
                 break;
             }
             found.settle(self)?;
-            settled = self.reader.pauses();
+            settled = self.reader.steady.pauses();
             if found.is_short() {
                 return Ok(None);
             }
@@ -404,7 +405,8 @@ struct Found<'a> {
     hits: BTreeMap<Place, Hit>,
     /// Where all streams have come to.
     reached: Option<Place>,
-    opened: bool,
+    /// Streams whose next is not among the heads yet.
+    waiting: Vec<usize>,
     ended: bool,
     /// Something that was found has gone again.
     lost: bool,
@@ -416,11 +418,11 @@ struct Found<'a> {
 impl<'a> Found<'a> {
     fn new(streams: Vec<Stream<'a>>) -> Self {
         Self {
+            waiting: (0..streams.len()).collect(),
             streams,
             heads: BinaryHeap::new(),
             hits: BTreeMap::new(),
             reached: None,
-            opened: false,
             ended: false,
             lost: false,
             fresh: BTreeMap::new(),
@@ -430,22 +432,25 @@ impl<'a> Found<'a> {
 
     /// Merges the streams until there is one more than `limit`.
     fn fill(&mut self, limit: usize, query: &Query<'_, 'a>) -> Result<(), Fault> {
-        if !std::mem::replace(&mut self.opened, true) {
-            (0..self.streams.len()).try_for_each(|at| self.push(at, query))?;
-        }
         while !self.ended && self.hits.len() <= limit {
+            while let Some(at) = self.waiting.pop() {
+                self.push(at, query)?;
+            }
             let Some(Reverse(Head { place, at, hit })) = self.heads.pop() else {
                 self.ended = true;
                 break;
             };
-            self.push(at, query)?;
+            self.waiting.push(at);
             // Rows that several filters find stand side by side.
             if self.reached.as_ref() == Some(&place) {
                 continue;
             }
-            let hit = if hit.is_some() { hit } else { query.hit_at(&place)? };
-            if let Some(hit) = hit {
-                self.hits.insert(place.clone(), hit);
+            // What was gathered before a pause may have gone.
+            let known = hit.is_some();
+            let hit = if known && query.reader.steady.since().is_none() { hit } else { query.hit_at(&place)? };
+            match hit {
+                Some(hit) => drop(self.hits.insert(place.clone(), hit)),
+                None => self.lost |= known,
             }
             self.reached = Some(place);
         }
@@ -460,40 +465,71 @@ impl<'a> Found<'a> {
         Ok(())
     }
 
-    /// Brings what was found up to this moment: takes in rows that have come since the writer was first let in, as
-    /// far as the streams have come, and takes out what has gone. The writer waits for the end of it.
+    /// Brings what was found up to this moment, which lasts until the next pause: takes in what has come since the
+    /// writer was first let in, as far as the streams have come, and takes out what has gone.
     fn settle(&mut self, query: &Query<'_, 'a>) -> Result<(), Fault> {
         let reader = query.reader;
-        let Some(since) = reader.since() else { return Ok(()) };
-        self.fresh_to = self.fresh_to.max(since);
-        let to = keys::after(keys::row(reader.tenant, Position::MAX));
-        loop {
-            let from = keys::row(reader.tenant, self.fresh_to);
-            let rows: Vec<_> =
-                reader.source.scan(&from, &to, false).take(reader.tuning.stride).collect::<Result<_, _>>()?;
-            for (key, row) in &rows {
-                let position = u64::from_be_bytes(*key.last_chunk().context("a row's key is too short")?);
-                self.fresh_to = position + 1;
-                if let Some(hit) = query.hit(position, &Row::decode(row)?) {
-                    self.fresh.insert(query.place(&hit)?, hit);
-                }
+        let Some(since) = reader.steady.since() else { return Ok(()) };
+        self.fresh_to = self.fresh_to.max(since.applied);
+        // Of which state it is known that nothing found had gone.
+        let mut sure = since.versions.rows;
+        for round in 1.. {
+            self.take_fresh(query)?;
+            let pauses = reader.steady.pauses();
+            if reader.source.versions().rows != sure {
+                sure = reader.steady.repeat(|versions| versions.rows, || self.drop_gone(query))?;
             }
-            if rows.len() < reader.tuning.stride {
+            if reader.steady.pauses() == pauses {
                 break;
             }
-            reader.pause()?;
+            if round == ROUNDS_MAX {
+                reader.steady.hold();
+            }
         }
-        let reached = self.reached.as_ref().filter(|_| !self.ended);
-        let come = self.fresh.iter().filter(|(place, _)| self.ended || reached.is_some_and(|to| *place <= to));
+        Ok(())
+    }
+
+    /// Ends with the last that has come, as of this moment.
+    fn take_fresh(&mut self, query: &Query<'_, 'a>) -> Result<(), Fault> {
+        let reader = query.reader;
+        let to = keys::after(keys::row(reader.tenant, Position::MAX));
+        let mut rows = reader.source.scan(&keys::row(reader.tenant, self.fresh_to), &to, false);
+        loop {
+            let pauses = reader.steady.pauses();
+            let Some(pair) = rows.next() else {
+                break;
+            };
+            let (key, row) = pair?;
+            let position = u64::from_be_bytes(*key.last_chunk().context("a row's key is too short")?);
+            self.fresh_to = position + 1;
+            if let Some(hit) = query.hit(position, &Row::decode(&row)?) {
+                self.fresh.insert(query.place(&hit)?, hit);
+            }
+            reader.steady.tick()?;
+            if reader.steady.pauses() != pauses {
+                // What was read of the index before may have grown old.
+                rows = reader.source.scan(&keys::row(reader.tenant, self.fresh_to), &to, false);
+            }
+        }
+        let is_reached = |place: &Place| self.ended || self.reached.as_ref().is_some_and(|reached| place <= reached);
+        let come = self.fresh.iter().filter(|(place, _)| is_reached(place));
         self.hits.extend(come.map(|(place, hit)| (place.clone(), hit.clone())));
+        Ok(())
+    }
+
+    fn drop_gone(&mut self, query: &Query<'_, 'a>) -> Result<(), Fault> {
+        let reader = query.reader;
         let mut gone = Vec::new();
-        for (place, hit) in &self.hits {
+        for (place, hit) in self.hits.iter().chain(&self.fresh) {
+            reader.steady.tick()?;
             if reader.source.get(&keys::row(reader.tenant, hit.position))?.is_none() {
                 gone.push(place.clone());
             }
         }
-        self.lost |= !gone.is_empty();
-        gone.iter().for_each(|place| drop(self.hits.remove(place)));
+        for place in gone {
+            self.lost |= self.hits.remove(&place).is_some();
+            self.fresh.remove(&place);
+        }
         Ok(())
     }
 

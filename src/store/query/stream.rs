@@ -89,13 +89,15 @@ pub(super) struct Merge<'a> {
     heads: BinaryHeap<Reverse<(Place, usize)>>,
     /// Read to count.
     ahead: VecDeque<Place>,
-    opened: bool,
+    /// Cursors whose next place is not among the heads yet.
+    waiting: Vec<usize>,
 }
 
 impl<'a> Merge<'a> {
     pub fn new(spans: Vec<Span>, down: bool) -> Self {
+        let waiting = (0..spans.len()).collect();
         let cursors = spans.into_iter().map(|span| Cursor { span, down, pairs: None }).collect();
-        Self { cursors, heads: BinaryHeap::new(), ahead: VecDeque::new(), opened: false }
+        Self { cursors, heads: BinaryHeap::new(), ahead: VecDeque::new(), waiting }
     }
 
     /// Reads ahead until it has so many places; are these all there are?
@@ -126,41 +128,44 @@ impl<'a> Merge<'a> {
             reader.scan();
         }
         if self.ahead.is_empty() {
-            self.open(reader)?;
+            while let Some(at) = self.waiting.pop() {
+                self.seek_one(at, target, reader)?;
+            }
             while let Some(at) = self.pop_head(|head| head < target) {
                 reader.scan();
-                if let Some(place) = self.cursor(at)?.seek(target, reader)? {
-                    self.heads.push(Reverse((place, at)));
-                }
+                self.seek_one(at, target, reader)?;
             }
             self.count_to(1, reader)?;
         }
         Ok(self.ahead.front())
     }
 
-    /// The next place of all spans.
-    fn pull(&mut self, reader: &Reader<'a>) -> Result<Option<Place>, Fault> {
-        self.open(reader)?;
-        let Some(Reverse((place, at))) = self.heads.pop() else { return Ok(None) };
-        self.push(at, reader)?;
-        // A list of values finds a row with two of them twice.
-        while let Some(at) = self.pop_head(|head| *head == place) {
-            reader.scan();
-            self.push(at, reader)?;
-        }
-        Ok(Some(place))
-    }
-
-    fn open(&mut self, reader: &Reader<'a>) -> Result<(), Fault> {
-        if !std::mem::replace(&mut self.opened, true) {
-            (0..self.cursors.len()).try_for_each(|at| self.push(at, reader))?;
+    fn seek_one(&mut self, at: usize, target: &Place, reader: &Reader<'a>) -> Result<(), Fault> {
+        if let Some(place) = self.cursor(at)?.seek(target, reader)? {
+            self.heads.push(Reverse((place, at)));
         }
         Ok(())
     }
 
-    fn push(&mut self, at: usize, reader: &Reader<'a>) -> Result<(), Fault> {
-        if let Some(place) = self.cursor(at)?.next(reader)? {
-            self.heads.push(Reverse((place, at)));
+    /// The next place of all spans. What comes after it is not read before it is asked for.
+    fn pull(&mut self, reader: &Reader<'a>) -> Result<Option<Place>, Fault> {
+        self.wait(reader)?;
+        let Some(Reverse((place, at))) = self.heads.pop() else { return Ok(None) };
+        self.waiting.push(at);
+        // A list of values finds a row with two of them twice.
+        while let Some(at) = self.pop_head(|head| *head == place) {
+            reader.scan();
+            self.waiting.push(at);
+        }
+        Ok(Some(place))
+    }
+
+    /// Reads the heads that are missing.
+    fn wait(&mut self, reader: &Reader<'a>) -> Result<(), Fault> {
+        while let Some(at) = self.waiting.pop() {
+            if let Some(place) = self.cursor(at)?.next(reader)? {
+                self.heads.push(Reverse((place, at)));
+            }
         }
         Ok(())
     }
