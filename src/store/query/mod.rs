@@ -42,7 +42,7 @@ use plan::{Estimate, Plan, plan};
 use reader::{Reader, TUNING, Tuning};
 use std::{
     cmp::{Ordering, Reverse},
-    collections::{BTreeMap, BinaryHeap, btree_map},
+    collections::{BTreeMap, BTreeSet, BinaryHeap, btree_map},
 };
 use stream::{Joined, Loose, Merge, Place};
 
@@ -88,7 +88,9 @@ fn answer(
     for attempt in 0.. {
         let stride = if attempt < ATTEMPTS_MAX { tuning.stride } else { usize::MAX };
         let reader = Reader::new(source, tenant.0, Tuning { stride, ..tuning });
-        let query = Query { reader: &reader, name: tenant.1, order: order(select.sort), select };
+        let order = order(select.sort);
+        let wanted = select.any_of.iter().flat_map(Filter::keys).map(String::as_str).chain([order.property()]);
+        let query = Query { reader: &reader, name: tenant.1, order, select, wanted: wanted.collect() };
         let outlines = explained.as_deref_mut().map(|explained| &mut explained.filters);
         let found = query.run(outlines)?;
         if let Some(explained) = explained.as_deref_mut() {
@@ -117,6 +119,8 @@ struct Query<'r, 'a> {
     name: &'r str,
     order: Order,
     select: &'r Select,
+    /// Properties that are compared or sorted by.
+    wanted: BTreeSet<&'r str>,
 }
 
 impl<'a> Query<'_, 'a> {
@@ -205,7 +209,7 @@ impl<'a> Query<'_, 'a> {
         let most = self.select.limit.unwrap_or(usize::MAX).saturating_add(1);
         let (mut best, mut truncated) = (BTreeMap::new(), false);
         while let Some(position) = loose.next(self.reader)? {
-            let Some(row) = self.reader.row(position)? else { continue };
+            let Some(row) = self.row(position)? else { continue };
             let Some(hit) = self.hit(position, &row) else { continue };
             let place = self.place(&hit)?;
             if reached.is_some_and(|reached| place <= *reached) {
@@ -223,7 +227,17 @@ impl<'a> Query<'_, 'a> {
     /// The row at a place, if it answers the query.
     fn hit_at(&self, place: &Place) -> Result<Option<Hit>, Fault> {
         let position = place.position()?;
-        Ok(self.reader.row(position)?.and_then(|row| self.hit(position, &row)))
+        Ok(self.row(position)?.and_then(|row| self.hit(position, &row)))
+    }
+
+    fn row(&self, position: Position) -> Result<Option<Row>, Fault> {
+        self.reader.steady.tick()?;
+        let bytes = self.reader.source.get(&keys::row(self.reader.tenant, position))?;
+        bytes.map(|bytes| self.decode(&bytes)).transpose()
+    }
+
+    fn decode(&self, row: &[u8]) -> Result<Row, Fault> {
+        Row::decode_where(row, |name| self.wanted.contains(name))
     }
 
     fn hit(&self, position: Position, row: &Row) -> Option<Hit> {
@@ -502,7 +516,7 @@ impl<'a> Found<'a> {
             let (key, row) = pair?;
             let position = u64::from_be_bytes(*key.last_chunk().context("a row's key is too short")?);
             self.fresh_to = position + 1;
-            if let Some(hit) = query.hit(position, &Row::decode(&row)?) {
+            if let Some(hit) = query.hit(position, &query.decode(&row)?) {
                 self.fresh.insert(query.place(&hit)?, hit);
             }
             reader.steady.tick()?;

@@ -1,9 +1,7 @@
 //! The index as one query reads it: counted, and with the writer let in now and then.
 
 use super::super::{
-    Position, keys,
     pending::Source,
-    rows::Row,
     steady::{STRIDE, Steady},
 };
 use crate::dwn::Fault;
@@ -66,10 +64,5 @@ impl<'a> Reader<'a> {
     /// Entries that were read to choose a plan, or ahead of it, and that no plan used.
     pub fn unused(&self) -> u64 {
         self.read.get().saturating_sub(self.scanned.get())
-    }
-
-    pub fn row(&self, position: Position) -> Result<Option<Row>, Fault> {
-        self.steady.tick()?;
-        self.source.get(&keys::row(self.tenant, position))?.map(|bytes| Row::decode(&bytes)).transpose()
     }
 }
