@@ -9,6 +9,7 @@ pub mod dwn;
 pub mod gateway;
 mod jsonrpc;
 mod read;
+pub mod records;
 mod registration;
 pub mod pkarr;
 mod serve;
