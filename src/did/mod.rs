@@ -3,6 +3,8 @@
 
 pub mod dht;
 mod document;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzzing;
 pub mod jwk;
 pub mod key;
 pub mod web;
