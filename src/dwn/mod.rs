@@ -17,6 +17,8 @@ mod change;
 pub mod create;
 mod definition;
 mod filter;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzzing;
 mod grant;
 mod index;
 pub mod json;

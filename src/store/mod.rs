@@ -18,6 +18,8 @@
 
 mod cut;
 mod frame;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzzing;
 mod hot;
 mod index;
 mod keys;
