@@ -17,6 +17,7 @@
 //! served or public; their bytes stay in the block files until `blocks` collects them, and in the log.
 
 mod cut;
+mod ended;
 mod frame;
 mod hot;
 mod index;
