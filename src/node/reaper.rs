@@ -202,9 +202,10 @@ impl Reaper {
         let failed = if place.1 == self.signer.did() {
             self.delete(&place.1, &records).await?
         } else {
-            self.node.store().end_records(&place.1, &records).await?;
-            self.node.shared.ended.note(|r| r.purged += records.len() as u64);
-            self.node.shared.ended.count("purged", records.len());
+            let some = records.len();
+            self.node.store().end_records(&place.1, records).await?;
+            self.node.shared.ended.note(|r| r.purged += some as u64);
+            self.node.shared.ended.count("purged", some);
             None
         };
         match (failed, cursor) {

@@ -1,25 +1,34 @@
 //! Ending records by rule: a record goes with all its messages and data, unless a delete has ended it before.
 //!
-//! As with a wiped tenant (see `wipe`), it is state in the log under keys that only this module makes: the index takes
-//! such a key as the removal of the record it names, whatever its messages are by then. So it needs no decision, and
-//! nothing comes between; a repetition does no harm.
+//! Which messages a record has is looked up under the one writer, so that nothing comes between; what the log keeps of
+//! it is the removal of these messages, as of those of a wiped tenant (see `wipe`).
 
-use super::{Store, keys, pending, rows::RecordRow};
-use crate::dwn::{Change, Fault, Stop, View};
-use anyhow::Context as _;
+use super::{
+    Job, Position, Store,
+    frame::Frame,
+    keys, pending,
+    pending::{Pending, Source as _},
+    rows::RecordRow,
+    wipe, writer,
+};
+use crate::{
+    cid::Digest,
+    dwn::{Change, Fault, Stop, View},
+};
+use anyhow::{Context as _, anyhow};
+use serde_bytes::ByteBuf;
 use tokio::sync::oneshot;
-
-/// What such keys begin with; the tenant, a zero byte and the recordId follow.
-const ENDED: &[u8] = b"store/ended/";
 
 impl Store {
     /// Removes these records of a tenant with their messages and data, and leaves no trace but in the log. Deleted
     /// records stay deleted.
-    pub async fn end_records(&self, tenant: &str, records: &[String]) -> Result<(), Fault> {
+    pub async fn end_records(&self, tenant: &str, records: Vec<String>) -> Result<(), Fault> {
         if records.is_empty() {
             return Ok(());
         }
-        self.put_state(records.iter().map(|record| (key(tenant, record), None)).collect()).await
+        let (reply, answer) = oneshot::channel();
+        self.ask(Job::End { tenant: tenant.to_owned(), records, reply }).await?;
+        answer.await.context("the writer has ended")?.map(drop)
     }
 
     /// Like [`Store::commit`], also below the reserve: for what gives space back.
@@ -29,8 +38,8 @@ impl Store {
     {
         let (reply, answer) = oneshot::channel();
         let (tenant, decide) = (tenant.to_owned(), Box::new(decide));
-        self.ask(super::Job::Commit { tenant, data: None, decide, reply }).await?;
-        answer.await.map_err(|_| Stop::Fault(anyhow::anyhow!("the writer has ended")))?
+        self.ask(Job::Commit { tenant, data: None, decide, reply }).await?;
+        answer.await.map_err(|_| Stop::Fault(anyhow!("the writer has ended")))?
     }
 
     /// The tenants that have ever had messages here, at most `max`, after a name of the list before.
@@ -44,43 +53,35 @@ impl Store {
     }
 }
 
-fn key(tenant: &str, record: &str) -> Vec<u8> {
-    [ENDED, tenant.as_bytes(), &[0], record.as_bytes()].concat()
-}
-
-/// The tenant and the record that a key of state says is ended.
-fn ended(key: &[u8]) -> Option<(&str, &str)> {
-    std::str::from_utf8(key.strip_prefix(ENDED)?).ok()?.split_once('\0')
-}
-
-impl pending::Pending<'_> {
-    /// Removes the record if the key says so; does it?
-    pub(super) fn add_ended(&mut self, key: &[u8]) -> Result<bool, Fault> {
-        let Some((tenant, record)) = ended(key) else { return Ok(false) };
-        let Some(tenant) = pending::number_of(self, tenant)? else { return Ok(true) };
-        let Some(row) = pending::Source::get(self, &keys::record(tenant, record))? else { return Ok(true) };
-        let RecordRow { initial, newest, .. } = RecordRow::decode(&row)?;
-        let message = pending::Source::frame(self, newest.0).context("the newest message of a record that ends")?;
-        if message.json()?["descriptor"]["method"] == "Delete" {
-            return Ok(true);
-        }
-        self.remove(tenant, &newest.1, None)?;
-        if let Some((_, initial)) = initial.filter(|(_, initial)| *initial != newest.1) {
-            self.remove(tenant, &initial, None)?;
-        }
-        Ok(true)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn keys_name_a_record_of_a_tenant() {
-        assert_eq!(ended(&key("did:x:y", "bafy")), Some(("did:x:y", "bafy")));
-        for other in [&b"sync/peer"[..], b"store/ended/", b"store/ended/did:x:y", b"store/ended/\xff\0x"] {
-            assert_eq!(ended(other), None);
+/// Takes some records away; which messages went.
+pub(super) fn end(
+    tenant: &str,
+    records: &[String],
+    pending: &mut Pending<'_>,
+    group: Position,
+    bytes: &mut Vec<u8>,
+) -> Result<Vec<Digest>, Fault> {
+    let mut gone = Vec::new();
+    if let Some(number) = pending::number_of(pending, tenant)? {
+        for record in records {
+            gone.extend(messages(pending, number, record)?);
         }
     }
+    if !gone.is_empty() {
+        let changes = gone.iter().map(|digest| (ByteBuf::from(wipe::key(tenant, digest)), None)).collect();
+        writer::add(Frame::State(changes), pending, group, bytes)?;
+    }
+    Ok(gone)
+}
+
+/// The messages of a record, the newest first; none if a delete has ended it, or it is not here.
+fn messages(pending: &Pending<'_>, tenant: u32, record: &str) -> Result<Vec<Digest>, Fault> {
+    let Some(row) = pending.get(&keys::record(tenant, record))? else { return Ok(Vec::new()) };
+    let RecordRow { initial, newest, .. } = RecordRow::decode(&row)?;
+    let message = pending.frame(newest.0).context("the newest message of a record that ends")?;
+    if message.json()?["descriptor"]["method"] == "Delete" {
+        return Ok(Vec::new());
+    }
+    let first = initial.map(|(_, digest)| digest).filter(|digest| *digest != newest.1);
+    Ok([Some(newest.1), first].into_iter().flatten().collect())
 }

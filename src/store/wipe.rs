@@ -56,7 +56,7 @@ impl Store {
     }
 }
 
-fn key(tenant: &str, digest: &Digest) -> Vec<u8> {
+pub(super) fn key(tenant: &str, digest: &Digest) -> Vec<u8> {
     [WIPED, tenant.as_bytes(), &[0], digest].concat()
 }
 
@@ -67,9 +67,9 @@ fn wiped(key: &[u8]) -> Option<(&str, &Digest)> {
 }
 
 impl pending::Pending<'_> {
-    /// Removes the message, or the record, if the key says so; does it?
+    /// Removes the message if the key says so; does it?
     pub(super) fn add_wiped(&mut self, key: &[u8]) -> Result<bool, Fault> {
-        let Some((tenant, digest)) = wiped(key) else { return self.add_ended(key) };
+        let Some((tenant, digest)) = wiped(key) else { return Ok(false) };
         if let Some(tenant) = pending::number_of(self, tenant)? {
             self.remove(tenant, digest, None)?;
         }

@@ -7,6 +7,7 @@ mod bad_input;
 mod cli;
 mod connect;
 mod get_routes;
+mod keeping;
 mod kill;
 mod net;
 mod net_peers;
