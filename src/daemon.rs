@@ -166,6 +166,7 @@ impl Daemon {
             store: store.clone(),
             blocks: blocks.clone(),
             signer: identity.signer.clone(),
+            link: config.backup.link,
         };
         tasks.spawn("backup", backup.clone().keep_backing_up(config.backup.clone(), tasks.stop()));
         let (every, signer) = (config.retention.every.0, identity.signer.clone());

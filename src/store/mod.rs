@@ -18,6 +18,7 @@
 
 mod cut;
 mod ended;
+mod fingerprint;
 mod frame;
 mod hot;
 mod index;
@@ -58,6 +59,7 @@ use std::{
 use tokio::sync::{mpsc, oneshot, watch};
 
 pub use cut::cut;
+pub use fingerprint::Moment;
 pub(crate) use lower::Checked;
 
 /// A place in the log: the number of bytes before the frame that starts there. Grows, never reused.
