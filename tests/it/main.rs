@@ -14,6 +14,7 @@ mod net_peers;
 mod records;
 mod registration;
 mod resolve;
+mod restore;
 mod suite;
 mod support;
 mod sync;

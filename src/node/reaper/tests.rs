@@ -54,7 +54,7 @@ async fn write(node: &Node, who: &Signer, path: &str, n: usize, size: usize) -> 
 
 fn newest(node: &Node, tenant: &str, record: &Value) -> Option<Value> {
     let id = record["recordId"].as_str().expect("an id");
-    node.store().view(tenant).record(id).expect("looks").map(|record| (*record.newest.message).clone())
+    node.store().view(tenant).record(id).expect("looks").map(|record| Value::clone(&record.newest.message))
 }
 
 fn later() -> Timestamp {
