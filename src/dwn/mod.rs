@@ -10,7 +10,7 @@
 pub const INLINE_MAX: u64 = 30_000;
 
 /// The protocol of permission grants, which is built into every node.
-const PERMISSIONS: &str = "https://tbd.website/dwn/permissions";
+pub const PERMISSIONS: &str = "https://tbd.website/dwn/permissions";
 
 mod authorization;
 mod change;

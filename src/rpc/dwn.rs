@@ -12,7 +12,7 @@ use super::{
     ws,
 };
 use crate::{
-    dwn::Fault,
+    dwn::{Fault, Stop},
     metrics::Metrics,
     node::{Body, Node},
     task::Tasks,
@@ -130,8 +130,24 @@ async fn info(State(shared): State<Shared>) -> Response {
     .into_response()
 }
 
-async fn health() -> Response {
-    axum::Json(json!({"ok": true})).into_response()
+/// `ok`: requests are answered. `writable`: and writes taken; if not, `reason` says what a write would hear. `degraded`:
+/// something of the store is damaged; what it is, the owner is told (`toft status`).
+async fn health(State(shared): State<Shared>) -> Response {
+    let store = shared.node.store();
+    let degraded = !store.degraded().is_empty();
+    let mut health = json!({"ok": true, "writable": true, "degraded": degraded});
+    match store.room() {
+        Ok(()) => {}
+        Err(Stop::Refusal(refusal)) => {
+            health["writable"] = false.into();
+            health["reason"] = refusal.detail.into();
+        }
+        Err(Stop::Fault(fault)) => {
+            tracing::error!("{fault:#}");
+            health["writable"] = false.into();
+        }
+    }
+    axum::Json(health).into_response()
 }
 
 async fn metrics_text(State(shared): State<Shared>) -> Response {

@@ -17,6 +17,8 @@
 //! served or public; their bytes stay in the block files until `blocks` collects them, and in the log.
 
 mod cut;
+mod ended;
+mod fingerprint;
 mod frame;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod fuzzing;
@@ -63,6 +65,7 @@ use steady::{STRIDE, Steady};
 use tokio::sync::{mpsc, oneshot, watch};
 
 pub use cut::cut;
+pub use fingerprint::Moment;
 pub(crate) use lower::Checked;
 pub use query::{Considered, Explained, Filtered};
 
