@@ -234,7 +234,7 @@ impl<'a> Pending<'a> {
             Some((at, _)) if json["descriptor"]["method"] == "Delete" => Some(self.frame(at)?.json()?),
             _ => None,
         };
-        Ok(dwn::index_values(&json, &message.author, initial.as_deref(), message.latest))
+        Ok(dwn::index_values(&json, &message.author, initial.as_deref().map(|json| &**json), message.latest))
     }
 
     /// A message goes, with its event and data. `subject`: whose state the message that removes it becomes.
