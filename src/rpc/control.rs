@@ -246,6 +246,7 @@ impl Control {
             "store": store.stats(),
             "log_bytes": store.log_bytes(),
             "degraded": store.degraded(),
+            "read_only": store.read_only(),
             "connections": connections,
             "peers": peers,
             "anchor": self.anchor.status().await?,

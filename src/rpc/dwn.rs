@@ -130,8 +130,20 @@ async fn info(State(shared): State<Shared>) -> Response {
     .into_response()
 }
 
-async fn health() -> Response {
-    axum::Json(json!({"ok": true})).into_response()
+/// `{"ok": true}`, or what is wrong: `readOnly` says why nothing is written (the status stays 200: reading goes on),
+/// `degraded` how many things the operator should look at (`toft status` names them).
+async fn health(State(shared): State<Shared>) -> Response {
+    let mut said = json!({"ok": true});
+    // Asks the file system.
+    let found = tokio::task::spawn_blocking(move || (shared.node.store().read_only(), shared.node.store().degraded()));
+    let Ok((read_only, degraded)) = found.await else { return StatusCode::INTERNAL_SERVER_ERROR.into_response() };
+    if let Some(why) = read_only {
+        (said["ok"], said["readOnly"]) = (json!(false), json!(why));
+    }
+    if !degraded.is_empty() {
+        (said["ok"], said["degraded"]) = (json!(false), json!(degraded.len()));
+    }
+    axum::Json(said).into_response()
 }
 
 async fn metrics_text(State(shared): State<Shared>) -> Response {
