@@ -12,6 +12,7 @@ mod id;
 mod init;
 mod peer;
 mod pin;
+mod record;
 mod status;
 mod storage;
 mod tenant;
@@ -64,6 +65,8 @@ enum Command {
     Peer(peer::Args),
     /// Whose records this node keeps.
     Tenant(tenant::Args),
+    /// Look for records.
+    Record(record::Args),
     /// Data that stays even if no record holds it any more.
     Pin(pin::Args),
     /// What the node takes on disk, and its care.
@@ -139,7 +142,10 @@ pub fn main() -> ExitCode {
 fn run(cli: Cli) -> Result<Option<Output>, Failure> {
     let flags = cli.set.iter().map(|text| pair(text)).collect::<Result<_, _>>()?;
     let context = Context { home: home(cli.home)?, json: cli.json, flags };
+    // Twice the cores: half of them may be judging messages (and reading the disk) while the others serve the network.
+    let threads = 2 * std::thread::available_parallelism().map_or(2, usize::from);
     let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(threads)
         .enable_all()
         .build()
         .map_err(|e| Failure::new(Kind::Failed, format!("the runtime could not be started: {e}")))?;
@@ -153,6 +159,7 @@ fn run(cli: Cli) -> Result<Option<Output>, Failure> {
             Command::Get(args) => get::run(&context, &args).await,
             Command::Peer(args) => peer::run(&context, args).await.map(Some),
             Command::Tenant(args) => tenant::run(&context, args).await.map(Some),
+            Command::Record(args) => record::run(&context, args).await.map(Some),
             Command::Pin(args) => pin::run(&context, args).await.map(Some),
             Command::Storage(args) => storage::run(&context, args).await.map(Some),
             Command::Backup(args) => backup::run(&context, args).await.map(Some),
@@ -186,6 +193,9 @@ fn pair(text: &str) -> Result<(String, String), Failure> {
 
 fn print(json: bool, output: &Output) {
     let text = if json { output.json.to_string() } else { output.text.trim_end().to_owned() };
+    if text.is_empty() {
+        return; // no lines are no line
+    }
     // A closed pipe (`toft … | head`) is the reader's choice, no failure of the command.
     let _ = writeln!(std::io::stdout(), "{text}");
 }

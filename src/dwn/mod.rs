@@ -10,7 +10,7 @@
 pub const INLINE_MAX: u64 = 30_000;
 
 /// The protocol of permission grants, which is built into every node.
-const PERMISSIONS: &str = "https://tbd.website/dwn/permissions";
+pub const PERMISSIONS: &str = "https://tbd.website/dwn/permissions";
 
 mod authorization;
 mod change;
@@ -21,6 +21,7 @@ mod filter;
 pub(crate) mod fuzzing;
 mod grant;
 mod index;
+pub mod json;
 mod kind;
 mod message;
 mod messages_query;
@@ -50,9 +51,11 @@ mod visible;
 
 pub use change::{Change, Given, Subject};
 pub use index::index_values;
+pub use json::Json;
 pub use message::{Kind, Message};
+pub use records_query::selection;
 pub use refusal::{Fault, Refusal, Stop};
-pub use reply::Reply;
+pub use reply::{Members, Reply};
 pub use subscribe::{Happened, Subscription, subscribe};
 pub use text::normalize as normalize_uri;
 pub use view::{

@@ -3,9 +3,13 @@
 //! It orders the steps and decides nothing: `dwn` judges, `blocks` holds data, `store` remembers. A refusal
 //! is a reply; a fault is an error of ours. Who wants to know what happens from now on: `subscribe`.
 
+mod reaper;
+mod retention;
 mod subscribe;
 mod tenants;
 
+pub use reaper::Retained;
+pub use retention::{Config as RetentionConfig, Rules};
 pub use subscribe::{Ended, Event, Events, Resume};
 pub use tenants::{Registered, Removed, Tenant, Tenants};
 
@@ -14,7 +18,7 @@ use crate::{
     cid::Cid,
     crypto::PublicKey,
     did,
-    dwn::{self, Fault, Given, Message, Refusal, Stop, View},
+    dwn::{self, Fault, Given, Members, Message, Refusal, Stop, View},
     metrics::Metrics,
     resolve::Resolver,
     store::{Data, Store},
@@ -23,9 +27,10 @@ use anyhow::{Context as _, anyhow};
 use bytes::Bytes;
 use futures::{Stream, StreamExt as _};
 use prometheus_client::metrics::{counter::Counter, family::Family};
-use serde_json::{Map, Value};
+use serde_json::Value;
 use std::{
     collections::{BTreeSet, HashMap},
+    panic::{AssertUnwindSafe, catch_unwind},
     pin::Pin,
     sync::Arc,
     time::Duration,
@@ -34,6 +39,8 @@ use tokio::sync::Semaphore;
 
 /// Messages that are hashed, verified or staged at the same time: CPU work, so a few per core.
 const WORKERS_PER_CORE: usize = 4;
+/// Most entries of an answer that is still short.
+const SHORT_PAGE: f64 = 100.0;
 /// Bytes of a body that are hashed in one go.
 const PIECE: usize = 256 << 10;
 /// A client gets this long for each piece: 4 kB/s is slower than any link worth waiting for.
@@ -81,7 +88,7 @@ pub struct Reply {
     pub code: u16,
     pub detail: String,
     /// `entry`, `entries`, `cursor`: what stands beside `status`.
-    pub body: Map<String, Value>,
+    pub body: Members,
     /// The record's data, if the answer carries some.
     pub data: Option<Body>,
 }
@@ -94,14 +101,12 @@ impl std::fmt::Debug for Reply {
 
 impl Reply {
     fn new(code: u16, detail: impl Into<String>) -> Self {
-        Self { code, detail: detail.into(), body: Map::new(), data: None }
+        Self { code, detail: detail.into(), body: Members::default(), data: None }
     }
 
-    /// `{"status": {"code", "detail"}, …}` as the reference writes it.
-    pub fn into_json(self) -> Value {
-        let mut json = self.body;
-        json.insert("status".into(), serde_json::json!({"code": self.code, "detail": self.detail}));
-        Value::Object(json)
+    /// `{"status": {"code", "detail"}, …}` as the reference writes it: JSON text.
+    pub fn text(&self) -> String {
+        self.body.reply(self.code, &self.detail)
     }
 }
 
@@ -139,7 +144,8 @@ fn judge_verified<T>(
 }
 
 /// What can be said of a write before a byte of its data is read.
-fn check_write(message: &Message, has_body: bool, most: u64, view: &dyn View) -> Result<(), Stop> {
+fn check_write(message: &Message, has_body: bool, most: u64, rules: &Rules, view: &dyn View) -> Result<(), Stop> {
+    rules.check(message.tenant(), message.json(), jiff::Timestamp::now())?;
     let declared = message.data();
     if let Some((_, size)) = declared
         && size > most
@@ -166,17 +172,21 @@ struct Shared {
     max_record: u64,
     quota: u64,
     workers: Semaphore,
+    /// Threads of the runtime that may judge.
+    turns: Semaphore,
     uploads: Semaphore,
+    retention: Arc<Rules>,
+    ended: reaper::Ended,
     live: subscribe::Live,
     messages: Family<Label, Counter>,
 }
 
 impl Node {
     /// A door over a store. `own` is the node's DID: its first tenant. `terms`: the hash of the terms of service
-    /// that registered tenants must have agreed to.
+    /// that registered tenants must have agreed to. `retention`: which records end.
     pub fn new(
         config: &Config,
-        (own, terms): (&str, Option<String>),
+        (own, terms, retention): (&str, Option<String>, &RetentionConfig),
         store: Store,
         blocks: Blocks,
         resolver: Resolver,
@@ -190,7 +200,13 @@ impl Node {
         let messages = Family::default();
         metrics
             .register(|r| r.register("dwn_messages", "DWN messages answered, by method and status", messages.clone()));
+        let ended = reaper::Ended::default();
+        metrics.register(|r| {
+            let help = "Records whose time was over: deleted (this node's own), purged (others')";
+            r.register("retention_records", help, ended.records.clone());
+        });
         let cores = std::thread::available_parallelism().map_or(2, usize::from);
+        let threads = tokio::runtime::Handle::try_current().map_or(0, |runtime| runtime.metrics().num_workers());
         Ok(Self {
             shared: Arc::new(Shared {
                 store,
@@ -201,7 +217,10 @@ impl Node {
                 quota: config.quota,
                 gate,
                 workers: Semaphore::new(cores * WORKERS_PER_CORE),
+                turns: Semaphore::new(threads / 2),
                 uploads: Semaphore::new(UPLOADS_MAX),
+                retention: Arc::new(Rules::new(retention, own)),
+                ended,
                 live: subscribe::Live::default(),
                 messages,
             }),
@@ -277,9 +296,10 @@ impl Node {
     async fn judge(&self, tenant: &str, message: Value, body: Option<Body>) -> Result<Reply, Stop> {
         let (view, blocks) = (self.shared.store.view(tenant), self.shared.blocks.clone());
         let (max_record, has_body) = (self.shared.max_record, body.is_some());
+        let rules = self.shared.retention.clone();
         let judge = move |message: Arc<Message>| {
             if message.is_write() {
-                check_write(&message, has_body, max_record, &*view)?;
+                check_write(&message, has_body, max_record, &rules, &*view)?;
                 return Ok(Judged::Write(message));
             }
             let (answer, data) = answer(&message, &*view, &blocks)?;
@@ -308,7 +328,8 @@ impl Node {
     ) -> Result<T, Stop> {
         self.shared.gate.check(tenant)?;
         let tenant = tenant.to_owned();
-        let first = self.work(move || {
+        let short = is_short(&message);
+        let first = move || {
             let message = Message::parse(&tenant, message)?;
             let keys: Option<HashMap<_, _>> =
                 message.signers().into_iter().map(|kid| did::key_of(&kid).ok().map(|key| (kid, key))).collect();
@@ -316,8 +337,9 @@ impl Node {
                 Some(keys) => judge_verified(message, &keys, judge).map(Admitted::Judged),
                 None => Ok(Admitted::Unverified(Box::new(message), judge)),
             }
-        });
-        let (message, judge) = match first.await?? {
+        };
+        let first = if short { self.turn(first).await } else { self.work(first).await };
+        let (message, judge) = match first?? {
             Admitted::Judged(judged) => return Ok(judged),
             Admitted::Unverified(message, judge) => (message, judge),
         };
@@ -376,7 +398,11 @@ impl Node {
     ) -> Result<Reply, Stop> {
         // Once more: between the first look and now the data has come, and the tenant may be leaving.
         self.shared.gate.check(tenant)?;
-        let decide = move |view: &dyn View| dwn::decide(&message, &given, view, &now());
+        let rules = self.shared.retention.clone();
+        let decide = move |view: &dyn View| {
+            rules.check(message.tenant(), message.json(), jiff::Timestamp::now())?;
+            dwn::decide(&message, &given, view, &now())
+        };
         let change = self.shared.store.commit(tenant, data, decide).await?;
         Ok(match change.status {
             204 => Reply::new(204, "No Content"),
@@ -403,14 +429,23 @@ impl Node {
                 return Err(Refusal::bad("RecordsWriteDataSizeMismatch", text).into());
             }
             if ended {
-                let finish = self.work(move || stage.push(&piece).and_then(|()| stage.finish()));
-                return finish.await?.map_err(refused);
+                let finish = move || stage.push(&piece).and_then(|()| stage.finish());
+                let data = if slot.is_none() { self.turn(finish).await } else { self.work(finish).await };
+                return data?.map_err(refused);
             }
             stage = self.work(move || stage.push(&piece).map(|()| stage)).await?.map_err(refused)?;
             if slot.is_none() {
                 slot = Some(self.shared.uploads.acquire().await.context("the node is stopping")?);
             }
         }
+    }
+
+    /// Short work, on this very thread: to hand it to another and come back costs as much as to do it. At most half
+    /// of the runtime's threads are taken so, that the network never waits for the disk; beyond, it is work like all
+    /// other.
+    async fn turn<T: Send + 'static>(&self, f: impl FnOnce() -> T + Send + 'static) -> Result<T, Fault> {
+        let Ok(_turn) = self.shared.turns.try_acquire() else { return self.work(f).await };
+        catch_unwind(AssertUnwindSafe(f)).map_err(|_| anyhow!("a worker failed: it panicked"))
     }
 
     /// CPU-bound work on the blocking pool, a bounded number at a time.
@@ -520,6 +555,17 @@ pub fn one_chunk(bytes: Bytes) -> Body {
 pub fn now() -> String {
     let now = jiff::Timestamp::now();
     format!("{now:.6}")
+}
+
+/// Is a message judged in a moment, from a few rows? What may look through many, or builds much, is not.
+fn is_short(message: &Value) -> bool {
+    let asked = |name: &str| message.pointer(&format!("/descriptor/{name}"));
+    match method_name(message) {
+        "RecordsRead" | "RecordsWrite" | "MessagesRead" => true,
+        "RecordsQuery" => asked("pagination/limit").and_then(Value::as_f64).is_some_and(|limit| limit <= SHORT_PAGE),
+        "MessagesQuery" => asked("cursor").is_some(),
+        _ => false,
+    }
 }
 
 /// Interface and method of a message that may be anything, as a label from a closed set.

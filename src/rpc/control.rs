@@ -13,6 +13,7 @@ use crate::{
     dwn::{self, create},
     net::{self, FileLimits, Net},
     node::{self, Body, Node},
+    store::Store,
     sync::Peers,
 };
 use anyhow::{Error, anyhow};
@@ -215,6 +216,7 @@ impl Control {
             method if ["storage.", "pin.", "backup."].iter().any(|of| method.starts_with(of)) => {
                 self.storage(method, params).await
             }
+            method if method.starts_with("record.") => self.record(method, params).await,
             other => Err(unknown(other)),
         }
     }
@@ -246,6 +248,9 @@ impl Control {
             "store": store.stats(),
             "log_bytes": store.log_bytes(),
             "degraded": store.degraded(),
+            "free_bytes": store.free()?,
+            "read_only": read_only(store)?,
+            "retention": self.node.retained(),
             "connections": connections,
             "peers": peers,
             "anchor": self.anchor.status().await?,
@@ -395,6 +400,15 @@ pub(super) fn parse<T: DeserializeOwned>(params: Value) -> Result<T, Failure> {
 
 pub(super) fn value<T: Serialize>(value: &T) -> Result<Value, Failure> {
     serde_json::to_value(value).map_err(|e| Failure::new(Kind::Failed, e.to_string()))
+}
+
+/// Why nothing new is taken, if so.
+fn read_only(store: &Store) -> Result<Option<String>, Failure> {
+    match store.room() {
+        Ok(()) => Ok(None),
+        Err(dwn::Stop::Refusal(refusal)) => Ok(Some(refusal.detail)),
+        Err(dwn::Stop::Fault(fault)) => Err(fault.into()),
+    }
 }
 
 /// Resident memory of this process in bytes, where the system tells.
