@@ -204,6 +204,10 @@ impl Disk {
     pub fn read(&self, digest: &Digest, place: Place) -> Result<Vec<u8>, Fault> {
         let (path, at, len) = self.locate(digest, place)?;
         let file = File::open(&path).with_context(|| format!("opening {}", path.display()))?;
+        let length = file.metadata().with_context(|| format!("looking at {}", path.display()))?.len();
+        // Before the memory is taken: a damaged index may say anything.
+        let is_there = at.checked_add(len.into()).is_some_and(|end| end <= length);
+        ensure!(is_there, "{} ends before the {len} bytes at {at} that are said to be a block", path.display());
         let mut bytes = vec![0; len as usize];
         file.read_exact_at(&mut bytes, at)
             .with_context(|| format!("reading {len} bytes at {at} of {}", path.display()))?;
@@ -298,7 +302,7 @@ impl Disk {
         let path = self.pack_path(segment);
         let file = File::open(&path).with_context(|| format!("opening {}", path.display()))?;
         let length = file.metadata()?.len();
-        if at + PACK_HEAD + PACK_FOOT > length {
+        if at.checked_add(PACK_HEAD + PACK_FOOT).is_none_or(|end| end > length) {
             return Ok(None);
         }
         let mut head = [0; PACK_HEAD as usize];
