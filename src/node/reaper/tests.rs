@@ -173,3 +173,27 @@ async fn what_is_over_is_refused_and_a_full_disk_does_not_stop_the_end() {
     assert_eq!((node.retained().deleted, node.retained().problem), (1, None));
     assert_eq!(newest(&node, alice.did(), &record).expect("a tombstone")["descriptor"]["method"], "Delete");
 }
+
+#[tokio::test]
+async fn everybodys_records_of_a_schema_end_in_turns_too() {
+    let (dir, alice) = (tempfile::tempdir().expect("a directory"), Arc::new(person(1)));
+    let node = open(dir.path(), alice.did(), r#"{ schema = "http://s.example", tenant = "*", keep = "1d" }"#, 0);
+    let people: Vec<_> = (1..=70).map(person).collect();
+    for (n, who) in people.iter().enumerate() {
+        for schema in ["http://s.example", "http://other.example"] {
+            let data = format!("{n} {schema}").into_bytes();
+            let write = create::Write { schema: Some(schema), data_format: "text/plain", ..Default::default() };
+            let declared = (&data_cid(&data), data.len() as u64);
+            let message = create::records_write(&write, declared, &node::now(), who).expect("made");
+            let reply = node.process(who.did(), message, Some(one_chunk(data.into()))).await.expect("answered");
+            assert_eq!(reply.code, 202, "{reply:?}");
+        }
+    }
+    let mut reaper = Reaper::new(node.clone(), alice.clone());
+    // Two turns to list them, and a row for each at least.
+    assert!(round(&mut reaper, later()).await >= 2);
+    let retained = node.retained();
+    assert_eq!((retained.deleted, retained.purged, retained.problem), (1, 69, None));
+    let left = |who: &Signer| node.store().view(who.did()).events(&[], None, None).expect("events").len();
+    assert!(people.iter().all(|who| left(who) == if who.did() == alice.did() { 3 } else { 1 }));
+}
