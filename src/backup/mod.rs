@@ -12,6 +12,8 @@
 //! index is not copied: it is rebuilt from the log.
 
 mod restore;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzzing;
 mod take;
 #[cfg(test)]
 mod tests;
@@ -253,24 +255,27 @@ fn manifest_of(dir: &Path, name: &str, did: &str) -> Result<Manifest, Error> {
 
 /// A snapshot's manifest, its signature checked to be that of the DID in it.
 fn manifest(dir: &Path, name: &str) -> Result<Manifest, Error> {
-    let read = || {
-        let signed = serde_json::from_slice(&fs::read(dir.join("snapshots").join(name))?)?;
-        let jws = Jws::parse(&signed).map_err(|e| anyhow!("{e}"))?;
-        jws.verify(&|kid: &str| did::key_of(kid).ok()).map_err(|e| anyhow!("its signature: {e}"))?;
-        let manifest = crate::crypto::jws::payload(&signed).context("it has no content")?;
-        let version = manifest["version"].as_u64();
-        ensure!(version == Some(VERSION.into()), "it has version {version:?}; this toft reads {VERSION}");
-        let manifest: Manifest = serde_json::from_value(manifest)?;
-        let signed_by = |kid: &str| kid.split('#').next() == Some(manifest.did.as_str());
-        ensure!(jws.kids().count() == 1 && jws.kids().all(signed_by), "it is not signed by {}", manifest.did);
-        for file in &manifest.files {
-            let inside = |part: &str| !matches!(part, "" | "." | "..") && !part.contains('\\');
-            let hex = file.sha256.len() == 64 && file.sha256.bytes().all(|b| b.is_ascii_hexdigit());
-            ensure!(hex && file.path.split('/').all(inside), "it names a file outside of a home: {}", file.path);
-        }
-        Ok(manifest)
-    };
+    let read = || parse(&fs::read(dir.join("snapshots").join(name))?);
     read().with_context(|| format!("snapshot {name} cannot be used"))
+}
+
+/// The manifest in a snapshot's file, its signature checked.
+fn parse(bytes: &[u8]) -> Result<Manifest, Error> {
+    let signed = serde_json::from_slice(bytes)?;
+    let jws = Jws::parse(&signed).map_err(|e| anyhow!("{e}"))?;
+    jws.verify(&|kid: &str| did::key_of(kid).ok()).map_err(|e| anyhow!("its signature: {e}"))?;
+    let manifest = crate::crypto::jws::payload(&signed).context("it has no content")?;
+    let version = manifest["version"].as_u64();
+    ensure!(version == Some(VERSION.into()), "it has version {version:?}; this toft reads {VERSION}");
+    let manifest: Manifest = serde_json::from_value(manifest)?;
+    let signed_by = |kid: &str| kid.split('#').next() == Some(manifest.did.as_str());
+    ensure!(jws.kids().count() == 1 && jws.kids().all(signed_by), "it is not signed by {}", manifest.did);
+    for file in &manifest.files {
+        let inside = |part: &str| !matches!(part, "" | "." | "..") && !part.contains('\\');
+        let hex = file.sha256.len() == 64 && file.sha256.bytes().all(|b| b.is_ascii_hexdigit());
+        ensure!(hex && file.path.split('/').all(inside), "it names a file outside of a home: {}", file.path);
+    }
+    Ok(manifest)
 }
 
 /// Where an object lies.

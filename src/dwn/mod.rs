@@ -17,6 +17,8 @@ mod change;
 pub mod create;
 mod definition;
 mod filter;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzzing;
 mod grant;
 mod index;
 pub mod json;
@@ -51,6 +53,7 @@ pub use change::{Change, Given, Subject};
 pub use index::index_values;
 pub use json::Json;
 pub use message::{Kind, Message};
+pub use records_query::selection;
 pub use refusal::{Fault, Refusal, Stop};
 pub use reply::{Members, Reply};
 pub use subscribe::{Happened, Subscription, subscribe};

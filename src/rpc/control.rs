@@ -216,6 +216,7 @@ impl Control {
             method if ["storage.", "pin.", "backup."].iter().any(|of| method.starts_with(of)) => {
                 self.storage(method, params).await
             }
+            method if method.starts_with("record.") => self.record(method, params).await,
             other => Err(unknown(other)),
         }
     }

@@ -6,6 +6,7 @@ mod anchor_node;
 mod bad_input;
 mod cli;
 mod connect;
+mod encryption;
 mod get_routes;
 mod keeping;
 mod kill;
