@@ -104,6 +104,17 @@ async fn own_records_end_by_a_signed_delete_some_at_a_time() {
     let (before, collected) = (node.blocks().usage().expect("usage").files, node.blocks().collect().expect("collects"));
     assert_eq!((before, collected.blocks >= 3, node.blocks().usage().expect("usage").files), (4, true, 1));
 
+    // The index is read in order, and not beyond what a turn looks at.
+    let rule = &node.shared.retention.list()[0];
+    let first =
+        node.store().explain(alice.did(), &super::next(rule, later(), None, TURN).expect("a query")).expect("answers");
+    assert_eq!(
+        (first.filters[0].plan.as_str(), first.returned, first.more),
+        ("in order", TURN as u64, true),
+        "{first:?}"
+    );
+    assert!(first.scanned <= TURN as u64 + 1, "{first:?}");
+
     // The next round begins behind what was seen; whoever starts anew walks over the tombstones, and leaves them.
     let seen = node.retained().looked_at;
     round(&mut reaper, later()).await;
