@@ -21,7 +21,10 @@ pub(crate) fn request(bytes: &[u8]) -> bool {
     match request.call() {
         Ok(call) => {
             let _ = call.is_subscribe();
-            survives_a_header(&jsonrpc::success(&request.id, call.message));
+            let text = jsonrpc::replied(&request.id, &call.message.to_string());
+            let json: Value = serde_json::from_str(&text).unwrap_or_default();
+            assert_eq!(json, json!({"jsonrpc": "2.0", "id": request.id, "result": {"reply": call.message}}));
+            survives_a_header(&json);
             true
         }
         Err(problem) => {
@@ -32,7 +35,7 @@ pub(crate) fn request(bytes: &[u8]) -> bool {
 }
 
 fn survives_a_header(json: &Value) {
-    let text = header_json(json);
+    let text = header_json(&json.to_string());
     assert!(axum::http::HeaderValue::from_str(&text).is_ok(), "{text}");
     assert_eq!(serde_json::from_str::<Value>(&text).ok().as_ref(), Some(json));
 }

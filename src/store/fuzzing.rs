@@ -193,7 +193,7 @@ pub(crate) fn payloads() -> Vec<Vec<u8>> {
             subject: if n == 2 { Subject::Protocol("http://a".into()) } else { Subject::Record(format!("r{n}")) },
             cid: named,
             bytes,
-            message: Arc::new(message),
+            message: Arc::new(message.into()),
             author: "did:example:a".into(),
             latest: true,
             initial: true,

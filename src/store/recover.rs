@@ -10,7 +10,7 @@ use super::{
     keys,
     log::{Appender, Damage, Log, Read, Tail},
     pending::Pending,
-    rows,
+    rows, space,
 };
 use crate::dwn::Fault;
 use anyhow::{Context as _, anyhow, ensure};
@@ -97,6 +97,10 @@ fn usable(dir: &Path, cache: u64) -> Result<Option<Index>, Fault> {
     let clean = index::was_closed(dir);
     match Index::open(dir, cache).and_then(|index| believe(&index, clean).map(|()| index)) {
         Ok(index) => Ok(Some(index)),
+        // Nothing is wrong with it, and a new one would need more room.
+        Err(error) if space::is_full(&error) => {
+            Err(error.context("the disk is too full to open the index: make some room and start again"))
+        }
         Err(error) => {
             tracing::error!("the index is built again from the log: {error:#}");
             Ok(None)
