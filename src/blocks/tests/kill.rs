@@ -312,7 +312,8 @@ fn check(
             }
         }
     }
-    let soak = Filter::from([("protocol".into(), Cond::Equal(IndexValue::String("http://soak".into())))]);
+    let equal = |name: &str, value: &str| (name.to_owned(), Cond::Equal(IndexValue::String(value.into())));
+    let soak = Filter::from([equal("protocol", "http://soak"), equal("method", "Write")]);
     let listed = view.select(&Select { any_of: vec![soak], ..Select::default() }).expect("selects");
     let mut live: BTreeSet<Digest> = BTreeSet::new();
     for entry in &listed.entries {
