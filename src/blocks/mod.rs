@@ -14,6 +14,8 @@
 
 mod collect;
 mod disk;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzzing;
 mod holds;
 mod scrub;
 mod stage;

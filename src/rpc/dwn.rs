@@ -130,20 +130,17 @@ async fn info(State(shared): State<Shared>) -> Response {
     .into_response()
 }
 
-/// `{"ok": true}`, or what is wrong: `readOnly` says why nothing is written (the status stays 200: reading goes on),
-/// `degraded` how many things the operator should look at (`toft status` names them).
+/// `ok`: requests are answered. `writable`: and writes taken; if not, `reason` says what a write would hear. `degraded`:
+/// something of the store is damaged; what it is, the owner is told (`toft status`).
 async fn health(State(shared): State<Shared>) -> Response {
-    let mut said = json!({"ok": true});
     // Asks the file system.
     let found = tokio::task::spawn_blocking(move || (shared.node.store().read_only(), shared.node.store().degraded()));
     let Ok((read_only, degraded)) = found.await else { return StatusCode::INTERNAL_SERVER_ERROR.into_response() };
+    let mut health = json!({"ok": true, "writable": read_only.is_none(), "degraded": !degraded.is_empty()});
     if let Some(why) = read_only {
-        (said["ok"], said["readOnly"]) = (json!(false), json!(why));
+        health["reason"] = why.into();
     }
-    if !degraded.is_empty() {
-        (said["ok"], said["degraded"]) = (json!(false), json!(degraded.len()));
-    }
-    axum::Json(said).into_response()
+    axum::Json(health).into_response()
 }
 
 async fn metrics_text(State(shared): State<Shared>) -> Response {

@@ -17,18 +17,24 @@
 //! served or public; their bytes stay in the block files until `blocks` collects them, and in the log.
 
 mod cut;
+mod ended;
+mod fingerprint;
 mod frame;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzzing;
 mod hot;
 mod index;
 mod keys;
 mod log;
 mod lower;
+mod metrics;
 mod pending;
 mod query;
 mod recover;
 mod refs;
 mod rows;
 mod space;
+mod steady;
 mod view;
 mod wipe;
 mod writer;
@@ -38,13 +44,14 @@ mod tests;
 
 use crate::{
     cid::{Cid, Digest},
-    dwn::{Change, Fault, Stop, View},
+    dwn::{Change, Fault, Select, Stop, View},
 };
 use anyhow::{Context as _, anyhow, bail};
 use bytes::Bytes;
 use frame::Frame;
 use index::Index;
 use log::{Damage, Log, Read};
+use prometheus_client::registry::Registry;
 use std::{
     any::Any,
     collections::BTreeSet,
@@ -54,10 +61,13 @@ use std::{
     thread::{self, JoinHandle},
     time::Duration,
 };
+use steady::{STRIDE, Steady};
 use tokio::sync::{mpsc, oneshot, watch};
 
 pub use cut::cut;
+pub use fingerprint::Moment;
 pub(crate) use lower::Checked;
+pub use query::{Considered, Explained, Filtered};
 pub use space::stop;
 
 /// A place in the log: the number of bytes before the frame that starts there. Grows, never reused.
@@ -256,6 +266,11 @@ impl Store {
         Box::new(view::Snapshot::new(self.0.index.clone(), self.0.log.clone(), tenant))
     }
 
+    /// Answers a query of a tenant's records and says how: which indexes were considered, chosen and gone through.
+    pub fn explain(&self, tenant: &str, select: &Select) -> Result<Explained, Fault> {
+        view::Snapshot::new(self.0.index.clone(), self.0.log.clone(), tenant).explain(select)
+    }
+
     /// Runs `decide` under the one writer and makes its change durable: resolves after fdatasync and index.
     ///
     /// The view `decide` gets includes what the running group has decided before it. A [`Stop`] it returns is the
@@ -336,15 +351,23 @@ impl Store {
         Ok(self.0.index.get(&keys::state(key))?.map(Bytes::from))
     }
 
-    /// All state whose key begins with `prefix`, in key order.
+    /// All state whose key begins with `prefix`, in key order, as of one moment.
     pub fn states(&self, prefix: &[u8]) -> Result<Vec<(Bytes, Bytes)>, Fault> {
         let from = keys::state(prefix);
-        let _steady = self.0.index.steady();
-        self.0
-            .index
-            .scan(&from, &keys::after(from.clone()), false)
-            .map(|pair| pair.map(|(key, value)| (Bytes::from(key).slice(1..), Bytes::from(value))))
-            .collect()
+        let to = keys::after(from.clone());
+        let source = self.source();
+        let (steady, mut found) = (Steady::new(&source, STRIDE), Vec::new());
+        let collect = || {
+            found.clear();
+            for pair in self.0.index.scan(&from, &to, false) {
+                let (key, value) = pair?;
+                found.push((Bytes::from(key).slice(1..), Bytes::from(value)));
+                steady.tick()?;
+            }
+            Ok(())
+        };
+        steady.repeat(|versions| versions.states, collect)?;
+        Ok(found)
     }
 
     /// Sets (or with `None` removes) state, atomically and durably: it goes through the log like a message.
@@ -397,6 +420,11 @@ impl Store {
             Ok(())
         })?;
         Ok(roots)
+    }
+
+    /// Lets what the store counts be seen.
+    pub fn register(&self, registry: &mut Registry) {
+        self.0.index.metrics.register(registry);
     }
 
     /// Bytes of the log: where the next frame goes.

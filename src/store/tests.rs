@@ -10,7 +10,9 @@ use serde_json::{Value, json};
 mod callers;
 mod damage;
 mod kill;
+mod plans;
 mod queries;
+mod steady;
 
 const ALICE: &str = "did:example:alice";
 const BOB: &str = "did:example:bob";

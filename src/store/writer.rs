@@ -5,7 +5,7 @@
 //! no timer: while one group becomes durable, the next one queues.
 
 use super::{
-    Data, Health, Place, Position, Stats, Stopped,
+    Data, Health, Place, Position, Stats, Stopped, ended,
     frame::{self, Frame},
     index::Index,
     log::{Appender, Log},
@@ -48,6 +48,12 @@ pub(super) enum Job {
         changes: Vec<(Vec<u8>, Option<Vec<u8>>)>,
         reply: oneshot::Sender<Result<(), Fault>>,
     },
+    /// These records go, with their messages. Answered with the messages that went.
+    End {
+        tenant: String,
+        records: Vec<String>,
+        reply: oneshot::Sender<Result<Vec<Digest>, Fault>>,
+    },
     /// Which of these blocks does nothing hold? They leave the index.
     Release {
         blocks: Vec<Digest>,
@@ -66,7 +72,7 @@ pub(super) enum Job {
 enum Answer {
     Commit(oneshot::Sender<Result<Change, Stop>>, Result<Change, Stop>),
     State(oneshot::Sender<Result<(), Fault>>, Result<(), Fault>),
-    Blocks(oneshot::Sender<Result<Vec<Digest>, Fault>>, Result<Vec<Digest>, Fault>),
+    Digests(oneshot::Sender<Result<Vec<Digest>, Fault>>, Result<Vec<Digest>, Fault>),
 }
 
 impl Answer {
@@ -75,7 +81,7 @@ impl Answer {
         match self {
             Answer::Commit(reply, result) => drop(reply.send(result)),
             Answer::State(reply, result) => drop(reply.send(result)),
-            Answer::Blocks(reply, result) => drop(reply.send(result)),
+            Answer::Digests(reply, result) => drop(reply.send(result)),
         }
     }
 
@@ -87,7 +93,7 @@ impl Answer {
                 drop(reply.send(Err(space::stop(space::again(why)))));
             }
             Answer::State(reply, Ok(())) => drop(reply.send(Err(space::again(why)))),
-            Answer::Blocks(reply, Ok(_)) => drop(reply.send(Err(space::again(why)))),
+            Answer::Digests(reply, Ok(_)) => drop(reply.send(Err(space::again(why)))),
             fault => fault.send(),
         }
     }
@@ -184,7 +190,9 @@ fn unasked(job: Job, why: &Fault) -> Answer {
     match job {
         Job::Commit { reply, .. } => Answer::Commit(reply, Err(space::stop(fault))),
         Job::State { reply, .. } => Answer::State(reply, Err(fault)),
-        Job::Release { reply, .. } | Job::Relocate { reply, .. } => Answer::Blocks(reply, Err(fault)),
+        Job::End { reply, .. } | Job::Release { reply, .. } | Job::Relocate { reply, .. } => {
+            Answer::Digests(reply, Err(fault))
+        }
     }
 }
 
@@ -207,8 +215,11 @@ fn answer(job: Job, pending: &mut Pending<'_>, group: Position, bytes: &mut Vec<
             let changes = changes.into_iter().map(|(k, v)| (ByteBuf::from(k), v.map(ByteBuf::from))).collect();
             Answer::State(reply, add(Frame::State(changes), pending, group, bytes))
         }
-        Job::Release { blocks, reply } => Answer::Blocks(reply, release(&blocks, pending, group, bytes)),
-        Job::Relocate { moves, reply } => Answer::Blocks(reply, relocate(moves, pending, group, bytes)),
+        Job::End { tenant, records, reply } => {
+            Answer::Digests(reply, ended::end(&tenant, &records, pending, group, bytes))
+        }
+        Job::Release { blocks, reply } => Answer::Digests(reply, release(&blocks, pending, group, bytes)),
+        Job::Relocate { moves, reply } => Answer::Digests(reply, relocate(moves, pending, group, bytes)),
     }
 }
 
@@ -255,7 +266,8 @@ fn relocate(
     Ok(digests)
 }
 
-fn add(frame: Frame, pending: &mut Pending<'_>, group: Position, bytes: &mut Vec<u8>) -> Result<(), Fault> {
+/// Takes a frame into account and appends it; on an error neither.
+pub(super) fn add(frame: Frame, pending: &mut Pending<'_>, group: Position, bytes: &mut Vec<u8>) -> Result<(), Fault> {
     let start = bytes.len();
     let position = group + start as u64;
     let added = frame::encode(&frame, now(), position, group, bytes).and_then(|()| {

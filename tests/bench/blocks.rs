@@ -183,7 +183,7 @@ fn record(n: u64, data: &Data) -> Result<Change, Stop> {
         subject: Subject::Record(id),
         cid,
         bytes,
-        message: Arc::new(message),
+        message: Arc::new(message.into()),
         author: ALICE.into(),
         latest: true,
         initial: true,
