@@ -9,7 +9,6 @@ use serde_json::{Value, json};
 
 mod callers;
 mod damage;
-mod kill;
 mod plans;
 mod queries;
 mod steady;
