@@ -155,7 +155,7 @@ fn keep_remains(dir: &Path, log: &Log, tail: &Tail) -> Result<(), Fault> {
 }
 
 /// Applies the log from `from` to `to` to the index.
-fn replay(index: &Index, log: &Log, from: Position, to: Position, health: &Health) -> Result<(), Fault> {
+pub(super) fn replay(index: &Index, log: &Log, from: Position, to: Position, health: &Health) -> Result<(), Fault> {
     let mut at = from;
     while at < to {
         let mut pending = Pending::new(index, log)?;
