@@ -6,6 +6,8 @@ pub mod client;
 mod connect;
 pub mod control;
 pub mod dwn;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzzing;
 pub mod gateway;
 mod jsonrpc;
 mod read;

@@ -76,7 +76,8 @@ impl Control {
                 let walk =
                     move || Ok::<_, Error>((store.usage()?, blocks.usage()?, store.stats(), blocks.pins()?.len()));
                 let (store, blocks, stats, pins) = tokio::task::spawn_blocking(walk).await.map_err(Error::new)??;
-                Ok(json!({"store": store, "blocks": blocks, "stats": stats, "pins": pins}))
+                let retention = self.node.retained();
+                Ok(json!({"store": store, "blocks": blocks, "stats": stats, "pins": pins, "retention": retention}))
             }
             "storage.gc" => value(&blocks.collect_gently(&self.stop).await?),
             "storage.scrub" => {

@@ -21,6 +21,8 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
+/// Bytes looked through at once for the next frame: what damage costs goes by its own length, not by its segment's.
+const SEARCHED: usize = 64 << 10;
 /// Segment files kept open for reading. A reader of old history opens what it needs again.
 const OPEN_MAX: usize = 64;
 
@@ -163,14 +165,20 @@ impl Log {
 
     fn search(&self, position: Position) -> Result<Option<(Position, Position)>, Fault> {
         let Some((start, file)) = self.segment(position)? else { return Ok(None) };
-        let bytes = bytes_from(&file, position.saturating_sub(start))?;
-        let mut at = 1;
-        while let Some(found) = bytes.get(at..).and_then(|rest| rest.windows(3).position(|w| w == frame::MAGIC)) {
-            let candidate = position + (at + found) as u64;
-            if let Raw::Frame(head, _) = self.raw(candidate)? {
-                return Ok(Some((candidate, head.group)));
+        let length = file.metadata()?.len();
+        let mut offset = position - start + 1;
+        while offset < length {
+            // Windows overlap by a magic's length less one.
+            let size = (length - offset).min((SEARCHED + frame::MAGIC.len() - 1) as u64);
+            let mut window = vec![0; size as usize];
+            file.read_exact_at(&mut window, offset)?;
+            for (at, _) in window.windows(frame::MAGIC.len()).enumerate().filter(|(_, found)| found == frame::MAGIC) {
+                let candidate = start + offset + at as u64;
+                if let Raw::Frame(head, _) = self.raw(candidate)? {
+                    return Ok(Some((candidate, head.group)));
+                }
             }
-            at += found + 1;
+            offset += SEARCHED as u64;
         }
         let segments = self.0.segments.lock().unwrap_or_else(PoisonError::into_inner);
         Ok(segments.range(position.max(start) + 1..).next().map(|(start, _)| (*start, *start)))
@@ -189,11 +197,14 @@ impl Log {
         let mut damage = Vec::new();
         let mut expected = 0;
         for (i, start) in starts.iter().enumerate() {
+            let end = start.checked_add(self.length(*start)?);
+            let end =
+                end.with_context(|| format!("log segment {start:020}.log is named beyond what a log can hold"))?;
             if *start > expected {
                 damage.push(Damage { from: expected, to: *start, why: "no segment holds these bytes".into() });
             }
             if i + 1 < starts.len() {
-                expected = start + self.length(*start)?;
+                expected = end;
                 let following = starts[i + 1];
                 ensure!(
                     expected <= following,

@@ -56,7 +56,7 @@ impl Store {
     }
 }
 
-fn key(tenant: &str, digest: &Digest) -> Vec<u8> {
+pub(super) fn key(tenant: &str, digest: &Digest) -> Vec<u8> {
     [WIPED, tenant.as_bytes(), &[0], digest].concat()
 }
 
