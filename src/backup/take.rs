@@ -34,7 +34,7 @@ impl Source {
         for left in list(&dir.join("tmp"))? {
             fs::remove_file(&left).with_context(|| format!("deleting {}", left.display()))?;
         }
-        let _still = self.blocks.still();
+        let _still = (self.blocks.still(), self.store.still());
         let (log_end, stats) = self.store.checkpoint()?;
         let mut wanted = Vec::new();
         for (from, length, sealed) in self.store.segments(log_end)? {

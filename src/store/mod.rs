@@ -16,9 +16,11 @@
 //! data that is superseded leave the index in the same batch, so they are no longer readable through their record,
 //! served or public; their bytes stay in the block files until `blocks` collects them, and in the log.
 
+mod compact;
 mod cut;
 mod frame;
 mod hot;
+mod husk;
 mod index;
 mod keys;
 mod log;
@@ -28,6 +30,7 @@ mod query;
 mod recover;
 mod refs;
 mod rows;
+mod segment;
 mod space;
 mod view;
 mod wipe;
@@ -50,13 +53,14 @@ use std::{
     collections::BTreeSet,
     fs::{self, File, TryLockError},
     path::Path,
-    sync::{Arc, Mutex, PoisonError, mpsc as std_mpsc},
+    sync::{Arc, Mutex, PoisonError, atomic::AtomicBool, mpsc as std_mpsc},
     thread::{self, JoinHandle},
     time::Duration,
 };
 use tokio::sync::{mpsc, oneshot, watch};
 
-pub use cut::cut;
+pub use compact::{Compacted, Compactor};
+pub use cut::{Cut, cut};
 pub(crate) use lower::Checked;
 
 /// A place in the log: the number of bytes before the frame that starts there. Grows, never reused.
@@ -197,6 +201,12 @@ struct Inner {
     stats: Arc<Mutex<Stats>>,
     health: Arc<Health>,
     space: space::Space,
+    /// A round of compaction is under way.
+    compacting: Arc<AtomicBool>,
+    /// What the last round of compaction has found, and the bytes that all of this run have given back.
+    compacted: Mutex<(Compacted, u64)>,
+    /// Held while a file of the log is replaced.
+    still: Mutex<()>,
     /// Taken when the store closes: the writer ends when its queue does.
     jobs: Option<mpsc::Sender<Job>>,
     writer: Option<JoinHandle<()>>,
@@ -241,6 +251,9 @@ impl Store {
             stats,
             health,
             space: space::Space::new(dir, config.min_free),
+            compacting: Arc::default(),
+            compacted: Mutex::default(),
+            still: Mutex::default(),
             jobs: Some(jobs),
             writer: Some(writer),
             checkpoint: Some(checkpoint),
@@ -301,6 +314,7 @@ impl Store {
                     found.push(entry(at, next, arrived, frame)?);
                     at = next;
                 }
+                Read::Gone { next } => at = next,
                 Read::End => break,
                 Read::Bad(why) => {
                     let next = self.0.log.resync(at)?.unwrap_or(end).min(end);
