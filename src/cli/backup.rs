@@ -56,13 +56,8 @@ pub async fn run(context: &Context, args: Args) -> Result<Output, Failure> {
         Command::Restore { dir, at } => {
             let home = context.home.clone();
             let done = blocking(move || backup::restore(&dir, &home, at)).await?;
-            let mut text = format!(
-                "✓ {} restored from {}: {} files, {}",
-                done.did,
-                done.snapshot,
-                done.files,
-                bytes(done.bytes)
-            );
+            let mut text =
+                format!("✓ {} restored from {}: {} files, {}", done.did, done.snapshot, done.files, bytes(done.bytes));
             if done.messages_gone + done.data_gone > 0 {
                 text += &format!(
                     "\n! Compaction had taken some of what was there then: {} messages (their records stand at their first \

@@ -10,6 +10,9 @@
 //!   collection (`blocks`) comes first.
 //! - State goes when it is not the state now *and* a later frame sets the same key.
 //!
+//! The first message of a record whose tombstone is still kept stays as well, until both can go: a tombstone is found by
+//! what that message says. (Both are removed together; in between is only a tenant that is half wiped.)
+//!
 //! All of this only ever becomes more: what may go now may go later. Positions stay ([`super::segment`]), and the index
 //! of the compacted log is the index. What goes is gone for `restore --at` as well, unless an older snapshot has it.
 //!
@@ -118,6 +121,8 @@ struct Noted {
     removed: HashSet<u64>,
     /// Where a key of state, by its hash, was set last.
     set: HashMap<u64, Position>,
+    /// Records, by their hash, with a tombstone that is kept: it is found by what its record's first message says.
+    buried: HashSet<u64>,
     hasher: RandomState,
 }
 
@@ -242,6 +247,7 @@ impl Compactor {
             at = match log.whole(at)? {
                 Some(Whole { bytes, frame, next, .. }) => {
                     self.noted.note(at, &frame);
+                    self.bury(at, &frame)?;
                     found.saved += self.saved(at, frame, bytes.len())?;
                     next
                 }
@@ -271,6 +277,20 @@ impl Compactor {
             Verdict::Becomes(frame) => frame::encode(&frame, Some(0), at, at, &mut bytes)?,
         }
         Ok(before.saturating_sub(bytes.len()) as u64)
+    }
+
+    /// Notes a tombstone that is kept. Only a delete has neither data nor keeps what there was.
+    fn bury(&mut self, at: Position, frame: &Frame) -> Result<(), Fault> {
+        if let Frame::Message(message) = frame
+            && let About::Record(id) = &message.subject
+            && !message.initial
+            && !message.keeps_data
+            && message.data.is_none()
+            && is_here(&self.store.source(), at, message)?
+        {
+            self.noted.buried.insert(self.noted.hasher.hash_one((&message.tenant, id)));
+        }
+        Ok(())
     }
 
     fn choose(&mut self, found: Found) -> Result<(), Fault> {
@@ -386,6 +406,15 @@ impl Noted {
         }
     }
 
+    /// Of a message that the index does not have: does the log say so, too? It may have been impossible to index.
+    fn may_go(&self, message: &frame::Message) -> bool {
+        let buried = match &message.subject {
+            About::Record(id) => message.initial && self.buried.contains(&self.hasher.hash_one((&message.tenant, id))),
+            About::Protocol(_) => false,
+        };
+        !buried && self.removed.contains(&short(&message.cid))
+    }
+
     fn is_set_after(&self, at: Position, key: &[u8]) -> bool {
         self.set.get(&self.hasher.hash_one(key)).is_some_and(|last| *last > at)
     }
@@ -433,15 +462,12 @@ fn judge(
             if inline || places { Verdict::Becomes(Frame::Husk(husk)) } else { Verdict::Stays }
         }
         Frame::Message(mut message) => {
-            let Some(tenant) = pending::number_of(source, &message.tenant)? else { return Ok(Verdict::Stays) };
-            let row = source.get(&keys::message(tenant, &message.cid))?;
-            let here = row.map(|row| MessageRow::decode(&row)).transpose()?.is_some_and(|row| row.position == at);
-            if !here && noted.is_some_and(|noted| !noted.removed.contains(&short(&message.cid))) {
-                // The index does not have it, and nothing says why: it may have been impossible to index.
+            let here = is_here(source, at, &message)?;
+            if !here && noted.is_some_and(|noted| !noted.may_go(&message)) {
                 return Ok(Verdict::Stays);
             }
-            let inline =
-                message.inline.is_some() && !needs_inline(source, at, &message.tenant, &message.subject, &message.data)?;
+            let inline = message.inline.is_some()
+                && !needs_inline(source, at, &message.tenant, &message.subject, &message.data)?;
             let places = keep_places(source, &mut message.blocks)?;
             if inline {
                 message.inline = None;
@@ -453,6 +479,13 @@ fn judge(
             }
         }
     })
+}
+
+/// Is the message at `at` the one the index has?
+fn is_here(source: &dyn Source, at: Position, message: &frame::Message) -> Result<bool, Fault> {
+    let Some(tenant) = pending::number_of(source, &message.tenant)? else { return Ok(false) };
+    let row = source.get(&keys::message(tenant, &message.cid))?;
+    Ok(row.map(|row| MessageRow::decode(&row)).transpose()?.is_some_and(|row| row.position == at))
 }
 
 /// Does anything read the data in the frame at `at`?

@@ -263,8 +263,7 @@ pub(super) fn encode(
     let start = out.len();
     out.extend_from_slice(&[0; HEADER]);
     let v = if matches!(frame, Frame::Husk(_)) { PAYLOAD_VERSION } else { 2 };
-    serde_ipld_dagcbor::to_writer(&mut *out, &Payload { v, at, frame })
-        .context("encoding a log frame")?;
+    serde_ipld_dagcbor::to_writer(&mut *out, &Payload { v, at, frame }).context("encoding a log frame")?;
     let length = u32::try_from(out.len() - start - HEADER).ok().filter(|l| *l <= PAYLOAD_MAX);
     let Some(length) = length else {
         out.truncate(start);

@@ -162,9 +162,11 @@ impl Log {
         found.map(|(_, segment)| segment).with_context(|| format!("no segment of the log begins at {start}"))
     }
 
-    /// What is wrong with the files besides their frames, of the segment that holds `position`.
-    pub fn damage(&self, position: Position) -> Result<Option<String>, Fault> {
-        Ok(self.segment(position)?.and_then(|(_, segment)| segment.damage()))
+    /// What is wrong with the files besides their frames: of the frame at `position`, and with `whole` of its segment.
+    pub fn damage(&self, position: Position, whole: bool) -> Result<Option<String>, Fault> {
+        let Some((_, segment)) = self.segment(position)? else { return Ok(None) };
+        let damage = segment.damage().filter(|_| whole);
+        Ok(damage.or(segment.lead_damage(position)?))
     }
 
     /// Where the segment that holds `position` begins.
@@ -360,7 +362,10 @@ impl Log {
         if matches!(found, At::Behind) {
             let segments = self.0.segments.lock().unwrap_or_else(PoisonError::into_inner);
             if segments.range(start + 1..).next().is_some() {
-                return Ok(At::Bad(format!("no segment holds these bytes; {} ends before", self.path(start).display())));
+                return Ok(At::Bad(format!(
+                    "no segment holds these bytes; {} ends before",
+                    self.path(start).display()
+                )));
             }
         }
         Ok(found)

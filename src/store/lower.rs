@@ -102,11 +102,12 @@ impl Store {
         let mut segment = Some(self.0.log.holder(from)).filter(|start| *start != from);
         while checked.next < end && checked.next - from < bytes {
             let at = checked.next;
-            // Said once for each compacted segment: at the first position that is looked at in it.
-            if segment != Some(self.0.log.holder(at)) {
-                segment = Some(self.0.log.holder(at));
-                checked.damage.extend(self.0.log.damage(at)?);
+            let holder = Some(self.0.log.holder(at));
+            if let Some(why) = self.0.log.damage(at, segment != holder)? {
+                self.degrade(why.clone());
+                checked.damage.push(why);
             }
+            segment = holder;
             let why = match self.0.log.read(at)? {
                 Read::Frame { frame, next, .. } => {
                     checked.next = next;

@@ -53,9 +53,15 @@ struct Packed {
 /// What stands at a position of a segment.
 #[derive(Debug)]
 pub(super) enum At {
-    Frame { head: Header, payload: Vec<u8>, next: Position },
+    Frame {
+        head: Header,
+        payload: Vec<u8>,
+        next: Position,
+    },
     /// A frame was here that compaction has left out.
-    Gone { next: Position },
+    Gone {
+        next: Position,
+    },
     /// The segment ends before.
     Behind,
     Bad(String),
@@ -96,6 +102,18 @@ impl Segment {
     pub fn damage(&self) -> Option<String> {
         let why = self.packed.as_ref()?.damage.as_ref()?;
         Some(format!("{}: {why}; its frames were found by searching for them", self.path.display()))
+    }
+
+    /// What is wrong with what leads the frame at `position`, which is read without it.
+    pub fn lead_damage(&self, position: Position) -> Result<Option<String>, Fault> {
+        let Some(packed) = &self.packed else { return Ok(None) };
+        let found = packed.entries.binary_search_by_key(&(position - self.start), |(at, _)| u64::from(*at));
+        let Some((_, place)) = found.ok().and_then(|i| packed.entries.get(i)) else { return Ok(None) };
+        let mut lead = [0; LEAD as usize];
+        self.file.read_exact_at(&mut lead, u64::from(*place))?;
+        let damaged = u64::from_be_bytes(lead) != position;
+        Ok(damaged
+            .then(|| format!("{}, byte {place}: a frame's position is damaged, the frame is not", self.path.display())))
     }
 
     /// What stands at `position`, which is not before the segment.

@@ -152,7 +152,8 @@ impl<'a> Past<'a> {
             message_cid: cid::from_digest(cid::DAG_CBOR, &hit.digest).to_string(),
             value: hit.sort.clone(),
         });
-        let entries = hits.iter().filter_map(|hit| self.stored(hit.position, true).transpose()).collect::<Result<_, _>>()?;
+        let entries =
+            hits.iter().filter_map(|hit| self.stored(hit.position, true).transpose()).collect::<Result<_, _>>()?;
         Ok(Page { entries, cursor })
     }
 }

@@ -65,7 +65,7 @@ fn which(view: &dyn View, filter: Filter) -> String {
 
 fn same(store: &Store, before: &BTreeMap<String, String>, when: &str) {
     for (what, now) in all(store) {
-        assert_eq!(Some(&now), before.get(&what), "{when}: {what}");
+        assert!(Some(&now) == before.get(&what), "{when}: {what} was {:?} and is {now}", before.get(&what));
     }
 }
 
@@ -236,15 +236,18 @@ fn act(store: Store, dir: &Path, op: Op, now: u64) -> Store {
 
 fn descendants(view: &dyn View, id: &str) -> Vec<crate::dwn::Record> {
     let children = view.children(id).expect("reads");
-    let below = |child: &crate::dwn::Record| {
-        descendants(view, child.initial.message["recordId"].as_str().expect("a recordId"))
-    };
+    let below =
+        |child: &crate::dwn::Record| descendants(view, child.initial.message["recordId"].as_str().expect("a recordId"));
     let further: Vec<_> = children.iter().flat_map(below).collect();
     children.into_iter().chain(further).collect()
 }
 
+fn cases() -> u32 {
+    if std::env::var_os("TOFT_LONG").is_some() { 400 } else { 16 }
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 48, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: cases(), ..ProptestConfig::default() })]
 
     #[test]
     fn whatever_was_done_all_that_can_be_asked_stays(ops in proptest::collection::vec(op(), 1..60)) {
@@ -306,10 +309,14 @@ fn what_is_gone_gives_its_space_back() {
 
 #[test]
 fn a_crash_at_every_step_changes_nothing_that_can_be_asked() {
-    for changes in 0.. {
+    let template = tempfile::tempdir().expect("a directory");
+    let before = all(&worn(template.path()));
+    // Each change of the first segments, and then some.
+    let steps = (0..24).chain((24..).step_by(if std::env::var_os("TOFT_LONG").is_some() { 1 } else { 11 }));
+    for changes in steps {
         let dir = tempfile::tempdir().expect("a directory");
-        let store = worn(dir.path());
-        let before = all(&store);
+        super::damage::copy_dir(template.path(), dir.path());
+        let store = open(dir.path());
         store.0.log.crash_in(changes);
         let crashed = store.compact(ANY).is_err();
         same(&store, &before, "while the node runs on");
@@ -376,9 +383,9 @@ fn every_damage_to_a_compacted_segment_is_named_and_costs_only_what_it_hit() {
         segments(dir.path()).into_iter().filter(|path| fs::read(path).expect("reads")[3] == frame::PACKED).collect();
     assert!(packed.len() > 2);
     let mut hurt = 0;
-    for path in packed.iter().take(2).chain(packed.last()) {
+    for path in packed.iter().take(1).chain(packed.last()) {
         let whole = fs::read(path).expect("reads");
-        for at in (0..whole.len()).step_by(7) {
+        for at in (0..whole.len()).step_by(37) {
             let file = File::options().write(true).open(path).expect("opens");
             file.write_all_at(&[whole[at] ^ 0x10], at as u64).expect("writes");
             let store = rebuilt(dir.path());

@@ -236,7 +236,7 @@ fn a_missing_segment_is_named() {
     assert!(left > 0 && left < written.len(), "{left} left");
 }
 
-fn copy_dir(from: &Path, to: &Path) {
+pub(super) fn copy_dir(from: &Path, to: &Path) {
     fs::create_dir_all(to).expect("creates");
     for entry in fs::read_dir(from).expect("lists") {
         let path = entry.expect("lists").path();
