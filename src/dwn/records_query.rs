@@ -3,6 +3,7 @@
 use super::{
     Cursor, Direction, INLINE_MAX, Refusal, Reply, Select, SortBy, Stop, Stored, View, filter,
     grant::Claim,
+    json::{Object, list, quoted},
     message::{self, Message},
     protocol, text,
     visible::visible,
@@ -56,9 +57,9 @@ pub(super) fn answer(message: &Message, view: &dyn View) -> Result<Reply, Stop> 
     };
     let page = view.select(&select)?;
     let entries = page.entries.iter().map(|stored| entry(stored, view)).collect::<Result<Vec<_>, Stop>>()?;
-    let mut reply = Reply::ok().with("entries", entries);
+    let mut reply = Reply::ok().with("entries", list(entries));
     if let Some(cursor) = page.cursor {
-        reply = reply.with("cursor", cursor.to_json());
+        reply = reply.with("cursor", cursor.text());
     }
     Ok(reply)
 }
@@ -77,15 +78,16 @@ fn cursor(json: &Value) -> Cursor {
 }
 
 /// One line of the answer: the write, small data with it, and the initial write if this is an update.
-fn entry(stored: &Stored, view: &dyn View) -> Result<Value, Stop> {
-    let mut entry = (*stored.message).clone();
+fn entry(stored: &Stored, view: &dyn View) -> Result<String, Stop> {
+    let mut entry = Object::extending(stored.message.text());
     let small = message::data_size(&stored.message).is_some_and(|size| size <= INLINE_MAX);
     if let Some(data) = if small { view.inline_data(stored)? } else { None } {
-        entry["encodedData"] = crypto::encode(&data).into();
+        entry = entry.with("encodedData", &quoted(&crypto::encode(&data)));
     }
-    let record = message::record_id(&stored.message).map(|id| view.record(id)).transpose()?.flatten();
-    if let Some(record) = record.filter(|record| record.initial.cid != stored.cid) {
-        entry["initialWrite"] = (*record.initial.message).clone();
+    if let Some(id) = message::record_id(&stored.message)
+        && let Some(initial) = view.initial_before(id, &stored.cid)?
+    {
+        entry = entry.with("initialWrite", initial.message.text());
     }
-    Ok(entry)
+    Ok(entry.text())
 }

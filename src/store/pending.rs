@@ -268,7 +268,7 @@ impl<'a> Pending<'a> {
             _ => None,
         };
         let initial = initial.map(|frame| frame.json()).transpose()?;
-        Ok(dwn::index_values(&json, &message.author, initial.as_deref(), message.latest))
+        Ok(dwn::index_values(&json, &message.author, initial.as_deref().map(|json| &**json), message.latest))
     }
 
     /// A message goes, with its event and data. `subject`: whose state the message that removes it becomes.

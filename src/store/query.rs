@@ -33,7 +33,9 @@ pub(super) struct Hit {
 
 /// What answers `select`, in order; at most its limit, and whether more follow.
 pub(super) fn select(source: &dyn Source, tenant: u32, name: &str, select: &Select) -> Result<(Vec<Hit>, bool), Fault> {
-    let query = Query { source, tenant, name, order: order(select.sort), select };
+    let order = order(select.sort);
+    let wanted = select.any_of.iter().flat_map(Filter::keys).map(String::as_str).chain([order.property()]).collect();
+    let query = Query { source, tenant, name, order, select, wanted };
     let mut runs = Vec::new();
     for filter in &select.any_of {
         runs.extend(query.runs(filter)?);
@@ -127,6 +129,8 @@ struct Query<'a> {
     name: &'a str,
     order: Order,
     select: &'a Select,
+    /// Properties that are compared or sorted by.
+    wanted: BTreeSet<&'a str>,
 }
 
 impl<'a> Query<'a> {
@@ -237,7 +241,8 @@ impl<'a> Query<'a> {
     }
 
     fn row(&self, position: Position) -> Result<Option<Row>, Fault> {
-        self.source.get(&keys::row(self.tenant, position))?.map(|bytes| Row::decode(&bytes)).transpose()
+        let Some(bytes) = self.source.get(&keys::row(self.tenant, position))? else { return Ok(None) };
+        Row::decode_where(&bytes, |name| self.wanted.contains(name)).map(Some)
     }
 
     fn gather(&self, from: &[u8], to: &[u8], found: &mut BTreeSet<Position>) -> Result<(), Fault> {

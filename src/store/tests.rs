@@ -58,7 +58,7 @@ fn change(tenant: &str, record: &str, message: Value) -> Change {
         subject: Subject::Record(record.into()),
         cid,
         bytes,
-        message: Arc::new(message),
+        message: Arc::new(message.into()),
         author: tenant.into(),
         latest: true,
         initial: true,

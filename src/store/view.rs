@@ -18,7 +18,7 @@ use crate::{
     dwn::{Cursor, Event, EventFilter, Fault, Page, Record, Select, Stored, View},
 };
 use anyhow::Context as _;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 /// A tenant's past in the index as it is.
 #[derive(Debug)]
@@ -26,17 +26,23 @@ pub(super) struct Snapshot {
     index: Arc<Index>,
     log: Log,
     tenant: String,
+    /// The tenant's number, once it is known: it never changes.
+    number: OnceLock<u32>,
 }
 
 impl Snapshot {
     pub fn new(index: Arc<Index>, log: Log, tenant: &str) -> Self {
-        Self { index, log, tenant: tenant.to_owned() }
+        Self { index, log, tenant: tenant.to_owned(), number: OnceLock::new() }
+    }
+
+    fn past(&self) -> Past<'_> {
+        Past { source: self, tenant: &self.tenant, number: Some(&self.number) }
     }
 
     /// Answers while no batch is applied.
     fn steadily<T>(&self, ask: impl FnOnce(&Past<'_>) -> Result<T, Fault>) -> Result<T, Fault> {
         let _steady = self.index.steady();
-        ask(&Past { source: self, tenant: &self.tenant })
+        ask(&self.past())
     }
 }
 
@@ -63,6 +69,10 @@ impl View for Snapshot {
         self.steadily(|past| past.record(record_id))
     }
 
+    fn initial_before(&self, record_id: &str, cid: &Cid) -> Result<Option<Stored>, Fault> {
+        self.steadily(|past| past.initial_before(record_id, cid))
+    }
+
     fn protocol(&self, uri: &str) -> Result<Option<Stored>, Fault> {
         self.steadily(|past| past.protocol(uri))
     }
@@ -77,13 +87,13 @@ impl View for Snapshot {
 
     fn select(&self, select: &Select) -> Result<Page, Fault> {
         // Messages are read from the log afterwards: what is in the log stays.
-        let past = Past { source: self, tenant: &self.tenant };
+        let past = self.past();
         let found = self.steadily(|past| past.hits(select))?;
         past.page(found)
     }
 
     fn select_of(&self, tenant: &str, select: &Select) -> Result<Page, Fault> {
-        let past = Past { source: self, tenant };
+        let past = Past { source: self, tenant, number: None };
         let found = self.steadily(|_| past.hits(select))?;
         past.page(found)
     }
@@ -105,16 +115,25 @@ impl View for Snapshot {
 pub(super) struct Past<'a> {
     source: &'a dyn Source,
     tenant: &'a str,
+    /// Where the tenant's number is remembered.
+    number: Option<&'a OnceLock<u32>>,
 }
 
 impl<'a> Past<'a> {
     /// The past with what the running group has decided.
     pub fn with(pending: &'a Pending<'_>, tenant: &'a str) -> Self {
-        Self { source: pending, tenant }
+        Self { source: pending, tenant, number: None }
     }
 
     fn number(&self) -> Result<Option<u32>, Fault> {
-        pending::number_of(self.source, self.tenant)
+        if let Some(known) = self.number.and_then(OnceLock::get) {
+            return Ok(Some(*known));
+        }
+        let number = pending::number_of(self.source, self.tenant)?;
+        if let (Some(cell), Some(number)) = (self.number, number) {
+            let _ = cell.set(number); // set meanwhile: to the same
+        }
+        Ok(number)
     }
 
     fn row(&self, tenant: u32, digest: &Digest) -> Result<Option<MessageRow>, Fault> {
@@ -177,6 +196,16 @@ impl View for Past<'_> {
         Ok(Some(Record { initial, newest }))
     }
 
+    fn initial_before(&self, record_id: &str, cid: &Cid) -> Result<Option<Stored>, Fault> {
+        let Some(tenant) = self.number()? else { return Ok(None) };
+        let Some(bytes) = self.source.get(&keys::record(tenant, record_id))? else { return Ok(None) };
+        let Some(initial) = RecordRow::decode(&bytes)?.initial else { return Ok(None) };
+        if frame::message_digest(cid).is_ok_and(|digest| digest == initial.1) {
+            return Ok(None);
+        }
+        self.stored_by(tenant, initial)
+    }
+
     fn protocol(&self, uri: &str) -> Result<Option<Stored>, Fault> {
         let Some(tenant) = self.number()? else { return Ok(None) };
         let Some(at) = self.source.get(&keys::protocol(tenant, uri))? else { return Ok(None) };
@@ -209,7 +238,7 @@ impl View for Past<'_> {
     }
 
     fn select_of(&self, tenant: &str, select: &Select) -> Result<Page, Fault> {
-        Past { source: self.source, tenant }.select(select)
+        Past { source: self.source, tenant, number: None }.select(select)
     }
 
     fn events(&self, any_of: &[EventFilter], after: Option<u64>, limit: Option<usize>) -> Result<Vec<Event>, Fault> {
