@@ -51,6 +51,7 @@ pub use change::{Change, Given, Subject};
 pub use index::index_values;
 pub use json::Json;
 pub use message::{Kind, Message};
+pub use records_query::selection;
 pub use refusal::{Fault, Refusal, Stop};
 pub use reply::{Members, Reply};
 pub use subscribe::{Happened, Subscription, subscribe};

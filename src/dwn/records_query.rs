@@ -46,22 +46,26 @@ pub(super) fn authorize(message: &Message, at: &str, view: &dyn View) -> Result<
 
 pub(super) fn answer(message: &Message, view: &dyn View) -> Result<Reply, Stop> {
     authorize(message, message.timestamp(), view)?;
-    let (sort, direction) = sort(message.text("dateSort"));
-    let pagination = message.descriptor().get("pagination");
-    let select = Select {
-        any_of: visible(message, filter::text("Write"), sort == SortBy::DatePublished)?,
-        sort,
-        direction,
-        limit: pagination.and_then(|p| p.get("limit")).and_then(Value::as_f64).map(|limit| limit as usize),
-        after: pagination.and_then(|p| p.get("cursor")).map(cursor),
-    };
-    let page = view.select(&select)?;
+    let page = view.select(&selection(message)?)?;
     let entries = page.entries.iter().map(|stored| entry(stored, view)).collect::<Result<Vec<_>, Stop>>()?;
     let mut reply = Reply::ok().with("entries", list(entries));
     if let Some(cursor) = page.cursor {
         reply = reply.with("cursor", cursor.text());
     }
     Ok(reply)
+}
+
+/// What a query asks of the store: the records that its asker may see, in order.
+pub fn selection(message: &Message) -> Result<Select, Refusal> {
+    let (sort, direction) = sort(message.text("dateSort"));
+    let pagination = message.descriptor().get("pagination");
+    Ok(Select {
+        any_of: visible(message, filter::text("Write"), sort == SortBy::DatePublished)?,
+        sort,
+        direction,
+        limit: pagination.and_then(|p| p.get("limit")).and_then(Value::as_f64).map(|limit| limit as usize),
+        after: pagination.and_then(|p| p.get("cursor")).map(cursor),
+    })
 }
 
 pub(super) fn sort(date_sort: Option<&str>) -> (SortBy, Direction) {

@@ -11,7 +11,9 @@ mod callers;
 mod compact;
 mod damage;
 mod kill;
+mod plans;
 mod queries;
+mod steady;
 
 const ALICE: &str = "did:example:alice";
 const BOB: &str = "did:example:bob";
