@@ -169,6 +169,8 @@ impl Daemon {
             signer: identity.signer.clone(),
         };
         tasks.spawn("backup", backup.clone().keep_backing_up(config.backup.clone(), tasks.stop()));
+        let (every, above) = (config.store.compact_every.0, config.store.compact_above);
+        tasks.spawn("compact", store.clone().keep_compacting(every, above, tasks.stop()));
         let every = config.blocks.collect_every.0;
         tasks.spawn("collect", blocks.clone().keep_collecting(every, tasks.stop()));
         let anchor = Anchor::start(&config.anchor, store.clone(), blocks, secrets.anchor, &metrics, &tasks).await?;

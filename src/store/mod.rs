@@ -44,6 +44,7 @@ mod tests;
 use crate::{
     cid::{Cid, Digest},
     dwn::{Change, Fault, Select, Stop, View},
+    span::Span,
 };
 use anyhow::{Context as _, anyhow, bail};
 use bytes::Bytes;
@@ -89,11 +90,16 @@ pub struct Config {
     pub cache: u64,
     /// Bytes of the disk that stay free: below, nothing new is taken.
     pub min_free: u64,
+    /// How often the node looks whether the log is worth compacting.
+    pub compact_every: Span,
+    /// Part of a sealed segment that must be able to go before it is written anew; 1: never.
+    pub compact_above: f64,
 }
 
 impl Default for Config {
     fn default() -> Self {
-        Self { segment_size: 64 << 20, cache: 32 << 20, min_free: 256 << 20 }
+        let compact_every = Span(Duration::from_secs(24 * 60 * 60));
+        Self { segment_size: 64 << 20, cache: 32 << 20, min_free: 256 << 20, compact_every, compact_above: 0.5 }
     }
 }
 
@@ -492,6 +498,17 @@ fn entry(position: Position, next: Position, arrived: Option<u64>, frame: Frame)
     let frame::Message { tenant, author, message, latest, .. } = *message;
     let message = Bytes::from(message.into_vec());
     Ok(Entry::Message { position, next, arrived, tenant, author, cid, message, data, latest })
+}
+
+/// Deletes the index of the store in `dir`, which nobody has open: the next open builds it from the log. Its bytes.
+pub fn forget_index(dir: &Path) -> Result<u64, Fault> {
+    let _lock = lock(&dir.join("lock"))?;
+    let index = dir.join("index");
+    let (_, bytes) = tree(&index)?;
+    if index.exists() {
+        fs::remove_dir_all(&index).with_context(|| format!("deleting {}", index.display()))?;
+    }
+    Ok(bytes)
 }
 
 /// Makes the entries of a directory durable.
