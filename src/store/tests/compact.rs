@@ -24,18 +24,22 @@ fn all(store: &Store) -> BTreeMap<String, String> {
         for event in &events {
             let stored = view.message(&event.cid).expect("reads").expect("an event has its message");
             let data = view.inline_data(&stored).expect("reads");
-            say(&event.cid.to_string(), format!("{stored:?} {data:?} {}", view.has_data(&stored).expect("reads")));
+            let has = view.has_data(&stored).expect("reads");
+            say(&event.cid.to_string(), format!("{} {data:?} {has}", told(&stored)));
         }
         for n in 0..RECORDS {
             let id = format!("r{n}");
-            say(&id, format!("{:?}", view.record(&id).expect("reads")));
-            say(&format!("children of {id}"), format!("{:?}", view.children(&id).expect("reads")));
+            let both = |record: &crate::dwn::Record| told(&record.initial) + &told(&record.newest);
+            say(&id, format!("{:?}", view.record(&id).expect("reads").as_ref().map(both)));
+            let children = view.children(&id).expect("reads");
+            say(&format!("children of {id}"), children.iter().map(both).collect());
             say(&format!("found below {id}"), which(&*view, equal("parentId", &id)));
         }
-        say("protocols", format!("{:?}", view.protocols().expect("reads")));
+        say("protocols", view.protocols().expect("reads").iter().map(told).collect());
         for direction in [Direction::Ascending, Direction::Descending] {
             let select = Select { any_of: vec![Filter::new()], direction, ..Select::default() };
-            say(&format!("{direction:?}"), format!("{:?}", view.select(&select).expect("selects")));
+            let page = view.select(&select).expect("selects");
+            say(&format!("{direction:?}"), page.entries.iter().map(told).collect());
         }
         for schema in ["a", "b", "c"] {
             say(schema, which(&*view, equal("schema", schema)));
@@ -60,7 +64,12 @@ fn all(store: &Store) -> BTreeMap<String, String> {
 }
 
 fn which(view: &dyn View, filter: Filter) -> String {
-    format!("{:?}", view.select(&Select { any_of: vec![filter], ..Select::default() }).expect("selects"))
+    let page = view.select(&Select { any_of: vec![filter], ..Select::default() }).expect("selects");
+    page.entries.iter().map(told).collect()
+}
+
+fn told(stored: &crate::dwn::Stored) -> String {
+    format!("{} of {}, latest {}: {}\n", stored.cid, stored.author, stored.latest, stored.message.text())
 }
 
 fn same(store: &Store, before: &BTreeMap<String, String>, when: &str) {
