@@ -10,8 +10,8 @@
 //!   collection (`blocks`) comes first.
 //! - State goes when it is not the state now *and* a later frame sets the same key.
 //!
-//! The first message of a record whose tombstone is still kept stays as well, until both can go: a tombstone is found by
-//! what that message says. (Both are removed together; in between is only a tenant that is half wiped.)
+//! A record that is half gone, because the wiping of its tenant was interrupted, is left until it is gone: a tombstone is
+//! found by what the record's first message says, an update may keep the data of one before.
 //!
 //! All of this only ever becomes more: what may go now may go later. Positions stay ([`super::segment`]), and the index
 //! of the compacted log is the index. What goes is gone for `restore --at` as well, unless an older snapshot has it.
@@ -121,8 +121,8 @@ struct Noted {
     removed: HashSet<u64>,
     /// Where a key of state, by its hash, was set last.
     set: HashMap<u64, Position>,
-    /// Records, by their hash, with a tombstone that is kept: it is found by what its record's first message says.
-    buried: HashSet<u64>,
+    /// Records, by their hash, that are half gone.
+    halves: HashSet<u64>,
     hasher: RandomState,
 }
 
@@ -247,7 +247,7 @@ impl Compactor {
             at = match log.whole(at)? {
                 Some(Whole { bytes, frame, next, .. }) => {
                     self.noted.note(at, &frame);
-                    self.bury(at, &frame)?;
+                    self.note_half(at, &frame)?;
                     found.saved += self.saved(at, frame, bytes.len())?;
                     next
                 }
@@ -279,16 +279,17 @@ impl Compactor {
         Ok(before.saturating_sub(bytes.len()) as u64)
     }
 
-    /// Notes a tombstone that is kept. Only a delete has neither data nor keeps what there was.
-    fn bury(&mut self, at: Position, frame: &Frame) -> Result<(), Fault> {
-        if let Frame::Message(message) = frame
-            && let About::Record(id) = &message.subject
+    /// Notes a record that is half gone: a message is here that builds on earlier ones, the record is not.
+    fn note_half(&mut self, at: Position, frame: &Frame) -> Result<(), Fault> {
+        let (Frame::Message(message), source) = (frame, self.store.source()) else { return Ok(()) };
+        if let About::Record(id) = &message.subject
             && !message.initial
-            && !message.keeps_data
             && message.data.is_none()
-            && is_here(&self.store.source(), at, message)?
+            && is_here(&source, at, message)?
+            && let Some(tenant) = pending::number_of(&source, &message.tenant)?
+            && source.get(&keys::record(tenant, id))?.is_none()
         {
-            self.noted.buried.insert(self.noted.hasher.hash_one((&message.tenant, id)));
+            self.noted.halves.insert(self.noted.hasher.hash_one((&message.tenant, id)));
         }
         Ok(())
     }
@@ -406,13 +407,11 @@ impl Noted {
         }
     }
 
-    /// Of a message that the index does not have: does the log say so, too? It may have been impossible to index.
-    fn may_go(&self, message: &frame::Message) -> bool {
-        let buried = match &message.subject {
-            About::Record(id) => message.initial && self.buried.contains(&self.hasher.hash_one((&message.tenant, id))),
+    fn is_half(&self, message: &frame::Message) -> bool {
+        match &message.subject {
+            About::Record(id) => self.halves.contains(&self.hasher.hash_one((&message.tenant, id))),
             About::Protocol(_) => false,
-        };
-        !buried && self.removed.contains(&short(&message.cid))
+        }
     }
 
     fn is_set_after(&self, at: Position, key: &[u8]) -> bool {
@@ -454,7 +453,8 @@ fn judge(
             }
         }
         Frame::Husk(mut husk) => {
-            let inline = husk.inline.is_some() && !needs_inline(source, at, &husk.tenant, &husk.subject, &husk.data)?;
+            let inline =
+                husk.inline.is_some() && !needs_inline(source, at, &husk.cid, &husk.tenant, &husk.subject, &husk.data)?;
             let places = keep_places(source, &mut husk.blocks)?;
             if inline {
                 husk.inline = None;
@@ -463,11 +463,13 @@ fn judge(
         }
         Frame::Message(mut message) => {
             let here = is_here(source, at, &message)?;
-            if !here && noted.is_some_and(|noted| !noted.may_go(&message)) {
+            // What the index does not have and the log does not remove, it may have been impossible to index.
+            let unsaid = |noted: &Noted| !here && !noted.removed.contains(&short(&message.cid));
+            if noted.is_some_and(|noted| noted.is_half(&message) || unsaid(noted)) {
                 return Ok(Verdict::Stays);
             }
-            let inline = message.inline.is_some()
-                && !needs_inline(source, at, &message.tenant, &message.subject, &message.data)?;
+            let frame::Message { tenant, subject, data, cid, .. } = &*message;
+            let inline = message.inline.is_some() && !needs_inline(source, at, cid, tenant, subject, data)?;
             let places = keep_places(source, &mut message.blocks)?;
             if inline {
                 message.inline = None;
@@ -492,6 +494,7 @@ fn is_here(source: &dyn Source, at: Position, message: &frame::Message) -> Resul
 fn needs_inline(
     source: &dyn Source,
     at: Position,
+    cid: &Digest,
     tenant: &str,
     subject: &About,
     data: &Option<frame::DataInfo>,
@@ -501,12 +504,17 @@ fn needs_inline(
     if matches!(refs::place(source, &root)?, Some(super::Place::Log { at: place, .. }) if place == at) {
         return Ok(true);
     }
-    let (Some(tenant), About::Record(id)) = (pending::number_of(source, tenant)?, subject) else { return Ok(false) };
-    // Its record's newest message may keep the data of one before; no older message has data.
-    let Some(record) = source.get(&keys::record(tenant, id))? else { return Ok(false) };
-    let newest = source.get(&keys::message(tenant, &RecordRow::decode(&record)?.newest.1))?;
-    let newest = newest.map(|row| MessageRow::decode(&row)).transpose()?;
-    Ok(newest.and_then(|row| row.data).is_some_and(|data| data.inline == Some(at)))
+    let Some(tenant) = pending::number_of(source, tenant)? else { return Ok(false) };
+    let reads = |digest: &Digest| {
+        let row = source.get(&keys::message(tenant, digest))?.map(|row| MessageRow::decode(&row)).transpose()?;
+        Ok::<_, Fault>(row.and_then(|row| row.data).is_some_and(|data| data.inline == Some(at)))
+    };
+    // The message itself, or its record's newest, which keeps the data; no other has data.
+    let record = match subject {
+        About::Record(id) => source.get(&keys::record(tenant, id))?,
+        About::Protocol(_) => None,
+    };
+    Ok(reads(cid)? || record.map(|row| reads(&RecordRow::decode(&row)?.newest.1)).transpose()?.unwrap_or(false))
 }
 
 /// Leaves the blocks that are still there; did any go?
