@@ -287,8 +287,12 @@ impl Compactor {
             && message.data.is_none()
             && is_here(&source, at, message)?
             && let Some(tenant) = pending::number_of(&source, &message.tenant)?
-            && source.get(&keys::record(tenant, id))?.is_none()
         {
+            // Of a whole record, only the first message and the newest are here.
+            let record = source.get(&keys::record(tenant, id))?.map(|row| RecordRow::decode(&row)).transpose()?;
+            if record.is_some_and(|record| record.newest.1 == *message.cid) {
+                return Ok(());
+            }
             self.noted.halves.insert(self.noted.hasher.hash_one((&message.tenant, id)));
         }
         Ok(())
