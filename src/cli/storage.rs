@@ -185,6 +185,9 @@ fn usage_text(usage: &Value) -> String {
             number("/pins")
         ),
     ];
+    if number("/retention/rules") > 0 {
+        lines.push(format!("Retention {}", super::status::retention(&usage["retention"])));
+    }
     if number("/store/aside") > 0 {
         lines.push(format!(
             "Aside     {:>9}  old indexes (store/index.damaged-…), which can be deleted",

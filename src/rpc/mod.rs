@@ -6,9 +6,12 @@ pub mod client;
 mod connect;
 pub mod control;
 pub mod dwn;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzzing;
 pub mod gateway;
 mod jsonrpc;
 mod read;
+pub mod records;
 mod registration;
 pub mod pkarr;
 mod serve;

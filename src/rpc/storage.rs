@@ -122,7 +122,11 @@ impl Control {
             }
             method => {
                 let kept = (self.node.store(), &blocks);
-                care(kept, (method, params), Some(self.fetcher()), &self.stop).await
+                let mut done = care(kept, (method, params), Some(self.fetcher()), &self.stop).await?;
+                if method == "storage.du" {
+                    done["retention"] = value(&self.node.retained())?;
+                }
+                Ok(done)
             }
         }
     }

@@ -277,6 +277,7 @@ impl Log {
     fn search(&self, position: Position) -> Result<Option<(Position, Position)>, Fault> {
         let Some((start, segment)) = self.segment(position)? else { return Ok(None) };
         for candidate in segment.candidates(position)? {
+            let candidate = candidate?;
             if let At::Frame { head, .. } = segment.at(candidate)? {
                 return Ok(Some((candidate, head.group)));
             }
@@ -298,11 +299,14 @@ impl Log {
         let mut damage = Vec::new();
         let mut expected = 0;
         for (i, start) in starts.iter().enumerate() {
+            let end = self.open_at(*start)?.end();
+            let end =
+                end.with_context(|| format!("log segment {start:020}.log is named beyond what a log can hold"))?;
             if *start > expected {
                 damage.push(Damage { from: expected, to: *start, why: "no segment holds these bytes".into() });
             }
             if i + 1 < starts.len() {
-                expected = self.open_at(*start)?.end()?;
+                expected = end;
                 let following = starts[i + 1];
                 ensure!(
                     expected <= following,

@@ -20,6 +20,11 @@ impl Store {
     /// The log's end and the counters there, of one moment.
     pub(crate) fn checkpoint(&self) -> Result<(Position, Stats), Fault> {
         let _steady = self.0.index.steady();
+        self.checkpoint_within()
+    }
+
+    /// The same for who holds the index steady already.
+    pub(super) fn checkpoint_within(&self) -> Result<(Position, Stats), Fault> {
         let stats = self.0.index.get(&keys::meta("stats"))?.map_or(Ok(Stats::default()), |s| Stats::decode(&s))?;
         Ok((self.0.index.applied()?.unwrap_or(0), stats))
     }

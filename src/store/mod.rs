@@ -18,7 +18,11 @@
 
 mod compact;
 mod cut;
+mod ended;
+mod fingerprint;
 mod frame;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzzing;
 mod hot;
 mod husk;
 mod index;
@@ -66,8 +70,10 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 pub use compact::{Compacted, Compactor};
 pub use cut::{Cut, cut};
+pub use fingerprint::Moment;
 pub(crate) use lower::Checked;
 pub use query::{Considered, Explained, Filtered};
+pub use space::stop;
 
 /// A place in the log: the number of bytes before the frame that starts there. Grows, never reused.
 pub type Position = u64;
@@ -78,6 +84,8 @@ const CHECKPOINT_EVERY: Duration = Duration::from_millis(500);
 const ENTRIES_BYTES: u64 = 8 << 20;
 /// State under `PIN` and the digest of a root holds the root's blocks as a record does.
 pub const PIN: &[u8] = b"blocks/pin/";
+/// Free bytes with which a disk that was full is no longer called so.
+const ROOM: u64 = 20 << 20;
 /// Reasons kept by [`Health`]; damage beyond that needs no more words.
 const REASONS_MAX: usize = 64;
 
@@ -299,6 +307,22 @@ impl Store {
     /// Is there room for something new? Otherwise the refusal that says why not.
     pub fn room(&self) -> Result<(), Stop> {
         Ok(self.0.space.check()??)
+    }
+
+    /// Why nothing is written at this moment, in a sentence for anyone; `None` when writes are taken.
+    pub fn read_only(&self) -> Option<String> {
+        match self.0.health.stopped() {
+            Some(Stopped::Poisoned) => return Some("writing has stopped until this node is restarted".into()),
+            // There may be room again and nobody who wrote since.
+            Some(Stopped::Full) if self.0.space.now().is_ok_and(|free| free < ROOM) => {
+                return Some("the disk of this node is full".into());
+            }
+            _ => {}
+        }
+        self.room().err().map(|why| match why {
+            Stop::Refusal(refusal) => refusal.detail,
+            Stop::Fault(_) => "the disk of this node does not say how much room it has".into(),
+        })
     }
 
     /// Free bytes on the disk, as of a moment ago.
@@ -562,12 +586,24 @@ fn checkpointer(index: Arc<Index>, health: Arc<Health>) -> Result<Checkpointer, 
 
 /// What is wrong with the store.
 #[derive(Debug, Default)]
-struct Health(Mutex<Vec<String>>);
+struct Health {
+    reasons: Mutex<Vec<String>>,
+    stopped: Mutex<Option<Stopped>>,
+}
+
+/// Why nothing is written.
+#[derive(Debug, Clone, Copy)]
+enum Stopped {
+    /// The last write found no room; the next one tries again.
+    Full,
+    /// Until the node is restarted.
+    Poisoned,
+}
 
 impl Health {
     /// Says it in the operator's log and keeps it, once.
     fn degrade(&self, reason: String) {
-        let mut reasons = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut reasons = self.reasons.lock().unwrap_or_else(PoisonError::into_inner);
         if reasons.contains(&reason) {
             return;
         }
@@ -578,6 +614,14 @@ impl Health {
     }
 
     fn reasons(&self) -> Vec<String> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.reasons.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn stop(&self, stopped: Option<Stopped>) {
+        *self.stopped.lock().unwrap_or_else(PoisonError::into_inner) = stopped;
+    }
+
+    fn stopped(&self) -> Option<Stopped> {
+        *self.stopped.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -20,6 +20,7 @@ use super::{
 use crate::dwn::Fault;
 use anyhow::{Context as _, ensure};
 use std::{
+    collections::VecDeque,
     fs::File,
     io::{BufWriter, Write as _},
     os::unix::fs::FileExt as _,
@@ -32,6 +33,8 @@ const LEAD: u64 = 8;
 const ENTRY: u64 = 8;
 /// Bytes read at a time to find frames without a table.
 const PIECE: usize = 1 << 20;
+/// Bytes looked through at once for the next frame: what damage costs goes by its own length, not by its segment's.
+const SEARCHED: usize = 64 << 10;
 
 #[derive(Debug)]
 pub(super) struct Segment {
@@ -49,6 +52,9 @@ struct Packed {
     /// Why the header or the table could not be used.
     damage: Option<String>,
 }
+
+/// Positions where a frame may begin.
+type Candidates<'a> = Box<dyn Iterator<Item = Result<Position, Fault>> + 'a>;
 
 /// What stands at a position of a segment.
 #[derive(Debug)]
@@ -80,7 +86,7 @@ impl Segment {
     pub fn end(&self) -> Result<Position, Fault> {
         match &self.packed {
             Some(packed) => Ok(packed.end),
-            None => Ok(self.start + self.length()?),
+            None => self.start.checked_add(self.length()?).context("a position beyond what a log can hold"),
         }
     }
 
@@ -123,7 +129,9 @@ impl Segment {
             return Ok(At::Behind);
         }
         let next_of = |i: usize| packed.entries.get(i).map_or(packed.end, |(at, _)| self.start + u64::from(*at));
-        let wanted = u32::try_from(position - self.start).context("a position in a compacted segment")?;
+        let Ok(wanted) = u32::try_from(position - self.start) else {
+            return Ok(At::Bad(format!("{}: it cannot hold {position}", self.path.display())));
+        };
         match packed.entries.binary_search_by_key(&wanted, |(at, _)| *at) {
             Ok(i) => {
                 let lead = u64::from(packed.entries[i].1);
@@ -137,19 +145,27 @@ impl Segment {
     }
 
     /// Where frames may begin after `position`, from the bytes alone; the caller looks whether they do.
-    pub fn candidates(&self, position: Position) -> Result<Box<dyn Iterator<Item = Position> + '_>, Fault> {
+    pub fn candidates(&self, position: Position) -> Result<Candidates<'_>, Fault> {
         if let Some(packed) = &self.packed {
             let start = self.start;
             let all = packed.entries.iter().map(move |(at, _)| start + u64::from(*at));
-            return Ok(Box::new(all.filter(move |at| *at > position)));
+            return Ok(Box::new(all.filter(move |at| *at > position).map(Ok)));
         }
-        let bytes = self.bytes_from(position)?;
-        let mut at = 1;
+        let (length, mut offset, mut found) = (self.length()?, position - self.start + 1, VecDeque::new());
         Ok(Box::new(std::iter::from_fn(move || {
-            let found = bytes.get(at..)?.windows(3).position(|w| w == frame::MAGIC)?;
-            let candidate = at + found;
-            at = candidate + 1;
-            Some(position + candidate as u64)
+            while found.is_empty() && offset < length {
+                // Windows overlap by a magic's length less one.
+                let size = (length - offset).min((SEARCHED + frame::MAGIC.len() - 1) as u64);
+                let mut window = vec![0; size as usize];
+                if let Err(error) = self.file.read_exact_at(&mut window, offset) {
+                    offset = length;
+                    return Some(Err(error.into()));
+                }
+                let starts = window.windows(frame::MAGIC.len()).enumerate().filter(|(_, w)| w == frame::MAGIC);
+                found.extend(starts.map(|(at, _)| self.start + offset + at as u64));
+                offset += SEARCHED as u64;
+            }
+            found.pop_front().map(Ok)
         })))
     }
 
@@ -221,8 +237,10 @@ impl Packed {
         }
         if sound {
             let end = frame::u64_at(&header, 8);
+            let size = end.checked_sub(start).and_then(|size| u32::try_from(size).ok());
+            let size = size.with_context(|| format!("a compacted segment says that it ends at {end}"))?;
             let (frames, crc) = (u64::from(frame::u32_at(&header, 4)), frame::u32_at(&header, 16));
-            if let Some(entries) = table(file, length, frames, crc)? {
+            if let Some(entries) = table(file, length, frames, crc)?.filter(|entries| ascend(entries, size)) {
                 return Ok(Some(Self { end, entries, damage: None }));
             }
             let entries = search(file, length, start, end)?;
@@ -239,7 +257,7 @@ impl Packed {
             return Ok(None);
         }
         let entries = search(file, length, start, following.unwrap_or(u64::MAX))?;
-        let last = entries.last().map_or(start, |(at, _)| start + u64::from(*at) + 1);
+        let last = entries.last().map_or(start, |(at, _)| start.saturating_add(u64::from(*at) + 1));
         let damage = Some("the header of this compacted segment is damaged".to_owned());
         Ok(Some(Self { end: following.unwrap_or(last), entries, damage }))
     }
@@ -253,6 +271,13 @@ fn table(file: &File, length: u64, frames: u64, crc: u32) -> Result<Option<Vec<(
     let number = |bytes: &[u8]| bytes.iter().fold(0, |n, byte| n << 8 | u32::from(*byte));
     let whole = crc32c::crc32c(&bytes) == crc;
     Ok(whole.then(|| bytes.chunks_exact(8).map(|entry| (number(&entry[..4]), number(&entry[4..]))).collect()))
+}
+
+/// Do the positions of a table grow, and stay below the segment's size? Else nothing that follows them would end.
+fn ascend(entries: &[(u32, u32)], size: u32) -> bool {
+    entries.is_sorted_by_key(|(at, _)| *at)
+        && entries.windows(2).all(|pair| pair[0].0 != pair[1].0)
+        && entries.last().is_none_or(|(at, _)| *at < size)
 }
 
 /// The frame that begins here with its position, if that lies in `start..end`: position and length of the payload.
@@ -351,7 +376,8 @@ impl Packing {
         let written = Segment::open(&path, self.start, None)?;
         ensure!(written.is_packed() && written.damage().is_none(), "{} reads back damaged", path.display());
         ensure!(written.entries() as u64 == u64::from(frames), "{} reads back with other frames", path.display());
-        for position in written.candidates(0)?.chain((frames > 0).then_some(self.start)) {
+        for position in written.candidates(0)?.chain((frames > 0).then_some(Ok(self.start))) {
+            let position = position?;
             let sound = matches!(written.at(position)?, At::Frame { .. } | At::Gone { .. });
             ensure!(sound, "{} reads back damaged at {position}", path.display());
         }

@@ -24,7 +24,7 @@ pub(super) struct Tuning {
 
 /// In unit tests all is small, so that few records reach every plan.
 pub(super) const TUNING: Tuning = if cfg!(test) {
-    Tuning { few: 3, stride: STRIDE, steps: 2, trial: 6 }
+    Tuning { few: 2, stride: STRIDE, steps: 2, trial: 6 }
 } else {
     Tuning { few: 64, stride: STRIDE, steps: 16, trial: 32 }
 };

@@ -65,7 +65,8 @@ impl<'a> Cursor<'a> {
 
     /// The first place that is not before `target`.
     fn seek(&mut self, target: &Place, reader: &Reader<'a>) -> Result<Option<Place>, Fault> {
-        for _ in 0..reader.tuning.steps {
+        let steps = if self.pairs.is_some() { reader.tuning.steps } else { 0 };
+        for _ in 0..steps {
             match self.next(reader)? {
                 Some(place) if place < *target => reader.scan(),
                 found => return Ok(found),
@@ -264,8 +265,9 @@ impl<'a> Loose<'a> {
     /// Reads ahead until it has so many; are these all there are?
     pub fn count_to(&mut self, most: usize, reader: &Reader<'a>) -> Result<(usize, bool), Fault> {
         // Of records by id it is known without a look.
-        if self.ids.len() > 0 {
-            return Ok((self.ids.len(), true));
+        let ids = self.ids.len();
+        if ids > 0 {
+            return Ok((ids.min(most), ids <= most));
         }
         while self.ahead.len() < most {
             match self.pull(reader)? {

@@ -269,7 +269,8 @@ fn a_full_disk_refuses_the_write_and_nothing_else() {
     let store = open(dir.path());
     for _ in 0..2 {
         let error = runtime().block_on(write(&store, "r", 1, json!({}), None)).expect_err("cannot be kept");
-        assert!(matches!(&error, Stop::Fault(_)), "{error:?}");
+        assert!(matches!(&error, Stop::Refusal(refusal) if refusal.code == 507), "{error:?}");
     }
+    assert_eq!(store.degraded(), Vec::<String>::new());
     assert!(store.view(ALICE).record("r").expect("reads").is_none());
 }
