@@ -16,6 +16,7 @@
 //! data that is superseded leave the index in the same batch, so they are no longer readable through their record,
 //! served or public; their bytes stay in the block files until `blocks` collects them, and in the log.
 
+mod compact;
 mod cut;
 mod ended;
 mod fingerprint;
@@ -23,6 +24,7 @@ mod frame;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod fuzzing;
 mod hot;
+mod husk;
 mod index;
 mod keys;
 mod log;
@@ -33,6 +35,7 @@ mod query;
 mod recover;
 mod refs;
 mod rows;
+mod segment;
 mod space;
 mod steady;
 mod view;
@@ -45,6 +48,7 @@ mod tests;
 use crate::{
     cid::{Cid, Digest},
     dwn::{Change, Fault, Select, Stop, View},
+    span::Span,
 };
 use anyhow::{Context as _, anyhow, bail};
 use bytes::Bytes;
@@ -57,14 +61,15 @@ use std::{
     collections::BTreeSet,
     fs::{self, File, TryLockError},
     path::Path,
-    sync::{Arc, Mutex, PoisonError, mpsc as std_mpsc},
+    sync::{Arc, Mutex, PoisonError, atomic::AtomicBool, mpsc as std_mpsc},
     thread::{self, JoinHandle},
     time::Duration,
 };
 use steady::{STRIDE, Steady};
 use tokio::sync::{mpsc, oneshot, watch};
 
-pub use cut::cut;
+pub use compact::{Compacted, Compactor};
+pub use cut::{Cut, cut};
 pub use fingerprint::Moment;
 pub(crate) use lower::Checked;
 pub use query::{Considered, Explained, Filtered};
@@ -93,11 +98,16 @@ pub struct Config {
     pub cache: u64,
     /// Bytes of the disk that stay free: below, nothing new is taken.
     pub min_free: u64,
+    /// How often the node looks whether the log is worth compacting.
+    pub compact_every: Span,
+    /// Part of a sealed segment that must be able to go before it is written anew; 1: never.
+    pub compact_above: f64,
 }
 
 impl Default for Config {
     fn default() -> Self {
-        Self { segment_size: 64 << 20, cache: 32 << 20, min_free: 256 << 20 }
+        let compact_every = Span(Duration::from_secs(24 * 60 * 60));
+        Self { segment_size: 64 << 20, cache: 32 << 20, min_free: 256 << 20, compact_every, compact_above: 0.5 }
     }
 }
 
@@ -210,6 +220,12 @@ struct Inner {
     stats: Arc<Mutex<Stats>>,
     health: Arc<Health>,
     space: space::Space,
+    /// A round of compaction is under way.
+    compacting: Arc<AtomicBool>,
+    /// What the last round of compaction has found, and the bytes that all of this run have given back.
+    compacted: Mutex<(Compacted, u64)>,
+    /// Held while a file of the log is replaced.
+    still: Mutex<()>,
     /// Taken when the store closes: the writer ends when its queue does.
     jobs: Option<mpsc::Sender<Job>>,
     writer: Option<JoinHandle<()>>,
@@ -254,6 +270,9 @@ impl Store {
             stats,
             health,
             space: space::Space::new(dir, config.min_free),
+            compacting: Arc::default(),
+            compacted: Mutex::default(),
+            still: Mutex::default(),
             jobs: Some(jobs),
             writer: Some(writer),
             checkpoint: Some(checkpoint),
@@ -335,6 +354,7 @@ impl Store {
                     found.push(entry(at, next, arrived, frame)?);
                     at = next;
                 }
+                Read::Gone { next } => at = next,
                 Read::End => break,
                 Read::Bad(why) => {
                     let next = self.0.log.resync(at)?.unwrap_or(end).min(end);
@@ -502,6 +522,17 @@ fn entry(position: Position, next: Position, arrived: Option<u64>, frame: Frame)
     let frame::Message { tenant, author, message, latest, .. } = *message;
     let message = Bytes::from(message.into_vec());
     Ok(Entry::Message { position, next, arrived, tenant, author, cid, message, data, latest })
+}
+
+/// Deletes the index of the store in `dir`, which nobody has open: the next open builds it from the log. Its bytes.
+pub fn forget_index(dir: &Path) -> Result<u64, Fault> {
+    let _lock = lock(&dir.join("lock"))?;
+    let index = dir.join("index");
+    let (_, bytes) = tree(&index)?;
+    if index.exists() {
+        fs::remove_dir_all(&index).with_context(|| format!("deleting {}", index.display()))?;
+    }
+    Ok(bytes)
 }
 
 /// Makes the entries of a directory durable.

@@ -171,6 +171,7 @@ pub(super) fn replay(index: &Index, log: &Log, from: Position, to: Position, hea
                     at = next;
                     frames += 1;
                 }
+                Read::Gone { next } => at = next,
                 Read::End => at = to,
                 Read::Bad(why) => {
                     let next = log.resync(at)?.unwrap_or(to).min(to);

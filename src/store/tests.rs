@@ -8,6 +8,7 @@ use crate::{
 use serde_json::{Value, json};
 
 mod callers;
+mod compact;
 mod damage;
 mod plans;
 mod queries;

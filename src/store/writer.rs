@@ -270,7 +270,7 @@ fn relocate(
 pub(super) fn add(frame: Frame, pending: &mut Pending<'_>, group: Position, bytes: &mut Vec<u8>) -> Result<(), Fault> {
     let start = bytes.len();
     let position = group + start as u64;
-    let added = frame::encode(&frame, now(), position, group, bytes).and_then(|()| {
+    let added = frame::encode(&frame, Some(now()), position, group, bytes).and_then(|()| {
         catch_unwind(AssertUnwindSafe(|| pending.add(position, frame)))
             .unwrap_or_else(|panic| Err(panicked("indexing a message", &*panic)))
     });

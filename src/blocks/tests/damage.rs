@@ -112,7 +112,7 @@ fn without_its_index_nothing_is_lost() {
 }
 
 fn open(dir: &Path) -> Result<(Store, Blocks), Fault> {
-    let config = store::Config { cache: 4 << 20, segment_size: SEGMENT, min_free: 0 };
+    let config = store::Config { cache: 4 << 20, segment_size: SEGMENT, min_free: 0, ..store::Config::default() };
     let store = Store::open(&dir.join("store"), &config)?;
     let blocks = Blocks::open(&dir.join("blocks"), &Config { pack_size: PACK, ..Config::default() }, store.clone())?;
     Ok((store, blocks))

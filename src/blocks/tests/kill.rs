@@ -171,7 +171,7 @@ fn content(id: &str, version: u64, size: usize) -> Vec<u8> {
 }
 
 fn open(dir: &Path) -> (Store, Blocks) {
-    let config = store::Config { cache: 4 << 20, segment_size: 64 << 10, min_free: 0 };
+    let config = store::Config { cache: 4 << 20, segment_size: 64 << 10, min_free: 0, ..store::Config::default() };
     let store = Store::open(&dir.join("store"), &config).expect("the store opens");
     let config = Config { pack_size: PACK, ..Config::default() };
     let blocks = Blocks::open(&dir.join("blocks"), &config, store.clone()).expect("the blocks open");

@@ -16,7 +16,7 @@ const PROTOCOL: &str = "http://example.com/threads";
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
 fn open(dir: &Path, own: &str, rules: &str, min_free: u64) -> Node {
-    let config = store::Config { segment_size: 64 << 10, cache: 4 << 20, min_free };
+    let config = store::Config { segment_size: 64 << 10, cache: 4 << 20, min_free, ..store::Config::default() };
     let store = Store::open(&dir.join("store"), &config).expect("the store opens");
     let blocks = Blocks::open(&dir.join("blocks"), &blocks::Config::default(), store.clone()).expect("blocks open");
     let retention: RetentionConfig = toml::from_str(&format!("rules = [{rules}]")).expect("rules");
