@@ -18,9 +18,11 @@
 mod candidates;
 mod cond;
 mod explain;
+mod found;
 mod plan;
 mod reader;
 mod stream;
+mod way;
 
 pub use explain::{Considered, Explained, Filtered};
 
@@ -29,7 +31,6 @@ use super::{
     keys::{self, Order},
     pending::Source,
     rows::Row,
-    steady::ROUNDS_MAX,
 };
 use crate::{
     cid::{self, Digest},
@@ -38,18 +39,18 @@ use crate::{
 use anyhow::Context as _;
 use candidates::{Candidate, Finder, Part};
 use cond::{compare_strings, matches};
-use plan::{Estimate, Plan, plan};
+use found::Found;
+use plan::Plan;
 use reader::{Reader, TUNING, Tuning};
 use std::{
-    cmp::{Ordering, Reverse},
-    collections::{BTreeMap, BTreeSet, BinaryHeap, btree_map},
+    cmp::Ordering,
+    collections::{BTreeMap, BTreeSet},
 };
 use stream::{Joined, Loose, Merge, Place};
+use way::{Live, Opened, Stream, Way, choose, only};
 
 /// A query that is overtaken by writes so often is answered with the writer held off.
 const ATTEMPTS_MAX: u32 = 3;
-/// By how much more is counted, or read, when the last count did not do.
-const FURTHER: usize = 4;
 
 /// A row that answers a query.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -258,298 +259,6 @@ impl<'a> Query<'_, 'a> {
 
     fn is_down(&self) -> bool {
         self.select.direction == Direction::Descending
-    }
-}
-
-/// Counts what it must of the candidates, all alike, and chooses.
-fn choose<'a>(opened: &mut [Opened<'a>], reader: &Reader<'a>) -> Result<(Plan, Vec<Estimate>), Fault> {
-    let few = reader.tuning.few;
-    // One alone needs no count. The first round is short: often one of several has hardly any entry.
-    let mut rounds = if opened.len() == 1 { vec![0] } else { vec![few.div_ceil(4), few] }.into_iter();
-    let mut most = 0;
-    loop {
-        most = rounds.next().unwrap_or(most.max(1) * FURTHER);
-        let mut estimates = Vec::new();
-        for candidate in opened.iter_mut() {
-            estimates.push(candidate.count_to(most, reader)?);
-        }
-        let known = opened.len() == 1 || estimates.iter().any(|it| it.whole);
-        let plan = plan(&estimates);
-        if known || most >= few && plan != Plan::CountOn {
-            return Ok((plan, estimates));
-        }
-    }
-}
-
-fn only(plan: &Plan) -> usize {
-    if let Plan::InOrder(at) = plan { *at } else { 0 }
-}
-
-/// A candidate that is being read.
-#[derive(Default)]
-enum Opened<'a> {
-    Ordered(Merge<'a>),
-    Loose(Loose<'a>),
-    #[default]
-    Taken,
-}
-
-impl<'a> Opened<'a> {
-    fn count_to(&mut self, most: usize, reader: &Reader<'a>) -> Result<Estimate, Fault> {
-        let ordered = matches!(self, Opened::Ordered(_));
-        let (rows, whole) = match self {
-            Opened::Ordered(merge) => merge.count_to(most, reader)?,
-            Opened::Loose(loose) => loose.count_to(most, reader)?,
-            Opened::Taken => (0, false),
-        };
-        Ok(Estimate { rows: rows as u64, whole, ordered })
-    }
-}
-
-/// What answers one filter, in order.
-struct Stream<'a> {
-    way: Way<'a>,
-    /// The best of what was gathered have all been given; there were more.
-    truncated: bool,
-    /// The candidate that took over.
-    switched: Option<usize>,
-}
-
-enum Way<'a> {
-    Live(Box<Live<'a>>),
-    /// Rows, and whether there were more than are kept.
-    Sorted(btree_map::IntoIter<Place, Hit>, bool),
-    Ended,
-}
-
-/// Candidates read in order, and in reserve those without order.
-struct Live<'a> {
-    joined: Joined<'a>,
-    reserve: Vec<(usize, Loose<'a>)>,
-    looked: u64,
-    budget: usize,
-    reached: Option<Place>,
-}
-
-impl<'a> Live<'a> {
-    fn new(joined: Joined<'a>, reserve: Vec<(usize, Loose<'a>)>, reader: &Reader<'a>) -> Self {
-        Self { joined, reserve, looked: 0, budget: reader.tuning.few * FURTHER, reached: None }
-    }
-
-    fn next(&mut self, reader: &Reader<'a>) -> Result<Option<Place>, Fault> {
-        let before = reader.scanned();
-        let next = self.joined.next(reader)?;
-        self.looked += reader.scanned() - before;
-        if !self.reserve.is_empty() {
-            self.reached.clone_from(&next);
-        }
-        Ok(next)
-    }
-
-    /// A candidate in reserve that is known to be shorter than the way so far.
-    fn shortcut(&mut self, reader: &Reader<'a>) -> Result<Option<(usize, Loose<'a>)>, Fault> {
-        if self.looked < self.budget as u64 {
-            return Ok(None);
-        }
-        for at in 0..self.reserve.len() {
-            let whole = match self.reserve.get_mut(at) {
-                Some((_, loose)) => loose.count_to(self.budget, reader)?.1,
-                None => false,
-            };
-            if whole {
-                return Ok(Some(self.reserve.swap_remove(at)));
-            }
-        }
-        self.budget = self.budget.saturating_mul(FURTHER);
-        Ok(None)
-    }
-}
-
-impl<'a> Stream<'a> {
-    fn next(&mut self, query: &Query<'_, 'a>) -> Result<Option<(Place, Option<Hit>)>, Fault> {
-        if let Way::Live(live) = &mut self.way
-            && let Some((at, loose)) = live.shortcut(query.reader)?
-        {
-            self.switched = Some(at);
-            self.way = query.gather(loose, live.reached.take().as_ref())?;
-        }
-        match &mut self.way {
-            Way::Live(live) => Ok(live.next(query.reader)?.map(|place| (place, None))),
-            Way::Sorted(rows, cut) => {
-                let next = rows.next();
-                self.truncated |= next.is_none() && *cut;
-                Ok(next.map(|(place, hit)| (place, Some(hit))))
-            }
-            Way::Ended => Ok(None),
-        }
-    }
-}
-
-/// The next of one stream.
-struct Head {
-    place: Place,
-    at: usize,
-    hit: Option<Hit>,
-}
-
-impl PartialEq for Head {
-    fn eq(&self, other: &Self) -> bool {
-        self.cmp(other).is_eq()
-    }
-}
-
-impl Eq for Head {}
-
-impl Ord for Head {
-    fn cmp(&self, other: &Self) -> Ordering {
-        self.place.cmp(&other.place).then(self.at.cmp(&other.at))
-    }
-}
-
-impl PartialOrd for Head {
-    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-/// What was found so far, by place.
-struct Found<'a> {
-    streams: Vec<Stream<'a>>,
-    heads: BinaryHeap<Reverse<Head>>,
-    hits: BTreeMap<Place, Hit>,
-    /// Where all streams have come to.
-    reached: Option<Place>,
-    /// Streams whose next is not among the heads yet.
-    waiting: Vec<usize>,
-    ended: bool,
-    /// Something that was found has gone again.
-    lost: bool,
-    /// Matching rows that came since the writer was first let in, wherever their place, and up to which position.
-    fresh: BTreeMap<Place, Hit>,
-    fresh_to: Position,
-}
-
-impl<'a> Found<'a> {
-    fn new(streams: Vec<Stream<'a>>) -> Self {
-        Self {
-            waiting: (0..streams.len()).collect(),
-            streams,
-            heads: BinaryHeap::new(),
-            hits: BTreeMap::new(),
-            reached: None,
-            ended: false,
-            lost: false,
-            fresh: BTreeMap::new(),
-            fresh_to: 0,
-        }
-    }
-
-    /// Merges the streams until there is one more than `limit`.
-    fn fill(&mut self, limit: usize, query: &Query<'_, 'a>) -> Result<(), Fault> {
-        while !self.ended && self.hits.len() <= limit {
-            while let Some(at) = self.waiting.pop() {
-                self.push(at, query)?;
-            }
-            let Some(Reverse(Head { place, at, hit })) = self.heads.pop() else {
-                self.ended = true;
-                break;
-            };
-            self.waiting.push(at);
-            // Rows that several filters find stand side by side.
-            if self.reached.as_ref() == Some(&place) {
-                continue;
-            }
-            // What was gathered before a pause may have gone.
-            let known = hit.is_some();
-            let hit = if known && query.reader.steady.since().is_none() { hit } else { query.hit_at(&place)? };
-            match hit {
-                Some(hit) => drop(self.hits.insert(place.clone(), hit)),
-                None => self.lost |= known,
-            }
-            self.reached = Some(place);
-        }
-        Ok(())
-    }
-
-    fn push(&mut self, at: usize, query: &Query<'_, 'a>) -> Result<(), Fault> {
-        let stream = self.streams.get_mut(at).context("a stream that is not there")?;
-        if let Some((place, hit)) = stream.next(query)? {
-            self.heads.push(Reverse(Head { place, at, hit }));
-        }
-        Ok(())
-    }
-
-    /// Brings what was found up to this moment, which lasts until the next pause: takes in what has come since the
-    /// writer was first let in, as far as the streams have come, and takes out what has gone.
-    fn settle(&mut self, query: &Query<'_, 'a>) -> Result<(), Fault> {
-        let reader = query.reader;
-        let Some(since) = reader.steady.since() else { return Ok(()) };
-        self.fresh_to = self.fresh_to.max(since.applied);
-        // Of which state it is known that nothing found had gone.
-        let mut sure = since.versions.rows;
-        for round in 1.. {
-            self.take_fresh(query)?;
-            let pauses = reader.steady.pauses();
-            if reader.source.versions().rows != sure {
-                sure = reader.steady.repeat(|versions| versions.rows, || self.drop_gone(query))?;
-            }
-            if reader.steady.pauses() == pauses {
-                break;
-            }
-            if round == ROUNDS_MAX {
-                reader.steady.hold();
-            }
-        }
-        Ok(())
-    }
-
-    /// Ends with the last that has come, as of this moment.
-    fn take_fresh(&mut self, query: &Query<'_, 'a>) -> Result<(), Fault> {
-        let reader = query.reader;
-        let to = keys::after(keys::row(reader.tenant, Position::MAX));
-        let mut rows = reader.source.scan(&keys::row(reader.tenant, self.fresh_to), &to, false);
-        loop {
-            let pauses = reader.steady.pauses();
-            let Some(pair) = rows.next() else {
-                break;
-            };
-            let (key, row) = pair?;
-            let position = u64::from_be_bytes(*key.last_chunk().context("a row's key is too short")?);
-            self.fresh_to = position + 1;
-            if let Some(hit) = query.hit(position, &query.decode(&row)?) {
-                self.fresh.insert(query.place(&hit)?, hit);
-            }
-            reader.steady.tick()?;
-            if reader.steady.pauses() != pauses {
-                // What was read of the index before may have grown old.
-                rows = reader.source.scan(&keys::row(reader.tenant, self.fresh_to), &to, false);
-            }
-        }
-        let is_reached = |place: &Place| self.ended || self.reached.as_ref().is_some_and(|reached| place <= reached);
-        let come = self.fresh.iter().filter(|(place, _)| is_reached(place));
-        self.hits.extend(come.map(|(place, hit)| (place.clone(), hit.clone())));
-        Ok(())
-    }
-
-    fn drop_gone(&mut self, query: &Query<'_, 'a>) -> Result<(), Fault> {
-        let reader = query.reader;
-        let mut gone = Vec::new();
-        for (place, hit) in self.hits.iter().chain(&self.fresh) {
-            reader.steady.tick()?;
-            if reader.source.get(&keys::row(reader.tenant, hit.position))?.is_none() {
-                gone.push(place.clone());
-            }
-        }
-        for place in gone {
-            self.lost |= self.hits.remove(&place).is_some();
-            self.fresh.remove(&place);
-        }
-        Ok(())
-    }
-
-    /// Something has gone, and what would take its place was not kept.
-    fn is_short(&self) -> bool {
-        self.lost && self.streams.iter().any(|stream| stream.truncated)
     }
 }
 

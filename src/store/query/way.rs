@@ -1,0 +1,137 @@
+//! One filter being answered: the candidate, or candidates, that were chosen, and what may take over.
+
+use super::{
+    Hit, Query,
+    plan::{Estimate, Plan, plan},
+    reader::Reader,
+    stream::{Joined, Loose, Merge, Place},
+};
+use crate::dwn::Fault;
+use std::collections::btree_map;
+
+/// By how much more is counted, or read, when the last count did not do.
+const FURTHER: usize = 4;
+
+/// Counts what it must of the candidates, all alike, and chooses.
+pub(super) fn choose<'a>(opened: &mut [Opened<'a>], reader: &Reader<'a>) -> Result<(Plan, Vec<Estimate>), Fault> {
+    let few = reader.tuning.few;
+    // One alone needs no count. The first round is short: often one of several has hardly any entry.
+    let mut rounds = if opened.len() == 1 { vec![0] } else { vec![few.div_ceil(4), few] }.into_iter();
+    let mut most = 0;
+    loop {
+        most = rounds.next().unwrap_or(most.max(1) * FURTHER);
+        let mut estimates = Vec::new();
+        for candidate in opened.iter_mut() {
+            estimates.push(candidate.count_to(most, reader)?);
+        }
+        let known = opened.len() == 1 || estimates.iter().any(|it| it.whole);
+        let plan = plan(&estimates);
+        if known || most >= few && plan != Plan::CountOn {
+            return Ok((plan, estimates));
+        }
+    }
+}
+
+pub(super) fn only(plan: &Plan) -> usize {
+    if let Plan::InOrder(at) = plan { *at } else { 0 }
+}
+
+/// A candidate that is being read.
+#[derive(Default)]
+pub(super) enum Opened<'a> {
+    Ordered(Merge<'a>),
+    Loose(Loose<'a>),
+    #[default]
+    Taken,
+}
+
+impl<'a> Opened<'a> {
+    fn count_to(&mut self, most: usize, reader: &Reader<'a>) -> Result<Estimate, Fault> {
+        let ordered = matches!(self, Opened::Ordered(_));
+        let (rows, whole) = match self {
+            Opened::Ordered(merge) => merge.count_to(most, reader)?,
+            Opened::Loose(loose) => loose.count_to(most, reader)?,
+            Opened::Taken => (0, false),
+        };
+        Ok(Estimate { rows: rows as u64, whole, ordered })
+    }
+}
+
+/// What answers one filter, in order.
+pub(super) struct Stream<'a> {
+    pub way: Way<'a>,
+    /// The best of what was gathered have all been given; there were more.
+    pub truncated: bool,
+    /// The candidate that took over.
+    pub switched: Option<usize>,
+}
+
+pub(super) enum Way<'a> {
+    Live(Box<Live<'a>>),
+    /// Rows, and whether there were more than are kept.
+    Sorted(btree_map::IntoIter<Place, Hit>, bool),
+    Ended,
+}
+
+/// Candidates read in order, and in reserve those without order.
+pub(super) struct Live<'a> {
+    joined: Joined<'a>,
+    reserve: Vec<(usize, Loose<'a>)>,
+    looked: u64,
+    budget: usize,
+    reached: Option<Place>,
+}
+
+impl<'a> Live<'a> {
+    pub fn new(joined: Joined<'a>, reserve: Vec<(usize, Loose<'a>)>, reader: &Reader<'a>) -> Self {
+        Self { joined, reserve, looked: 0, budget: reader.tuning.few * FURTHER, reached: None }
+    }
+
+    fn next(&mut self, reader: &Reader<'a>) -> Result<Option<Place>, Fault> {
+        let before = reader.scanned();
+        let next = self.joined.next(reader)?;
+        self.looked += reader.scanned() - before;
+        if !self.reserve.is_empty() {
+            self.reached.clone_from(&next);
+        }
+        Ok(next)
+    }
+
+    /// A candidate in reserve that is known to be shorter than the way so far.
+    fn shortcut(&mut self, reader: &Reader<'a>) -> Result<Option<(usize, Loose<'a>)>, Fault> {
+        if self.looked < self.budget as u64 {
+            return Ok(None);
+        }
+        for at in 0..self.reserve.len() {
+            let whole = match self.reserve.get_mut(at) {
+                Some((_, loose)) => loose.count_to(self.budget, reader)?.1,
+                None => false,
+            };
+            if whole {
+                return Ok(Some(self.reserve.swap_remove(at)));
+            }
+        }
+        self.budget = self.budget.saturating_mul(FURTHER);
+        Ok(None)
+    }
+}
+
+impl<'a> Stream<'a> {
+    pub fn next(&mut self, query: &Query<'_, 'a>) -> Result<Option<(Place, Option<Hit>)>, Fault> {
+        if let Way::Live(live) = &mut self.way
+            && let Some((at, loose)) = live.shortcut(query.reader)?
+        {
+            self.switched = Some(at);
+            self.way = query.gather(loose, live.reached.take().as_ref())?;
+        }
+        match &mut self.way {
+            Way::Live(live) => Ok(live.next(query.reader)?.map(|place| (place, None))),
+            Way::Sorted(rows, cut) => {
+                let next = rows.next();
+                self.truncated |= next.is_none() && *cut;
+                Ok(next.map(|(place, hit)| (place, Some(hit))))
+            }
+            Way::Ended => Ok(None),
+        }
+    }
+}
