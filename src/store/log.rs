@@ -23,6 +23,8 @@ use std::{
 
 /// Bytes looked through at once for the next frame: what damage costs goes by its own length, not by its segment's.
 const SEARCHED: usize = 64 << 10;
+/// Four million terabytes. A name beyond it is damage, and no sum of positions below it overflows.
+const POSITION_MAX: Position = 1 << 62;
 /// Segment files kept open for reading. A reader of old history opens what it needs again.
 const OPEN_MAX: usize = 64;
 
@@ -197,7 +199,7 @@ impl Log {
         let mut damage = Vec::new();
         let mut expected = 0;
         for (i, start) in starts.iter().enumerate() {
-            let end = start.checked_add(self.length(*start)?);
+            let end = start.checked_add(self.length(*start)?).filter(|end| *end <= POSITION_MAX);
             let end =
                 end.with_context(|| format!("log segment {start:020}.log is named beyond what a log can hold"))?;
             if *start > expected {
