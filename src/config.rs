@@ -134,6 +134,9 @@ impl Config {
         if self.web.enabled {
             bail!("web.enabled = true: the dashboard is not supported by this version of toft; leave it false");
         }
+        if !(0.0..=1.0).contains(&self.store.compact_above) {
+            bail!("store.compact_above = {}: it is a part of a segment, from 0 to 1", self.store.compact_above);
+        }
         self.retention.check()
     }
 }

@@ -170,6 +170,8 @@ impl Daemon {
             link: config.backup.link,
         };
         tasks.spawn("backup", backup.clone().keep_backing_up(config.backup.clone(), tasks.stop()));
+        let (every, above) = (config.store.compact_every.0, config.store.compact_above);
+        tasks.spawn("compact", store.clone().keep_compacting(every, above, tasks.stop()));
         let (every, signer) = (config.retention.every.0, identity.signer.clone());
         tasks.spawn("retention", node.clone().keep_ending(every, signer, tasks.stop()));
         let every = config.blocks.collect_every.0;

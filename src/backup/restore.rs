@@ -27,6 +27,9 @@ pub struct Restored {
     pub bytes: u64,
     /// End of the log, which is earlier than the snapshot's if a time was given.
     pub log_end: u64,
+    /// Messages, and data of messages, that were there at the time and that compaction had taken before the snapshot.
+    pub messages_gone: u64,
+    pub data_gone: u64,
 }
 
 /// What a trial has found.
@@ -66,11 +69,12 @@ pub fn restore(dir: &Path, home: &Path, at: Option<jiff::Timestamp>, whose: Opti
     for dir in dirs {
         sync_dir(&dir)?;
     }
-    let log_end = match at {
+    let store::Cut { end: log_end, messages_gone, data_gone } = match at {
         Some(at) => store::cut(&home.join("store"), u64::try_from(at.as_millisecond()).unwrap_or(0))?,
-        None => manifest.log_end,
+        None => store::Cut { end: manifest.log_end, ..store::Cut::default() },
     };
-    Ok(Restored { snapshot, did: manifest.did, files: manifest.files.len() as u64, bytes, log_end })
+    let files = manifest.files.len() as u64;
+    Ok(Restored { snapshot, did: manifest.did, files, bytes, log_end, messages_gone, data_gone })
 }
 
 fn choose(dir: &Path, at: Option<jiff::Timestamp>, did: &str) -> Result<(String, Manifest), Error> {

@@ -40,7 +40,7 @@ impl Source {
         for left in list(&dir.join("tmp"))? {
             fs::remove_file(&left).with_context(|| format!("deleting {}", left.display()))?;
         }
-        let _still = self.blocks.still();
+        let _still = (self.blocks.still(), self.store.still());
         self.check_owner(dir)?;
         let moment = self.store.moment()?;
         let log_end = moment.end;

@@ -87,13 +87,16 @@ pub async fn run(context: &Context, args: Args) -> Result<Output, Failure> {
         Command::Restore { dir, at, whose } => {
             let home = context.home.clone();
             let done = blocking(move || backup::restore(&dir, &home, at, whose.did.as_deref())).await?;
-            let text = format!(
-                "✓ {} restored from {}: {} files, {}\n→ Next: toft up",
-                done.did,
-                done.snapshot,
-                done.files,
-                bytes(done.bytes)
-            );
+            let mut text =
+                format!("✓ {} restored from {}: {} files, {}", done.did, done.snapshot, done.files, bytes(done.bytes));
+            if done.messages_gone + done.data_gone > 0 {
+                text += &format!(
+                    "\n! Compaction had taken some of what was there then: {} messages (their records stand at their first \
+                     state) and the data of {} more are missing",
+                    done.messages_gone, done.data_gone
+                );
+            }
+            text += "\n→ Next: toft up";
             Ok(Output::new(json(&done)?, text))
         }
         Command::Drill { dir, whose } => {

@@ -21,7 +21,7 @@ use crate::{
     dwn::{self, Fault, Given, Members, Message, Refusal, Stop, View},
     metrics::Metrics,
     resolve::Resolver,
-    store::{Data, Store},
+    store::{self, Data, Store},
 };
 use anyhow::{Context as _, anyhow};
 use bytes::Bytes;
@@ -431,9 +431,9 @@ impl Node {
             if ended {
                 let finish = move || stage.push(&piece).and_then(|()| stage.finish());
                 let data = if slot.is_none() { self.turn(finish).await } else { self.work(finish).await };
-                return data?.map_err(refused);
+                return data?.map_err(store::stop);
             }
-            stage = self.work(move || stage.push(&piece).map(|()| stage)).await?.map_err(refused)?;
+            stage = self.work(move || stage.push(&piece).map(|()| stage)).await?.map_err(store::stop)?;
             if slot.is_none() {
                 slot = Some(self.shared.uploads.acquire().await.context("the node is stopping")?);
             }
@@ -463,11 +463,6 @@ impl Node {
     fn count(&self, method: &'static str, code: u16) {
         self.shared.messages.get_or_create(&Label { method, code }).inc();
     }
-}
-
-/// A refusal that came as the cause of a fault is the answer.
-fn refused(fault: Fault) -> Stop {
-    fault.downcast::<Refusal>().map_or_else(Stop::Fault, Stop::Refusal)
 }
 
 /// A read's data, held since the answer was made: whatever happens to the record now, it can be sent.

@@ -235,11 +235,8 @@ impl Reaper {
         room: usize,
         now: Timestamp,
     ) -> Result<Option<Found>, Fault> {
-        let Some(filter) = rule.filter(now) else { return Ok(None) };
+        let Some(select) = next(rule, now, after, room) else { return Ok(None) };
         let view = self.node.store().view(tenant);
-        // Tombstones are asked for as well: to pass over them in the index would be unbounded work in one turn.
-        let select =
-            Select { any_of: vec![filter], sort: SortBy::DateCreated, limit: Some(room), after, ..Select::default() };
         let page = tokio::task::spawn_blocking(move || view.select(&select)).await.context("looking for records")??;
         let records = page.entries.iter().filter(|entry| entry.message["descriptor"]["method"] == "Write");
         let records = records.filter_map(|entry| Some(entry.message["recordId"].as_str()?.to_owned())).collect();
@@ -279,6 +276,13 @@ async fn delete_one(node: Node, signer: Arc<Signer>, tenant: String, record: Str
         Err(Stop::Refusal(refusal)) => Ok(Outcome::Refused(format!("{record}: {refusal}"))),
         Err(Stop::Fault(fault)) => Err(fault),
     }
+}
+
+/// Asks for what is over. Tombstones are asked for as well: to pass over them in the index would be unbounded work in
+/// one turn.
+fn next(rule: &Rule, now: Timestamp, after: Option<Cursor>, room: usize) -> Option<Select> {
+    let any_of = vec![rule.filter(now)?];
+    Some(Select { any_of, sort: SortBy::DateCreated, limit: Some(room), after, ..Select::default() })
 }
 
 struct Found {

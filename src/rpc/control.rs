@@ -13,7 +13,6 @@ use crate::{
     dwn::{self, create},
     net::{self, FileLimits, Net},
     node::{self, Body, Node},
-    store::Store,
     sync::Peers,
 };
 use anyhow::{Error, anyhow};
@@ -249,7 +248,7 @@ impl Control {
             "log_bytes": store.log_bytes(),
             "degraded": store.degraded(),
             "free_bytes": store.free()?,
-            "read_only": read_only(store)?,
+            "read_only": store.read_only(),
             "retention": self.node.retained(),
             "connections": connections,
             "peers": peers,
@@ -400,15 +399,6 @@ pub(super) fn parse<T: DeserializeOwned>(params: Value) -> Result<T, Failure> {
 
 pub(super) fn value<T: Serialize>(value: &T) -> Result<Value, Failure> {
     serde_json::to_value(value).map_err(|e| Failure::new(Kind::Failed, e.to_string()))
-}
-
-/// Why nothing new is taken, if so.
-fn read_only(store: &Store) -> Result<Option<String>, Failure> {
-    match store.room() {
-        Ok(()) => Ok(None),
-        Err(dwn::Stop::Refusal(refusal)) => Ok(Some(refusal.detail)),
-        Err(dwn::Stop::Fault(fault)) => Err(fault.into()),
-    }
 }
 
 /// Resident memory of this process in bytes, where the system tells.

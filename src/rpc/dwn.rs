@@ -12,7 +12,7 @@ use super::{
     ws,
 };
 use crate::{
-    dwn::{Fault, Stop},
+    dwn::Fault,
     metrics::Metrics,
     node::{Body, Node},
     task::Tasks,
@@ -133,19 +133,12 @@ async fn info(State(shared): State<Shared>) -> Response {
 /// `ok`: requests are answered. `writable`: and writes taken; if not, `reason` says what a write would hear. `degraded`:
 /// something of the store is damaged; what it is, the owner is told (`toft status`).
 async fn health(State(shared): State<Shared>) -> Response {
-    let store = shared.node.store();
-    let degraded = !store.degraded().is_empty();
-    let mut health = json!({"ok": true, "writable": true, "degraded": degraded});
-    match store.room() {
-        Ok(()) => {}
-        Err(Stop::Refusal(refusal)) => {
-            health["writable"] = false.into();
-            health["reason"] = refusal.detail.into();
-        }
-        Err(Stop::Fault(fault)) => {
-            tracing::error!("{fault:#}");
-            health["writable"] = false.into();
-        }
+    // Asks the file system.
+    let found = tokio::task::spawn_blocking(move || (shared.node.store().read_only(), shared.node.store().degraded()));
+    let Ok((read_only, degraded)) = found.await else { return StatusCode::INTERNAL_SERVER_ERROR.into_response() };
+    let mut health = json!({"ok": true, "writable": read_only.is_none(), "degraded": !degraded.is_empty()});
+    if let Some(why) = read_only {
+        health["reason"] = why.into();
     }
     axum::Json(health).into_response()
 }

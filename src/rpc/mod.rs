@@ -16,7 +16,7 @@ mod registration;
 pub mod pkarr;
 mod serve;
 mod ws;
-mod storage;
+pub mod storage;
 
 pub use registration::{Config as RegistrationConfig, Registration};
 pub use serve::{Listening, listen_tcp, listen_unix};

@@ -61,7 +61,7 @@ pub(super) fn key(tenant: &str, digest: &Digest) -> Vec<u8> {
 }
 
 /// The message that a key of state says is removed.
-fn wiped(key: &[u8]) -> Option<(&str, &Digest)> {
+pub(super) fn wiped(key: &[u8]) -> Option<(&str, &Digest)> {
     let (tenant, digest) = key.strip_prefix(WIPED)?.split_last_chunk::<32>()?;
     Some((std::str::from_utf8(tenant.strip_suffix(&[0])?).ok()?, digest))
 }

@@ -5,12 +5,12 @@
 //! no timer: while one group becomes durable, the next one queues.
 
 use super::{
-    Data, Health, Place, Position, Stats, ended,
+    Data, Health, Place, Position, Stats, Stopped, ended,
     frame::{self, Frame},
     index::Index,
     log::{Appender, Log},
     pending::Pending,
-    refs,
+    refs, space,
     view::Past,
 };
 use crate::{
@@ -86,13 +86,14 @@ impl Answer {
     }
 
     /// The group did not become durable.
-    fn fail(self, why: &str) {
+    fn fail(self, why: &Fault) {
         match self {
-            Answer::Commit(reply, Ok(_)) => drop(reply.send(Err(Stop::Fault(anyhow!("{why}"))))),
-            Answer::State(reply, Ok(())) => drop(reply.send(Err(anyhow!("{why}")))),
-            Answer::Digests(reply, Ok(_)) => drop(reply.send(Err(anyhow!("{why}")))),
             // A refusal may rest on a change that is lost with the group, so it is no answer either.
-            Answer::Commit(reply, Err(Stop::Refusal(_))) => drop(reply.send(Err(Stop::Fault(anyhow!("{why}"))))),
+            Answer::Commit(reply, Ok(_) | Err(Stop::Refusal(_))) => {
+                drop(reply.send(Err(space::stop(space::again(why)))));
+            }
+            Answer::State(reply, Ok(())) => drop(reply.send(Err(space::again(why)))),
+            Answer::Digests(reply, Ok(_)) => drop(reply.send(Err(space::again(why)))),
             fault => fault.send(),
         }
     }
@@ -117,9 +118,11 @@ impl Writer {
             match self.group(first, &mut jobs, &mut answers) {
                 Ok(()) => answers.into_iter().for_each(Answer::send),
                 Err(error) => {
-                    let why = format!("{error:#}");
-                    tracing::error!("a group of {} writes failed: {why}", answers.len());
-                    answers.into_iter().for_each(|answer| answer.fail(&why));
+                    tracing::error!("a group of {} writes failed: {error:#}", answers.len());
+                    if space::is_full(&error) && self.poisoned.is_none() {
+                        self.health.stop(Some(Stopped::Full));
+                    }
+                    answers.into_iter().for_each(|answer| answer.fail(&error));
                 }
             }
         }
@@ -128,7 +131,7 @@ impl Writer {
     fn group(&mut self, first: Job, jobs: &mut mpsc::Receiver<Job>, answers: &mut Vec<Answer>) -> Result<(), Fault> {
         let group = match &self.poisoned {
             Some(why) => Err(anyhow!("{why}")),
-            None => self.appender.begin(),
+            None => self.index.make_room().and_then(|()| self.appender.begin()),
         };
         let group = match group {
             Ok(group) => group,
@@ -168,12 +171,14 @@ impl Writer {
         }
         *self.stats.lock().unwrap_or_else(PoisonError::into_inner) = stats;
         self.tail.send_replace(next);
+        self.health.stop(None);
         Ok(())
     }
 
     fn poison(&mut self, error: Fault) -> Fault {
         let why = format!("writing has stopped until the node is restarted: {error:#}");
         self.health.degrade(why.clone());
+        self.health.stop(Some(Stopped::Poisoned));
         self.poisoned = Some(why.clone());
         anyhow!("{why}")
     }
@@ -181,9 +186,9 @@ impl Writer {
 
 /// The answer to a job that was not looked at.
 fn unasked(job: Job, why: &Fault) -> Answer {
-    let fault = anyhow!("{why:#}");
+    let fault = space::again(why);
     match job {
-        Job::Commit { reply, .. } => Answer::Commit(reply, Err(Stop::Fault(fault))),
+        Job::Commit { reply, .. } => Answer::Commit(reply, Err(space::stop(fault))),
         Job::State { reply, .. } => Answer::State(reply, Err(fault)),
         Job::End { reply, .. } | Job::Release { reply, .. } | Job::Relocate { reply, .. } => {
             Answer::Digests(reply, Err(fault))
@@ -265,7 +270,7 @@ fn relocate(
 pub(super) fn add(frame: Frame, pending: &mut Pending<'_>, group: Position, bytes: &mut Vec<u8>) -> Result<(), Fault> {
     let start = bytes.len();
     let position = group + start as u64;
-    let added = frame::encode(&frame, now(), position, group, bytes).and_then(|()| {
+    let added = frame::encode(&frame, Some(now()), position, group, bytes).and_then(|()| {
         catch_unwind(AssertUnwindSafe(|| pending.add(position, frame)))
             .unwrap_or_else(|panic| Err(panicked("indexing a message", &*panic)))
     });

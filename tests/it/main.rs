@@ -7,6 +7,7 @@ mod bad_input;
 mod cli;
 mod connect;
 mod encryption;
+mod full;
 mod get_routes;
 mod keeping;
 mod kill;

@@ -16,7 +16,7 @@ const PROTOCOL: &str = "http://example.com/threads";
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
 fn open(dir: &Path, own: &str, rules: &str, min_free: u64) -> Node {
-    let config = store::Config { segment_size: 64 << 10, cache: 4 << 20, min_free };
+    let config = store::Config { segment_size: 64 << 10, cache: 4 << 20, min_free, ..store::Config::default() };
     let store = Store::open(&dir.join("store"), &config).expect("the store opens");
     let blocks = Blocks::open(&dir.join("blocks"), &blocks::Config::default(), store.clone()).expect("blocks open");
     let retention: RetentionConfig = toml::from_str(&format!("rules = [{rules}]")).expect("rules");
@@ -104,6 +104,17 @@ async fn own_records_end_by_a_signed_delete_some_at_a_time() {
     let (before, collected) = (node.blocks().usage().expect("usage").files, node.blocks().collect().expect("collects"));
     assert_eq!((before, collected.blocks >= 3, node.blocks().usage().expect("usage").files), (4, true, 1));
 
+    // The index is read in order, and not beyond what a turn looks at.
+    let rule = &node.shared.retention.list()[0];
+    let first =
+        node.store().explain(alice.did(), &super::next(rule, later(), None, TURN).expect("a query")).expect("answers");
+    assert_eq!(
+        (first.filters[0].plan.as_str(), first.returned, first.more),
+        ("in order", TURN as u64, true),
+        "{first:?}"
+    );
+    assert!(first.scanned <= TURN as u64 + 1, "{first:?}");
+
     // The next round begins behind what was seen; whoever starts anew walks over the tombstones, and leaves them.
     let seen = node.retained().looked_at;
     round(&mut reaper, later()).await;
@@ -172,4 +183,28 @@ async fn what_is_over_is_refused_and_a_full_disk_does_not_stop_the_end() {
     round(&mut Reaper::new(node.clone(), alice.clone()), later()).await;
     assert_eq!((node.retained().deleted, node.retained().problem), (1, None));
     assert_eq!(newest(&node, alice.did(), &record).expect("a tombstone")["descriptor"]["method"], "Delete");
+}
+
+#[tokio::test]
+async fn everybodys_records_of_a_schema_end_in_turns_too() {
+    let (dir, alice) = (tempfile::tempdir().expect("a directory"), Arc::new(person(1)));
+    let node = open(dir.path(), alice.did(), r#"{ schema = "http://s.example", tenant = "*", keep = "1d" }"#, 0);
+    let people: Vec<_> = (1..=70).map(person).collect();
+    for (n, who) in people.iter().enumerate() {
+        for schema in ["http://s.example", "http://other.example"] {
+            let data = format!("{n} {schema}").into_bytes();
+            let write = create::Write { schema: Some(schema), data_format: "text/plain", ..Default::default() };
+            let declared = (&data_cid(&data), data.len() as u64);
+            let message = create::records_write(&write, declared, &node::now(), who).expect("made");
+            let reply = node.process(who.did(), message, Some(one_chunk(data.into()))).await.expect("answered");
+            assert_eq!(reply.code, 202, "{reply:?}");
+        }
+    }
+    let mut reaper = Reaper::new(node.clone(), alice.clone());
+    // Two turns to list them, and a row for each at least.
+    assert!(round(&mut reaper, later()).await >= 2);
+    let retained = node.retained();
+    assert_eq!((retained.deleted, retained.purged, retained.problem), (1, 69, None));
+    let left = |who: &Signer| node.store().view(who.did()).events(&[], None, None).expect("events").len();
+    assert!(people.iter().all(|who| left(who) == if who.did() == alice.did() { 3 } else { 1 }));
 }
