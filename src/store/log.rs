@@ -22,6 +22,9 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
+/// Where a segment can begin: below four million terabytes. A name beyond it is damage, and no sum of a position and a
+/// file's length overflows.
+const START_MAX: Position = 1 << 62;
 /// Segment files kept open for reading. A reader of old history opens what it needs again.
 const OPEN_MAX: usize = 64;
 /// Entries of compacted segments' tables kept in memory, 8 bytes each.
@@ -113,6 +116,7 @@ impl Log {
                 fs::remove_file(&path).with_context(|| format!("deleting {}", path.display()))?;
             } else if path.extension().is_some_and(|e| e == "log") {
                 let start = path.file_stem().and_then(|s| s.to_str()).and_then(|s| s.parse::<Position>().ok());
+                let start = start.filter(|start| *start <= START_MAX);
                 let start = start.with_context(|| format!("{} is not named like a log segment", path.display()))?;
                 segments.insert(start, None);
             }
@@ -299,9 +303,7 @@ impl Log {
         let mut damage = Vec::new();
         let mut expected = 0;
         for (i, start) in starts.iter().enumerate() {
-            let end = self.open_at(*start)?.end();
-            let end =
-                end.with_context(|| format!("log segment {start:020}.log is named beyond what a log can hold"))?;
+            let end = self.open_at(*start)?.end()?;
             if *start > expected {
                 damage.push(Damage { from: expected, to: *start, why: "no segment holds these bytes".into() });
             }
