@@ -13,7 +13,6 @@ use crate::{
     store::{Place, sync_dir},
 };
 use anyhow::{Context as _, ensure};
-use rustix::fs::Advice;
 use std::{
     collections::{BTreeSet, HashSet},
     fs::{self, File},
@@ -161,10 +160,11 @@ impl Disk {
             self.change()?;
             pack.sync()?;
         }
-        if touched.dirs.len() > DIRS_MAX {
+        let dirs: Vec<_> = touched.dirs.iter().collect();
+        if cfg!(target_os = "linux") && dirs.len() > DIRS_MAX {
             self.sync_all()?;
         } else {
-            touched.dirs.iter().try_for_each(|dir| sync_dir(dir))?;
+            at_once(&dirs, |dir| sync_dir(dir))?;
         }
         self.shards.lock().unwrap_or_else(PoisonError::into_inner).extend(&touched.shards);
         Ok(())
@@ -197,7 +197,11 @@ impl Disk {
     /// Makes everything on the file system durable: one wait, where the many directories of a large file would be many.
     fn sync_all(&self) -> Result<(), Fault> {
         let dir = File::open(&self.dir).with_context(|| format!("opening {}", self.dir.display()))?;
-        rustix::fs::syncfs(&dir).with_context(|| format!("making the file system of {} durable", self.dir.display()))
+        #[cfg(target_os = "linux")]
+        rustix::fs::syncfs(&dir)
+            .with_context(|| format!("making the file system of {} durable", self.dir.display()))?;
+        drop(dir);
+        Ok(())
     }
 
     /// The bytes at a place of a block, unverified; an error if they are not all there.
@@ -216,9 +220,12 @@ impl Disk {
 
     /// Has the disk begin to read a block that will be asked for soon. Whatever goes wrong, the reading will tell.
     pub fn expect(&self, digest: &Digest, place: Place) {
-        let Ok((path, at, len)) = self.locate(digest, place) else { return };
-        if let Ok(file) = File::open(path) {
-            let _ = rustix::fs::fadvise(&file, at, std::num::NonZero::new(u64::from(len)), Advice::WillNeed);
+        #[cfg(target_os = "linux")]
+        if let Ok((path, at, len)) = self.locate(digest, place)
+            && let Ok(file) = File::open(path)
+        {
+            let len = std::num::NonZero::new(u64::from(len));
+            let _ = rustix::fs::fadvise(&file, at, len, rustix::fs::Advice::WillNeed);
         }
     }
 
@@ -450,20 +457,25 @@ impl PackFile {
 
 /// Makes files durable, several at once.
 fn sync_files(files: Vec<Unnamed>) -> io::Result<Vec<Unnamed>> {
+    at_once(&files, |unnamed| unnamed.file.sync_data())?;
+    Ok(files)
+}
+
+/// Does something with each, by several threads; the first error, if there is one.
+fn at_once<T: Sync, E: Send>(items: &[T], each: impl Fn(&T) -> Result<(), E> + Sync) -> Result<(), E> {
     let next = AtomicUsize::new(0);
     let work = || {
-        while let Some(unnamed) = files.get(next.fetch_add(1, Ordering::Relaxed)) {
-            unnamed.file.sync_data()?;
+        while let Some(item) = items.get(next.fetch_add(1, Ordering::Relaxed)) {
+            each(item)?;
         }
         Ok(())
     };
     thread::scope(|scope| {
-        let others: Vec<_> = (1..SYNCERS.min(files.len())).map(|_| scope.spawn(work)).collect();
-        others.into_iter().fold(work(), |outcome: io::Result<()>, other| {
+        let others: Vec<_> = (1..SYNCERS.min(items.len())).map(|_| scope.spawn(work)).collect();
+        others.into_iter().fold(work(), |outcome: Result<(), E>, other| {
             outcome.and(other.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
         })
-    })?;
-    Ok(files)
+    })
 }
 
 /// What a directory holds; nothing if there is none.

@@ -13,11 +13,11 @@ use super::{
 };
 use crate::dwn::Fault;
 use anyhow::{Context as _, anyhow};
+#[cfg(target_os = "linux")]
 use rustix::fs::FallocateFlags;
 use std::{
     collections::BTreeMap,
     fs::{self, File},
-    io,
     os::unix::fs::MetadataExt as _,
     panic::{AssertUnwindSafe, catch_unwind},
     path::{Path, PathBuf},
@@ -189,10 +189,14 @@ impl Index {
         if found.blocks() * 512 >= found.len() + ROOM / 2 {
             return Ok(());
         }
-        match rustix::fs::fallocate(&self.file, FallocateFlags::KEEP_SIZE, found.len(), ROOM).map_err(io::Error::from) {
-            Err(error) if error.kind() == io::ErrorKind::Unsupported => Ok(()),
-            outcome => outcome.context("taking room for the index"),
+        #[cfg(target_os = "linux")]
+        match rustix::fs::fallocate(&self.file, FallocateFlags::KEEP_SIZE, found.len(), ROOM)
+            .map_err(std::io::Error::from)
+        {
+            Err(error) if error.kind() == std::io::ErrorKind::Unsupported => {}
+            outcome => outcome.context("taking room for the index")?,
         }
+        Ok(())
     }
 
     /// Hands what was applied to the operating system, if there is anything new.
