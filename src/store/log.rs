@@ -220,6 +220,11 @@ impl Log {
         super::sync_dir(&self.0.dir)
     }
 
+    /// What is kept of the log in memory.
+    pub fn hot(&self) -> &Hot {
+        &self.0.hot
+    }
+
     pub fn dir(&self) -> &Path {
         &self.0.dir
     }
