@@ -135,6 +135,7 @@ impl Daemon {
         let blocks = tokio::task::spawn_blocking(move || Blocks::open(&dir, &settings, opened)).await??;
         let opened_in = started.elapsed();
         metrics.register(|registry| store.register(registry));
+        metrics.register(|registry| blocks.register(registry));
 
         let resolver = Resolver::new(&config.resolve, store.clone(), &metrics)?;
         let relay = resolver.relay();

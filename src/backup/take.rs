@@ -113,6 +113,7 @@ impl Source {
         let path = dir.join("snapshots").join(&taken.snapshot);
         vault::write_private(&path, signed.to_string().as_bytes())?;
         sync_dir(&dir.join("snapshots"))?;
+        self.store.backed_up();
         Ok(taken)
     }
 

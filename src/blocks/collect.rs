@@ -87,6 +87,7 @@ impl Blocks {
 impl Blocks {
     /// Makes a round every so often, until told to stop.
     pub async fn keep_collecting(self, every: Duration, stop: CancellationToken) -> Result<(), Fault> {
+        self.look().await;
         loop {
             tokio::select! {
                 () = tokio::time::sleep(every) => {}
@@ -100,6 +101,16 @@ impl Blocks {
         }
     }
 
+    /// Walks the directories for the metrics.
+    async fn look(&self) {
+        let blocks = self.clone();
+        match tokio::task::spawn_blocking(move || blocks.usage()).await {
+            Ok(Ok(usage)) => self.0.metrics.stand(&usage),
+            Ok(Err(fault)) => tracing::warn!("counting the blocks on disk: {fault:#}"),
+            Err(error) => tracing::warn!("counting the blocks on disk: {error}"),
+        }
+    }
+
     /// A round with pauses between its steps.
     pub async fn collect_gently(&self, stop: &CancellationToken) -> Result<Collected, Fault> {
         let mut collector = self.collector();
@@ -108,6 +119,8 @@ impl Blocks {
             let more;
             (more, collector) = step.await.context("a step of collection")??;
             if !more || stop.is_cancelled() {
+                self.0.metrics.collected(&collector.done());
+                self.look().await;
                 return Ok(collector.done());
             }
             tokio::time::sleep(STEP_PAUSE).await;

@@ -17,6 +17,7 @@ mod disk;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod fuzzing;
 mod holds;
+mod metrics;
 mod scrub;
 mod stage;
 pub mod unixfs;
@@ -84,6 +85,7 @@ struct Inner {
     holds: Arc<Holds>,
     /// Held during a step of collection: there is one collector at a time.
     collecting: Mutex<()>,
+    metrics: metrics::Metrics,
 }
 
 impl Blocks {
@@ -91,8 +93,13 @@ impl Blocks {
     pub fn open(dir: &Path, config: &Config, store: Store) -> Result<Self, Fault> {
         let disk =
             Disk::open(dir, config.pack_size).with_context(|| format!("opening the blocks in {}", dir.display()))?;
-        let (holds, collecting) = (Arc::default(), Mutex::default());
-        Ok(Self(Arc::new(Inner { disk, store, holds, collecting })))
+        let (holds, collecting, metrics) = (Arc::default(), Mutex::default(), metrics::Metrics::default());
+        Ok(Self(Arc::new(Inner { disk, store, holds, collecting, metrics })))
+    }
+
+    /// Lets what the blocks count be seen.
+    pub fn register(&self, registry: &mut prometheus_client::registry::Registry) {
+        self.0.metrics.register(registry);
     }
 
     /// Starts staging.

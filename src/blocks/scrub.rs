@@ -61,7 +61,7 @@ impl Blocks {
     /// Reads everything again, at most `rate` bytes in a second (0: as fast as the disk goes).
     pub async fn scrub(&self, rate: u64, fetch: Option<Fetch>, stop: &CancellationToken) -> Result<Scrubbed, Fault> {
         let (begun, mut done) = (Instant::now(), Scrubbed::default());
-        let store = self.0.store.clone();
+        let (store, mut running) = (self.0.store.clone(), self.0.metrics.scrubbing());
         let (end, mut at) = (*store.tail().borrow(), 0);
         while at < end {
             if stop.is_cancelled() {
@@ -74,6 +74,7 @@ impl Blocks {
             done.messages += messages;
             done.bytes += next - at;
             at = next;
+            running.found(&done);
             pace(begun, done.bytes, rate).await;
         }
         let mut from = Some([0; 32]);
@@ -96,9 +97,11 @@ impl Blocks {
                 }
             }
             from = next;
+            running.found(&done);
             pace(begun, done.bytes, rate).await;
         }
         done.complete = true;
+        running.found(&done);
         Ok(done)
     }
 

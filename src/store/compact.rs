@@ -293,7 +293,7 @@ impl Compactor {
             if record.is_some_and(|record| record.newest.1 == *message.cid) {
                 return Ok(());
             }
-            self.noted.halves.insert(self.noted.hasher.hash_one((&message.tenant, id)));
+            self.noted.halves.insert(self.noted.hasher.hash_one((message.tenant.as_str(), id.as_str())));
         }
         Ok(())
     }
@@ -411,9 +411,9 @@ impl Noted {
         }
     }
 
-    fn is_half(&self, message: &frame::Message) -> bool {
-        match &message.subject {
-            About::Record(id) => self.halves.contains(&self.hasher.hash_one((&message.tenant, id))),
+    fn is_half(&self, tenant: &str, subject: &About) -> bool {
+        match subject {
+            About::Record(id) => self.halves.contains(&self.hasher.hash_one((tenant, id.as_str()))),
             About::Protocol(_) => false,
         }
     }
@@ -456,6 +456,7 @@ fn judge(
                 _ => Verdict::Becomes(Frame::State(left)),
             }
         }
+        Frame::Husk(husk) if noted.is_some_and(|noted| noted.is_half(&husk.tenant, &husk.subject)) => Verdict::Stays,
         Frame::Husk(mut husk) => {
             let inline =
                 husk.inline.is_some() && !needs_inline(source, at, &husk.cid, &husk.tenant, &husk.subject, &husk.data)?;
@@ -469,7 +470,7 @@ fn judge(
             let here = is_here(source, at, &message)?;
             // What the index does not have and the log does not remove, it may have been impossible to index.
             let unsaid = |noted: &Noted| !here && !noted.removed.contains(&short(&message.cid));
-            if noted.is_some_and(|noted| noted.is_half(&message) || unsaid(noted)) {
+            if noted.is_some_and(|noted| noted.is_half(&message.tenant, &message.subject) || unsaid(noted)) {
                 return Ok(Verdict::Stays);
             }
             let frame::Message { tenant, subject, data, cid, .. } = &*message;

@@ -2,6 +2,7 @@
 //! answer that names a message twice, or that many ask for, reads and decodes it once.
 
 use super::{Position, frame::Message};
+use prometheus_client::{metrics::counter::Counter, registry::Registry};
 use std::{
     collections::HashMap,
     mem,
@@ -15,7 +16,11 @@ const DECODED: usize = 8;
 
 /// Two generations: what is found in the old one becomes young again, what nobody asks for goes with it.
 #[derive(Debug, Default)]
-pub(super) struct Hot(Mutex<Generations>);
+pub(super) struct Hot {
+    generations: Mutex<Generations>,
+    hits: Counter,
+    misses: Counter,
+}
 
 #[derive(Debug, Default)]
 struct Generations {
@@ -26,17 +31,27 @@ struct Generations {
 
 impl Hot {
     pub fn get(&self, at: Position) -> Option<Arc<Message>> {
-        let mut generations = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut generations = self.generations.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(found) = generations.young.get(&at) {
+            self.hits.inc();
             return Some(found.clone());
         }
-        let found = generations.old.remove(&at)?;
+        let Some(found) = generations.old.remove(&at) else {
+            self.misses.inc();
+            return None;
+        };
+        self.hits.inc();
         generations.put(at, found.clone());
         Some(found)
     }
 
+    pub fn register(&self, registry: &mut Registry) {
+        registry.register("cache_hits", "Messages found decoded in memory", self.hits.clone());
+        registry.register("cache_misses", "Messages that had to be read from the log", self.misses.clone());
+    }
+
     pub fn put(&self, at: Position, message: Arc<Message>) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).put(at, message);
+        self.generations.lock().unwrap_or_else(PoisonError::into_inner).put(at, message);
     }
 }
 

@@ -224,6 +224,11 @@ impl Log {
         super::sync_dir(&self.0.dir)
     }
 
+    /// What is kept of the log in memory.
+    pub fn hot(&self) -> &Hot {
+        &self.0.hot
+    }
+
     pub fn dir(&self) -> &Path {
         &self.0.dir
     }
@@ -317,12 +322,19 @@ impl Log {
             }
         }
         let Some(&last) = starts.last() else { return Ok(Tail { end: 0, torn: 0, damage }) };
-        let file_end = self.open_at(last)?.end()?;
+        let segment = self.open_at(last)?;
+        let (packed, file_end) = (segment.is_packed(), segment.end()?);
         let mut at = last;
         loop {
             match self.at(at)? {
                 At::Frame { next, .. } | At::Gone { next } => at = next,
                 At::Behind => return Ok(Tail { end: at, torn: 0, damage }),
+                // All of a compacted segment was durable before it took the place of another.
+                At::Bad(why) if packed => {
+                    let to = self.resync(at)?.unwrap_or(file_end);
+                    damage.push(Damage { from: at, to, why });
+                    at = to;
+                }
                 At::Bad(why) => match self.acknowledged_after(at)? {
                     Some(to) => {
                         damage.push(Damage { from: at, to, why });

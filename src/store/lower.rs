@@ -94,6 +94,11 @@ impl Store {
         answer.await.context("the writer has ended")?
     }
 
+    /// A snapshot of the home has been taken: for the metrics.
+    pub(crate) fn backed_up(&self) {
+        self.0.index.metrics.backed_up();
+    }
+
     /// Something that is kept was found damaged: says so in [`Store::degraded`].
     pub(crate) fn degrade(&self, reason: String) {
         self.0.health.degrade(reason);

@@ -445,6 +445,9 @@ impl Store {
     /// Lets what the store counts be seen.
     pub fn register(&self, registry: &mut Registry) {
         self.0.index.metrics.register(registry);
+        let store = registry.sub_registry_with_prefix("store");
+        self.0.log.hot().register(store);
+        store.register_collector(Box::new(metrics::Standing(Arc::downgrade(&self.0))));
     }
 
     /// Bytes of the log: where the next frame goes.

@@ -22,7 +22,7 @@ use serde_bytes::{ByteArray, ByteBuf};
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
     sync::{Arc, Mutex, PoisonError},
-    time::{SystemTime, UNIX_EPOCH},
+    time::{Instant, SystemTime, UNIX_EPOCH},
 };
 use tokio::sync::{mpsc, oneshot, watch};
 
@@ -160,11 +160,13 @@ impl Writer {
             return Ok(());
         }
         self.appender.write(&bytes)?;
+        let begun = Instant::now();
         let next = match self.appender.sync(&bytes) {
             Ok(next) => next,
             // The kernel may have dropped the dirty pages: a later fsync that succeeds would prove nothing.
             Err(error) => return Err(self.poison(error)),
         };
+        self.index.metrics.committed(answers.len(), begun.elapsed(), next);
         let (changes, stats) = pending.finish(next);
         if let Err(error) = self.index.apply(&changes) {
             return Err(self.poison(error.context("the group is durable in the log, but the index did not take it")));
