@@ -29,6 +29,8 @@ mod recover;
 mod refs;
 mod rows;
 mod space;
+#[cfg(feature = "bench")]
+mod tap;
 mod view;
 mod wipe;
 mod writer;
@@ -57,6 +59,9 @@ use std::{
 use tokio::sync::{mpsc, oneshot, watch};
 
 pub use cut::cut;
+#[cfg(feature = "bench")]
+#[doc(hidden)]
+pub use tap::{tap, write_log};
 pub(crate) use lower::Checked;
 
 /// A place in the log: the number of bytes before the frame that starts there. Grows, never reused.

@@ -141,9 +141,20 @@ impl<'a> Pending<'a> {
             Frame::Message(message) => {
                 let message = Arc::new(*message);
                 self.frames.insert(position, message.clone());
-                self.add_message(position, &message)
+                self.add_message(position, &message)?;
+                #[cfg(feature = "bench")]
+                self.tell(position, &message);
+                Ok(())
             }
         }
+    }
+
+    #[cfg(feature = "bench")]
+    fn tell(&self, position: Position, message: &frame::Message) {
+        let changed = |(key, _): &'_ (Vec<u8>, Option<Change>)| self.changes.get_key_value(key);
+        let changes: BTreeMap<&[u8], Option<&[u8]>> =
+            self.undo.iter().filter_map(changed).map(|(key, value)| (key.as_slice(), value.as_deref())).collect();
+        super::tap::tell(position, &message.message, &changes.into_iter().collect::<Vec<_>>());
     }
 
     /// Takes back what the last frame has changed.
