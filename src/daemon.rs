@@ -134,6 +134,7 @@ impl Daemon {
         let (dir, settings, opened) = (home.join("blocks"), config.blocks.clone(), store.clone());
         let blocks = tokio::task::spawn_blocking(move || Blocks::open(&dir, &settings, opened)).await??;
         let opened_in = started.elapsed();
+        metrics.register(|registry| store.register(registry));
 
         let resolver = Resolver::new(&config.resolve, store.clone(), &metrics)?;
         let relay = resolver.relay();

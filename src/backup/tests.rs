@@ -54,7 +54,7 @@ impl Home {
             subject: Subject::Record(record.into()),
             cid,
             bytes,
-            message: Arc::new(message),
+            message: Arc::new(message.into()),
             author: "did:example:alice".into(),
             latest: true,
             initial: removes.is_empty(),

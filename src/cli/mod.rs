@@ -139,7 +139,10 @@ pub fn main() -> ExitCode {
 fn run(cli: Cli) -> Result<Option<Output>, Failure> {
     let flags = cli.set.iter().map(|text| pair(text)).collect::<Result<_, _>>()?;
     let context = Context { home: home(cli.home)?, json: cli.json, flags };
+    // Twice the cores: half of them may be judging messages (and reading the disk) while the others serve the network.
+    let threads = 2 * std::thread::available_parallelism().map_or(2, usize::from);
     let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(threads)
         .enable_all()
         .build()
         .map_err(|e| Failure::new(Kind::Failed, format!("the runtime could not be started: {e}")))?;

@@ -1,9 +1,8 @@
 //! What an accepted message changes: the one thing rules hand to the store.
 
-use super::{Message, Refusal};
+use super::{Json, Message, Refusal};
 use crate::cid::Cid;
 use bytes::Bytes;
-use serde_json::Value;
 use std::sync::Arc;
 
 /// What a message is about; the store keeps the state of it.
@@ -24,7 +23,7 @@ pub struct Change {
     pub cid: Cid,
     /// DAG-CBOR of the message without `encodedData`.
     pub bytes: Vec<u8>,
-    pub message: Arc<Value>,
+    pub message: Arc<Json>,
     pub author: String,
     /// The message becomes the latest state of its record (false: an initial write without data).
     pub latest: bool,

@@ -2,7 +2,7 @@
 
 pub use super::kind::Kind;
 use super::{
-    Refusal, Stop, View,
+    Json, Refusal, Stop, View,
     authorization::{Authorization, Signature},
     grant::{Claim, Grant},
     messages_query, messages_read, protocols_configure, protocols_query, records_delete, records_query, records_read,
@@ -26,7 +26,7 @@ const DEPTH_MAX: usize = 64;
 pub struct Message {
     tenant: String,
     kind: Kind,
-    json: Arc<Value>,
+    json: Arc<Json>,
     cid: Cid,
     bytes: Vec<u8>,
     authorization: Option<Authorization>,
@@ -52,7 +52,8 @@ impl Message {
         let (cid, bytes) = cid::of_json(&json).map_err(|e| Refusal::new(400, e.to_string()))?;
         let author = authorization.as_ref().map(Authorization::author);
         let initial = kind == Kind::RecordsWrite && records_write::is_initial(&json, author)?;
-        let message = Self { tenant: tenant.into(), kind, json: Arc::new(json), cid, bytes, authorization, initial };
+        let message =
+            Self { tenant: tenant.into(), kind, json: Arc::new(json.into()), cid, bytes, authorization, initial };
         match kind {
             Kind::RecordsWrite => records_write::check(&message)?,
             Kind::RecordsQuery => records_query::check(&message)?,
@@ -97,7 +98,7 @@ impl Message {
         self.authorization.as_ref().map(Authorization::author)
     }
 
-    pub fn json(&self) -> &Arc<Value> {
+    pub fn json(&self) -> &Arc<Json> {
         &self.json
     }
 

@@ -3,6 +3,7 @@
 use super::{
     Cursor, Event, EventFilter, Refusal, Reply, Stop, View,
     grant::Claim,
+    json::{list, quoted},
     message::{Message, shown_text},
     order, text,
 };
@@ -20,10 +21,10 @@ pub(super) fn answer(message: &Message, view: &dyn View) -> Result<Reply, Stop> 
     let limit = message.descriptor().get("limit").and_then(Value::as_f64).map(|limit| limit as usize);
     let events = view.events(&filters, message.descriptor().get("cursor").and_then(position), limit)?;
     // Without news there is no cursor: the client keeps the one it has.
-    let cursor = events.last().map(|last| cursor(last).to_json());
+    let cursor = events.last().map(|last| cursor(last).text());
     let events = order::order(events, view)?;
-    let entries: Vec<_> = events.iter().map(|event| Value::from(event.cid.to_string())).collect();
-    let reply = Reply::ok().with("entries", entries);
+    let entries = events.iter().map(|event| quoted(&event.cid.to_string()));
+    let reply = Reply::ok().with("entries", list(entries));
     Ok(match cursor {
         Some(cursor) => reply.with("cursor", cursor),
         None => reply,

@@ -2,11 +2,12 @@
 
 use super::{
     INLINE_MAX, Refusal, Reply, Stop, Stored, View,
+    json::{Object, quoted},
     message::{self, Message},
     permissions,
 };
 use crate::cid::{self, Cid};
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 pub(super) fn check_unsigned(descriptor: &Map<String, Value>) -> Result<(), Refusal> {
     parse(descriptor).map(drop)
@@ -16,8 +17,10 @@ pub(super) fn answer(message: &Message, view: &dyn View) -> Result<Reply, Stop> 
     let cid = parse(message.descriptor())?;
     let stored = view.message(&cid)?.ok_or_else(Refusal::not_found)?;
     authorize(message, &stored, view)?;
-    let entry = json!({"message": *stored.message, "messageCid": message.text("messageCid")});
-    let reply = Reply::ok().with("entry", entry);
+    let entry = Object::default()
+        .with("message", stored.message.text())
+        .with("messageCid", &quoted(message.text("messageCid").unwrap_or_default()));
+    let reply = Reply::ok().with("entry", entry.text());
     Ok(Reply { data: data(stored, view)?, ..reply })
 }
 

@@ -19,6 +19,7 @@ mod definition;
 mod filter;
 mod grant;
 mod index;
+pub mod json;
 mod kind;
 mod message;
 mod messages_query;
@@ -48,9 +49,11 @@ mod visible;
 
 pub use change::{Change, Given, Subject};
 pub use index::index_values;
+pub use json::Json;
 pub use message::{Kind, Message};
+pub use records_query::selection;
 pub use refusal::{Fault, Refusal, Stop};
-pub use reply::Reply;
+pub use reply::{Members, Reply};
 pub use subscribe::{Happened, Subscription, subscribe};
 pub use text::normalize as normalize_uri;
 pub use view::{

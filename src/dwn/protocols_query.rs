@@ -2,6 +2,7 @@
 
 use super::{
     Refusal, Reply, Stop, Stored, View,
+    json::list,
     message::{self, Message, descriptor_of},
     text,
 };
@@ -25,8 +26,7 @@ pub(super) fn answer(message: &Message, view: &dyn View) -> Result<Reply, Stop> 
         protocols.retain(is_published);
     }
     protocols.sort_by_cached_key(|stored| (message::timestamp(&stored.message).to_owned(), stored.cid.to_string()));
-    let entries: Vec<_> = protocols.iter().map(|stored| (*stored.message).clone()).collect();
-    Ok(Reply::ok().with("entries", entries))
+    Ok(Reply::ok().with("entries", list(protocols.iter().map(|stored| stored.message.text()))))
 }
 
 /// The owner sees all, and whom they have granted it; who has no right, or one for another protocol, sees what

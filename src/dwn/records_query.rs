@@ -3,6 +3,7 @@
 use super::{
     Cursor, Direction, INLINE_MAX, Refusal, Reply, Select, SortBy, Stop, Stored, View, filter,
     grant::Claim,
+    json::{Object, list, quoted},
     message::{self, Message},
     protocol, text,
     visible::visible,
@@ -45,22 +46,26 @@ pub(super) fn authorize(message: &Message, at: &str, view: &dyn View) -> Result<
 
 pub(super) fn answer(message: &Message, view: &dyn View) -> Result<Reply, Stop> {
     authorize(message, message.timestamp(), view)?;
+    let page = view.select(&selection(message)?)?;
+    let entries = page.entries.iter().map(|stored| entry(stored, view)).collect::<Result<Vec<_>, Stop>>()?;
+    let mut reply = Reply::ok().with("entries", list(entries));
+    if let Some(cursor) = page.cursor {
+        reply = reply.with("cursor", cursor.text());
+    }
+    Ok(reply)
+}
+
+/// What a query asks of the store: the records that its asker may see, in order.
+pub fn selection(message: &Message) -> Result<Select, Refusal> {
     let (sort, direction) = sort(message.text("dateSort"));
     let pagination = message.descriptor().get("pagination");
-    let select = Select {
+    Ok(Select {
         any_of: visible(message, filter::text("Write"), sort == SortBy::DatePublished)?,
         sort,
         direction,
         limit: pagination.and_then(|p| p.get("limit")).and_then(Value::as_f64).map(|limit| limit as usize),
         after: pagination.and_then(|p| p.get("cursor")).map(cursor),
-    };
-    let page = view.select(&select)?;
-    let entries = page.entries.iter().map(|stored| entry(stored, view)).collect::<Result<Vec<_>, Stop>>()?;
-    let mut reply = Reply::ok().with("entries", entries);
-    if let Some(cursor) = page.cursor {
-        reply = reply.with("cursor", cursor.to_json());
-    }
-    Ok(reply)
+    })
 }
 
 pub(super) fn sort(date_sort: Option<&str>) -> (SortBy, Direction) {
@@ -77,15 +82,16 @@ fn cursor(json: &Value) -> Cursor {
 }
 
 /// One line of the answer: the write, small data with it, and the initial write if this is an update.
-fn entry(stored: &Stored, view: &dyn View) -> Result<Value, Stop> {
-    let mut entry = (*stored.message).clone();
+fn entry(stored: &Stored, view: &dyn View) -> Result<String, Stop> {
+    let mut entry = Object::extending(stored.message.text());
     let small = message::data_size(&stored.message).is_some_and(|size| size <= INLINE_MAX);
     if let Some(data) = if small { view.inline_data(stored)? } else { None } {
-        entry["encodedData"] = crypto::encode(&data).into();
+        entry = entry.with("encodedData", &quoted(&crypto::encode(&data)));
     }
-    let record = message::record_id(&stored.message).map(|id| view.record(id)).transpose()?.flatten();
-    if let Some(record) = record.filter(|record| record.initial.cid != stored.cid) {
-        entry["initialWrite"] = (*record.initial.message).clone();
+    if let Some(id) = message::record_id(&stored.message)
+        && let Some(initial) = view.initial_before(id, &stored.cid)?
+    {
+        entry = entry.with("initialWrite", initial.message.text());
     }
-    Ok(entry)
+    Ok(entry.text())
 }

@@ -2,10 +2,11 @@
 
 use super::{
     Refusal, Reply, Select, SortBy, Stop, Stored, View, filter,
+    json::Object,
     message::{self, Message, descriptor_of, descriptor_text},
     protocol, records_query,
 };
-use serde_json::{Map, Value, json};
+use serde_json::Value;
 
 pub(super) fn check(message: &Message) -> Result<(), Refusal> {
     message.check_delegations()?;
@@ -22,17 +23,18 @@ pub(super) fn answer(message: &Message, view: &dyn View) -> Result<Reply, Stop> 
             Refusal::bad("RecordsReadInitialWriteNotFound", message)
         })?;
         authorize(message, &initial, view)?;
-        let entry = json!({"recordsDelete": *found.message, "initialWrite": *initial.message});
-        return Ok(Reply::not_found().with("entry", entry));
+        let entry =
+            Object::default().with("recordsDelete", found.message.text()).with("initialWrite", initial.message.text());
+        return Ok(Reply::not_found().with("entry", entry.text()));
     }
     authorize(message, &found, view)?;
     let data = if view.has_data(&found)? { message::declared_data(&found.message) } else { None };
     let (cid, size) = data.ok_or_else(Refusal::not_found)?;
-    let mut entry = Map::from_iter([("recordsWrite".to_owned(), (*found.message).clone())]);
+    let mut entry = Object::default().with("recordsWrite", found.message.text());
     if let Some(initial) = initial.filter(|initial| initial.cid != found.cid) {
-        entry.insert("initialWrite".into(), (*initial.message).clone());
+        entry = entry.with("initialWrite", initial.message.text());
     }
-    Ok(Reply { data: Some((found, cid, size)), ..Reply::ok().with("entry", Value::Object(entry)) })
+    Ok(Reply { data: Some((found, cid, size)), ..Reply::ok().with("entry", entry.text()) })
 }
 
 /// The one latest state (a write or a delete) that the filter finds. Beyond the dialect: with a `dateSort`, the

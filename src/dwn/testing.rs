@@ -67,7 +67,7 @@ impl Past {
             Err(Stop::Refusal(refusal)) => refusal.into(),
             Err(Stop::Fault(fault)) => panic!("{fault:#}"),
         };
-        let mut json = reply.to_json();
+        let mut json = serde_json::from_str::<Value>(&reply.text()).expect("a reply is JSON");
         if let Some((_, cid, _)) = reply.data {
             json["data"] = cid.to_string().into();
         }
@@ -131,7 +131,12 @@ impl Past {
     fn values(&self, kept: &Kept) -> std::collections::BTreeMap<String, Vec<IndexValue>> {
         let initial = self.of_subject(&kept.subject).find(|other| other.initial);
         let initial = initial.map(|kept| kept.stored.message.clone());
-        index_values(&kept.stored.message, &kept.stored.author, initial.as_deref(), kept.stored.latest)
+        index_values(
+            &kept.stored.message,
+            &kept.stored.author,
+            initial.as_deref().map(|json| &**json),
+            kept.stored.latest,
+        )
     }
 }
 

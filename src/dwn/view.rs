@@ -1,9 +1,8 @@
 //! What rules may know of one tenant's past. The store implements it on a snapshot and, under the one
 //! writer, on a snapshot plus what the running group has already decided; tests implement it on a list.
 
-use super::Fault;
+use super::{Fault, Json};
 use crate::cid::Cid;
-use serde_json::Value;
 use std::{collections::BTreeMap, sync::Arc};
 
 /// A message as it is kept: JSON without `encodedData`.
@@ -12,7 +11,7 @@ pub struct Stored {
     pub cid: Cid,
     /// The logical author (a delegate signs for its grantor).
     pub author: String,
-    pub message: Arc<Value>,
+    pub message: Arc<Json>,
     /// Answers queries: the newest state of its record, and not an initial write without data.
     pub latest: bool,
 }
@@ -142,6 +141,11 @@ pub trait View {
     fn message(&self, cid: &Cid) -> Result<Option<Stored>, Fault>;
     /// The record with this recordId.
     fn record(&self, record_id: &str) -> Result<Option<Record>, Fault>;
+    /// The initial write of this record, unless that is the message `cid`.
+    fn initial_before(&self, record_id: &str, cid: &Cid) -> Result<Option<Stored>, Fault> {
+        let record = self.record(record_id)?;
+        Ok(record.map(|record| record.initial).filter(|initial| initial.cid != *cid))
+    }
     /// The newest ProtocolsConfigure of this protocol URI.
     fn protocol(&self, uri: &str) -> Result<Option<Stored>, Fault>;
     /// The newest ProtocolsConfigure of every protocol.

@@ -14,7 +14,7 @@ use crate::{
     cid::Cid,
     crypto::PublicKey,
     did,
-    dwn::{self, Fault, Given, Message, Refusal, Stop, View},
+    dwn::{self, Fault, Given, Members, Message, Refusal, Stop, View},
     metrics::Metrics,
     resolve::Resolver,
     store::{Data, Store},
@@ -23,9 +23,10 @@ use anyhow::{Context as _, anyhow};
 use bytes::Bytes;
 use futures::{Stream, StreamExt as _};
 use prometheus_client::metrics::{counter::Counter, family::Family};
-use serde_json::{Map, Value};
+use serde_json::Value;
 use std::{
     collections::{BTreeSet, HashMap},
+    panic::{AssertUnwindSafe, catch_unwind},
     pin::Pin,
     sync::Arc,
     time::Duration,
@@ -34,6 +35,8 @@ use tokio::sync::Semaphore;
 
 /// Messages that are hashed, verified or staged at the same time: CPU work, so a few per core.
 const WORKERS_PER_CORE: usize = 4;
+/// Most entries of an answer that is still short.
+const SHORT_PAGE: f64 = 100.0;
 /// Bytes of a body that are hashed in one go.
 const PIECE: usize = 256 << 10;
 /// A client gets this long for each piece: 4 kB/s is slower than any link worth waiting for.
@@ -81,7 +84,7 @@ pub struct Reply {
     pub code: u16,
     pub detail: String,
     /// `entry`, `entries`, `cursor`: what stands beside `status`.
-    pub body: Map<String, Value>,
+    pub body: Members,
     /// The record's data, if the answer carries some.
     pub data: Option<Body>,
 }
@@ -94,14 +97,12 @@ impl std::fmt::Debug for Reply {
 
 impl Reply {
     fn new(code: u16, detail: impl Into<String>) -> Self {
-        Self { code, detail: detail.into(), body: Map::new(), data: None }
+        Self { code, detail: detail.into(), body: Members::default(), data: None }
     }
 
-    /// `{"status": {"code", "detail"}, …}` as the reference writes it.
-    pub fn into_json(self) -> Value {
-        let mut json = self.body;
-        json.insert("status".into(), serde_json::json!({"code": self.code, "detail": self.detail}));
-        Value::Object(json)
+    /// `{"status": {"code", "detail"}, …}` as the reference writes it: JSON text.
+    pub fn text(&self) -> String {
+        self.body.reply(self.code, &self.detail)
     }
 }
 
@@ -166,6 +167,8 @@ struct Shared {
     max_record: u64,
     quota: u64,
     workers: Semaphore,
+    /// Threads of the runtime that may judge.
+    turns: Semaphore,
     uploads: Semaphore,
     live: subscribe::Live,
     messages: Family<Label, Counter>,
@@ -191,6 +194,7 @@ impl Node {
         metrics
             .register(|r| r.register("dwn_messages", "DWN messages answered, by method and status", messages.clone()));
         let cores = std::thread::available_parallelism().map_or(2, usize::from);
+        let threads = tokio::runtime::Handle::try_current().map_or(0, |runtime| runtime.metrics().num_workers());
         Ok(Self {
             shared: Arc::new(Shared {
                 store,
@@ -201,6 +205,7 @@ impl Node {
                 quota: config.quota,
                 gate,
                 workers: Semaphore::new(cores * WORKERS_PER_CORE),
+                turns: Semaphore::new(threads / 2),
                 uploads: Semaphore::new(UPLOADS_MAX),
                 live: subscribe::Live::default(),
                 messages,
@@ -308,7 +313,8 @@ impl Node {
     ) -> Result<T, Stop> {
         self.shared.gate.check(tenant)?;
         let tenant = tenant.to_owned();
-        let first = self.work(move || {
+        let short = is_short(&message);
+        let first = move || {
             let message = Message::parse(&tenant, message)?;
             let keys: Option<HashMap<_, _>> =
                 message.signers().into_iter().map(|kid| did::key_of(&kid).ok().map(|key| (kid, key))).collect();
@@ -316,8 +322,9 @@ impl Node {
                 Some(keys) => judge_verified(message, &keys, judge).map(Admitted::Judged),
                 None => Ok(Admitted::Unverified(Box::new(message), judge)),
             }
-        });
-        let (message, judge) = match first.await?? {
+        };
+        let first = if short { self.turn(first).await } else { self.work(first).await };
+        let (message, judge) = match first?? {
             Admitted::Judged(judged) => return Ok(judged),
             Admitted::Unverified(message, judge) => (message, judge),
         };
@@ -403,14 +410,23 @@ impl Node {
                 return Err(Refusal::bad("RecordsWriteDataSizeMismatch", text).into());
             }
             if ended {
-                let finish = self.work(move || stage.push(&piece).and_then(|()| stage.finish()));
-                return finish.await?.map_err(refused);
+                let finish = move || stage.push(&piece).and_then(|()| stage.finish());
+                let data = if slot.is_none() { self.turn(finish).await } else { self.work(finish).await };
+                return data?.map_err(refused);
             }
             stage = self.work(move || stage.push(&piece).map(|()| stage)).await?.map_err(refused)?;
             if slot.is_none() {
                 slot = Some(self.shared.uploads.acquire().await.context("the node is stopping")?);
             }
         }
+    }
+
+    /// Short work, on this very thread: to hand it to another and come back costs as much as to do it. At most half
+    /// of the runtime's threads are taken so, that the network never waits for the disk; beyond, it is work like all
+    /// other.
+    async fn turn<T: Send + 'static>(&self, f: impl FnOnce() -> T + Send + 'static) -> Result<T, Fault> {
+        let Ok(_turn) = self.shared.turns.try_acquire() else { return self.work(f).await };
+        catch_unwind(AssertUnwindSafe(f)).map_err(|_| anyhow!("a worker failed: it panicked"))
     }
 
     /// CPU-bound work on the blocking pool, a bounded number at a time.
@@ -520,6 +536,17 @@ pub fn one_chunk(bytes: Bytes) -> Body {
 pub fn now() -> String {
     let now = jiff::Timestamp::now();
     format!("{now:.6}")
+}
+
+/// Is a message judged in a moment, from a few rows? What may look through many, or builds much, is not.
+fn is_short(message: &Value) -> bool {
+    let asked = |name: &str| message.pointer(&format!("/descriptor/{name}"));
+    match method_name(message) {
+        "RecordsRead" | "RecordsWrite" | "MessagesRead" => true,
+        "RecordsQuery" => asked("pagination/limit").and_then(Value::as_f64).is_some_and(|limit| limit <= SHORT_PAGE),
+        "MessagesQuery" => asked("cursor").is_some(),
+        _ => false,
+    }
 }
 
 /// Interface and method of a message that may be anything, as a label from a closed set.

@@ -10,7 +10,7 @@
 use super::{Node, Reply, now};
 use crate::{
     cid::{self, Cid},
-    dwn::{self, Fault, Happened, Refusal, Stop, Subscription, View},
+    dwn::{self, Fault, Happened, Json, Refusal, Stop, Subscription, View, json::Object},
     store::{Entry, Position, Store},
 };
 use anyhow::{Context as _, anyhow};
@@ -42,18 +42,19 @@ const CURSOR_DIGITS: usize = 20;
 pub struct Event {
     position: Position,
     cid: Cid,
-    message: Arc<Value>,
-    initial: Option<Arc<Value>>,
+    message: Arc<Json>,
+    initial: Option<Arc<Json>>,
     /// Of the message in the log.
     bytes: usize,
 }
 
 impl Event {
-    /// The event as the reference sends it: the message, and its record's initial write if it is a later one.
-    pub fn to_json(&self) -> Value {
+    /// The event as the reference sends it, as JSON text: the message, and its record's initial write if it is a later one.
+    pub fn text(&self) -> String {
+        let event = Object::default().with("message", self.message.text());
         match &self.initial {
-            Some(initial) => json!({"message": *self.message, "initialWrite": **initial}),
-            None => json!({"message": *self.message}),
+            Some(initial) => event.with("initialWrite", initial.text()).text(),
+            None => event.text(),
         }
     }
 
@@ -158,20 +159,20 @@ impl Past {
 
 /// A message that may be somebody's event.
 struct Candidate {
-    message: Arc<Value>,
+    message: Arc<Json>,
     author: String,
-    initial: Option<Arc<Value>>,
+    initial: Option<Arc<Json>>,
     values: std::collections::BTreeMap<String, Vec<dwn::IndexValue>>,
     latest: bool,
 }
 
 impl Candidate {
-    fn new(view: &dyn View, cid: &Cid, message: Arc<Value>, author: String, latest: bool) -> Result<Self, Fault> {
+    fn new(view: &dyn View, cid: &Cid, message: Arc<Json>, author: String, latest: bool) -> Result<Self, Fault> {
         let record = message.get("recordId").or_else(|| message.pointer("/descriptor/recordId"));
         let record = record.and_then(Value::as_str).map(|id| view.record(id)).transpose()?.flatten();
         let initial = record.map(|record| record.initial).filter(|initial| initial.cid != *cid);
         let initial = initial.map(|initial| initial.message);
-        let values = dwn::index_values(&message, &author, initial.as_deref(), latest);
+        let values = dwn::index_values(&message, &author, initial.as_deref().map(|json| &**json), latest);
         Ok(Self { message, author, initial, values, latest })
     }
 
@@ -179,7 +180,7 @@ impl Candidate {
         let happened = Happened {
             message: &self.message,
             author: &self.author,
-            initial: self.initial.as_deref(),
+            initial: self.initial.as_deref().map(|json| &**json),
             values: &self.values,
             latest: self.latest,
         };
@@ -357,7 +358,7 @@ impl Node {
             Refusal::new(503, format!("this node already carries {SUBSCRIPTIONS_MAX} subscriptions: try again later"))
         })?;
         let mut reply = Reply::new(200, "OK");
-        reply.body.insert("subscription".into(), json!({"id": message.cid().to_string()}));
+        reply.body.insert("subscription", json!({"id": message.cid().to_string()}).to_string());
         Ok((reply, events))
     }
 
@@ -412,7 +413,7 @@ impl Node {
         }
         let (view, bytes) = (self.store().view(&tenant), message.len());
         let message = cid::decode(&message).with_context(|| format!("message {cid} in the log"))?;
-        let candidate = Candidate::new(&*view, &cid, Arc::new(message), author, latest)?;
+        let candidate = Candidate::new(&*view, &cid, Arc::new(Value::into(message)), author, latest)?;
         for subscriber in subscribers.iter().filter(|subscriber| subscriber.from <= position) {
             match candidate.suits(&subscriber.subscription, &*view) {
                 Ok(true) => self.shared.live.hand(subscriber, candidate.event(position, cid, bytes)),

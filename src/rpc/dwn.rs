@@ -168,7 +168,7 @@ async fn answer(node: &Node, mut request: RpcRequest, data: Option<Body>) -> Res
         jsonrpc::PROCESS | jsonrpc::SUBSCRIBE => {}
         jsonrpc::PING => {
             let result = json!({"reply": {"status": {"code": 200, "detail": "OK"}}});
-            return axum::Json(jsonrpc::success(&request.id, result)).into_response();
+            return json_text(jsonrpc::success(&request.id, &result.to_string()));
         }
         jsonrpc::CLOSE | jsonrpc::ACK => {
             let problem = Problem::new(&request.id, jsonrpc::INVALID_REQUEST, "socket connection does not exist");
@@ -189,10 +189,10 @@ async fn answer(node: &Node, mut request: RpcRequest, data: Option<Body>) -> Res
     match node.process(&call.tenant, call.message, data.or(call.data)).await {
         Ok(mut reply) => {
             let data = reply.data.take();
-            let response = jsonrpc::success(&id, json!({"reply": reply.into_json()}));
+            let response = jsonrpc::replied(&id, &reply.text());
             match data {
-                None => axum::Json(response).into_response(),
-                Some(data) => with_data(&response, data),
+                None => json_text(response),
+                Some(data) => with_data(&id, &response, data),
             }
         }
         Err(fault) => {
@@ -203,10 +203,15 @@ async fn answer(node: &Node, mut request: RpcRequest, data: Option<Body>) -> Res
     }
 }
 
+/// A response of JSON that is text already.
+pub(super) fn json_text(text: String) -> Response {
+    ([(header::CONTENT_TYPE, "application/json")], text).into_response()
+}
+
 /// Data in the body, the JSON-RPC response in a header.
-fn with_data(response: &Value, data: Body) -> Response {
+fn with_data(id: &Value, response: &str, data: Body) -> Response {
     let Ok(header) = HeaderValue::from_str(&header_json(response)) else {
-        let problem = Problem::new(&response["id"], jsonrpc::INTERNAL_ERROR, "the reply fits no header");
+        let problem = Problem::new(id, jsonrpc::INTERNAL_ERROR, "the reply fits no header");
         return error(StatusCode::INTERNAL_SERVER_ERROR, &problem);
     };
     let mut out = Response::new(stream_out(data));

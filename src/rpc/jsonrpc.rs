@@ -1,7 +1,10 @@
 //! JSON-RPC 2.0 as the DWN protocol speaks it, over HTTP and over a WebSocket: the request, its parameters, the
 //! two kinds of answer.
 
-use crate::node::{Body, one_chunk};
+use crate::{
+    dwn::json::Object,
+    node::{Body, one_chunk},
+};
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde_json::{Value, json};
 
@@ -68,9 +71,14 @@ impl Problem {
     }
 }
 
-/// A result.
-pub(super) fn success(id: &Value, result: Value) -> Value {
-    json!({"jsonrpc": "2.0", "id": id, "result": result})
+/// A result, `result` and all as JSON text.
+pub(super) fn success(id: &Value, result: &str) -> String {
+    Object::default().with("jsonrpc", "\"2.0\"").with("id", &id.to_string()).with("result", result).text()
+}
+
+/// The result that is a reply of the door.
+pub(super) fn replied(id: &Value, reply: &str) -> String {
+    success(id, &Object::default().with("reply", reply).text())
 }
 
 impl Request {

@@ -3,12 +3,12 @@
 //! Everything is asked of the door without a signature. What may not be seen is answered as what is not there.
 
 use super::{
-    dwn::{RESPONSE, stream_out},
+    dwn::{RESPONSE, json_text, stream_out},
     header_json,
     jsonrpc::FAULT,
 };
 use crate::{
-    dwn::{Fault, create, normalize_uri},
+    dwn::{Fault, Members, create, normalize_uri},
     node::{Node, Reply, now},
 };
 use axum::{
@@ -43,7 +43,8 @@ pub(super) fn router(node: Node) -> Router {
 /// Why there is nothing to show.
 enum Not {
     /// The asker's mistake, or what the reply says.
-    Status(StatusCode, Value),
+    /// JSON text.
+    Status(StatusCode, String),
     Plain(StatusCode),
     Fault(Fault),
 }
@@ -51,7 +52,7 @@ enum Not {
 impl IntoResponse for Not {
     fn into_response(self) -> Response {
         match self {
-            Not::Status(code, body) => (code, axum::Json(body)).into_response(),
+            Not::Status(code, body) => (code, json_text(body)).into_response(),
             Not::Plain(code) => (code, code.canonical_reason().unwrap_or_default()).into_response(),
             Not::Fault(fault) => {
                 tracing::error!("{fault:#}");
@@ -88,8 +89,8 @@ async fn newest(
     filter.insert("protocolPath".into(), path.into());
     let more = json!({"pagination": {"limit": 1}, "dateSort": "publishedDescending"});
     let reply = found(records(&node, &did, filter, more).await?)?;
-    let id = reply.body.get("entries").and_then(|entries| entries.pointer("/0/recordId")).and_then(Value::as_str);
-    match id {
+    let entries = reply.body.get("entries").unwrap_or_default();
+    match entries.pointer("/0/recordId").and_then(Value::as_str) {
         Some(id) => read(&node, &did, id).await,
         None => Err(Not::Plain(StatusCode::NOT_FOUND)),
     }
@@ -97,8 +98,8 @@ async fn newest(
 
 /// A published protocol's ProtocolsConfigure.
 async fn protocol(State(node): State<Node>, Path((did, protocol)): Path<(String, String)>) -> Result<Response, Not> {
-    let mut reply = found(configured(&node, &did, Some(&uri(&protocol)?)).await?)?;
-    match reply.body.get_mut("entries").and_then(|entries| entries.pointer_mut("/0")) {
+    let reply = found(configured(&node, &did, Some(&uri(&protocol)?)).await?)?;
+    match reply.body.get("entries").unwrap_or_default().pointer_mut("/0") {
         Some(entry) => Ok(axum::Json(entry.take()).into_response()),
         None => Err(Not::Plain(StatusCode::NOT_FOUND)),
     }
@@ -107,7 +108,7 @@ async fn protocol(State(node): State<Node>, Path((did, protocol)): Path<(String,
 /// All published protocols.
 async fn protocols(State(node): State<Node>, Path(did): Path<String>) -> Result<Response, Not> {
     let mut reply = found(configured(&node, &did, None).await?)?;
-    Ok(axum::Json(reply.body.remove("entries").unwrap_or_else(|| json!([]))).into_response())
+    Ok(json_text(reply.body.remove("entries").unwrap_or_else(|| "[]".into())))
 }
 
 /// Any query for published records; the reply says how it went.
@@ -127,9 +128,9 @@ async fn query(State(node): State<Node>, Path(did): Path<String>, RawQuery(query
     let reply = records(&node, &did, filter, Value::Object(more)).await?;
     if reply.code == 400 {
         // The reference cannot make such a query in the first place.
-        return Err(Not::Status(StatusCode::BAD_REQUEST, reply.into_json()));
+        return Err(Not::Status(StatusCode::BAD_REQUEST, reply.text()));
     }
-    Ok(axum::Json(reply.into_json()).into_response())
+    Ok(json_text(reply.text()))
 }
 
 async fn read(node: &Node, did: &str, id: &str) -> Result<Response, Not> {
@@ -137,8 +138,9 @@ async fn read(node: &Node, did: &str, id: &str) -> Result<Response, Not> {
     let mut reply = node.process(did, message, None).await?;
     match (reply.code, reply.data.take()) {
         (200, Some(data)) => {
-            let format = reply.body.get("entry").and_then(|entry| entry.pointer("/recordsWrite/descriptor/dataFormat"));
-            let format = format.and_then(Value::as_str).and_then(|format| HeaderValue::from_str(format).ok());
+            let entry = reply.body.get("entry").unwrap_or_default();
+            let format = entry.pointer("/recordsWrite/descriptor/dataFormat").and_then(Value::as_str);
+            let format = format.and_then(|format| HeaderValue::from_str(format).ok());
             let format = format.unwrap_or(HeaderValue::from_static("application/octet-stream"));
             let mut response = Response::new(stream_out(data));
             let headers = response.headers_mut();
@@ -146,14 +148,14 @@ async fn read(node: &Node, did: &str, id: &str) -> Result<Response, Not> {
             headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
             // A stranger's page is shown, but not as part of this origin.
             headers.insert(SECURITY, HeaderValue::from_static("sandbox allow-scripts"));
-            if let Ok(header) = HeaderValue::from_str(&header_json(&reply.into_json())) {
+            if let Ok(header) = HeaderValue::from_str(&header_json(&reply.text())) {
                 headers.insert(RESPONSE, header);
             }
             Ok(response)
         }
         (200, None) => Err(Not::Plain(StatusCode::BAD_REQUEST)),
         (401, _) => Err(Not::Plain(StatusCode::NOT_FOUND)),
-        (code, _) => Err(Not::Status(status(code), reply.into_json())),
+        (code, _) => Err(Not::Status(status(code), reply.text())),
     }
 }
 
@@ -241,7 +243,7 @@ fn number(value: &mut Value) {
 }
 
 fn bad(refusal: crate::dwn::Refusal) -> Not {
-    Not::Status(StatusCode::BAD_REQUEST, json!({"status": {"code": refusal.code, "detail": refusal.detail}}))
+    Not::Status(StatusCode::BAD_REQUEST, Members::default().reply(refusal.code, &refusal.detail))
 }
 
 fn status(code: u16) -> StatusCode {

@@ -11,7 +11,10 @@
 //! is told first what came after it (or everything that is kept).
 
 use super::jsonrpc::{self, Call, Problem, Request};
-use crate::node::{Body, Ended, Events, Node, Resume};
+use crate::{
+    dwn::json::{Object, quoted},
+    node::{Body, Ended, Events, Node, Resume},
+};
 use axum::extract::ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade, close_code};
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use futures::{SinkExt as _, StreamExt as _, stream::SplitSink};
@@ -141,7 +144,7 @@ impl Connection {
     async fn request(&mut self, text: &[u8]) {
         let mut request = match Request::parse(text) {
             Ok(request) => request,
-            Err(problem) => return self.tell(problem.to_json()).await,
+            Err(problem) => return self.tell(problem.to_json().to_string()).await,
         };
         let answer = match request.method.as_str() {
             jsonrpc::PROCESS | jsonrpc::SUBSCRIBE => match request.call() {
@@ -155,14 +158,14 @@ impl Connection {
             _ => Err(request.unknown()),
         };
         match answer {
-            Ok(Some(result)) => self.tell(jsonrpc::success(&request.id, result)).await,
+            Ok(Some(result)) => self.tell(jsonrpc::success(&request.id, &result.to_string())).await,
             Ok(None) => {}
-            Err(problem) => self.tell(problem.to_json()).await,
+            Err(problem) => self.tell(problem.to_json().to_string()).await,
         }
     }
 
-    async fn tell(&self, json: Value) {
-        let _ = self.out.send(Message::Text(json.to_string().into())).await; // fails when the client is gone
+    async fn tell(&self, json: String) {
+        let _ = self.out.send(Message::Text(json.into())).await; // fails when the client is gone
     }
 
     /// Has the door answer, beside what else is going on here.
@@ -174,13 +177,13 @@ impl Connection {
         let (node, out) = (self.node.clone(), self.out.clone());
         self.running.spawn(async move {
             let json = match answer(&node, call).await {
-                Ok(reply) => jsonrpc::success(&id, json!({"reply": reply})),
+                Ok(reply) => jsonrpc::replied(&id, &reply),
                 Err(fault) => {
                     tracing::error!("{fault:#}");
-                    Problem::new(&id, jsonrpc::INTERNAL_ERROR, jsonrpc::FAULT).to_json()
+                    Problem::new(&id, jsonrpc::INTERNAL_ERROR, jsonrpc::FAULT).to_json().to_string()
                 }
             };
-            let _ = out.send(Message::Text(json.to_string().into())).await; // fails when the client is gone
+            let _ = out.send(Message::Text(json.into())).await; // fails when the client is gone
         });
     }
 
@@ -216,7 +219,7 @@ impl Connection {
             tracing::error!("{fault:#}");
             problem(jsonrpc::INTERNAL_ERROR, jsonrpc::FAULT.into())
         })?;
-        self.tell(jsonrpc::success(&request.id, json!({"reply": reply.into_json()}))).await;
+        self.tell(jsonrpc::replied(&request.id, &reply.text())).await;
         if let Some(events) = events {
             let task = tokio::spawn(carry(events, id, with_cursors, window.clone(), self.out.clone())).abort_handle();
             self.subscriptions.insert(key, Carried { task, window });
@@ -277,16 +280,16 @@ fn shown(id: &Value) -> String {
 }
 
 /// The reply to a message, with small data in it.
-async fn answer(node: &Node, call: Call) -> Result<Value, crate::dwn::Fault> {
+async fn answer(node: &Node, call: Call) -> Result<String, crate::dwn::Fault> {
     let mut reply = node.process(&call.tenant, call.message, call.data).await?;
-    let data = reply.data.take();
-    let mut json = reply.into_json();
-    if let (Some(data), Some(entry)) = (data, json.get_mut("entry"))
+    if let Some(data) = reply.data.take()
         && let Some(bytes) = at_most(data, DATA_MAX).await?
+        && let Some(entry) = reply.body.remove("entry")
     {
-        entry["encodedData"] = URL_SAFE_NO_PAD.encode(bytes).into();
+        let entry = Object::extending(&entry).with("encodedData", &quoted(&URL_SAFE_NO_PAD.encode(bytes)));
+        reply.body.insert("entry", entry.text());
     }
-    Ok(json)
+    Ok(reply.text())
 }
 
 /// All of a body, if it has no more than `max` bytes.
@@ -306,14 +309,15 @@ async fn carry(mut events: Events, id: Value, with_cursors: bool, window: Option
     loop {
         let json = match events.next().await {
             Ok(event) => {
-                let mut result = json!({"event": event.to_json()});
+                let mut result = Object::default().with("event", &event.text());
+                let cursor = event.cursor();
                 if with_cursors {
-                    result["cursor"] = event.cursor();
+                    result = result.with("cursor", &cursor.to_string());
                 }
                 if let Some(window) = &window {
-                    window.send(&result["cursor"]).await;
+                    window.send(&cursor).await;
                 }
-                jsonrpc::success(&id, result)
+                jsonrpc::success(&id, &result.text())
             }
             Err(ended) => {
                 let code = match &ended {
@@ -326,7 +330,7 @@ async fn carry(mut events: Events, id: Value, with_cursors: bool, window: Option
                 return;
             }
         };
-        if out.send(Message::Text(json.to_string().into())).await.is_err() {
+        if out.send(Message::Text(json.into())).await.is_err() {
             return;
         }
     }

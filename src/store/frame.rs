@@ -15,7 +15,7 @@
 use super::{Place, Position};
 use crate::{
     cid::{self, Cid, Digest},
-    dwn::{Change, Fault, Subject},
+    dwn::{Change, Fault, Json, Subject},
 };
 use anyhow::{Context as _, bail, ensure};
 use serde::{Deserialize, Serialize};
@@ -70,7 +70,7 @@ pub(super) struct Message {
     pub blocks: Vec<(ByteArray<32>, StoredPlace)>,
     /// `message` once it has been asked for as JSON.
     #[serde(skip)]
-    json: OnceLock<Arc<Value>>,
+    json: OnceLock<Arc<Json>>,
 }
 
 /// [`Subject`] as it is stored.
@@ -192,12 +192,12 @@ impl Message {
         Ok((!whole).then(|| format!("data {root} in the log does not hash to its CID")))
     }
 
-    pub fn json(&self) -> Result<Arc<Value>, Fault> {
+    pub fn json(&self) -> Result<Arc<Json>, Fault> {
         if let Some(json) = self.json.get() {
             return Ok(json.clone());
         }
-        let json = cid::decode(&self.message).with_context(|| format!("message {} in the log", self.cid()))?;
-        Ok(self.json.get_or_init(|| Arc::new(json)).clone())
+        let json: Value = cid::decode(&self.message).with_context(|| format!("message {} in the log", self.cid()))?;
+        Ok(self.json.get_or_init(|| Arc::new(json.into())).clone())
     }
 }
 

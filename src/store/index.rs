@@ -5,7 +5,12 @@
 //! rebuild, every batch carries the log position up to which it has been applied, and opening happens in a thread
 //! that may panic or hang without taking the node with it.
 
-use super::{Position, keys};
+use super::{
+    Position,
+    keys::{self, Kind},
+    metrics::Metrics,
+    steady::Versions,
+};
 use crate::dwn::Fault;
 use anyhow::{Context as _, anyhow};
 use std::{
@@ -14,7 +19,7 @@ use std::{
     panic::{AssertUnwindSafe, catch_unwind},
     path::{Path, PathBuf},
     sync::{
-        RwLock, RwLockReadGuard,
+        Mutex, PoisonError, RwLock, RwLockReadGuard,
         atomic::{AtomicBool, Ordering},
         mpsc,
     },
@@ -38,7 +43,13 @@ pub(super) struct Index {
     /// Held for reading while a call makes several reads that must agree, for writing while a batch is applied:
     /// sled has no snapshots.
     gate: RwLock<()>,
+    /// Passed by everybody on the way to the gate, and held by the writer until it is through: who lets it in and comes
+    /// back at once would else be there before it.
+    turnstile: Mutex<()>,
+    versions: Mutex<Versions>,
     dirty: AtomicBool,
+    /// Counts what is asked of the index.
+    pub metrics: Metrics,
     marker: PathBuf,
     /// Declared after `db`, to be dropped after it.
     _closing: Closing,
@@ -71,7 +82,10 @@ impl Index {
         Ok(Self {
             db,
             gate: RwLock::new(()),
+            turnstile: Mutex::new(()),
+            versions: Mutex::default(),
             dirty: AtomicBool::new(false),
+            metrics: Metrics::default(),
             marker: suspect_marker(dir),
             _closing: Closing(dir.to_owned()),
         })
@@ -79,7 +93,8 @@ impl Index {
 
     /// While the guard lives, no batch is applied. Do not take it twice on one thread.
     pub fn steady(&self) -> RwLockReadGuard<'_, ()> {
-        self.gate.read().unwrap_or_else(std::sync::PoisonError::into_inner)
+        drop(self.turnstile.lock().unwrap_or_else(PoisonError::into_inner));
+        self.gate.read().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, Fault> {
@@ -129,13 +144,23 @@ impl Index {
     /// Applies puts and removals atomically. Not durable before [`Index::flush`], and it need not be.
     pub fn apply(&self, changes: &BTreeMap<Vec<u8>, Option<Vec<u8>>>) -> Result<(), Fault> {
         let mut batch = sled::Batch::default();
+        let mut versions = Versions::default();
         for (key, value) in changes {
+            match (keys::kind(key), value) {
+                (Some(Kind::Row), None) => versions.rows = 1,
+                (Some(Kind::Event), None) => versions.events = 1,
+                (Some(Kind::State), _) => versions.states = 1,
+                _ => {}
+            }
             match value {
                 Some(value) => batch.insert(key.as_slice(), value.as_slice()),
                 None => batch.remove(key.as_slice()),
             }
         }
-        let _nobody_reads = self.gate.write().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let turn = self.turnstile.lock().unwrap_or_else(PoisonError::into_inner);
+        let _nobody_reads = self.gate.write().unwrap_or_else(PoisonError::into_inner);
+        drop(turn);
+        *self.versions.lock().unwrap_or_else(PoisonError::into_inner) += versions;
         self.checked(|| self.db.apply_batch(batch))?;
         self.dirty.store(true, Ordering::Release);
         Ok(())
@@ -147,6 +172,11 @@ impl Index {
             self.checked(|| self.db.flush())?;
         }
         Ok(())
+    }
+
+    /// How often what readers look at again has changed since the start. Stands still while the index is held steady.
+    pub fn versions(&self) -> Versions {
+        *self.versions.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The log position up to which the index has been applied.

@@ -83,6 +83,23 @@ impl Order {
 }
 
 impl Family {
+    /// What its entries are found by.
+    pub fn name(self) -> &'static str {
+        match self {
+            Family::All => "everything",
+            Family::Protocol => "protocol",
+            Family::ProtocolPath => "protocol and protocolPath",
+            Family::Schema => "schema",
+            Family::Author => "author",
+            Family::Recipient => "recipient",
+            Family::Attester => "attester",
+            Family::Parent => "parentId",
+            Family::Context => "contextId",
+            Family::DataCid => "dataCid",
+            Family::Tag => "tag",
+        }
+    }
+
     /// Is there an index of this family in this order? The wide families have the two orders that clients can
     /// ask for; the narrow ones are cheap to sort.
     pub fn has(self, order: Order) -> bool {
@@ -91,6 +108,23 @@ impl Family {
             Order::DatePublished => matches!(self, Family::All | Family::Protocol | Family::ProtocolPath),
             Order::MessageTimestamp => false,
         }
+    }
+}
+
+/// Key spaces whose changes readers want to know of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    Row,
+    Event,
+    State,
+}
+
+pub(super) fn kind(key: &[u8]) -> Option<Kind> {
+    match *key.first()? {
+        ROW => Some(Kind::Row),
+        EVENT => Some(Kind::Event),
+        STATE => Some(Kind::State),
+        _ => None,
     }
 }
 

@@ -23,12 +23,14 @@ mod index;
 mod keys;
 mod log;
 mod lower;
+mod metrics;
 mod pending;
 mod query;
 mod recover;
 mod refs;
 mod rows;
 mod space;
+mod steady;
 #[cfg(feature = "bench")]
 mod tap;
 mod view;
@@ -40,13 +42,14 @@ mod tests;
 
 use crate::{
     cid::{Cid, Digest},
-    dwn::{Change, Fault, Stop, View},
+    dwn::{Change, Fault, Select, Stop, View},
 };
 use anyhow::{Context as _, anyhow, bail};
 use bytes::Bytes;
 use frame::Frame;
 use index::Index;
 use log::{Damage, Log, Read};
+use prometheus_client::registry::Registry;
 use std::{
     any::Any,
     collections::BTreeSet,
@@ -56,13 +59,15 @@ use std::{
     thread::{self, JoinHandle},
     time::Duration,
 };
+use steady::{STRIDE, Steady};
 use tokio::sync::{mpsc, oneshot, watch};
 
 pub use cut::cut;
+pub(crate) use lower::Checked;
+pub use query::{Considered, Explained, Filtered};
 #[cfg(feature = "bench")]
 #[doc(hidden)]
 pub use tap::{tap, write_log};
-pub(crate) use lower::Checked;
 
 /// A place in the log: the number of bytes before the frame that starts there. Grows, never reused.
 pub type Position = u64;
@@ -258,6 +263,11 @@ impl Store {
         Box::new(view::Snapshot::new(self.0.index.clone(), self.0.log.clone(), tenant))
     }
 
+    /// Answers a query of a tenant's records and says how: which indexes were considered, chosen and gone through.
+    pub fn explain(&self, tenant: &str, select: &Select) -> Result<Explained, Fault> {
+        view::Snapshot::new(self.0.index.clone(), self.0.log.clone(), tenant).explain(select)
+    }
+
     /// Runs `decide` under the one writer and makes its change durable: resolves after fdatasync and index.
     ///
     /// The view `decide` gets includes what the running group has decided before it. A [`Stop`] it returns is the
@@ -322,15 +332,23 @@ impl Store {
         Ok(self.0.index.get(&keys::state(key))?.map(Bytes::from))
     }
 
-    /// All state whose key begins with `prefix`, in key order.
+    /// All state whose key begins with `prefix`, in key order, as of one moment.
     pub fn states(&self, prefix: &[u8]) -> Result<Vec<(Bytes, Bytes)>, Fault> {
         let from = keys::state(prefix);
-        let _steady = self.0.index.steady();
-        self.0
-            .index
-            .scan(&from, &keys::after(from.clone()), false)
-            .map(|pair| pair.map(|(key, value)| (Bytes::from(key).slice(1..), Bytes::from(value))))
-            .collect()
+        let to = keys::after(from.clone());
+        let source = self.source();
+        let (steady, mut found) = (Steady::new(&source, STRIDE), Vec::new());
+        let collect = || {
+            found.clear();
+            for pair in self.0.index.scan(&from, &to, false) {
+                let (key, value) = pair?;
+                found.push((Bytes::from(key).slice(1..), Bytes::from(value)));
+                steady.tick()?;
+            }
+            Ok(())
+        };
+        steady.repeat(|versions| versions.states, collect)?;
+        Ok(found)
     }
 
     /// Sets (or with `None` removes) state, atomically and durably: it goes through the log like a message.
@@ -383,6 +401,11 @@ impl Store {
             Ok(())
         })?;
         Ok(roots)
+    }
+
+    /// Lets what the store counts be seen.
+    pub fn register(&self, registry: &mut Registry) {
+        self.0.index.metrics.register(registry);
     }
 
     /// Bytes of the log: where the next frame goes.

@@ -7,8 +7,10 @@ use super::{
     index::{Index, Scan},
     keys::{self, Family, Order},
     log::Log,
+    metrics::Metrics,
     refs,
     rows::{self, DataRow, EventRow, MessageRow, RecordRow, Row, Values},
+    steady::Versions,
 };
 use crate::{
     cid::{self, Cid, Digest},
@@ -17,7 +19,7 @@ use crate::{
 use anyhow::{Context as _, anyhow};
 use std::{
     collections::{BTreeMap, HashMap},
-    sync::Arc,
+    sync::{Arc, RwLockReadGuard},
 };
 
 /// Where a view reads: the index as it is, or the index and a group's changes upon it.
@@ -27,6 +29,14 @@ pub(super) trait Source {
     fn scan(&self, from: &[u8], to: &[u8], reverse: bool) -> Scan<'_>;
     /// The message at a position.
     fn frame(&self, at: Position) -> Result<Arc<frame::Message>, Fault>;
+    /// While the guard lives, nothing changes. `None`: nothing does anyway. Do not take it twice on one thread.
+    fn steady(&self) -> Option<RwLockReadGuard<'_, ()>>;
+    /// The log position up to which the index has been applied.
+    fn applied(&self) -> Result<Position, Fault>;
+    /// What cannot be seen by [`Source::applied`].
+    fn versions(&self) -> Versions;
+    /// What is counted of reads.
+    fn metrics(&self) -> &Metrics;
 }
 
 /// The interned number of a string, if it has one.
@@ -73,6 +83,23 @@ impl Source for Pending<'_> {
 
     fn frame(&self, at: Position) -> Result<Arc<frame::Message>, Fault> {
         self.frames.get(&at).map_or_else(|| self.log.message(at), |frame| Ok(frame.clone()))
+    }
+
+    fn steady(&self) -> Option<RwLockReadGuard<'_, ()>> {
+        // The writer itself asks.
+        None
+    }
+
+    fn applied(&self) -> Result<Position, Fault> {
+        Ok(self.index.applied()?.unwrap_or(0))
+    }
+
+    fn versions(&self) -> Versions {
+        self.index.versions()
+    }
+
+    fn metrics(&self) -> &Metrics {
+        &self.index.metrics
     }
 }
 
@@ -245,7 +272,7 @@ impl<'a> Pending<'a> {
             Some((at, _)) if json["descriptor"]["method"] == "Delete" => Some(self.frame(at)?.json()?),
             _ => None,
         };
-        Ok(dwn::index_values(&json, &message.author, initial.as_deref(), message.latest))
+        Ok(dwn::index_values(&json, &message.author, initial.as_deref().map(|json| &**json), message.latest))
     }
 
     /// A message goes, with its event and data. `subject`: whose state the message that removes it becomes.

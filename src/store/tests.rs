@@ -10,7 +10,9 @@ use serde_json::{Value, json};
 mod callers;
 mod damage;
 mod kill;
+mod plans;
 mod queries;
+mod steady;
 
 const ALICE: &str = "did:example:alice";
 const BOB: &str = "did:example:bob";
@@ -57,7 +59,7 @@ fn change(tenant: &str, record: &str, message: Value) -> Change {
         subject: Subject::Record(record.into()),
         cid,
         bytes,
-        message: Arc::new(message),
+        message: Arc::new(message.into()),
         author: tenant.into(),
         latest: true,
         initial: true,

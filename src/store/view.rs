@@ -1,24 +1,27 @@
 //! One tenant's past, as the rules ask for it.
 //!
-//! Every call sees the index as it is between two batches. A view is not frozen from one call to the next: sled
-//! keeps no old versions. Under the one writer nothing else changes the index, so there the past stands still;
-//! a read outside it may see a later state in a later call, never half a change.
+//! Every call sees the index as it is between two batches; a call that reads for long (a query, the event log) lets
+//! the writer in meanwhile and answers with the state at its end ([`super::steady`]). A view is not frozen from one
+//! call to the next: sled keeps no old versions. Under the one writer nothing else changes the index, so there the
+//! past stands still; a read outside it may see a later state in a later call, never half a change.
 
 use super::{
     Position, frame,
     index::{Index, Scan},
     keys,
     log::Log,
+    metrics::Metrics,
     pending::{self, Pending, Source},
     query,
     rows::{EventRow, MessageRow, RecordRow},
+    steady::{ROUNDS_MAX, STRIDE, Steady, Versions},
 };
 use crate::{
     cid::{self, Cid, Digest},
     dwn::{Cursor, Event, EventFilter, Fault, Page, Record, Select, Stored, View},
 };
 use anyhow::Context as _;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock, RwLockReadGuard};
 
 /// A tenant's past in the index as it is.
 #[derive(Debug)]
@@ -26,17 +29,28 @@ pub(super) struct Snapshot {
     index: Arc<Index>,
     log: Log,
     tenant: String,
+    /// The tenant's number, once it is known: it never changes.
+    number: OnceLock<u32>,
 }
 
 impl Snapshot {
     pub fn new(index: Arc<Index>, log: Log, tenant: &str) -> Self {
-        Self { index, log, tenant: tenant.to_owned() }
+        Self { index, log, tenant: tenant.to_owned(), number: OnceLock::new() }
+    }
+
+    fn past(&self) -> Past<'_> {
+        Past { source: self, tenant: &self.tenant, number: Some(&self.number) }
+    }
+
+    /// Answers `select` and says how.
+    pub fn explain(&self, select: &Select) -> Result<query::Explained, Fault> {
+        self.past().explain(select)
     }
 
     /// Answers while no batch is applied.
     fn steadily<T>(&self, ask: impl FnOnce(&Past<'_>) -> Result<T, Fault>) -> Result<T, Fault> {
         let _steady = self.index.steady();
-        ask(&Past { source: self, tenant: &self.tenant })
+        ask(&self.past())
     }
 }
 
@@ -52,6 +66,22 @@ impl Source for Snapshot {
     fn frame(&self, at: Position) -> Result<Arc<frame::Message>, Fault> {
         self.log.message(at)
     }
+
+    fn steady(&self) -> Option<RwLockReadGuard<'_, ()>> {
+        Some(self.index.steady())
+    }
+
+    fn applied(&self) -> Result<Position, Fault> {
+        Ok(self.index.applied()?.unwrap_or(0))
+    }
+
+    fn versions(&self) -> Versions {
+        self.index.versions()
+    }
+
+    fn metrics(&self) -> &Metrics {
+        &self.index.metrics
+    }
 }
 
 impl View for Snapshot {
@@ -61,6 +91,10 @@ impl View for Snapshot {
 
     fn record(&self, record_id: &str) -> Result<Option<Record>, Fault> {
         self.steadily(|past| past.record(record_id))
+    }
+
+    fn initial_before(&self, record_id: &str, cid: &Cid) -> Result<Option<Stored>, Fault> {
+        self.steadily(|past| past.initial_before(record_id, cid))
     }
 
     fn protocol(&self, uri: &str) -> Result<Option<Stored>, Fault> {
@@ -76,20 +110,18 @@ impl View for Snapshot {
     }
 
     fn select(&self, select: &Select) -> Result<Page, Fault> {
-        // Messages are read from the log afterwards: what is in the log stays.
-        let past = Past { source: self, tenant: &self.tenant };
-        let found = self.steadily(|past| past.hits(select))?;
-        past.page(found)
+        // The query holds the index steady. Messages are read from the log afterwards: what is in the log stays.
+        let past = self.past();
+        past.page(past.hits(select)?)
     }
 
     fn select_of(&self, tenant: &str, select: &Select) -> Result<Page, Fault> {
-        let past = Past { source: self, tenant };
-        let found = self.steadily(|_| past.hits(select))?;
-        past.page(found)
+        let past = Past { source: self, tenant, number: None };
+        past.page(past.hits(select)?)
     }
 
     fn events(&self, any_of: &[EventFilter], after: Option<u64>, limit: Option<usize>) -> Result<Vec<Event>, Fault> {
-        self.steadily(|past| past.events(any_of, after, limit))
+        self.past().events(any_of, after, limit)
     }
 
     fn inline_data(&self, stored: &Stored) -> Result<Option<Vec<u8>>, Fault> {
@@ -105,16 +137,25 @@ impl View for Snapshot {
 pub(super) struct Past<'a> {
     source: &'a dyn Source,
     tenant: &'a str,
+    /// Where the tenant's number is remembered.
+    number: Option<&'a OnceLock<u32>>,
 }
 
 impl<'a> Past<'a> {
     /// The past with what the running group has decided.
     pub fn with(pending: &'a Pending<'_>, tenant: &'a str) -> Self {
-        Self { source: pending, tenant }
+        Self { source: pending, tenant, number: None }
     }
 
     fn number(&self) -> Result<Option<u32>, Fault> {
-        pending::number_of(self.source, self.tenant)
+        if let Some(known) = self.number.and_then(OnceLock::get) {
+            return Ok(Some(*known));
+        }
+        let number = pending::number_of(self.source, self.tenant)?;
+        if let (Some(cell), Some(number)) = (self.number, number) {
+            let _ = cell.set(number); // set meanwhile: to the same
+        }
+        Ok(number)
     }
 
     fn row(&self, tenant: u32, digest: &Digest) -> Result<Option<MessageRow>, Fault> {
@@ -137,10 +178,29 @@ impl<'a> Past<'a> {
         self.stored(at, row.is_some_and(|row| row.latest))
     }
 
+    /// Answers `select` and says how.
+    fn explain(&self, select: &Select) -> Result<query::Explained, Fault> {
+        let Some(tenant) = self.number()? else { return Ok(query::Explained::default()) };
+        query::explain(self.source, (tenant, self.tenant), select)
+    }
+
     /// Positions and sort values of the rows that answer, and whether more follow.
     fn hits(&self, select: &Select) -> Result<(Vec<query::Hit>, bool), Fault> {
         let Some(tenant) = self.number()? else { return Ok((Vec::new(), false)) };
-        query::select(self.source, tenant, self.tenant, select)
+        query::select(self.source, (tenant, self.tenant), select)
+    }
+
+    /// Takes out events that are no longer there.
+    fn drop_gone(&self, tenant: u32, events: &mut Vec<Event>, steady: &Steady<'_>) -> Result<(), Fault> {
+        let mut gone = Vec::new();
+        for event in &*events {
+            steady.tick()?;
+            if self.source.get(&keys::event(tenant, event.position))?.is_none() {
+                gone.push(event.position);
+            }
+        }
+        events.retain(|event| gone.binary_search(&event.position).is_err());
+        Ok(())
     }
 
     fn page(&self, (hits, more): (Vec<query::Hit>, bool)) -> Result<Page, Fault> {
@@ -167,6 +227,16 @@ impl View for Past<'_> {
         let newest = self.stored_by(tenant, row.newest)?;
         let initial = if initial == row.newest { newest.clone() } else { self.stored_by(tenant, initial)? };
         Ok(Some(Record { initial, newest }))
+    }
+
+    fn initial_before(&self, record_id: &str, cid: &Cid) -> Result<Option<Stored>, Fault> {
+        let Some(tenant) = self.number()? else { return Ok(None) };
+        let Some(bytes) = self.source.get(&keys::record(tenant, record_id))? else { return Ok(None) };
+        let Some(initial) = RecordRow::decode(&bytes)?.initial else { return Ok(None) };
+        if frame::message_digest(cid).is_ok_and(|digest| digest == initial.1) {
+            return Ok(None);
+        }
+        self.stored_by(tenant, initial).map(Some)
     }
 
     fn protocol(&self, uri: &str) -> Result<Option<Stored>, Fault> {
@@ -201,29 +271,46 @@ impl View for Past<'_> {
     }
 
     fn select_of(&self, tenant: &str, select: &Select) -> Result<Page, Fault> {
-        Past { source: self.source, tenant }.select(select)
+        Past { source: self.source, tenant, number: None }.select(select)
     }
 
     fn events(&self, any_of: &[EventFilter], after: Option<u64>, limit: Option<usize>) -> Result<Vec<Event>, Fault> {
         let Some(tenant) = self.number()? else { return Ok(Vec::new()) };
-        let from = match after {
-            Some(u64::MAX) => return Ok(Vec::new()),
-            Some(after) => keys::event(tenant, after + 1),
-            None => keys::event(tenant, 0),
-        };
+        let Some(mut from) = after.map_or(Some(0), |after| after.checked_add(1)) else { return Ok(Vec::new()) };
         let to = keys::after(keys::event(tenant, u64::MAX));
-        let mut found = Vec::new();
-        for pair in self.source.scan(&from, &to, false) {
-            if limit.is_some_and(|limit| found.len() >= limit) {
+        let limit = limit.unwrap_or(usize::MAX);
+        let steady = Steady::new(self.source, STRIDE);
+        let mut found: Vec<Event> = Vec::new();
+        // Of which state it is known that nothing found had gone.
+        let mut sure = None;
+        for round in 1.. {
+            // Up to the end, or the limit, as of the moment.
+            while found.len() < limit {
+                let pauses = steady.pauses();
+                for pair in self.source.scan(&keys::event(tenant, from), &to, false) {
+                    let (key, value) = pair?;
+                    let event = event(&key, &EventRow::decode(&value)?, any_of)?;
+                    from = position_of(&key)?.saturating_add(1);
+                    found.extend(event);
+                    steady.tick()?;
+                    if found.len() == limit || steady.pauses() != pauses {
+                        break;
+                    }
+                }
+                if steady.pauses() == pauses {
+                    break;
+                }
+            }
+            let Some(since) = steady.since() else { break };
+            let (pauses, count) = (steady.pauses(), found.len());
+            if self.source.versions().events != *sure.get_or_insert(since.versions.events) {
+                sure = Some(steady.repeat(|versions| versions.events, || self.drop_gone(tenant, &mut found, &steady))?);
+            }
+            if steady.pauses() == pauses && found.len() == count {
                 break;
             }
-            let (key, value) = pair?;
-            let row = EventRow::decode(&value)?;
-            if any_of.is_empty() || any_of.iter().any(|filter| is_meant(filter, &row)) {
-                let at = key.last_chunk::<8>().context("an event's key is too short")?;
-                let cid = cid::from_digest(cid::DAG_CBOR, &row.digest);
-                let (position, kind, protocol) = (u64::from_be_bytes(*at), row.kind, row.protocol);
-                found.push(Event { position, cid, kind, protocol });
+            if round == ROUNDS_MAX {
+                steady.hold();
             }
         }
         Ok(found)
@@ -240,6 +327,20 @@ impl View for Past<'_> {
     fn has_data(&self, stored: &Stored) -> Result<bool, Fault> {
         Ok(self.row_of(&stored.cid)?.is_some_and(|row| row.data.is_some()))
     }
+}
+
+/// The event, if one of the filters lets it through.
+fn event(key: &[u8], row: &EventRow, any_of: &[EventFilter]) -> Result<Option<Event>, Fault> {
+    if !any_of.is_empty() && !any_of.iter().any(|filter| is_meant(filter, row)) {
+        return Ok(None);
+    }
+    let cid = cid::from_digest(cid::DAG_CBOR, &row.digest);
+    Ok(Some(Event { position: position_of(key)?, cid, kind: row.kind, protocol: row.protocol.clone() }))
+}
+
+/// The position at the end of an event's key.
+fn position_of(key: &[u8]) -> Result<Position, Fault> {
+    Ok(u64::from_be_bytes(*key.last_chunk().context("an event's key is too short")?))
 }
 
 fn is_meant(filter: &EventFilter, row: &EventRow) -> bool {

@@ -21,7 +21,7 @@ use toft::{
     anchor::{Anchor, BatchStatus, Config, Outcome, Proof, ProofError, Status, config::Mode, proof::Verdict},
     blocks::Blocks,
     cid::{self, Cid},
-    dwn::{Change, Stop, Subject, View},
+    dwn::{Change, Json, Stop, Subject, View},
     metrics::Metrics,
     store::Store,
     task::Tasks,
@@ -68,7 +68,7 @@ impl Node {
         let data = stage.finish().expect("stages");
         let root = data.root;
         let record = cid::of(cid::DAG_CBOR, name.as_bytes()).to_string();
-        let message = Arc::new(json!({
+        let message: Arc<Json> = Arc::new(Value::into(json!({
             "recordId": record,
             "contextId": record,
             "descriptor": {
@@ -76,7 +76,7 @@ impl Node {
                 "dataCid": root.to_string(), "dataSize": data.size,
                 "dateCreated": "2026-01-01T00:00:00.000000Z", "messageTimestamp": "2026-01-01T00:00:00.000000Z",
             },
-        }));
+        })));
         let (cid, bytes) = cid::of_json(&message).expect("encodes");
         let change = Change {
             tenant: TENANT.into(),

@@ -38,7 +38,7 @@ impl Node {
             subject: Subject::Record(record.into()),
             cid,
             bytes,
-            message: Arc::new(message),
+            message: Arc::new(message.into()),
             author: "did:example:alice".into(),
             latest: true,
             initial: false,

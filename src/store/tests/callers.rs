@@ -327,7 +327,7 @@ impl World {
         let answers = [&self.list as &dyn View, &*self.store.view(self.did(0))].map(|view| {
             let message = Message::parse(self.did(0), message.clone());
             match message.map_err(Stop::from).and_then(|message| dwn::answer(&message, view, "")) {
-                Ok(reply) => (reply.code, reply.to_json()),
+                Ok(reply) => (reply.code, serde_json::from_str::<Value>(&reply.text()).expect("JSON")),
                 Err(Stop::Refusal(refusal)) => (refusal.code, refusal.detail.into()),
                 Err(Stop::Fault(fault)) => panic!("{fault:#}"),
             }

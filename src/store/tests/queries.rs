@@ -21,13 +21,15 @@ fn descriptor() -> impl Strategy<Value = Value> {
         (0_u64..4, 0_u64..4, proptest::option::of(0_u64..4)),
         (optional(vec!["http://p", "http://q"]), optional(vec!["a", "a/b"]), optional(vec!["http://s", "http://t"])),
         (optional(vec![ALICE, BOB]), optional(vec!["r0", "r1"]), proptest::option::of(select(contexts.to_vec()))),
-        (proptest::option::of(tag), any::<bool>()),
+        proptest::option::of(tag),
     )
         .prop_map(
-            |((created, updated, published), (protocol, path, schema), (recipient, parent, context), (tag, flag))| {
+            |((created, updated, published), (protocol, path, schema), (recipient, parent, context), tag)| {
                 let mut descriptor = json!({
                     "interface": "Records", "method": "Write", "dataFormat": "text/plain",
-                    "dateCreated": time(created), "messageTimestamp": time(updated), "published": flag,
+                    "dateCreated": time(created), "messageTimestamp": time(updated),
+                    // As the shape of RecordsWrite demands; a path comes with its protocol only, too.
+                    "published": published.is_some(),
                 });
                 let mut put = |name: &str, value: Option<&str>| {
                     if let Some(value) = value {
@@ -36,7 +38,7 @@ fn descriptor() -> impl Strategy<Value = Value> {
                 };
                 put("datePublished", published.map(time).as_deref());
                 put("protocol", protocol);
-                put("protocolPath", path);
+                put("protocolPath", protocol.and(path));
                 put("schema", schema);
                 put("recipient", recipient);
                 put("parentId", parent);

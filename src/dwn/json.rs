@@ -1,0 +1,116 @@
+//! A message's JSON, and the text it is answered with: the tree for the rules, the text for the wire.
+//!
+//! One message is answered many times. Its text is made the first time and kept beside the tree, so that an answer
+//! copies bytes and never builds a tree.
+
+use serde_json::Value;
+use std::{ops::Deref, sync::OnceLock};
+
+/// JSON that may be asked for as text.
+#[derive(Debug, Clone)]
+pub struct Json {
+    tree: Value,
+    text: OnceLock<Box<str>>,
+}
+
+impl Json {
+    /// The JSON as text.
+    pub fn text(&self) -> &str {
+        self.text.get_or_init(|| self.tree.to_string().into())
+    }
+}
+
+impl From<Value> for Json {
+    fn from(tree: Value) -> Self {
+        Self { tree, text: OnceLock::new() }
+    }
+}
+
+impl Deref for Json {
+    type Target = Value;
+
+    fn deref(&self) -> &Value {
+        &self.tree
+    }
+}
+
+impl PartialEq for Json {
+    fn eq(&self, other: &Self) -> bool {
+        self.tree == other.tree
+    }
+}
+
+/// An object written member by member, whose values are JSON text already.
+#[derive(Debug, Default)]
+pub struct Object(String);
+
+impl Object {
+    /// Begins with the members of an object that is text already.
+    pub fn extending(object: &str) -> Self {
+        Self(object.strip_suffix('}').unwrap_or_default().to_owned())
+    }
+
+    /// Another member. `name` needs no escapes.
+    pub fn with(mut self, name: &'static str, value: &str) -> Self {
+        self.0.reserve(name.len() + value.len() + 4);
+        self.0.push_str(match self.0.len() {
+            0 => "{",
+            1 => "",
+            _ => ",",
+        });
+        for part in ["\"", name, "\":", value] {
+            self.0.push_str(part);
+        }
+        self
+    }
+
+    /// The object's text.
+    pub fn text(self) -> String {
+        if self.0.is_empty() { "{}".to_owned() } else { self.0 + "}" }
+    }
+}
+
+/// A list of what is JSON text already.
+pub(super) fn list<T: AsRef<str>>(items: impl IntoIterator<Item = T>) -> String {
+    let items: Vec<T> = items.into_iter().collect();
+    let mut out = String::with_capacity(items.iter().map(|item| item.as_ref().len() + 1).sum::<usize>() + 2);
+    out.push('[');
+    for item in items {
+        if out.len() > 1 {
+            out.push(',');
+        }
+        out.push_str(item.as_ref());
+    }
+    out + "]"
+}
+
+/// A string as JSON text.
+pub fn quoted(text: &str) -> String {
+    Value::from(text).to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn texts_are_put_together_as_trees_are() {
+        let value = |text: &str| serde_json::from_str::<Value>(text).expect("JSON");
+        let object = Object::default().with("a", "1").with("b", &quoted("x\"\u{1}ü")).text();
+        assert_eq!(value(&object), json!({"a": 1, "b": "x\"\u{1}ü"}));
+        assert_eq!(
+            value(&Object::extending(&object).with("c", "[]").text()),
+            json!({"a": 1, "b": "x\"\u{1}ü", "c": []})
+        );
+        assert_eq!(Object::extending("{}").with("c", "{}").text(), r#"{"c":{}}"#);
+        assert_eq!((Object::default().text(), Object::extending("{}").text()), ("{}".into(), "{}".into()));
+        assert_eq!((list::<&str>([]), list(["1", "2"])), ("[]".into(), "[1,2]".into()));
+    }
+
+    #[test]
+    fn the_text_of_a_message_is_its_json() {
+        let json = Json::from(json!({"b": [1.0, null], "a": "é\n"}));
+        assert_eq!(serde_json::from_str::<Value>(json.text()).expect("JSON"), *json);
+    }
+}

@@ -1,0 +1,314 @@
+//! Candidates being read: several spans as one order, several orders as one intersection, and what has no order.
+
+use super::{
+    super::{Position, index::Scan, keys, rows::MessageRow, rows::RecordRow},
+    candidates::Span,
+    reader::Reader,
+};
+use crate::dwn::Fault;
+use anyhow::Context as _;
+use std::{
+    cmp::{Ordering, Reverse},
+    collections::{BinaryHeap, VecDeque, binary_heap::PeekMut},
+    vec,
+};
+
+/// What follows the value in an index key (sort value, tie-break, position): a row's place in an answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Place {
+    pub suffix: Vec<u8>,
+    pub down: bool,
+}
+
+impl Place {
+    pub fn position(&self) -> Result<Position, Fault> {
+        position(&self.suffix)
+    }
+}
+
+impl Ord for Place {
+    fn cmp(&self, other: &Self) -> Ordering {
+        let order = self.suffix.cmp(&other.suffix);
+        if self.down { order.reverse() } else { order }
+    }
+}
+
+impl PartialOrd for Place {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+/// The position at the end of an index key.
+fn position(key: &[u8]) -> Result<Position, Fault> {
+    let last = key.last_chunk::<8>().context("an index key is too short")?;
+    Ok(u64::from_be_bytes(*last))
+}
+
+/// One span, read in its order. Opened when first asked.
+struct Cursor<'a> {
+    span: Span,
+    down: bool,
+    pairs: Option<Scan<'a>>,
+}
+
+impl<'a> Cursor<'a> {
+    fn next(&mut self, reader: &Reader<'a>) -> Result<Option<Place>, Fault> {
+        let span = &self.span;
+        let pairs = self.pairs.get_or_insert_with(|| reader.source.scan(&span.from, &span.to, self.down));
+        let Some(pair) = pairs.next() else { return Ok(None) };
+        reader.read()?;
+        let (key, _) = pair?;
+        let suffix = key.get(span.value..).context("an index key is shorter than its prefix")?.to_vec();
+        Ok(Some(Place { suffix, down: self.down }))
+    }
+
+    /// The first place that is not before `target`.
+    fn seek(&mut self, target: &Place, reader: &Reader<'a>) -> Result<Option<Place>, Fault> {
+        for _ in 0..reader.tuning.steps {
+            match self.next(reader)? {
+                Some(place) if place < *target => reader.scan(),
+                found => return Ok(found),
+            }
+        }
+        let prefix = self.span.from.get(..self.span.value).unwrap_or_default();
+        let at = [prefix, &target.suffix].concat();
+        if self.down {
+            self.span.to = keys::after(at).min(self.span.to.clone());
+        } else {
+            self.span.from = at.max(self.span.from.clone());
+        }
+        self.pairs = None;
+        self.next(reader)
+    }
+}
+
+/// A candidate in the order that is asked for: its spans merged, each place once.
+pub(super) struct Merge<'a> {
+    cursors: Vec<Cursor<'a>>,
+    heads: BinaryHeap<Reverse<(Place, usize)>>,
+    /// Read to count.
+    ahead: VecDeque<Place>,
+    /// Cursors whose next place is not among the heads yet.
+    waiting: Vec<usize>,
+}
+
+impl<'a> Merge<'a> {
+    pub fn new(spans: Vec<Span>, down: bool) -> Self {
+        let waiting = (0..spans.len()).collect();
+        let cursors = spans.into_iter().map(|span| Cursor { span, down, pairs: None }).collect();
+        Self { cursors, heads: BinaryHeap::new(), ahead: VecDeque::new(), waiting }
+    }
+
+    /// Reads ahead until it has so many places; are these all there are?
+    pub fn count_to(&mut self, most: usize, reader: &Reader<'a>) -> Result<(usize, bool), Fault> {
+        while self.ahead.len() < most {
+            match self.pull(reader)? {
+                Some(place) => self.ahead.push_back(place),
+                None => return Ok((self.ahead.len(), true)),
+            }
+        }
+        Ok((self.ahead.len(), false))
+    }
+
+    pub fn next(&mut self, reader: &Reader<'a>) -> Result<Option<Place>, Fault> {
+        let next = match self.ahead.pop_front() {
+            Some(place) => Some(place),
+            None => self.pull(reader)?,
+        };
+        if next.is_some() {
+            reader.scan();
+        }
+        Ok(next)
+    }
+
+    /// Goes to the first place that is not before `target`, and stays there.
+    pub fn seek(&mut self, target: &Place, reader: &Reader<'a>) -> Result<Option<&Place>, Fault> {
+        while self.ahead.pop_front_if(|place| *place < *target).is_some() {
+            reader.scan();
+        }
+        if self.ahead.is_empty() {
+            while let Some(at) = self.waiting.pop() {
+                self.seek_one(at, target, reader)?;
+            }
+            while let Some(at) = self.pop_head(|head| head < target) {
+                reader.scan();
+                self.seek_one(at, target, reader)?;
+            }
+            self.count_to(1, reader)?;
+        }
+        Ok(self.ahead.front())
+    }
+
+    fn seek_one(&mut self, at: usize, target: &Place, reader: &Reader<'a>) -> Result<(), Fault> {
+        if let Some(place) = self.cursor(at)?.seek(target, reader)? {
+            self.heads.push(Reverse((place, at)));
+        }
+        Ok(())
+    }
+
+    /// The next place of all spans. What comes after it is not read before it is asked for.
+    fn pull(&mut self, reader: &Reader<'a>) -> Result<Option<Place>, Fault> {
+        self.wait(reader)?;
+        let Some(Reverse((place, at))) = self.heads.pop() else { return Ok(None) };
+        self.waiting.push(at);
+        // A list of values finds a row with two of them twice.
+        while let Some(at) = self.pop_head(|head| *head == place) {
+            reader.scan();
+            self.waiting.push(at);
+        }
+        Ok(Some(place))
+    }
+
+    /// Reads the heads that are missing.
+    fn wait(&mut self, reader: &Reader<'a>) -> Result<(), Fault> {
+        while let Some(at) = self.waiting.pop() {
+            if let Some(place) = self.cursor(at)?.next(reader)? {
+                self.heads.push(Reverse((place, at)));
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes the first head off if it is such a one; whose it was.
+    fn pop_head(&mut self, is_such: impl FnOnce(&Place) -> bool) -> Option<usize> {
+        let head = self.heads.peek_mut().filter(|head| is_such(&head.0.0))?;
+        let Reverse((_, at)) = PeekMut::pop(head);
+        Some(at)
+    }
+
+    fn cursor(&mut self, at: usize) -> Result<&mut Cursor<'a>, Fault> {
+        self.cursors.get_mut(at).context("a span that is not there")
+    }
+}
+
+/// The places that several candidates have in common: each leaps to where the others are (zig-zag). With one alone,
+/// all of its places.
+pub(super) struct Joined<'a> {
+    lead: Merge<'a>,
+    others: Vec<Other<'a>>,
+}
+
+struct Other<'a> {
+    merge: Merge<'a>,
+    asked: u32,
+    agreed: u32,
+}
+
+impl<'a> Joined<'a> {
+    /// `None`: nothing to read.
+    pub fn new(merges: Vec<Merge<'a>>) -> Option<Self> {
+        let mut merges = merges.into_iter();
+        let lead = merges.next()?;
+        Some(Self { lead, others: merges.map(|merge| Other { merge, asked: 0, agreed: 0 }).collect() })
+    }
+
+    pub fn next(&mut self, reader: &Reader<'a>) -> Result<Option<Place>, Fault> {
+        let Some(mut place) = self.lead.next(reader)? else { return Ok(None) };
+        loop {
+            match self.disagree(&place, reader)? {
+                Said::Yes => return Ok(Some(place)),
+                Said::Ended => return Ok(None),
+                Said::Beyond(further) => {
+                    self.lead.seek(&further, reader)?;
+                    match self.lead.next(reader)? {
+                        Some(next) => place = next,
+                        None => return Ok(None),
+                    }
+                }
+            }
+        }
+    }
+
+    fn disagree(&mut self, place: &Place, reader: &Reader<'a>) -> Result<Said, Fault> {
+        // Whoever lets most rows through costs more seeks than it saves rows; rows are compared in full anyway.
+        let trial = reader.tuning.trial;
+        self.others.retain(|other| other.asked < trial || other.agreed * 2 <= other.asked);
+        for other in &mut self.others {
+            other.asked += 1;
+            match other.merge.seek(place, reader)? {
+                None => return Ok(Said::Ended),
+                Some(found) if found == place => other.agreed += 1,
+                Some(found) => return Ok(Said::Beyond(found.clone())),
+            }
+        }
+        Ok(Said::Yes)
+    }
+}
+
+/// What the others say of a place.
+enum Said {
+    Yes,
+    Ended,
+    /// One of them goes on there.
+    Beyond(Place),
+}
+
+/// A candidate in no order of use: positions, of which some may come twice.
+pub(super) struct Loose<'a> {
+    ids: vec::IntoIter<String>,
+    spans: vec::IntoIter<Span>,
+    pairs: Option<Scan<'a>>,
+    ahead: VecDeque<Position>,
+}
+
+impl<'a> Loose<'a> {
+    pub fn spans(spans: Vec<Span>) -> Self {
+        Self { ids: Vec::new().into_iter(), spans: spans.into_iter(), pairs: None, ahead: VecDeque::new() }
+    }
+
+    pub fn records(ids: Vec<String>) -> Self {
+        Self { ids: ids.into_iter(), ..Self::spans(Vec::new()) }
+    }
+
+    /// Reads ahead until it has so many; are these all there are?
+    pub fn count_to(&mut self, most: usize, reader: &Reader<'a>) -> Result<(usize, bool), Fault> {
+        // Of records by id it is known without a look.
+        if self.ids.len() > 0 {
+            return Ok((self.ids.len(), true));
+        }
+        while self.ahead.len() < most {
+            match self.pull(reader)? {
+                Some(position) => self.ahead.push_back(position),
+                None => return Ok((self.ahead.len(), true)),
+            }
+        }
+        Ok((self.ahead.len(), false))
+    }
+
+    pub fn next(&mut self, reader: &Reader<'a>) -> Result<Option<Position>, Fault> {
+        let next = match self.ahead.pop_front() {
+            Some(position) => Some(position),
+            None => self.pull(reader)?,
+        };
+        if next.is_some() {
+            reader.scan();
+        }
+        Ok(next)
+    }
+
+    fn pull(&mut self, reader: &Reader<'a>) -> Result<Option<Position>, Fault> {
+        for id in self.ids.by_ref() {
+            reader.read()?;
+            if let Some(position) = state(&id, reader)? {
+                return Ok(Some(position));
+            }
+        }
+        loop {
+            if let Some(pair) = self.pairs.as_mut().and_then(Iterator::next) {
+                reader.read()?;
+                return position(&pair?.0).map(Some);
+            }
+            let Some(span) = self.spans.next() else { return Ok(None) };
+            self.pairs = Some(reader.source.scan(&span.from, &span.to, false));
+        }
+    }
+}
+
+/// Position of a record's newest message, if that is a latest state.
+fn state(id: &str, reader: &Reader<'_>) -> Result<Option<Position>, Fault> {
+    let Some(bytes) = reader.source.get(&keys::record(reader.tenant, id))? else { return Ok(None) };
+    let RecordRow { newest: (position, digest), .. } = RecordRow::decode(&bytes)?;
+    let Some(bytes) = reader.source.get(&keys::message(reader.tenant, &digest))? else { return Ok(None) };
+    Ok(MessageRow::decode(&bytes)?.latest.then_some(position))
+}
