@@ -23,6 +23,7 @@ pub struct Config {
     pub store: crate::store::Config,
     pub blocks: crate::blocks::Config,
     pub backup: crate::backup::Config,
+    pub retention: crate::node::RetentionConfig,
     pub dwn: crate::node::Config,
     pub registration: crate::rpc::RegistrationConfig,
     pub resolve: crate::resolve::Config,
@@ -133,7 +134,10 @@ impl Config {
         if self.web.enabled {
             bail!("web.enabled = true: the dashboard is not supported by this version of toft; leave it false");
         }
-        Ok(())
+        if !(0.0..=1.0).contains(&self.store.compact_above) {
+            bail!("store.compact_above = {}: it is a part of a segment, from 0 to 1", self.store.compact_above);
+        }
+        self.retention.check()
     }
 }
 
@@ -158,6 +162,11 @@ fn set(table: &mut Table, path: &str, text: &str) -> Result<(), Error> {
         Value::Float(_) => Value::Float(text.parse().with_context(|| format!("{path}: {text} is not a number"))?),
         Value::Boolean(_) => {
             Value::Boolean(text.parse().with_context(|| format!("{path}: {text} is neither true nor false"))?)
+        }
+        // A list of tables has no other spelling.
+        Value::Array(_) if text.trim_start().starts_with('[') => {
+            let list: Table = format!("list = {text}").parse().with_context(|| format!("{path}: {text} is no list"))?;
+            list.get("list").cloned().unwrap_or(Value::Array(Vec::new()))
         }
         Value::Array(_) => {
             let items = text.split(',').map(str::trim).filter(|s| !s.is_empty());

@@ -139,7 +139,7 @@ impl Daemon {
         let resolver = Resolver::new(&config.resolve, store.clone(), &metrics)?;
         let relay = resolver.relay();
         let registration = Registration::new(&config.registration, home)?;
-        let who = (identity.did.as_str(), registration.terms());
+        let who = (identity.did.as_str(), registration.terms(), &config.retention);
         let node = Node::new(&config.dwn, who, store.clone(), blocks.clone(), resolver.clone(), &metrics)?;
 
         tasks.spawn("subscriptions", node.clone().carry_events(tasks.stop()));
@@ -167,8 +167,13 @@ impl Daemon {
             store: store.clone(),
             blocks: blocks.clone(),
             signer: identity.signer.clone(),
+            link: config.backup.link,
         };
         tasks.spawn("backup", backup.clone().keep_backing_up(config.backup.clone(), tasks.stop()));
+        let (every, above) = (config.store.compact_every.0, config.store.compact_above);
+        tasks.spawn("compact", store.clone().keep_compacting(every, above, tasks.stop()));
+        let (every, signer) = (config.retention.every.0, identity.signer.clone());
+        tasks.spawn("retention", node.clone().keep_ending(every, signer, tasks.stop()));
         let every = config.blocks.collect_every.0;
         tasks.spawn("collect", blocks.clone().keep_collecting(every, tasks.stop()));
         let anchor = Anchor::start(&config.anchor, store.clone(), blocks, secrets.anchor, &metrics, &tasks).await?;

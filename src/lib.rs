@@ -33,3 +33,7 @@ pub mod rpc;
 pub mod config;
 pub mod daemon;
 pub mod cli;
+
+// what fuzzers and tests call; not in a node
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;

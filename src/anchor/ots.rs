@@ -8,6 +8,7 @@
 
 use crate::cid;
 use bitcoin::hashes::{Hash as _, ripemd160, sha1};
+use std::sync::Arc;
 
 /// What every `.ots` file begins with, and the format's version.
 const MAGIC: &[u8] = b"\x00OpenTimestamps\x00\x00Proof\x00\xbf\x89\xe2\xe8\x84\xe8\x92\x94\x01";
@@ -123,7 +124,7 @@ impl Detached {
             _ => return Err(Error::FileHash(tag)),
         };
         let digest = reader.take(size)?.to_vec();
-        let stamp = reader.stamp(&Message::Known(digest.clone()), DEPTH_MAX)?;
+        let stamp = reader.stamp(&Message::Known(digest.as_slice().into()), DEPTH_MAX)?;
         if !reader.rest.is_empty() {
             return Err(Error::Trailing(reader.rest.len()));
         }
@@ -140,9 +141,9 @@ impl Detached {
 
     /// Every attestation with the message it speaks of. A message that comes out of an operation we do not
     /// compute is left out: nobody here could check it.
-    pub fn attestations(&self) -> Vec<(Vec<u8>, &Attestation)> {
+    pub fn attestations(&self) -> Vec<(Arc<[u8]>, &Attestation)> {
         let mut found = Vec::new();
-        self.stamp.collect(Message::Known(self.digest.clone()), &mut found);
+        self.stamp.collect(&Message::Known(self.digest.as_slice().into()), &mut found);
         found
     }
 }
@@ -168,17 +169,18 @@ impl Stamp {
         }
     }
 
-    fn collect<'a>(&'a self, message: Message, found: &mut Vec<(Vec<u8>, &'a Attestation)>) {
+    /// One message is shared by all attestations of it: a file can hold thousands, of 4 KiB.
+    fn collect<'a>(&'a self, message: &Message, found: &mut Vec<(Arc<[u8]>, &'a Attestation)>) {
         for branch in &self.0 {
             match branch {
                 Branch::Attest(attestation) => {
-                    if let Message::Known(bytes) = &message {
+                    if let Message::Known(bytes) = message {
                         found.push((bytes.clone(), attestation));
                     }
                 }
                 Branch::Then(op, rest) => {
-                    if let Ok(result) = op.apply(&message, 0) {
-                        rest.collect(result, found);
+                    if let Ok(result) = op.apply(message, 0) {
+                        rest.collect(&result, found);
                     }
                 }
             }
@@ -188,7 +190,7 @@ impl Stamp {
 
 /// A message on the way. What Keccak-256 gives is known only by its length.
 enum Message {
-    Known(Vec<u8>),
+    Known(Arc<[u8]>),
     Opaque(usize),
 }
 
@@ -234,16 +236,17 @@ impl Op {
             return Err(Error::Limit { at, what: "a result", size: size as u64, max: MSG_MAX });
         }
         let Message::Known(bytes) = message else { return Ok(Message::Opaque(size)) };
-        Ok(Message::Known(match self {
-            Self::Append(arg) => [bytes.as_slice(), arg].concat(),
-            Self::Prepend(arg) => [arg.as_slice(), bytes].concat(),
+        let result = match self {
+            Self::Append(arg) => [bytes, arg.as_slice()].concat(),
+            Self::Prepend(arg) => [arg.as_slice(), bytes.as_ref()].concat(),
             Self::Reverse => bytes.iter().rev().copied().collect(),
             Self::Hexlify => hex::encode(bytes).into_bytes(),
             Self::Sha1 => sha1::Hash::hash(bytes).to_byte_array().to_vec(),
             Self::Ripemd160 => ripemd160::Hash::hash(bytes).to_byte_array().to_vec(),
             Self::Sha256 => cid::digest(bytes).to_vec(),
             Self::Keccak256 => return Ok(Message::Opaque(size)),
-        }))
+        };
+        Ok(Message::Known(result.into()))
     }
 }
 

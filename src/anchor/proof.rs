@@ -183,7 +183,7 @@ pub fn verify<E: From<Error>>(
         match attestation {
             Attestation::Bitcoin(height) => match header(*height)? {
                 None => failed = Some(Verdict::NoSuchBlock { height: *height }),
-                Some(header) if message == header.merkle_root.to_byte_array() => {
+                Some(header) if *message == header.merkle_root.to_byte_array() => {
                     if proven.is_none_or(|(earliest, _)| *height < earliest) {
                         proven = Some((*height, header));
                     }

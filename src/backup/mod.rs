@@ -2,7 +2,8 @@
 //!
 //! A backup directory holds `objects/<xx>/<sha-256>`, files by their hash, and `snapshots/<time>.json`, each a manifest
 //! signed by the node's identity: which file of the home is which object. What an earlier snapshot has brought is not
-//! copied again; no file is shared with the home, so that damage there stays there. A snapshot has the log up to one
+//! copied again. No file is shared with the home, so that damage there stays there, unless `backup.link` says otherwise:
+//! then files that never change are hard links where the file system allows it. A snapshot has the log up to one
 //! position, all blocks that were there then, the settings and the keys: **whoever has the backup has the identity**,
 //! as whoever has the home.
 //!
@@ -11,6 +12,8 @@
 //! index is not copied: it is rebuilt from the log.
 
 mod restore;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzzing;
 mod take;
 #[cfg(test)]
 mod tests;
@@ -47,12 +50,14 @@ pub struct Config {
     pub every: Span,
     /// How long a snapshot is kept. The newest one stays.
     pub keep: Span,
+    /// Hard links instead of copies of what never changes: fast and small, and no help when the disk fails.
+    pub link: bool,
 }
 
 impl Default for Config {
     fn default() -> Self {
         let day = Duration::from_secs(24 * 60 * 60);
-        Self { target: String::new(), every: Span(day / 4), keep: Span(day * 30) }
+        Self { target: String::new(), every: Span(day / 4), keep: Span(day * 30), link: false }
     }
 }
 
@@ -67,6 +72,8 @@ pub struct Source {
     pub store: Store,
     pub blocks: Blocks,
     pub signer: Arc<Signer>,
+    /// See [`Config::link`].
+    pub link: bool,
 }
 
 /// One snapshot.
@@ -80,6 +87,9 @@ pub struct Manifest {
     /// End of the log, and the counters there: what a restored home must come to by itself.
     pub log_end: u64,
     pub stats: Stats,
+    /// Of all messages, blocks and state there (`Store::moment`). `None`: taken by a toft that did not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fingerprint: Option<String>,
     pub files: Vec<Object>,
 }
 
@@ -102,11 +112,16 @@ pub struct Taken {
     /// Of these, those that no earlier snapshot had brought.
     pub new_files: u64,
     pub new_bytes: u64,
+    /// Of the new ones, those that are links to the home's.
+    #[serde(default)]
+    pub linked: u64,
 }
 
 /// What a look at a backup has found.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Verified {
+    /// Whose home it is.
+    pub did: String,
     pub snapshots: u64,
     pub objects: u64,
     pub bytes: u64,
@@ -154,14 +169,12 @@ mod rfc3339 {
     }
 }
 
-/// Checks every signature, and the hash of every object that a snapshot names.
-pub fn verify(dir: &Path) -> Result<Verified, Error> {
-    let (mut found, mut seen) = (Verified::default(), BTreeSet::new());
-    let names = snapshots(dir)?;
-    ensure!(!names.is_empty(), "there is no snapshot in {}", dir.display());
-    for name in names {
+/// Checks every signature, and the hash of every object that a snapshot names. `whose`: see [`owner`].
+pub fn verify(dir: &Path, whose: Option<&str>) -> Result<Verified, Error> {
+    let (mut found, mut seen) = (Verified { did: owner(dir, whose)?, ..Verified::default() }, BTreeSet::new());
+    for name in snapshots(dir)? {
         found.snapshots += 1;
-        let manifest = match manifest(dir, &name) {
+        let manifest = match manifest_of(dir, &name, &found.did) {
             Ok(manifest) => manifest,
             Err(error) => {
                 found.damaged.push(format!("{error:#}"));
@@ -221,26 +234,48 @@ fn snapshots(dir: &Path) -> Result<Vec<String>, Error> {
     Ok(names)
 }
 
-/// A snapshot's manifest, its signature checked.
+/// Whose backup this is: as who asks says, else as the oldest snapshot says that can be read. Whoever can write to
+/// the directory can add a snapshot of another identity, soundly signed by that; it is not taken for this one's.
+fn owner(dir: &Path, whose: Option<&str>) -> Result<String, Error> {
+    let names = snapshots(dir)?;
+    ensure!(!names.is_empty(), "there is no snapshot in {}", dir.display());
+    let mut read = names.iter().map(|name| manifest(dir, name));
+    let first = read.find_map(Result::ok).map(|manifest| manifest.did);
+    // Where none can be read, there is none to be taken for another's.
+    Ok(whose.map(str::to_owned).or(first).unwrap_or_default())
+}
+
+/// The manifest of a snapshot that `did` has signed.
+fn manifest_of(dir: &Path, name: &str, did: &str) -> Result<Manifest, Error> {
+    let manifest = manifest(dir, name)?;
+    let theirs = &manifest.did;
+    ensure!(theirs == did, "snapshot {name} is signed by {theirs}, and not by {did}, whose backup this is");
+    Ok(manifest)
+}
+
+/// A snapshot's manifest, its signature checked to be that of the DID in it.
 fn manifest(dir: &Path, name: &str) -> Result<Manifest, Error> {
-    let read = || {
-        let signed = serde_json::from_slice(&fs::read(dir.join("snapshots").join(name))?)?;
-        let jws = Jws::parse(&signed).map_err(|e| anyhow!("{e}"))?;
-        jws.verify(&|kid: &str| did::key_of(kid).ok()).map_err(|e| anyhow!("its signature: {e}"))?;
-        let manifest = crate::crypto::jws::payload(&signed).context("it has no content")?;
-        let version = manifest["version"].as_u64();
-        ensure!(version == Some(VERSION.into()), "it has version {version:?}; this toft reads {VERSION}");
-        let manifest: Manifest = serde_json::from_value(manifest)?;
-        let signed_by = |kid: &str| kid.split('#').next() == Some(manifest.did.as_str());
-        ensure!(jws.kids().count() == 1 && jws.kids().all(signed_by), "it is not signed by {}", manifest.did);
-        for file in &manifest.files {
-            let inside = |part: &str| !matches!(part, "" | "." | "..") && !part.contains('\\');
-            let hex = file.sha256.len() == 64 && file.sha256.bytes().all(|b| b.is_ascii_hexdigit());
-            ensure!(hex && file.path.split('/').all(inside), "it names a file outside of a home: {}", file.path);
-        }
-        Ok(manifest)
-    };
+    let read = || parse(&fs::read(dir.join("snapshots").join(name))?);
     read().with_context(|| format!("snapshot {name} cannot be used"))
+}
+
+/// The manifest in a snapshot's file, its signature checked.
+fn parse(bytes: &[u8]) -> Result<Manifest, Error> {
+    let signed = serde_json::from_slice(bytes)?;
+    let jws = Jws::parse(&signed).map_err(|e| anyhow!("{e}"))?;
+    jws.verify(&|kid: &str| did::key_of(kid).ok()).map_err(|e| anyhow!("its signature: {e}"))?;
+    let manifest = crate::crypto::jws::payload(&signed).context("it has no content")?;
+    let version = manifest["version"].as_u64();
+    ensure!(version == Some(VERSION.into()), "it has version {version:?}; this toft reads {VERSION}");
+    let manifest: Manifest = serde_json::from_value(manifest)?;
+    let signed_by = |kid: &str| kid.split('#').next() == Some(manifest.did.as_str());
+    ensure!(jws.kids().count() == 1 && jws.kids().all(signed_by), "it is not signed by {}", manifest.did);
+    for file in &manifest.files {
+        let inside = |part: &str| !matches!(part, "" | "." | "..") && !part.contains('\\');
+        let hex = file.sha256.len() == 64 && file.sha256.bytes().all(|b| b.is_ascii_hexdigit());
+        ensure!(hex && file.path.split('/').all(inside), "it names a file outside of a home: {}", file.path);
+    }
+    Ok(manifest)
 }
 
 /// Where an object lies.

@@ -1,8 +1,12 @@
 //! Taking a snapshot.
 
 use super::{Manifest, Object, Source, Taken, VERSION, list, manifest, object, snapshots};
-use crate::{crypto::jws::Jws, store::sync_dir, vault};
-use anyhow::{Context as _, Error, ensure};
+use crate::{
+    crypto::jws::Jws,
+    store::{Moment, sync_dir},
+    vault,
+};
+use anyhow::{Context as _, Error, bail, ensure};
 use sha2::{Digest as _, Sha256};
 use std::{
     collections::{BTreeSet, HashMap},
@@ -23,6 +27,8 @@ struct Wanted {
     sha256: Option<String>,
     /// It does not change any more: who has seen its path and length knows its hash.
     sealed: bool,
+    /// Its bytes never change, though the file may be replaced: it can be linked to.
+    fixed: bool,
 }
 
 impl Source {
@@ -34,28 +40,32 @@ impl Source {
         for left in list(&dir.join("tmp"))? {
             fs::remove_file(&left).with_context(|| format!("deleting {}", left.display()))?;
         }
-        let _still = self.blocks.still();
-        let (log_end, stats) = self.store.checkpoint()?;
+        let _still = (self.blocks.still(), self.store.still());
+        self.check_owner(dir)?;
+        let moment = self.store.moment()?;
+        let log_end = moment.end;
         let mut wanted = Vec::new();
         for (from, length, sealed) in self.store.segments(log_end)? {
-            wanted.push(Wanted { from, length, sha256: None, sealed });
+            wanted.push(Wanted { from, length, sha256: None, sealed, fixed: sealed });
         }
         for (from, length, digest) in self.blocks.paths()? {
             let sha256 = digest.map(hex::encode);
-            wanted.push(Wanted { from, length, sha256, sealed: false });
+            // A file of its own is whole under its name, and never written to again.
+            let fixed = sha256.is_some();
+            wanted.push(Wanted { from, length, sha256, sealed: false, fixed });
         }
         let settings = self.home.join(&self.settings);
         for from in list(&self.home.join(&self.keys))?.into_iter().chain([settings]) {
             if let Ok(found) = fs::metadata(&from)
                 && found.is_file()
             {
-                wanted.push(Wanted { from, length: found.len(), sha256: None, sealed: false });
+                wanted.push(Wanted { from, length: found.len(), sha256: None, sealed: false, fixed: false });
             }
         }
-        self.keep(dir, wanted, log_end, stats)
+        self.keep(dir, wanted, moment)
     }
 
-    fn keep(&self, dir: &Path, wanted: Vec<Wanted>, log_end: u64, stats: crate::store::Stats) -> Result<Taken, Error> {
+    fn keep(&self, dir: &Path, wanted: Vec<Wanted>, moment: Moment) -> Result<Taken, Error> {
         let mut known = HashMap::new();
         // An earlier snapshot that cannot be read saves nothing; this one is taken all the same.
         if let Some(last) = snapshots(dir)?.last()
@@ -64,7 +74,7 @@ impl Source {
             known.extend(last.files.into_iter().map(|file| ((file.path, file.size), file.sha256)));
         }
         let (mut taken, mut files, mut shards) = (Taken::default(), Vec::new(), BTreeSet::new());
-        for Wanted { from, length, sha256, sealed } in wanted {
+        for Wanted { from, length, sha256, sealed, fixed } in wanted {
             let path = from.strip_prefix(&self.home).context("a file of the home lies outside of it")?;
             let path = path.to_str().context("a file's name is not UTF-8")?.to_owned();
             let seen = known.get(&(path.clone(), length)).filter(|_| sealed).cloned();
@@ -74,7 +84,9 @@ impl Source {
             let sha256 = match there {
                 Some(sha256) => sha256,
                 None => {
-                    let (sha256, new) = copy(&from, length, dir)?;
+                    let linked = if self.link && fixed { link(&from, length, dir)? } else { None };
+                    taken.linked += u64::from(linked.as_ref().is_some_and(|(_, new)| *new));
+                    let (sha256, new) = linked.map_or_else(|| copy(&from, length, dir), Ok)?;
                     if new {
                         taken.new_files += 1;
                         taken.new_bytes += length;
@@ -93,13 +105,45 @@ impl Source {
         sync_dir(&dir.join("objects"))?;
         let created = jiff::Timestamp::now();
         let did = self.signer.did().to_owned();
-        let manifest = Manifest { version: VERSION, did, created, log_end, stats, files };
+        let Moment { end: log_end, stats, fingerprint } = moment;
+        let fingerprint = Some(fingerprint);
+        let manifest = Manifest { version: VERSION, did, created, log_end, stats, fingerprint, files };
         let signed = Jws::sign(&serde_json::to_vec(&manifest)?, &self.signer);
         taken.snapshot = format!("{}.json", created.strftime("%Y%m%dT%H%M%S%.6fZ"));
         let path = dir.join("snapshots").join(&taken.snapshot);
         vault::write_private(&path, signed.to_string().as_bytes())?;
         sync_dir(&dir.join("snapshots"))?;
         Ok(taken)
+    }
+
+    /// One directory, one home: which snapshot is whose would be a matter of luck.
+    fn check_owner(&self, dir: &Path) -> Result<(), Error> {
+        let other =
+            snapshots(dir)?.iter().filter_map(|name| manifest(dir, name).ok()).find(|m| m.did != self.signer.did());
+        let Some(other) = other else { return Ok(()) };
+        bail!("{} holds the backup of {}: choose another directory", dir.display(), other.did)
+    }
+}
+
+/// Links a file that never changes to the objects; its hash, and whether it was not there yet. `None`: the file system
+/// has no such link.
+fn link(from: &Path, length: u64, dir: &Path) -> Result<Option<(String, bool)>, Error> {
+    let (sha256, size) = hash(from, u64::MAX)?;
+    if size != length {
+        return Ok(None);
+    }
+    let to = object(dir, &sha256);
+    if fs::metadata(&to).is_ok_and(|found| found.len() == length) {
+        return Ok(Some((sha256, false)));
+    }
+    to.parent().map_or(Ok(()), vault::make_private_dir)?;
+    match fs::hard_link(from, &to) {
+        Ok(()) => Ok(Some((sha256, true))),
+        // Another file system, one without links, or a file that has as many as it can have: a copy will do.
+        Err(error) => {
+            tracing::debug!("{} cannot be linked to the backup, so it is copied: {error}", from.display());
+            Ok(None)
+        }
     }
 }
 

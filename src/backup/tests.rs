@@ -27,7 +27,7 @@ fn home() -> Home {
     let signer = Arc::new(Signer::new(Zeroizing::new(secrets.identity), did::key::kid(&did)));
     let (store, blocks) = open(dir.path());
     let (home, keys, settings) = (dir.path().to_owned(), "keys".to_owned(), "node.toml".to_owned());
-    Home { dir, source: Source { home, keys, settings, store, blocks, signer } }
+    Home { dir, source: Source { home, keys, settings, store, blocks, signer, link: false } }
 }
 
 fn open(home: &Path) -> (Store, Blocks) {
@@ -95,11 +95,11 @@ fn a_home_comes_back_from_its_backup() {
     let second = home.source.take(target.path()).expect("taken");
     // A chunk, the segment of the log and the pack.
     assert!(second.new_files <= 4 && second.new_bytes < first.bytes, "{first:?} {second:?}");
-    let verified = verify(target.path()).expect("verifies");
+    let verified = verify(target.path(), None).expect("verifies");
     assert_eq!((verified.snapshots, verified.damaged), (2, Vec::<String>::new()));
 
     let to = tempfile::tempdir().expect("a directory");
-    let restored = restore(target.path(), to.path(), None).expect("restores");
+    let restored = restore(target.path(), to.path(), None, None).expect("restores");
     assert_eq!((restored.files, restored.snapshot), (second.files, second.snapshot));
     assert_eq!(vault::open(&to.path().join("keys")).expect("opens").identity, {
         vault::open(&home.dir.path().join("keys")).expect("opens").identity
@@ -110,8 +110,8 @@ fn a_home_comes_back_from_its_backup() {
     for (root, size) in roots {
         assert!(read(&blocks, &root) == bytes(1, size), "{size}");
     }
-    assert!(restore(target.path(), to.path(), None).expect_err("refused").to_string().contains("not empty"));
-    let drilled = runtime().block_on(drill(target.path())).expect("drills");
+    assert!(restore(target.path(), to.path(), None, None).expect_err("refused").to_string().contains("not empty"));
+    let drilled = runtime().block_on(drill(target.path(), None)).expect("drills");
     assert_eq!((drilled.scrubbed.damaged, drilled.scrubbed.messages), (0, 5));
     assert_eq!(list(target.path()).expect("lists").len(), 3, "the scratch home is gone");
 }
@@ -134,7 +134,7 @@ fn a_home_comes_back_as_it_was_at_a_time() {
     let target = tempfile::tempdir().expect("a directory");
     home.source.take(target.path()).expect("taken");
     let to = tempfile::tempdir().expect("a directory");
-    let restored = restore(target.path(), to.path(), Some(at)).expect("restores");
+    let restored = restore(target.path(), to.path(), Some(at), None).expect("restores");
     let (store, blocks) = open(to.path());
     assert_eq!((store.stats().records, store.stats().messages), (3, 3));
     assert_eq!(store.checkpoint().expect("answers").0, restored.log_end);
@@ -148,13 +148,13 @@ fn a_home_comes_back_as_it_was_at_a_time() {
     fs::remove_file(target.path().join("snapshots").join(&snapshots(target.path()).expect("lists")[0]))
         .expect("removes");
     let to = tempfile::tempdir().expect("a directory");
-    restore(target.path(), to.path(), Some(at)).expect("restores");
+    restore(target.path(), to.path(), Some(at), None).expect("restores");
     let (store, blocks) = open(to.path());
     assert_eq!(store.stats().records, 3);
     assert!(read(&blocks, &kept.expect("data")) == bytes(1, 31_000));
     let later = jiff::Timestamp::now() + Duration::from_secs(60);
     let empty = tempfile::tempdir().expect("a directory");
-    assert!(restore(target.path(), empty.path(), Some(later)).is_err());
+    assert!(restore(target.path(), empty.path(), Some(later), None).is_err());
 }
 
 #[test]
@@ -168,11 +168,11 @@ fn damage_and_forgery_are_named_and_old_snapshots_go() {
     let path = object(target.path(), &file.sha256);
     let whole = fs::read(&path).expect("reads");
     fs::write(&path, bytes(9, 70_000)).expect("writes");
-    let found = verify(target.path()).expect("verifies").damaged;
+    let found = verify(target.path(), None).expect("verifies").damaged;
     assert!(matches!(&found[..], [one] if one.contains("is damaged") && one.contains(&file.path)), "{found:?}");
     let to = tempfile::tempdir().expect("a directory");
-    assert!(restore(target.path(), to.path(), None).expect_err("refused").to_string().contains("is damaged"));
-    assert!(runtime().block_on(drill(target.path())).is_err());
+    assert!(restore(target.path(), to.path(), None, None).expect_err("refused").to_string().contains("is damaged"));
+    assert!(runtime().block_on(drill(target.path(), None)).is_err());
     fs::write(&path, whole).expect("writes");
 
     home.commit("r2", Some(&bytes(2, 10)), Vec::new());
@@ -189,13 +189,185 @@ fn damage_and_forgery_are_named_and_old_snapshots_go() {
     prune(target.path(), later, Duration::from_secs(60)).expect("prunes");
     assert_eq!(snapshots(target.path()).expect("lists"), std::slice::from_ref(&second.snapshot));
     assert!(objects() < before);
-    assert_eq!(verify(target.path()).expect("verifies").damaged, Vec::<String>::new());
+    assert_eq!(verify(target.path(), None).expect("verifies").damaged, Vec::<String>::new());
 
     let forged = target.path().join("snapshots").join(&second.snapshot);
     let mut signed: serde_json::Value = serde_json::from_slice(&fs::read(&forged).expect("reads")).expect("parses");
     let other = super::Manifest { log_end: 1, ..manifest };
     signed["payload"] = crate::crypto::encode(&serde_json::to_vec(&other).expect("encodes")).into();
     fs::write(&forged, signed.to_string()).expect("writes");
-    let found = verify(target.path()).expect("verifies").damaged;
+    let found = verify(target.path(), None).expect("verifies").damaged;
     assert!(matches!(&found[..], [one] if one.contains("signature")), "{found:?}");
+}
+
+/// Puts a manifest in the place of a snapshot's, or beside it, signed by `signer`.
+fn plant(dir: &Path, name: &str, manifest: &Manifest, signer: &Signer) {
+    let signed = Jws::sign(&serde_json::to_vec(manifest).expect("encodes"), signer);
+    fs::write(dir.join("snapshots").join(name), signed.to_string()).expect("writes");
+}
+
+#[test]
+fn a_snapshot_that_another_has_signed_is_not_this_homes() {
+    let (home, other) = (home(), home());
+    home.commit("r", Some(&bytes(1, 70_000)), Vec::new());
+    let target = tempfile::tempdir().expect("a directory");
+    let taken = home.source.take(target.path()).expect("taken");
+    let own = home.source.signer.did();
+    let whole = manifest(target.path(), &taken.snapshot).expect("reads");
+    assert_eq!(verify(target.path(), Some(own)).expect("verifies").damaged, Vec::<String>::new());
+
+    // Signed by a key that is not the DID's in it; then soundly, by another identity.
+    let stranger = &other.source.signer;
+    plant(target.path(), "29990101T000000.000000Z.json", &whole, stranger);
+    let found = verify(target.path(), None).expect("verifies");
+    assert!(
+        matches!(&found.damaged[..], [one] if one.contains("29990101") && one.contains("is not signed by")),
+        "{found:?}"
+    );
+    let theirs = Manifest { did: stranger.did().to_owned(), ..whole };
+    plant(target.path(), "29990101T000000.000000Z.json", &theirs, stranger);
+    for whose in [None, Some(own)] {
+        let found = verify(target.path(), whose).expect("verifies");
+        assert!(
+            matches!(&found.damaged[..], [one] if one.contains("29990101") && one.contains("whose backup")),
+            "{found:?}"
+        );
+        let to = tempfile::tempdir().expect("a directory");
+        let said = restore(target.path(), to.path(), None, whose).expect_err("refused").to_string();
+        assert!(said.contains(stranger.did()) && said.contains(own), "{said}");
+        assert!(runtime().block_on(drill(target.path(), whose)).is_err());
+    }
+    let found = verify(target.path(), Some(stranger.did())).expect("verifies");
+    assert!(matches!(&found.damaged[..], [one] if one.contains(&taken.snapshot)), "{found:?}");
+    fs::remove_file(target.path().join("snapshots/29990101T000000.000000Z.json")).expect("removes");
+    let said = other.source.take(target.path()).expect_err("refused").to_string();
+    assert!(said.contains(own) && said.contains("another directory"), "{said}");
+    home.source.take(target.path()).expect("goes on");
+}
+
+#[test]
+fn a_drill_compares_with_the_home_and_not_only_by_counting() {
+    let home = home();
+    let (first, _) = home.commit("r1", Some(&bytes(1, 70_000)), Vec::new());
+    home.commit("r2", Some(&bytes(2, 300)), Vec::new());
+    let target = tempfile::tempdir().expect("a directory");
+    let taken = home.source.take(target.path()).expect("taken");
+    let drilled = runtime().block_on(drill(target.path(), None)).expect("drills");
+    let moment = home.source.store.moment().expect("a moment");
+    assert_eq!((drilled.compared, &drilled.fingerprint), (true, &moment.fingerprint));
+    // It is a matter of what is there, not of where and how it came there: the same again after a restart, another one
+    // after a write that changes no counter.
+    let whole = manifest(target.path(), &taken.snapshot).expect("reads");
+    home.commit("r1", Some(&bytes(3, 70_000)), vec![first]);
+    let later = home.source.store.moment().expect("a moment");
+    assert_eq!((later.stats.messages, later.stats.bytes), (moment.stats.messages, moment.stats.bytes));
+    assert_ne!(later.fingerprint, moment.fingerprint);
+    let other = Manifest { fingerprint: Some(later.fingerprint), ..whole.clone() };
+    plant(target.path(), &taken.snapshot, &other, &home.source.signer);
+    let said = runtime().block_on(drill(target.path(), None)).expect_err("another home").to_string();
+    assert!(said.contains("is another one: its fingerprint"), "{said}");
+    // As an earlier version wrote it.
+    plant(target.path(), &taken.snapshot, &Manifest { fingerprint: None, ..whole }, &home.source.signer);
+    assert!(!runtime().block_on(drill(target.path(), None)).expect("drills").compared);
+}
+
+#[test]
+fn what_never_changes_is_linked_where_the_operator_wants_it() {
+    use std::os::unix::fs::MetadataExt as _;
+    let mut home = home();
+    home.source.link = true;
+    let (first, _) = home.commit("r1", Some(&bytes(1, 70_000)), Vec::new());
+    home.commit("r2", Some(&bytes(2, 600_000)), Vec::new());
+    for n in 0..8 {
+        home.commit(&format!("small{n}"), Some(&bytes(n, 1_000)), Vec::new());
+    }
+    // A directory of its own beside the home: links need one file system.
+    let target = tempfile::tempdir_in(home.dir.path().parent().expect("a parent")).expect("a directory");
+    let taken = home.source.take(target.path()).expect("taken");
+    let manifest = manifest(target.path(), &taken.snapshot).expect("reads");
+    let sealed: Vec<_> = home.source.store.segments(manifest.log_end).expect("segments");
+    let sealed = sealed.iter().filter(|(_, _, sealed)| *sealed).count();
+    let mut linked = 0;
+    for file in &manifest.files {
+        let inode = |path: &Path| fs::metadata(path).expect("is there").ino();
+        let same = inode(&home.dir.path().join(&file.path)) == inode(&object(target.path(), &file.sha256));
+        let (log, block) =
+            (file.path.starts_with("store/log"), file.path.starts_with("blocks") && file.size >= 64 << 10);
+        assert!(!same || log || block, "{} is linked", file.path);
+        linked += u64::from(same);
+    }
+    // The files of r1 and r2, of which two are the same, and the segments but the open one.
+    assert!(sealed > 1 && linked == taken.linked && linked == sealed as u64 + 3, "{linked} {sealed} {taken:?}");
+    // The home goes on, and the snapshot is what it was, also where the home has let go of the file.
+    home.commit("r1", Some(&bytes(9, 10)), vec![first]);
+    assert!(home.source.blocks.collect().expect("collects").blocks > 0);
+    assert_eq!(verify(target.path(), None).expect("verifies").damaged, Vec::<String>::new());
+    assert!(runtime().block_on(drill(target.path(), None)).expect("drills").compared);
+    let again = home.source.take(target.path()).expect("taken");
+    assert!(again.new_files < 8, "{again:?}");
+    // And what is said of it is true: damage to the one is damage to both.
+    let file = manifest.files.iter().find(|file| file.size > 200_000).expect("a chunk");
+    let mut damaged = fs::OpenOptions::new().write(true).open(home.dir.path().join(&file.path)).expect("opens");
+    std::io::Write::write_all(&mut damaged, b"damage").expect("writes");
+    let found = verify(target.path(), None).expect("verifies").damaged;
+    assert!(matches!(&found[..], [one] if one.contains(&file.path)), "{found:?}");
+}
+
+#[test]
+fn the_schedule_takes_snapshots_and_lets_old_ones_go() {
+    let home = home();
+    home.commit("r", Some(&bytes(1, 70_000)), Vec::new());
+    let target = tempfile::tempdir().expect("a directory");
+    let (every, keep) = (Span(Duration::from_millis(30)), Span(Duration::from_millis(300)));
+    let config = Config { target: target.path().to_str().expect("UTF-8").into(), every, keep, link: false };
+    let off = Config { target: String::new(), ..config.clone() };
+    runtime().block_on(async {
+        let stop = CancellationToken::new();
+        home.source.clone().keep_backing_up(off, stop.clone()).await.expect("nothing to do");
+        let running = tokio::spawn(home.source.clone().keep_backing_up(config, stop.clone()));
+        let (mut seen, mut most) = (BTreeSet::new(), 0);
+        let first = loop {
+            let names = snapshots(target.path()).expect("lists");
+            seen.extend(names.iter().cloned());
+            most = most.max(names.len());
+            let first = seen.first().cloned();
+            if let Some(first) = first.filter(|first| !names.is_empty() && !names.contains(first)) {
+                break first;
+            }
+            assert!(seen.len() < 500, "nothing is let go");
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        };
+        assert!(most >= 2 && seen.len() > most.saturating_sub(1), "{seen:?}");
+        stop.cancel();
+        running.await.expect("joins").expect("ends");
+        // A round that was under way is whole, and what is left can be used.
+        let found = verify(target.path(), None).expect("verifies");
+        assert!(found.snapshots >= 1 && found.damaged.is_empty(), "{found:?}");
+        assert!(!snapshots(target.path()).expect("lists").contains(&first));
+    });
+    assert!(runtime().block_on(drill(target.path(), None)).expect("drills").compared);
+}
+
+#[test]
+fn a_target_that_is_away_is_tried_again() {
+    let home = home();
+    let place = tempfile::tempdir().expect("a directory");
+    // A file stands where the directory should be: as a disk that is not mounted, nothing can be written there.
+    let target = place.path().join("backup");
+    fs::write(&target, "not a directory").expect("writes");
+    let every = Span(Duration::from_millis(20));
+    let config = Config { target: target.to_str().expect("UTF-8").into(), every, ..Config::default() };
+    runtime().block_on(async {
+        let stop = CancellationToken::new();
+        let running = tokio::spawn(home.source.clone().keep_backing_up(config, stop.clone()));
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        assert!(!running.is_finished(), "the node goes on");
+        fs::remove_file(&target).expect("removes");
+        while snapshots(&target).map_or(0, |names| names.len()) < 2 {
+            assert!(!running.is_finished());
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        stop.cancel();
+        running.await.expect("joins").expect("ends");
+    });
 }

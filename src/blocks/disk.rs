@@ -1,7 +1,8 @@
 //! Blocks on disk: large ones as files, small ones in packs.
 //!
 //! A file is named by its digest: `files/<xx>/<yy>/<base32 multihash>`, written beside (`tmp/`), made durable, then
-//! renamed, so a file under its name is whole. A pack is a sequence of `[length u32][digest 32][bytes][crc32c u32]`,
+//! renamed, so a file under its name is whole. Several are made durable at once: the file system's journal then takes
+//! them together, which one by one costs a journal entry and a flush of the disk each. A pack is a sequence of `[length u32][digest 32][bytes][crc32c u32]`,
 //! appended to under a lock; where a block lies in it stands in the index. What a crash leaves (files and pack
 //! bytes that no record names, never the other way round) is waste, which `collect` takes away.
 
@@ -12,16 +13,18 @@ use crate::{
     store::{Place, sync_dir},
 };
 use anyhow::{Context as _, ensure};
+use rustix::fs::Advice;
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeSet, HashSet},
     fs::{self, File},
-    io::Write as _,
+    io::{self, Write as _},
     os::unix::fs::FileExt as _,
     path::{Path, PathBuf},
     sync::{
         Arc, Mutex, PoisonError,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicU64, AtomicUsize, Ordering},
     },
+    thread::{self, JoinHandle},
 };
 
 /// Blocks of at least this many bytes are files. Below, a file's inode and two fsyncs cost more than its bytes.
@@ -29,11 +32,23 @@ pub(super) const FILE_MIN: usize = 64 << 10;
 /// Bytes around a block in a pack.
 const PACK_HEAD: u64 = 4 + 32;
 const PACK_FOOT: u64 = 4;
+/// Files of one stage that are made durable together: 8 MiB of full chunks. While they are, as many more are written.
+const BATCH: usize = 32;
+/// Files of all stages that are open until they are durable; beyond, a stage waits for its own one by one.
+const UNNAMED_MAX: usize = 256;
+/// Threads that make the files of a stage durable.
+const SYNCERS: usize = 8;
+/// Directories above which the whole file system is asked to be durable, not each of them.
+const DIRS_MAX: usize = 64;
 
 #[derive(Debug)]
 pub(super) struct Disk {
     dir: PathBuf,
     names: AtomicU64,
+    /// Files that are written, open, and not yet under their names.
+    unnamed: Arc<AtomicUsize>,
+    /// Directories of block files that are known to be there durably.
+    shards: Mutex<HashSet<u16>>,
     pack: Mutex<Option<Pack>>,
     /// Bytes after which a pack is left.
     pack_size: u64,
@@ -54,16 +69,53 @@ pub(super) struct Entry {
 /// The pack that is being written.
 #[derive(Debug)]
 struct Pack {
-    segment: u32,
-    file: Arc<File>,
+    file: Arc<PackFile>,
     end: u64,
+}
+
+#[derive(Debug)]
+struct PackFile {
+    segment: u32,
+    file: File,
+    /// Making it durable has failed once. The kernel says so once, to one of those who ask, and may have dropped what
+    /// the others have written: from then on the pack is durable for nobody. Held while it is asked.
+    failed: Mutex<bool>,
 }
 
 /// What one stage has written and must make durable before a commit may name it.
 #[derive(Debug, Default)]
 pub(super) struct Touched {
     dirs: BTreeSet<PathBuf>,
-    packs: Vec<(u32, Arc<File>)>,
+    /// Directories of block files among them that may be new.
+    shards: Vec<u16>,
+    packs: Vec<Arc<PackFile>>,
+    unnamed: Vec<Unnamed>,
+    /// Files that are being made durable.
+    syncing: Option<JoinHandle<io::Result<Vec<Unnamed>>>>,
+}
+
+impl Drop for Touched {
+    /// What was not made durable leaves nothing behind when this returns.
+    fn drop(&mut self) {
+        if let Some(syncing) = self.syncing.take() {
+            drop(syncing.join());
+        }
+    }
+}
+
+/// A block file that is written, not yet durable, and not yet under its name.
+#[derive(Debug)]
+struct Unnamed {
+    file: File,
+    tmp: Tmp,
+    path: PathBuf,
+    all: Arc<AtomicUsize>,
+}
+
+impl Drop for Unnamed {
+    fn drop(&mut self) {
+        self.all.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 impl Disk {
@@ -82,6 +134,8 @@ impl Disk {
         Ok(Self {
             dir: dir.to_owned(),
             names: AtomicU64::new(0),
+            unnamed: Arc::default(),
+            shards: Mutex::default(),
             pack: Mutex::new(None),
             pack_size,
             #[cfg(test)]
@@ -99,29 +153,81 @@ impl Disk {
     }
 
     /// Makes what was written durable.
-    pub fn sync(&self, touched: Touched) -> Result<(), Fault> {
-        for (segment, pack) in touched.packs {
-            self.change()?;
-            pack.sync_data().with_context(|| format!("making pack {segment} durable"))?;
+    pub fn sync(&self, mut touched: Touched) -> Result<(), Fault> {
+        while !touched.unnamed.is_empty() || touched.syncing.is_some() {
+            self.name(&mut touched)?;
         }
-        for dir in touched.dirs {
-            sync_dir(&dir)?;
+        for pack in &touched.packs {
+            self.change()?;
+            pack.sync()?;
+        }
+        if touched.dirs.len() > DIRS_MAX {
+            self.sync_all()?;
+        } else {
+            touched.dirs.iter().try_for_each(|dir| sync_dir(dir))?;
+        }
+        self.shards.lock().unwrap_or_else(PoisonError::into_inner).extend(&touched.shards);
+        Ok(())
+    }
+
+    /// Waits for the files that are being made durable and gives them their names; then begins with those that were
+    /// written since.
+    fn name(&self, touched: &mut Touched) -> Result<(), Fault> {
+        let (begun, durable) = (std::mem::take(&mut touched.unnamed), touched.syncing.take());
+        if durable.is_none() && begun.len() == 1 {
+            // The one file of a write: a thread would cost more than it saves.
+            return self.rename(sync_files(begun));
+        }
+        if !begun.is_empty() {
+            touched.syncing = Some(thread::Builder::new().name("blocks-sync".into()).spawn(|| sync_files(begun))?);
+        }
+        durable.map_or(Ok(()), |durable| {
+            self.rename(durable.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+        })
+    }
+
+    fn rename(&self, durable: io::Result<Vec<Unnamed>>) -> Result<(), Fault> {
+        for Unnamed { tmp, path, .. } in &durable.context("making block files durable")? {
+            self.change()?;
+            fs::rename(&tmp.0, path).with_context(|| format!("renaming a block to {}", path.display()))?;
         }
         Ok(())
     }
 
+    /// Makes everything on the file system durable: one wait, where the many directories of a large file would be many.
+    fn sync_all(&self) -> Result<(), Fault> {
+        let dir = File::open(&self.dir).with_context(|| format!("opening {}", self.dir.display()))?;
+        rustix::fs::syncfs(&dir).with_context(|| format!("making the file system of {} durable", self.dir.display()))
+    }
+
     /// The bytes at a place of a block, unverified; an error if they are not all there.
     pub fn read(&self, digest: &Digest, place: Place) -> Result<Vec<u8>, Fault> {
-        let (path, at, len) = match place {
-            Place::File { len } => (self.file(digest), 0, len),
-            Place::Pack { segment, at, len } => (self.pack_path(segment), at, len),
-            Place::Log { at, .. } => anyhow::bail!("the block lies in the log at {at}, not among the block files"),
-        };
+        let (path, at, len) = self.locate(digest, place)?;
         let file = File::open(&path).with_context(|| format!("opening {}", path.display()))?;
+        let length = file.metadata().with_context(|| format!("looking at {}", path.display()))?.len();
+        // Before the memory is taken: a damaged index may say anything.
+        let is_there = at.checked_add(len.into()).is_some_and(|end| end <= length);
+        ensure!(is_there, "{} ends before the {len} bytes at {at} that are said to be a block", path.display());
         let mut bytes = vec![0; len as usize];
         file.read_exact_at(&mut bytes, at)
             .with_context(|| format!("reading {len} bytes at {at} of {}", path.display()))?;
         Ok(bytes)
+    }
+
+    /// Has the disk begin to read a block that will be asked for soon. Whatever goes wrong, the reading will tell.
+    pub fn expect(&self, digest: &Digest, place: Place) {
+        let Ok((path, at, len)) = self.locate(digest, place) else { return };
+        if let Ok(file) = File::open(path) {
+            let _ = rustix::fs::fadvise(&file, at, std::num::NonZero::new(u64::from(len)), Advice::WillNeed);
+        }
+    }
+
+    fn locate(&self, digest: &Digest, place: Place) -> Result<(PathBuf, u64, u32), Fault> {
+        Ok(match place {
+            Place::File { len } => (self.file(digest), 0, len),
+            Place::Pack { segment, at, len } => (self.pack_path(segment), at, len),
+            Place::Log { at, .. } => anyhow::bail!("the block lies in the log at {at}, not among the block files"),
+        })
     }
 
     /// Digests of the block files whose first byte is `first`.
@@ -147,7 +253,7 @@ impl Disk {
             if slot.is_none() {
                 *slot = Some(self.last_pack()?);
             }
-            slot.as_ref().map_or(0, |pack| pack.segment)
+            slot.as_ref().map_or(0, |pack| pack.file.segment)
         };
         let mut found: Vec<_> = self.packs()?.into_iter().filter(|(segment, _)| *segment < newest).collect();
         found.sort_unstable();
@@ -196,7 +302,7 @@ impl Disk {
         let path = self.pack_path(segment);
         let file = File::open(&path).with_context(|| format!("opening {}", path.display()))?;
         let length = file.metadata()?.len();
-        if at + PACK_HEAD + PACK_FOOT > length {
+        if at.checked_add(PACK_HEAD + PACK_FOOT).is_none_or(|end| end > length) {
             return Ok(None);
         }
         let mut head = [0; PACK_HEAD as usize];
@@ -231,28 +337,32 @@ impl Disk {
         let path = self.file(digest);
         let shard = path.parent().context("a block file lies in a directory")?;
         touched.dirs.insert(shard.to_owned());
+        self.make_shard(digest, shard, touched)?;
         // A file under its name was whole once. Is it still?
         if fs::read(&path).is_ok_and(|found| found == bytes) {
             return Ok(place);
         }
-        self.make_shard(shard, touched)?;
         let tmp = Tmp(self.dir.join("tmp").join(format!("{}", self.names.fetch_add(1, Ordering::Relaxed))));
         self.change()?;
         let mut file = File::create(&tmp.0).with_context(|| format!("creating {}", tmp.0.display()))?;
         file.write_all(bytes).with_context(|| format!("writing {}", tmp.0.display()))?;
-        file.sync_data().with_context(|| format!("making {} durable", tmp.0.display()))?;
-        self.change()?;
-        fs::rename(&tmp.0, &path).with_context(|| format!("renaming a block to {}", path.display()))?;
+        let open = self.unnamed.fetch_add(1, Ordering::Relaxed);
+        touched.unnamed.push(Unnamed { file, tmp, path, all: self.unnamed.clone() });
+        if touched.unnamed.len() >= BATCH || open >= UNNAMED_MAX {
+            self.name(touched)?;
+        }
         Ok(place)
     }
 
-    /// Creates `files/xx/yy`; the directories above, whose entries are new, must become durable too.
-    fn make_shard(&self, shard: &Path, touched: &mut Touched) -> Result<(), Fault> {
-        if shard.exists() {
-            return Ok(());
+    /// Creates `files/xx/yy` if need be. The entries of the directories above must become durable too, whoever has made
+    /// them: until this process knows that they are.
+    fn make_shard(&self, digest: &Digest, shard: &Path, touched: &mut Touched) -> Result<(), Fault> {
+        let key = shard_of(digest);
+        if !self.shards.lock().unwrap_or_else(PoisonError::into_inner).contains(&key) {
+            fs::create_dir_all(shard).with_context(|| format!("creating {}", shard.display()))?;
+            touched.dirs.extend(shard.ancestors().skip(1).take(2).map(Path::to_owned));
+            touched.shards.push(key);
         }
-        fs::create_dir_all(shard).with_context(|| format!("creating {}", shard.display()))?;
-        touched.dirs.extend(shard.ancestors().skip(1).take(2).map(Path::to_owned));
         Ok(())
     }
 
@@ -267,21 +377,22 @@ impl Disk {
 
         let mut slot = self.pack.lock().unwrap_or_else(PoisonError::into_inner);
         let pack = match slot.take() {
-            Some(pack) if pack.end < self.pack_size => pack,
-            Some(full) => self.new_pack(full.segment + 1)?,
+            Some(pack) if pack.end < self.pack_size && !pack.file.has_failed() => pack,
+            Some(left) => self.new_pack(left.file.segment + 1)?,
             None => self.last_pack()?,
         };
         let pack = slot.insert(pack);
         // While the slot is locked, so that the pack cannot be left and collected before.
-        held.pack(pack.segment);
+        held.pack(pack.file.segment);
         let at = pack.end + PACK_HEAD;
         self.change()?;
-        pack.file.write_all_at(&entry, pack.end).with_context(|| format!("writing pack {}", pack.segment))?;
+        let segment = pack.file.segment;
+        pack.file.file.write_all_at(&entry, pack.end).with_context(|| format!("writing pack {segment}"))?;
         pack.end += entry.len() as u64;
-        if touched.packs.last().is_none_or(|(segment, _)| *segment != pack.segment) {
-            touched.packs.push((pack.segment, pack.file.clone()));
+        if touched.packs.last().is_none_or(|last| last.segment != segment) {
+            touched.packs.push(pack.file.clone());
         }
-        Ok(Place::Pack { segment: pack.segment, at, len })
+        Ok(Place::Pack { segment, at, len })
     }
 
     /// The pack to continue after a start: the last one, if it ends with a whole block and has room.
@@ -293,7 +404,7 @@ impl Disk {
         let length = file.metadata()?.len();
         let whole = ends_whole(&file, length).with_context(|| format!("reading {}", path.display()))?;
         if whole && length < self.pack_size {
-            return Ok(Pack { segment, file: Arc::new(file), end: length });
+            return Ok(Pack { file: PackFile::new(segment, file), end: length });
         }
         self.new_pack(segment + 1)
     }
@@ -303,7 +414,7 @@ impl Disk {
         let file = File::options().read(true).write(true).create_new(true).open(&path);
         let file = file.with_context(|| format!("creating {}", path.display()))?;
         sync_dir(&self.dir.join("packs"))?;
-        Ok(Pack { segment, file: Arc::new(file), end: 0 })
+        Ok(Pack { file: PackFile::new(segment, file), end: 0 })
     }
 
     fn file(&self, digest: &Digest) -> PathBuf {
@@ -316,6 +427,43 @@ impl Disk {
     fn pack_path(&self, segment: u32) -> PathBuf {
         self.dir.join("packs").join(format!("{segment:08}.pack"))
     }
+}
+
+impl PackFile {
+    fn new(segment: u32, file: File) -> Arc<Self> {
+        Arc::new(Self { segment, file, failed: Mutex::new(false) })
+    }
+
+    fn has_failed(&self) -> bool {
+        *self.failed.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn sync(&self) -> Result<(), Fault> {
+        let mut failed = self.failed.lock().unwrap_or_else(PoisonError::into_inner);
+        ensure!(!*failed, "pack {} could not be made durable once, and is not trusted again", self.segment);
+        self.file
+            .sync_data()
+            .inspect_err(|_| *failed = true)
+            .with_context(|| format!("making pack {} durable", self.segment))
+    }
+}
+
+/// Makes files durable, several at once.
+fn sync_files(files: Vec<Unnamed>) -> io::Result<Vec<Unnamed>> {
+    let next = AtomicUsize::new(0);
+    let work = || {
+        while let Some(unnamed) = files.get(next.fetch_add(1, Ordering::Relaxed)) {
+            unnamed.file.sync_data()?;
+        }
+        Ok(())
+    };
+    thread::scope(|scope| {
+        let others: Vec<_> = (1..SYNCERS.min(files.len())).map(|_| scope.spawn(work)).collect();
+        others.into_iter().fold(work(), |outcome: io::Result<()>, other| {
+            outcome.and(other.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+        })
+    })?;
+    Ok(files)
 }
 
 /// What a directory holds; nothing if there is none.
@@ -339,6 +487,11 @@ fn delete(path: &Path) -> Result<u64, Fault> {
     Ok(length)
 }
 
+/// Which directory a block file lies in.
+fn shard_of(digest: &Digest) -> u16 {
+    digest.first_chunk().map_or(0, |bytes| u16::from_be_bytes(*bytes))
+}
+
 /// The digest that a block file is named by.
 fn digest_of(path: &Path) -> Option<Digest> {
     let name = path.file_name()?.to_str()?;
@@ -347,6 +500,7 @@ fn digest_of(path: &Path) -> Option<Digest> {
 }
 
 /// A temporary file, removed if it has not been renamed.
+#[derive(Debug)]
 struct Tmp(PathBuf);
 
 impl Drop for Tmp {

@@ -14,6 +14,8 @@
 
 mod collect;
 mod disk;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzzing;
 mod holds;
 mod scrub;
 mod stage;
@@ -41,6 +43,9 @@ use std::{
 pub use collect::{Collected, Collector};
 pub use scrub::{Fetch, Scrubbed};
 pub use stage::Stage;
+
+/// Blocks of a file that the disk is asked for while the one before them is hashed and sent: 2 MiB.
+const AHEAD: usize = 8;
 
 #[derive(Debug, Clone, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields, default)]
@@ -177,7 +182,7 @@ impl Blocks {
         if self.size(root)?.is_none() {
             bail!("{root} is not here: no record holds it");
         }
-        Ok(Reader { blocks: self.clone(), walk: Some(unixfs::Walk::new(*root)), _held: held })
+        Ok(Reader { blocks: self.clone(), walk: Some(unixfs::Walk::new(*root)), expected: 0, _held: held })
     }
 
     fn fetch(&self, digest: &Digest, place: Place) -> Result<Bytes, Fault> {
@@ -205,6 +210,15 @@ impl Blocks {
         disk::verified(digest, bytes).map(Bytes::from)
     }
 
+    /// A block that will be read soon.
+    fn expect(&self, cid: &Cid) {
+        if let Some(digest) = cid::sha256_of(cid)
+            && let Ok(Some(place)) = self.0.store.place(&digest)
+        {
+            self.0.disk.expect(&digest, place);
+        }
+    }
+
     /// A block whether or not a record still holds it.
     fn any(&self, cid: &Cid) -> Result<Bytes, Fault> {
         if cid.hash().code() == cid::IDENTITY {
@@ -226,6 +240,8 @@ fn pin_key(root: &Digest) -> Vec<u8> {
 pub struct Reader {
     blocks: Blocks,
     walk: Option<unixfs::Walk>,
+    /// How many of the next blocks the disk has been told of.
+    expected: usize,
     _held: Held,
 }
 
@@ -236,10 +252,16 @@ impl Iterator for Reader {
         loop {
             let walk = self.walk.as_mut()?;
             let cid = walk.wants()?;
+            for next in walk.ahead().take(AHEAD).skip(self.expected) {
+                self.blocks.expect(next);
+            }
+            let before = walk.ahead().count();
             let taken = self
                 .blocks
                 .any(&cid)
                 .and_then(|block| walk.take(block).with_context(|| format!("block {cid} of a file")));
+            // Children stand before what was known to be next.
+            self.expected = if walk.ahead().count() < before { AHEAD - 1 } else { 0 };
             match taken {
                 Ok(data) if data.is_empty() => {}
                 Ok(data) => return Some(Ok(data)),

@@ -9,6 +9,8 @@ use serde_json::json;
 use std::{fs, sync::Arc};
 
 mod collect;
+mod damage;
+mod kill;
 
 /// Sizes and CIDs of dwn-sdk-js 0.5.2 (`Cid.computeDagPbCidFromBytes`); the bytes are those of [`pattern`].
 const SDK: [(usize, &str); 12] = [

@@ -362,6 +362,26 @@ mod tests {
         (cid, size)
     }
 
+    /// Made by `tests/vectors/generate.mjs`.
+    #[test]
+    fn js_names_data_of_every_size_the_same() {
+        let vectors: serde_json::Value =
+            serde_json::from_str(include_str!("../../tests/vectors/cids.json")).expect("JSON");
+        let cases = vectors["data"].as_array().expect("a list");
+        for case in cases {
+            let size = case["size"].as_u64().expect("a size") as usize;
+            let mut layout = Layout::default();
+            let mut emit = |_, _| Ok::<_, Infallible>(());
+            for begin in (0..size).step_by(CHUNK) {
+                let chunk: Vec<u8> = (begin..size.min(begin + CHUNK)).map(|i| (i % 251) as u8).collect();
+                layout.leaf(&chunk, &mut emit).expect("nothing fails here");
+            }
+            let root = layout.finish(&mut emit).expect("nothing fails here");
+            assert_eq!(root.to_string(), case["cid"], "{size} bytes");
+        }
+        assert!(cases.iter().any(|case| case["size"].as_u64() > Some((CHUNK * LINKS) as u64)), "one of two levels");
+    }
+
     #[test]
     fn foreign_files_are_read() {
         let mut blocks = HashMap::new();

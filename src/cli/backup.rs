@@ -25,59 +25,97 @@ enum Command {
     /// Add a snapshot of this home to a backup, whether or not the node runs. It holds the keys as well.
     Create { dir: PathBuf },
     /// Check signatures and hashes of all that a backup holds.
-    Verify { dir: PathBuf },
+    Verify {
+        dir: PathBuf,
+        #[command(flatten)]
+        whose: Whose,
+    },
     /// Put the newest snapshot into this home (--home), which must be empty.
     Restore {
         dir: PathBuf,
         /// What came after this moment is left out, e.g. 2026-11-21T09:00:00Z.
         #[arg(long, value_name = "TIME")]
         at: Option<jiff::Timestamp>,
+        #[command(flatten)]
+        whose: Whose,
     },
-    /// Restore the newest snapshot for trial, read everything in it, and take it away again.
-    Drill { dir: PathBuf },
+    /// Restore the newest snapshot for trial, compare it with the home as it was, read everything in it, and take it
+    /// away again.
+    Drill {
+        dir: PathBuf,
+        #[command(flatten)]
+        whose: Whose,
+    },
+}
+
+#[derive(Debug, clap::Args)]
+struct Whose {
+    /// Whose backup it is; snapshots that somebody else has signed are no good. Without it: this home's, or, where there is
+    /// none, that of who signed the oldest snapshot.
+    #[arg(long, value_name = "DID")]
+    did: Option<String>,
+}
+
+impl Whose {
+    fn or_this_home(self, context: &Context) -> Option<String> {
+        let of_home = || {
+            let keys = context.home.join(context.config(&[]).ok()?.identity.keys);
+            Some(Identity::of(&vault::open(&keys).ok()?).did)
+        };
+        self.did.or_else(of_home)
+    }
 }
 
 pub async fn run(context: &Context, args: Args) -> Result<Output, Failure> {
     match args.command {
         Command::Create { dir } => create(context, &absolute(&dir)?).await,
-        Command::Verify { dir } => {
-            let found = blocking(move || backup::verify(&dir)).await?;
+        Command::Verify { dir, whose } => {
+            let whose = whose.or_this_home(context);
+            let found = blocking(move || backup::verify(&dir, whose.as_deref())).await?;
             if !found.damaged.is_empty() {
                 return Err(Failure::new(Kind::Failed, found.damaged.join("\n  ")));
             }
             let text = format!(
-                "✓ {} snapshots, {} objects, {}: all whole",
+                "✓ {}: {} snapshots, {} objects, {}: all whole",
+                found.did,
                 found.snapshots,
                 found.objects,
                 bytes(found.bytes)
             );
             Ok(Output::new(json(&found)?, text))
         }
-        Command::Restore { dir, at } => {
+        Command::Restore { dir, at, whose } => {
             let home = context.home.clone();
-            let done = blocking(move || backup::restore(&dir, &home, at)).await?;
-            let text = format!(
-                "✓ {} restored from {}: {} files, {}\n→ Next: toft up",
-                done.did,
-                done.snapshot,
-                done.files,
-                bytes(done.bytes)
-            );
+            let done = blocking(move || backup::restore(&dir, &home, at, whose.did.as_deref())).await?;
+            let mut text =
+                format!("✓ {} restored from {}: {} files, {}", done.did, done.snapshot, done.files, bytes(done.bytes));
+            if done.messages_gone + done.data_gone > 0 {
+                text += &format!(
+                    "\n! Compaction had taken some of what was there then: {} messages (their records stand at their first \
+                     state) and the data of {} more are missing",
+                    done.messages_gone, done.data_gone
+                );
+            }
+            text += "\n→ Next: toft up";
             Ok(Output::new(json(&done)?, text))
         }
-        Command::Drill { dir } => {
-            let done = backup::drill(&dir).await?;
+        Command::Drill { dir, whose } => {
+            let done = backup::drill(&dir, whose.or_this_home(context).as_deref()).await?;
             let found = &done.scrubbed;
             if found.damaged > 0 {
                 return Err(Failure::new(Kind::Failed, found.named.join("\n  ")));
             }
             let text = format!(
-                "✓ {} restores in {:.1} s: {} messages, {} blocks, {}, all whole",
+                "✓ {} restores in {:.1} s: {} messages, {} blocks, {}, all whole; {}",
                 done.restored.snapshot,
                 done.took.as_secs_f64(),
                 found.messages,
                 found.blocks,
-                bytes(found.bytes)
+                bytes(found.bytes),
+                match done.compared {
+                    true => format!("the home it was taken of, by fingerprint {:.16}…", done.fingerprint),
+                    false => "the snapshot has no fingerprint to compare with".into(),
+                }
             );
             Ok(Output::new(json(&done)?, text))
         }
@@ -91,12 +129,16 @@ async fn create(context: &Context, dir: &Path) -> Result<Output, Failure> {
     };
     let number = |key: &str| taken[key].as_u64().unwrap_or(0);
     let text = format!(
-        "✓ {}: {} files, {}; new: {} files, {}\n! It holds the keys: who has {} has this identity",
+        "✓ {}: {} files, {}; new: {} files, {}{}\n! It holds the keys: who has {} has this identity",
         taken["snapshot"].as_str().unwrap_or_default(),
         number("files"),
         bytes(number("bytes")),
         number("new_files"),
         bytes(number("new_bytes")),
+        match number("linked") {
+            0 => String::new(),
+            linked => format!(" ({linked} of them links to this home's)"),
+        },
         dir.display()
     );
     Ok(Output::new(taken, text))
@@ -111,7 +153,7 @@ async fn offline(context: &Context, dir: &Path) -> Result<backup::Taken, Failure
         let store = Store::open(&home.join("store"), &config.store)?;
         let blocks = Blocks::open(&home.join("blocks"), &config.blocks, store.clone())?;
         let (keys, settings, signer) = (config.identity.keys, config::FILE.to_owned(), Identity::of(&secrets).signer);
-        Source { home, keys, settings, store, blocks, signer }.take(&dir)
+        Source { home, keys, settings, store, blocks, signer, link: config.backup.link }.take(&dir)
     };
     blocking(take).await
 }

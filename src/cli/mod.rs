@@ -12,6 +12,7 @@ mod id;
 mod init;
 mod peer;
 mod pin;
+mod record;
 mod status;
 mod storage;
 mod tenant;
@@ -64,6 +65,8 @@ enum Command {
     Peer(peer::Args),
     /// Whose records this node keeps.
     Tenant(tenant::Args),
+    /// Look for records.
+    Record(record::Args),
     /// Data that stays even if no record holds it any more.
     Pin(pin::Args),
     /// What the node takes on disk, and its care.
@@ -156,6 +159,7 @@ fn run(cli: Cli) -> Result<Option<Output>, Failure> {
             Command::Get(args) => get::run(&context, &args).await,
             Command::Peer(args) => peer::run(&context, args).await.map(Some),
             Command::Tenant(args) => tenant::run(&context, args).await.map(Some),
+            Command::Record(args) => record::run(&context, args).await.map(Some),
             Command::Pin(args) => pin::run(&context, args).await.map(Some),
             Command::Storage(args) => storage::run(&context, args).await.map(Some),
             Command::Backup(args) => backup::run(&context, args).await.map(Some),
@@ -189,6 +193,9 @@ fn pair(text: &str) -> Result<(String, String), Failure> {
 
 fn print(json: bool, output: &Output) {
     let text = if json { output.json.to_string() } else { output.text.trim_end().to_owned() };
+    if text.is_empty() {
+        return; // no lines are no line
+    }
     // A closed pipe (`toft … | head`) is the reader's choice, no failure of the command.
     let _ = writeln!(std::io::stdout(), "{text}");
 }

@@ -32,8 +32,17 @@ fn describe(status: &Value) -> String {
             number("/store/messages"),
             bytes(number("/log_bytes"))
         ),
-        format!("P2P       {}   {} connected", string("/identity/peer"), list("/connections").len()),
     ];
+    if let Some(why) = status["read_only"].as_str() {
+        lines.push(format!("!         {why}"));
+    }
+    for reason in list("/degraded") {
+        lines.push(format!("!         {}", reason.as_str().unwrap_or_default()));
+    }
+    if number("/retention/rules") > 0 {
+        lines.push(format!("Retention {}", retention(&status["retention"])));
+    }
+    lines.push(format!("P2P       {}   {} connected", string("/identity/peer"), list("/connections").len()));
     for address in list("/identity/addresses") {
         lines.push(format!("          {}", address.as_str().unwrap_or_default()));
     }
@@ -46,6 +55,24 @@ fn describe(status: &Value) -> String {
     }
     lines.push(format!("Anchor    {}", string("/anchor/sentence")));
     lines.join("\n")
+}
+
+/// What has ended since the node started.
+pub(super) fn retention(retained: &Value) -> String {
+    let number = |key: &str| retained[key].as_u64().unwrap_or(0);
+    let mut line = format!(
+        "{} rules; since the start {} records deleted, {} of others purged",
+        number("rules"),
+        number("deleted"),
+        number("purged")
+    );
+    if retained["at_work"] == true {
+        line += "; at work";
+    }
+    if let Some(problem) = retained["problem"].as_str() {
+        line += &format!("; ! {problem}");
+    }
+    line
 }
 
 fn uptime(seconds: u64) -> String {

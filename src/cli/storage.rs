@@ -1,8 +1,19 @@
-//! `toft storage du | gc | scrub`: what the node takes on disk, and its care.
+//! `toft storage du | gc | scrub | compact`: what the node takes on disk, and its care. With the node, if it runs;
+//! otherwise on the home itself, which is locked meanwhile.
 
 use super::{Context, Output, bytes};
-use crate::rpc::control::Failure;
+use crate::{
+    blocks::Blocks,
+    daemon::Lock,
+    rpc::{
+        control::{Failure, Kind},
+        storage::care,
+    },
+    store::{self, Store},
+};
+use anyhow::Error;
 use serde_json::{Value, json};
+use tokio_util::sync::CancellationToken;
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
@@ -22,37 +33,119 @@ enum Command {
         #[arg(long, value_name = "MB/s", default_value_t = 50)]
         rate: u64,
     },
+    /// Take out of the log, now, what it keeps of messages and data that are no more. No earlier moment can be restored
+    /// with it from a backup that is made afterwards.
+    Compact {
+        /// Segments of the log are written anew of which at least this part can go.
+        #[arg(long, value_name = "PERCENT", default_value_t = 5, value_parser = clap::value_parser!(u8).range(0..=100))]
+        above: u8,
+        /// Megabytes of the log read in a second at most; 0: as fast as the disk goes.
+        #[arg(long, value_name = "MB/s", default_value_t = 50)]
+        rate: u64,
+        /// Build the index anew as well, which takes its waste away. The node must not run.
+        #[arg(long)]
+        index: bool,
+    },
 }
 
 pub async fn run(context: &Context, args: Args) -> Result<Output, Failure> {
-    let client = context.client()?;
-    match args.command {
-        Command::Du => {
-            let usage = client.call("storage.du", json!({})).await?;
-            let text = usage_text(&usage);
-            Ok(Output::new(usage, text))
+    let rate_of = |megabytes: u64| megabytes.saturating_mul(1_000_000);
+    let (method, params) = match &args.command {
+        Command::Du => ("storage.du", json!({})),
+        Command::Gc => ("storage.gc", json!({})),
+        Command::Scrub { rate } => ("storage.scrub", json!({"rate": rate_of(*rate)})),
+        Command::Compact { above, rate, .. } => {
+            ("storage.compact", json!({"above": f64::from(*above) / 100.0, "rate": rate_of(*rate)}))
         }
-        Command::Gc => {
-            let done = client.call("storage.gc", json!({})).await?;
-            let number = |key: &str| done[key].as_u64().unwrap_or(0);
-            let mut text = format!(
-                "✓ {} given back: {} blocks nothing needed, {} files nothing named, {} packs rewritten",
-                bytes(number("bytes")),
-                number("blocks"),
-                number("orphans"),
-                number("packs")
-            );
-            if number("held") > 0 {
-                text += &format!("\n  {} blocks are being written or read and were left", number("held"));
-            }
-            Ok(Output::new(done, text))
+    };
+    let index = matches!(args.command, Command::Compact { index: true, .. });
+    let (mut done, alone) = match context.client()?.call(method, params.clone()).await {
+        // The lock tells whether it really does not run.
+        Err(failure) if failure.kind == Kind::Network => (offline(context, (method, params), index).await?, true),
+        Ok(_) if index => {
+            let message =
+                "the log was compacted; the index is built anew only while the node does not run: stop it first";
+            return Err(Failure::new(Kind::Usage, message));
         }
-        Command::Scrub { rate } => {
-            let found = client.call("storage.scrub", json!({"rate": rate.saturating_mul(1_000_000)})).await?;
-            let text = scrub_text(&found);
-            Ok(Output::new(found, text))
-        }
+        answer => (answer?, false),
+    };
+    let text = match args.command {
+        Command::Du => usage_text(&done),
+        Command::Gc => collected_text(&done),
+        Command::Scrub { .. } => scrub_text(&done),
+        Command::Compact { .. } => compacted_text(&done),
+    };
+    if let Some(members) = done.as_object_mut() {
+        members.insert("node".into(), Value::Bool(!alone));
     }
+    let mode = if alone {
+        format!("· the node does not run: done on {} itself\n", context.home.display())
+    } else {
+        String::new()
+    };
+    Ok(Output::new(done, mode + &text))
+}
+
+/// Does it to a home whose node does not run.
+async fn offline(context: &Context, (method, params): (&str, Value), index: bool) -> Result<Value, Failure> {
+    let (home, config) = (context.home.clone(), context.config(&[])?);
+    if !home.join("store").is_dir() {
+        return Err(Failure::new(Kind::NotFound, format!("there is no store in {}", home.display())));
+    }
+    let open = move || {
+        let lock = Lock::take(&home)?;
+        let before = if index { store::forget_index(&home.join("store"))? } else { 0 };
+        let store = Store::open(&home.join("store"), &config.store)?;
+        let blocks = Blocks::open(&home.join("blocks"), &config.blocks, store.clone())?;
+        Ok::<_, Error>((lock, store, blocks, before))
+    };
+    let (lock, store, blocks, before) = tokio::task::spawn_blocking(open).await.map_err(Error::new)??;
+    let mut done = care((&store, &blocks), (method, params), None, &CancellationToken::new()).await;
+    if let (true, Ok(Some(done))) = (index, done.as_mut().map(Value::as_object_mut)) {
+        done.insert("index".into(), json!({"before": before, "after": store.usage()?.index}));
+    }
+    // The store is closed, and then the home is free.
+    tokio::task::spawn_blocking(move || drop((blocks, store, lock))).await.map_err(Error::new)?;
+    done
+}
+
+fn collected_text(done: &Value) -> String {
+    let number = |key: &str| done[key].as_u64().unwrap_or(0);
+    let mut text = format!(
+        "✓ {} given back: {} blocks nothing needed, {} files nothing named, {} packs rewritten",
+        bytes(number("bytes")),
+        number("blocks"),
+        number("orphans"),
+        number("packs")
+    );
+    if number("held") > 0 {
+        text += &format!("\n  {} blocks are being written or read and were left", number("held"));
+    }
+    text
+}
+
+fn compacted_text(done: &Value) -> String {
+    let number = |key: &str| done["compacted"][key].as_u64().unwrap_or(0);
+    let mut text = format!(
+        "✓ {} of the log given back: {} of {} sealed segments written anew, without {} messages and {} frames of state",
+        bytes(number("bytes")),
+        number("rewritten"),
+        number("segments"),
+        number("messages"),
+        number("frames")
+    );
+    let left = number("dead").saturating_sub(number("bytes"));
+    if left > 0 {
+        text += &format!("\n  {} more can go, in segments where it is a small part", bytes(left));
+    }
+    if number("damaged") > 0 {
+        text += &format!("\n! {} segments are damaged and were left: toft storage scrub", number("damaged"));
+    }
+    if let Some(index) = done.get("index") {
+        let size = |key: &str| bytes(index[key].as_u64().unwrap_or(0));
+        text += &format!("\n✓ the index was built anew: {} → {}", size("before"), size("after"));
+    }
+    text + "\n" + &collected_text(&done["collected"])
 }
 
 fn scrub_text(found: &Value) -> String {
@@ -92,6 +185,9 @@ fn usage_text(usage: &Value) -> String {
             number("/pins")
         ),
     ];
+    if number("/retention/rules") > 0 {
+        lines.push(format!("Retention {}", super::status::retention(&usage["retention"])));
+    }
     if number("/store/aside") > 0 {
         lines.push(format!(
             "Aside     {:>9}  old indexes (store/index.damaged-…), which can be deleted",

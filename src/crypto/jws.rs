@@ -153,6 +153,30 @@ mod tests {
 
     proptest! {
         #[test]
+        fn what_is_signed_verifies_and_nothing_else(seed: [u8; 32], bytes: Vec<u8>, at: prop::sample::Index, with in 1..=255u8) {
+            let signer = Signer::new(Zeroizing::new(seed), "did:example:a#0");
+            let key = |kid: &str| (kid == "did:example:a#0").then(|| signer.public());
+            let check = |json: &Value| Jws::parse(json).and_then(|jws| jws.verify(&key));
+            let json = Jws::sign(&bytes, &signer);
+            prop_assert_eq!(check(&json), Ok(()));
+            prop_assert_eq!(decode(json["payload"].as_str().expect("text")), Some(bytes.clone()));
+            for pointer in ["/payload", "/signatures/0/protected", "/signatures/0/signature"] {
+                let mut changed = json.clone();
+                let field = changed.pointer_mut(pointer).expect("it is there");
+                let mut bytes = decode(field.as_str().expect("text")).expect("base64url");
+                match bytes.len() {
+                    0 => bytes.push(with),
+                    len => bytes[at.index(len)] ^= with,
+                }
+                *field = encode(&bytes).into();
+                prop_assert!(check(&changed).is_err(), "{}", pointer);
+            }
+            let other = Signer::new(Zeroizing::new(crate::cid::digest(&seed)), "did:example:a#0");
+            let verdict = Jws::parse(&json).and_then(|jws| jws.verify(&|_: &str| Some(other.public())));
+            prop_assert!(matches!(verdict, Err(Error::Invalid(..))));
+        }
+
+        #[test]
         fn arbitrary_text_never_panics(payload_text: String, header: String, signature: String) {
             let json = json!({
                 "payload": payload_text,

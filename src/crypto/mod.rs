@@ -2,7 +2,10 @@
 //! as a key that cannot sign. Where the JS SDK is lax (it never reads `alg`, ignores `crit`, accepts padded
 //! base64 and DER signatures), this module is strict: no honest client is hurt by it.
 
+pub mod ecies;
+pub mod hd;
 pub mod jws;
+pub mod record;
 pub mod seal;
 
 use base64::{

@@ -192,6 +192,32 @@ mod tests {
 
     proptest! {
         #[test]
+        fn a_published_document_is_read(seed: [u8; 32], other: [u8; 32], endpoints in prop::collection::vec("https://[a-z]{1,9}\\.example", 1..4)) {
+            let keys = pkarr::Keypair::from_secret_key(&seed);
+            let did: Did = format!("did:dht:{}", keys.to_z32()).parse().expect("a DID");
+            let second = PublicKey::ed25519(&crate::crypto::ed25519_public(&other)).expect("a key");
+            let texts = [
+                ("_did", "v=0;vm=k0,k1;auth=k0;asm=k0;svc=s0".to_owned()),
+                ("_k0._did", format!("t=0;k={}", encode(keys.public_key().as_bytes()))),
+                ("_k1._did", format!("id=b;t=0;k={}", encode(&crate::crypto::ed25519_public(&other)))),
+                ("_s0._did", format!("id=dwn;t=DecentralizedWebNode;se={}", endpoints.join(","))),
+            ];
+            let built = texts.iter().fold(pkarr::SignedPacket::builder(), |packet, (name, text)| {
+                let text = pkarr::dns::rdata::TXT::try_from(text.as_str()).expect("a text");
+                packet.txt((*name).try_into().expect("a name"), text, 1)
+            });
+            let payload = built.sign(&keys).expect("it is small").to_relay_payload();
+            let packet = Packet::parse(did.identifier(), &payload).expect("its key signed it");
+            prop_assert_eq!(packet.payload(), payload.to_vec());
+            let document = packet.document(&did).expect("a document");
+            let own = PublicKey::ed25519(keys.public_key().as_bytes()).expect("a key");
+            prop_assert_eq!(document.key(&format!("{did}#0")), Ok(&own));
+            prop_assert!(document.key(&(did.to_string() + "#b")).is_err());
+            prop_assert_eq!(&document.methods[1].key, &second);
+            prop_assert_eq!(document.endpoints("DecentralizedWebNode").collect::<Vec<_>>(), endpoints);
+        }
+
+        #[test]
         fn foreign_packets_never_panic(bytes in prop::collection::vec(any::<u8>(), 0..1100)) {
             let (did, _) = of(&vectors()[0]);
             prop_assert!(Packet::parse(did.identifier(), &bytes).is_err());

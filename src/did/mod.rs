@@ -3,6 +3,8 @@
 
 pub mod dht;
 mod document;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzzing;
 pub mod jwk;
 pub mod key;
 pub mod web;
@@ -192,7 +194,65 @@ mod tests {
         assert_eq!(did.document(), Err(Error::Method("web".into())));
     }
 
+    fn any_key() -> impl Strategy<Value = PublicKey> {
+        let seed = any::<[u8; 32]>().prop_filter("a scalar of both curves", |seed| seed[0] < 0xff && seed[31] > 0);
+        (seed, 0..4).prop_map(|(seed, kind)| match kind {
+            0 => PublicKey::ed25519(&crate::crypto::ed25519_public(&seed)).expect("a key"),
+            1 => PublicKey::Secp256k1(*k256::ecdsa::SigningKey::from_slice(&seed).expect("a key").verifying_key()),
+            2 => PublicKey::P256(*p256::ecdsa::SigningKey::from_slice(&seed).expect("a key").verifying_key()),
+            _ => PublicKey::x25519(&seed).expect("a key"),
+        })
+    }
+
+    /// The did:key of any key, written from the rules and not by the code under test.
+    fn did_key(key: &PublicKey) -> String {
+        let (code, bytes) = match key {
+            PublicKey::Ed25519(key) => ([0xed, 1], key.as_bytes().to_vec()),
+            PublicKey::X25519(key) => ([0xec, 1], key.to_vec()),
+            PublicKey::Secp256k1(key) => ([0xe7, 1], key.to_sec1_point(true).as_bytes().to_vec()),
+            PublicKey::P256(key) => ([0x80, 0x24], key.to_sec1_point(true).as_bytes().to_vec()),
+        };
+        format!("did:key:z{}", bs58::encode([&code[..], &bytes].concat()).into_string())
+    }
+
     proptest! {
+        #[test]
+        fn a_key_survives_its_did(key in any_key()) {
+            let jwk = crate::crypto::encode(key.to_jwk().to_string().as_bytes());
+            for (did, fragment) in [(did_key(&key), None), (format!("did:jwk:{jwk}"), Some("0"))] {
+                let did: Did = did.parse().expect("a DID");
+                let document = did.document().expect("it carries its document");
+                prop_assert_eq!(document.methods.len(), 1);
+                prop_assert_eq!(&document.methods[0].key, &key);
+                let kid = format!("{did}#{}", fragment.unwrap_or(did.identifier()));
+                prop_assert_eq!(&document.methods[0].id, &kid);
+                prop_assert_eq!(key_of(&kid).ok(), key.algorithm().map(|_| key.clone()));
+                prop_assert!(key_of(&(kid + "x")).is_err());
+            }
+        }
+
+        #[test]
+        fn a_changed_did_key_is_never_the_same_key(key in any_key(), at: prop::sample::Index, with in "[1-9A-HJ-NP-Za-km-z]") {
+            let did = did_key(&key);
+            let at = "did:key:z".len() + at.index(did.len() - "did:key:z".len());
+            let mut changed = did.clone();
+            changed.replace_range(at..=at, &with);
+            prop_assume!(changed != did);
+            let changed: Did = changed.parse().expect("a DID");
+            if let Ok(document) = changed.document() {
+                prop_assert_ne!(&document.methods[0].key, &key);
+            }
+        }
+
+        #[test]
+        fn a_did_comes_back_and_says_its_parts(method in "[a-z0-9]{1,9}", id in "[a-zA-Z0-9._-]{1,20}(:[a-zA-Z0-9._-]{1,9}){0,3}", fragment in "[a-zA-Z0-9]{1,9}") {
+            let text = format!("did:{method}:{id}");
+            let did: Did = text.parse().expect("a DID");
+            prop_assert_eq!((did.method(), did.identifier(), did.as_str()), (method.as_str(), id.as_str(), text.as_str()));
+            let url: DidUrl = format!("{text}#{fragment}").parse().expect("a DID URL");
+            prop_assert_eq!((url.to_string(), url.did), (format!("{text}#{fragment}"), did));
+        }
+
         #[test]
         fn arbitrary_text_never_panics(text: String, id in "[a-zA-Z0-9_-]{0,80}") {
             let _ = text.parse::<DidUrl>();

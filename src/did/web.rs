@@ -117,6 +117,18 @@ mod tests {
 
     proptest! {
         #[test]
+        fn a_location_says_what_its_did_says(
+            host in "[a-z0-9]{1,9}(-[a-z0-9]{1,5})?(\\.[a-z]{1,9}){0,3}",
+            port in proptest::option::of(1..=u16::MAX),
+            path in proptest::collection::vec("[a-zA-Z0-9_-]{1,9}", 0..4),
+        ) {
+            let parts = [vec![host.clone() + &port.map(|port| format!("%3A{port}")).unwrap_or_default()], path.clone()].concat();
+            let found = location(&format!("did:web:{}", parts.join(":")).parse().expect("a DID")).expect("a place");
+            let path = if path.is_empty() { ".well-known".to_owned() } else { path.join("/") };
+            prop_assert_eq!(found, Location { host, port, path: format!("/{path}/did.json") });
+        }
+
+        #[test]
         fn a_location_is_always_plain_text(id in "[a-zA-Z0-9.%:_-]{1,60}") {
             if let Ok(did) = format!("did:web:{id}").parse::<Did>()
                 && let Ok(location) = location(&did)

@@ -2,7 +2,7 @@
 
 use super::{
     Refusal,
-    message::{cid_of, did_of, record_id},
+    message::{cid_of, record_id},
     records_write::{context_id, entry_id},
 };
 use crate::{
@@ -27,6 +27,12 @@ pub struct Write<'a> {
 
 /// The initial write of a new record.
 pub fn records_write(write: &Write<'_>, data: (&Cid, u64), now: &str, signer: &Signer) -> Result<Value, Refusal> {
+    sign_records_write(draft(write, data, now, signer.did())?, signer)
+}
+
+/// The initial write of a new record of `author`, to be signed with [`sign_records_write`]. Between the two is the
+/// place of encryption: its recipients follow from the draft (`crypto::record`).
+pub fn draft(write: &Write<'_>, data: (&Cid, u64), now: &str, author: &str) -> Result<Value, Refusal> {
     let mut descriptor = json!({
         "interface": "Records",
         "method": "Write",
@@ -57,16 +63,17 @@ pub fn records_write(write: &Write<'_>, data: (&Cid, u64), now: &str, signer: &S
         descriptor["tags"] = Value::Object(tags.clone());
     }
     let mut message = json!({"descriptor": descriptor});
-    let id = entry_id(&message, did_of(signer.kid()))?;
+    let id = entry_id(&message, author)?;
     if write.protocol.is_some() {
         message["contextId"] = write.parent_context.map_or(id.clone(), |parent| format!("{parent}/{id}")).into();
     }
     message["recordId"] = id.into();
-    sign_records_write(message, signer)
+    Ok(message)
 }
 
 /// An update of a record: `changes` replace or (with `null`) remove properties of the descriptor that
-/// `write`, a RecordsWrite of the record, has.
+/// `write`, a RecordsWrite of the record, has. How its data is encrypted stays while the data stays; for new data,
+/// encrypt the draft anew.
 pub fn records_update(write: &Value, changes: &Value, now: &str, signer: &Signer) -> Result<Value, Refusal> {
     let mut message = json!({"descriptor": write["descriptor"], "recordId": write["recordId"]});
     if let Some(context) = context_id(write) {
@@ -79,6 +86,11 @@ pub fn records_update(write: &Value, changes: &Value, now: &str, signer: &Signer
         }
     }
     message["descriptor"]["messageTimestamp"] = now.into();
+    if let Some(encryption) = write.get("encryption")
+        && message["descriptor"]["dataCid"] == write["descriptor"]["dataCid"]
+    {
+        message["encryption"] = encryption.clone();
+    }
     sign_records_write(message, signer)
 }
 
@@ -138,10 +150,14 @@ fn sign(mut descriptor: Value, now: &str, signer: Option<&Signer>) -> Result<Val
     Ok(json!({"descriptor": descriptor, "authorization": {"signature": signature}}))
 }
 
-fn sign_records_write(mut message: Value, signer: &Signer) -> Result<Value, Refusal> {
+/// Signs a [`draft`], with the encryption that was set on it.
+pub fn sign_records_write(mut message: Value, signer: &Signer) -> Result<Value, Refusal> {
     let mut payload = json!({"descriptorCid": cid_of(&message["descriptor"])?, "recordId": record_id(&message)});
     if let Some(context) = context_id(&message) {
         payload["contextId"] = context.into();
+    }
+    if let Some(encryption) = message.get("encryption") {
+        payload["encryptionCid"] = cid_of(encryption)?.into();
     }
     message["authorization"] = json!({"signature": Jws::sign(payload.to_string().as_bytes(), signer)});
     Ok(message)

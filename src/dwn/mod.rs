@@ -10,13 +10,15 @@
 pub const INLINE_MAX: u64 = 30_000;
 
 /// The protocol of permission grants, which is built into every node.
-const PERMISSIONS: &str = "https://tbd.website/dwn/permissions";
+pub const PERMISSIONS: &str = "https://tbd.website/dwn/permissions";
 
 mod authorization;
 mod change;
 pub mod create;
 mod definition;
 mod filter;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzzing;
 mod grant;
 mod index;
 pub mod json;

@@ -3,9 +3,13 @@
 //! It orders the steps and decides nothing: `dwn` judges, `blocks` holds data, `store` remembers. A refusal
 //! is a reply; a fault is an error of ours. Who wants to know what happens from now on: `subscribe`.
 
+mod reaper;
+mod retention;
 mod subscribe;
 mod tenants;
 
+pub use reaper::Retained;
+pub use retention::{Config as RetentionConfig, Rules};
 pub use subscribe::{Ended, Event, Events, Resume};
 pub use tenants::{Registered, Removed, Tenant, Tenants};
 
@@ -17,7 +21,7 @@ use crate::{
     dwn::{self, Fault, Given, Members, Message, Refusal, Stop, View},
     metrics::Metrics,
     resolve::Resolver,
-    store::{Data, Store},
+    store::{self, Data, Store},
 };
 use anyhow::{Context as _, anyhow};
 use bytes::Bytes;
@@ -140,7 +144,8 @@ fn judge_verified<T>(
 }
 
 /// What can be said of a write before a byte of its data is read.
-fn check_write(message: &Message, has_body: bool, most: u64, view: &dyn View) -> Result<(), Stop> {
+fn check_write(message: &Message, has_body: bool, most: u64, rules: &Rules, view: &dyn View) -> Result<(), Stop> {
+    rules.check(message.tenant(), message.json(), jiff::Timestamp::now())?;
     let declared = message.data();
     if let Some((_, size)) = declared
         && size > most
@@ -170,16 +175,18 @@ struct Shared {
     /// Threads of the runtime that may judge.
     turns: Semaphore,
     uploads: Semaphore,
+    retention: Arc<Rules>,
+    ended: reaper::Ended,
     live: subscribe::Live,
     messages: Family<Label, Counter>,
 }
 
 impl Node {
     /// A door over a store. `own` is the node's DID: its first tenant. `terms`: the hash of the terms of service
-    /// that registered tenants must have agreed to.
+    /// that registered tenants must have agreed to. `retention`: which records end.
     pub fn new(
         config: &Config,
-        (own, terms): (&str, Option<String>),
+        (own, terms, retention): (&str, Option<String>, &RetentionConfig),
         store: Store,
         blocks: Blocks,
         resolver: Resolver,
@@ -193,6 +200,11 @@ impl Node {
         let messages = Family::default();
         metrics
             .register(|r| r.register("dwn_messages", "DWN messages answered, by method and status", messages.clone()));
+        let ended = reaper::Ended::default();
+        metrics.register(|r| {
+            let help = "Records whose time was over: deleted (this node's own), purged (others')";
+            r.register("retention_records", help, ended.records.clone());
+        });
         let cores = std::thread::available_parallelism().map_or(2, usize::from);
         let threads = tokio::runtime::Handle::try_current().map_or(0, |runtime| runtime.metrics().num_workers());
         Ok(Self {
@@ -207,6 +219,8 @@ impl Node {
                 workers: Semaphore::new(cores * WORKERS_PER_CORE),
                 turns: Semaphore::new(threads / 2),
                 uploads: Semaphore::new(UPLOADS_MAX),
+                retention: Arc::new(Rules::new(retention, own)),
+                ended,
                 live: subscribe::Live::default(),
                 messages,
             }),
@@ -282,9 +296,10 @@ impl Node {
     async fn judge(&self, tenant: &str, message: Value, body: Option<Body>) -> Result<Reply, Stop> {
         let (view, blocks) = (self.shared.store.view(tenant), self.shared.blocks.clone());
         let (max_record, has_body) = (self.shared.max_record, body.is_some());
+        let rules = self.shared.retention.clone();
         let judge = move |message: Arc<Message>| {
             if message.is_write() {
-                check_write(&message, has_body, max_record, &*view)?;
+                check_write(&message, has_body, max_record, &rules, &*view)?;
                 return Ok(Judged::Write(message));
             }
             let (answer, data) = answer(&message, &*view, &blocks)?;
@@ -383,7 +398,11 @@ impl Node {
     ) -> Result<Reply, Stop> {
         // Once more: between the first look and now the data has come, and the tenant may be leaving.
         self.shared.gate.check(tenant)?;
-        let decide = move |view: &dyn View| dwn::decide(&message, &given, view, &now());
+        let rules = self.shared.retention.clone();
+        let decide = move |view: &dyn View| {
+            rules.check(message.tenant(), message.json(), jiff::Timestamp::now())?;
+            dwn::decide(&message, &given, view, &now())
+        };
         let change = self.shared.store.commit(tenant, data, decide).await?;
         Ok(match change.status {
             204 => Reply::new(204, "No Content"),
@@ -412,9 +431,9 @@ impl Node {
             if ended {
                 let finish = move || stage.push(&piece).and_then(|()| stage.finish());
                 let data = if slot.is_none() { self.turn(finish).await } else { self.work(finish).await };
-                return data?.map_err(refused);
+                return data?.map_err(store::stop);
             }
-            stage = self.work(move || stage.push(&piece).map(|()| stage)).await?.map_err(refused)?;
+            stage = self.work(move || stage.push(&piece).map(|()| stage)).await?.map_err(store::stop)?;
             if slot.is_none() {
                 slot = Some(self.shared.uploads.acquire().await.context("the node is stopping")?);
             }
@@ -444,11 +463,6 @@ impl Node {
     fn count(&self, method: &'static str, code: u16) {
         self.shared.messages.get_or_create(&Label { method, code }).inc();
     }
-}
-
-/// A refusal that came as the cause of a fault is the answer.
-fn refused(fault: Fault) -> Stop {
-    fault.downcast::<Refusal>().map_or_else(Stop::Fault, Stop::Refusal)
 }
 
 /// A read's data, held since the answer was made: whatever happens to the record now, it can be sent.

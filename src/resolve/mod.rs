@@ -13,6 +13,8 @@
 
 mod address;
 mod budget;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzzing;
 mod cache;
 mod http;
 mod packets;

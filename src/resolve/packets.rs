@@ -149,11 +149,11 @@ fn key(id: &str) -> Vec<u8> {
     [PREFIX, id.as_bytes()].concat()
 }
 
-fn encode(packet: &Packet, origin: Origin, arrived: u64) -> Vec<u8> {
+pub(super) fn encode(packet: &Packet, origin: Origin, arrived: u64) -> Vec<u8> {
     [&[VERSION, origin as u8][..], &arrived.to_be_bytes(), &packet.payload()].concat()
 }
 
-fn decode(id: &str, bytes: &[u8]) -> Result<Kept, Fault> {
+pub(super) fn decode(id: &str, bytes: &[u8]) -> Result<Kept, Fault> {
     let Some((&[version, origin], rest)) = bytes.split_first_chunk() else { bail!("the packet of {id} is cut") };
     if version != VERSION {
         bail!("the packet of {id} is kept in format {version}; this toft knows format {VERSION}");

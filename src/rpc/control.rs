@@ -215,6 +215,7 @@ impl Control {
             method if ["storage.", "pin.", "backup."].iter().any(|of| method.starts_with(of)) => {
                 self.storage(method, params).await
             }
+            method if method.starts_with("record.") => self.record(method, params).await,
             other => Err(unknown(other)),
         }
     }
@@ -246,6 +247,9 @@ impl Control {
             "store": store.stats(),
             "log_bytes": store.log_bytes(),
             "degraded": store.degraded(),
+            "free_bytes": store.free()?,
+            "read_only": store.read_only(),
+            "retention": self.node.retained(),
             "connections": connections,
             "peers": peers,
             "anchor": self.anchor.status().await?,

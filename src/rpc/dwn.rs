@@ -130,8 +130,17 @@ async fn info(State(shared): State<Shared>) -> Response {
     .into_response()
 }
 
-async fn health() -> Response {
-    axum::Json(json!({"ok": true})).into_response()
+/// `ok`: requests are answered. `writable`: and writes taken; if not, `reason` says what a write would hear. `degraded`:
+/// something of the store is damaged; what it is, the owner is told (`toft status`).
+async fn health(State(shared): State<Shared>) -> Response {
+    // Asks the file system.
+    let found = tokio::task::spawn_blocking(move || (shared.node.store().read_only(), shared.node.store().degraded()));
+    let Ok((read_only, degraded)) = found.await else { return StatusCode::INTERNAL_SERVER_ERROR.into_response() };
+    let mut health = json!({"ok": true, "writable": read_only.is_none(), "degraded": !degraded.is_empty()});
+    if let Some(why) = read_only {
+        health["reason"] = why.into();
+    }
+    axum::Json(health).into_response()
 }
 
 async fn metrics_text(State(shared): State<Shared>) -> Response {

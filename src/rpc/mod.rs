@@ -6,14 +6,17 @@ pub mod client;
 mod connect;
 pub mod control;
 pub mod dwn;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzzing;
 pub mod gateway;
 mod jsonrpc;
 mod read;
+pub mod records;
 mod registration;
 pub mod pkarr;
 mod serve;
 mod ws;
-mod storage;
+pub mod storage;
 
 pub use registration::{Config as RegistrationConfig, Registration};
 pub use serve::{Listening, listen_tcp, listen_unix};

@@ -41,7 +41,7 @@ pub(super) fn router(node: Node) -> Router {
 }
 
 /// Why there is nothing to show.
-enum Not {
+pub(super) enum Not {
     /// The asker's mistake, or what the reply says.
     /// JSON text.
     Status(StatusCode, String),
@@ -205,7 +205,7 @@ fn uri(encoded: &str) -> Result<String, Not> {
 
 /// `filter.protocol=x&filter.author=y` as `{"filter": {"protocol": "x", "author": "y"}}`. A name given twice is a
 /// list. Names are names: none of them means anything to this program.
-fn nested(query: &str) -> Result<Map<String, Value>, Not> {
+pub(super) fn nested(query: &str) -> Result<Map<String, Value>, Not> {
     let wrong = || Not::Plain(StatusCode::BAD_REQUEST);
     let mut out = Map::new();
     for (count, (name, value)) in url::form_urlencoded::parse(query.as_bytes()).enumerate() {

@@ -267,6 +267,12 @@ impl<'de> Deserialize<'de> for Given {
     }
 }
 
+/// Seam for fuzzing: the text that work is done over, and the DID in it.
+#[cfg(any(test, fuzzing))]
+pub(super) fn fuzzed(body: &[u8]) -> Option<(String, String)> {
+    serde_json::from_slice::<Request>(body).ok().map(|request| (request.data.text, request.data.did))
+}
+
 /// The challenge, its difficulty, and what was spent on it.
 #[derive(Debug)]
 struct Work {

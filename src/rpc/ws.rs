@@ -260,7 +260,7 @@ impl Connection {
 }
 
 /// The id that the client has chosen for a subscription, and its key.
-fn subscription_id(request: &Request, subscription: &Value) -> Result<(Value, String), Problem> {
+pub(super) fn subscription_id(request: &Request, subscription: &Value) -> Result<(Value, String), Problem> {
     let id = subscription.get("id").filter(|id| id.is_string() || id.is_number());
     let id = id.map(|id| (id.clone(), id.to_string())).filter(|(_, key)| key.len() <= ID_MAX);
     id.ok_or_else(|| {

@@ -12,7 +12,7 @@
 //! was durable, and acknowledged, when this frame was written. At open that tells damage (an intact frame
 //! follows whose group begins later) from a write the power cut short (all that follows is of one group).
 
-use super::{Place, Position};
+use super::{Place, Position, husk::Husk};
 use crate::{
     cid::{self, Cid, Digest},
     dwn::{Change, Fault, Json, Subject},
@@ -30,9 +30,12 @@ pub(super) const HEADER: usize = 24;
 pub(super) const PAYLOAD_MAX: u32 = 64 << 20;
 pub(super) const MAGIC: &[u8; 3] = b"tft";
 const VERSION: u8 = 1;
-/// Version of the payload's structure that is written. Version 1, which is still read, has no `at` and knows no
-/// [`Frame::Blocks`].
-const PAYLOAD_VERSION: u8 = 2;
+/// In the place of a frame's version: what begins here is a compacted segment ([`super::segment`]).
+pub(super) const PACKED: u8 = 2;
+/// Newest version of the payload's structure. Version 1, which is still read, has no `at` and knows no
+/// [`Frame::Blocks`]; version 2 knows no [`Frame::Husk`]. A frame is written with the lowest that says what it holds,
+/// so that an older toft reads a log that was never compacted.
+const PAYLOAD_VERSION: u8 = 3;
 
 /// The payload of a frame.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -41,6 +44,17 @@ pub(super) enum Frame {
     Message(Box<Message>),
     State(Vec<(ByteBuf, Option<ByteBuf>)>),
     Blocks(Moved),
+    /// What compaction has left of a message.
+    Husk(Box<Husk>),
+}
+
+/// A newer toft wrote this: it is not damage, and must not be treated as such.
+#[derive(Debug, thiserror::Error)]
+#[error("{what} has version {found}; this toft reads up to {known}: a newer one wrote it, so open it with that one")]
+pub(super) struct Newer {
+    pub what: &'static str,
+    pub found: u8,
+    pub known: u8,
 }
 
 /// What collection has done to blocks: a function of the log like all else, so that a rebuilt index agrees.
@@ -68,6 +82,9 @@ pub(super) struct Message {
     pub demotes: Vec<ByteArray<32>>,
     pub removes: Vec<ByteArray<32>>,
     pub blocks: Vec<(ByteArray<32>, StoredPlace)>,
+    /// Only a husk is left: `message` is gone.
+    #[serde(skip)]
+    pub gone: bool,
     /// `message` once it has been asked for as JSON.
     #[serde(skip)]
     json: OnceLock<Arc<Json>>,
@@ -96,7 +113,8 @@ pub(super) struct StoredPlace(pub u8, pub u32, pub u64, pub u32);
 struct Payload<'a> {
     v: u8,
     /// When it was written, in milliseconds since 1970.
-    at: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    at: Option<u64>,
     frame: &'a Frame,
 }
 
@@ -173,8 +191,30 @@ impl Message {
             demotes: digests(&change.demotes)?,
             removes: digests(&change.removes)?,
             blocks: blocks.into_iter().flatten().collect(),
+            gone: false,
             json: OnceLock::new(),
         })
+    }
+
+    /// What a husk still says, as a message without its content.
+    pub fn of_husk(husk: Husk) -> Self {
+        Self {
+            tenant: husk.tenant,
+            subject: husk.subject,
+            author: String::new(),
+            latest: false,
+            initial: husk.initial,
+            cid: husk.cid,
+            message: ByteBuf::new(),
+            data: husk.data,
+            inline: husk.inline,
+            keeps_data: husk.keeps_data,
+            demotes: husk.demotes,
+            removes: husk.removes,
+            blocks: husk.blocks,
+            gone: true,
+            json: OnceLock::new(),
+        }
     }
 
     pub fn cid(&self) -> Cid {
@@ -183,7 +223,7 @@ impl Message {
 
     /// What in it does not hash to what it should; the frame's own checksum has been checked.
     pub fn damage(&self) -> Result<Option<String>, Fault> {
-        if cid::digest(&self.message) != *self.cid {
+        if !self.gone && cid::digest(&self.message) != *self.cid {
             return Ok(Some(format!("message {} in the log does not hash to its CID", self.cid())));
         }
         let (Some(info), Some(inline)) = (&self.data, &self.inline) else { return Ok(None) };
@@ -211,33 +251,40 @@ fn digests(cids: &[Cid]) -> Result<Vec<ByteArray<32>>, Fault> {
     cids.iter().map(|cid| Ok(ByteArray::new(message_digest(cid)?))).collect()
 }
 
-/// Appends the frame, written at the time `at`, to `out`, for `position`, in the group that begins at `group`.
+/// Appends the frame, written at the time `at` (the first format did not say), to `out`, for `position`, in the group
+/// that begins at `group`.
 pub(super) fn encode(
     frame: &Frame,
-    at: u64,
+    at: Option<u64>,
     position: Position,
     group: Position,
     out: &mut Vec<u8>,
 ) -> Result<(), Fault> {
     let start = out.len();
     out.extend_from_slice(&[0; HEADER]);
-    serde_ipld_dagcbor::to_writer(&mut *out, &Payload { v: PAYLOAD_VERSION, at, frame })
-        .context("encoding a log frame")?;
+    let v = if matches!(frame, Frame::Husk(_)) { PAYLOAD_VERSION } else { 2 };
+    serde_ipld_dagcbor::to_writer(&mut *out, &Payload { v, at, frame }).context("encoding a log frame")?;
     let length = u32::try_from(out.len() - start - HEADER).ok().filter(|l| *l <= PAYLOAD_MAX);
     let Some(length) = length else {
         out.truncate(start);
         bail!("a log frame would be longer than {PAYLOAD_MAX} bytes: the change names too many blocks or messages");
     };
     let crc = crc32c::crc32c(&out[start + HEADER..]);
-    let header = &mut out[start..start + HEADER];
+    out[start..start + HEADER].copy_from_slice(&header_bytes(position, Header { length, group, crc }));
+    Ok(())
+}
+
+/// The bytes of a header at `position`.
+pub(super) fn header_bytes(position: Position, head: Header) -> [u8; HEADER] {
+    let mut header = [0; HEADER];
     header[..3].copy_from_slice(MAGIC);
     header[3] = VERSION;
-    header[4..8].copy_from_slice(&length.to_be_bytes());
-    header[8..16].copy_from_slice(&group.to_be_bytes());
-    header[16..20].copy_from_slice(&crc.to_be_bytes());
-    let own = header_crc(position, header);
+    header[4..8].copy_from_slice(&head.length.to_be_bytes());
+    header[8..16].copy_from_slice(&head.group.to_be_bytes());
+    header[16..20].copy_from_slice(&head.crc.to_be_bytes());
+    let own = header_crc(position, &header);
     header[20..24].copy_from_slice(&own.to_be_bytes());
-    Ok(())
+    header
 }
 
 /// A header that verified.
@@ -248,33 +295,41 @@ pub(super) struct Header {
     pub crc: u32,
 }
 
-/// The header at `position`, or why it is none.
-pub(super) fn header(position: Position, bytes: &[u8; HEADER]) -> Result<Header, &'static str> {
-    let u32_at = |at: usize| u32::from_be_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]]);
+/// The header at `position`, or why it is none. An error: a newer toft wrote it.
+pub(super) fn header(position: Position, bytes: &[u8; HEADER]) -> Result<Result<Header, &'static str>, Newer> {
     if &bytes[..3] != MAGIC {
-        return Err("no frame begins here");
+        return Ok(Err("no frame begins here"));
     }
-    if header_crc(position, bytes) != u32_at(20) {
-        return Err("the frame's header does not match its checksum");
+    if header_crc(position, bytes) != u32_at(bytes, 20) {
+        return Ok(Err("the frame's header does not match its checksum"));
     }
-    if bytes[3] != VERSION {
-        return Err("the frame has a version this toft does not know; a newer one wrote it");
+    match bytes[3] {
+        VERSION => Ok(Ok(Header { length: u32_at(bytes, 4), group: u64_at(bytes, 8), crc: u32_at(bytes, 16) })),
+        PACKED => Ok(Err("a compacted segment begins here, not a frame")),
+        found => Err(Newer { what: "a frame of the log", found, known: PACKED }),
     }
-    let group = u64::from(u32_at(8)) << 32 | u64::from(u32_at(12));
-    Ok(Header { length: u32_at(4), group, crc: u32_at(16) })
 }
 
-fn header_crc(position: Position, header: &[u8]) -> u32 {
+/// A number in a header.
+pub(super) fn u32_at(header: &[u8; HEADER], at: usize) -> u32 {
+    header[at..at + 4].iter().fold(0, |n, byte| n << 8 | u32::from(*byte))
+}
+
+pub(super) fn u64_at(header: &[u8; HEADER], at: usize) -> u64 {
+    u64::from(u32_at(header, at)) << 32 | u64::from(u32_at(header, at + 4))
+}
+
+pub(super) fn header_crc(position: Position, header: &[u8]) -> u32 {
     crc32c::crc32c_append(crc32c::crc32c(&position.to_be_bytes()), &header[..20])
 }
 
 /// The payload, parsed.
 pub(super) fn decode(payload: &[u8]) -> Result<Decoded, Fault> {
     let Version { v } = serde_ipld_dagcbor::from_slice(payload).context("a log frame's payload has no version")?;
-    ensure!(
-        (1..=PAYLOAD_VERSION).contains(&v),
-        "a log frame's payload has version {v}; this toft reads up to {PAYLOAD_VERSION}: a newer one wrote it"
-    );
+    if v > PAYLOAD_VERSION {
+        return Err(Newer { what: "a log frame's payload", found: v, known: PAYLOAD_VERSION }.into());
+    }
+    ensure!(v > 0, "a log frame's payload has version 0, which never was");
     let Whole { at, frame } =
         serde_ipld_dagcbor::from_slice(payload).context("a log frame's payload does not parse")?;
     Ok(Decoded { frame, at })
@@ -288,11 +343,11 @@ mod tests {
     fn a_frame_comes_back_and_only_at_its_position() {
         let frame = Frame::State(vec![(ByteBuf::from(b"a".to_vec()), None)]);
         let mut out = vec![7];
-        encode(&frame, 5, 100, 90, &mut out).expect("encodes");
+        encode(&frame, Some(5), 100, 90, &mut out).expect("encodes");
         let bytes: [u8; HEADER] = out[1..1 + HEADER].try_into().expect("a header");
-        let head = header(100, &bytes).expect("verifies");
+        let head = header(100, &bytes).expect("of a known version").expect("verifies");
         assert_eq!((head.group, head.length as usize), (90, out.len() - 1 - HEADER));
-        assert!(header(101, &bytes).is_err());
+        assert!(header(101, &bytes).expect("nothing newer").is_err());
         let Decoded { frame: Frame::State(changes), at: Some(5) } = decode(&out[1 + HEADER..]).expect("decodes") else {
             panic!("a state frame of its time")
         };

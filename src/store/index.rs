@@ -13,9 +13,12 @@ use super::{
 };
 use crate::dwn::Fault;
 use anyhow::{Context as _, anyhow};
+use rustix::fs::FallocateFlags;
 use std::{
     collections::BTreeMap,
-    fs,
+    fs::{self, File},
+    io,
+    os::unix::fs::MetadataExt as _,
     panic::{AssertUnwindSafe, catch_unwind},
     path::{Path, PathBuf},
     sync::{
@@ -30,6 +33,10 @@ use std::{
 /// How long sled may take to open before the index counts as damaged. A million records open in about 15 s here;
 /// the hang that was seen on a truncated file never ended.
 const OPEN_DEADLINE: Duration = Duration::from_secs(60);
+
+/// Room on the disk that the index has for itself ahead of its end. sled fails for good at the first write that finds
+/// none, so what the next batches will need is taken before they are decided: this much when it is less than half of it.
+const ROOM: u64 = 16 << 20;
 
 /// Pairs that a long scan reads before it lets the writer in: some milliseconds' worth.
 const STROLL: usize = 4096;
@@ -50,6 +57,8 @@ pub(super) struct Index {
     dirty: AtomicBool,
     /// Counts what is asked of the index.
     pub metrics: Metrics,
+    /// sled's one file, to take room for it.
+    file: File,
     marker: PathBuf,
     /// Declared after `db`, to be dropped after it.
     _closing: Closing,
@@ -60,6 +69,11 @@ impl Index {
     pub fn open(dir: &Path, cache: u64) -> Result<Self, Fault> {
         fs::create_dir_all(dir).with_context(|| format!("creating {}", dir.display()))?;
         remove_half_snapshots(dir)?;
+        let file = dir.join("db");
+        if let Ok(file) = File::options().write(true).open(&file) {
+            // Gives the room ahead back: on a full disk, sled needs some to open.
+            file.set_len(file.metadata()?.len()).context("giving back room that the index had taken")?;
+        }
         let _ = fs::remove_file(closed_marker(dir));
         let (sender, receiver) = mpsc::channel();
         let path = dir.to_owned();
@@ -79,8 +93,10 @@ impl Index {
             .map_err(|_| anyhow!("sled did not open the index within {} s", OPEN_DEADLINE.as_secs()))?
             .map_err(|_| anyhow!("sled panicked while opening the index"))?
             .context("sled could not open the index")?;
+        let file = File::options().write(true).open(&file).with_context(|| format!("opening {}", file.display()))?;
         Ok(Self {
             db,
+            file,
             gate: RwLock::new(()),
             turnstile: Mutex::new(()),
             versions: Mutex::default(),
@@ -164,6 +180,19 @@ impl Index {
         self.checked(|| self.db.apply_batch(batch))?;
         self.dirty.store(true, Ordering::Release);
         Ok(())
+    }
+
+    /// Takes room on the disk for the next batches; an error if there is none. Where the file system cannot do that, the
+    /// index takes its chances: what it loses is rebuilt.
+    pub fn make_room(&self) -> Result<(), Fault> {
+        let found = self.file.metadata().context("looking at the index")?;
+        if found.blocks() * 512 >= found.len() + ROOM / 2 {
+            return Ok(());
+        }
+        match rustix::fs::fallocate(&self.file, FallocateFlags::KEEP_SIZE, found.len(), ROOM).map_err(io::Error::from) {
+            Err(error) if error.kind() == io::ErrorKind::Unsupported => Ok(()),
+            outcome => outcome.context("taking room for the index"),
+        }
     }
 
     /// Hands what was applied to the operating system, if there is anything new.

@@ -140,6 +140,16 @@ pub(super) fn event(tenant: u32, position: Position) -> Vec<u8> {
     of_position(EVENT, tenant, position)
 }
 
+/// Prefix of a tenant's events.
+pub(super) fn events_of(tenant: u32) -> Vec<u8> {
+    of_tenant(EVENT, tenant, &[])
+}
+
+/// Prefix of a tenant's messages.
+pub(super) fn messages_of(tenant: u32) -> Vec<u8> {
+    of_tenant(MESSAGE, tenant, &[])
+}
+
 pub(super) fn message(tenant: u32, digest: &Digest) -> Vec<u8> {
     of_tenant(MESSAGE, tenant, digest)
 }

@@ -8,8 +8,9 @@
 
 use super::{
     Health, Position,
-    frame::{self, Decoded, Frame, HEADER, Header, PAYLOAD_MAX},
+    frame::{self, Decoded, Frame},
     hot::Hot,
+    segment::{At, Segment},
 };
 use crate::dwn::Fault;
 use anyhow::{Context as _, anyhow, ensure};
@@ -23,6 +24,10 @@ use std::{
 
 /// Segment files kept open for reading. A reader of old history opens what it needs again.
 const OPEN_MAX: usize = 64;
+/// Entries of compacted segments' tables kept in memory, 8 bytes each.
+const ENTRIES_MAX: usize = 1 << 20;
+/// What a segment that is being compacted is called until it takes the place of the old one.
+const PACKING: &str = "packing";
 
 /// Reads the log.
 #[derive(Debug, Clone)]
@@ -33,8 +38,11 @@ struct Files {
     dir: PathBuf,
     /// Told when a message that the index has named is not there.
     health: Arc<Health>,
-    segments: Mutex<BTreeMap<Position, Option<Arc<File>>>>,
+    segments: Mutex<BTreeMap<Position, Option<Arc<Segment>>>>,
     hot: Hot,
+    /// Changes that compaction makes to the disk until it fails for good: a test's simulated crash. Negative: never.
+    #[cfg(test)]
+    crash_in: std::sync::atomic::AtomicI64,
 }
 
 /// What stands at a position.
@@ -46,10 +54,22 @@ pub(super) enum Read {
         at: Option<u64>,
         next: Position,
     },
+    /// Nothing any more: compaction has left out what was here.
+    Gone { next: Position },
     /// Nothing: the log, or its last whole frame, ends here.
     End,
     /// Something that does not verify.
     Bad(String),
+}
+
+/// A frame's bytes, header and payload, with what they say.
+#[derive(Debug)]
+pub(super) struct Whole {
+    pub bytes: Vec<u8>,
+    pub frame: Frame,
+    pub at: Option<u64>,
+    pub group: Position,
+    pub next: Position,
 }
 
 /// What checking the last segment has found.
@@ -82,24 +102,35 @@ impl std::fmt::Display for Damage {
 }
 
 impl Log {
-    /// Opens the log in `dir` and checks the segments' names and the last segment's bytes. Changes nothing.
+    /// Opens the log in `dir` and checks the segments' names and the last segment's bytes. Changes nothing that is
+    /// part of the log.
     pub fn open(dir: &Path, health: Arc<Health>) -> Result<(Self, Tail), Fault> {
         let mut segments = BTreeMap::new();
         for entry in fs::read_dir(dir).with_context(|| format!("listing {}", dir.display()))? {
             let path = entry.with_context(|| format!("listing {}", dir.display()))?.path();
-            if path.extension().is_some_and(|e| e == "log") {
+            if path.extension().is_some_and(|e| e == PACKING) {
+                // A crash has ended the compaction of a segment, which is still there as it was.
+                fs::remove_file(&path).with_context(|| format!("deleting {}", path.display()))?;
+            } else if path.extension().is_some_and(|e| e == "log") {
                 let start = path.file_stem().and_then(|s| s.to_str()).and_then(|s| s.parse::<Position>().ok());
                 let start = start.with_context(|| format!("{} is not named like a log segment", path.display()))?;
                 segments.insert(start, None);
             }
         }
         let hot = Hot::default();
-        let log = Self(Arc::new(Files { dir: dir.to_owned(), segments: Mutex::new(segments), hot, health }));
+        let log = Self(Arc::new(Files {
+            dir: dir.to_owned(),
+            segments: Mutex::new(segments),
+            hot,
+            health,
+            #[cfg(test)]
+            crash_in: std::sync::atomic::AtomicI64::new(-1),
+        }));
         let tail = log.check()?;
         Ok((log, tail))
     }
 
-    /// The segments that begin before `end`: path, bytes before `end`, and whether it is sealed.
+    /// The segments that begin before `end`: path, bytes of the file before `end`, and whether it is sealed.
     pub fn files(&self, end: Position) -> Result<Vec<(PathBuf, u64, bool)>, Fault> {
         let starts: Vec<Position> = {
             let segments = self.0.segments.lock().unwrap_or_else(PoisonError::into_inner);
@@ -107,7 +138,75 @@ impl Log {
         };
         let last = starts.last().copied();
         let before = starts.into_iter().filter(|start| *start < end);
-        before.map(|start| Ok((self.path(start), self.length(start)?.min(end - start), Some(start) != last))).collect()
+        before
+            .map(|start| {
+                let segment = self.open_at(start)?;
+                let length = segment.length()?;
+                let length = if segment.is_packed() { length } else { length.min(end - start) };
+                Ok((self.path(start), length, Some(start) != last))
+            })
+            .collect()
+    }
+
+    /// The segments that are not written any more: where each begins.
+    pub fn sealed(&self) -> Vec<Position> {
+        let segments = self.0.segments.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut starts: Vec<_> = segments.keys().copied().collect();
+        starts.pop();
+        starts
+    }
+
+    /// The segment that begins at `start`.
+    pub fn open_at(&self, start: Position) -> Result<Arc<Segment>, Fault> {
+        let found = self.segment(start)?.filter(|(begins, _)| *begins == start);
+        found.map(|(_, segment)| segment).with_context(|| format!("no segment of the log begins at {start}"))
+    }
+
+    /// What is wrong with the files besides their frames: of the frame at `position`, and with `whole` of its segment.
+    pub fn damage(&self, position: Position, whole: bool) -> Result<Option<String>, Fault> {
+        let Some((_, segment)) = self.segment(position)? else { return Ok(None) };
+        let damage = segment.damage().filter(|_| whole);
+        Ok(damage.or(segment.lead_damage(position)?))
+    }
+
+    /// Where the segment that holds `position` begins.
+    pub fn holder(&self, position: Position) -> Position {
+        let segments = self.0.segments.lock().unwrap_or_else(PoisonError::into_inner);
+        segments.range(..=position).next_back().map_or(0, |(start, _)| *start)
+    }
+
+    /// The file beside the segment at `start` that is to take its place.
+    pub fn beside(&self, start: Position) -> PathBuf {
+        self.path(start).with_extension(PACKING)
+    }
+
+    /// Puts the file beside the segment at `start` in its place, durably. Who reads the old one reads on in it.
+    pub fn swap(&self, start: Position) -> Result<(), Fault> {
+        self.change()?;
+        let (from, to) = (self.beside(start), self.path(start));
+        fs::rename(&from, &to).with_context(|| format!("renaming {} to {}", from.display(), to.display()))?;
+        self.0.segments.lock().unwrap_or_else(PoisonError::into_inner).insert(start, None);
+        self.change()?;
+        super::sync_dir(&self.0.dir)
+    }
+
+    /// Stands before every change that compaction makes to the disk: where a test lets it crash.
+    pub fn change(&self) -> Result<(), Fault> {
+        #[cfg(test)]
+        {
+            use std::sync::atomic::Ordering;
+            let left = self.0.crash_in.load(Ordering::SeqCst);
+            ensure!(left != 0, "the disk has crashed");
+            if left > 0 {
+                self.0.crash_in.store(left - 1, Ordering::SeqCst);
+            }
+        }
+        Ok(())
+    }
+
+    #[cfg(test)]
+    pub fn crash_in(&self, changes: i64) {
+        self.0.crash_in.store(changes, std::sync::atomic::Ordering::SeqCst);
     }
 
     /// Deletes the segments that begin at `from` or later.
@@ -127,14 +226,24 @@ impl Log {
 
     /// The frame at `position`.
     pub fn read(&self, position: Position) -> Result<Read, Fault> {
-        Ok(match self.raw(position)? {
-            Raw::Frame(head, payload) => match frame::decode(&payload) {
-                Ok(Decoded { frame, at }) => Read::Frame { frame, at, next: next(position, head) },
+        Ok(match self.at(position)? {
+            At::Frame { payload, next, .. } => match frame::decode(&payload) {
+                Ok(Decoded { frame, at }) => Read::Frame { frame, at, next },
+                Err(error) if error.is::<frame::Newer>() => return Err(error),
                 Err(error) => Read::Bad(format!("{error:#}")),
             },
-            Raw::End => Read::End,
-            Raw::Bad(why) => Read::Bad(why),
+            At::Gone { next } => Read::Gone { next },
+            At::Behind => Read::End,
+            At::Bad(why) => Read::Bad(why),
         })
+    }
+
+    /// The frame at `position` with its bytes; `None` if no intact one is there.
+    pub fn whole(&self, position: Position) -> Result<Option<Whole>, Fault> {
+        let At::Frame { head, payload, next } = self.at(position)? else { return Ok(None) };
+        let Ok(Decoded { frame, at }) = frame::decode(&payload) else { return Ok(None) };
+        let bytes = [frame::header_bytes(position, head).as_slice(), &payload].concat();
+        Ok(Some(Whole { bytes, frame, at, group: head.group, next }))
     }
 
     /// The message whose frame is at `position`, which the index has named.
@@ -148,7 +257,11 @@ impl Log {
                 self.0.hot.put(position, message.clone());
                 return Ok(message);
             }
-            Read::Frame { .. } => format!("the log holds no message at {position}, where the index has one"),
+            // Never cached: rarely asked for, and only for what is left in it.
+            Read::Frame { frame: Frame::Husk(husk), .. } => return Ok(Arc::new(frame::Message::of_husk(*husk))),
+            Read::Frame { .. } | Read::Gone { .. } => {
+                format!("the log holds no message at {position}, where the index has one")
+            }
             Read::End => format!("the log ends before {position}, where the index has a message"),
             Read::Bad(why) => format!("the log is damaged at {position}: {why}"),
         };
@@ -162,15 +275,12 @@ impl Log {
     }
 
     fn search(&self, position: Position) -> Result<Option<(Position, Position)>, Fault> {
-        let Some((start, file)) = self.segment(position)? else { return Ok(None) };
-        let bytes = bytes_from(&file, position.saturating_sub(start))?;
-        let mut at = 1;
-        while let Some(found) = bytes.get(at..).and_then(|rest| rest.windows(3).position(|w| w == frame::MAGIC)) {
-            let candidate = position + (at + found) as u64;
-            if let Raw::Frame(head, _) = self.raw(candidate)? {
+        let Some((start, segment)) = self.segment(position)? else { return Ok(None) };
+        for candidate in segment.candidates(position)? {
+            let candidate = candidate?;
+            if let At::Frame { head, .. } = segment.at(candidate)? {
                 return Ok(Some((candidate, head.group)));
             }
-            at += found + 1;
         }
         let segments = self.0.segments.lock().unwrap_or_else(PoisonError::into_inner);
         Ok(segments.range(position.max(start) + 1..).next().map(|(start, _)| (*start, *start)))
@@ -178,8 +288,8 @@ impl Log {
 
     /// The bytes of the last segment after `position`.
     pub fn bytes_after(&self, position: Position) -> Result<Vec<u8>, Fault> {
-        let Some((start, file)) = self.segment(position)? else { return Ok(Vec::new()) };
-        bytes_from(&file, position - start)
+        let Some((_, segment)) = self.segment(position)? else { return Ok(Vec::new()) };
+        segment.bytes_from(position)
     }
 
     /// Checks that the segments follow one another and that the last one verifies.
@@ -189,11 +299,14 @@ impl Log {
         let mut damage = Vec::new();
         let mut expected = 0;
         for (i, start) in starts.iter().enumerate() {
+            let end = self.open_at(*start)?.end();
+            let end =
+                end.with_context(|| format!("log segment {start:020}.log is named beyond what a log can hold"))?;
             if *start > expected {
                 damage.push(Damage { from: expected, to: *start, why: "no segment holds these bytes".into() });
             }
             if i + 1 < starts.len() {
-                expected = start + self.length(*start)?;
+                expected = end;
                 let following = starts[i + 1];
                 ensure!(
                     expected <= following,
@@ -202,13 +315,13 @@ impl Log {
             }
         }
         let Some(&last) = starts.last() else { return Ok(Tail { end: 0, torn: 0, damage }) };
-        let file_end = last + self.length(last)?;
+        let file_end = self.open_at(last)?.end()?;
         let mut at = last;
         loop {
-            match self.raw(at)? {
-                Raw::Frame(head, _) => at = next(at, head),
-                Raw::End => return Ok(Tail { end: at, torn: 0, damage }),
-                Raw::Bad(why) => match self.acknowledged_after(at)? {
+            match self.at(at)? {
+                At::Frame { next, .. } | At::Gone { next } => at = next,
+                At::Behind => return Ok(Tail { end: at, torn: 0, damage }),
+                At::Bad(why) => match self.acknowledged_after(at)? {
                     Some(to) => {
                         damage.push(Damage { from: at, to, why });
                         at = to;
@@ -229,16 +342,17 @@ impl Log {
             if group > at {
                 return Ok(Some(first));
             }
-            match self.raw(position)? {
-                Raw::Frame(head, _) => {
+            match self.at(position)? {
+                At::Frame { head, next, .. } => {
                     group = head.group;
                     if group > at {
                         return Ok(Some(first));
                     }
-                    position = next(position, head);
+                    position = next;
                 }
-                Raw::End => return Ok(None),
-                Raw::Bad(_) => match self.search(position)? {
+                At::Gone { next } => position = next,
+                At::Behind => return Ok(None),
+                At::Bad(_) => match self.search(position)? {
                     Some((further, its_group)) => (position, group) = (further, its_group),
                     None => return Ok(None),
                 },
@@ -246,79 +360,45 @@ impl Log {
         }
     }
 
-    fn raw(&self, position: Position) -> Result<Raw, Fault> {
-        let Some((start, file)) = self.segment(position)? else { return Ok(Raw::End) };
-        let path = || self.path(start).display().to_string();
-        let length = file.metadata().with_context(path)?.len();
-        let offset = position - start;
-        if offset >= length {
+    fn at(&self, position: Position) -> Result<At, Fault> {
+        let Some((start, segment)) = self.segment(position)? else { return Ok(At::Behind) };
+        let found = segment.at(position)?;
+        if matches!(found, At::Behind) {
             let segments = self.0.segments.lock().unwrap_or_else(PoisonError::into_inner);
-            return Ok(match segments.range(start + 1..).next() {
-                Some(_) => Raw::Bad(format!("no segment holds these bytes; {} ends before", path())),
-                None => Raw::End,
-            });
+            if segments.range(start + 1..).next().is_some() {
+                return Ok(At::Bad(format!(
+                    "no segment holds these bytes; {} ends before",
+                    self.path(start).display()
+                )));
+            }
         }
-        if length - offset < HEADER as u64 {
-            return Ok(Raw::Bad(format!("{} ends within a frame's header", path())));
-        }
-        let mut header = [0; HEADER];
-        file.read_exact_at(&mut header, offset).with_context(path)?;
-        let head = match frame::header(position, &header) {
-            Ok(head) => head,
-            Err(why) => return Ok(Raw::Bad(format!("{}, byte {offset}: {why}", path()))),
-        };
-        if head.length > PAYLOAD_MAX || length - offset - (HEADER as u64) < u64::from(head.length) {
-            return Ok(Raw::Bad(format!("{}, byte {offset}: the frame is longer than its segment", path())));
-        }
-        let mut payload = vec![0; head.length as usize];
-        file.read_exact_at(&mut payload, offset + HEADER as u64).with_context(path)?;
-        if crc32c::crc32c(&payload) != head.crc {
-            return Ok(Raw::Bad(format!("{}, byte {offset}: the frame does not match its checksum", path())));
-        }
-        Ok(Raw::Frame(head, payload))
+        Ok(found)
     }
 
     /// The segment that holds `position`, opened.
-    fn segment(&self, position: Position) -> Result<Option<(Position, Arc<File>)>, Fault> {
+    fn segment(&self, position: Position) -> Result<Option<(Position, Arc<Segment>)>, Fault> {
         let mut segments = self.0.segments.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some((&start, slot)) = segments.range_mut(..=position).next_back() else { return Ok(None) };
-        if let Some(file) = slot {
-            return Ok(Some((start, file.clone())));
+        let Some((&start, slot)) = segments.range(..=position).next_back() else { return Ok(None) };
+        if let Some(segment) = slot {
+            return Ok(Some((start, segment.clone())));
         }
-        let path = self.path(start);
-        let file = Arc::new(File::open(&path).with_context(|| format!("opening {}", path.display()))?);
-        if segments.values().filter(|s| s.is_some()).count() >= OPEN_MAX {
+        let following = segments.range(start + 1..).next().map(|(following, _)| *following);
+        let segment = Arc::new(Segment::open(&self.path(start), start, following)?);
+        if let Some(damage) = segment.damage() {
+            self.0.health.degrade(damage);
+        }
+        let open = segments.values().flatten();
+        let (files, entries) = open.fold((0, 0), |(files, entries), s| (files + 1, entries + s.entries()));
+        if files >= OPEN_MAX || entries + segment.entries() > ENTRIES_MAX {
             segments.values_mut().for_each(|s| *s = None);
         }
-        segments.insert(start, Some(file.clone()));
-        Ok(Some((start, file)))
-    }
-
-    fn length(&self, start: Position) -> Result<u64, Fault> {
-        let path = self.path(start);
-        Ok(fs::metadata(&path).with_context(|| format!("looking at {}", path.display()))?.len())
+        segments.insert(start, Some(segment.clone()));
+        Ok(Some((start, segment)))
     }
 
     fn path(&self, start: Position) -> PathBuf {
         self.0.dir.join(format!("{start:020}.log"))
     }
-}
-
-enum Raw {
-    Frame(Header, Vec<u8>),
-    End,
-    Bad(String),
-}
-
-fn next(position: Position, head: Header) -> Position {
-    position + HEADER as u64 + u64::from(head.length)
-}
-
-fn bytes_from(file: &File, offset: u64) -> Result<Vec<u8>, Fault> {
-    let length = file.metadata()?.len().saturating_sub(offset);
-    let mut bytes = vec![0; usize::try_from(length)?];
-    file.read_exact_at(&mut bytes, offset)?;
-    Ok(bytes)
 }
 
 /// Writes the log: one, owned by the writer thread.
@@ -339,7 +419,10 @@ impl Appender {
             segments.range(..=end).next_back().map(|(start, _)| *start)
         };
         let mut appender = Self { segment_size, start: end, end, file: None, log };
-        if let Some(start) = holder {
+        // A compacted segment is never written on: behind it a new one begins.
+        if let Some(start) = holder
+            && !appender.log.open_at(start)?.is_packed()
+        {
             let path = appender.log.path(start);
             let file =
                 File::options().write(true).open(&path).with_context(|| format!("opening {}", path.display()))?;

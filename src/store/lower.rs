@@ -1,6 +1,6 @@
 //! What `blocks` and `backup` ask of the store: where blocks lie and who needs them, what is durable, what is damaged.
 
-use super::{Damage, Frame, Job, Place, Position, Read, Stats, Store, keys, refs, rows};
+use super::{Damage, Frame, Job, Place, Position, Read, Stats, Store, frame::Message, keys, refs, rows};
 use crate::{cid::Digest, dwn::Fault};
 use anyhow::Context as _;
 use bytes::Bytes;
@@ -20,6 +20,11 @@ impl Store {
     /// The log's end and the counters there, of one moment.
     pub(crate) fn checkpoint(&self) -> Result<(Position, Stats), Fault> {
         let _steady = self.0.index.steady();
+        self.checkpoint_within()
+    }
+
+    /// The same for who holds the index steady already.
+    pub(super) fn checkpoint_within(&self) -> Result<(Position, Stats), Fault> {
         let stats = self.0.index.get(&keys::meta("stats"))?.map_or(Ok(Stats::default()), |s| Stats::decode(&s))?;
         Ok((self.0.index.applied()?.unwrap_or(0), stats))
     }
@@ -98,14 +103,30 @@ impl Store {
     pub(crate) fn check(&self, from: Position, bytes: u64) -> Result<Checked, Fault> {
         let end = *self.0.tail.borrow();
         let mut checked = Checked { next: from, messages: 0, damage: Vec::new() };
+        // The segment that the stretch begins in was named with the stretch before, unless it begins there.
+        let mut segment = Some(self.0.log.holder(from)).filter(|start| *start != from);
         while checked.next < end && checked.next - from < bytes {
             let at = checked.next;
+            let holder = Some(self.0.log.holder(at));
+            if let Some(why) = self.0.log.damage(at, segment != holder)? {
+                self.degrade(why.clone());
+                checked.damage.push(why);
+            }
+            segment = holder;
             let why = match self.0.log.read(at)? {
                 Read::Frame { frame, next, .. } => {
                     checked.next = next;
-                    let Frame::Message(message) = frame else { continue };
-                    checked.messages += 1;
+                    let message = match frame {
+                        Frame::Message(message) => *message,
+                        Frame::Husk(husk) => Message::of_husk(*husk),
+                        Frame::State(_) | Frame::Blocks(_) => continue,
+                    };
+                    checked.messages += u64::from(!message.gone);
                     message.damage()?
+                }
+                Read::Gone { next } => {
+                    checked.next = next;
+                    None
                 }
                 Read::End => {
                     checked.next = end;

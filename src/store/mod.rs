@@ -16,9 +16,15 @@
 //! data that is superseded leave the index in the same batch, so they are no longer readable through their record,
 //! served or public; their bytes stay in the block files until `blocks` collects them, and in the log.
 
+mod compact;
 mod cut;
+mod ended;
+mod fingerprint;
 mod frame;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzzing;
 mod hot;
+mod husk;
 mod index;
 mod keys;
 mod log;
@@ -29,6 +35,7 @@ mod query;
 mod recover;
 mod refs;
 mod rows;
+mod segment;
 mod space;
 mod steady;
 #[cfg(feature = "bench")]
@@ -43,6 +50,7 @@ mod tests;
 use crate::{
     cid::{Cid, Digest},
     dwn::{Change, Fault, Select, Stop, View},
+    span::Span,
 };
 use anyhow::{Context as _, anyhow, bail};
 use bytes::Bytes;
@@ -55,16 +63,19 @@ use std::{
     collections::BTreeSet,
     fs::{self, File, TryLockError},
     path::Path,
-    sync::{Arc, Mutex, PoisonError, mpsc as std_mpsc},
+    sync::{Arc, Mutex, PoisonError, atomic::AtomicBool, mpsc as std_mpsc},
     thread::{self, JoinHandle},
     time::Duration,
 };
 use steady::{STRIDE, Steady};
 use tokio::sync::{mpsc, oneshot, watch};
 
-pub use cut::cut;
+pub use compact::{Compacted, Compactor};
+pub use cut::{Cut, cut};
+pub use fingerprint::Moment;
 pub(crate) use lower::Checked;
 pub use query::{Considered, Explained, Filtered};
+pub use space::stop;
 #[cfg(feature = "bench")]
 #[doc(hidden)]
 pub use tap::{tap, write_log};
@@ -78,6 +89,8 @@ const CHECKPOINT_EVERY: Duration = Duration::from_millis(500);
 const ENTRIES_BYTES: u64 = 8 << 20;
 /// State under `PIN` and the digest of a root holds the root's blocks as a record does.
 pub const PIN: &[u8] = b"blocks/pin/";
+/// Free bytes with which a disk that was full is no longer called so.
+const ROOM: u64 = 20 << 20;
 /// Reasons kept by [`Health`]; damage beyond that needs no more words.
 const REASONS_MAX: usize = 64;
 
@@ -90,11 +103,16 @@ pub struct Config {
     pub cache: u64,
     /// Bytes of the disk that stay free: below, nothing new is taken.
     pub min_free: u64,
+    /// How often the node looks whether the log is worth compacting.
+    pub compact_every: Span,
+    /// Part of a sealed segment that must be able to go before it is written anew; 1: never.
+    pub compact_above: f64,
 }
 
 impl Default for Config {
     fn default() -> Self {
-        Self { segment_size: 64 << 20, cache: 32 << 20, min_free: 256 << 20 }
+        let compact_every = Span(Duration::from_secs(24 * 60 * 60));
+        Self { segment_size: 64 << 20, cache: 32 << 20, min_free: 256 << 20, compact_every, compact_above: 0.5 }
     }
 }
 
@@ -207,6 +225,12 @@ struct Inner {
     stats: Arc<Mutex<Stats>>,
     health: Arc<Health>,
     space: space::Space,
+    /// A round of compaction is under way.
+    compacting: Arc<AtomicBool>,
+    /// What the last round of compaction has found, and the bytes that all of this run have given back.
+    compacted: Mutex<(Compacted, u64)>,
+    /// Held while a file of the log is replaced.
+    still: Mutex<()>,
     /// Taken when the store closes: the writer ends when its queue does.
     jobs: Option<mpsc::Sender<Job>>,
     writer: Option<JoinHandle<()>>,
@@ -251,6 +275,9 @@ impl Store {
             stats,
             health,
             space: space::Space::new(dir, config.min_free),
+            compacting: Arc::default(),
+            compacted: Mutex::default(),
+            still: Mutex::default(),
             jobs: Some(jobs),
             writer: Some(writer),
             checkpoint: Some(checkpoint),
@@ -287,6 +314,22 @@ impl Store {
         Ok(self.0.space.check()??)
     }
 
+    /// Why nothing is written at this moment, in a sentence for anyone; `None` when writes are taken.
+    pub fn read_only(&self) -> Option<String> {
+        match self.0.health.stopped() {
+            Some(Stopped::Poisoned) => return Some("writing has stopped until this node is restarted".into()),
+            // There may be room again and nobody who wrote since.
+            Some(Stopped::Full) if self.0.space.now().is_ok_and(|free| free < ROOM) => {
+                return Some("the disk of this node is full".into());
+            }
+            _ => {}
+        }
+        self.room().err().map(|why| match why {
+            Stop::Refusal(refusal) => refusal.detail,
+            Stop::Fault(_) => "the disk of this node does not say how much room it has".into(),
+        })
+    }
+
     /// Free bytes on the disk, as of a moment ago.
     pub fn free(&self) -> Result<u64, Fault> {
         self.0.space.free()
@@ -316,6 +359,7 @@ impl Store {
                     found.push(entry(at, next, arrived, frame)?);
                     at = next;
                 }
+                Read::Gone { next } => at = next,
                 Read::End => break,
                 Read::Bad(why) => {
                     let next = self.0.log.resync(at)?.unwrap_or(end).min(end);
@@ -485,6 +529,17 @@ fn entry(position: Position, next: Position, arrived: Option<u64>, frame: Frame)
     Ok(Entry::Message { position, next, arrived, tenant, author, cid, message, data, latest })
 }
 
+/// Deletes the index of the store in `dir`, which nobody has open: the next open builds it from the log. Its bytes.
+pub fn forget_index(dir: &Path) -> Result<u64, Fault> {
+    let _lock = lock(&dir.join("lock"))?;
+    let index = dir.join("index");
+    let (_, bytes) = tree(&index)?;
+    if index.exists() {
+        fs::remove_dir_all(&index).with_context(|| format!("deleting {}", index.display()))?;
+    }
+    Ok(bytes)
+}
+
 /// Makes the entries of a directory durable.
 pub(crate) fn sync_dir(dir: &Path) -> Result<(), Fault> {
     let opened = File::open(dir).with_context(|| format!("opening {}", dir.display()))?;
@@ -536,12 +591,24 @@ fn checkpointer(index: Arc<Index>, health: Arc<Health>) -> Result<Checkpointer, 
 
 /// What is wrong with the store.
 #[derive(Debug, Default)]
-struct Health(Mutex<Vec<String>>);
+struct Health {
+    reasons: Mutex<Vec<String>>,
+    stopped: Mutex<Option<Stopped>>,
+}
+
+/// Why nothing is written.
+#[derive(Debug, Clone, Copy)]
+enum Stopped {
+    /// The last write found no room; the next one tries again.
+    Full,
+    /// Until the node is restarted.
+    Poisoned,
+}
 
 impl Health {
     /// Says it in the operator's log and keeps it, once.
     fn degrade(&self, reason: String) {
-        let mut reasons = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut reasons = self.reasons.lock().unwrap_or_else(PoisonError::into_inner);
         if reasons.contains(&reason) {
             return;
         }
@@ -552,6 +619,14 @@ impl Health {
     }
 
     fn reasons(&self) -> Vec<String> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.reasons.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn stop(&self, stopped: Option<Stopped>) {
+        *self.stopped.lock().unwrap_or_else(PoisonError::into_inner) = stopped;
+    }
+
+    fn stopped(&self) -> Option<Stopped> {
+        *self.stopped.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

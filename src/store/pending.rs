@@ -165,9 +165,10 @@ impl<'a> Pending<'a> {
                 Ok(())
             }
             Frame::Blocks(moved) => self.add_moved(&moved),
+            Frame::Husk(husk) => self.add_husk(position, *husk),
             Frame::Message(message) => {
                 let message = Arc::new(*message);
-                self.frames.insert(position, message.clone());
+                self.keep_frame(position, message.clone());
                 self.add_message(position, &message)?;
                 #[cfg(feature = "bench")]
                 self.tell(position, &message);
@@ -196,24 +197,9 @@ impl<'a> Pending<'a> {
     }
 
     fn add_message(&mut self, position: Position, message: &frame::Message) -> Result<(), Fault> {
-        let tenant = self.intern(&message.tenant)?;
-        self.put(keys::tenant(tenant), message.tenant.as_bytes().to_vec());
+        let tenant = self.intern_tenant(&message.tenant)?;
         let digest: Digest = *message.cid;
-        let before = match &message.subject {
-            About::Record(id) => self.record(tenant, id)?,
-            About::Protocol(_) => None,
-        };
-        let kept = match before {
-            Some(ref record) if message.keeps_data => self.message(tenant, &record.newest.1)?.and_then(|row| row.data),
-            _ => None,
-        };
-        for gone in &message.removes {
-            self.remove(tenant, gone, Some(&message.subject))?;
-        }
-        for demoted in &message.demotes {
-            self.demote(tenant, demoted)?;
-        }
-
+        let (before, kept) = self.make_way(tenant, message)?;
         let values = self.values(message, before.as_ref())?;
         self.put(keys::event(tenant, position), EventRow::new(digest, &values).encode());
         let data = match &message.data {
@@ -228,9 +214,12 @@ impl<'a> Pending<'a> {
                 let newest = (position, digest);
                 let row = match before {
                     Some(before) if !message.initial => RecordRow { newest, ..before },
-                    _ => self.new_record(tenant, id, message, newest)?,
+                    _ => {
+                        let parent = message.json()?["descriptor"]["parentId"].as_str().map(str::to_owned);
+                        self.begin_record(tenant, id, message.initial, parent, newest)
+                    }
                 };
-                self.put(keys::record(tenant, id), row.encode());
+                self.put_record(tenant, id, &row);
                 if let Some(data) = &data {
                     let published = message.latest && values.get("published") == Some(&vec![IndexValue::Bool(true)]);
                     self.refer(tenant, id, data, published)?;
@@ -239,39 +228,84 @@ impl<'a> Pending<'a> {
                     self.show(tenant, position, digest, values)?;
                 }
             }
-            About::Protocol(uri) => self.put(keys::protocol(tenant, uri), position.to_be_bytes().to_vec()),
+            About::Protocol(uri) => self.put_protocol(tenant, uri, position),
         }
         self.place(position, message)?;
-        let subject = message.subject.clone();
-        let row = MessageRow { position, latest: message.latest, subject, data };
-        self.put(keys::message(tenant, &digest), row.encode());
-        self.stats.messages += 1;
+        let row = MessageRow { position, latest: message.latest, subject: message.subject.clone(), data };
+        self.put_message(tenant, &digest, &row);
         Ok(())
     }
 
+    /// Takes away what a message supersedes. Its record as it was, and the data that the message keeps of it.
+    pub(super) fn make_way(
+        &mut self,
+        tenant: u32,
+        message: &frame::Message,
+    ) -> Result<(Option<RecordRow>, Option<DataRow>), Fault> {
+        let before = match &message.subject {
+            About::Record(id) => self.record(tenant, id)?,
+            About::Protocol(_) => None,
+        };
+        let kept = match before {
+            Some(ref record) if message.keeps_data => self.message(tenant, &record.newest.1)?.and_then(|row| row.data),
+            _ => None,
+        };
+        for gone in &message.removes {
+            self.remove(tenant, gone, Some(&message.subject))?;
+        }
+        for demoted in &message.demotes {
+            self.demote(tenant, demoted)?;
+        }
+        Ok((before, kept))
+    }
+
+    pub(super) fn intern_tenant(&mut self, name: &str) -> Result<u32, Fault> {
+        let tenant = self.intern(name)?;
+        self.put(keys::tenant(tenant), name.as_bytes().to_vec());
+        Ok(tenant)
+    }
+
+    /// A message of the group, which the log may not have yet.
+    pub(super) fn keep_frame(&mut self, position: Position, message: Arc<frame::Message>) {
+        self.frames.insert(position, message);
+    }
+
+    pub(super) fn put_record(&mut self, tenant: u32, id: &str, row: &RecordRow) {
+        self.put(keys::record(tenant, id), row.encode());
+    }
+
+    pub(super) fn put_protocol(&mut self, tenant: u32, uri: &str, position: Position) {
+        self.put(keys::protocol(tenant, uri), position.to_be_bytes().to_vec());
+    }
+
+    pub(super) fn put_message(&mut self, tenant: u32, digest: &Digest, row: &MessageRow) {
+        self.put(keys::message(tenant, digest), row.encode());
+        self.stats.messages += 1;
+    }
+
     /// The state of a record that begins with this message.
-    fn new_record(
+    pub(super) fn begin_record(
         &mut self,
         tenant: u32,
         id: &str,
-        message: &frame::Message,
+        initial: bool,
+        parent: Option<String>,
         newest: (Position, Digest),
-    ) -> Result<RecordRow, Fault> {
-        let initial = message.initial.then_some(newest);
-        let parent = message.json()?["descriptor"]["parentId"].as_str().map(str::to_owned);
+    ) -> RecordRow {
         if let Some(parent) = &parent {
             self.put(keys::child(tenant, parent, id), Vec::new());
         }
-        Ok(RecordRow { initial, newest, parent })
+        RecordRow { initial: initial.then_some(newest), newest, parent }
     }
 
     fn values(&self, message: &frame::Message, before: Option<&RecordRow>) -> Result<Values, Fault> {
         let json = message.json()?;
         // Only a delete is found by what another message says.
         let initial = match before.and_then(|record| record.initial) {
-            Some((at, _)) if json["descriptor"]["method"] == "Delete" => Some(self.frame(at)?.json()?),
+            Some((at, _)) if json["descriptor"]["method"] == "Delete" => Some(self.frame(at)?).filter(|f| !f.gone),
             _ => None,
         };
+        let initial = initial.map(|frame| frame.json()).transpose()?;
         Ok(dwn::index_values(&json, &message.author, initial.as_deref().map(|json| &**json), message.latest))
     }
 
@@ -344,7 +378,7 @@ impl<'a> Pending<'a> {
         Ok(())
     }
 
-    fn refer(&mut self, tenant: u32, id: &str, data: &DataRow, published: bool) -> Result<(), Fault> {
+    pub(super) fn refer(&mut self, tenant: u32, id: &str, data: &DataRow, published: bool) -> Result<(), Fault> {
         self.put(keys::reference(&root_digest(&data.root)?, tenant, id), vec![u8::from(published)]);
         self.stats.bytes += data.size;
         let used = refs::counter(self, &keys::usage(tenant))? + data.size;
@@ -353,7 +387,7 @@ impl<'a> Pending<'a> {
     }
 
     /// Says where the blocks of a message's data lie and to which root they belong.
-    fn place(&mut self, position: Position, message: &frame::Message) -> Result<(), Fault> {
+    pub(super) fn place(&mut self, position: Position, message: &frame::Message) -> Result<(), Fault> {
         let Some(info) = &message.data else { return Ok(()) };
         let root = root_digest(&info.root()?)?;
         if let Some(inline) = &message.inline {

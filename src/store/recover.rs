@@ -10,7 +10,7 @@ use super::{
     keys,
     log::{Appender, Damage, Log, Read, Tail},
     pending::Pending,
-    rows,
+    rows, space,
 };
 use crate::dwn::Fault;
 use anyhow::{Context as _, anyhow, ensure};
@@ -97,6 +97,10 @@ fn usable(dir: &Path, cache: u64) -> Result<Option<Index>, Fault> {
     let clean = index::was_closed(dir);
     match Index::open(dir, cache).and_then(|index| believe(&index, clean).map(|()| index)) {
         Ok(index) => Ok(Some(index)),
+        // Nothing is wrong with it, and a new one would need more room.
+        Err(error) if space::is_full(&error) => {
+            Err(error.context("the disk is too full to open the index: make some room and start again"))
+        }
         Err(error) => {
             tracing::error!("the index is built again from the log: {error:#}");
             Ok(None)
@@ -151,7 +155,7 @@ fn keep_remains(dir: &Path, log: &Log, tail: &Tail) -> Result<(), Fault> {
 }
 
 /// Applies the log from `from` to `to` to the index.
-fn replay(index: &Index, log: &Log, from: Position, to: Position, health: &Health) -> Result<(), Fault> {
+pub(super) fn replay(index: &Index, log: &Log, from: Position, to: Position, health: &Health) -> Result<(), Fault> {
     let mut at = from;
     while at < to {
         let mut pending = Pending::new(index, log)?;
@@ -167,6 +171,7 @@ fn replay(index: &Index, log: &Log, from: Position, to: Position, health: &Healt
                     at = next;
                     frames += 1;
                 }
+                Read::Gone { next } => at = next,
                 Read::End => at = to,
                 Read::Bad(why) => {
                     let next = log.resync(at)?.unwrap_or(to).min(to);

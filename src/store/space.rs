@@ -2,9 +2,10 @@
 //!
 //! The reserve is for what frees space or must not fail: collection, the state of other modules, the index.
 
-use crate::dwn::{Fault, Refusal};
-use anyhow::Context as _;
+use crate::dwn::{Fault, Refusal, Stop};
+use anyhow::{Context as _, anyhow};
 use std::{
+    io,
     path::{Path, PathBuf},
     sync::{Mutex, PoisonError},
     time::{Duration, Instant},
@@ -28,16 +29,19 @@ impl Space {
 
     /// Free bytes, as of a moment ago.
     pub fn free(&self) -> Result<u64, Fault> {
-        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((when, free)) = *last
-            && when.elapsed() < FRESH
-        {
-            return Ok(free);
+        let last = *self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        match last {
+            Some((when, free)) if when.elapsed() < FRESH => Ok(free),
+            _ => self.now(),
         }
+    }
+
+    /// Free bytes, as of now.
+    pub fn now(&self) -> Result<u64, Fault> {
         let found = rustix::fs::statvfs(&self.dir)
             .with_context(|| format!("asking for the free space around {}", self.dir.display()))?;
         let free = found.f_bavail.saturating_mul(found.f_frsize);
-        *last = Some((Instant::now(), free));
+        *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Some((Instant::now(), free));
         Ok(free)
     }
 
@@ -53,4 +57,30 @@ impl Space {
         };
         Ok(if free < reserve { Err(full()) } else { Ok(()) })
     }
+}
+
+/// What a fault is to whoever asked: a refusal that came as its cause is the answer, and so is a full disk (507).
+pub fn stop(fault: Fault) -> Stop {
+    if is_full(&fault) {
+        return Stop::Refusal(full());
+    }
+    fault.downcast::<Refusal>().map_or_else(Stop::Fault, Stop::Refusal)
+}
+
+/// The same fault for one more of those who wait.
+pub(super) fn again(fault: &Fault) -> Fault {
+    if is_full(fault) { full().into() } else { anyhow!("{fault:#}") }
+}
+
+/// Did the operating system say that there is no room?
+pub(super) fn is_full(fault: &Fault) -> bool {
+    fault
+        .chain()
+        .filter_map(|cause| cause.downcast_ref::<io::Error>())
+        .any(|error| matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded))
+}
+
+fn full() -> Refusal {
+    let why = "InsufficientStorage: the disk of this node is full: nothing of this was kept. What is here can be read";
+    Refusal::new(507, why)
 }

@@ -55,7 +55,7 @@ pub fn write_log(
             let (change, data) = record(n)?;
             let frame = Frame::Message(Box::new(frame::Message::new(&change, Some(&data))?));
             let position = group + bytes.len() as u64;
-            frame::encode(&frame, 0, position, group, &mut bytes)?;
+            frame::encode(&frame, Some(0), position, group, &mut bytes)?;
             pending.add(position, frame)?;
         }
         appender.write(&bytes)?;

@@ -8,14 +8,35 @@ use crate::{
 use serde_json::{Value, json};
 
 mod callers;
+mod compact;
 mod damage;
-mod kill;
 mod plans;
 mod queries;
 mod steady;
 
 const ALICE: &str = "did:example:alice";
 const BOB: &str = "did:example:bob";
+
+impl Store {
+    /// In which keys the index differs from one that is built from the log anew, in `scratch`; some of them.
+    pub(crate) fn differs_from_log(&self, scratch: &Path) -> Result<Vec<String>, Fault> {
+        let _steady = self.0.index.steady();
+        let (end, health) = (*self.0.tail.borrow(), Health::default());
+        let fresh = Index::open(&scratch.join("index"), 4 << 20)?;
+        recover::replay(&fresh, &self.0.log, 0, end, &health)?;
+        let mut ours = self.0.index.scan(&[], &[0xFF; 64], false);
+        let mut theirs = fresh.scan(&[], &[0xFF; 64], false);
+        let mut differ = health.reasons();
+        while differ.len() < REASONS_MAX {
+            match (ours.next().transpose()?, theirs.next().transpose()?) {
+                (None, None) => break,
+                (ours, theirs) if ours == theirs => {}
+                (ours, theirs) => differ.push(format!("the index has {ours:02x?}, the log says {theirs:02x?}")),
+            }
+        }
+        Ok(differ)
+    }
+}
 
 fn runtime() -> tokio::runtime::Runtime {
     tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime")

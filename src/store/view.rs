@@ -168,12 +168,16 @@ impl<'a> Past<'a> {
         self.row(tenant, &digest)
     }
 
-    fn stored(&self, at: Position, latest: bool) -> Result<Stored, Fault> {
+    /// The message at a position; none if compaction has left a husk of it, whose end a damaged log does not say.
+    fn stored(&self, at: Position, latest: bool) -> Result<Option<Stored>, Fault> {
         let frame = self.source.frame(at)?;
-        Ok(Stored { cid: frame.cid(), author: frame.author.clone(), message: frame.json()?, latest })
+        if frame.gone {
+            return Ok(None);
+        }
+        Ok(Some(Stored { cid: frame.cid(), author: frame.author.clone(), message: frame.json()?, latest }))
     }
 
-    fn stored_by(&self, tenant: u32, (at, digest): (Position, Digest)) -> Result<Stored, Fault> {
+    fn stored_by(&self, tenant: u32, (at, digest): (Position, Digest)) -> Result<Option<Stored>, Fault> {
         let row = self.row(tenant, &digest)?;
         self.stored(at, row.is_some_and(|row| row.latest))
     }
@@ -208,7 +212,8 @@ impl<'a> Past<'a> {
             message_cid: cid::from_digest(cid::DAG_CBOR, &hit.digest).to_string(),
             value: hit.sort.clone(),
         });
-        let entries = hits.iter().map(|hit| self.stored(hit.position, true)).collect::<Result<_, _>>()?;
+        let entries =
+            hits.iter().filter_map(|hit| self.stored(hit.position, true).transpose()).collect::<Result<_, _>>()?;
         Ok(Page { entries, cursor })
     }
 }
@@ -216,16 +221,19 @@ impl<'a> Past<'a> {
 impl View for Past<'_> {
     fn message(&self, cid: &Cid) -> Result<Option<Stored>, Fault> {
         let Some(row) = self.row_of(cid)? else { return Ok(None) };
-        self.stored(row.position, row.latest).map(Some)
+        self.stored(row.position, row.latest)
     }
 
     fn record(&self, record_id: &str) -> Result<Option<Record>, Fault> {
         let Some(tenant) = self.number()? else { return Ok(None) };
         let Some(bytes) = self.source.get(&keys::record(tenant, record_id))? else { return Ok(None) };
         let row = RecordRow::decode(&bytes)?;
-        let Some(initial) = row.initial else { return Ok(None) };
-        let newest = self.stored_by(tenant, row.newest)?;
-        let initial = if initial == row.newest { newest.clone() } else { self.stored_by(tenant, initial)? };
+        let Some(first) = row.initial else { return Ok(None) };
+        let Some(initial) = self.stored_by(tenant, first)? else { return Ok(None) };
+        if first == row.newest {
+            return Ok(Some(Record { newest: initial.clone(), initial }));
+        }
+        let newest = self.stored_by(tenant, row.newest)?.unwrap_or_else(|| initial.clone());
         Ok(Some(Record { initial, newest }))
     }
 
@@ -236,13 +244,13 @@ impl View for Past<'_> {
         if frame::message_digest(cid).is_ok_and(|digest| digest == initial.1) {
             return Ok(None);
         }
-        self.stored_by(tenant, initial).map(Some)
+        self.stored_by(tenant, initial)
     }
 
     fn protocol(&self, uri: &str) -> Result<Option<Stored>, Fault> {
         let Some(tenant) = self.number()? else { return Ok(None) };
         let Some(at) = self.source.get(&keys::protocol(tenant, uri))? else { return Ok(None) };
-        self.stored(position(&at)?, true).map(Some)
+        self.stored(position(&at)?, true)
     }
 
     fn protocols(&self) -> Result<Vec<Stored>, Fault> {
@@ -250,7 +258,7 @@ impl View for Past<'_> {
         let prefix = keys::protocol(tenant, "");
         self.source
             .scan(&prefix, &keys::after(prefix.clone()), false)
-            .map(|pair| self.stored(position(&pair?.1)?, true))
+            .filter_map(|pair| pair.and_then(|(_, at)| self.stored(position(&at)?, true)).transpose())
             .collect()
     }
 

@@ -56,12 +56,12 @@ impl Store {
     }
 }
 
-fn key(tenant: &str, digest: &Digest) -> Vec<u8> {
+pub(super) fn key(tenant: &str, digest: &Digest) -> Vec<u8> {
     [WIPED, tenant.as_bytes(), &[0], digest].concat()
 }
 
 /// The message that a key of state says is removed.
-fn wiped(key: &[u8]) -> Option<(&str, &Digest)> {
+pub(super) fn wiped(key: &[u8]) -> Option<(&str, &Digest)> {
     let (tenant, digest) = key.strip_prefix(WIPED)?.split_last_chunk::<32>()?;
     Some((std::str::from_utf8(tenant.strip_suffix(&[0])?).ok()?, digest))
 }

@@ -5,12 +5,12 @@
 //! no timer: while one group becomes durable, the next one queues.
 
 use super::{
-    Data, Health, Place, Position, Stats,
+    Data, Health, Place, Position, Stats, Stopped, ended,
     frame::{self, Frame},
     index::Index,
     log::{Appender, Log},
     pending::Pending,
-    refs,
+    refs, space,
     view::Past,
 };
 use crate::{
@@ -48,6 +48,12 @@ pub(super) enum Job {
         changes: Vec<(Vec<u8>, Option<Vec<u8>>)>,
         reply: oneshot::Sender<Result<(), Fault>>,
     },
+    /// These records go, with their messages. Answered with the messages that went.
+    End {
+        tenant: String,
+        records: Vec<String>,
+        reply: oneshot::Sender<Result<Vec<Digest>, Fault>>,
+    },
     /// Which of these blocks does nothing hold? They leave the index.
     Release {
         blocks: Vec<Digest>,
@@ -66,7 +72,7 @@ pub(super) enum Job {
 enum Answer {
     Commit(oneshot::Sender<Result<Change, Stop>>, Result<Change, Stop>),
     State(oneshot::Sender<Result<(), Fault>>, Result<(), Fault>),
-    Blocks(oneshot::Sender<Result<Vec<Digest>, Fault>>, Result<Vec<Digest>, Fault>),
+    Digests(oneshot::Sender<Result<Vec<Digest>, Fault>>, Result<Vec<Digest>, Fault>),
 }
 
 impl Answer {
@@ -75,18 +81,19 @@ impl Answer {
         match self {
             Answer::Commit(reply, result) => drop(reply.send(result)),
             Answer::State(reply, result) => drop(reply.send(result)),
-            Answer::Blocks(reply, result) => drop(reply.send(result)),
+            Answer::Digests(reply, result) => drop(reply.send(result)),
         }
     }
 
     /// The group did not become durable.
-    fn fail(self, why: &str) {
+    fn fail(self, why: &Fault) {
         match self {
-            Answer::Commit(reply, Ok(_)) => drop(reply.send(Err(Stop::Fault(anyhow!("{why}"))))),
-            Answer::State(reply, Ok(())) => drop(reply.send(Err(anyhow!("{why}")))),
-            Answer::Blocks(reply, Ok(_)) => drop(reply.send(Err(anyhow!("{why}")))),
             // A refusal may rest on a change that is lost with the group, so it is no answer either.
-            Answer::Commit(reply, Err(Stop::Refusal(_))) => drop(reply.send(Err(Stop::Fault(anyhow!("{why}"))))),
+            Answer::Commit(reply, Ok(_) | Err(Stop::Refusal(_))) => {
+                drop(reply.send(Err(space::stop(space::again(why)))));
+            }
+            Answer::State(reply, Ok(())) => drop(reply.send(Err(space::again(why)))),
+            Answer::Digests(reply, Ok(_)) => drop(reply.send(Err(space::again(why)))),
             fault => fault.send(),
         }
     }
@@ -111,9 +118,11 @@ impl Writer {
             match self.group(first, &mut jobs, &mut answers) {
                 Ok(()) => answers.into_iter().for_each(Answer::send),
                 Err(error) => {
-                    let why = format!("{error:#}");
-                    tracing::error!("a group of {} writes failed: {why}", answers.len());
-                    answers.into_iter().for_each(|answer| answer.fail(&why));
+                    tracing::error!("a group of {} writes failed: {error:#}", answers.len());
+                    if space::is_full(&error) && self.poisoned.is_none() {
+                        self.health.stop(Some(Stopped::Full));
+                    }
+                    answers.into_iter().for_each(|answer| answer.fail(&error));
                 }
             }
         }
@@ -122,7 +131,7 @@ impl Writer {
     fn group(&mut self, first: Job, jobs: &mut mpsc::Receiver<Job>, answers: &mut Vec<Answer>) -> Result<(), Fault> {
         let group = match &self.poisoned {
             Some(why) => Err(anyhow!("{why}")),
-            None => self.appender.begin(),
+            None => self.index.make_room().and_then(|()| self.appender.begin()),
         };
         let group = match group {
             Ok(group) => group,
@@ -162,12 +171,14 @@ impl Writer {
         }
         *self.stats.lock().unwrap_or_else(PoisonError::into_inner) = stats;
         self.tail.send_replace(next);
+        self.health.stop(None);
         Ok(())
     }
 
     fn poison(&mut self, error: Fault) -> Fault {
         let why = format!("writing has stopped until the node is restarted: {error:#}");
         self.health.degrade(why.clone());
+        self.health.stop(Some(Stopped::Poisoned));
         self.poisoned = Some(why.clone());
         anyhow!("{why}")
     }
@@ -175,11 +186,13 @@ impl Writer {
 
 /// The answer to a job that was not looked at.
 fn unasked(job: Job, why: &Fault) -> Answer {
-    let fault = anyhow!("{why:#}");
+    let fault = space::again(why);
     match job {
-        Job::Commit { reply, .. } => Answer::Commit(reply, Err(Stop::Fault(fault))),
+        Job::Commit { reply, .. } => Answer::Commit(reply, Err(space::stop(fault))),
         Job::State { reply, .. } => Answer::State(reply, Err(fault)),
-        Job::Release { reply, .. } | Job::Relocate { reply, .. } => Answer::Blocks(reply, Err(fault)),
+        Job::End { reply, .. } | Job::Release { reply, .. } | Job::Relocate { reply, .. } => {
+            Answer::Digests(reply, Err(fault))
+        }
     }
 }
 
@@ -202,8 +215,11 @@ fn answer(job: Job, pending: &mut Pending<'_>, group: Position, bytes: &mut Vec<
             let changes = changes.into_iter().map(|(k, v)| (ByteBuf::from(k), v.map(ByteBuf::from))).collect();
             Answer::State(reply, add(Frame::State(changes), pending, group, bytes))
         }
-        Job::Release { blocks, reply } => Answer::Blocks(reply, release(&blocks, pending, group, bytes)),
-        Job::Relocate { moves, reply } => Answer::Blocks(reply, relocate(moves, pending, group, bytes)),
+        Job::End { tenant, records, reply } => {
+            Answer::Digests(reply, ended::end(&tenant, &records, pending, group, bytes))
+        }
+        Job::Release { blocks, reply } => Answer::Digests(reply, release(&blocks, pending, group, bytes)),
+        Job::Relocate { moves, reply } => Answer::Digests(reply, relocate(moves, pending, group, bytes)),
     }
 }
 
@@ -250,10 +266,11 @@ fn relocate(
     Ok(digests)
 }
 
-fn add(frame: Frame, pending: &mut Pending<'_>, group: Position, bytes: &mut Vec<u8>) -> Result<(), Fault> {
+/// Takes a frame into account and appends it; on an error neither.
+pub(super) fn add(frame: Frame, pending: &mut Pending<'_>, group: Position, bytes: &mut Vec<u8>) -> Result<(), Fault> {
     let start = bytes.len();
     let position = group + start as u64;
-    let added = frame::encode(&frame, now(), position, group, bytes).and_then(|()| {
+    let added = frame::encode(&frame, Some(now()), position, group, bytes).and_then(|()| {
         catch_unwind(AssertUnwindSafe(|| pending.add(position, frame)))
             .unwrap_or_else(|panic| Err(panicked("indexing a message", &*panic)))
     });

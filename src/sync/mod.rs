@@ -9,6 +9,8 @@
 mod order;
 mod session;
 mod wire;
+#[cfg(any(test, fuzzing))]
+pub(crate) use wire::fuzzing;
 
 pub use wire::{Link, Own, PROTOCOL};
 

@@ -160,3 +160,6 @@ pub async fn read<T: for<'de> Deserialize<'de>>(stream: &mut (impl AsyncRead + U
     stream.read_exact(&mut bytes).await?;
     serde_ipld_dagcbor::from_slice(&bytes).context("a frame is not what this protocol speaks")
 }
+
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzzing;

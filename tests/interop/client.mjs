@@ -2,7 +2,7 @@
 // Every message is made and signed by the SDK itself; this file only carries it over HTTP or a WebSocket.
 import {
   Cid, DataStream, Jws, MessagesQuery, MessagesRead, MessagesSubscribe, PermissionGrant, PermissionsProtocol,
-  ProtocolsConfigure, ProtocolsQuery, RecordsDelete, RecordsQuery, RecordsRead, RecordsSubscribe, RecordsWrite,
+  ProtocolsConfigure, ProtocolsQuery, Records, RecordsDelete, RecordsQuery, RecordsRead, RecordsSubscribe, RecordsWrite,
   TestDataGenerator, Message,
 } from '@tbd54566975/dwn-sdk-js';
 import { Secp256r1 } from '@web5/crypto';
@@ -110,6 +110,15 @@ const commands = {
   async message({ url, as, tenant, messageCid }) {
     const { message } = await MessagesRead.create({ messageCid, signer: signer(as) });
     return post(url, tenant, message);
+  },
+  // A message made elsewhere, as it is; data in base64url
+  async send({ url, tenant, message, data }) {
+    return post(url, tenant, message, data && Buffer.from(data, 'base64url'));
+  },
+  // What the SDK reads in an encrypted record with a key above it; data and answer in base64url
+  async decrypt({ message, data, key }) {
+    const stream = await Records.decrypt(message, key, DataStream.fromBytes(Buffer.from(data, 'base64url')));
+    return { plain: Buffer.from(await DataStream.toBytes(stream)).toString('base64url') };
   },
   // A message tampered with after signing: path is a list of keys
   async forge(c) {

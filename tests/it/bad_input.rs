@@ -105,7 +105,7 @@ fn requests_that_are_none_are_answered_with_json_rpc_errors() {
         assert!(reply["detail"].as_str().is_some_and(|d| d.starts_with(detail)), "{text}");
     }
     let (status, text) = raw(address, b"GET /health HTTP/1.1\r\nhost: toft\r\n\r\n");
-    assert_eq!((status, json_of(&text)), (200, json!({"ok": true})), "the node goes on");
+    assert_eq!((status, &json_of(&text)["ok"]), (200, &json!(true)), "the node goes on");
 }
 
 #[test]

@@ -99,3 +99,73 @@ fn a_peer_that_is_not_there_is_said_and_one_that_did_not_add_us_back_too() {
     });
     assert!(reason.contains("answers") || reason.contains(other.did()), "{reason}");
 }
+
+#[test]
+fn records_are_found_page_by_page_and_the_way_is_explained() {
+    let node = Home::new().up();
+    let home = node.home();
+    let dir = tempfile::tempdir().expect("a temp dir");
+    let added: Vec<String> = (0..5)
+        .map(|n| {
+            let (file, _) = random_file(dir.path(), &format!("{n}.bin"), 100);
+            let mut args = vec!["add", file.to_str().expect("UTF-8")];
+            args.extend((n == 3).then_some("--publish"));
+            node.json(&args)["record"].as_str().expect("a record").to_owned()
+        })
+        .collect();
+    let query = |args: &[&str]| home.run(&[&["record", "query"], args].concat());
+    let ids = |output: &Output| -> Vec<String> {
+        let lines = String::from_utf8_lossy(&output.stdout).into_owned();
+        let line = |line: &str| serde_json::from_str::<serde_json::Value>(line).expect("a line of JSON");
+        lines.lines().map(|it| line(it)["recordId"].as_str().expect("a recordId").to_owned()).collect()
+    };
+    assert_eq!(ids(&query(&[])), added);
+    // From page to page with the cursor that each prints.
+    let (mut found, mut cursor) = (Vec::new(), None::<String>);
+    loop {
+        let mut args = vec!["--sort", "createdDescending", "--limit", "2"];
+        args.extend(cursor.iter().flat_map(|at| ["--cursor", at]));
+        let page = query(&args);
+        found.extend(ids(&page));
+        let said = String::from_utf8_lossy(&page.stderr).into_owned();
+        match said.trim().strip_prefix("→ More: --cursor ") {
+            Some(next) => cursor = Some(next.to_owned()),
+            None => break,
+        }
+    }
+    found.reverse();
+    assert_eq!(found, added);
+    assert_eq!(ids(&query(&["--published"])), added[3..4]);
+    assert_eq!(ids(&query(&["--published=false"])).len(), 4);
+    assert_eq!(ids(&query(&["--record", &added[1]])), added[1..2]);
+    assert!(ids(&query(&["--schema", "example.com/none"])).is_empty());
+    assert!(ids(&query(&["--to", "2020-01-01"])).is_empty());
+
+    ends(
+        &query(&["--limit", "2", "--explain"]),
+        0,
+        &[
+            "Order     dateCreated ascending",
+            "✓ everything: not counted, in order",
+            "Scanned   3 entries for 2 records",
+        ],
+    );
+    ends(&query(&["--published", "--explain"]), 0, &["gather and sort everything", "1 entries, by datePublished"]);
+    let explained = node.json(&["record", "query", "--record", &added[1], "--explain"]);
+    assert_eq!((explained["scanned"].as_u64(), explained["returned"].as_u64()), (Some(1), Some(1)), "{explained}");
+    assert_eq!(explained["filters"][0]["considered"][0]["index"], "recordId", "{explained}");
+
+    ends(&query(&["--sort", "publishedAscending", "--published=false"]), 2, &["published:false"]);
+    ends(&query(&["--from", "yesterday"]), 2, &["2026-11-21"]);
+    ends(&query(&["--tag", "x"]), 2, &["name=value"]);
+    let metrics = ureq::get(format!("{}/metrics", node.facts["dwn"].as_str().expect("an address")))
+        .call()
+        .expect("answers")
+        .body_mut()
+        .read_to_string()
+        .expect("text");
+    for name in ["scanned_total", "returned_total", "scanned_per_returned_bucket"] {
+        assert!(metrics.contains(&format!("toft_store_query_rows_{name}")), "{metrics}");
+    }
+    node.stop();
+}

@@ -66,6 +66,18 @@ async function jws() {
   };
   const N = 0xfffffffffffffffffffffffffffffffebaaedce6af48a03bbfd25e8cd0364141n;
   await add('ES256K with s flipped', bob, await change(bob, (s) => flip(s, N)), true);
+  await add('ES256K in DER', bob, await change(bob, (s) => {
+    const raw = Buffer.from(s.signature, 'base64url');
+    const integer = (x) => Buffer.concat([Buffer.from([2, x[0] < 128 ? 32 : 33, ...(x[0] < 128 ? [] : [0])]), x]);
+    const both = Buffer.concat([integer(raw.subarray(0, 32)), integer(raw.subarray(32))]);
+    s.signature = b64(Buffer.concat([Buffer.from([0x30, both.length]), both]));
+  }), false);
+  // The same signature to whoever does not ask whether s is below the order.
+  await add('Ed25519 with the order added to s', alice, await change(alice, (s) => {
+    const raw = Buffer.from(s.signature, 'base64url');
+    const value = BigInt('0x' + Buffer.from(raw.subarray(32)).reverse().toString('hex')) + 2n ** 252n + 27742317777372353535851937790883648493n;
+    s.signature = b64(Buffer.concat([raw.subarray(0, 32), Buffer.from(value.toString(16).padStart(64, '0'), 'hex').reverse()]));
+  }), false);
   save('jws.json', { note: 'sdk: what the JS verifier said; expect: what ours must say', cases });
 }
 
@@ -73,12 +85,14 @@ async function jws() {
 async function cids() {
   const texts = [
     '{}', '[]', 'null', 'true', '"x"', '0', '-1', '1.0', '1e3', '-0', '0.1', '1.5', '-1.5e300', '23', '24', '255', '256', '65536',
-    '4294967296', '9007199254740991', '-9007199254740991', '9007199254740993', '1e21', '5e-324', '18446744073709551615',
+    '4294967296', '-4294967297', '9007199254740992', '9007199254740991', '-9007199254740991', '9007199254740993', '1e21', '5e-324', '18446744073709551615',
     '{"bb":1,"a":2,"c":3,"aaa":4}', '{"a":{"b":[1,{"c":null}]}}', '{"ä":"ß","z":"\\u0000"}', '{"a":1,"a":2}', '"\\ud83d\\ude00"',
+    '"e\\u0301"', '{"":1}', '{"__proto__":1,"a":2}', '{"b":1,"aa":2,"é":3,"z":4}', '{"ﬀ":1,"𐀀":2}',
+    '{"a":{"/":"bafyreibgxbcgwjvrcxw4lzzxkfxtn4ljdxq5iycqyyjmq3i5hbwh2rlvzy"}}',
   ];
   const json = await Promise.all(texts.map(async (text) => ({ text, cid: await Cid.computeCid(JSON.parse(text)) })));
   const data = [];
-  for (const size of [0, 1, 17, 30000, 30001, 262144, 262145, 524288, 1048576]) {
+  for (const size of [0, 1, 2, 17, 1000, 30000, 30001, 262143, 262144, 262145, 524288, 1048576, 1048577, 45613057]) {
     data.push({ size, cid: await Cid.computeDagPbCidFromBytes(pattern(size)) });
   }
   save('cids.json', { note: 'data: byte i is i mod 251', json, data });

@@ -30,7 +30,7 @@ impl Node {
         Self { dir, store, blocks }
     }
 
-    fn delete(&self, record: &str, removes: Cid) {
+    pub(super) fn delete(&self, record: &str, removes: Cid) {
         let message = json!({"recordId": record, "descriptor": {"method": "Delete", "recordId": record}});
         let (cid, bytes) = cid::of_json(&message).expect("encodes");
         let change = Change {

@@ -238,7 +238,9 @@ pub fn encode(message: &Message) -> Vec<u8> {
     for entry in &message.wants {
         let mut e = Vec::with_capacity(64);
         put_bytes(&mut e, 1, &entry.cid.to_bytes());
-        put_int(&mut e, 2, i64::from(entry.priority) as u64);
+        // Written when it is 0 too: absent means 1 to those who read as we do.
+        put_key(&mut e, 2, 0);
+        varint::put(&mut e, i64::from(entry.priority) as u64);
         put_int(&mut e, 3, u64::from(entry.want == Want::Cancel));
         put_int(&mut e, 4, u64::from(entry.want == Want::Have));
         put_int(&mut e, 5, u64::from(entry.send_dont_have));
@@ -342,7 +344,7 @@ mod tests {
         let want = prop_oneof![Just(Want::Block), Just(Want::Have), Just(Want::Cancel)];
         (any_cid(), any::<i32>(), want, any::<bool>()).prop_map(|(cid, priority, want, send_dont_have)| Entry {
             cid,
-            priority: if priority == 0 { 1 } else { priority },
+            priority,
             want,
             send_dont_have,
         })

@@ -43,6 +43,9 @@ pub(super) struct Span {
     pub value: usize,
 }
 
+/// A family and the values of it that a filter names.
+type Under = (Family, Vec<Vec<u8>>);
+
 /// Finds the candidates of one query's filters.
 pub(super) struct Finder<'r, 'a> {
     pub reader: &'r Reader<'a>,
@@ -84,7 +87,7 @@ impl Finder<'_, '_> {
     }
 
     /// Families in which the filter names values.
-    fn under(&self, filter: &Filter) -> Result<Vec<(Family, Vec<Vec<u8>>)>, Fault> {
+    fn under(&self, filter: &Filter) -> Result<Vec<Under>, Fault> {
         let mut found = Vec::new();
         for family in [Family::Parent, Family::Context, Family::Tag, Family::Recipient, Family::DataCid] {
             match family {
@@ -105,7 +108,7 @@ impl Finder<'_, '_> {
         Ok(found)
     }
 
-    fn by(&self, family: Family, filter: &Filter) -> Result<Option<(Family, Vec<Vec<u8>>)>, Fault> {
+    fn by(&self, family: Family, filter: &Filter) -> Result<Option<Under>, Fault> {
         let property = NUMBERED.iter().chain(&SPELLED).find(|(it, _)| *it == family).map(|(_, property)| *property);
         let Some(wanted) = property.and_then(|property| filter.get(property)).and_then(strings) else {
             return Ok(None);

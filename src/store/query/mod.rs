@@ -265,7 +265,7 @@ impl<'a> Query<'_, 'a> {
 fn choose<'a>(opened: &mut [Opened<'a>], reader: &Reader<'a>) -> Result<(Plan, Vec<Estimate>), Fault> {
     let few = reader.tuning.few;
     // One alone needs no count. The first round is short: often one of several has hardly any entry.
-    let mut rounds = if opened.len() == 1 { vec![0] } else { vec![few.div_ceil(8), few] }.into_iter();
+    let mut rounds = if opened.len() == 1 { vec![0] } else { vec![few.div_ceil(4), few] }.into_iter();
     let mut most = 0;
     loop {
         most = rounds.next().unwrap_or(most.max(1) * FURTHER);

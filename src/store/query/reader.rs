@@ -10,24 +10,29 @@ use std::cell::Cell;
 /// Sizes that a query works with.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Tuning {
-    /// Entries of each candidate that are counted before one is chosen. An index with fewer is read without
-    /// further thought: that many rows are decoded in some tenths of a millisecond.
+    /// Entries of each candidate that are counted before one is chosen.
     pub few: usize,
     /// Reads after which the writer is let in.
     pub stride: usize,
-    /// Entries that one source of an intersection steps over before it seeks: a seek copies a page of the tree,
-    /// which costs about as much as so many steps.
+    /// Entries that a source of an intersection steps over before it seeks.
     pub steps: usize,
-    /// After so many looks, a source that turned away less than half of what it was asked leaves an intersection.
-    pub trial: u32,
+    /// After so many looks it is judged what a source of an intersection saves.
+    pub trial: u64,
+    /// Places for which one that did not save enough is left alone, before it is tried again.
+    pub rest: u64,
 }
 
 /// In unit tests all is small, so that few records reach every plan.
 pub(super) const TUNING: Tuning = if cfg!(test) {
-    Tuning { few: 3, stride: STRIDE, steps: 2, trial: 6 }
+    Tuning { few: 2, stride: STRIDE, steps: 2, trial: 4, rest: 5 }
 } else {
-    Tuning { few: 64, stride: STRIDE, steps: 16, trial: 32 }
+    Tuning { few: 16, stride: STRIDE, steps: 8, trial: 8, rest: 256 }
 };
+
+/// What a seek costs, in entries: it copies a page of the tree.
+pub(super) const SEEK: u64 = 8;
+/// What fetching and decoding a row costs, in entries.
+pub(super) const FETCH: u64 = 8;
 
 /// Reads for one query, holding the source [`Steady`].
 pub(super) struct Reader<'a> {
@@ -37,18 +42,29 @@ pub(super) struct Reader<'a> {
     pub steady: Steady<'a>,
     read: Cell<u64>,
     scanned: Cell<u64>,
+    seeks: Cell<u64>,
 }
 
 impl<'a> Reader<'a> {
     pub fn new(source: &'a dyn Source, tenant: u32, tuning: Tuning) -> Self {
         let steady = Steady::new(source, tuning.stride);
-        Self { source, tenant, tuning, steady, read: Cell::default(), scanned: Cell::default() }
+        Self { source, tenant, tuning, steady, read: Cell::default(), scanned: Cell::default(), seeks: Cell::default() }
     }
 
     /// An entry has been read.
     pub fn read(&self) -> Result<(), Fault> {
         self.read.set(self.read.get() + 1);
         self.steady.tick()
+    }
+
+    /// A place in the middle of an index is looked for.
+    pub fn seek(&self) {
+        self.seeks.set(self.seeks.get() + 1);
+    }
+
+    /// What was done so far, in entries read.
+    pub fn work(&self) -> u64 {
+        self.read.get() + SEEK * self.seeks.get()
     }
 
     /// An entry that was read has been made use of.

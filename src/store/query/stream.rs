@@ -3,7 +3,7 @@
 use super::{
     super::{Position, index::Scan, keys, rows::MessageRow, rows::RecordRow},
     candidates::Span,
-    reader::Reader,
+    reader::{FETCH, Reader},
 };
 use crate::dwn::Fault;
 use anyhow::Context as _;
@@ -65,7 +65,8 @@ impl<'a> Cursor<'a> {
 
     /// The first place that is not before `target`.
     fn seek(&mut self, target: &Place, reader: &Reader<'a>) -> Result<Option<Place>, Fault> {
-        for _ in 0..reader.tuning.steps {
+        let steps = if self.pairs.is_some() { reader.tuning.steps } else { 0 };
+        for _ in 0..steps {
             match self.next(reader)? {
                 Some(place) if place < *target => reader.scan(),
                 found => return Ok(found),
@@ -79,6 +80,7 @@ impl<'a> Cursor<'a> {
             self.span.from = at.max(self.span.from.clone());
         }
         self.pairs = None;
+        reader.seek();
         self.next(reader)
     }
 }
@@ -191,8 +193,44 @@ pub(super) struct Joined<'a> {
 
 struct Other<'a> {
     merge: Merge<'a>,
-    asked: u32,
-    agreed: u32,
+    asked: u64,
+    /// What asking has cost, in entries, and how many rows need not be fetched for it.
+    cost: u64,
+    saved: u64,
+    /// Places for which it is not asked.
+    rests: u64,
+}
+
+impl<'a> Other<'a> {
+    fn new(merge: Merge<'a>) -> Self {
+        Self { merge, asked: 0, cost: 0, saved: 0, rests: 0 }
+    }
+
+    /// Is it to be asked about the next place? Rows are compared in full anyway, so whoever costs more than it saves may
+    /// be passed over; later it may do better.
+    fn is_asked(&mut self, reader: &Reader<'a>) -> bool {
+        if self.rests > 0 {
+            self.rests -= 1;
+            return false;
+        }
+        if self.asked >= reader.tuning.trial {
+            let rests = if self.cost > FETCH * self.saved { reader.tuning.rest } else { 0 };
+            (self.asked, self.cost, self.saved, self.rests) = (0, 0, 0, rests);
+        }
+        self.asked += u64::from(self.rests == 0);
+        self.rests == 0
+    }
+
+    fn ask(&mut self, place: &Place, reader: &Reader<'a>) -> Result<Said, Fault> {
+        let before = reader.work();
+        let said = match self.merge.seek(place, reader)? {
+            None => Said::Ended,
+            Some(found) if found == place => Said::Yes,
+            Some(found) => Said::Beyond(found.clone()),
+        };
+        self.cost += reader.work() - before;
+        Ok(said)
+    }
 }
 
 impl<'a> Joined<'a> {
@@ -200,39 +238,34 @@ impl<'a> Joined<'a> {
     pub fn new(merges: Vec<Merge<'a>>) -> Option<Self> {
         let mut merges = merges.into_iter();
         let lead = merges.next()?;
-        Some(Self { lead, others: merges.map(|merge| Other { merge, asked: 0, agreed: 0 }).collect() })
+        Some(Self { lead, others: merges.map(Other::new).collect() })
     }
 
     pub fn next(&mut self, reader: &Reader<'a>) -> Result<Option<Place>, Fault> {
         let Some(mut place) = self.lead.next(reader)? else { return Ok(None) };
-        loop {
-            match self.disagree(&place, reader)? {
-                Said::Yes => return Ok(Some(place)),
-                Said::Ended => return Ok(None),
-                Said::Beyond(further) => {
-                    self.lead.seek(&further, reader)?;
-                    match self.lead.next(reader)? {
-                        Some(next) => place = next,
-                        None => return Ok(None),
+        'asking: loop {
+            for other in &mut self.others {
+                if !other.is_asked(reader) {
+                    continue;
+                }
+                match other.ask(&place, reader)? {
+                    Said::Yes => {}
+                    Said::Ended => return Ok(None),
+                    Said::Beyond(further) => {
+                        // Whatever the lead now leaps over would have been fetched; a seek leaps over unseen ones.
+                        let before = reader.work();
+                        self.lead.seek(&further, reader)?;
+                        other.saved += 1 + (reader.work() - before);
+                        match self.lead.next(reader)? {
+                            Some(next) => place = next,
+                            None => return Ok(None),
+                        }
+                        continue 'asking;
                     }
                 }
             }
+            return Ok(Some(place));
         }
-    }
-
-    fn disagree(&mut self, place: &Place, reader: &Reader<'a>) -> Result<Said, Fault> {
-        // Whoever lets most rows through costs more seeks than it saves rows; rows are compared in full anyway.
-        let trial = reader.tuning.trial;
-        self.others.retain(|other| other.asked < trial || other.agreed * 2 <= other.asked);
-        for other in &mut self.others {
-            other.asked += 1;
-            match other.merge.seek(place, reader)? {
-                None => return Ok(Said::Ended),
-                Some(found) if found == place => other.agreed += 1,
-                Some(found) => return Ok(Said::Beyond(found.clone())),
-            }
-        }
-        Ok(Said::Yes)
     }
 }
 
@@ -264,8 +297,9 @@ impl<'a> Loose<'a> {
     /// Reads ahead until it has so many; are these all there are?
     pub fn count_to(&mut self, most: usize, reader: &Reader<'a>) -> Result<(usize, bool), Fault> {
         // Of records by id it is known without a look.
-        if self.ids.len() > 0 {
-            return Ok((self.ids.len(), true));
+        let ids = self.ids.len();
+        if ids > 0 {
+            return Ok((ids.min(most), ids <= most));
         }
         while self.ahead.len() < most {
             match self.pull(reader)? {

@@ -9,7 +9,7 @@ use crate::{
     crypto::Signer,
     dwn::{self, Given, Message, Stop, create, testing},
 };
-use proptest::prelude::*;
+use proptest::{prelude::*, strategy::ValueTree as _, test_runner::TestRunner};
 
 const PROTOCOL: &str = "http://example.com/rooms";
 /// Who writes and asks: the tenant, two who write and are written to, one with a role, one with nothing.
@@ -385,6 +385,27 @@ impl World {
             }
         }
     }
+}
+
+/// What the random cases below prove holds for every plan only if they come upon every plan.
+#[test]
+fn random_callers_come_upon_every_plan() {
+    let (mut runner, mut seen) = (TestRunner::deterministic(), BTreeSet::new());
+    for _ in 0..4 {
+        let dir = tempfile::tempdir().expect("a directory");
+        let mut world = World::new(dir.path());
+        let steps = proptest::collection::vec(step(), 20..40).new_tree(&mut runner).expect("steps").current();
+        steps.iter().for_each(|step| world.take(step));
+        for _ in 0..100 {
+            let query = query().new_tree(&mut runner).expect("a query").current();
+            let message = Message::parse(world.did(0), world.message(&query, query.caller, None, query.limit));
+            let Ok(select) = message.and_then(|message| dwn::selection(&message)) else { continue };
+            let it = world.store.explain(world.did(0), &select).expect("explains");
+            seen.extend(it.filters.iter().map(|filtered| filtered.plan.clone()));
+            seen.extend(it.filters.iter().filter_map(|it| it.switched).map(|_| "switched".to_owned()));
+        }
+    }
+    assert_eq!(seen.into_iter().collect::<Vec<_>>(), ["gather and sort", "in order", "nothing", "switched", "zig-zag"]);
 }
 
 /// The first lines in which two answers differ; whole answers are long.

@@ -151,7 +151,7 @@ fn a_write_whose_pages_came_out_of_order_is_a_torn_tail() {
     for n in 0..2 {
         first = if n == 1 { bytes.len() } else { 0 };
         let state = Frame::State(vec![(serde_bytes::ByteBuf::from(vec![n]), None)]);
-        frame::encode(&state, 0, group + bytes.len() as u64, group, &mut bytes).expect("encodes");
+        frame::encode(&state, Some(0), group + bytes.len() as u64, group, &mut bytes).expect("encodes");
     }
     bytes[..first].fill(0);
     File::options().append(true).open(&last).expect("opens").write_all(&bytes).expect("writes");
@@ -236,7 +236,7 @@ fn a_missing_segment_is_named() {
     assert!(left > 0 && left < written.len(), "{left} left");
 }
 
-fn copy_dir(from: &Path, to: &Path) {
+pub(super) fn copy_dir(from: &Path, to: &Path) {
     fs::create_dir_all(to).expect("creates");
     for entry in fs::read_dir(from).expect("lists") {
         let path = entry.expect("lists").path();
@@ -269,7 +269,8 @@ fn a_full_disk_refuses_the_write_and_nothing_else() {
     let store = open(dir.path());
     for _ in 0..2 {
         let error = runtime().block_on(write(&store, "r", 1, json!({}), None)).expect_err("cannot be kept");
-        assert!(matches!(&error, Stop::Fault(_)), "{error:?}");
+        assert!(matches!(&error, Stop::Refusal(refusal) if refusal.code == 507), "{error:?}");
     }
+    assert_eq!(store.degraded(), Vec::<String>::new());
     assert!(store.view(ALICE).record("r").expect("reads").is_none());
 }

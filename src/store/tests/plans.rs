@@ -6,7 +6,7 @@ use crate::dwn::{Direction, SortBy};
 const RECORDS: u64 = 240;
 
 /// Records of which every second has one schema, every third one recipient, every fortieth one tag, and the last
-/// three are published.
+/// one is published.
 fn store(dir: &Path) -> Store {
     let store = open(dir);
     runtime().block_on(async {
@@ -18,7 +18,7 @@ fn store(dir: &Path) -> Store {
             if n % 40 == 0 {
                 extra["tags"] = json!({"t": n});
             }
-            if n >= RECORDS - 3 {
+            if n == RECORDS - 1 {
                 extra["published"] = true.into();
                 extra["datePublished"] = time(n).into();
             }
@@ -90,8 +90,8 @@ fn one_condition_with_an_index_costs_what_it_finds() {
         }
     }
     let it = store.explain(ALICE, &newest(vec![published], 10)).expect("explains");
-    assert_eq!((it.returned, chosen(&it)), (3, ("gather and sort".into(), vec!["everything".into()])));
-    assert_eq!(it.scanned, 3, "only what is published: {it:?}");
+    assert_eq!((it.returned, chosen(&it)), (1, ("gather and sort".into(), vec!["everything".into()])));
+    assert_eq!(it.scanned, 1, "only what is published: {it:?}");
 }
 
 #[test]

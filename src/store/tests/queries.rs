@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::dwn::{self, Cursor, Direction, SortBy};
-use proptest::{prelude::*, sample::select};
+use proptest::{prelude::*, sample::select, strategy::ValueTree as _, test_runner::TestRunner};
 use std::collections::BTreeSet;
 
 /// One record's state: what its descriptor says.
@@ -189,28 +189,57 @@ fn paged(view: &dyn View, mut select: Select) -> Vec<String> {
     }
 }
 
+type States = Vec<(usize, Value, bool)>;
+
+fn states() -> impl Strategy<Value = States> {
+    proptest::collection::vec((0..20_usize, descriptor(), any::<bool>()), 1..40)
+}
+
+/// Writes them; what is kept of them.
+fn fill(store: &Store, states: States) -> Vec<Change> {
+    let mut kept: std::collections::BTreeMap<String, Change> = Default::default();
+    for (n, (record, mut json, mine)) in states.into_iter().enumerate() {
+        let record = format!("r{record}");
+        json["recordId"] = record.clone().into();
+        json["n"] = n.into();
+        let mut new = change(ALICE, &record, json);
+        new.author = if mine { ALICE } else { BOB }.into();
+        kept.insert(record.clone(), new.clone());
+        let decide = move |view: &dyn View| decide_write(view, new.clone(), &record);
+        runtime().block_on(store.commit(ALICE, None, decide)).expect("written");
+    }
+    kept.into_values().collect()
+}
+
+/// What the random queries below prove holds for every plan only if they come upon every plan.
+#[test]
+fn random_queries_come_upon_every_plan() {
+    let (mut runner, mut seen) = (TestRunner::deterministic(), BTreeSet::new());
+    for _ in 0..8 {
+        let dir = tempfile::tempdir().expect("a directory");
+        let store = open(dir.path());
+        fill(&store, states().new_tree(&mut runner).expect("states").current());
+        for _ in 0..30 {
+            let it =
+                store.explain(ALICE, &query().new_tree(&mut runner).expect("a query").current()).expect("explains");
+            seen.extend(it.filters.iter().map(|filtered| filtered.plan.clone()));
+            seen.extend(it.filters.iter().filter_map(|it| it.switched).map(|_| "switched".to_owned()));
+        }
+    }
+    assert_eq!(seen.into_iter().collect::<Vec<_>>(), ["gather and sort", "in order", "nothing", "switched", "zig-zag"]);
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 24, ..ProptestConfig::default() })]
 
     #[test]
     fn the_indexes_answer_as_a_linear_filter(
-        states in proptest::collection::vec((0..12_usize, descriptor(), any::<bool>()), 1..40),
+        states in states(),
         queries in proptest::collection::vec(query(), 30),
     ) {
         let dir = tempfile::tempdir().expect("a directory");
         let store = open(dir.path());
-        let mut kept: std::collections::BTreeMap<String, Change> = Default::default();
-        for (n, (record, mut json, mine)) in states.into_iter().enumerate() {
-            let record = format!("r{record}");
-            json["recordId"] = record.clone().into();
-            json["n"] = n.into();
-            let mut new = change(ALICE, &record, json);
-            new.author = if mine { ALICE } else { BOB }.into();
-            kept.insert(record.clone(), new.clone());
-            let decide = move |view: &dyn View| decide_write(view, new.clone(), &record);
-            runtime().block_on(store.commit(ALICE, None, decide)).expect("written");
-        }
-        let kept: Vec<Change> = kept.into_values().collect();
+        let kept = fill(&store, states);
         let view = store.view(ALICE);
         for query in queries {
             let slow: Vec<String> = slowly(&kept, &query).into_iter().map(|(_, cid)| cid).collect();

@@ -27,13 +27,18 @@ pub struct Home {
 impl Home {
     /// A fresh home: free ports, loopback only.
     pub fn new() -> Self {
+        Self::within(&std::env::temp_dir())
+    }
+
+    /// A fresh home on the file system of `dir`.
+    pub fn within(dir: &Path) -> Self {
         let settings = [
             ("TOFT_DWN__LISTEN", "127.0.0.1:0"),
             ("TOFT_GATEWAY__LISTEN", "127.0.0.1:0"),
             ("TOFT_NET__LISTEN", "/ip4/127.0.0.1/tcp/0,/ip4/127.0.0.1/udp/0/quic-v1"),
         ];
         let settings = settings.map(|(k, v)| (k.to_owned(), v.to_owned())).to_vec();
-        Self { dir: tempfile::tempdir().expect("a temp dir"), settings }
+        Self { dir: tempfile::tempdir_in(dir).expect("a temp dir"), settings }
     }
 
     /// Overrides a setting, e.g. `dwn.tenants`.

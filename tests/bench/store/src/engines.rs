@@ -50,7 +50,9 @@ pub fn open(name: &str, dir: &Path, cache: u64) -> Result<Box<dyn Engine>> {
                 .open()?,
         )),
         "sled1" => Box::new(Sled1::<128>(RefCell::new(alpha(dir, cache, 3).open()?))),
-        "sled1-64" => Box::new(Sled1::<64>(RefCell::new(alpha(dir, cache, 3).open()?))),
+        "sled1-64" => Box::new(Sled1::<64>(RefCell::new(alpha(dir, cache, 1).open()?))),
+        "sled1-16" => Box::new(Sled1::<16>(RefCell::new(alpha(dir, cache, -3).open()?))),
+        "sled1-32f" => Box::new(Sled1::<32>(RefCell::new(alpha(dir, cache, -3).open()?))),
         "sled1-32" => Box::new(Sled1::<32>(RefCell::new(alpha(dir, cache, 1).open()?))),
         "redb" => {
             let db = redb::Database::builder().set_cache_size(usize::try_from(cache)?).create(dir.join("redb"))?;

@@ -126,7 +126,8 @@ fn load(name: &str, dir: &Path) -> Result<()> {
     let _ = fs::remove_dir_all(&into);
     let engine = engines::open(engine_name, &into, cache())?;
     // What only orders bytes on the way to a disk is not measured here: the larger the batch, the sooner it is done.
-    let group = if engine_name.starts_with("sled") { GROUP } else { 1000 };
+    let said = std::env::var("TOFT_BENCH_GROUP").ok().and_then(|group| group.parse().ok());
+    let group = said.unwrap_or(if engine_name.starts_with("sled") { GROUP } else { 1000 });
     let (start, mut records, mut batch, mut flushed) = (Instant::now(), 0_u64, Vec::new(), Instant::now());
     for piece in records::pieces(dir)? {
         batch.extend(pairs(piece?, bodies));

@@ -57,7 +57,7 @@ pub fn record(n: u64) -> Result<(Change, Data), Stop> {
         subject: Subject::Record(id),
         cid,
         bytes: encoded,
-        message: Arc::new(message),
+        message: Arc::new(message.into()),
         author: ALICE.into(),
         latest: true,
         initial: true,

@@ -1,0 +1,311 @@
+//! Ends the records whose time is over, as the rules in [`super::retention`] say.
+//!
+//! In the node's own tenant a record ends with a RecordsDelete that the node signs and puts through the door: devices
+//! in step follow it, subscribers hear of it. For anybody else's records the node has no key to sign with: they leave this
+//! node alone, at once and without a message, and the door refuses them from then on.
+//!
+//! A round goes over each rule and tenant in small turns. A turn reads the index in the order of `dateCreated`, up to
+//! the moment before which records are over, and looks at so many rows at most; the next goes on behind it. Nothing
+//! is written down: what was ended is out of the index or a tombstone in it, and a node that starts anew walks over the tombstones
+//! once. Between rounds the place is remembered, because the door lets nothing in that is over already.
+
+use super::{Node, retention::Rule};
+use crate::{
+    crypto::Signer,
+    dwn::{Cursor, Fault, Given, Message, Select, SortBy, Stop, create, decide},
+};
+use anyhow::{Context as _, anyhow};
+use futures::{StreamExt as _, TryStreamExt as _};
+use jiff::Timestamp;
+use prometheus_client::{
+    encoding::EncodeLabelSet,
+    metrics::{counter::Counter, family::Family},
+};
+use serde::Serialize;
+use std::{
+    collections::{HashMap, VecDeque},
+    sync::{Arc, Mutex, PoisonError},
+    time::{Duration, Instant},
+};
+use tokio_util::sync::CancellationToken;
+
+#[cfg(test)]
+mod tests;
+
+/// Rows of the index that a turn looks at, or records that it ends: one group of the writer.
+const TURN: usize = 64;
+/// Between two turns, so that ending takes a small part of a core and of the disk: at most 640 records a second.
+const PAUSE: Duration = Duration::from_millis(100);
+/// Deletes that wait for the writer together.
+const TOGETHER: usize = 16;
+/// After so long all is walked over once more: a clock that was set back may have let in what lies behind the place.
+const ANEW: Duration = Duration::from_secs(24 * 60 * 60);
+
+#[derive(Debug, Clone, Hash, PartialEq, Eq, EncodeLabelSet)]
+pub(super) struct How {
+    how: &'static str,
+}
+
+/// What retention has done since the node started.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Retained {
+    pub rules: u64,
+    /// Records of this node's own tenant that were deleted.
+    pub deleted: u64,
+    /// Records of others that left this node.
+    pub purged: u64,
+    /// Rows of the index that were looked at.
+    pub looked_at: u64,
+    /// A round is under way.
+    pub at_work: bool,
+    /// Why the last round left something for the next one.
+    pub problem: Option<String>,
+}
+
+/// The counters of a node.
+#[derive(Debug, Default)]
+pub(super) struct Ended {
+    retained: Mutex<Retained>,
+    pub records: Family<How, Counter>,
+}
+
+impl Ended {
+    fn note(&self, f: impl FnOnce(&mut Retained)) {
+        f(&mut self.retained.lock().unwrap_or_else(PoisonError::into_inner));
+    }
+
+    fn count(&self, how: &'static str, records: usize) {
+        self.records.get_or_create(&How { how }).inc_by(records as u64);
+    }
+}
+
+impl Node {
+    /// What retention has done since this node started.
+    pub fn retained(&self) -> Retained {
+        let retained = self.shared.ended.retained.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        Retained { rules: self.shared.retention.list().len() as u64, ..retained }
+    }
+
+    /// Ends what is over, every so often, until told to stop.
+    pub async fn keep_ending(self, every: Duration, signer: Arc<Signer>, stop: CancellationToken) -> Result<(), Fault> {
+        if self.shared.retention.list().is_empty() {
+            return Ok(());
+        }
+        let mut reaper = Reaper::new(self, signer);
+        loop {
+            reaper.round(&stop).await;
+            tokio::select! {
+                () = tokio::time::sleep(every) => {}
+                () = stop.cancelled() => return Ok(()),
+            }
+        }
+    }
+}
+
+/// A rule and a tenant it is about.
+type Place = (usize, String);
+
+/// Walks over what is over.
+struct Reaper {
+    node: Node,
+    signer: Arc<Signer>,
+    /// What is still to do in this round.
+    queue: VecDeque<Work>,
+    /// How far each rule has come in each tenant. Tenants in which a rule has found nothing are not in it.
+    seen: HashMap<Place, Cursor>,
+    /// When all was walked over from the start last.
+    anew: Instant,
+}
+
+/// A part of a round.
+enum Work {
+    /// Everybody's records; the tenant that was last.
+    Everybody(usize, Option<String>),
+    One(Place),
+}
+
+impl Reaper {
+    fn new(node: Node, signer: Arc<Signer>) -> Self {
+        Self { node, signer, queue: VecDeque::new(), seen: HashMap::new(), anew: Instant::now() }
+    }
+
+    async fn round(&mut self, stop: &CancellationToken) {
+        let ended = self.begin();
+        loop {
+            match self.turn(Timestamp::now()).await {
+                Ok(()) => {}
+                // The disk, or the writer: the next round tries again.
+                Err(fault) => {
+                    tracing::error!("ending records whose time is over: {fault:#}");
+                    self.queue.clear();
+                    self.node.shared.ended.note(|r| r.problem = Some(format!("{fault:#}")));
+                }
+            }
+            if self.queue.is_empty() || stop.is_cancelled() {
+                break;
+            }
+            tokio::time::sleep(PAUSE).await;
+        }
+        self.node.shared.ended.note(|r| {
+            r.at_work = false;
+            let (deleted, purged) = (r.deleted - ended.deleted, r.purged - ended.purged);
+            if deleted + purged > 0 {
+                tracing::info!("retention: {deleted} records deleted, {purged} records of others left this node");
+            }
+        });
+    }
+
+    /// Begins a round; what stood before it.
+    fn begin(&mut self) -> Retained {
+        if self.anew.elapsed() > ANEW {
+            self.seen.clear();
+            self.anew = Instant::now();
+        }
+        let rules = &self.node.shared.retention;
+        let work = rules.list().iter().enumerate().map(|(n, rule)| match rules.tenant(rule) {
+            Some(tenant) => Work::One((n, tenant.to_owned())),
+            None => Work::Everybody(n, None),
+        });
+        self.queue = work.collect();
+        self.node.shared.ended.note(|r| (r.at_work, r.problem) = (true, None));
+        self.node.retained()
+    }
+
+    /// Looks at [`TURN`] rows at most, and ends those records among them that are over.
+    async fn turn(&mut self, now: Timestamp) -> Result<(), Fault> {
+        let mut room = TURN;
+        while room > 0 {
+            match self.queue.pop_front() {
+                None => break,
+                Some(Work::Everybody(rule, after)) => {
+                    let store = self.node.store().clone();
+                    let names = move || store.tenant_names(after.as_deref(), room);
+                    let names = tokio::task::spawn_blocking(names).await.context("listing tenants")??;
+                    if let Some(last) = names.last().filter(|_| names.len() == room) {
+                        self.queue.push_front(Work::Everybody(rule, Some(last.clone())));
+                    }
+                    names.into_iter().rev().for_each(|name| self.queue.push_front(Work::One((rule, name))));
+                    room -= 1;
+                }
+                Some(Work::One(place)) => room -= self.some(place, room, now).await?.clamp(1, room),
+            }
+        }
+        Ok(())
+    }
+
+    /// Ends some records of one tenant by one rule; how many rows it has looked at.
+    async fn some(&mut self, place: Place, room: usize, now: Timestamp) -> Result<usize, Fault> {
+        let (rules, after) = (self.node.shared.retention.clone(), self.seen.get(&place).cloned());
+        let Some(rule) = rules.list().get(place.0) else { return Ok(0) };
+        let Some(found) = self.look(rule, &place.1, after, room, now).await? else { return Ok(0) };
+        let Found { records, looked_at, cursor, more } = found;
+        let failed = if place.1 == self.signer.did() {
+            self.delete(&place.1, &records).await?
+        } else {
+            let some = records.len();
+            self.node.store().end_records(&place.1, records).await?;
+            self.node.shared.ended.note(|r| r.purged += some as u64);
+            self.node.shared.ended.count("purged", some);
+            None
+        };
+        match (failed, cursor) {
+            // It is not walked past.
+            (Some(why), _) => {
+                self.node.shared.ended.note(|r| r.problem = Some(why));
+                self.seen.remove(&place);
+            }
+            (None, Some(cursor)) => {
+                self.seen.insert(place.clone(), cursor);
+                if more {
+                    self.queue.push_front(Work::One(place));
+                }
+            }
+            (None, None) => {}
+        }
+        self.node.shared.ended.note(|r| r.looked_at += looked_at as u64);
+        Ok(looked_at)
+    }
+
+    /// The next records of a tenant that are over by a rule; nothing if none can be.
+    async fn look(
+        &self,
+        rule: &Rule,
+        tenant: &str,
+        after: Option<Cursor>,
+        room: usize,
+        now: Timestamp,
+    ) -> Result<Option<Found>, Fault> {
+        let Some(select) = next(rule, now, after, room) else { return Ok(None) };
+        let view = self.node.store().view(tenant);
+        let page = tokio::task::spawn_blocking(move || view.select(&select)).await.context("looking for records")??;
+        let records = page.entries.iter().filter(|entry| entry.message["descriptor"]["method"] == "Write");
+        let records = records.filter_map(|entry| Some(entry.message["recordId"].as_str()?.to_owned())).collect();
+        let last = page.entries.last().and_then(|entry| {
+            let value = entry.message.pointer("/descriptor/dateCreated")?.as_str()?.to_owned();
+            Some(Cursor { message_cid: entry.cid.to_string(), value })
+        });
+        let more = page.cursor.is_some();
+        Ok(Some(Found { records, looked_at: page.entries.len(), cursor: page.cursor.or(last), more }))
+    }
+
+    /// Deletes records as their tenant; why one of them could not be, if so.
+    async fn delete(&self, tenant: &str, records: &[String]) -> Result<Option<String>, Fault> {
+        let deletes = records.iter().map(|record| {
+            let (node, signer) = (self.node.clone(), self.signer.clone());
+            delete_one(node, signer, tenant.to_owned(), record.clone())
+        });
+        let deletes = futures::stream::iter(deletes.collect::<Vec<_>>());
+        let outcomes: Vec<_> = deletes.buffer_unordered(TOGETHER).try_collect().await?;
+        let deleted = outcomes.iter().filter(|outcome| matches!(outcome, Outcome::Deleted)).count();
+        self.node.shared.ended.note(|r| r.deleted += deleted as u64);
+        self.node.shared.ended.count("deleted", deleted);
+        Ok(outcomes.into_iter().find_map(|outcome| match outcome {
+            Outcome::Refused(why) => Some(why),
+            _ => None,
+        }))
+    }
+}
+
+async fn delete_one(node: Node, signer: Arc<Signer>, tenant: String, record: String) -> Result<Outcome, Fault> {
+    let delete = create::records_delete(&record, false, &super::now(), &signer)
+        .map_err(|refusal| anyhow!("making a RecordsDelete: {refusal}"))?;
+    match node.delete_in_reserve(&tenant, delete).await {
+        Ok(()) => Ok(Outcome::Deleted),
+        // Somebody was faster.
+        Err(Stop::Refusal(refusal)) if refusal.code == 404 => Ok(Outcome::Gone),
+        Err(Stop::Refusal(refusal)) => Ok(Outcome::Refused(format!("{record}: {refusal}"))),
+        Err(Stop::Fault(fault)) => Err(fault),
+    }
+}
+
+/// Asks for what is over. Tombstones are asked for as well: to pass over them in the index would be unbounded work in
+/// one turn.
+fn next(rule: &Rule, now: Timestamp, after: Option<Cursor>, room: usize) -> Option<Select> {
+    let any_of = vec![rule.filter(now)?];
+    Some(Select { any_of, sort: SortBy::DateCreated, limit: Some(room), after, ..Select::default() })
+}
+
+struct Found {
+    records: Vec<String>,
+    looked_at: usize,
+    /// Behind the last row.
+    cursor: Option<Cursor>,
+    more: bool,
+}
+
+enum Outcome {
+    Deleted,
+    Gone,
+    Refused(String),
+}
+
+impl Node {
+    /// A delete of the node's own, judged as any; also when the disk is nearly full, since it gives space back.
+    async fn delete_in_reserve(&self, tenant: &str, delete: serde_json::Value) -> Result<(), Stop> {
+        let message: Arc<Message> = self.admit(tenant, delete, Ok).await?;
+        let judge = move |view: &dyn crate::dwn::View| decide(&message, &Given::None, view, &super::now());
+        let change = self.shared.store.commit_in_reserve(tenant, judge).await?;
+        self.count("RecordsDelete", change.status);
+        Ok(())
+    }
+}

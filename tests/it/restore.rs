@@ -1,0 +1,132 @@
+//! A home comes back whole from its backup: by the node's own fingerprint and by one that is taken here, from all that
+//! can be read. `TOFT_LONG=1` does it with a home of 1 GiB and prints seconds:
+//! `TOFT_LONG=1 cargo test --release --test it restore:: -- --nocapture`
+
+use crate::support::{
+    sdk::{Sdk, code},
+    toft::{Home, random_file},
+};
+use serde_json::json;
+use sha2::{Digest as _, Sha256};
+use std::{path::Path, time::Instant};
+use toft::{
+    blocks::{self, Blocks},
+    store::{self, Moment, Store},
+};
+
+/// How much to put into the home.
+struct Amount {
+    files: usize,
+    file_bytes: usize,
+    records: usize,
+}
+
+const SHORT: Amount = Amount { files: 3, file_bytes: 3 << 20, records: 40 };
+/// 15 × 64 MiB in files, and 70 MB in small records.
+const LONG: Amount = Amount { files: 15, file_bytes: 64 << 20, records: 2_000 };
+
+#[test]
+fn a_home_comes_back_the_same() {
+    let long = std::env::var_os("TOFT_LONG").is_some();
+    let Amount { files, file_bytes, records } = if long { LONG } else { SHORT };
+    let node = Home::new().set("dwn.tenants", "open").up();
+    let dir = tempfile::tempdir().expect("a temp dir");
+    for n in 0..files {
+        let (file, _) = random_file(dir.path(), "file", file_bytes + n);
+        node.json(&["add", file.to_str().expect("UTF-8")]);
+    }
+    let mut sdk = Sdk::start();
+    let bob = sdk.persona("bob", "ed25519");
+    let at = |fields: serde_json::Value| {
+        let mut all = json!({"url": node.url(), "as": "bob", "tenant": bob});
+        all.as_object_mut().expect("an object").extend(fields.as_object().expect("an object").clone());
+        all
+    };
+    for n in 0..records {
+        // In the log's frames, in packs and in files of their own.
+        let size = [20_000, 40_000, 70_000, 10][n % 4];
+        let record = sdk.call("write", at(json!({"size": size, "published": n % 3 == 0})));
+        assert_eq!(code(&record), 202, "{record}");
+        let id = record["recordId"].clone();
+        match n % 10 {
+            3 => assert_eq!(code(&sdk.call("update", at(json!({"recordId": id, "size": 30_000})))), 202),
+            7 => assert_eq!(code(&sdk.call("delete", at(json!({"recordId": id})))), 202),
+            _ => {}
+        }
+    }
+
+    let backup = dir.path().join("backup");
+    let backup = backup.to_str().expect("UTF-8");
+    let mut times = vec![];
+    let mut timed = |what: &str, f: &mut dyn FnMut() -> serde_json::Value| {
+        let begun = Instant::now();
+        let answer = f();
+        times.push(format!("{what} {:.1} s", begun.elapsed().as_secs_f64()));
+        answer
+    };
+    let taken = timed("backup create", &mut || node.json(&["backup", "create", backup]));
+    let again = timed("once more", &mut || node.json(&["backup", "create", backup]));
+    assert!(again["new_bytes"].as_u64() < Some(10 << 20), "{again}");
+    let verified = timed("verify", &mut || node.json(&["backup", "verify", backup]));
+    assert_eq!((&verified["snapshots"], &verified["did"]), (&json!(2), &json!(node.did())));
+    let drilled = timed("drill", &mut || node.json(&["backup", "drill", backup]));
+    assert_eq!((&drilled["compared"], &drilled["scrubbed"]["damaged"]), (&json!(true), &json!(0)), "{drilled}");
+    let home = node.stop();
+    let other = Home::new();
+    let restored = timed("restore", &mut || other.json(&["backup", "restore", backup]));
+    let before = contents(&home.path());
+    let mut after = None;
+    timed("its first open, which builds the index, and reading everything", &mut || {
+        after = Some(contents(&other.path()));
+        json!(null)
+    });
+    let after = after.expect("was opened");
+    assert_eq!(before.0.fingerprint, after.0.fingerprint);
+    assert_eq!(before.1, after.1);
+    assert_eq!(
+        (drilled["fingerprint"].as_str(), before.0.stats.messages > 40),
+        (Some(before.0.fingerprint.as_str()), true)
+    );
+    if long {
+        let gib = taken["bytes"].as_u64().unwrap_or_default() as f64 / f64::from(1 << 30);
+        let stats = before.0.stats;
+        println!(
+            "{gib:.2} GiB in {} files, {} messages, {} blocks: {}",
+            restored["files"],
+            stats.messages,
+            stats.blocks,
+            times.join(", ")
+        );
+        println!("fingerprint {}, digest of all that is read {}", before.0.fingerprint, before.1);
+    }
+}
+
+/// What a home holds: by the store's fingerprint, and as a digest of every message and every piece of data that can be
+/// read, in order.
+fn contents(home: &Path) -> (Moment, String) {
+    let store = Store::open(&home.join("store"), &store::Config::default()).expect("opens");
+    let blocks = Blocks::open(&home.join("blocks"), &blocks::Config::default(), store.clone()).expect("opens");
+    let mut sum = Sha256::new();
+    let mut tenants = store.tenants().expect("lists");
+    tenants.sort();
+    for (tenant, _) in tenants {
+        sum.update(&tenant);
+        let view = store.view(&tenant);
+        for event in view.events(&[], None, None).expect("events") {
+            let stored = view.message(&event.cid).expect("looks").expect("an event has its message");
+            sum.update(toft::cid::encode(&stored.message).expect("encodes"));
+            if !view.has_data(&stored).expect("looks") {
+                continue;
+            }
+            match view.inline_data(&stored).expect("reads") {
+                Some(inline) => sum.update(inline),
+                None => {
+                    let root = stored.message["descriptor"]["dataCid"].as_str().expect("a CID");
+                    let data = blocks.read(&root.try_into().expect("a CID")).expect("is here");
+                    data.for_each(|piece| sum.update(piece.expect("reads")));
+                }
+            }
+        }
+    }
+    (store.moment().expect("a moment"), hex::encode(sum.finalize()))
+}
