@@ -435,13 +435,10 @@ impl Store {
 
     /// Digests of all data that published records hold: what may be announced.
     pub fn public_roots(&self) -> Result<BTreeSet<Digest>, Fault> {
-        let all = keys::every_reference();
+        let all = keys::blocks();
         let mut roots = BTreeSet::new();
         self.0.index.stroll(&all, &keys::after(all.clone()), |key, published| {
-            if published == [1] {
-                let root = key.get(all.len()..).and_then(|rest| rest.first_chunk());
-                roots.insert(*root.context("an index key of a reference is too short")?);
-            }
+            roots.extend(keys::referred(key).filter(|_| published == [1]));
             Ok(())
         })?;
         Ok(roots)

@@ -165,8 +165,8 @@ impl Writer {
             // The kernel may have dropped the dirty pages: a later fsync that succeeds would prove nothing.
             Err(error) => return Err(self.poison(error)),
         };
-        let (changes, stats) = pending.finish(next);
-        if let Err(error) = self.index.apply(&changes) {
+        let (batches, stats) = pending.finish(next);
+        if let Err(error) = self.index.apply(&batches) {
             return Err(self.poison(error.context("the group is durable in the log, but the index did not take it")));
         }
         *self.stats.lock().unwrap_or_else(PoisonError::into_inner) = stats;
