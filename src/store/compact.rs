@@ -193,10 +193,13 @@ impl Store {
     /// Makes a round every so often, until told to stop.
     pub async fn keep_compacting(self, every: Duration, above: f64, stop: CancellationToken) -> Result<(), Fault> {
         // A share of 1 is never reached: off.
-        while above < 1.0 {
+        if above >= 1.0 {
+            return Ok(());
+        }
+        loop {
             tokio::select! {
                 () = tokio::time::sleep(every) => {}
-                () = stop.cancelled() => break,
+                () = stop.cancelled() => return Ok(()),
             }
             match self.compact_gently(above, RATE, &stop).await {
                 Ok(done) => tracing::debug!("compaction: {done:?}"),
@@ -204,7 +207,6 @@ impl Store {
                 Err(fault) => tracing::error!("compacting the log: {fault:#}"),
             }
         }
-        Ok(())
     }
 
     /// While the guard lives, no file of the log is replaced.

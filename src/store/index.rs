@@ -9,6 +9,7 @@ use super::{
     Position,
     keys::{self, Kind},
     metrics::Metrics,
+    pending::Changes,
     steady::Versions,
 };
 use crate::dwn::Fault;
@@ -16,7 +17,6 @@ use anyhow::{Context as _, anyhow};
 #[cfg(target_os = "linux")]
 use rustix::fs::FallocateFlags;
 use std::{
-    collections::BTreeMap,
     fs::{self, File},
     os::unix::fs::MetadataExt as _,
     panic::{AssertUnwindSafe, catch_unwind},
@@ -157,27 +157,26 @@ impl Index {
         }
     }
 
-    /// Applies puts and removals atomically. Not durable before [`Index::flush`], and it need not be.
-    pub fn apply(&self, changes: &BTreeMap<Vec<u8>, Option<Vec<u8>>>) -> Result<(), Fault> {
-        let mut batch = sled::Batch::default();
+    /// Applies batches one after another, each atomically; who holds the index steady sees all of them or none. Not
+    /// durable before [`Index::flush`], and it need not be.
+    pub fn apply(&self, batches: &[Changes]) -> Result<(), Fault> {
         let mut versions = Versions::default();
-        for (key, value) in changes {
+        for (key, value) in batches.iter().flatten() {
             match (keys::kind(key), value) {
                 (Some(Kind::Row), None) => versions.rows = 1,
                 (Some(Kind::Event), None) => versions.events = 1,
                 (Some(Kind::State), _) => versions.states = 1,
                 _ => {}
             }
-            match value {
-                Some(value) => batch.insert(key.as_slice(), value.as_slice()),
-                None => batch.remove(key.as_slice()),
-            }
         }
+        let batches: Vec<sled::Batch> = batches.iter().map(batch).collect();
         let turn = self.turnstile.lock().unwrap_or_else(PoisonError::into_inner);
         let _nobody_reads = self.gate.write().unwrap_or_else(PoisonError::into_inner);
         drop(turn);
         *self.versions.lock().unwrap_or_else(PoisonError::into_inner) += versions;
-        self.checked(|| self.db.apply_batch(batch))?;
+        for batch in batches {
+            self.checked(|| self.db.apply_batch(batch))?;
+        }
         self.dirty.store(true, Ordering::Release);
         Ok(())
     }
@@ -239,6 +238,17 @@ impl Index {
         }
         Err(error.context("the index failed; restart the node and it will be rebuilt from the log"))
     }
+}
+
+fn batch(changes: &Changes) -> sled::Batch {
+    let mut batch = sled::Batch::default();
+    for (key, value) in changes {
+        match value {
+            Some(value) => batch.insert(key.as_slice(), value.as_slice()),
+            None => batch.remove(key.as_slice()),
+        }
+    }
+    batch
 }
 
 impl Drop for Index {

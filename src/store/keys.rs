@@ -26,12 +26,15 @@ const BY: u8 = 0x10;
 const NAME: u8 = 0x30;
 /// number → string, of tenants.
 const TENANT: u8 = 0x31;
-/// digest → place.
+/// Digest of a block, then one of [`PLACE`], [`ROOT`], [`REFERENCE`]. What is known of one digest stands together:
+/// digests come in no order, so each place in the index that a record touches costs a leaf.
 const BLOCK: u8 = 0x50;
-/// block digest‖root digest → nothing.
-const ROOT: u8 = 0x51;
-/// root digest‖T‖recordId → published?
-const REFERENCE: u8 = 0x52;
+/// Block digest → place.
+const PLACE: u8 = 0;
+/// Block digest‖root digest → nothing.
+const ROOT: u8 = 1;
+/// Root digest‖T‖recordId → published?
+const REFERENCE: u8 = 2;
 /// Number of a pack → bytes of the blocks that lie in it.
 const PACK: u8 = 0x53;
 /// T → bytes of data that the tenant's records hold.
@@ -192,10 +195,10 @@ pub(super) fn messages() -> Vec<u8> {
 }
 
 pub(super) fn block(digest: &Digest) -> Vec<u8> {
-    [&[BLOCK], digest.as_slice()].concat()
+    of_block(digest, PLACE)
 }
 
-/// Prefix of all blocks.
+/// Prefix of all that is known of blocks.
 pub(super) fn blocks() -> Vec<u8> {
     vec![BLOCK]
 }
@@ -213,27 +216,34 @@ pub(super) fn pack(segment: u32) -> Vec<u8> {
     [&[PACK], segment.to_be_bytes().as_slice()].concat()
 }
 
-/// Prefix of all references to data.
-pub(super) fn every_reference() -> Vec<u8> {
-    vec![REFERENCE]
+/// The block that a key below [`blocks`] says the place of, if it does.
+pub(super) fn placed(key: &[u8]) -> Option<Digest> {
+    let (digest, rest) = key.get(1..)?.split_first_chunk()?;
+    (rest == [PLACE]).then_some(*digest)
+}
+
+/// The root that a key below [`blocks`] is a reference to, if it is one.
+pub(super) fn referred(key: &[u8]) -> Option<Digest> {
+    let (digest, rest) = key.get(1..)?.split_first_chunk()?;
+    (rest.first() == Some(&REFERENCE)).then_some(*digest)
 }
 
 /// Prefix of the roots that hold a block.
 pub(super) fn roots(block: &Digest) -> Vec<u8> {
-    [&[ROOT], block.as_slice()].concat()
+    of_block(block, ROOT)
 }
 
 pub(super) fn root(block: &Digest, root: &Digest) -> Vec<u8> {
-    [&[ROOT], block.as_slice(), root.as_slice()].concat()
+    [of_block(block, ROOT).as_slice(), root].concat()
 }
 
 /// Prefix of the records that hold a root.
 pub(super) fn references(root: &Digest) -> Vec<u8> {
-    [&[REFERENCE], root.as_slice()].concat()
+    of_block(root, REFERENCE)
 }
 
 pub(super) fn reference(root: &Digest, tenant: u32, record: &str) -> Vec<u8> {
-    [&[REFERENCE], root.as_slice(), &tenant.to_be_bytes(), record.as_bytes()].concat()
+    [of_block(root, REFERENCE).as_slice(), &tenant.to_be_bytes(), record.as_bytes()].concat()
 }
 
 pub(super) fn state(key: &[u8]) -> Vec<u8> {
@@ -254,6 +264,10 @@ pub(super) fn suffix(sort: &str, tie: &[u8], position: Position) -> Vec<u8> {
     out.extend_from_slice(tie);
     out.extend_from_slice(&position.to_be_bytes());
     out
+}
+
+fn of_block(digest: &Digest, what: u8) -> Vec<u8> {
+    [&[BLOCK], digest.as_slice(), &[what]].concat()
 }
 
 fn of_tenant(space: u8, tenant: u32, rest: &[u8]) -> Vec<u8> {

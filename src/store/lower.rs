@@ -42,13 +42,13 @@ impl Store {
     /// Blocks from `from` on with their places, at most `max`, in the order of their digests.
     pub(crate) fn places(&self, from: &Digest, max: usize) -> Result<Vec<(Digest, Place)>, Fault> {
         let _steady = self.0.index.steady();
-        let pairs = self.0.index.scan(&keys::block(from), &keys::after(keys::blocks()), false).take(max);
+        let pairs = self.0.index.scan(&keys::block(from), &keys::after(keys::blocks()), false);
         pairs
-            .map(|pair| {
-                let (key, place) = pair?;
-                let digest = key.last_chunk().context("an index key of a block is too short")?;
-                Ok((*digest, rows::decode_place(&place)?))
+            .filter_map(|pair| match pair {
+                Ok((key, place)) => keys::placed(&key).map(|digest| Ok((digest, rows::decode_place(&place)?))),
+                Err(error) => Some(Err(error)),
             })
+            .take(max)
             .collect()
     }
 

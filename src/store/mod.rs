@@ -38,6 +38,8 @@ mod rows;
 mod segment;
 mod space;
 mod steady;
+#[cfg(feature = "bench")]
+mod tap;
 mod view;
 mod wipe;
 mod writer;
@@ -74,6 +76,9 @@ pub use fingerprint::Moment;
 pub(crate) use lower::Checked;
 pub use query::{Considered, Explained, Filtered};
 pub use space::stop;
+#[cfg(feature = "bench")]
+#[doc(hidden)]
+pub use tap::{tap, write_log};
 
 /// A place in the log: the number of bytes before the frame that starts there. Grows, never reused.
 pub type Position = u64;
@@ -430,13 +435,10 @@ impl Store {
 
     /// Digests of all data that published records hold: what may be announced.
     pub fn public_roots(&self) -> Result<BTreeSet<Digest>, Fault> {
-        let all = keys::every_reference();
+        let all = keys::blocks();
         let mut roots = BTreeSet::new();
         self.0.index.stroll(&all, &keys::after(all.clone()), |key, published| {
-            if published == [1] {
-                let root = key.get(all.len()..).and_then(|rest| rest.first_chunk());
-                roots.insert(*root.context("an index key of a reference is too short")?);
-            }
+            roots.extend(keys::referred(key).filter(|_| published == [1]));
             Ok(())
         })?;
         Ok(roots)

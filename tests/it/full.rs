@@ -168,13 +168,14 @@ impl Disk {
         let (image, at) = (image.to_string_lossy().into_owned(), path.to_string_lossy().into_owned());
         // All room for everyone: what root alone may use would not be full for it.
         let made = run("mkfs.ext4", &["-q", "-m", "0", &image]);
-        let ext4 = || made.and_then(|()| run("mount", &["-o", "loop", &image, &at]));
-        let tmpfs = || run("mount", &["-t", "tmpfs", "-o", &size, "tmpfs", &at]);
-        let ways: [(&'static str, Box<dyn FnOnce() -> Result<(), String>>); 2] =
-            [("ext4 on a loop device", Box::new(ext4)), ("tmpfs", Box::new(tmpfs))];
+        let ways = [
+            ("ext4 on a loop device", ["-o", "loop", &image, &at].as_slice()),
+            ("tmpfs", &["-t", "tmpfs", "-o", &size, "tmpfs", &at]),
+        ];
         let mut why = Vec::new();
-        for (kind, mount) in ways {
-            match mount() {
+        for (kind, args) in ways {
+            let made = if kind == "tmpfs" { Ok(()) } else { made.clone() };
+            match made.and_then(|()| run("mount", args)) {
                 Ok(()) => {
                     println!("the disk is {kind}");
                     return Some(Self { path, kind, _dir: dir });

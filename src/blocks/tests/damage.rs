@@ -207,7 +207,7 @@ fn hit(whole: &Whole, n: usize, random: &mut Random) -> Hit {
     };
     let path = path.strip_prefix(home).expect("lies below").to_owned();
     // A log that was cut and an index that is gone would be two.
-    let without_index = n % 3 == 0 && kind != Kind::Cut && random.below(3) == 0;
+    let without_index = n.is_multiple_of(3) && kind != Kind::Cut && random.below(3) == 0;
     Hit { path, at, kind, without_index }
 }
 
