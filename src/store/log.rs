@@ -423,6 +423,8 @@ pub(super) struct Appender {
     start: Position,
     end: Position,
     file: Option<File>,
+    /// A write failed, and what it left behind the end could not be cut away.
+    uncut: bool,
 }
 
 impl Appender {
@@ -432,7 +434,7 @@ impl Appender {
             let segments = log.0.segments.lock().unwrap_or_else(PoisonError::into_inner);
             segments.range(..=end).next_back().map(|(start, _)| *start)
         };
-        let mut appender = Self { segment_size, start: end, end, file: None, log };
+        let mut appender = Self { segment_size, start: end, end, file: None, uncut: false, log };
         // A compacted segment is never written on: behind it a new one begins.
         if let Some(start) = holder
             && !appender.log.open_at(start)?.is_packed()
@@ -453,6 +455,9 @@ impl Appender {
 
     /// Where the next group will begin; begins a new segment if the last is full.
     pub fn begin(&mut self) -> Result<Position, Fault> {
+        if self.uncut {
+            self.cut()?;
+        }
         if self.file.is_none() || self.end - self.start >= self.segment_size {
             let path = self.log.path(self.end);
             let file = File::options().write(true).create(true).truncate(true).open(&path);
@@ -476,9 +481,22 @@ impl Appender {
         let path = self.log.path(self.start);
         let file = self.file.as_ref().context("a group is written before its segment was begun")?;
         if let Err(error) = file.write_all_at(group, offset) {
-            file.set_len(offset).with_context(|| format!("cutting {} back after a failed write", path.display()))?;
+            if let Err(error) = self.cut() {
+                tracing::error!("{error:#}; nothing is written before it can be");
+            }
             return Err(error).with_context(|| format!("writing {}", path.display()));
         }
+        Ok(())
+    }
+
+    /// Takes away what a failed write has left behind the end: a shorter group upon it would be followed by its rest.
+    fn cut(&mut self) -> Result<(), Fault> {
+        self.uncut = true;
+        let Some(file) = &self.file else { return Ok(()) };
+        let offset = self.end - self.start;
+        let cut = file.metadata().and_then(|found| if found.len() > offset { file.set_len(offset) } else { Ok(()) });
+        cut.with_context(|| format!("cutting {} back after a failed write", self.log.path(self.start).display()))?;
+        self.uncut = false;
         Ok(())
     }
 

@@ -169,13 +169,13 @@ impl Disk {
         // All room for everyone: what root alone may use would not be full for it.
         let made = run("mkfs.ext4", &["-q", "-m", "0", &image]);
         let ways = [
-            ("ext4 on a loop device", ["-o", "loop", &image, &at].as_slice()),
-            ("tmpfs", &["-t", "tmpfs", "-o", &size, "tmpfs", &at]),
+            ("ext4 on a loop device", vec!["-o", "loop", &image, &at]),
+            ("tmpfs", vec!["-t", "tmpfs", "-o", &size, "tmpfs", &at]),
         ];
         let mut why = Vec::new();
         for (kind, args) in ways {
             let made = if kind == "tmpfs" { Ok(()) } else { made.clone() };
-            match made.and_then(|()| run("mount", args)) {
+            match made.and_then(|()| run("mount", &args)) {
                 Ok(()) => {
                     println!("the disk is {kind}");
                     return Some(Self { path, kind, _dir: dir });
