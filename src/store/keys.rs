@@ -131,6 +131,11 @@ pub(super) fn kind(key: &[u8]) -> Option<Kind> {
     }
 }
 
+/// Are keys like this only ever gone through, never asked for one by one?
+pub(super) fn is_only_ranged(key: &[u8]) -> bool {
+    matches!(key.first(), Some(&BY | &CHILD))
+}
+
 pub(super) fn meta(name: &str) -> Vec<u8> {
     [&[META], name.as_bytes()].concat()
 }

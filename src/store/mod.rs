@@ -5,8 +5,8 @@
 //! the index as one batch, and then answered. The log is at once the write-ahead log, the event log, the feed
 //! that followers read ([`Store::entries`]) and the backup that the index is rebuilt from.
 //!
-//! Who owns what: `writer` is a thread and owns the end of the log; `index` is the only file that knows sled;
-//! a checkpointer thread hands the index to the operating system every half second. Reading is done on the
+//! Who owns what: `writer` is a thread and owns the end of the log; `index` has two, that write what it holds in
+//! memory to the disk and merge what is there. Reading is done on the
 //! caller's thread and may block on the disk. A directory is held by one process: a second open is refused.
 //!
 //! What may be lost: nothing that was acknowledged, by a crash or by damage to the index. Damage to the log
@@ -63,7 +63,7 @@ use std::{
     collections::BTreeSet,
     fs::{self, File, TryLockError},
     path::Path,
-    sync::{Arc, Mutex, PoisonError, atomic::AtomicBool, mpsc as std_mpsc},
+    sync::{Arc, Mutex, PoisonError, atomic::AtomicBool},
     thread::{self, JoinHandle},
     time::Duration,
 };
@@ -83,8 +83,6 @@ pub use tap::{tap, write_log};
 /// A place in the log: the number of bytes before the frame that starts there. Grows, never reused.
 pub type Position = u64;
 
-/// Pause between two flushes of the index: what a crash leaves to be applied again is at most this much writing.
-const CHECKPOINT_EVERY: Duration = Duration::from_millis(500);
 /// Bytes of messages after which [`Store::entries`] returns what it has, whatever was asked for.
 const ENTRIES_BYTES: u64 = 8 << 20;
 /// State under `PIN` and the digest of a root holds the root's blocks as a record does.
@@ -234,7 +232,6 @@ struct Inner {
     /// Taken when the store closes: the writer ends when its queue does.
     jobs: Option<mpsc::Sender<Job>>,
     writer: Option<JoinHandle<()>>,
-    checkpoint: Option<(std_mpsc::Sender<()>, JoinHandle<()>)>,
     /// Declared last: the directory is freed when all else is closed.
     _lock: File,
 }
@@ -267,7 +264,6 @@ impl Store {
             poisoned: None,
         };
         let writer = thread::Builder::new().name("store-writer".into()).spawn(move || writer.run(queue))?;
-        let checkpoint = checkpointer(index.clone(), health.clone())?;
         Ok(Self(Arc::new(Inner {
             index,
             log,
@@ -280,7 +276,6 @@ impl Store {
             still: Mutex::default(),
             jobs: Some(jobs),
             writer: Some(writer),
-            checkpoint: Some(checkpoint),
             _lock: lock,
         })))
     }
@@ -481,7 +476,8 @@ impl Store {
 
     /// What is wrong, in sentences for the operator; empty when all is well.
     pub fn degraded(&self) -> Vec<String> {
-        self.0.health.reasons()
+        let index = self.0.index.failed().map(|why| format!("writing the index: {why}"));
+        self.0.health.reasons().into_iter().chain(index).collect()
     }
 
     fn source(&self) -> view::Snapshot {
@@ -510,12 +506,6 @@ impl Drop for Inner {
             && writer.join().is_err()
         {
             tracing::error!("the store's writer panicked");
-        }
-        if let Some((stop, checkpoint)) = self.checkpoint.take() {
-            drop(stop);
-            if checkpoint.join().is_err() {
-                tracing::error!("the store's checkpointer panicked");
-            }
         }
     }
 }
@@ -572,21 +562,6 @@ fn lock(path: &Path) -> Result<File, Fault> {
         }
         Err(TryLockError::Error(error)) => Err(error).with_context(|| format!("locking {}", path.display())),
     }
-}
-
-type Checkpointer = (std_mpsc::Sender<()>, JoinHandle<()>);
-
-/// Flushes the index at intervals until its sender is dropped.
-fn checkpointer(index: Arc<Index>, health: Arc<Health>) -> Result<Checkpointer, Fault> {
-    let (stop, stopped) = std_mpsc::channel::<()>();
-    let handle = thread::Builder::new().name("store-checkpoint".into()).spawn(move || {
-        while let Err(std_mpsc::RecvTimeoutError::Timeout) = stopped.recv_timeout(CHECKPOINT_EVERY) {
-            if let Err(error) = index.flush() {
-                health.degrade(format!("flushing the index: {error:#}"));
-            }
-        }
-    })?;
-    Ok((stop, handle))
 }
 
 /// What is wrong with the store.

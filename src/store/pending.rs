@@ -18,7 +18,7 @@ use crate::{
 };
 use anyhow::{Context as _, anyhow};
 use std::{
-    collections::{BTreeMap, BTreeSet, HashMap},
+    collections::{BTreeMap, HashMap},
     sync::{Arc, RwLockReadGuard},
 };
 
@@ -51,10 +51,6 @@ type Change = Option<Vec<u8>>;
 pub(super) type Changes = BTreeMap<Vec<u8>, Change>;
 type Overlay<'a> = Box<dyn Iterator<Item = (&'a Vec<u8>, &'a Change)> + 'a>;
 
-/// Changes after which a batch takes no further frame: about eight messages. sled 0.34.7 keeps what large batches leave
-/// behind: with sixty-four messages in each it held 3.5 GB after 160,000 records, with eight 150 MB.
-const BATCH_MAX: usize = 100;
-
 /// A group's changes.
 #[derive(Debug)]
 pub(super) struct Pending<'a> {
@@ -66,9 +62,6 @@ pub(super) struct Pending<'a> {
     /// What the frame being added has overlaid: key and what stood there among the changes before.
     undo: Vec<(Vec<u8>, Option<Change>)>,
     stats_before: Stats,
-    /// What whole frames changed, cut into batches; the last one is still open.
-    batches: Vec<Changes>,
-    touched: BTreeSet<Vec<u8>>,
 }
 
 impl Source for Pending<'_> {
@@ -145,41 +138,22 @@ impl<'a> Pending<'a> {
     pub fn new(index: &'a Index, log: &'a Log) -> Result<Self, Fault> {
         let stats = index.get(&keys::meta("stats"))?.map_or(Ok(Stats::default()), |bytes| Stats::decode(&bytes))?;
         let (changes, frames, undo) = (BTreeMap::new(), HashMap::new(), Vec::new());
-        let (batches, touched) = (Vec::new(), BTreeSet::new());
-        Ok(Self { index, log, changes, frames, stats, undo, stats_before: stats, batches, touched })
+        Ok(Self { index, log, changes, frames, stats, undo, stats_before: stats })
     }
 
-    /// The batches, to be applied in this order: everything the frames changed, and that the log has been applied up
-    /// to `next`. Each is whole frames and says up to where, so any number of them may be applied.
-    pub fn finish(mut self, next: Position) -> (Vec<Changes>, Stats) {
-        self.touch();
-        self.cut(next, self.stats);
-        (self.batches, self.stats)
-    }
-
-    /// What the last frame changed goes into the open batch.
-    fn touch(&mut self) {
-        self.touched.extend(self.undo.drain(..).map(|(key, _)| key));
-    }
-
-    /// Closes the open batch: the log has been applied up to `next`.
-    fn cut(&mut self, next: Position, stats: Stats) {
-        let changed = |key: Vec<u8>| self.changes.get(&key).cloned().map(|value| (key, value));
-        let mut batch: Changes = std::mem::take(&mut self.touched).into_iter().filter_map(changed).collect();
-        batch.insert(keys::meta("applied"), Some(next.to_be_bytes().to_vec()));
-        batch.insert(keys::meta("version"), Some(rows::VERSION.to_be_bytes().to_vec()));
-        batch.insert(keys::meta("stats"), Some(stats.encode()));
-        self.batches.push(batch);
+    /// What is to be applied: everything the frames changed, and that the log has been applied up to `next`.
+    pub fn finish(mut self, next: Position) -> (Changes, Stats) {
+        self.put(keys::meta("applied"), next.to_be_bytes().to_vec());
+        self.put(keys::meta("version"), rows::VERSION.to_be_bytes().to_vec());
+        self.put(keys::meta("stats"), self.stats.encode());
+        (self.changes, self.stats)
     }
 
     /// Takes a frame into account. A function of the index and the frame alone, so that a rebuild from the log
     /// ends where the first run did. What a damaged log has lost (a message that is to be removed, an initial
     /// write) may be missing. After an error, or a panic, call [`Self::undo`].
     pub fn add(&mut self, position: Position, frame: Frame) -> Result<(), Fault> {
-        self.touch();
-        if self.touched.len() >= BATCH_MAX {
-            self.cut(position, self.stats);
-        }
+        self.undo.clear();
         self.stats_before = self.stats;
         match frame {
             Frame::State(changes) => {

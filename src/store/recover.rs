@@ -76,7 +76,7 @@ pub(super) fn open(dir: &Path, config: &super::Config, health: &Arc<Health>) -> 
     if index.applied()? != Some(end) {
         // An empty log, or a gap at its end.
         let pending = Pending::new(&index, &log)?;
-        index.apply(&pending.finish(end).0)?;
+        index.apply(pending.finish(end).0)?;
     }
     index.flush()?;
     Ok(Opened { log, appender, index, end })
@@ -158,6 +158,7 @@ fn keep_remains(dir: &Path, log: &Log, tail: &Tail) -> Result<(), Fault> {
 pub(super) fn replay(index: &Index, log: &Log, from: Position, to: Position, health: &Health) -> Result<(), Fault> {
     let mut at = from;
     while at < to {
+        index.make_room()?;
         let mut pending = Pending::new(index, log)?;
         let begun = at;
         let mut frames = 0;
@@ -180,7 +181,7 @@ pub(super) fn replay(index: &Index, log: &Log, from: Position, to: Position, hea
                 }
             }
         }
-        index.apply(&pending.finish(at).0)?;
+        index.apply(pending.finish(at).0)?;
     }
     if to > from {
         tracing::info!("applied the log from {from} to {to} to the index");

@@ -61,7 +61,7 @@ pub fn write_log(
         appender.write(&bytes)?;
         let next = appender.sync(&bytes)?;
         if n == 0 {
-            index.apply(&pending.finish(next).0)?;
+            index.apply(pending.finish(next).0)?;
         }
         n += 1000;
     }

@@ -209,7 +209,7 @@ fn a_group_sees_its_own_changes() {
     runtime().block_on(async {
         let store = open(dir.path());
         // The first decision holds the writer until the others are queued: they become one group.
-        let (go, wait) = std_mpsc::channel::<()>();
+        let (go, wait) = std::sync::mpsc::channel::<()>();
         let wait = Mutex::new(wait);
         let blocker = change(ALICE, "r0", message("r0", 0, &json!({})));
         let first = store.commit(ALICE, None, move |_| {

@@ -167,8 +167,8 @@ impl Writer {
             Err(error) => return Err(self.poison(error)),
         };
         self.index.metrics.committed(answers.len(), begun.elapsed(), next);
-        let (batches, stats) = pending.finish(next);
-        if let Err(error) = self.index.apply(&batches) {
+        let (changes, stats) = pending.finish(next);
+        if let Err(error) = self.index.apply(changes) {
             return Err(self.poison(error.context("the group is durable in the log, but the index did not take it")));
         }
         *self.stats.lock().unwrap_or_else(PoisonError::into_inner) = stats;

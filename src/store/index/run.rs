@@ -1,0 +1,334 @@
+//! A run: entries in key order that never change, in pages on the disk. What is needed to find the page of a key, and
+//! to know that a key is in none, is in memory.
+
+use super::{
+    disk::{Disk, Value},
+    page::{self, Builder, Chunk, Entry, Page},
+};
+use crate::{dwn::Fault, store::keys};
+use anyhow::Context as _;
+use std::sync::Arc;
+
+/// Bytes after which a page takes no more.
+const PAGE: usize = 4 << 10;
+/// Bytes of pages that go to the disk at once. sled 0.34.7 keeps what large batches leave behind.
+const BATCH: usize = 128 << 10;
+/// Bits of the filter for each key: one in a hundred that is not there is looked for.
+const FILTER_BITS: usize = 10;
+const FILTER_HASHES: u64 = 6;
+
+/// Which run, ever.
+pub type Id = u32;
+
+#[derive(Debug)]
+pub struct Run {
+    pub id: Id,
+    pub entries: u64,
+    fences: Fences,
+    filter: Filter,
+}
+
+impl Run {
+    /// Opens a run that [`Writer`] has written.
+    pub fn open(disk: &Disk, id: Id) -> Result<Self, Fault> {
+        let foot = disk.foot(id)?;
+        let mut bytes = foot.as_slice();
+        let entries = page::take(&mut bytes)? as u64;
+        let count = page::take(&mut bytes)?;
+        let mut fences = Fences::default();
+        for _ in 0..count {
+            let length = page::take(&mut bytes)?;
+            let (key, rest) = bytes.split_at_checked(length).context("a run's first keys are cut off")?;
+            fences.push(key);
+            bytes = rest;
+        }
+        Ok(Self { id, entries, fences, filter: Filter(bytes.to_vec()) })
+    }
+
+    /// What the run says of a key; `None`: nothing.
+    pub fn get(&self, disk: &Disk, key: &[u8], hash: u64) -> Result<Option<Option<Vec<u8>>>, Fault> {
+        if sought(key) && !self.filter.may_hold(hash) {
+            return Ok(None);
+        }
+        let Some(n) = self.fences.count(|first| first <= key).checked_sub(1) else { return Ok(None) };
+        let bytes = disk.page(self.id, n as u32)?;
+        let page = Page::new(&bytes)?;
+        let Some(at) = page.find(|first| first <= key)? else { return Ok(None) };
+        let mut chunk = Chunk::default();
+        page.read(at, &mut chunk)?;
+        let found = chunk.get(chunk.count(|other| other < key)).filter(|(other, _)| *other == key);
+        Ok(found.map(|(_, value)| value.map(<[u8]>::to_vec)))
+    }
+}
+
+/// Are keys like this looked for one by one? Only these are in filters.
+fn sought(key: &[u8]) -> bool {
+    !keys::is_only_ranged(key)
+}
+
+/// First keys of the pages.
+#[derive(Debug, Default)]
+struct Fences {
+    keys: Vec<u8>,
+    ends: Vec<u32>,
+}
+
+impl Fences {
+    fn push(&mut self, key: &[u8]) {
+        self.keys.extend_from_slice(key);
+        self.ends.push(self.keys.len() as u32);
+    }
+
+    fn len(&self) -> usize {
+        self.ends.len()
+    }
+
+    fn get(&self, n: usize) -> &[u8] {
+        let begin = n.checked_sub(1).and_then(|before| self.ends.get(before)).map_or(0, |end| *end as usize);
+        let end = self.ends.get(n).map_or(begin, |end| *end as usize);
+        self.keys.get(begin..end).unwrap_or_default()
+    }
+
+    /// How many of them are `before`, if these come first.
+    fn count(&self, mut before: impl FnMut(&[u8]) -> bool) -> usize {
+        let (mut low, mut high) = (0, self.len());
+        while low < high {
+            let middle = usize::midpoint(low, high);
+            if before(self.get(middle)) {
+                low = middle + 1;
+            } else {
+                high = middle;
+            }
+        }
+        low
+    }
+}
+
+/// A Bloom filter.
+#[derive(Debug)]
+struct Filter(Vec<u8>);
+
+impl Filter {
+    fn new(hashes: &[u64]) -> Self {
+        let mut bytes = vec![0_u8; (hashes.len() * FILTER_BITS).div_ceil(8).max(8)];
+        let bits = bytes.len() as u64 * 8;
+        for hash in hashes {
+            for bit in places(*hash, bits) {
+                if let Some(byte) = bytes.get_mut(bit / 8) {
+                    *byte |= 1 << (bit % 8);
+                }
+            }
+        }
+        Self(bytes)
+    }
+
+    fn may_hold(&self, hash: u64) -> bool {
+        let mut places = places(hash, self.0.len() as u64 * 8);
+        places.all(|bit| self.0.get(bit / 8).is_some_and(|byte| byte & (1 << (bit % 8)) != 0))
+    }
+}
+
+fn places(hash: u64, bits: u64) -> impl Iterator<Item = usize> {
+    let (low, high) = (hash & 0xFFFF_FFFF, hash >> 32 | 1);
+    (0..FILTER_HASHES).map(move |n| (((low + n * high) & 0xFFFF_FFFF) * bits >> 32) as usize)
+}
+
+/// Stored with the filters: never change it.
+pub fn hash(key: &[u8]) -> u64 {
+    let mix = |hash: u64| {
+        let hash = hash.wrapping_mul(0xFF51_AFD7_ED55_8CCD);
+        hash ^ hash >> 32
+    };
+    let each = key.chunks(8).map(|part| {
+        let mut eight = [0; 8];
+        part.iter().zip(&mut eight).for_each(|(from, to)| *to = *from);
+        u64::from_le_bytes(eight)
+    });
+    mix(each.fold(0x9E37_79B9_7F4A_7C15 ^ key.len() as u64, |hash, part| mix(hash ^ part)))
+}
+
+/// Writes a run. Nobody sees it before it is named as one of the index's runs.
+pub struct Writer<'a> {
+    disk: &'a Disk,
+    id: Id,
+    page: Builder,
+    entries: u64,
+    fences: Fences,
+    hashes: Vec<u64>,
+    batch: Vec<(u32, Vec<u8>)>,
+    waiting: usize,
+}
+
+impl<'a> Writer<'a> {
+    pub fn new(disk: &'a Disk, id: Id) -> Self {
+        Self {
+            disk,
+            id,
+            page: Builder::default(),
+            entries: 0,
+            fences: Fences::default(),
+            hashes: Vec::new(),
+            batch: Vec::new(),
+            waiting: 0,
+        }
+    }
+
+    /// Keys come in order, each once.
+    pub fn add(&mut self, entry: Entry<'_>) -> Result<(), Fault> {
+        if self.page.is_empty() {
+            self.fences.push(entry.0);
+        }
+        if sought(entry.0) {
+            self.hashes.push(hash(entry.0));
+        }
+        self.entries += 1;
+        self.page.add(entry);
+        if self.page.len() >= PAGE { self.turn() } else { Ok(()) }
+    }
+
+    fn turn(&mut self) -> Result<(), Fault> {
+        let page = self.page.finish();
+        self.waiting += page.len();
+        self.batch.push((self.fences.len() as u32 - 1, page));
+        if self.waiting < BATCH {
+            return Ok(());
+        }
+        self.waiting = 0;
+        self.disk.put_pages(self.id, &std::mem::take(&mut self.batch))
+    }
+
+    /// Writes the rest. None, if there was nothing.
+    pub fn finish(mut self) -> Result<Option<Run>, Fault> {
+        if self.entries == 0 {
+            return Ok(None);
+        }
+        if !self.page.is_empty() {
+            self.turn()?;
+        }
+        self.disk.put_pages(self.id, &self.batch)?;
+        let filter = Filter::new(&self.hashes);
+        let mut foot = Vec::with_capacity(self.fences.keys.len() + self.fences.len() + filter.0.len() + 16);
+        page::put(&mut foot, usize::try_from(self.entries)?);
+        page::put(&mut foot, self.fences.len());
+        for n in 0..self.fences.len() {
+            page::put(&mut foot, self.fences.get(n).len());
+            foot.extend_from_slice(self.fences.get(n));
+        }
+        foot.extend_from_slice(&filter.0);
+        self.disk.put_foot(self.id, &foot)?;
+        Ok(Some(Run { id: self.id, entries: self.entries, fences: self.fences, filter }))
+    }
+}
+
+/// Walks through a run.
+#[derive(Debug)]
+pub struct Cursor {
+    run: Arc<Run>,
+    disk: Arc<Disk>,
+    /// The page that is read, and its number.
+    page: Option<(usize, Value)>,
+    chunk_number: usize,
+    chunks: usize,
+    chunk: Chunk,
+    at: usize,
+}
+
+impl Cursor {
+    /// Stands on the first key from `from` on.
+    pub fn from(run: Arc<Run>, disk: Arc<Disk>, from: &[u8]) -> Result<Self, Fault> {
+        let mut cursor = Self::nowhere(run, disk);
+        let n = cursor.run.fences.count(|first| first <= from).saturating_sub(1);
+        cursor.turn_to(n)?;
+        let chunk = cursor.look(|page| page.find(|first| first <= from))?.flatten().unwrap_or(0);
+        cursor.read(chunk)?;
+        cursor.at = cursor.chunk.count(|key| key < from);
+        if cursor.at == cursor.chunk.len() {
+            cursor.at = cursor.at.saturating_sub(1);
+            cursor.next()?;
+        }
+        Ok(cursor)
+    }
+
+    /// Stands on the last key before `to`.
+    pub fn before(run: Arc<Run>, disk: Arc<Disk>, to: &[u8]) -> Result<Self, Fault> {
+        let mut cursor = Self::nowhere(run, disk);
+        let Some(n) = cursor.run.fences.count(|first| first < to).checked_sub(1) else { return Ok(cursor) };
+        cursor.turn_to(n)?;
+        let chunk = cursor.look(|page| page.find(|first| first < to))?.flatten().unwrap_or(0);
+        cursor.read(chunk)?;
+        cursor.at = cursor.chunk.count(|key| key < to).saturating_sub(1);
+        Ok(cursor)
+    }
+
+    fn nowhere(run: Arc<Run>, disk: Arc<Disk>) -> Self {
+        Self { run, disk, page: None, chunk_number: 0, chunks: 0, chunk: Chunk::default(), at: 0 }
+    }
+
+    pub fn get(&self) -> Option<Entry<'_>> {
+        self.chunk.get(self.at)
+    }
+
+    pub fn next(&mut self) -> Result<(), Fault> {
+        self.at += 1;
+        if self.at < self.chunk.len() {
+            return Ok(());
+        }
+        let Some((page, _)) = &self.page else { return Ok(()) };
+        if self.chunk_number + 1 < self.chunks {
+            return self.read(self.chunk_number + 1);
+        }
+        let next = page + 1;
+        if next < self.run.fences.len() {
+            self.turn_to(next)?;
+            return self.read(0);
+        }
+        self.end();
+        Ok(())
+    }
+
+    pub fn previous(&mut self) -> Result<(), Fault> {
+        if let Some(at) = self.at.checked_sub(1) {
+            self.at = at;
+            return Ok(());
+        }
+        let Some((page, _)) = &self.page else { return Ok(()) };
+        match (self.chunk_number.checked_sub(1), page.checked_sub(1)) {
+            (Some(chunk), _) => self.read(chunk)?,
+            (None, Some(page)) => {
+                self.turn_to(page)?;
+                self.read(self.chunks.saturating_sub(1))?;
+            }
+            (None, None) => {
+                self.end();
+                return Ok(());
+            }
+        }
+        self.at = self.chunk.len().saturating_sub(1);
+        Ok(())
+    }
+
+    fn end(&mut self) {
+        self.chunk.clear();
+        self.page = None;
+    }
+
+    fn turn_to(&mut self, n: usize) -> Result<(), Fault> {
+        let bytes = self.disk.page(self.run.id, u32::try_from(n)?)?;
+        self.chunks = Page::new(&bytes)?.chunks();
+        self.page = Some((n, bytes));
+        Ok(())
+    }
+
+    fn look<T>(&self, ask: impl FnOnce(&Page<'_>) -> Result<T, Fault>) -> Result<Option<T>, Fault> {
+        let Some((_, bytes)) = &self.page else { return Ok(None) };
+        Ok(Some(ask(&Page::again(bytes)?)?))
+    }
+
+    fn read(&mut self, chunk: usize) -> Result<(), Fault> {
+        if let Some((_, bytes)) = &self.page {
+            Page::again(bytes)?.read(chunk, &mut self.chunk)?;
+        }
+        (self.chunk_number, self.at) = (chunk, 0);
+        Ok(())
+    }
+}
