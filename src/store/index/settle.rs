@@ -20,7 +20,8 @@ use std::{
 };
 
 /// Bytes of changes after which a table is written out. After a crash, up to so much is applied again from the log.
-const FULL: usize = 8 << 20;
+/// In unit tests few records have to make many runs.
+const FULL: usize = if cfg!(test) { 8 << 10 } else { 8 << 20 };
 /// Bytes of changes that may wait for the table before to be written out; then the writer waits as well.
 const FULL_MAX: usize = 3 * FULL;
 /// What an entry takes in memory beside its key and value.
@@ -32,7 +33,7 @@ const TICK: Duration = Duration::from_millis(500);
 /// Runs of one size that are merged into one of the next.
 const WIDTH: usize = 4;
 /// Entries of the smallest runs that are told apart by size; each size is [`WIDTH`] times the one before.
-const SMALL: u64 = 32 << 10;
+const SMALL: u64 = if cfg!(test) { 32 } else { 32 << 10 };
 /// Entries after which a merge looks whether it shall stop.
 const STRIDE: u64 = 4096;
 
