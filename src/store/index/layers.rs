@@ -17,6 +17,8 @@ use std::{
 /// Entries that a cursor takes out of a table at once.
 const TAKEN: usize = 16;
 
+/// A key and its new value, or (`None`) that it is gone.
+type Change = (Vec<u8>, Option<Vec<u8>>);
 type Map = BTreeMap<Vec<u8>, Option<Vec<u8>>>;
 
 /// Entries in memory.
@@ -106,7 +108,7 @@ impl Merged {
     }
 
     /// The next key and what its newest source says of it.
-    pub fn next(&mut self) -> Result<Option<(Vec<u8>, Option<Vec<u8>>)>, Fault> {
+    pub fn next(&mut self) -> Result<Option<Change>, Fault> {
         let mut best: Option<Entry<'_>> = None;
         for entry in self.sources.iter().filter_map(Source::get) {
             let nearer = |(key, _): Entry<'_>| if self.reverse { entry.0 > key } else { entry.0 < key };
@@ -154,7 +156,7 @@ impl Source {
 /// Walks through a table, some entries at a time: nobody holds it for long.
 struct TableCursor {
     table: Arc<Table>,
-    taken: VecDeque<(Vec<u8>, Option<Vec<u8>>)>,
+    taken: VecDeque<Change>,
     from: Bound<Vec<u8>>,
     to: Bound<Vec<u8>>,
     reverse: bool,

@@ -24,6 +24,8 @@ pub type Id = u32;
 pub struct Run {
     pub id: Id,
     pub entries: u64,
+    /// How many of them are in the filter.
+    pub sought: u64,
     fences: Fences,
     filter: Filter,
 }
@@ -33,7 +35,7 @@ impl Run {
     pub fn open(disk: &Disk, id: Id) -> Result<Self, Fault> {
         let foot = disk.foot(id)?;
         let mut bytes = foot.as_slice();
-        let entries = page::take(&mut bytes)? as u64;
+        let (entries, sought) = (page::take(&mut bytes)? as u64, page::take(&mut bytes)? as u64);
         let count = page::take(&mut bytes)?;
         let mut fences = Fences::default();
         for _ in 0..count {
@@ -42,7 +44,7 @@ impl Run {
             fences.push(key);
             bytes = rest;
         }
-        Ok(Self { id, entries, fences, filter: Filter(bytes.to_vec()) })
+        Ok(Self { id, entries, sought, fences, filter: Filter(bytes.to_vec()) })
     }
 
     /// What the run says of a key; `None`: nothing.
@@ -62,7 +64,7 @@ impl Run {
 }
 
 /// Are keys like this looked for one by one? Only these are in filters.
-fn sought(key: &[u8]) -> bool {
+pub fn sought(key: &[u8]) -> bool {
     !keys::is_only_ranged(key)
 }
 
@@ -109,17 +111,17 @@ impl Fences {
 struct Filter(Vec<u8>);
 
 impl Filter {
-    fn new(hashes: &[u64]) -> Self {
-        let mut bytes = vec![0_u8; (hashes.len() * FILTER_BITS).div_ceil(8).max(8)];
-        let bits = bytes.len() as u64 * 8;
-        for hash in hashes {
-            for bit in places(*hash, bits) {
-                if let Some(byte) = bytes.get_mut(bit / 8) {
-                    *byte |= 1 << (bit % 8);
-                }
+    /// For up to so many keys.
+    fn new(keys: u64) -> Self {
+        Self(vec![0; (usize::try_from(keys).unwrap_or(usize::MAX).saturating_mul(FILTER_BITS)).div_ceil(8).max(8)])
+    }
+
+    fn add(&mut self, hash: u64) {
+        for bit in places(hash, self.0.len() as u64 * 8) {
+            if let Some(byte) = self.0.get_mut(bit / 8) {
+                *byte |= 1 << (bit % 8);
             }
         }
-        Self(bytes)
     }
 
     fn may_hold(&self, hash: u64) -> bool {
@@ -130,7 +132,7 @@ impl Filter {
 
 fn places(hash: u64, bits: u64) -> impl Iterator<Item = usize> {
     let (low, high) = (hash & 0xFFFF_FFFF, hash >> 32 | 1);
-    (0..FILTER_HASHES).map(move |n| (((low + n * high) & 0xFFFF_FFFF) * bits >> 32) as usize)
+    (0..FILTER_HASHES).map(move |n| ((((low + n * high) & 0xFFFF_FFFF) * bits) >> 32) as usize)
 }
 
 /// Stored with the filters: never change it.
@@ -153,21 +155,24 @@ pub struct Writer<'a> {
     id: Id,
     page: Builder,
     entries: u64,
+    sought: u64,
     fences: Fences,
-    hashes: Vec<u64>,
+    filter: Filter,
     batch: Vec<(u32, Vec<u8>)>,
     waiting: usize,
 }
 
 impl<'a> Writer<'a> {
-    pub fn new(disk: &'a Disk, id: Id) -> Self {
+    /// At most `sought` of the keys that come are [`sought`].
+    pub fn new(disk: &'a Disk, id: Id, sought: u64) -> Self {
         Self {
             disk,
             id,
             page: Builder::default(),
             entries: 0,
+            sought: 0,
             fences: Fences::default(),
-            hashes: Vec::new(),
+            filter: Filter::new(sought),
             batch: Vec::new(),
             waiting: 0,
         }
@@ -179,7 +184,8 @@ impl<'a> Writer<'a> {
             self.fences.push(entry.0);
         }
         if sought(entry.0) {
-            self.hashes.push(hash(entry.0));
+            self.sought += 1;
+            self.filter.add(hash(entry.0));
         }
         self.entries += 1;
         self.page.add(entry);
@@ -206,17 +212,18 @@ impl<'a> Writer<'a> {
             self.turn()?;
         }
         self.disk.put_pages(self.id, &self.batch)?;
-        let filter = Filter::new(&self.hashes);
-        let mut foot = Vec::with_capacity(self.fences.keys.len() + self.fences.len() + filter.0.len() + 16);
+        let mut foot = Vec::with_capacity(self.fences.keys.len() + self.fences.len() + self.filter.0.len() + 16);
         page::put(&mut foot, usize::try_from(self.entries)?);
+        page::put(&mut foot, usize::try_from(self.sought)?);
         page::put(&mut foot, self.fences.len());
         for n in 0..self.fences.len() {
             page::put(&mut foot, self.fences.get(n).len());
             foot.extend_from_slice(self.fences.get(n));
         }
-        foot.extend_from_slice(&filter.0);
+        foot.extend_from_slice(&self.filter.0);
         self.disk.put_foot(self.id, &foot)?;
-        Ok(Some(Run { id: self.id, entries: self.entries, fences: self.fences, filter }))
+        let Self { id, entries, sought, fences, filter, .. } = self;
+        Ok(Some(Run { id, entries, sought, fences, filter }))
     }
 }
 

@@ -3,7 +3,7 @@
 use super::{
     disk::Disk,
     layers::{Layers, Merged, Table},
-    run::{Id, Run, Writer},
+    run::{Id, Run, Writer, sought},
 };
 use crate::{
     dwn::Fault,
@@ -287,8 +287,9 @@ impl Core {
     /// Writes the frozen table out, if there is one.
     fn settle(&self) -> Result<(), Fault> {
         let Some(table) = self.layers().frozen.clone() else { return Ok(()) };
-        let run = self.write(|writer| {
-            let table: &Table = &table;
+        let table: &Table = &table;
+        let keys = table.read().keys().filter(|key| sought(key)).count() as u64;
+        let run = self.write(keys, |writer| {
             table.read().iter().try_for_each(|(key, value)| writer.add((key, value.as_deref()))).map(|()| true)
         })?;
         let run = run.map(Arc::new);
@@ -300,13 +301,17 @@ impl Core {
     }
 
     /// Writes a run; what was begun goes when it fails or is given up. None: it has nothing in it, or was given up.
-    fn write(&self, fill: impl FnOnce(&mut Writer<'_>) -> Result<bool, Fault>) -> Result<Option<Run>, Fault> {
+    fn write(
+        &self,
+        keys: u64,
+        fill: impl FnOnce(&mut Writer<'_>) -> Result<bool, Fault>,
+    ) -> Result<Option<Run>, Fault> {
         let id = {
             let mut next = self.next.lock().unwrap_or_else(PoisonError::into_inner);
             *next = next.checked_add(1).context("the index has had all the runs it can")?;
             *next - 1
         };
-        let mut writer = Writer::new(&self.disk, id);
+        let mut writer = Writer::new(&self.disk, id, keys);
         let run = match fill(&mut writer) {
             Ok(true) => writer.finish(),
             Ok(false) => Ok(None),
@@ -386,7 +391,7 @@ impl Core {
         // What is gone need not be remembered where nothing older is.
         let last = count == layers.runs.len();
         let mut stopped = false;
-        let run = self.write(|writer| {
+        let run = self.write(runs.iter().map(|run| run.sought).sum(), |writer| {
             let mut merged = Merged::runs(runs, &self.disk)?;
             let mut seen = 0_u64;
             while let Some((key, value)) = merged.next()? {
