@@ -32,6 +32,7 @@ mod lower;
 mod metrics;
 mod pending;
 mod query;
+mod rebuild;
 mod recover;
 mod refs;
 mod rows;
@@ -49,7 +50,7 @@ mod tests;
 
 use crate::{
     cid::{Cid, Digest},
-    dwn::{Change, Fault, Select, Stop, View},
+    dwn::{Change, Fault, Refusal, Select, Stop, View},
     span::Span,
 };
 use anyhow::{Context as _, anyhow, bail};
@@ -75,6 +76,8 @@ pub use cut::{Cut, cut};
 pub use fingerprint::Moment;
 pub(crate) use lower::Checked;
 pub use query::{Considered, Explained, Filtered};
+#[cfg(test)]
+pub(crate) use tests::rebuild::Hindrance;
 pub use space::stop;
 #[cfg(feature = "bench")]
 #[doc(hidden)]
@@ -225,6 +228,7 @@ struct Inner {
     stats: Arc<Mutex<Stats>>,
     health: Arc<Health>,
     space: space::Space,
+    rebuild: Arc<rebuild::Rebuild>,
     /// A round of compaction is under way.
     compacting: Arc<AtomicBool>,
     /// What the last round of compaction has found, and the bytes that all of this run have given back.
@@ -244,13 +248,21 @@ use writer::Job;
 impl Store {
     /// Opens, checks and if need be repairs the store in `dir`.
     pub fn open(dir: &Path, config: &Config) -> Result<Self, Fault> {
+        let store = Self::begin(dir, config)?;
+        futures::executor::block_on(store.built()).with_context(|| format!("opening the store in {}", dir.display()))?;
+        Ok(store)
+    }
+
+    /// Opens the store as [`Store::open`] does, and does not wait for an index that is far behind the log. Until
+    /// [`Store::built`] resolves, what is asked is answered as of an earlier moment and nothing is written.
+    pub fn begin(dir: &Path, config: &Config) -> Result<Self, Fault> {
         fs::create_dir_all(dir).with_context(|| format!("creating {}", dir.display()))?;
         let lock = lock(&dir.join("lock"))?;
         fs::create_dir_all(dir.join("log")).with_context(|| format!("creating {}", dir.join("log").display()))?;
         sync_dir(dir)?;
         dir.parent().filter(|parent| parent.is_dir()).map_or(Ok(()), sync_dir)?;
         let health = Arc::new(Health::default());
-        let recover::Opened { log, appender, index, end } =
+        let recover::Opened { log, appender, index, end, rest } =
             recover::open(dir, config, &health).with_context(|| format!("opening the store in {}", dir.display()))?;
         let index = Arc::new(index);
         let stats = index.get(&keys::meta("stats"))?.map_or(Ok(Stats::default()), |bytes| Stats::decode(&bytes))?;
@@ -266,9 +278,16 @@ impl Store {
             health: health.clone(),
             poisoned: None,
         };
-        let writer = thread::Builder::new().name("store-writer".into()).spawn(move || writer.run(queue))?;
+        let rebuild = rebuild::Rebuild::new(&rest);
+        let building = rebuild.clone();
+        let write = move || {
+            if building.run(rest, (&writer.index, &writer.log), &writer.health, &writer.stats) {
+                writer.run(queue);
+            }
+        };
+        let writer = thread::Builder::new().name("store-writer".into()).spawn(write)?;
         let checkpoint = checkpointer(index.clone(), health.clone())?;
-        Ok(Self(Arc::new(Inner {
+        let store = Self(Arc::new(Inner {
             index,
             log,
             tail,
@@ -282,7 +301,23 @@ impl Store {
             writer: Some(writer),
             checkpoint: Some(checkpoint),
             _lock: lock,
-        })))
+            rebuild,
+        }));
+        if store.0.rebuild.is_short() {
+            futures::executor::block_on(store.built())
+                .with_context(|| format!("opening the store in {}", dir.display()))?;
+        }
+        Ok(store)
+    }
+
+    /// Resolves when the index has all of the log, or with the reason why it cannot have it.
+    pub async fn built(&self) -> Result<(), Fault> {
+        self.0.rebuild.wait().await
+    }
+
+    /// Is the index whole? Otherwise the refusal (503) for who needs it to be.
+    pub fn whole(&self) -> Result<(), Refusal> {
+        self.0.rebuild.check()
     }
 
     /// One tenant's past. Every call on it sees one state of the index; two calls may see two.
@@ -311,6 +346,7 @@ impl Store {
 
     /// Is there room for something new? Otherwise the refusal that says why not.
     pub fn room(&self) -> Result<(), Stop> {
+        self.whole()?;
         Ok(self.0.space.check()??)
     }
 
@@ -481,7 +517,7 @@ impl Store {
 
     /// What is wrong, in sentences for the operator; empty when all is well.
     pub fn degraded(&self) -> Vec<String> {
-        self.0.health.reasons()
+        self.0.rebuild.sentence().into_iter().chain(self.0.health.reasons()).collect()
     }
 
     fn source(&self) -> view::Snapshot {
@@ -496,6 +532,8 @@ impl Store {
     }
 
     async fn ask(&self, job: Job) -> Result<(), Fault> {
+        // The queue would be waited for as long as that takes.
+        self.whole()?;
         let jobs = self.0.jobs.as_ref().context("the store is closing")?;
         jobs.send(job).await.map_err(|_| anyhow!("the writer has ended"))
     }
@@ -504,6 +542,7 @@ impl Store {
 impl Drop for Inner {
     fn drop(&mut self) {
         drop(self.jobs.take());
+        self.rebuild.stop();
         if let Some(writer) = self.writer.take()
             // A decision may hold the last handle; then the writer itself is here, and ends next.
             && writer.thread().id() != thread::current().id()
