@@ -76,12 +76,12 @@ pub use cut::{Cut, cut};
 pub use fingerprint::Moment;
 pub(crate) use lower::Checked;
 pub use query::{Considered, Explained, Filtered};
-#[cfg(test)]
-pub(crate) use tests::rebuild::Hindrance;
 pub use space::stop;
 #[cfg(feature = "bench")]
 #[doc(hidden)]
 pub use tap::{tap, write_log};
+#[cfg(test)]
+pub(crate) use tests::rebuild::Hindrance;
 
 /// A place in the log: the number of bytes before the frame that starts there. Grows, never reused.
 pub type Position = u64;
@@ -249,7 +249,8 @@ impl Store {
     /// Opens, checks and if need be repairs the store in `dir`.
     pub fn open(dir: &Path, config: &Config) -> Result<Self, Fault> {
         let store = Self::begin(dir, config)?;
-        futures::executor::block_on(store.built()).with_context(|| format!("opening the store in {}", dir.display()))?;
+        futures::executor::block_on(store.built())
+            .with_context(|| format!("opening the store in {}", dir.display()))?;
         Ok(store)
     }
 

@@ -81,9 +81,8 @@ fn a_store_of_the_first_version_opens_whole() {
 /// Frames with times, blocks that were collected and moved, a log that was compacted (husks, packed segments), a pin.
 #[test]
 fn a_store_of_the_second_version_opens_whole() {
-    let expected = fs::read_to_string(
-        Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/vectors/stores/v2/fingerprint"),
-    );
+    let expected =
+        fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/vectors/stores/v2/fingerprint"));
     let expected = expected.expect("is there");
     for with_index in [true, false] {
         let dir = fixture("v2", with_index);
