@@ -11,7 +11,7 @@ use crate::{
     net::{self, Net},
     node::Node,
     resolve::Resolver,
-    rpc::{self, Registration, control::Control},
+    rpc::{self, Listening, Registration, control::Control},
     store::Store,
     sync::{self, Peers},
     task::Tasks,
@@ -26,7 +26,7 @@ use std::{
     sync::Arc,
     time::{Duration, Instant},
 };
-use tokio::sync::mpsc;
+use tokio::{net::TcpListener, sync::mpsc};
 use zeroize::Zeroizing;
 
 /// What everything together gets to stop, before the store is closed over it.
@@ -130,9 +130,18 @@ impl Daemon {
         let identity = Identity::of(&secrets);
 
         let (dir, settings) = (home.join("store"), config.store.clone());
-        let store = tokio::task::spawn_blocking(move || Store::open(&dir, &settings)).await??;
+        let store = tokio::task::spawn_blocking(move || Store::begin(&dir, &settings)).await??;
         let (dir, settings, opened) = (home.join("blocks"), config.blocks.clone(), store.clone());
         let blocks = tokio::task::spawn_blocking(move || Blocks::open(&dir, &settings, opened)).await??;
+        let dwn = rpc::listen_tcp("dwn-http", &config.dwn.listen, "dwn.listen").await?;
+        let url = match config.dwn.url.as_str() {
+            "" => format!("http://{}", dwn.address()?),
+            url => url.to_owned(),
+        };
+        if let Err(refusal) = store.whole() {
+            tracing::warn!("{}", refusal.detail);
+            meanwhile(dwn.again()?, (home, config, &url), (&identity.did, &store, &blocks)).await?;
+        }
         let opened_in = started.elapsed();
         metrics.register(|registry| store.register(registry));
         metrics.register(|registry| blocks.register(registry));
@@ -179,7 +188,6 @@ impl Daemon {
         tasks.spawn("collect", blocks.clone().keep_collecting(every, tasks.stop()));
         let anchor = Anchor::start(&config.anchor, store.clone(), blocks, secrets.anchor, &metrics, &tasks).await?;
 
-        let dwn = rpc::listen_tcp("dwn-http", &config.dwn.listen, "dwn.listen").await?;
         let gateway = match config.gateway.listen.as_str() {
             "" => None,
             address => Some(rpc::listen_tcp("gateway-http", address, "gateway.listen").await?),
@@ -211,8 +219,7 @@ impl Daemon {
             gateway: facts.gateway.clone(),
             started,
         };
-        let url = if config.dwn.url.is_empty() { &facts.dwn } else { &config.dwn.url };
-        let mut routes = rpc::dwn::router(node.clone(), registration, url, metrics, &tasks);
+        let mut routes = rpc::dwn::router(node.clone(), registration, &url, metrics, &tasks);
         if let Some(relay) = relay {
             routes = routes.merge(rpc::pkarr::router(relay));
         }
@@ -243,6 +250,26 @@ impl Daemon {
         let _ = std::fs::remove_file(&self.facts.socket); // a dead socket is replaced at the next start anyway
         outcome
     }
+}
+
+/// Serves tenants what is theirs in the index as far as it is built, until it is whole. The door and all it knows are made
+/// for this alone: what they read from the store now is of an earlier moment.
+async fn meanwhile(
+    dwn: Listening<TcpListener>,
+    (home, config, url): (&Path, &Config, &str),
+    (own, store, blocks): (&str, &Store, &Blocks),
+) -> Result<(), Error> {
+    let (tasks, metrics) = (Tasks::default(), Metrics::default());
+    metrics.register(|registry| store.register(registry));
+    metrics.register(|registry| blocks.register(registry));
+    let resolver = Resolver::new(&config.resolve, store.clone(), &metrics)?;
+    let registration = Registration::new(&config.registration, home)?;
+    let who = (own, registration.terms(), &config.retention);
+    let node = Node::new(&config.dwn, who, store.clone(), blocks.clone(), resolver, &metrics)?;
+    dwn.serve(rpc::dwn::router(node, registration, url, metrics, &tasks), &tasks);
+    let built = store.built().await;
+    tasks.finish(STOP_DEADLINE).await?;
+    built
 }
 
 /// Where the control socket goes; said before anything starts, because the system's bound on its length is small.

@@ -11,6 +11,7 @@ use std::{fs, sync::Arc};
 mod collect;
 mod damage;
 mod kill;
+mod versions;
 
 /// Sizes and CIDs of dwn-sdk-js 0.5.2 (`Cid.computeDagPbCidFromBytes`); the bytes are those of [`pattern`].
 const SDK: [(usize, &str); 12] = [
@@ -247,47 +248,6 @@ fn a_block_is_one_whatever_cid_names_it() {
     let v0 = Cid::new_v0(*root.hash()).expect("DAG-PB and sha2-256");
     assert_eq!(node.blocks.get(&v0).expect("answers"), node.blocks.get(&root).expect("answers"));
     assert!(node.read(&v0) == pattern(600_000));
-}
-
-/// A home written by toft 0.1.0: log payloads and index of their first versions.
-#[test]
-fn a_store_of_the_first_version_opens_whole() {
-    let dir = tempfile::tempdir().expect("a directory");
-    let from = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/vectors/stores/v1");
-    copy_dir(&from, dir.path());
-    let store = Store::open(&dir.path().join("store"), &store::Config::default()).expect("the store opens");
-    assert_eq!(store.degraded(), Vec::<String>::new());
-    assert_eq!(store.stats(), store::Stats { records: 4, messages: 5, blocks: 5, bytes: 97_016 });
-    assert_eq!(store.state(b"test/kept").expect("reads").as_deref(), Some(b"value".as_slice()));
-    let blocks = Blocks::open(&dir.path().join("blocks"), &Config::default(), store.clone()).expect("the blocks open");
-    let node = Node { dir, store, blocks };
-    let mut sizes = Vec::new();
-    for entry in node.store.entries(0, 100).expect("reads") {
-        let store::Entry::Message { arrived: None, data: Some((root, size)), .. } = entry else { continue };
-        if node.blocks.size(&root).expect("answers").is_some() {
-            assert_eq!(node.read(&root).len() as u64, size);
-            sizes.push(size);
-        }
-    }
-    assert_eq!(sizes, [11, 31_000, 66_000, 5]);
-    node.commit("new", node.stage(&pattern(40_000)), Vec::new());
-    let Node { dir, store, blocks } = node;
-    drop((store, blocks));
-    let store = Store::open(&dir.path().join("store"), &store::Config::default()).expect("the store opens");
-    assert_eq!(store.stats().records, 5);
-}
-
-fn copy_dir(from: &Path, to: &Path) {
-    fs::create_dir_all(to).expect("creates");
-    for entry in fs::read_dir(from).expect("lists") {
-        let path = entry.expect("lists").path();
-        let to = to.join(path.file_name().expect("a name"));
-        if path.is_dir() {
-            copy_dir(&path, &to);
-        } else {
-            fs::copy(&path, &to).expect("copies");
-        }
-    }
 }
 
 #[test]

@@ -7,6 +7,8 @@ mod reaper;
 mod retention;
 mod subscribe;
 mod tenants;
+#[cfg(test)]
+mod tests;
 
 pub use reaper::Retained;
 pub use retention::{Config as RetentionConfig, Rules};
@@ -326,11 +328,14 @@ impl Node {
         message: Value,
         judge: impl FnOnce(Arc<Message>) -> Result<T, Stop> + Send + 'static,
     ) -> Result<T, Stop> {
-        self.shared.gate.check(tenant)?;
-        let tenant = tenant.to_owned();
+        let whole = self.shared.store.whole();
+        // Registrations may not have been read yet.
+        self.shared.gate.check(tenant).or_else(|refusal| whole.clone().and(Err(refusal)))?;
+        let (tenant, unfinished) = (tenant.to_owned(), whole.clone());
         let short = is_short(&message);
         let first = move || {
             let message = Message::parse(&tenant, message)?;
+            unfinished.or_else(|refusal| if is_own_read(&message) { Ok(()) } else { Err(refusal) })?;
             let keys: Option<HashMap<_, _>> =
                 message.signers().into_iter().map(|kid| did::key_of(&kid).ok().map(|key| (kid, key))).collect();
             match keys {
@@ -343,6 +348,8 @@ impl Node {
             Admitted::Judged(judged) => return Ok(judged),
             Admitted::Unverified(message, judge) => (message, judge),
         };
+        // Which of the documents that were seen is the newest is not known yet either.
+        whole?;
         let keys = self.keys(&message).await?;
         self.work(move || judge_verified(*message, &keys, judge)).await?
     }
@@ -544,6 +551,14 @@ async fn gather(body: &mut Body, most: usize) -> Result<(Vec<u8>, bool), Fault> 
 /// Bytes that are all here already.
 pub fn one_chunk(bytes: Bytes) -> Body {
     Box::pin(futures::stream::iter([Ok(bytes)]))
+}
+
+/// May an earlier moment answer this, while the index is built again? What the tenant itself asks about what is its own. For
+/// others a permission may have been revoked, or a record deleted, that the index does not know of yet.
+fn is_own_read(message: &Message) -> bool {
+    let signers = message.signers();
+    let own = |kid: &String| kid.split('#').next() == Some(message.tenant());
+    !message.is_write() && !signers.is_empty() && signers.iter().all(own)
 }
 
 /// Now, as DWN writes it: UTC, six fraction digits, `Z`.

@@ -350,6 +350,7 @@ impl Node {
         message: Value,
         resume: Option<Resume>,
     ) -> Result<(Reply, Events), Stop> {
+        self.store().whole()?;
         let message = self.admit(tenant, message, Ok).await?;
         let (view, asked) = (self.store().view(tenant), message.clone());
         let subscription = self.work(move || dwn::subscribe(&asked, &*view, &now())).await??;

@@ -73,6 +73,12 @@ impl Listening<TcpListener> {
         self.listener.local_addr().context("the address of a bound listener")
     }
 
+    /// The same socket once more: who is served by one does not notice when another takes over.
+    pub fn again(&self) -> Result<Self, Error> {
+        let listener = socket2::SockRef::from(&self.listener).try_clone().context("sharing a listener")?;
+        Ok(Self { name: self.name, listener: TcpListener::from_std(listener.into())? })
+    }
+
     /// Serves until the node stops.
     pub fn serve(self, router: Router, tasks: &Tasks) {
         let stop = tasks.stop();

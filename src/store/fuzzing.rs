@@ -115,6 +115,7 @@ pub(crate) fn recovery(bytes: &[u8]) -> bool {
     let open = || -> Result<(Position, Vec<u8>), Fault> {
         let health = Arc::new(Health::default());
         let opened = recover::open(scratch.path(), &Config::default(), &health)?;
+        recover::finish(opened.rest, (&opened.index, &opened.log), &health, |_, _| true)?;
         let stats = opened.index.get(&super::keys::meta("stats"))?.unwrap_or_default();
         Ok((opened.end, stats))
     };

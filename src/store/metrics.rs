@@ -111,6 +111,11 @@ impl Collector for Standing {
                 "Bytes durable in the log that the index does not have yet",
                 durable.saturating_sub(tail),
             ),
+            (
+                "rebuild_left_bytes",
+                "Bytes of the log that the index is still to be built from; 0: it is whole",
+                store.rebuild.left().unwrap_or(0),
+            ),
             ("queue_depth", "Writes that wait for the writer", queue as u64),
             ("log_sealed_bytes", "Bytes of sealed segments when compaction looked last", round.log),
             (

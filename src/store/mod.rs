@@ -32,6 +32,7 @@ mod lower;
 mod metrics;
 mod pending;
 mod query;
+mod rebuild;
 mod recover;
 mod refs;
 mod rows;
@@ -49,7 +50,7 @@ mod tests;
 
 use crate::{
     cid::{Cid, Digest},
-    dwn::{Change, Fault, Select, Stop, View},
+    dwn::{Change, Fault, Refusal, Select, Stop, View},
     span::Span,
 };
 use anyhow::{Context as _, anyhow, bail};
@@ -79,6 +80,8 @@ pub use space::stop;
 #[cfg(feature = "bench")]
 #[doc(hidden)]
 pub use tap::{tap, write_log};
+#[cfg(test)]
+pub(crate) use tests::rebuild::Hindrance;
 
 /// A place in the log: the number of bytes before the frame that starts there. Grows, never reused.
 pub type Position = u64;
@@ -223,6 +226,7 @@ struct Inner {
     stats: Arc<Mutex<Stats>>,
     health: Arc<Health>,
     space: space::Space,
+    rebuild: Arc<rebuild::Rebuild>,
     /// A round of compaction is under way.
     compacting: Arc<AtomicBool>,
     /// What the last round of compaction has found, and the bytes that all of this run have given back.
@@ -241,13 +245,22 @@ use writer::Job;
 impl Store {
     /// Opens, checks and if need be repairs the store in `dir`.
     pub fn open(dir: &Path, config: &Config) -> Result<Self, Fault> {
+        let store = Self::begin(dir, config)?;
+        futures::executor::block_on(store.built())
+            .with_context(|| format!("opening the store in {}", dir.display()))?;
+        Ok(store)
+    }
+
+    /// Opens the store as [`Store::open`] does, and does not wait for an index that is far behind the log. Until
+    /// [`Store::built`] resolves, what is asked is answered as of an earlier moment and nothing is written.
+    pub fn begin(dir: &Path, config: &Config) -> Result<Self, Fault> {
         fs::create_dir_all(dir).with_context(|| format!("creating {}", dir.display()))?;
         let lock = lock(&dir.join("lock"))?;
         fs::create_dir_all(dir.join("log")).with_context(|| format!("creating {}", dir.join("log").display()))?;
         sync_dir(dir)?;
         dir.parent().filter(|parent| parent.is_dir()).map_or(Ok(()), sync_dir)?;
         let health = Arc::new(Health::default());
-        let recover::Opened { log, appender, index, end } =
+        let recover::Opened { log, appender, index, end, rest } =
             recover::open(dir, config, &health).with_context(|| format!("opening the store in {}", dir.display()))?;
         let index = Arc::new(index);
         let stats = index.get(&keys::meta("stats"))?.map_or(Ok(Stats::default()), |bytes| Stats::decode(&bytes))?;
@@ -263,8 +276,15 @@ impl Store {
             health: health.clone(),
             poisoned: None,
         };
-        let writer = thread::Builder::new().name("store-writer".into()).spawn(move || writer.run(queue))?;
-        Ok(Self(Arc::new(Inner {
+        let rebuild = rebuild::Rebuild::new(&rest);
+        let building = rebuild.clone();
+        let write = move || {
+            if building.run(rest, (&writer.index, &writer.log), &writer.health, &writer.stats) {
+                writer.run(queue);
+            }
+        };
+        let writer = thread::Builder::new().name("store-writer".into()).spawn(write)?;
+        let store = Self(Arc::new(Inner {
             index,
             log,
             tail,
@@ -277,7 +297,23 @@ impl Store {
             jobs: Some(jobs),
             writer: Some(writer),
             _lock: lock,
-        })))
+            rebuild,
+        }));
+        if store.0.rebuild.is_short() {
+            futures::executor::block_on(store.built())
+                .with_context(|| format!("opening the store in {}", dir.display()))?;
+        }
+        Ok(store)
+    }
+
+    /// Resolves when the index has all of the log, or with the reason why it cannot have it.
+    pub async fn built(&self) -> Result<(), Fault> {
+        self.0.rebuild.wait().await
+    }
+
+    /// Is the index whole? Otherwise the refusal (503) for who needs it to be.
+    pub fn whole(&self) -> Result<(), Refusal> {
+        self.0.rebuild.check()
     }
 
     /// One tenant's past. Every call on it sees one state of the index; two calls may see two.
@@ -306,6 +342,7 @@ impl Store {
 
     /// Is there room for something new? Otherwise the refusal that says why not.
     pub fn room(&self) -> Result<(), Stop> {
+        self.whole()?;
         Ok(self.0.space.check()??)
     }
 
@@ -477,7 +514,7 @@ impl Store {
     /// What is wrong, in sentences for the operator; empty when all is well.
     pub fn degraded(&self) -> Vec<String> {
         let index = self.0.index.failed().map(|why| format!("writing the index: {why}"));
-        self.0.health.reasons().into_iter().chain(index).collect()
+        self.0.rebuild.sentence().into_iter().chain(self.0.health.reasons()).chain(index).collect()
     }
 
     fn source(&self) -> view::Snapshot {
@@ -492,6 +529,8 @@ impl Store {
     }
 
     async fn ask(&self, job: Job) -> Result<(), Fault> {
+        // The queue would be waited for as long as that takes.
+        self.whole()?;
         let jobs = self.0.jobs.as_ref().context("the store is closing")?;
         jobs.send(job).await.map_err(|_| anyhow!("the writer has ended"))
     }
@@ -500,6 +539,7 @@ impl Store {
 impl Drop for Inner {
     fn drop(&mut self) {
         drop(self.jobs.take());
+        self.rebuild.stop();
         if let Some(writer) = self.writer.take()
             // A decision may hold the last handle; then the writer itself is here, and ends next.
             && writer.thread().id() != thread::current().id()

@@ -5,7 +5,7 @@
 //! [`Health`], and nothing after it is thrown away.
 
 use super::{
-    Health, Position,
+    Health, Position, Stats,
     index::{self, Index},
     keys,
     log::{Appender, Damage, Log, Read, Tail},
@@ -26,12 +26,22 @@ const BATCH_MAX: usize = 64;
 /// Bytes of messages in one such batch.
 const BATCH_BYTES: u64 = 8 << 20;
 
-/// The store's parts, agreeing with one another.
+/// The store's parts. They agree with one another when the rest is done.
 pub(super) struct Opened {
     pub log: Log,
     pub appender: Appender,
     pub index: Index,
     pub end: Position,
+    pub rest: Rest,
+}
+
+/// What of the log the index does not have yet.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Rest {
+    pub from: Position,
+    pub to: Position,
+    /// Where the next group begins: behind a gap, if acknowledged bytes are missing at the log's end.
+    end: Position,
 }
 
 pub(super) fn open(dir: &Path, config: &super::Config, health: &Arc<Health>) -> Result<Opened, Fault> {
@@ -71,15 +81,29 @@ pub(super) fn open(dir: &Path, config: &super::Config, health: &Arc<Health>) -> 
         Some(index) => index,
         None => Index::open(&index_dir, config.cache).context("a fresh index does not open")?,
     };
-    replay(&index, &log, if lost { 0 } else { applied }, tail.end, health)?;
     let end = tail.end.max(applied);
-    if index.applied()? != Some(end) {
+    let rest = Rest { from: if lost { 0 } else { applied }, to: tail.end, end };
+    Ok(Opened { log, appender, index, end, rest })
+}
+
+/// Makes the index agree with the log. `reached` hears after every batch how far it is, and what is counted there; if it
+/// says `false`, the rest is left for the next start, and so is the answer.
+pub(super) fn finish(
+    rest: Rest,
+    (index, log): (&Index, &Log),
+    health: &Health,
+    reached: impl FnMut(Position, Stats) -> bool,
+) -> Result<bool, Fault> {
+    if !replay((index, log), rest.from, rest.to, health, reached)? {
+        return Ok(false);
+    }
+    if index.applied()? != Some(rest.end) {
         // An empty log, or a gap at its end.
-        let pending = Pending::new(&index, &log)?;
-        index.apply(pending.finish(end).0)?;
+        let pending = Pending::new(index, log)?;
+        index.apply(pending.finish(rest.end).0)?;
     }
     index.flush()?;
-    Ok(Opened { log, appender, index, end })
+    Ok(true)
 }
 
 /// The index, if it opens and can be believed.
@@ -154,8 +178,14 @@ fn keep_remains(dir: &Path, log: &Log, tail: &Tail) -> Result<(), Fault> {
     Ok(())
 }
 
-/// Applies the log from `from` to `to` to the index.
-pub(super) fn replay(index: &Index, log: &Log, from: Position, to: Position, health: &Health) -> Result<(), Fault> {
+/// Applies the log from `from` to `to` to the index, as long as `reached` (see [`finish`]) lets it.
+pub(super) fn replay(
+    (index, log): (&Index, &Log),
+    from: Position,
+    to: Position,
+    health: &Health,
+    mut reached: impl FnMut(Position, Stats) -> bool,
+) -> Result<bool, Fault> {
     let mut at = from;
     while at < to {
         index.make_room()?;
@@ -181,10 +211,14 @@ pub(super) fn replay(index: &Index, log: &Log, from: Position, to: Position, hea
                 }
             }
         }
-        index.apply(pending.finish(at).0)?;
+        let (changes, stats) = pending.finish(at);
+        index.apply(changes)?;
+        if !reached(at, stats) {
+            return Ok(false);
+        }
     }
     if to > from {
         tracing::info!("applied the log from {from} to {to} to the index");
     }
-    Ok(())
+    Ok(true)
 }

@@ -12,6 +12,7 @@ mod compact;
 mod damage;
 mod plans;
 mod queries;
+pub(super) mod rebuild;
 mod steady;
 
 const ALICE: &str = "did:example:alice";
@@ -23,7 +24,7 @@ impl Store {
         let _steady = self.0.index.steady();
         let (end, health) = (*self.0.tail.borrow(), Health::default());
         let fresh = Index::open(&scratch.join("index"), 4 << 20)?;
-        recover::replay(&fresh, &self.0.log, 0, end, &health)?;
+        recover::replay((&fresh, &self.0.log), 0, end, &health, |_, _| true)?;
         let mut ours = self.0.index.scan(&[], &[0xFF; 64], false);
         let mut theirs = fresh.scan(&[], &[0xFF; 64], false);
         let mut differ = health.reasons();

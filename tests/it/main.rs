@@ -4,6 +4,7 @@
 mod anchor_chain;
 mod anchor_node;
 mod bad_input;
+mod care;
 mod cli;
 mod connect;
 mod encryption;

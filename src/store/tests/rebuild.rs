@@ -1,0 +1,112 @@
+//! An index that is far behind the log: what it has is answered, nothing is written, and then all is there.
+
+use super::*;
+use std::{
+    collections::BTreeSet,
+    path::PathBuf,
+    sync::{Condvar, atomic::Ordering},
+};
+
+/// Logs whose index is not built further.
+static HELD: Mutex<BTreeSet<PathBuf>> = Mutex::new(BTreeSet::new());
+static LET_GO: Condvar = Condvar::new();
+
+/// Stands behind every batch that is applied while an index is built.
+pub(in super::super) fn pause(log: &Path, stop: &AtomicBool) {
+    let mut held = HELD.lock().unwrap_or_else(PoisonError::into_inner);
+    while held.contains(log) && !stop.load(Ordering::Relaxed) {
+        held = LET_GO.wait_timeout(held, Duration::from_millis(10)).unwrap_or_else(PoisonError::into_inner).0;
+    }
+}
+
+/// Lets the index of a store be built only so far as its first batch, until it is dropped.
+pub(crate) struct Hindrance(PathBuf);
+
+impl Hindrance {
+    /// `dir`: the store's.
+    pub fn new(dir: &Path) -> Self {
+        let log = dir.join("log");
+        HELD.lock().unwrap_or_else(PoisonError::into_inner).insert(log.clone());
+        Self(log)
+    }
+}
+
+impl Drop for Hindrance {
+    fn drop(&mut self) {
+        HELD.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.0);
+        LET_GO.notify_all();
+    }
+}
+
+const RECORDS: u64 = 160;
+
+/// A store with so much in its log that an index is worth telling of, and without one.
+fn without_index() -> (tempfile::TempDir, Vec<Cid>) {
+    let dir = tempfile::tempdir().expect("a directory");
+    let cids = runtime().block_on(async {
+        let store = open(dir.path());
+        let mut cids = Vec::new();
+        for n in 0..RECORDS {
+            let data = [vec![n as u8; 29_000], n.to_be_bytes().to_vec()].concat();
+            let change = write(&store, &format!("r{n}"), n, json!({}), Some(&data)).await;
+            cids.push(change.expect("written").cid);
+        }
+        cids
+    });
+    fs::remove_dir_all(dir.path().join("index")).expect("removes");
+    (dir, cids)
+}
+
+fn begin(dir: &Path) -> Store {
+    let config = Config { segment_size: 4 << 10, cache: 4 << 20, ..Config::default() };
+    let store = Store::begin(dir, &config).expect("the store opens");
+    while store.stats().records == 0 {
+        thread::sleep(Duration::from_millis(1));
+    }
+    store
+}
+
+#[test]
+fn what_is_rebuilt_is_answered_while_the_rest_is_built() {
+    let (dir, cids) = without_index();
+    let hindrance = Hindrance::new(dir.path());
+    let store = begin(dir.path());
+    let built = store.stats().records;
+    assert!(built > 0 && built < RECORDS, "{built}");
+    let view = store.view(ALICE);
+    let newest = |n: u64| view.record(&format!("r{n}")).expect("reads").map(|found| found.newest.cid);
+    assert_eq!((newest(0), newest(RECORDS - 1)), (Some(cids[0]), None));
+    assert!(store.degraded()[0].contains("being built again"), "{:?}", store.degraded());
+    assert!(store.read_only().is_some_and(|why| why.contains('%')), "{:?}", store.read_only());
+    assert!(store.0.rebuild.left().is_some_and(|left| left > 0));
+    // Nothing waits for minutes in a queue.
+    let refused = runtime().block_on(write(&store, "new", 900, json!({}), None));
+    assert!(matches!(&refused, Err(Stop::Refusal(refusal)) if refusal.code == 503), "{refused:?}");
+    let state = runtime().block_on(store.put_state(vec![(b"anchor/x".to_vec(), None)]));
+    assert!(state.is_err_and(|fault| fault.to_string().contains("IndexRebuilding")));
+
+    drop(hindrance);
+    runtime().block_on(store.built()).expect("is built");
+    assert_eq!((store.degraded(), store.read_only(), store.stats().records), (vec![], None, RECORDS));
+    assert_eq!(newest(RECORDS - 1), Some(cids[RECORDS as usize - 1]));
+    runtime().block_on(write(&store, "new", 900, json!({}), None)).expect("written");
+    let scratch = tempfile::tempdir().expect("a directory");
+    assert_eq!(store.differs_from_log(scratch.path()).expect("compares"), Vec::<String>::new());
+}
+
+#[test]
+fn who_closes_a_store_does_not_wait_for_its_index_and_the_next_goes_on() {
+    let (dir, cids) = without_index();
+    let hindrance = Hindrance::new(dir.path());
+    let store = begin(dir.path());
+    let built = store.stats().records;
+    drop(store);
+    drop(hindrance);
+    let store = open(dir.path());
+    assert!(built < RECORDS);
+    assert_eq!((store.stats().records, store.degraded()), (RECORDS, vec![]));
+    let view = store.view(ALICE);
+    for (n, cid) in cids.iter().enumerate() {
+        assert_eq!(view.record(&format!("r{n}")).expect("reads").expect("is there").newest.cid, *cid);
+    }
+}

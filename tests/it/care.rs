@@ -1,0 +1,226 @@
+//! What an operator does and sees when something is wrong: scrub, numbers, a node whose index is gone.
+
+use crate::support::{
+    eventually,
+    toft::{Home, Toft, random_file},
+};
+use serde_json::{Value, json};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    sync::Arc,
+    thread,
+    time::Duration,
+};
+use toft::{
+    blocks::{self, Blocks},
+    cid,
+    crypto::Signer,
+    daemon::Identity,
+    dwn::create,
+    metrics::Metrics,
+    node::{self, Node, one_chunk},
+    resolve::{self, Resolver},
+    store::{self, Store},
+    vault,
+};
+
+/// A number as `/metrics` has it.
+fn number(node: &Toft, name: &str) -> f64 {
+    let text = ureq::get(format!("{}/metrics", node.url())).call().expect("answers").body_mut().read_to_string();
+    let text = text.expect("text");
+    let value = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' ')?.parse().ok());
+    value.unwrap_or_else(|| panic!("no {name} in {text}"))
+}
+
+fn files(dir: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(dir).expect("lists").map(|entry| entry.expect("lists").path());
+    entries.flat_map(|path| if path.is_dir() { files(&path) } else { vec![path] }).collect()
+}
+
+#[test]
+fn a_scrub_names_what_is_damaged_and_a_device_brings_back_what_is_published() {
+    let (a, b) = (Home::new().up(), Home::new().up());
+    let dir = tempfile::tempdir().expect("a temp dir");
+    let (public, bytes) = random_file(dir.path(), "public", 3 << 20);
+    let (private, _) = random_file(dir.path(), "private", 70_000);
+    let root =
+        a.json(&["add", public.to_str().expect("UTF-8"), "--publish"])["cid"].as_str().expect("a CID").to_owned();
+    a.json(&["add", private.to_str().expect("UTF-8")]);
+    for (here, there) in [(&a, &b), (&b, &a)] {
+        here.json(&["peer", "add", there.did(), &there.address("/tcp/")]);
+    }
+    let blocks = b.home().path().join("blocks/files");
+    eventually("the files on the other device", || (blocks.is_dir() && files(&blocks).len() == 13).then_some(()));
+    eventually("both records there", || (b.json(&["status"])["store"]["records"] == 2).then_some(()));
+    assert_eq!(b.json(&["storage", "scrub"])["damaged"], 0);
+    assert_eq!(number(&b, "toft_blocks_scrubs_completed_total"), 1.0);
+
+    for path in files(&blocks) {
+        let mut bytes = fs::read(&path).expect("reads");
+        bytes[2000] ^= 1;
+        fs::write(path, bytes).expect("writes");
+    }
+    let found = b.json(&["storage", "scrub"]);
+    // Twelve pieces of the public file; nobody but this node gives out the private one.
+    assert_eq!(
+        (&found["damaged"], &found["healed"], &found["complete"]),
+        (&json!(13), &json!(12), &json!(true)),
+        "{found}"
+    );
+    let named: Vec<_> = found["named"].as_array().expect("a list").iter().filter_map(Value::as_str).collect();
+    assert!(named.len() == 13 && named.iter().all(|sentence| sentence.contains("bafkrei")), "{named:?}");
+    assert_eq!(named.iter().filter(|sentence| sentence.contains("from a peer")).count(), 12, "{named:?}");
+    let again = b.json(&["storage", "scrub"]);
+    assert_eq!((&again["damaged"], &again["healed"]), (&json!(1), &json!(0)), "{again}");
+    let out = dir.path().join("out");
+    b.json(&["get", &root, "-o", out.to_str().expect("UTF-8")]);
+    assert!(fs::read(out).expect("was written") == bytes);
+    let health: Value =
+        ureq::get(format!("{}/health", b.url())).call().expect("answers").body_mut().read_json().expect("JSON");
+    assert_eq!((&health["degraded"], &health["writable"]), (&json!(true), &json!(true)), "{health}");
+    for (name, value) in [("damaged", 14.0), ("healed", 12.0)] {
+        assert_eq!(number(&b, &format!("toft_blocks_scrub_{name}_total")), value, "{name}");
+    }
+    assert!(number(&b, "toft_store_degraded") > 0.0);
+    assert!(number(&b, "toft_blocks_scrub_bytes") > 3e6);
+}
+
+#[test]
+fn what_the_store_and_the_blocks_do_is_counted() {
+    let node = Home::new().up();
+    let dir = tempfile::tempdir().expect("a temp dir");
+    let zero = ["blocks_collected_total", "store_backup_last_success_timestamp_seconds", "store_messages"];
+    for name in zero {
+        assert_eq!(number(&node, &format!("toft_{name}")), 0.0, "{name}");
+    }
+    let add = |name: &str, size: usize| {
+        let (file, _) = random_file(dir.path(), name, size);
+        node.json(&["add", file.to_str().expect("UTF-8")])
+    };
+    add("file", 300_000);
+    add("inline", 100);
+    let pinned = add("packed", 40_000)["cid"].as_str().expect("a CID").to_owned();
+    node.json(&["pin", "add", &pinned]);
+    node.json(&["storage", "gc"]);
+    node.json(&["backup", "create", dir.path().join("backup").to_str().expect("UTF-8")]);
+    let counts = [
+        ("store_messages", 3.0),
+        ("store_records", 3.0),
+        ("store_data_bytes", 340_100.0),
+        ("store_rebuild_left_bytes", 0.0),
+        ("store_index_lag_bytes", 0.0),
+        ("store_degraded", 0.0),
+        ("blocks_files", 1.0),
+        ("blocks_packs", 1.0),
+        ("blocks_scrub_running", 0.0),
+    ];
+    for (name, value) in counts {
+        assert_eq!(number(&node, &format!("toft_{name}")), value, "{name}");
+    }
+    let log = files(&node.home().path().join("store/log"));
+    let log: u64 = log.iter().map(|path| fs::metadata(path).expect("is there").len()).sum();
+    assert_eq!(number(&node, "toft_store_log_end_bytes"), log as f64);
+    let packed = number(&node, "toft_blocks_pack_bytes");
+    let live = number(&node, "toft_blocks_pack_live_bytes");
+    assert!(live > 40_000.0 && live <= packed, "{live} of {packed}");
+    let (groups, fsyncs) = ("toft_store_commit_group_writes", "toft_store_fsync_seconds_count");
+    assert!(number(&node, &format!("{groups}_sum")) >= 4.0 && number(&node, &format!("{groups}_count")) >= 4.0);
+    assert!(number(&node, fsyncs) >= 4.0);
+    assert!(number(&node, "toft_store_backup_last_success_timestamp_seconds") > 1.7e9);
+    node.stop();
+}
+
+/// Records that the home's own identity writes, without a node.
+fn fill(home: &Home, count: usize) -> (Arc<Signer>, Vec<Value>) {
+    let at = home.path();
+    let signer = Identity::of(&vault::open(&at.join("keys")).expect("opens")).signer;
+    let store = Store::open(&at.join("store"), &store::Config::default()).expect("opens");
+    let blocks = Blocks::open(&at.join("blocks"), &blocks::Config::default(), store.clone()).expect("opens");
+    let metrics = Metrics::default();
+    let resolver = Resolver::new(&resolve::Config::default(), store.clone(), &metrics).expect("a resolver");
+    let who = (signer.did(), None, &node::RetentionConfig::default());
+    let door = Node::new(&node::Config::default(), who, store, blocks, resolver, &metrics).expect("a door");
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+    let write = |n: usize| {
+        let data = [vec![b'x'; 2000], n.to_be_bytes().to_vec()].concat();
+        let cid = cid::of(cid::RAW, &data);
+        let write = create::Write { data_format: "text/plain", published: true, ..Default::default() };
+        let message = create::records_write(&write, (&cid, data.len() as u64), &node::now(), &signer).expect("made");
+        let (door, did, sent) = (door.clone(), signer.did().to_owned(), message.clone());
+        let task = async move { door.process(&did, sent, Some(one_chunk(data.into()))).await.expect("answered").code };
+        (message, runtime.spawn(task))
+    };
+    let mut messages = Vec::new();
+    for first in (0..count).step_by(64) {
+        let group: Vec<_> = (first..count.min(first + 64)).map(write).collect();
+        for (message, task) in group {
+            assert_eq!(runtime.block_on(task).expect("ends"), 202);
+            messages.push(message);
+        }
+    }
+    (signer, messages)
+}
+
+/// The code that a message is answered with; `None`: nobody answers.
+fn ask(url: &str, tenant: &str, message: Value) -> Option<u64> {
+    let params = json!({"target": tenant, "message": message});
+    let request = json!({"jsonrpc": "2.0", "id": 1, "method": "dwn.processMessage", "params": params});
+    let mut answer = ureq::post(url).send_json(request).ok()?;
+    // With a record's data as body, the answer is in a header.
+    let header = answer.headers().get("dwn-response").map(|header| header.to_str().expect("ASCII").to_owned());
+    let text = header.unwrap_or_else(|| answer.body_mut().read_to_string().expect("text"));
+    let answer: Value = serde_json::from_str(&text).expect("JSON");
+    Some(answer["result"]["reply"]["status"]["code"].as_u64().unwrap_or_else(|| panic!("{answer}")))
+}
+
+#[test]
+fn a_node_without_its_index_answers_its_owner_while_it_is_built_again() {
+    let home = Home::new().up().stop();
+    let (signer, messages) = fill(&home, 4000);
+    fs::remove_dir_all(home.path().join("store/index")).expect("removes");
+    let free = std::net::TcpListener::bind("127.0.0.1:0").and_then(|socket| socket.local_addr()).expect("a port");
+    let (home, url) = (home.set("dwn.listen", &free.to_string()), format!("http://{free}"));
+    let started = thread::spawn(move || home.up());
+    let read = |record: &Value, signer: Option<&Signer>| {
+        create::records_read(json!({"recordId": record["recordId"]}), &node::now(), signer).expect("made")
+    };
+    let health = || -> Option<Value> {
+        ureq::get(format!("{url}/health")).call().ok().and_then(|mut answer| answer.body_mut().read_json().ok())
+    };
+    let being_built = |health: &Option<Value>| {
+        let reason = health.as_ref().and_then(|health| health["reason"].as_str()).unwrap_or_default();
+        reason.contains("being built again")
+    };
+    let (mut seen, mut before) = (0, None);
+    while !started.is_finished() {
+        let asked = [Some(&*signer), None].map(|who| ask(&url, signer.did(), read(&messages[0], who)));
+        let refused = ask(
+            &url,
+            signer.did(),
+            create::records_delete(messages[0]["recordId"].as_str().expect("an id"), false, &node::now(), &signer)
+                .expect("made"),
+        );
+        // It was so before, and still is: these were answered in between.
+        let now = health();
+        if being_built(&now) && being_built(&before) {
+            let status = now.clone().expect("an answer");
+            assert_eq!((&status["degraded"], &status["writable"]), (&json!(true), &json!(false)), "{status}");
+            // The first record is there after the first of the batches.
+            assert!(matches!(asked[0], Some(200 | 404)) && asked[1] == Some(503), "{asked:?}");
+            assert_eq!(refused, Some(503));
+            seen += u32::from(asked[0] == Some(200));
+        }
+        before = now;
+        thread::sleep(Duration::from_millis(2));
+    }
+    let node = started.join().expect("the node starts");
+    assert!(seen > 0, "the index was built before anybody could ask: {}", node.log());
+    let status = node.json(&["status"]);
+    assert_eq!((&status["degraded"], &status["store"]["records"]), (&json!([]), &json!(4000)), "{status}");
+    for record in [&messages[0], &messages[3999]] {
+        assert_eq!(ask(&url, signer.did(), read(record, None)), Some(200));
+    }
+    assert_eq!(number(&node, "toft_store_rebuild_left_bytes"), 0.0);
+    node.stop();
+}
