@@ -131,6 +131,11 @@ pub(super) fn kind(key: &[u8]) -> Option<Kind> {
     }
 }
 
+/// Are there few keys like this, however many records there are?
+pub(super) fn is_small(key: &[u8]) -> bool {
+    matches!(key.first(), None | Some(&META | &PROTOCOL | &NAME | &TENANT | &PACK | &USAGE | &STATE))
+}
+
 /// Are keys like this only ever gone through, never asked for one by one?
 pub(super) fn is_only_ranged(key: &[u8]) -> bool {
     matches!(key.first(), Some(&BY | &CHILD))

@@ -21,7 +21,7 @@ use std::{
 use tokio::sync::watch;
 
 /// Bytes of the log that are applied before a store counts as open: what a crash under load leaves takes some seconds.
-pub(super) const SHORT: u64 = 32 << 20;
+pub(super) const SHORT: u64 = if cfg!(test) { 4 << 20 } else { 32 << 20 };
 /// How often the operator is told how far it is.
 const TELL_EVERY: Duration = Duration::from_secs(10);
 

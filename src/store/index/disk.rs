@@ -1,22 +1,22 @@
-//! The pages of the index on disk: the only file that names sled.
+//! What of the index is small, and the list of its runs: in sled, and this is the only file that names it.
 //!
 //! sled 0.34.7 is not to be trusted with the only copy of anything: its `flush` is not an fsync, a flipped bit makes it
 //! panic when it opens, a truncated file opens empty. So it holds only what the log can rebuild, and opening happens
-//! in a thread that may panic or hang without taking the node with it. It is also slow with many small keys (each costs
-//! some 20 µs, 500 bytes on the disk, and time at every opening), so it is given pages of about a hundred.
+//! in a thread that may panic or hang without taking the node with it. It is also slow with many keys (each costs
+//! some 20 µs, 500 bytes on the disk, and time at every opening) and writes large values many times over, so what
+//! there is much of lies in files of its own ([`super::run`]).
 
-use super::{page::Page, run::Id};
-use crate::dwn::Fault;
+use super::{Scan, run::Id};
+use crate::{dwn::Fault, store::pending::Changes};
 use anyhow::{Context as _, anyhow};
 #[cfg(target_os = "linux")]
 use rustix::fs::FallocateFlags;
 use std::{
-    collections::BTreeSet,
     fs::{self, File},
     os::unix::fs::MetadataExt as _,
     panic::{AssertUnwindSafe, catch_unwind},
     path::{Path, PathBuf},
-    sync::mpsc,
+    sync::{Arc, mpsc},
     thread,
     time::Duration,
 };
@@ -29,18 +29,9 @@ const OPEN_DEADLINE: Duration = Duration::from_secs(60);
 /// none, so what the next batches will need is taken before they are decided: this much when it is less than half of it.
 const ROOM: u64 = 16 << 20;
 
-/// The foot of a run is stored in parts of this many bytes: sled keeps larger values in files that it never syncs.
-const PART: usize = 32 << 10;
-/// Pages that are removed at once.
-const REMOVED: usize = 64;
-/// Numbers of these parts, as numbers of pages.
-const FOOT: u32 = 1 << 31;
-/// The key of the list of runs. Those of pages have eight bytes.
-const RUNS: &[u8] = b"runs";
+/// The key of the list of runs, beyond all keys of the index.
+const RUNS: &[u8] = b"\xFFruns";
 const FORMAT: u32 = 1;
-
-/// Bytes that sled holds.
-pub type Value = sled::IVec;
 
 #[derive(Debug)]
 pub struct Disk {
@@ -94,86 +85,35 @@ impl Disk {
         Ok(Some((numbers.collect(), next)))
     }
 
-    /// From now on these runs are the index: one atomic write.
-    pub fn set_runs(&self, runs: &[Id], next: Id) -> Result<(), Fault> {
+    /// From now on these runs are the index, with these changes: one atomic write.
+    pub fn set(&self, runs: &[Id], next: Id, changes: Changes) -> Result<(), Fault> {
         let bytes: Vec<u8> = [FORMAT, next].iter().chain(runs).flat_map(|number| number.to_be_bytes()).collect();
-        self.checked(|| self.db.insert(RUNS, bytes)).map(drop)
-    }
-
-    pub fn put_pages(&self, run: Id, pages: &[(u32, Vec<u8>)]) -> Result<(), Fault> {
-        self.make_room()?;
         let mut batch = sled::Batch::default();
-        for (n, page) in pages {
-            batch.insert(key(run, *n).as_slice(), page.as_slice());
+        batch.insert(RUNS, bytes);
+        for (key, value) in changes {
+            match value {
+                Some(value) => batch.insert(key, value),
+                None => batch.remove(key),
+            }
         }
         self.checked(|| self.db.apply_batch(batch))
     }
 
-    /// A page as it was written.
-    pub fn page(&self, run: Id, n: u32) -> Result<Value, Fault> {
-        let found = self.checked(|| self.db.get(key(run, n)))?;
-        let found = found.with_context(|| format!("page {n} of run {run} of the index is gone"));
-        found.and_then(|bytes| Page::new(&bytes).map(|_| bytes.clone())).map_err(|error| self.suspect(error))
+    pub fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, Fault> {
+        self.checked(|| self.db.get(key)).map(|value| value.map(|value| value.to_vec()))
     }
 
-    pub fn put_foot(&self, run: Id, foot: &[u8]) -> Result<(), Fault> {
-        for (n, part) in (FOOT..).zip(foot.chunks(PART)) {
-            self.make_room()?;
-            self.checked(|| self.db.insert(key(run, n), part))?;
+    /// Pairs with `from` ≤ key < `to`, upwards or downwards.
+    pub fn scan(self: &Arc<Self>, from: &[u8], to: &[u8], reverse: bool) -> Scan<'static> {
+        let to = to.min(RUNS);
+        if from >= to {
+            return Box::new(std::iter::empty());
         }
-        Ok(())
-    }
-
-    pub fn foot(&self, run: Id) -> Result<Vec<u8>, Fault> {
-        let mut foot = Vec::new();
-        let mut parts = self.db.range(key(run, FOOT)..=key(run, u32::MAX));
-        while let Some((_, part)) = self.checked(|| parts.next().transpose())? {
-            foot.extend_from_slice(&part);
-        }
-        Ok(foot)
-    }
-
-    /// Takes a run away.
-    pub fn remove(&self, run: Id) -> Result<(), Fault> {
-        let mut keys = self.db.range(key(run, 0)..=key(run, u32::MAX)).keys();
-        loop {
-            let mut batch = sled::Batch::default();
-            let mut any = false;
-            for _ in 0..REMOVED {
-                let Some(key) = self.checked(|| keys.next().transpose())? else { break };
-                batch.remove(key);
-                any = true;
-            }
-            if !any {
-                return Ok(());
-            }
-            self.checked(|| self.db.apply_batch(batch))?;
-        }
-    }
-
-    /// Takes away what a crash has left of runs that are not among these.
-    pub fn keep_only(&self, runs: &BTreeSet<Id>) -> Result<(), Fault> {
-        let mut from = 0;
-        loop {
-            let next = self.checked(|| {
-                self.db
-                    .range(key(from, 0)..)
-                    .keys()
-                    .find(|key| match key {
-                        Ok(key) => key.len() == 8,
-                        Err(_) => true,
-                    })
-                    .transpose()
-            })?;
-            let Some(run) = next.as_ref().and_then(|key| key.first_chunk()).map(|four| Id::from_be_bytes(*four)) else {
-                return Ok(());
-            };
-            if !runs.contains(&run) {
-                self.remove(run)?;
-            }
-            let Some(after) = run.checked_add(1) else { return Ok(()) };
-            from = after;
-        }
+        let (disk, mut pairs) = (self.clone(), self.db.range(from..to));
+        Box::new(std::iter::from_fn(move || {
+            let next = disk.checked(|| if reverse { pairs.next_back().transpose() } else { pairs.next().transpose() });
+            next.map(|pair| pair.map(|(key, value)| (key.to_vec(), value.to_vec()))).transpose()
+        }))
     }
 
     /// Takes room on the disk for the next batches; an error if there is none. Where the file system cannot do that, the
@@ -193,9 +133,11 @@ impl Disk {
         Ok(())
     }
 
-    /// Hands everything to the operating system.
+    /// Makes everything durable.
     pub fn flush(&self) -> Result<(), Fault> {
-        self.checked(|| self.db.flush()).map(drop)
+        self.checked(|| self.db.flush())?;
+        // sled asks the operating system to write; that is not to say that it has.
+        self.file.sync_data().context("making the index durable")
     }
 
     /// Asks sled. If it fails or panics, which on damaged pages it does, the next start builds the index anew
@@ -216,10 +158,6 @@ impl Disk {
         }
         error.context("the index failed; restart the node and it will be rebuilt from the log")
     }
-}
-
-fn key(run: Id, n: u32) -> [u8; 8] {
-    (u64::from(run) << 32 | u64::from(n)).to_be_bytes()
 }
 
 /// Notes, when sled has closed its files, how long its main file then is.

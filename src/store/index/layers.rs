@@ -1,5 +1,5 @@
 //! What the index holds, from the newest to the oldest: a table that changes, one that is being written to the disk,
-//! and runs. What a newer layer says of a key hides what older ones say.
+//! runs, and beside these what is small. What a newer layer says of a key hides what older ones say.
 
 use super::{
     Scan,
@@ -7,7 +7,7 @@ use super::{
     page::Entry,
     run::{self, Run},
 };
-use crate::dwn::Fault;
+use crate::{dwn::Fault, store::keys};
 use std::{
     collections::{BTreeMap, VecDeque},
     ops::Bound,
@@ -51,6 +51,9 @@ impl Layers {
                 return Ok(change.clone());
             }
         }
+        if keys::is_small(key) {
+            return disk.get(key);
+        }
         let hash = run::hash(key);
         for run in &self.runs {
             if let Some(change) = run.get(disk, key, hash)? {
@@ -73,6 +76,7 @@ impl Layers {
                 if reverse { run::Cursor::before(run, disk, to)? } else { run::Cursor::from(run, disk, from)? };
             sources.push(Source::Run(cursor));
         }
+        sources.push(Source::Small(Small::new(disk.scan(from, to, reverse))?));
         let end = if reverse { from } else { to }.to_vec();
         let mut merged = Merged { sources, reverse };
         let mut ended = false;
@@ -131,6 +135,20 @@ impl Merged {
 enum Source {
     Table(TableCursor),
     Run(run::Cursor),
+    Small(Small),
+}
+
+/// Walks through what is in sled.
+struct Small {
+    pairs: Scan<'static>,
+    pair: Option<(Vec<u8>, Vec<u8>)>,
+}
+
+impl Small {
+    fn new(mut pairs: Scan<'static>) -> Result<Self, Fault> {
+        let pair = pairs.next().transpose()?;
+        Ok(Self { pairs, pair })
+    }
 }
 
 impl Source {
@@ -138,6 +156,7 @@ impl Source {
         match self {
             Source::Table(cursor) => cursor.taken.front().map(|(key, value)| (key.as_slice(), value.as_deref())),
             Source::Run(cursor) => cursor.get(),
+            Source::Small(small) => small.pair.as_ref().map(|(key, value)| (key.as_slice(), Some(value.as_slice()))),
         }
     }
 
@@ -149,6 +168,10 @@ impl Source {
             }
             Source::Run(cursor) if reverse => cursor.previous(),
             Source::Run(cursor) => cursor.next(),
+            Source::Small(small) => {
+                small.pair = small.pairs.next().transpose()?;
+                Ok(())
+            }
         }
     }
 }

@@ -1,18 +1,30 @@
-//! A run: entries in key order that never change, in pages on the disk. What is needed to find the page of a key, and
-//! to know that a key is in none, is in memory.
+//! A run: entries in key order that never change, as a file of pages. What is needed to find the page of a key, and to
+//! know that a key is in none, is in memory.
 
 use super::{
-    disk::{Disk, Value},
+    disk::Disk,
     page::{self, Builder, Chunk, Entry, Page},
 };
-use crate::{dwn::Fault, store::keys};
-use anyhow::Context as _;
-use std::sync::Arc;
+use crate::{
+    dwn::Fault,
+    store::{keys, sync_dir},
+};
+use anyhow::{Context as _, ensure};
+use std::{
+    fs::{self, File},
+    io::{BufWriter, Write as _},
+    os::unix::fs::FileExt as _,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 /// Bytes after which a page takes no more.
 const PAGE: usize = 4 << 10;
-/// Bytes of pages that go to the disk at once. sled 0.34.7 keeps what large batches leave behind.
-const BATCH: usize = 128 << 10;
+/// What is written at once.
+const BUFFER: usize = 128 << 10;
+/// Ends a file: length of the foot (u64), its CRC-32C (u32), and this (little-endian).
+const END: [u8; 4] = *b"run1";
+const TRAILER: usize = 16;
 /// Bits of the filter for each key: one in a hundred that is not there is looked for.
 const FILTER_BITS: usize = 10;
 const FILTER_HASHES: u64 = 6;
@@ -28,23 +40,69 @@ pub struct Run {
     pub sought: u64,
     fences: Fences,
     filter: Filter,
+    file: File,
+}
+
+/// The file of a run in the index's directory.
+pub fn path(dir: &Path, id: Id) -> PathBuf {
+    dir.join(format!("{id:010}.run"))
+}
+
+/// The run whose file this is, if it is one.
+pub fn id(path: &Path) -> Option<Id> {
+    path.file_name()?.to_str()?.strip_suffix(".run")?.parse().ok()
 }
 
 impl Run {
     /// Opens a run that [`Writer`] has written.
-    pub fn open(disk: &Disk, id: Id) -> Result<Self, Fault> {
-        let foot = disk.foot(id)?;
-        let mut bytes = foot.as_slice();
-        let (entries, sought) = (page::take(&mut bytes)? as u64, page::take(&mut bytes)? as u64);
-        let count = page::take(&mut bytes)?;
-        let mut fences = Fences::default();
+    pub fn open(dir: &Path, id: Id) -> Result<Self, Fault> {
+        let path = path(dir, id);
+        let read = || {
+            let file = File::open(&path)?;
+            let length = file.metadata()?.len();
+            let mut trailer = [0; TRAILER];
+            let at = length.checked_sub(TRAILER as u64).context("it is too short")?;
+            file.read_exact_at(&mut trailer, at)?;
+            let (size, rest) = trailer.split_first_chunk().context("its end is too short")?;
+            let (sum, end) = rest.split_first_chunk().context("its end is too short")?;
+            ensure!(*end == END, "its end has changed, or is of another format");
+            let size = u64::from_le_bytes(*size);
+            let at = at.checked_sub(size).context("its foot is longer than the file")?;
+            let mut foot = vec![0; usize::try_from(size)?];
+            file.read_exact_at(&mut foot, at)?;
+            ensure!(crc32c::crc32c(&foot) == u32::from_le_bytes(*sum), "its foot has changed on the disk");
+            Self::read(id, file, &foot, at)
+        };
+        read().with_context(|| format!("opening {}", path.display()))
+    }
+
+    fn read(id: Id, file: File, mut foot: &[u8], end: u64) -> Result<Self, Fault> {
+        let (entries, sought) = (page::take(&mut foot)? as u64, page::take(&mut foot)? as u64);
+        let count = page::take(&mut foot)?;
+        let (mut fences, mut at) = (Fences::default(), 0_u64);
         for _ in 0..count {
-            let length = page::take(&mut bytes)?;
-            let (key, rest) = bytes.split_at_checked(length).context("a run's first keys are cut off")?;
-            fences.push(key);
-            bytes = rest;
+            let (size, length) = (page::take(&mut foot)?, page::take(&mut foot)?);
+            let (key, rest) = foot.split_at_checked(length).context("its first keys are cut off")?;
+            fences.push(key, at);
+            at = at.saturating_add(size as u64);
+            foot = rest;
         }
-        Ok(Self { id, entries, sought, fences, filter: Filter(bytes.to_vec()) })
+        ensure!(at == end, "its pages end elsewhere");
+        fences.close(at);
+        Ok(Self { id, entries, sought, fences, filter: Filter(foot.to_vec()), file })
+    }
+
+    /// A page as it was written.
+    fn page(&self, disk: &Disk, n: usize) -> Result<Vec<u8>, Fault> {
+        let read = || {
+            let (at, size) = self.fences.place(n).context("there is no such page")?;
+            let mut bytes = vec![0; size];
+            self.file.read_exact_at(&mut bytes, at)?;
+            Page::new(&bytes)?;
+            Ok(bytes)
+        };
+        let read: Result<_, Fault> = read();
+        read.map_err(|error| disk.suspect(error.context(format!("page {n} of run {} of the index", self.id))))
     }
 
     /// What the run says of a key; `None`: nothing.
@@ -53,8 +111,8 @@ impl Run {
             return Ok(None);
         }
         let Some(n) = self.fences.count(|first| first <= key).checked_sub(1) else { return Ok(None) };
-        let bytes = disk.page(self.id, n as u32)?;
-        let page = Page::new(&bytes)?;
+        let bytes = self.page(disk, n)?;
+        let page = Page::again(&bytes)?;
         let Some(at) = page.find(|first| first <= key)? else { return Ok(None) };
         let mut chunk = Chunk::default();
         page.read(at, &mut chunk)?;
@@ -68,17 +126,30 @@ pub fn sought(key: &[u8]) -> bool {
     !keys::is_only_ranged(key)
 }
 
-/// First keys of the pages.
+/// First keys of the pages, and where the pages lie.
 #[derive(Debug, Default)]
 struct Fences {
     keys: Vec<u8>,
     ends: Vec<u32>,
+    /// One more than there are pages, at last.
+    places: Vec<u64>,
 }
 
 impl Fences {
-    fn push(&mut self, key: &[u8]) {
+    fn push(&mut self, key: &[u8], at: u64) {
         self.keys.extend_from_slice(key);
         self.ends.push(self.keys.len() as u32);
+        self.places.push(at);
+    }
+
+    fn close(&mut self, end: u64) {
+        self.places.push(end);
+    }
+
+    /// Where page `n` lies, and its size.
+    fn place(&self, n: usize) -> Option<(u64, usize)> {
+        let (at, end) = (*self.places.get(n)?, *self.places.get(n + 1)?);
+        Some((at, usize::try_from(end.checked_sub(at)?).ok()?))
     }
 
     fn len(&self) -> usize {
@@ -150,38 +221,34 @@ pub fn hash(key: &[u8]) -> u64 {
 }
 
 /// Writes a run. Nobody sees it before it is named as one of the index's runs.
-pub struct Writer<'a> {
-    disk: &'a Disk,
+#[derive(Debug)]
+pub struct Writer {
+    path: PathBuf,
+    file: BufWriter<File>,
+    /// Where the next page goes.
+    end: u64,
     id: Id,
     page: Builder,
     entries: u64,
     sought: u64,
     fences: Fences,
     filter: Filter,
-    batch: Vec<(u32, Vec<u8>)>,
-    waiting: usize,
 }
 
-impl<'a> Writer<'a> {
+impl Writer {
     /// At most `sought` of the keys that come are [`sought`].
-    pub fn new(disk: &'a Disk, id: Id, sought: u64) -> Self {
-        Self {
-            disk,
-            id,
-            page: Builder::default(),
-            entries: 0,
-            sought: 0,
-            fences: Fences::default(),
-            filter: Filter::new(sought),
-            batch: Vec::new(),
-            waiting: 0,
-        }
+    pub fn new(dir: &Path, id: Id, sought: u64) -> Result<Self, Fault> {
+        let path = path(dir, id);
+        let file = File::options().read(true).write(true).create(true).truncate(true).open(&path);
+        let file = BufWriter::with_capacity(BUFFER, file.with_context(|| format!("creating {}", path.display()))?);
+        let (page, fences, filter) = (Builder::default(), Fences::default(), Filter::new(sought));
+        Ok(Self { path, file, end: 0, id, page, entries: 0, sought: 0, fences, filter })
     }
 
     /// Keys come in order, each once.
     pub fn add(&mut self, entry: Entry<'_>) -> Result<(), Fault> {
         if self.page.is_empty() {
-            self.fences.push(entry.0);
+            self.fences.push(entry.0, self.end);
         }
         if sought(entry.0) {
             self.sought += 1;
@@ -194,16 +261,15 @@ impl<'a> Writer<'a> {
 
     fn turn(&mut self) -> Result<(), Fault> {
         let page = self.page.finish();
-        self.waiting += page.len();
-        self.batch.push((self.fences.len() as u32 - 1, page));
-        if self.waiting < BATCH {
-            return Ok(());
-        }
-        self.waiting = 0;
-        self.disk.put_pages(self.id, &std::mem::take(&mut self.batch))
+        self.end += page.len() as u64;
+        self.put(&page)
     }
 
-    /// Writes the rest. None, if there was nothing.
+    fn put(&mut self, bytes: &[u8]) -> Result<(), Fault> {
+        self.file.write_all(bytes).with_context(|| format!("writing {}", self.path.display()))
+    }
+
+    /// Writes the rest and makes it durable. None, if there was nothing.
     pub fn finish(mut self) -> Result<Option<Run>, Fault> {
         if self.entries == 0 {
             return Ok(None);
@@ -211,19 +277,39 @@ impl<'a> Writer<'a> {
         if !self.page.is_empty() {
             self.turn()?;
         }
-        self.disk.put_pages(self.id, &self.batch)?;
-        let mut foot = Vec::with_capacity(self.fences.keys.len() + self.fences.len() + self.filter.0.len() + 16);
+        self.fences.close(self.end);
+        let mut foot = Vec::with_capacity(self.fences.keys.len() + 5 * self.fences.len() + self.filter.0.len() + 32);
         page::put(&mut foot, usize::try_from(self.entries)?);
         page::put(&mut foot, usize::try_from(self.sought)?);
         page::put(&mut foot, self.fences.len());
         for n in 0..self.fences.len() {
+            page::put(&mut foot, self.fences.place(n).map_or(0, |(_, size)| size));
             page::put(&mut foot, self.fences.get(n).len());
             foot.extend_from_slice(self.fences.get(n));
         }
         foot.extend_from_slice(&self.filter.0);
-        self.disk.put_foot(self.id, &foot)?;
-        let Self { id, entries, sought, fences, filter, .. } = self;
-        Ok(Some(Run { id, entries, sought, fences, filter }))
+        let (size, sum) = (foot.len() as u64, crc32c::crc32c(&foot));
+        foot.extend_from_slice(&size.to_le_bytes());
+        foot.extend_from_slice(&sum.to_le_bytes());
+        foot.extend_from_slice(&END);
+        self.put(&foot)?;
+        let Self { path, file, id, entries, sought, fences, filter, .. } = self;
+        let file = file.into_inner().map_err(|error| error.into_error());
+        let file = file.with_context(|| format!("writing {}", path.display()))?;
+        file.sync_data().with_context(|| format!("making {} durable", path.display()))?;
+        path.parent().map_or(Ok(()), sync_dir)?;
+        Ok(Some(Run { id, entries, sought, fences, filter, file }))
+    }
+}
+
+/// Takes the file of a run away. Who reads it goes on.
+pub fn remove(dir: &Path, id: Id) -> Result<(), Fault> {
+    let path = path(dir, id);
+    match fs::remove_file(&path) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            Err(error).with_context(|| format!("removing {}", path.display()))
+        }
+        _ => Ok(()),
     }
 }
 
@@ -233,7 +319,7 @@ pub struct Cursor {
     run: Arc<Run>,
     disk: Arc<Disk>,
     /// The page that is read, and its number.
-    page: Option<(usize, Value)>,
+    page: Option<(usize, Vec<u8>)>,
     chunk_number: usize,
     chunks: usize,
     chunk: Chunk,
@@ -320,8 +406,8 @@ impl Cursor {
     }
 
     fn turn_to(&mut self, n: usize) -> Result<(), Fault> {
-        let bytes = self.disk.page(self.run.id, u32::try_from(n)?)?;
-        self.chunks = Page::new(&bytes)?.chunks();
+        let bytes = self.run.page(&self.disk, n)?;
+        self.chunks = Page::again(&bytes)?.chunks();
         self.page = Some((n, bytes));
         Ok(())
     }

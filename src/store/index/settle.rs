@@ -3,17 +3,17 @@
 use super::{
     disk::Disk,
     layers::{Layers, Merged, Table},
-    run::{Id, Run, Writer, sought},
+    run::{self, Id, Run, Writer, sought},
 };
 use crate::{
     dwn::Fault,
-    store::{pending::Changes, space},
+    store::{keys, pending::Changes, space},
 };
 use anyhow::{Context as _, anyhow};
 use std::{
     collections::BTreeSet,
-    io,
-    path::Path,
+    fs, io,
+    path::{Path, PathBuf},
     sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, RwLock},
     thread::{self, JoinHandle},
     time::{Duration, Instant},
@@ -46,6 +46,7 @@ pub struct Settler {
 
 #[derive(Debug)]
 struct Core {
+    dir: PathBuf,
     disk: Arc<Disk>,
     layers: RwLock<Arc<Layers>>,
     /// Held by who changes the active table, or replaces it.
@@ -55,8 +56,6 @@ struct Core {
     signs: Mutex<Signs>,
     /// Rings when something has changed: the layers, or the signs.
     bell: Bell,
-    /// Runs that have been merged; they go when nobody reads them any more.
-    merged: Mutex<Vec<Arc<Run>>>,
 }
 
 /// Of the active table.
@@ -115,17 +114,16 @@ impl Settler {
     pub fn open(dir: &Path, cache: u64) -> Result<Self, Fault> {
         let disk = Arc::new(Disk::open(dir, cache)?);
         let (ids, next) = disk.runs()?.unwrap_or_default();
-        disk.keep_only(&ids.iter().copied().collect::<BTreeSet<_>>())?;
-        let open = |id: &Id| Run::open(&disk, *id).map(Arc::new).with_context(|| format!("run {id} of the index"));
-        let runs = ids.iter().map(open).collect::<Result<_, Fault>>()?;
+        keep_only(dir, &ids)?;
+        let runs = ids.iter().map(|id| Run::open(dir, *id).map(Arc::new)).collect::<Result<_, Fault>>()?;
         let core = Arc::new(Core {
+            dir: dir.to_owned(),
             disk,
             layers: RwLock::new(Arc::new(Layers { runs, ..Layers::default() })),
             written: Mutex::new(Written { bytes: 0, last: Instant::now() }),
             next: Mutex::new(next),
             signs: Mutex::default(),
             bell: Bell::default(),
-            merged: Mutex::default(),
         });
         let start = |name: &str, work: fn(&Core)| {
             let core = core.clone();
@@ -288,12 +286,18 @@ impl Core {
     fn settle(&self) -> Result<(), Fault> {
         let Some(table) = self.layers().frozen.clone() else { return Ok(()) };
         let table: &Table = &table;
-        let keys = table.read().keys().filter(|key| sought(key)).count() as u64;
-        let run = self.write(keys, |writer| {
-            table.read().iter().try_for_each(|(key, value)| writer.add((key, value.as_deref()))).map(|()| true)
+        let (small, many): (Changes, u64) = {
+            let map = table.read();
+            let small = map.iter().filter(|(key, _)| keys::is_small(key));
+            (small.map(|(k, v)| (k.clone(), v.clone())).collect(), map.keys().filter(|k| sought(k)).count() as u64)
+        };
+        let run = self.write(many, |writer| {
+            let map = table.read();
+            let mut many = map.iter().filter(|(key, _)| !keys::is_small(key));
+            many.try_for_each(|(key, value)| writer.add((key, value.as_deref()))).map(|()| true)
         })?;
         let run = run.map(Arc::new);
-        self.list(|layers| {
+        self.list(small, |layers| {
             layers.frozen = None;
             layers.runs.splice(0..0, run.clone());
         })?;
@@ -301,34 +305,26 @@ impl Core {
     }
 
     /// Writes a run; what was begun goes when it fails or is given up. None: it has nothing in it, or was given up.
-    fn write(
-        &self,
-        keys: u64,
-        fill: impl FnOnce(&mut Writer<'_>) -> Result<bool, Fault>,
-    ) -> Result<Option<Run>, Fault> {
+    fn write(&self, keys: u64, fill: impl FnOnce(&mut Writer) -> Result<bool, Fault>) -> Result<Option<Run>, Fault> {
         let id = {
             let mut next = self.next.lock().unwrap_or_else(PoisonError::into_inner);
             *next = next.checked_add(1).context("the index has had all the runs it can")?;
             *next - 1
         };
-        let mut writer = Writer::new(&self.disk, id, keys);
-        let run = match fill(&mut writer) {
-            Ok(true) => writer.finish(),
-            Ok(false) => Ok(None),
-            Err(error) => Err(error),
-        };
+        let fill = |mut writer: Writer| if fill(&mut writer)? { writer.finish() } else { Ok(None) };
+        let run = Writer::new(&self.dir, id, keys).and_then(fill);
         if !matches!(run, Ok(Some(_))) {
-            self.disk.remove(id)?;
+            run::remove(&self.dir, id)?;
         }
         run
     }
 
-    /// Changes the list of runs, on the disk and then for everybody.
-    fn list(&self, change: impl Fn(&mut Layers)) -> Result<(), Fault> {
+    /// Changes the list of runs, and what is small, on the disk and then for everybody.
+    fn list(&self, small: Changes, change: impl Fn(&mut Layers)) -> Result<(), Fault> {
         let next = self.next.lock().unwrap_or_else(PoisonError::into_inner);
         let mut after = Layers::clone(&self.layers());
         change(&mut after);
-        self.disk.set_runs(&after.runs.iter().map(|run| run.id).collect::<Vec<_>>(), *next)?;
+        self.disk.set(&after.runs.iter().map(|run| run.id).collect::<Vec<_>>(), *next, small)?;
         // The tables may be others by now.
         self.change(change);
         Ok(())
@@ -344,7 +340,6 @@ impl Core {
         if written.bytes > 0 && self.freeze(&mut written) {
             self.settle()?;
         }
-        self.bury()?;
         self.disk.flush()
     }
 
@@ -352,7 +347,7 @@ impl Core {
         loop {
             let rings = self.bell.rings();
             if self.signs().check().is_ok() {
-                let merged = self.merge().and_then(|()| self.bury());
+                let merged = self.merge();
                 self.note_merge(merged);
             }
             if self.signs().stop {
@@ -369,15 +364,6 @@ impl Core {
             Ok(()) => {}
             failed => self.note("merging the index", failed),
         }
-    }
-
-    /// Takes away the pages of runs that have been merged.
-    fn bury(&self) -> Result<(), Fault> {
-        let gone: Vec<_> = {
-            let mut merged = self.merged.lock().unwrap_or_else(PoisonError::into_inner);
-            merged.extract_if(.., |run| Arc::strong_count(run) == 1).collect()
-        };
-        gone.iter().try_for_each(|run| self.disk.remove(run.id))
     }
 
     /// Merges the newest runs, if that is worth it.
@@ -410,14 +396,25 @@ impl Core {
             return Ok(());
         }
         let (run, old): (_, BTreeSet<Id>) = (run.map(Arc::new), runs.iter().map(|run| run.id).collect());
-        self.list(|layers| {
+        self.list(Changes::new(), |layers| {
             let at = layers.runs.iter().position(|run| old.contains(&run.id)).unwrap_or_default();
             layers.runs.retain(|run| !old.contains(&run.id));
             layers.runs.splice(at..at, run.clone());
         })?;
-        self.merged.lock().unwrap_or_else(PoisonError::into_inner).extend(runs.iter().cloned());
-        Ok(())
+        // Nobody may start with a list that names them. Who still reads them has their files open.
+        self.disk.flush()?;
+        old.iter().try_for_each(|id| run::remove(&self.dir, *id))
     }
+}
+
+/// Takes away what a crash has left of runs that are not among these.
+fn keep_only(dir: &Path, ids: &[Id]) -> Result<(), Fault> {
+    for entry in fs::read_dir(dir).with_context(|| format!("listing {}", dir.display()))? {
+        if let Some(id) = run::id(&entry?.path()).filter(|id| !ids.contains(id)) {
+            run::remove(dir, id)?;
+        }
+    }
+    Ok(())
 }
 
 fn class(size: u64) -> u32 {
