@@ -6,7 +6,7 @@
 //! some 20 µs, 500 bytes on the disk, and time at every opening) and writes large values many times over, so what
 //! there is much of lies in files of its own ([`super::run`]).
 
-use super::{Scan, run::Id};
+use super::{Scan, cache::Cache, run::Id};
 use crate::{dwn::Fault, store::pending::Changes};
 use anyhow::{Context as _, anyhow};
 #[cfg(target_os = "linux")]
@@ -25,6 +25,9 @@ use std::{
 /// the hang that was seen on a truncated file never ended.
 const OPEN_DEADLINE: Duration = Duration::from_secs(60);
 
+/// Bytes that sled may keep in memory: what is small is often asked for.
+const CACHE: u64 = 16 << 20;
+
 /// Room on the disk that the index has for itself ahead of its end. sled fails for good at the first write that finds
 /// none, so what the next batches will need is taken before they are decided: this much when it is less than half of it.
 const ROOM: u64 = 16 << 20;
@@ -36,6 +39,8 @@ const FORMAT: u32 = 1;
 #[derive(Debug)]
 pub struct Disk {
     db: sled::Db,
+    /// Pages of runs.
+    pub cache: Cache,
     /// sled's one file, to take room for it.
     file: File,
     marker: PathBuf,
@@ -61,7 +66,7 @@ impl Disk {
             let _ = sender.send(catch_unwind(|| {
                 sled::Config::new()
                     .path(path)
-                    .cache_capacity(cache)
+                    .cache_capacity(CACHE)
                     .mode(sled::Mode::HighThroughput)
                     .flush_every_ms(None)
                     .open()
@@ -73,7 +78,7 @@ impl Disk {
             .map_err(|_| anyhow!("sled panicked while opening the index"))?
             .context("sled could not open the index")?;
         let file = File::options().write(true).open(&file).with_context(|| format!("opening {}", file.display()))?;
-        Ok(Self { db, file, marker: suspect_marker(dir), _closing: Closing(dir.to_owned()) })
+        Ok(Self { db, cache: Cache::new(cache), file, marker: suspect_marker(dir), _closing: Closing(dir.to_owned()) })
     }
 
     /// The runs that make up the index, newest first, and the number of the next. `None`: there is no index.

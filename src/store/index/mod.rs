@@ -5,6 +5,7 @@
 //! crash the index stands as it was after some group of writes, and the log has the rest. Which group that was is a
 //! key of the index like others.
 
+mod cache;
 mod disk;
 mod layers;
 mod page;

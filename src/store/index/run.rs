@@ -93,7 +93,7 @@ impl Run {
     }
 
     /// A page as it was written.
-    fn page(&self, disk: &Disk, n: usize) -> Result<Vec<u8>, Fault> {
+    fn page(&self, disk: &Disk, n: usize) -> Result<Arc<[u8]>, Fault> {
         let read = || {
             let (at, size) = self.fences.place(n).context("there is no such page")?;
             let mut bytes = vec![0; size];
@@ -101,8 +101,8 @@ impl Run {
             Page::new(&bytes)?;
             Ok(bytes)
         };
-        let read: Result<_, Fault> = read();
-        read.map_err(|error| disk.suspect(error.context(format!("page {n} of run {} of the index", self.id))))
+        let page: Result<_, Fault> = disk.cache.get((self.id, n), read);
+        page.map_err(|error| disk.suspect(error.context(format!("page {n} of run {} of the index", self.id))))
     }
 
     /// What the run says of a key; `None`: nothing.
@@ -319,7 +319,7 @@ pub struct Cursor {
     run: Arc<Run>,
     disk: Arc<Disk>,
     /// The page that is read, and its number.
-    page: Option<(usize, Vec<u8>)>,
+    page: Option<(usize, Arc<[u8]>)>,
     chunk_number: usize,
     chunks: usize,
     chunk: Chunk,
