@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use std::{
     fs,
     path::{Path, PathBuf},
+    process::{Command, Stdio},
     sync::Arc,
     thread,
     time::Duration,
@@ -184,12 +185,25 @@ fn a_node_without_its_index_answers_its_owner_while_it_is_built_again() {
     for _ in 0..8 {
         fs::remove_dir_all(home.path().join("store/index")).expect("removes");
         let (node, seen) = start_and_ask(home, &format!("http://{free}"), &signer, &messages);
-        if seen > 0 {
-            return;
-        }
         home = node.stop();
+        if seen > 0 {
+            return interrupted(home, &format!("http://{free}"));
+        }
     }
     panic!("the index was built eight times before anybody could ask");
+}
+
+/// Ctrl-C while the index is built: the node ends at once, and the next start has everything.
+fn interrupted(home: Home, url: &str) {
+    fs::remove_dir_all(home.path().join("store/index")).expect("removes");
+    let mut child =
+        home.command(&["up", "--json"]).stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("toft runs");
+    eventually("an answer", || ureq::get(format!("{url}/health")).call().ok());
+    assert!(Command::new("kill").args(["-INT", &child.id().to_string()]).status().expect("kill runs").success());
+    let ended = eventually("the end", || child.try_wait().expect("asks"));
+    assert!(ended.success(), "{ended}");
+    let status = home.up().json(&["status"]);
+    assert_eq!((&status["degraded"], &status["store"]["records"]), (&json!([]), &json!(4000)), "{status}");
 }
 
 /// Starts a node that has no index and asks it until it is ready; how often an answer came while the index was built.
