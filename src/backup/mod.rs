@@ -265,8 +265,8 @@ fn parse(bytes: &[u8]) -> Result<Manifest, Error> {
     let jws = Jws::parse(&signed).map_err(|e| anyhow!("{e}"))?;
     jws.verify(&|kid: &str| did::key_of(kid).ok()).map_err(|e| anyhow!("its signature: {e}"))?;
     let manifest = crate::crypto::jws::payload(&signed).context("it has no content")?;
-    let version = manifest["version"].as_u64();
-    ensure!(version == Some(VERSION.into()), "it has version {version:?}; this toft reads {VERSION}");
+    let version = &manifest["version"];
+    ensure!(*version == VERSION, "it has version {version}; this toft reads {VERSION}");
     let manifest: Manifest = serde_json::from_value(manifest)?;
     let signed_by = |kid: &str| kid.split('#').next() == Some(manifest.did.as_str());
     ensure!(jws.kids().count() == 1 && jws.kids().all(signed_by), "it is not signed by {}", manifest.did);

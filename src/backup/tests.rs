@@ -207,6 +207,23 @@ fn plant(dir: &Path, name: &str, manifest: &Manifest, signer: &Signer) {
 }
 
 #[test]
+fn a_snapshot_of_a_newer_version_is_refused_with_a_sentence() {
+    let (home, to) = (home(), tempfile::tempdir().expect("a directory"));
+    let name = home.source.take(to.path()).expect("takes").snapshot;
+    let path = to.path().join("snapshots").join(name);
+    let signed = serde_json::from_slice(&fs::read(&path).expect("reads")).expect("JSON");
+    let mut manifest = crate::crypto::jws::payload(&signed).expect("a manifest");
+    manifest["version"] = json!(VERSION + 1);
+    let signed = Jws::sign(manifest.to_string().as_bytes(), &home.source.signer);
+    fs::write(&path, signed.to_string()).expect("writes");
+    let found = verify(to.path(), None).expect("looks");
+    assert!(found.damaged.len() == 1 && found.damaged[0].contains("this toft reads 1"), "{found:?}");
+    let into = tempfile::tempdir().expect("a directory");
+    let why = restore(to.path(), &into.path().join("home"), None, None).expect_err("cannot read it");
+    assert!(format!("{why:#}").contains("it has version 2; this toft reads 1"), "{why:#}");
+}
+
+#[test]
 fn a_snapshot_that_another_has_signed_is_not_this_homes() {
     let (home, other) = (home(), home());
     home.commit("r", Some(&bytes(1, 70_000)), Vec::new());

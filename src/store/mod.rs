@@ -499,7 +499,7 @@ impl Store {
             match path.file_name().and_then(|name| name.to_str()).unwrap_or_default() {
                 "log" => (usage.segments, usage.log) = (files, bytes),
                 "index" => usage.index = bytes,
-                name if name.starts_with("index.damaged-") => usage.aside += bytes,
+                name if name.starts_with(recover::ASIDE) => usage.aside += bytes,
                 _ => {}
             }
         }

@@ -1,6 +1,6 @@
 //! Opening: the log is checked, the index is made to agree with it.
 //!
-//! An index that is missing, damaged, of another version or ahead of the log is set aside and built again; one
+//! An index that is missing, damaged or ahead of the log is set aside, one of another version deleted, and built again; one
 //! that is behind gets the rest of the log. Whatever was lost of the log is said, in the operator's log and in
 //! [`Health`], and nothing after it is thrown away.
 
@@ -10,6 +10,7 @@ use super::{
     keys,
     log::{Appender, Damage, Log, Read, Tail},
     pending::Pending,
+    rebuild::SHORT,
     rows, space,
 };
 use crate::dwn::Fault;
@@ -25,6 +26,8 @@ use std::{
 const BATCH_MAX: usize = 64;
 /// Bytes of messages in one such batch.
 const BATCH_BYTES: u64 = 8 << 20;
+/// How the names of indexes that were set aside begin.
+pub(super) const ASIDE: &str = "index.damaged-";
 
 /// The store's parts. They agree with one another when the rest is done.
 pub(super) struct Opened {
@@ -92,10 +95,18 @@ pub(super) fn finish(
     rest: Rest,
     (index, log): (&Index, &Log),
     health: &Health,
-    reached: impl FnMut(Position, Stats) -> bool,
+    mut reached: impl FnMut(Position, Stats) -> bool,
 ) -> Result<bool, Fault> {
+    // A long way needs room that the index has not taken yet. Where sled finds none it fails for good.
+    let (long, mut full) = (rest.to.saturating_sub(rest.from) > SHORT, None);
+    let reached = |at: Position, stats: Stats| {
+        full = if long { index.make_room().err().filter(space::is_full) } else { None };
+        full.is_none() && reached(at, stats)
+    };
     if !replay((index, log), rest.from, rest.to, health, reached)? {
-        return Ok(false);
+        let say =
+            |error: Fault| error.context("the disk is too full to build the index: make some room and start again");
+        return full.map_or(Ok(false), |error| Err(say(error)));
     }
     if index.applied()? != Some(rest.end) {
         // An empty log, or a gap at its end.
@@ -119,8 +130,13 @@ fn usable(dir: &Path, cache: u64) -> Result<Option<Index>, Fault> {
         return Ok(None);
     }
     let clean = index::was_closed(dir);
-    match Index::open(dir, cache).and_then(|index| believe(&index, clean).map(|()| index)) {
-        Ok(index) => Ok(Some(index)),
+    match Index::open(dir, cache).and_then(|index| believe(&index, clean).map(|believed| believed.then_some(index))) {
+        Ok(Some(index)) => Ok(Some(index)),
+        // Nothing is wrong with it that anybody would want to look at.
+        Ok(None) => {
+            fs::remove_dir_all(dir).with_context(|| format!("deleting {}", dir.display()))?;
+            Ok(None)
+        }
         // Nothing is wrong with it, and a new one would need more room.
         Err(error) if space::is_full(&error) => {
             Err(error.context("the disk is too full to open the index: make some room and start again"))
@@ -132,12 +148,19 @@ fn usable(dir: &Path, cache: u64) -> Result<Option<Index>, Fault> {
     }
 }
 
-/// Does the index hold what it says it holds? Only counted through when it was not closed in order.
-fn believe(index: &Index, clean: bool) -> Result<(), Fault> {
+/// Does the index hold what it says it holds? Only counted through when it was not closed in order. `false`: another
+/// version of toft built it.
+fn believe(index: &Index, clean: bool) -> Result<bool, Fault> {
     let version = index.version()?.context("it is empty")?;
-    ensure!(version == rows::VERSION, "it has version {version}, this toft builds {}", rows::VERSION);
+    if version != rows::VERSION {
+        tracing::warn!(
+            "the index has version {version}, this toft builds {}: it is built again from the log",
+            rows::VERSION
+        );
+        return Ok(false);
+    }
     if clean {
-        return Ok(());
+        return Ok(true);
     }
     let stats = index.get(&keys::meta("stats"))?.context("it has no counters")?;
     let said = super::Stats::decode(&stats)?.messages;
@@ -147,13 +170,21 @@ fn believe(index: &Index, clean: bool) -> Result<(), Fault> {
         found += 1;
     }
     ensure!(found == said, "it holds {found} messages and says it holds {said}");
-    Ok(())
+    Ok(true)
 }
 
-/// Renames a directory so that a person can look at it; nothing reads it again.
+/// Renames a directory so that a person can look at it; nothing reads it again. Only the newest is kept: a disk that
+/// damages one index after the other is not filled with them.
 fn set_aside(dir: &Path) -> Result<(), Fault> {
     if !dir.exists() {
         return Ok(());
+    }
+    let former = fs::read_dir(dir.parent().context("the index lies in a directory")?)?;
+    for former in former.map(|entry| Ok::<_, Fault>(entry?.path())) {
+        let former = former?;
+        if former.file_name().is_some_and(|name| name.to_string_lossy().starts_with(ASIDE)) {
+            fs::remove_dir_all(&former).with_context(|| format!("deleting {}", former.display()))?;
+        }
     }
     let seconds = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_secs());
     let free = |n: &u32| !aside(dir, seconds, *n).exists();
@@ -165,8 +196,7 @@ fn set_aside(dir: &Path) -> Result<(), Fault> {
 }
 
 fn aside(dir: &Path, seconds: u64, n: u32) -> PathBuf {
-    let name = dir.file_name().map_or_else(|| "index".into(), |name| name.to_string_lossy().into_owned());
-    dir.with_file_name(format!("{name}.damaged-{seconds}{}", if n == 0 { String::new() } else { format!("-{n}") }))
+    dir.with_file_name(format!("{ASIDE}{seconds}{}", if n == 0 { String::new() } else { format!("-{n}") }))
 }
 
 /// Keeps the bytes that are about to be cut from the log although they had been acknowledged.

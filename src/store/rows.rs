@@ -1,5 +1,5 @@
 //! The values of the index, in bytes. They are rebuilt from the log, so they carry one version for all
-//! ([`VERSION`]): an index of another version is set aside and built again.
+//! ([`VERSION`]): an index of another version is deleted and built again.
 
 use super::{Place, Position, frame::About, frame::StoredPlace};
 use crate::{

@@ -1,9 +1,10 @@
-//! Figures of the blocks: `cargo bench --bench blocks [-- --gib 4] [-- --dir DIR]`.
+//! Figures of the blocks: `cargo bench --bench blocks [-- --gib 4] [--dir DIR] [--kib 256]`.
 //!
 //! Incompressible data goes in (staged, made durable, committed) and comes out again (every block hashed), beside a plain
 //! copy of the same files with an fsync each, in the same run on the same disk: one large file, and as many bytes in
 //! files of 1 MiB and of 256 KiB. What is read was dropped from the page cache before. It prints, and checks only that
-//! what came out is what went in.
+//! what came out is what went in. `--kib` looks at files of one size only, in a process that has had no others: what it says
+//! of memory is of these alone.
 
 use std::{
     error::Error,
@@ -34,7 +35,11 @@ fn main() -> Outcome<()> {
     let parent = option("--dir").map_or_else(std::env::temp_dir, PathBuf::from);
     let dir = parent.join(format!("toft-bench-blocks-{}", std::process::id()));
     println!("{gib} GiB each; a plain copy is read from the page cache and fsynced, file by file");
-    for size in [bytes, 1 << 20, 256 << 10] {
+    let sizes = match option("--kib") {
+        Some(kib) => vec![kib.parse::<u64>()? << 10],
+        None => vec![bytes, 1 << 20, 256 << 10],
+    };
+    for size in sizes {
         let outcome = shape(&dir, size, bytes / size);
         fs::remove_dir_all(&dir)?;
         outcome?;
@@ -108,6 +113,7 @@ fn shape(dir: &Path, size: u64, count: u64) -> Outcome<()> {
     };
     line("in ", ingested, copied);
     line("out", verified, read);
+    println!("  out beside the plain copy: {:.2}×", copied.as_secs_f64() / verified.as_secs_f64());
     println!(
         "  disk: {:.3}× the data (blocks and log; plain {:.3}×), index {} MB; memory {began} → {} MB",
         kept as f64 / bytes as f64,

@@ -119,6 +119,40 @@ fn an_index_that_says_too_much_or_is_of_another_log_is_rebuilt() {
     all_is_well(dir.path(), &written);
 }
 
+fn set_aside(dir: &Path) -> usize {
+    let names = fs::read_dir(dir).expect("lists").map(|entry| entry.expect("lists").file_name());
+    names.filter(|name| name.to_string_lossy().starts_with(recover::ASIDE)).count()
+}
+
+#[test]
+fn an_index_of_another_version_is_built_again_and_not_kept() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let written = filled(dir.path());
+    for version in [rows::VERSION - 1, rows::VERSION + 1] {
+        let index = Index::open(&dir.path().join("index"), 4 << 20).expect("opens");
+        let changes = [(keys::meta("version"), Some(version.to_be_bytes().to_vec()))];
+        index.apply(&[changes.into_iter().collect()]).expect("applied");
+        drop(index);
+        let store = open(dir.path());
+        assert_eq!((present(&store, &written), set_aside(dir.path())), (written.len(), 0));
+        drop(store);
+        let index = Index::open(&dir.path().join("index"), 4 << 20).expect("opens");
+        assert_eq!(index.version().expect("reads"), Some(rows::VERSION));
+    }
+}
+
+#[test]
+fn of_damaged_indexes_only_the_last_is_kept() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let written = filled(dir.path());
+    for _ in 0..3 {
+        fs::write(dir.path().join("index/db"), [7; 5000]).expect("writes");
+        let store = open(dir.path());
+        assert_eq!((present(&store, &written), set_aside(dir.path())), (written.len(), 1));
+        assert!(store.usage().expect("walks").aside > 0);
+    }
+}
+
 #[test]
 fn a_torn_tail_is_cut() {
     let dir = tempfile::tempdir().expect("a directory");

@@ -95,18 +95,23 @@ fn what_is_rebuilt_is_answered_while_the_rest_is_built() {
 }
 
 #[test]
-fn who_closes_a_store_does_not_wait_for_its_index_and_the_next_goes_on() {
+fn who_closes_a_store_does_not_wait_for_its_index_and_the_next_start_goes_on() {
     let (dir, cids) = without_index();
     let hindrance = Hindrance::new(dir.path());
     let store = begin(dir.path());
     let built = store.stats().records;
+    // As a crash would leave it.
+    let crashed = tempfile::tempdir().expect("a directory");
+    damage::copy_dir(dir.path(), crashed.path());
     drop(store);
     drop(hindrance);
-    let store = open(dir.path());
     assert!(built < RECORDS);
-    assert_eq!((store.stats().records, store.degraded()), (RECORDS, vec![]));
-    let view = store.view(ALICE);
-    for (n, cid) in cids.iter().enumerate() {
-        assert_eq!(view.record(&format!("r{n}")).expect("reads").expect("is there").newest.cid, *cid);
+    for dir in [dir.path(), crashed.path()] {
+        let store = open(dir);
+        assert_eq!((store.stats().records, store.degraded()), (RECORDS, vec![]));
+        let view = store.view(ALICE);
+        for (n, cid) in cids.iter().enumerate() {
+            assert_eq!(view.record(&format!("r{n}")).expect("reads").expect("is there").newest.cid, *cid);
+        }
     }
 }
