@@ -1,4 +1,5 @@
-//! The one door: every message, from a client, a peer or this node itself, goes through [`Node::process`].
+//! The one door: every message, from a client, a peer or this node itself, goes through [`Node::process`] or its
+//! likes.
 //!
 //! It orders the steps and decides nothing: `dwn` judges, `blocks` holds data, `store` remembers. A refusal
 //! is a reply; a fault is an error of ours. Who wants to know what happens from now on: `subscribe`.
@@ -126,6 +127,14 @@ struct Label {
 enum Admitted<T, F> {
     Judged(T),
     Unverified(Box<Message>, F),
+}
+
+/// Who hands in a message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Origin {
+    Client,
+    /// Another device of the tenant.
+    Device,
 }
 
 /// What came of judging a message.
@@ -262,8 +271,23 @@ impl Node {
 
     /// Judges `message` for `tenant` and does what it asks. `data`: the record's bytes, if any came along.
     pub async fn process(&self, tenant: &str, message: Value, data: Option<Body>) -> Result<Reply, Fault> {
+        self.answer_to(Origin::Client, tenant, message, data).await
+    }
+
+    /// Like [`Node::process`] for what another device of the tenant has judged already ([`Message::replayed`]).
+    pub async fn replay(&self, tenant: &str, message: Value, data: Option<Body>) -> Result<Reply, Fault> {
+        self.answer_to(Origin::Device, tenant, message, data).await
+    }
+
+    async fn answer_to(
+        &self,
+        origin: Origin,
+        tenant: &str,
+        message: Value,
+        data: Option<Body>,
+    ) -> Result<Reply, Fault> {
         let method = method_name(&message);
-        let reply = match self.judge(tenant, message, data).await {
+        let reply = match self.judge(origin, tenant, message, data).await {
             Ok(reply) => reply,
             Err(Stop::Refusal(refusal)) => refusal.into(),
             Err(Stop::Fault(fault)) => {
@@ -293,11 +317,15 @@ impl Node {
         Ok(reply)
     }
 
-    async fn judge(&self, tenant: &str, message: Value, body: Option<Body>) -> Result<Reply, Stop> {
+    async fn judge(&self, origin: Origin, tenant: &str, message: Value, body: Option<Body>) -> Result<Reply, Stop> {
         let (view, blocks) = (self.shared.store.view(tenant), self.shared.blocks.clone());
         let (max_record, has_body) = (self.shared.max_record, body.is_some());
         let rules = self.shared.retention.clone();
         let judge = move |message: Arc<Message>| {
+            let message = match origin {
+                Origin::Client => message,
+                Origin::Device => Arc::new(Arc::unwrap_or_clone(message).replayed()),
+            };
             if message.is_write() {
                 check_write(&message, has_body, max_record, &rules, &*view)?;
                 return Ok(Judged::Write(message));

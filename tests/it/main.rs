@@ -17,6 +17,7 @@ mod records;
 mod registration;
 mod resolve;
 mod restore;
+mod stories;
 mod suite;
 mod support;
 mod sync;

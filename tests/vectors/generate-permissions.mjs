@@ -1,10 +1,10 @@
 // Vectors of who may do what: tags under a protocol's rules, and random stories of grants, delegates, owners who
 // keep copies, and roles. Set up and run as `generate.mjs`:
 //
-//   node generate-permissions.mjs [OUT]
+//   node generate-permissions.mjs [OUT [SEED…]]
 import * as sdk from '@tbd54566975/dwn-sdk-js';
 import Ajv from 'ajv/dist/2020.js';
-import { Cid, Message, alice, at, b64, bob, carol, clone, dave, random, save, sign, withDwn } from './common.mjs';
+import { Cid, Message, alice, at, b64, bob, carol, clone, dave, random, save, seeds, sign, withDwn } from './common.mjs';
 
 const PERMISSIONS = 'https://tbd.website/dwn/permissions';
 
@@ -86,7 +86,7 @@ const OTHER = { protocol: 'http://example.com/other', published: true, types: { 
 
 async function stories() {
   const all = [];
-  for (const seed of [11, 12, 13, 14]) {
+  for (const seed of seeds([11, 12, 13, 14])) {
     await withDwn(async (dwn) => all.push({ tenant: alice.did, steps: await story(dwn, random(seed), 140) }));
   }
   save('permissions.json', { note: 'as stories.json', stories: all });
@@ -261,5 +261,5 @@ async function story(dwn, dice, length) {
   return steps;
 }
 
-tags();
+if (!seeds()) tags();
 await stories();
