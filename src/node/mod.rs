@@ -21,7 +21,7 @@ use crate::{
     did,
     dwn::{self, Fault, Given, Members, Message, Refusal, Stop, View},
     metrics::Metrics,
-    resolve::Resolver,
+    resolve::{Asker, Resolver},
     store::{self, Data, Store},
 };
 use anyhow::{Context as _, anyhow};
@@ -132,7 +132,7 @@ enum Admitted<T, F> {
 /// Who hands in a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Origin {
-    Client,
+    Client(Asker),
     /// Another device of the tenant.
     Device,
 }
@@ -271,7 +271,18 @@ impl Node {
 
     /// Judges `message` for `tenant` and does what it asks. `data`: the record's bytes, if any came along.
     pub async fn process(&self, tenant: &str, message: Value, data: Option<Body>) -> Result<Reply, Fault> {
-        self.answer_to(Origin::Client, tenant, message, data).await
+        self.answer_to(Origin::Client(Asker::Known), tenant, message, data).await
+    }
+
+    /// Like [`Node::process`] for a client who comes from somewhere.
+    pub async fn process_for(
+        &self,
+        asker: Asker,
+        tenant: &str,
+        message: Value,
+        data: Option<Body>,
+    ) -> Result<Reply, Fault> {
+        self.answer_to(Origin::Client(asker), tenant, message, data).await
     }
 
     /// Like [`Node::process`] for what another device of the tenant has judged already ([`Message::replayed`]).
@@ -303,7 +314,7 @@ impl Node {
     pub async fn process_staged(&self, tenant: &str, message: Value, data: Data) -> Result<Reply, Fault> {
         let method = method_name(&message);
         let outcome = async {
-            let message = self.admit(tenant, message, Ok).await?;
+            let message = self.admit(Asker::Known, tenant, message, Ok).await?;
             self.allow(tenant, data.size)?;
             let given = Given::Staged { cid: data.root, size: data.size, inline: data.inline.clone() };
             self.commit(tenant, message, given, Some(data)).await
@@ -323,7 +334,7 @@ impl Node {
         let rules = self.shared.retention.clone();
         let judge = move |message: Arc<Message>| {
             let message = match origin {
-                Origin::Client => message,
+                Origin::Client(_) => message,
                 Origin::Device => Arc::new(Arc::unwrap_or_clone(message).replayed()),
             };
             if message.is_write() {
@@ -333,7 +344,11 @@ impl Node {
             let (answer, data) = answer(&message, &*view, &blocks)?;
             Ok(Judged::Read(Box::new(answer), data))
         };
-        match self.admit(tenant, message, judge).await? {
+        let asker = match origin {
+            Origin::Client(asker) => asker,
+            Origin::Device => Asker::Known,
+        };
+        match self.admit(asker, tenant, message, judge).await? {
             Judged::Write(message) => self.write(tenant, message, body).await,
             Judged::Read(answer, data) => {
                 let data = data.map(|data| match data {
@@ -350,6 +365,7 @@ impl Node {
     /// costs as much as judging it.
     async fn admit<T: Send + 'static>(
         &self,
+        asker: Asker,
         tenant: &str,
         message: Value,
         judge: impl FnOnce(Arc<Message>) -> Result<T, Stop> + Send + 'static,
@@ -371,14 +387,14 @@ impl Node {
             Admitted::Judged(judged) => return Ok(judged),
             Admitted::Unverified(message, judge) => (message, judge),
         };
-        let keys = self.keys(&message).await?;
+        let keys = self.keys(&message, asker).await?;
         self.work(move || judge_verified(*message, &keys, judge)).await?
     }
 
-    async fn keys(&self, message: &Message) -> Result<HashMap<String, PublicKey>, Refusal> {
+    async fn keys(&self, message: &Message, asker: Asker) -> Result<HashMap<String, PublicKey>, Refusal> {
         let mut keys = HashMap::new();
         for kid in message.signers() {
-            let key = self.shared.resolver.key(&kid).await;
+            let key = self.shared.resolver.key(&kid, asker).await;
             let key = key.map_err(|e| Refusal::denied("GeneralJwsVerifierGetPublicKeyNotFound", e))?;
             keys.insert(kid, key);
         }

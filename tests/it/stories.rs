@@ -37,6 +37,7 @@ fn replay(generator: &str, file: &str) {
     }
     // A few at a time: a story takes seconds, and its messages some memory.
     let all: Vec<u32> = seeds().collect();
+    let mut wrong = vec![];
     for seeds in all.chunks(4) {
         let mut told = Command::new("node");
         told.args(["--no-warnings", generator, "."]).args(seeds.iter().map(u32::to_string)).current_dir(folder.path());
@@ -52,10 +53,17 @@ fn replay(generator: &str, file: &str) {
             for (number, step) in steps.iter().enumerate() {
                 let expected = outcome_there(step);
                 let seen = outcome_here(node.url(), &story["tenant"], step);
-                assert_eq!(seen, expected, "{generator}, seed {seed}, step {number}: {step:#}");
+                if seen != expected {
+                    // What comes after it in this story may differ for this reason alone.
+                    wrong.push(format!(
+                        "{generator}, seed {seed}, step {number}: {step:#}\nthere: {expected}\nhere:  {seen}"
+                    ));
+                    break;
+                }
             }
         }
     }
+    assert!(wrong.is_empty(), "{} stories differ\n{}", wrong.len(), wrong.join("\n"));
 }
 
 /// What the SDK said, as far as both must say the same: a cursor of MessagesQuery is private to a node.

@@ -126,8 +126,10 @@ async function story(dwn, dice, length) {
   const scope = () => {
     const protocol = dice.pick([FORUM.protocol, FORUM.protocol, OTHER.protocol]);
     const records = { interface: 'Records', method: dice.pick(['Write', 'Write', 'Read', 'Query', 'Delete']), protocol };
-    if (dice.chance(0.15)) records.protocolPath = dice.pick(['thread', 'thread/post']);
+    const protocolPath = dice.chance(0.15) ? dice.pick(['thread', 'thread/post']) : undefined;
+    // The first of two that are one too many is told: in alphabetical order here, as written there.
     if (dice.chance(0.15)) records.contextId = dice.pick(threads)?.contextId ?? 'x';
+    if (protocolPath) records.protocolPath = protocolPath;
     const unscoped = (s) => (dice.chance(0.5) ? s : { ...s, protocol });
     return dice.pick([records, records, records, unscoped({ interface: 'Messages', method: dice.pick(['Read', 'Query']) }),
       unscoped({ interface: 'Protocols', method: dice.pick(['Configure', 'Query']) })]);
