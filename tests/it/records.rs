@@ -169,7 +169,8 @@ fn a_request_is_a_large_header_or_the_body_itself() {
         json!({"jsonrpc": "2.0", "id": 1, "method": "dwn.processMessage", "params": params}).to_string()
     };
     // The reference takes 16 KiB.
-    let types: Map<_, _> = (0..1500).map(|n| (format!("type{n}"), json!({"schema": "http://s.example"}))).collect();
+    let names = (0..1500).map(|n| format!("type{n}")).chain(["note".into()]);
+    let types: Map<_, _> = names.map(|name| (name, json!({"schema": "http://s.example"}))).collect();
     let structure: Map<_, _> = types.keys().map(|name| (name.clone(), json!({}))).collect();
     let definition =
         json!({"protocol": "http://large.example", "published": true, "types": types, "structure": structure});
@@ -182,7 +183,7 @@ fn a_request_is_a_large_header_or_the_body_itself() {
 
     let data = b"in the request itself";
     let write = Write {
-        protocol: Some(("http://large.example", "type7")),
+        protocol: Some(("http://large.example", "note")),
         schema: Some("http://s.example"),
         data_format: "text/plain",
         published: true,
