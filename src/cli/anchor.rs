@@ -7,14 +7,8 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 
-#[derive(Debug, clap::Args)]
-pub struct Args {
-    #[command(subcommand)]
-    command: Command,
-}
-
 #[derive(Debug, clap::Subcommand)]
-enum Command {
+pub enum Command {
     /// Anchor everything new now, without waiting for its time.
     Now,
     /// Show what is queued, on its way and confirmed.
@@ -32,9 +26,9 @@ enum Command {
     },
 }
 
-pub async fn run(context: &Context, args: Args) -> Result<Output, Failure> {
+pub async fn run(context: &Context, command: Command) -> Result<Output, Failure> {
     let client = context.client()?;
-    match args.command {
+    match command {
         Command::Now => {
             let now = client.call("anchor.now", json!({})).await?;
             let text = now["sentence"].as_str().unwrap_or_default().to_owned();

@@ -14,14 +14,8 @@ use anyhow::{Context as _, Error};
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 
-#[derive(Debug, clap::Args)]
-pub struct Args {
-    #[command(subcommand)]
-    command: Command,
-}
-
 #[derive(Debug, clap::Subcommand)]
-enum Command {
+pub enum Command {
     /// Add a snapshot of this home to a backup, whether or not the node runs. It holds the keys as well.
     Create { dir: PathBuf },
     /// Check signatures and hashes of all that a backup holds.
@@ -49,7 +43,7 @@ enum Command {
 }
 
 #[derive(Debug, clap::Args)]
-struct Whose {
+pub struct Whose {
     /// Whose backup it is; snapshots that somebody else has signed are no good. Without it: this home's, or, where there is
     /// none, that of who signed the oldest snapshot.
     #[arg(long, value_name = "DID")]
@@ -66,8 +60,8 @@ impl Whose {
     }
 }
 
-pub async fn run(context: &Context, args: Args) -> Result<Output, Failure> {
-    match args.command {
+pub async fn run(context: &Context, command: Command) -> Result<Output, Failure> {
+    match command {
         Command::Create { dir } => create(context, &absolute(&dir)?).await,
         Command::Verify { dir, whose } => {
             let whose = whose.or_this_home(context);

@@ -8,14 +8,8 @@ use crate::{
 use anyhow::Context as _;
 use serde_json::json;
 
-#[derive(Debug, clap::Args)]
-pub struct Args {
-    #[command(subcommand)]
-    command: Command,
-}
-
 #[derive(Debug, clap::Subcommand)]
-enum Command {
+pub enum Command {
     /// Show the settings in force (file, environment, options).
     Show {
         /// The shipped defaults with their comments instead.
@@ -28,8 +22,8 @@ enum Command {
     Schema,
 }
 
-pub fn run(context: &Context, args: &Args) -> Result<Output, Failure> {
-    match args.command {
+pub fn run(context: &Context, command: &Command) -> Result<Output, Failure> {
+    match command {
         Command::Show { default: true } => {
             let json =
                 serde_json::to_value(Config::default()).context("the defaults as JSON").map_err(Failure::from)?;

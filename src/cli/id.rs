@@ -8,10 +8,7 @@ use crate::{
 };
 use serde_json::json;
 
-#[derive(Debug, clap::Args)]
-pub struct Args {}
-
-pub fn run(context: &Context, _: &Args) -> Result<Output, Failure> {
+pub fn run(context: &Context) -> Result<Output, Failure> {
     let keys = context.home.join(context.config(&[])?.identity.keys);
     if !vault::exists(&keys) {
         let message = format!("{} is no toft home yet; make one with: toft init", context.home.display());

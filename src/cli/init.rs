@@ -11,10 +11,7 @@ use anyhow::{Context as _, Error, bail};
 use serde_json::json;
 use std::{fs, io::Write as _, path::Path};
 
-#[derive(Debug, clap::Args)]
-pub struct Args {}
-
-pub fn run(context: &Context, _: &Args) -> Result<Output, Failure> {
+pub fn run(context: &Context) -> Result<Output, Failure> {
     let settings = context.config(&[])?;
     let home = context.home.display();
     if vault::exists(&context.home.join(&settings.identity.keys)) {

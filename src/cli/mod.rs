@@ -50,35 +50,43 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Make a home: identity, sealed keys, node.toml.
-    Init(init::Args),
+    Init,
     /// Run the node in this terminal (makes a home first if there is none).
     Up(up::Args),
     /// Show who this node is.
-    Id(id::Args),
+    Id,
     /// Show how the running node does.
-    Status(status::Args),
+    Status,
     /// Keep a file as a record of this node.
     Add(add::Args),
     /// Fetch a file by CID, from here or from the network.
     Get(get::Args),
     /// Devices this node keeps in step with.
-    Peer(peer::Args),
+    #[command(subcommand)]
+    Peer(peer::Command),
     /// Whose records this node keeps.
-    Tenant(tenant::Args),
+    #[command(subcommand)]
+    Tenant(tenant::Command),
     /// Look for records.
-    Record(record::Args),
+    #[command(subcommand)]
+    Record(record::Command),
     /// Data that stays even if no record holds it any more.
-    Pin(pin::Args),
+    #[command(subcommand)]
+    Pin(pin::Command),
     /// What the node takes on disk, and its care.
-    Storage(storage::Args),
+    #[command(subcommand)]
+    Storage(storage::Command),
     /// Copies of the home.
-    Backup(backup::Args),
+    #[command(subcommand)]
+    Backup(backup::Command),
     /// Time proofs in Bitcoin.
-    Anchor(anchor::Args),
+    #[command(subcommand)]
+    Anchor(anchor::Command),
     /// Check a time proof against the file it is about.
     Verify(verify::Args),
     /// Show or check the settings.
-    Config(config::Args),
+    #[command(subcommand)]
+    Config(config::Command),
 }
 
 /// What a command did: for scripts and for people.
@@ -151,21 +159,21 @@ fn run(cli: Cli) -> Result<Option<Output>, Failure> {
         .map_err(|e| Failure::new(Kind::Failed, format!("the runtime could not be started: {e}")))?;
     let outcome = runtime.block_on(async {
         match cli.command {
-            Command::Init(args) => init::run(&context, &args).map(Some),
+            Command::Init => init::run(&context).map(Some),
             Command::Up(args) => up::run(&context, &args).await.map(|()| None),
-            Command::Id(args) => id::run(&context, &args).map(Some),
-            Command::Status(args) => status::run(&context, &args).await.map(Some),
+            Command::Id => id::run(&context).map(Some),
+            Command::Status => status::run(&context).await.map(Some),
             Command::Add(args) => add::run(&context, &args).await.map(Some),
             Command::Get(args) => get::run(&context, &args).await,
-            Command::Peer(args) => peer::run(&context, args).await.map(Some),
-            Command::Tenant(args) => tenant::run(&context, args).await.map(Some),
-            Command::Record(args) => record::run(&context, args).await.map(Some),
-            Command::Pin(args) => pin::run(&context, args).await.map(Some),
-            Command::Storage(args) => storage::run(&context, args).await.map(Some),
-            Command::Backup(args) => backup::run(&context, args).await.map(Some),
-            Command::Anchor(args) => anchor::run(&context, args).await.map(Some),
+            Command::Peer(command) => peer::run(&context, command).await.map(Some),
+            Command::Tenant(command) => tenant::run(&context, command).await.map(Some),
+            Command::Record(command) => record::run(&context, command).await.map(Some),
+            Command::Pin(command) => pin::run(&context, command).await.map(Some),
+            Command::Storage(command) => storage::run(&context, command).await.map(Some),
+            Command::Backup(command) => backup::run(&context, command).await.map(Some),
+            Command::Anchor(command) => anchor::run(&context, command).await.map(Some),
             Command::Verify(args) => verify::run(&context, &args).await.map(Some),
-            Command::Config(args) => config::run(&context, &args).map(Some),
+            Command::Config(command) => config::run(&context, &command).map(Some),
         }
     });
     // A blocking read nobody waits for any more must not hold the process.

@@ -4,14 +4,8 @@ use super::{Context, Output};
 use crate::rpc::control::Failure;
 use serde_json::{Value, json};
 
-#[derive(Debug, clap::Args)]
-pub struct Args {
-    #[command(subcommand)]
-    command: Command,
-}
-
 #[derive(Debug, clap::Subcommand)]
-enum Command {
+pub enum Command {
     /// Keep in step with a device (do the same there with this node's DID and address: toft status shows them).
     Add {
         /// The other device's DID.
@@ -28,9 +22,9 @@ enum Command {
     Rm { did: String },
 }
 
-pub async fn run(context: &Context, args: Args) -> Result<Output, Failure> {
+pub async fn run(context: &Context, command: Command) -> Result<Output, Failure> {
     let client = context.client()?;
-    match args.command {
+    match command {
         Command::Add { did, address, tenants } => {
             let params = json!({"did": did, "address": address, "tenants": tenants});
             let peer = client.call("peer.add", params).await?;

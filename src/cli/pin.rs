@@ -4,14 +4,8 @@ use super::{Context, Output};
 use crate::rpc::control::Failure;
 use serde_json::{Value, json};
 
-#[derive(Debug, clap::Args)]
-pub struct Args {
-    #[command(subcommand)]
-    command: Command,
-}
-
 #[derive(Debug, clap::Subcommand)]
-enum Command {
+pub enum Command {
     /// Keep the data under a CID (the data CID of a record that is here).
     Add { cid: String },
     /// Take a pin away.
@@ -20,9 +14,9 @@ enum Command {
     Ls,
 }
 
-pub async fn run(context: &Context, args: Args) -> Result<Output, Failure> {
+pub async fn run(context: &Context, command: Command) -> Result<Output, Failure> {
     let client = context.client()?;
-    match args.command {
+    match command {
         Command::Add { cid } => {
             let done = client.call("pin.add", json!({"cid": cid})).await?;
             Ok(Output::new(done, format!("✓ {cid} stays, whatever becomes of its records")))

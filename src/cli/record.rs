@@ -7,20 +7,14 @@ use crate::rpc::{
 };
 use serde_json::{Map, Value, json};
 
-#[derive(Debug, clap::Args)]
-pub struct Args {
-    #[command(subcommand)]
-    command: Command,
-}
-
 #[derive(Debug, clap::Subcommand)]
-enum Command {
+pub enum Command {
     /// Print records as lines of JSON: the newest state of each that meets all conditions.
     Query(Box<Query>),
 }
 
 #[derive(Debug, clap::Args)]
-struct Query {
+pub struct Query {
     /// URI of the protocol.
     #[arg(long, value_name = "URI")]
     protocol: Option<String>,
@@ -72,9 +66,9 @@ struct Query {
     explain: bool,
 }
 
-pub async fn run(context: &Context, args: Args) -> Result<Output, Failure> {
+pub async fn run(context: &Context, command: Command) -> Result<Output, Failure> {
     let client = context.client()?;
-    let Command::Query(query) = args.command;
+    let Command::Query(query) = command;
     let asked = serde_json::to_value(asked(&query)).map_err(anyhow::Error::new)?;
     if query.explain {
         let json = client.call("record.explain", asked).await?;

@@ -4,10 +4,7 @@ use super::{Context, Output, bytes};
 use crate::rpc::control::Failure;
 use serde_json::{Value, json};
 
-#[derive(Debug, clap::Args)]
-pub struct Args {}
-
-pub async fn run(context: &Context, _: &Args) -> Result<Output, Failure> {
+pub async fn run(context: &Context) -> Result<Output, Failure> {
     let status = context.client()?.call("status", json!({})).await?;
     let text = describe(&status);
     Ok(Output::new(status, text))

@@ -15,14 +15,8 @@ use anyhow::Error;
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
-#[derive(Debug, clap::Args)]
-pub struct Args {
-    #[command(subcommand)]
-    command: Command,
-}
-
 #[derive(Debug, clap::Subcommand)]
-enum Command {
+pub enum Command {
     /// Show what takes how much.
     Du,
     /// Take away, now, blocks that no record and no pin needs any more (the node does it by itself as well).
@@ -48,9 +42,9 @@ enum Command {
     },
 }
 
-pub async fn run(context: &Context, args: Args) -> Result<Output, Failure> {
+pub async fn run(context: &Context, command: Command) -> Result<Output, Failure> {
     let rate_of = |megabytes: u64| megabytes.saturating_mul(1_000_000);
-    let (method, params) = match &args.command {
+    let (method, params) = match &command {
         Command::Du => ("storage.du", json!({})),
         Command::Gc => ("storage.gc", json!({})),
         Command::Scrub { rate } => ("storage.scrub", json!({"rate": rate_of(*rate)})),
@@ -58,7 +52,7 @@ pub async fn run(context: &Context, args: Args) -> Result<Output, Failure> {
             ("storage.compact", json!({"above": f64::from(*above) / 100.0, "rate": rate_of(*rate)}))
         }
     };
-    let index = matches!(args.command, Command::Compact { index: true, .. });
+    let index = matches!(command, Command::Compact { index: true, .. });
     let (mut done, alone) = match context.client()?.call(method, params.clone()).await {
         // The lock tells whether it really does not run.
         Err(failure) if failure.kind == Kind::Network => (offline(context, (method, params), index).await?, true),
@@ -69,7 +63,7 @@ pub async fn run(context: &Context, args: Args) -> Result<Output, Failure> {
         }
         answer => (answer?, false),
     };
-    let text = match args.command {
+    let text = match command {
         Command::Du => usage_text(&done),
         Command::Gc => collected_text(&done),
         Command::Scrub { .. } => scrub_text(&done),

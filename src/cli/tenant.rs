@@ -5,14 +5,8 @@ use crate::rpc::control::{Failure, Kind};
 use serde_json::{Value, json};
 use std::io::IsTerminal as _;
 
-#[derive(Debug, clap::Args)]
-pub struct Args {
-    #[command(subcommand)]
-    command: Command,
-}
-
 #[derive(Debug, clap::Subcommand)]
-enum Command {
+pub enum Command {
     /// List the tenants: who has records here, or may have (dwn.tenants).
     Ls,
     /// Remove a tenant: its registration, all its records and their data. There is no way back.
@@ -24,9 +18,9 @@ enum Command {
     },
 }
 
-pub async fn run(context: &Context, args: Args) -> Result<Output, Failure> {
+pub async fn run(context: &Context, command: Command) -> Result<Output, Failure> {
     let client = context.client()?;
-    match args.command {
+    match command {
         Command::Ls => {
             let tenants = client.call("tenant.ls", json!({})).await?;
             let lines: Vec<_> = tenants.as_array().into_iter().flatten().map(line).collect();

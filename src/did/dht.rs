@@ -180,6 +180,27 @@ mod tests {
         assert!(Packet::parse(did.identifier(), &vec![0; PACKET_MAX + 1]).is_err());
     }
 
+    /// web5-js writes a P-256 key so, and cannot read it back either.
+    #[test]
+    fn a_key_of_a_type_that_is_none_is_passed_over() {
+        let keys = pkarr::Keypair::from_secret_key(&[7; 32]);
+        let did: Did = format!("did:dht:{}", keys.to_z32()).parse().expect("a DID");
+        let own = encode(keys.public_key().as_bytes());
+        let texts = [
+            ("_did", "v=0;vm=k0,k1;auth=k0,k1".to_owned()),
+            ("_k0._did", format!("t=0;k={own}")),
+            ("_k1._did", format!("id=p;t=undefined;k={own};a=ES256")),
+        ];
+        let built = texts.iter().fold(pkarr::SignedPacket::builder(), |packet, (name, text)| {
+            let text = pkarr::dns::rdata::TXT::try_from(text.as_str()).expect("a text");
+            packet.txt((*name).try_into().expect("a name"), text, 1)
+        });
+        let payload = built.sign(&keys).expect("it is small").to_relay_payload();
+        let document = Packet::parse(did.identifier(), &payload).expect("its key signed it").document(&did);
+        let ids: Vec<_> = document.expect("a document").methods.into_iter().map(|method| method.id).collect();
+        assert_eq!(ids, [format!("{did}#0")]);
+    }
+
     #[test]
     fn an_identifier_has_one_spelling() {
         let (did, _) = of(&vectors()[0]);

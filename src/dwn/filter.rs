@@ -13,7 +13,8 @@ pub(super) fn conditions(filter: &Map<String, Value>, published_only: bool) -> F
             ("tags", Value::Object(tags)) => {
                 conditions.extend(tags.iter().filter_map(|(tag, value)| Some((format!("tag.{tag}"), cond(value)?))));
             }
-            ("contextId", Value::String(prefix)) => {
+            // An empty one is not taken for a prefix: no record has it.
+            ("contextId", Value::String(prefix)) if !prefix.is_empty() => {
                 conditions.insert(name.clone(), begins_with(prefix));
             }
             ("dateUpdated", value) => {
@@ -146,6 +147,7 @@ mod tests {
         let filter = of(json!({"contextId": "a", "tags": {"t": {"startsWith": "b"}}}));
         assert_eq!(filter.get("contextId").cloned(), range(Some("a"), Some("a\u{ffff}")));
         assert_eq!(filter.get("tag.t").cloned(), range(Some("b"), Some("b\u{ffff}")));
+        assert_eq!(of(json!({"contextId": ""})).get("contextId"), Some(&text("")));
     }
 
     #[test]

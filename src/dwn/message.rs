@@ -31,6 +31,7 @@ pub struct Message {
     bytes: Vec<u8>,
     authorization: Option<Authorization>,
     initial: bool,
+    replayed: bool,
 }
 
 impl Message {
@@ -52,8 +53,16 @@ impl Message {
         let (cid, bytes) = cid::of_json(&json).map_err(|e| Refusal::new(400, e.to_string()))?;
         let author = authorization.as_ref().map(Authorization::author);
         let initial = kind == Kind::RecordsWrite && records_write::is_initial(&json, author)?;
-        let message =
-            Self { tenant: tenant.into(), kind, json: Arc::new(json.into()), cid, bytes, authorization, initial };
+        let message = Self {
+            tenant: tenant.into(),
+            kind,
+            json: Arc::new(json.into()),
+            cid,
+            bytes,
+            authorization,
+            initial,
+            replayed: false,
+        };
         match kind {
             Kind::RecordsWrite => records_write::check(&message)?,
             Kind::RecordsQuery => records_query::check(&message)?,
@@ -67,6 +76,13 @@ impl Message {
             Kind::MessagesSubscribe => subscribe::check_messages(&message)?,
         }
         Ok(message)
+    }
+
+    /// The same message as another device of the tenant tells it, which has judged it already: it is judged by its
+    /// own merits, not by what happened here meanwhile, so that devices that saw the same in another order end up the
+    /// same.
+    pub fn replayed(self) -> Self {
+        Self { replayed: true, ..self }
     }
 
     /// Checks all signatures with the keys found under exactly the key ids that [`Message::signers`] names.
@@ -119,6 +135,11 @@ impl Message {
     /// CID and size of the data that a RecordsWrite declares; nothing if that cannot name any data.
     pub fn data(&self) -> Option<(Cid, u64)> {
         (self.kind == Kind::RecordsWrite).then(|| declared_data(&self.json)).flatten()
+    }
+
+    /// Did another device of the tenant tell it?
+    pub(super) fn is_replayed(&self) -> bool {
+        self.replayed
     }
 
     pub(super) fn descriptor(&self) -> &Map<String, Value> {

@@ -208,11 +208,8 @@ fn check_place(message: &Message, path: &str, view: &dyn View) -> Result<(), Sto
         let text = format_args!("Declared protocol path '{path}' is not valid for records with no parent'.");
         return Err(Refusal::bad("ProtocolAuthorizationParentlessIncorrectProtocolPath", text).into());
     };
-    let parent = view.record(parent_id)?.map(|record| record.newest).filter(|parent| {
-        parent.latest
-            && message::is_method(&parent.message, "Write")
-            && descriptor_text(&parent.message, "protocol") == message.text("protocol")
-    });
+    let parent = parent(parent_id, message, view)?
+        .filter(|parent| descriptor_text(&parent.message, "protocol") == message.text("protocol"));
     let is_below = |parent: &Stored| {
         descriptor_text(&parent.message, "protocolPath").is_some_and(|above| format!("{above}/{name}") == path)
     };
@@ -228,6 +225,16 @@ fn check_place(message: &Message, path: &str, view: &dyn View) -> Result<(), Sto
     }
     let text = format_args!("Declared contextId '{declared}' is not the same as expected: '{expected}'.");
     Err(Refusal::bad("ProtocolAuthorizationIncorrectContextId", text).into())
+}
+
+/// The record that this one hangs on, if anything may hang on it.
+fn parent(id: &str, message: &Message, view: &dyn View) -> Result<Option<Stored>, Stop> {
+    let Some(Record { initial, newest }) = view.record(id)? else { return Ok(None) };
+    if newest.latest && message::is_method(&newest.message, "Write") {
+        return Ok(Some(newest));
+    }
+    // When it was written it had a parent with data, which is not told any more; only a prune takes children along.
+    Ok((message.is_replayed() && !records_delete::is_prune(&newest.message)).then_some(initial))
 }
 
 fn check_size(message: &Message, rules: &RuleSet) -> Result<(), Refusal> {

@@ -7,7 +7,9 @@ use super::{
     protocol, records_write,
     view::Record,
 };
+use crate::cid::Cid;
 use serde_json::Value;
+use std::cmp::Ordering;
 
 pub(super) fn check(message: &Message) -> Result<(), Refusal> {
     message.check_delegations()?;
@@ -16,9 +18,12 @@ pub(super) fn check(message: &Message) -> Result<(), Refusal> {
 
 pub(super) fn decide(message: &Message, view: &dyn View) -> Result<Change, Stop> {
     let record_id = message.text("recordId").unwrap_or_default();
-    let record = view.record(record_id)?.filter(|record| can_delete(message, record));
+    let record = view.record(record_id)?.filter(|record| message.is_replayed() || can_delete(message, record));
     let record = record.ok_or_else(Refusal::not_found)?;
-    if !message::is_newer((message.json(), message.cid()), (&record.newest.message, &record.newest.cid)) {
+    let before = (&*record.newest.message as &Value, &record.newest.cid);
+    let incoming = (message.json() as &Value, message.cid());
+    let wins = if message.is_replayed() { outranks(incoming, before) } else { message::is_newer(incoming, before) };
+    if !wins {
         return Err(Refusal::conflict().into());
     }
     authorize(message, &record, view)?;
@@ -34,6 +39,17 @@ pub(super) fn decide(message: &Message, view: &dyn View) -> Result<Change, Stop>
 fn can_delete(message: &Message, record: &Record) -> bool {
     let newest = &record.newest.message;
     !message::is_method(newest, "Delete") || (is_prune(message.json()) && !is_prune(newest))
+}
+
+/// Which of two messages about a record devices keep that got them in different orders: a delete before any write,
+/// because nothing is written after one; a prune before a plain delete, because nothing brings back what it took; else
+/// the newer.
+fn outranks(delete: (&Value, &Cid), before: (&Value, &Cid)) -> bool {
+    let rank = |json: &Value| (message::is_method(json, "Delete"), is_prune(json));
+    match rank(delete.0).cmp(&rank(before.0)) {
+        Ordering::Equal => message::is_newer(delete, before),
+        order => order.is_gt(),
+    }
 }
 
 pub(super) fn is_prune(json: &Value) -> bool {

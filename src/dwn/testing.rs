@@ -62,7 +62,16 @@ impl Past {
 
     /// Sends a message through the whole way; the reply as clients see it, and `data`: the CID of the data.
     pub fn send(&mut self, json: Result<Value, Refusal>, data: Option<&[u8]>) -> Value {
-        let reply = match self.process(json.expect("was made"), data) {
+        self.tell(json, data, false)
+    }
+
+    /// As [`Past::send`], told by another device of the tenant.
+    pub fn replay(&mut self, json: Value, data: Option<&[u8]>) -> Value {
+        self.tell(Ok(json), data, true)
+    }
+
+    fn tell(&mut self, json: Result<Value, Refusal>, data: Option<&[u8]>, replayed: bool) -> Value {
+        let reply = match self.process(json.expect("was made"), data, replayed) {
             Ok(reply) => reply,
             Err(Stop::Refusal(refusal)) => refusal.into(),
             Err(Stop::Fault(fault)) => panic!("{fault:#}"),
@@ -79,8 +88,9 @@ impl Past {
         self.send(json, data)["status"]["code"].as_u64().expect("a code")
     }
 
-    fn process(&mut self, json: Value, data: Option<&[u8]>) -> Result<Reply, Stop> {
+    fn process(&mut self, json: Value, data: Option<&[u8]>, replayed: bool) -> Result<Reply, Stop> {
         let message = Message::parse(&self.tenant, json)?;
+        let message = if replayed { message.replayed() } else { message };
         message.verify(&key_of)?;
         if !message.is_write() {
             return answer(&message, self, NOW);

@@ -1,4 +1,5 @@
-//! The one door: every message, from a client, a peer or this node itself, goes through [`Node::process`].
+//! The one door: every message, from a client, a peer or this node itself, goes through [`Node::process`] or its
+//! likes.
 //!
 //! It orders the steps and decides nothing: `dwn` judges, `blocks` holds data, `store` remembers. A refusal
 //! is a reply; a fault is an error of ours. Who wants to know what happens from now on: `subscribe`.
@@ -22,7 +23,7 @@ use crate::{
     did,
     dwn::{self, Fault, Given, Members, Message, Refusal, Stop, View},
     metrics::Metrics,
-    resolve::Resolver,
+    resolve::{Asker, Resolver},
     store::{self, Data, Store},
 };
 use anyhow::{Context as _, anyhow};
@@ -128,6 +129,14 @@ struct Label {
 enum Admitted<T, F> {
     Judged(T),
     Unverified(Box<Message>, F),
+}
+
+/// Who hands in a message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Origin {
+    Client(Asker),
+    /// Another device of the tenant.
+    Device,
 }
 
 /// What came of judging a message.
@@ -264,8 +273,34 @@ impl Node {
 
     /// Judges `message` for `tenant` and does what it asks. `data`: the record's bytes, if any came along.
     pub async fn process(&self, tenant: &str, message: Value, data: Option<Body>) -> Result<Reply, Fault> {
+        self.answer_to(Origin::Client(Asker::Known), tenant, message, data).await
+    }
+
+    /// Like [`Node::process`] for a client who comes from somewhere.
+    pub async fn process_for(
+        &self,
+        asker: Asker,
+        tenant: &str,
+        message: Value,
+        data: Option<Body>,
+    ) -> Result<Reply, Fault> {
+        self.answer_to(Origin::Client(asker), tenant, message, data).await
+    }
+
+    /// Like [`Node::process`] for what another device of the tenant has judged already ([`Message::replayed`]).
+    pub async fn replay(&self, tenant: &str, message: Value, data: Option<Body>) -> Result<Reply, Fault> {
+        self.answer_to(Origin::Device, tenant, message, data).await
+    }
+
+    async fn answer_to(
+        &self,
+        origin: Origin,
+        tenant: &str,
+        message: Value,
+        data: Option<Body>,
+    ) -> Result<Reply, Fault> {
         let method = method_name(&message);
-        let reply = match self.judge(tenant, message, data).await {
+        let reply = match self.judge(origin, tenant, message, data).await {
             Ok(reply) => reply,
             Err(Stop::Refusal(refusal)) => refusal.into(),
             Err(Stop::Fault(fault)) => {
@@ -281,7 +316,7 @@ impl Node {
     pub async fn process_staged(&self, tenant: &str, message: Value, data: Data) -> Result<Reply, Fault> {
         let method = method_name(&message);
         let outcome = async {
-            let message = self.admit(tenant, message, Ok).await?;
+            let message = self.admit(Asker::Known, tenant, message, Ok).await?;
             self.allow(tenant, data.size)?;
             let given = Given::Staged { cid: data.root, size: data.size, inline: data.inline.clone() };
             self.commit(tenant, message, given, Some(data)).await
@@ -295,11 +330,15 @@ impl Node {
         Ok(reply)
     }
 
-    async fn judge(&self, tenant: &str, message: Value, body: Option<Body>) -> Result<Reply, Stop> {
+    async fn judge(&self, origin: Origin, tenant: &str, message: Value, body: Option<Body>) -> Result<Reply, Stop> {
         let (view, blocks) = (self.shared.store.view(tenant), self.shared.blocks.clone());
         let (max_record, has_body) = (self.shared.max_record, body.is_some());
         let rules = self.shared.retention.clone();
         let judge = move |message: Arc<Message>| {
+            let message = match origin {
+                Origin::Client(_) => message,
+                Origin::Device => Arc::new(Arc::unwrap_or_clone(message).replayed()),
+            };
             if message.is_write() {
                 check_write(&message, has_body, max_record, &rules, &*view)?;
                 return Ok(Judged::Write(message));
@@ -307,7 +346,11 @@ impl Node {
             let (answer, data) = answer(&message, &*view, &blocks)?;
             Ok(Judged::Read(Box::new(answer), data))
         };
-        match self.admit(tenant, message, judge).await? {
+        let asker = match origin {
+            Origin::Client(asker) => asker,
+            Origin::Device => Asker::Known,
+        };
+        match self.admit(asker, tenant, message, judge).await? {
             Judged::Write(message) => self.write(tenant, message, body).await,
             Judged::Read(answer, data) => {
                 let data = data.map(|data| match data {
@@ -324,6 +367,7 @@ impl Node {
     /// costs as much as judging it.
     async fn admit<T: Send + 'static>(
         &self,
+        asker: Asker,
         tenant: &str,
         message: Value,
         judge: impl FnOnce(Arc<Message>) -> Result<T, Stop> + Send + 'static,
@@ -350,14 +394,14 @@ impl Node {
         };
         // Which of the documents that were seen is the newest is not known yet either.
         whole?;
-        let keys = self.keys(&message).await?;
+        let keys = self.keys(&message, asker).await?;
         self.work(move || judge_verified(*message, &keys, judge)).await?
     }
 
-    async fn keys(&self, message: &Message) -> Result<HashMap<String, PublicKey>, Refusal> {
+    async fn keys(&self, message: &Message, asker: Asker) -> Result<HashMap<String, PublicKey>, Refusal> {
         let mut keys = HashMap::new();
         for kid in message.signers() {
-            let key = self.shared.resolver.key(&kid).await;
+            let key = self.shared.resolver.key(&kid, asker).await;
             let key = key.map_err(|e| Refusal::denied("GeneralJwsVerifierGetPublicKeyNotFound", e))?;
             keys.insert(kid, key);
         }

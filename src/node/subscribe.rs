@@ -11,6 +11,7 @@ use super::{Node, Reply, now};
 use crate::{
     cid::{self, Cid},
     dwn::{self, Fault, Happened, Json, Refusal, Stop, Subscription, View, json::Object},
+    resolve::Asker,
     store::{Entry, Position, Store},
 };
 use anyhow::{Context as _, anyhow};
@@ -327,12 +328,13 @@ impl Node {
     /// came after a cursor instead of with what happens from now on.
     pub async fn subscribe(
         &self,
+        asker: Asker,
         tenant: &str,
         message: Value,
         resume: Option<Resume>,
     ) -> Result<(Reply, Option<Events>), Fault> {
         let method = super::method_name(&message);
-        let (reply, events) = match self.judge_subscribe(tenant, message, resume).await {
+        let (reply, events) = match self.judge_subscribe(asker, tenant, message, resume).await {
             Ok((reply, events)) => (reply, Some(events)),
             Err(Stop::Refusal(refusal)) => (refusal.into(), None),
             Err(Stop::Fault(fault)) => {
@@ -346,12 +348,13 @@ impl Node {
 
     async fn judge_subscribe(
         &self,
+        asker: Asker,
         tenant: &str,
         message: Value,
         resume: Option<Resume>,
     ) -> Result<(Reply, Events), Stop> {
         self.store().whole()?;
-        let message = self.admit(tenant, message, Ok).await?;
+        let message = self.admit(asker, tenant, message, Ok).await?;
         let (view, asked) = (self.store().view(tenant), message.clone());
         let subscription = self.work(move || dwn::subscribe(&asked, &*view, &now())).await??;
         let events = self.shared.live.add(self.store(), tenant, subscription, resume);

@@ -1,4 +1,5 @@
-//! How much strangers may make this node ask others: so many lookups a minute, together and for any one of them.
+//! How much strangers may make this node ask others: so many lookups a minute, together, for any one of them and of any
+//! one place.
 
 use std::{
     collections::HashMap,
@@ -48,32 +49,43 @@ impl Budget {
         Self { all, buckets: Mutex::new(buckets) }
     }
 
-    /// Takes one token of the whole and one of what `name` has (`each` a minute), or nothing at all.
-    pub fn take(&self, name: &str, each: u32, now: Instant) -> bool {
+    /// What may be taken a minute, whatever it is for.
+    pub fn all(&self) -> u32 {
+        self.all
+    }
+
+    /// Takes one token of the whole and one of what each name has (so many a minute), or nothing at all.
+    pub fn take(&self, names: &[(&str, u32)], now: Instant) -> bool {
         let mut buckets = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
-        let Buckets { all, each: named } = &mut *buckets;
+        let Buckets { all, each } = &mut *buckets;
         all.refill(self.all, now);
-        if all.tokens < 1.0 {
+        if all.tokens < 1.0 || !names.iter().all(|&(name, most)| has_one(each, name, most, now)) {
             return false;
         }
-        if named.len() >= BUCKETS_MAX && !named.contains_key(name) {
-            named.retain(|_, (bucket, most)| {
-                bucket.refill(*most, now);
-                bucket.tokens < f64::from(*most)
-            });
-            if named.len() >= BUCKETS_MAX {
-                return false;
+        all.tokens -= 1.0;
+        for (name, _) in names {
+            if let Some((bucket, _)) = each.get_mut(*name) {
+                bucket.tokens -= 1.0;
             }
         }
-        let (own, _) = named.entry(name.to_owned()).or_insert_with(|| (Bucket::full(each, now), each));
-        own.refill(each, now);
-        if own.tokens < 1.0 {
-            return false;
-        }
-        own.tokens -= 1.0;
-        all.tokens -= 1.0;
         true
     }
+}
+
+/// Is there a token in this bucket, which is made if need be?
+fn has_one(each: &mut HashMap<String, (Bucket, u32)>, name: &str, most: u32, now: Instant) -> bool {
+    if each.len() >= BUCKETS_MAX && !each.contains_key(name) {
+        each.retain(|_, (bucket, most)| {
+            bucket.refill(*most, now);
+            bucket.tokens < f64::from(*most)
+        });
+        if each.len() >= BUCKETS_MAX {
+            return false;
+        }
+    }
+    let (bucket, _) = each.entry(name.to_owned()).or_insert_with(|| (Bucket::full(most, now), most));
+    bucket.refill(most, now);
+    bucket.tokens >= 1.0
 }
 
 #[cfg(test)]
@@ -83,19 +95,28 @@ mod tests {
     #[test]
     fn a_budget_is_spent_by_all_and_by_each_and_comes_back() {
         let (budget, now) = (Budget::new(5), Instant::now());
-        let took: Vec<_> = (0..3).map(|_| budget.take("a", 2, now)).collect();
+        let took: Vec<_> = (0..3).map(|_| budget.take(&[("a", 2)], now)).collect();
         assert_eq!(took, [true, true, false]);
-        assert_eq!(["b", "c", "d", "e"].map(|name| budget.take(name, 2, now)), [true, true, true, false]);
+        assert_eq!(["b", "c", "d", "e"].map(|name| budget.take(&[(name, 2)], now)), [true, true, true, false]);
         let later = now + PERIOD / 2;
-        assert_eq!([(); 3].map(|()| budget.take("a", 2, later)), [true, false, false]);
+        assert_eq!([(); 3].map(|()| budget.take(&[("a", 2)], later)), [true, false, false]);
+    }
+
+    #[test]
+    fn of_several_names_all_have_a_token_or_none_is_taken() {
+        let (budget, now) = (Budget::new(100), Instant::now());
+        assert!(budget.take(&[("a", 1), ("b", 2)], now));
+        assert!(!budget.take(&[("a", 1), ("b", 2)], now));
+        assert!(budget.take(&[("b", 2)], now), "it was not taken with a");
+        assert!(!budget.take(&[("b", 2)], now));
     }
 
     #[test]
     fn names_are_forgotten_when_they_have_all_back() {
         let (budget, now) = (Budget::new(u32::MAX), Instant::now());
-        assert!((0..BUCKETS_MAX).all(|n| budget.take(&n.to_string(), 2, now)));
-        assert!(!budget.take("one more", 2, now));
-        assert!(budget.take("one more", 2, now + PERIOD));
+        assert!((0..BUCKETS_MAX).all(|n| budget.take(&[(&n.to_string(), 2)], now)));
+        assert!(!budget.take(&[("one more", 2)], now));
+        assert!(budget.take(&[("one more", 2)], now + PERIOD));
         assert_eq!(budget.buckets.lock().expect("not poisoned").each.len(), 1);
     }
 }

@@ -3,7 +3,7 @@
 //! did:key and did:jwk carry their document in themselves and are answered at once. did:web asks the host that the
 //! DID names; did:dht asks this node's own relay and then the configured gateway. Every such question is one that a
 //! stranger made us ask, so it is bounded: no private addresses, one lookup at a time per DID, so many a minute, and
-//! both answers and failures are remembered for a while.
+//! both answers and failures are remembered for a while. Nobody can use up what all may ask: see [`Asker`].
 //!
 //! A gateway is not trusted: packets are signed by the key that the DID is, and the newest one seen is kept in the
 //! store, so that a gateway can keep a change from us but never take us back. When it cannot be asked, the packet
@@ -12,6 +12,7 @@
 //! What it does not do: the mainline DHT itself, or publishing to other relays.
 
 mod address;
+mod asker;
 mod budget;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod fuzzing;
@@ -23,6 +24,7 @@ mod relay;
 #[cfg(test)]
 mod tests;
 
+pub use asker::Asker;
 pub use relay::{Error as RelayError, Relay};
 
 use crate::{
@@ -71,7 +73,7 @@ pub struct Config {
     pub dht_gateway: String,
     /// People may publish their did:dht here (`PUT /<key>` at the DWN endpoint).
     pub relay: bool,
-    /// Lookups over the network a minute, all together.
+    /// Lookups over the network a minute, all together. One place on the internet gets a quarter of them.
     pub lookups_per_minute: u32,
 }
 
@@ -174,13 +176,13 @@ impl Resolver {
     }
 
     /// The key of the verification method that `kid` (a DID URL) names, exactly, if it may sign.
-    pub async fn key(&self, kid: &str) -> Result<PublicKey, Error> {
+    pub async fn key(&self, kid: &str, asker: Asker) -> Result<PublicKey, Error> {
         let url: DidUrl = kid.parse()?;
-        Ok(self.document(&url.did).await?.key(kid)?.clone())
+        Ok(self.document(&url.did, asker).await?.key(kid)?.clone())
     }
 
     /// The document of a DID.
-    pub async fn document(&self, did: &Did) -> Result<Arc<Document>, Error> {
+    pub async fn document(&self, did: &Did, asker: Asker) -> Result<Arc<Document>, Error> {
         // Whatever can be refused without asking anybody is refused before it takes a place in the cache.
         let source = match did.method() {
             "web" => Source::Web(self.0.web_target(did)?),
@@ -194,7 +196,7 @@ impl Resolver {
         if let Some(known) = known.as_ref().filter(|known| Instant::now() < known.fresh_until) {
             return known.outcome.clone();
         }
-        let found = self.0.look_up(did, &source).await;
+        let found = self.0.look_up(did, &source, asker).await;
         let now = Instant::now();
         let next = match (found, known.as_ref()) {
             (Ok(document), _) => Known { outcome: Ok(Arc::new(document)), fresh_until: now + FRESH, confirmed: now },
@@ -216,10 +218,10 @@ impl Resolver {
 }
 
 impl Inner {
-    async fn look_up(&self, did: &Did, source: &Source) -> Result<Document, Error> {
+    async fn look_up(&self, did: &Did, source: &Source, asker: Asker) -> Result<Document, Error> {
         let (method, found) = match source {
-            Source::Web(target) => ("web", self.look_up_web(did, target).await),
-            Source::Dht => ("dht", self.look_up_dht(did).await),
+            Source::Web(target) => ("web", self.look_up_web(did, target, asker).await),
+            Source::Dht => ("dht", self.look_up_dht(did, asker).await),
         };
         let outcome = match &found {
             Ok(_) => "found",
@@ -234,15 +236,15 @@ impl Inner {
         found
     }
 
-    async fn look_up_web(&self, did: &Did, target: &Target) -> Result<Document, Error> {
-        if !self.asked.take(&target.authority, LOOKUPS_PER_HOST, Instant::now()) {
+    async fn look_up_web(&self, did: &Did, target: &Target, asker: Asker) -> Result<Document, Error> {
+        if !asker.take(&self.asked, (&target.authority, LOOKUPS_PER_HOST)) {
             return Err(Error::TooMany(did.clone()));
         }
         let bytes = self.client.get(target).await.map_err(|failure| Error::Fetch(did.clone(), failure))?;
         Ok(Document::from_json(did, &bytes)?)
     }
 
-    async fn look_up_dht(&self, did: &Did) -> Result<Document, Error> {
+    async fn look_up_dht(&self, did: &Did, asker: Asker) -> Result<Document, Error> {
         let id = did.identifier();
         let fault = |fault: Fault| {
             tracing::error!("{did}: {fault:#}");
@@ -254,7 +256,7 @@ impl Inner {
         if let Some(kept) = kept.as_ref().filter(|kept| self.gateway.is_none() || relayed(kept)) {
             return Ok(kept.packet.document(did)?);
         }
-        let packet = match (self.fetch_packet(did).await, kept) {
+        let packet = match (self.fetch_packet(did, asker).await, kept) {
             (Ok(packet), None) => packet,
             (Ok(packet), Some(kept)) if packet.seq() >= kept.packet.seq() => packet,
             (Ok(packet), Some(kept)) => {
@@ -280,11 +282,11 @@ impl Inner {
         }
     }
 
-    async fn fetch_packet(&self, did: &Did) -> Result<dht::Packet, Error> {
+    async fn fetch_packet(&self, did: &Did, asker: Asker) -> Result<dht::Packet, Error> {
         let Some(gateway) = &self.gateway else {
             return Err(Error::Unknown(did.clone(), ", and no gateway is set (resolve.dht_gateway in node.toml)"));
         };
-        if !self.asked.take(did.as_str(), LOOKUPS_PER_DID, Instant::now()) {
+        if !asker.take(&self.asked, (did.as_str(), LOOKUPS_PER_DID)) {
             return Err(Error::TooMany(did.clone()));
         }
         let target = Target { path: format!("{}{}", gateway.path, did.identifier()), ..gateway.clone() };

@@ -1,14 +1,13 @@
 //! Our own pkarr relay: people publish their did:dht here, and whoever asks gets it. Speaking HTTP is `rpc`'s work.
 
 use super::{
-    Resolver,
+    Asker, Resolver,
     packets::{Origin, Refused},
 };
 use crate::{
     did::{Did, dht::Packet},
     dwn::Fault,
 };
-use std::time::Instant;
 
 /// Packets taken a minute: each costs a signature check, an fsync and 1 KiB of log.
 const TAKEN_PER_MINUTE: u32 = 240;
@@ -41,12 +40,13 @@ pub enum Error {
 
 impl Relay {
     /// Takes a packet that its key has signed and that is newer than what is here. Durable when this returns.
-    pub async fn put(&self, id: &str, payload: &[u8]) -> Result<(), Error> {
+    pub async fn put(&self, id: &str, payload: &[u8], asker: Asker) -> Result<(), Error> {
         let inner = &self.0.0;
-        if !inner.taken.take(id, TAKEN_PER_KEY, Instant::now()) {
+        // First the signature: nobody else uses up what a key may publish.
+        let packet = Packet::parse(id, payload).map_err(Error::Bad)?;
+        if !asker.take(&inner.taken, (id, TAKEN_PER_KEY)) {
             return Err(Error::TooMany);
         }
-        let packet = Packet::parse(id, payload).map_err(Error::Bad)?;
         let taken = inner.packets.take(id, &packet, Origin::Relay).await;
         taken.map_err(|refused| match refused {
             Refused::Old { .. } => Error::Old(refused.to_string()),

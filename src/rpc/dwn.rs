@@ -15,10 +15,11 @@ use crate::{
     dwn::Fault,
     metrics::Metrics,
     node::{Body, Node},
+    resolve::Asker,
     task::Tasks,
 };
 use axum::{
-    Router,
+    Extension, Router,
     body::Body as HttpBody,
     extract::{MatchedPath, Request, State, WebSocketUpgrade, ws::rejection::WebSocketUpgradeRejection},
     http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header},
@@ -92,6 +93,7 @@ async fn count(State(shared): State<Shared>, route: Option<MatchedPath>, request
 /// A WebSocket for those who ask for one, a sentence for the others.
 async fn root(
     State(shared): State<Shared>,
+    Extension(asker): Extension<Asker>,
     headers: HeaderMap,
     upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
 ) -> Response {
@@ -110,7 +112,7 @@ async fn root(
     ws::bounded(upgrade).on_upgrade(move |socket| {
         let stop = tasks.stop();
         let conversation = async move {
-            ws::converse(socket, node, stop).await;
+            ws::converse(socket, node, asker, stop).await;
             drop(slot);
         };
         tasks.track(conversation)
@@ -148,7 +150,7 @@ async fn metrics_text(State(shared): State<Shared>) -> Response {
     ([(header::CONTENT_TYPE, kind)], shared.metrics.text()).into_response()
 }
 
-async fn post(State(shared): State<Shared>, request: Request) -> Response {
+async fn post(State(shared): State<Shared>, Extension(asker): Extension<Asker>, request: Request) -> Response {
     let (parts, body) = request.into_parts();
     let has_body = has_body(&parts.headers);
     let (text, data) = match parts.headers.get(REQUEST) {
@@ -167,12 +169,12 @@ async fn post(State(shared): State<Shared>, request: Request) -> Response {
         }
     };
     match RpcRequest::parse(&text) {
-        Ok(request) => answer(&shared.node, request, data).await,
+        Ok(request) => answer(&shared.node, asker, request, data).await,
         Err(problem) => error(StatusCode::BAD_REQUEST, &problem),
     }
 }
 
-async fn answer(node: &Node, mut request: RpcRequest, data: Option<Body>) -> Response {
+async fn answer(node: &Node, asker: Asker, mut request: RpcRequest, data: Option<Body>) -> Response {
     match request.method.as_str() {
         jsonrpc::PROCESS | jsonrpc::SUBSCRIBE => {}
         jsonrpc::PING => {
@@ -195,7 +197,7 @@ async fn answer(node: &Node, mut request: RpcRequest, data: Option<Body>) -> Res
         let problem = Problem::new(&id, jsonrpc::INVALID_REQUEST, jsonrpc::NO_CONTEXT);
         return error(StatusCode::INTERNAL_SERVER_ERROR, &problem);
     }
-    match node.process(&call.tenant, call.message, data.or(call.data)).await {
+    match node.process_for(asker, &call.tenant, call.message, data.or(call.data)).await {
         Ok(mut reply) => {
             let data = reply.data.take();
             let response = jsonrpc::replied(&id, &reply.text());

@@ -4,10 +4,10 @@
 
 use crate::{
     did::dht,
-    resolve::{Relay, RelayError},
+    resolve::{Asker, Relay, RelayError},
 };
 use axum::{
-    Router,
+    Extension, Router,
     body::Bytes,
     extract::{DefaultBodyLimit, Path, State},
     http::{Method, StatusCode, header},
@@ -46,11 +46,16 @@ async fn read(State(relay): State<Relay>, Path(key): Path<String>) -> Response {
     }
 }
 
-async fn publish(State(relay): State<Relay>, Path(key): Path<String>, packet: Bytes) -> Response {
+async fn publish(
+    State(relay): State<Relay>,
+    Path(key): Path<String>,
+    Extension(asker): Extension<Asker>,
+    packet: Bytes,
+) -> Response {
     if !dht::is_id(&key) {
         return (StatusCode::NOT_FOUND, "the path is not an Ed25519 key in z-base-32\n").into_response();
     }
-    let Err(error) = relay.put(&key, &packet).await else { return StatusCode::NO_CONTENT.into_response() };
+    let Err(error) = relay.put(&key, &packet, asker).await else { return StatusCode::NO_CONTENT.into_response() };
     let status = match &error {
         RelayError::Bad(_) => StatusCode::BAD_REQUEST,
         RelayError::Old(_) => StatusCode::CONFLICT,

@@ -1,8 +1,13 @@
 //! Accept loops: bounded connections, bounded headers, a deadline for slow ones, a clean stop.
 
-use crate::task::Tasks;
+use crate::{resolve::Asker, task::Tasks};
 use anyhow::{Context as _, Error, anyhow};
 use axum::{Router, http::HeaderValue, middleware, response::Response};
+use hyper::{
+    Request,
+    body::Incoming,
+    service::{Service as _, service_fn},
+};
 use hyper_util::{
     rt::{TokioIo, TokioTimer},
     service::TowerToHyperService,
@@ -86,11 +91,11 @@ impl Listening<TcpListener> {
         tasks.spawn(
             self.name,
             accept(stop, router, async move || {
-                let (stream, _) = listener.accept().await?;
+                let (stream, from) = listener.accept().await?;
                 stream.set_nodelay(true)?;
                 #[cfg(target_os = "linux")]
                 socket2::SockRef::from(&stream).set_tcp_user_timeout(Some(UNREAD_DEADLINE))?;
-                Ok(stream)
+                Ok((stream, Asker::at(from.ip())))
             }),
         );
     }
@@ -101,14 +106,14 @@ impl Listening<UnixListener> {
     pub fn serve(self, router: Router, tasks: &Tasks) {
         let stop = tasks.stop();
         let listener = self.listener;
-        tasks.spawn(self.name, accept(stop, router, async move || Ok(listener.accept().await?.0)));
+        tasks.spawn(self.name, accept(stop, router, async move || Ok((listener.accept().await?.0, Asker::Known))));
     }
 }
 
 async fn accept<S, F>(stop: CancellationToken, router: Router, next: F) -> Result<(), Error>
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-    F: AsyncFn() -> io::Result<S>,
+    F: AsyncFn() -> io::Result<(S, Asker)>,
 {
     let router = router.layer(middleware::map_response(tell_idle));
     let slots = Arc::new(Semaphore::new(CONNECTIONS_MAX));
@@ -122,8 +127,8 @@ where
             () = stop.cancelled() => break,
         };
         match stream {
-            Ok(stream) => {
-                tokio::spawn(connection(stream, router.clone(), stop.clone(), taken));
+            Ok(accepted) => {
+                tokio::spawn(connection(accepted, router.clone(), stop.clone(), taken));
             }
             Err(error) => {
                 // Out of file descriptors, or the client is gone already: neither ends the node.
@@ -143,15 +148,25 @@ async fn tell_idle(mut response: Response) -> Response {
     response
 }
 
-async fn connection<S>(stream: S, router: Router, stop: CancellationToken, _taken: OwnedSemaphorePermit)
-where
+/// Serves one client; each of its requests carries who it is ([`Asker`]).
+async fn connection<S>(
+    (stream, asker): (S, Asker),
+    router: Router,
+    stop: CancellationToken,
+    _taken: OwnedSemaphorePermit,
+) where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
+    let service = TowerToHyperService::new(router);
+    let service = service_fn(move |mut request: Request<Incoming>| {
+        request.extensions_mut().insert(asker);
+        service.call(request)
+    });
     let connection = hyper::server::conn::http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEADERS_DEADLINE)
         .max_buf_size(HEADERS_MAX)
-        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router))
+        .serve_connection(TokioIo::new(stream), service)
         .with_upgrades();
     let mut connection = std::pin::pin!(connection);
     let ended = tokio::select! {

@@ -14,6 +14,7 @@ use super::jsonrpc::{self, Call, Problem, Request};
 use crate::{
     dwn::json::{Object, quoted},
     node::{Body, Ended, Events, Node, Resume},
+    resolve::Asker,
 };
 use axum::extract::ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade, close_code};
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
@@ -59,13 +60,14 @@ pub(super) fn bounded(upgrade: WebSocketUpgrade) -> WebSocketUpgrade {
 }
 
 /// Speaks with one client until it goes or the node stops.
-pub(super) async fn converse(socket: WebSocket, node: Node, stop: CancellationToken) {
+pub(super) async fn converse(socket: WebSocket, node: Node, asker: Asker, stop: CancellationToken) {
     let (sink, mut frames) = socket.split();
     let (out, queue) = mpsc::channel(FRAMES_MAX);
     // Cancelled when the client is to be let go.
     let over = CancellationToken::new();
     let writing = tokio::spawn(write(sink, queue, over.clone()));
-    let mut connection = Connection { node, out: out.clone(), subscriptions: HashMap::new(), running: JoinSet::new() };
+    let (subscriptions, running) = (HashMap::new(), JoinSet::new());
+    let mut connection = Connection { node, asker, out: out.clone(), subscriptions, running };
     let mut heartbeat = tokio::time::interval_at(tokio::time::Instant::now() + PING_EVERY, PING_EVERY);
     heartbeat.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut alive = true;
@@ -122,6 +124,7 @@ async fn write(mut sink: SplitSink<WebSocket, Message>, mut queue: mpsc::Receive
 
 struct Connection {
     node: Node,
+    asker: Asker,
     out: Out,
     /// By the JSON of the id the client chose.
     subscriptions: HashMap<String, Carried>,
@@ -174,9 +177,9 @@ impl Connection {
             self.running.join_next().await;
         }
         while self.running.try_join_next().is_some() {}
-        let (node, out) = (self.node.clone(), self.out.clone());
+        let (node, asker, out) = (self.node.clone(), self.asker, self.out.clone());
         self.running.spawn(async move {
-            let json = match answer(&node, call).await {
+            let json = match answer(&node, asker, call).await {
                 Ok(reply) => jsonrpc::replied(&id, &reply),
                 Err(fault) => {
                     tracing::error!("{fault:#}");
@@ -215,7 +218,8 @@ impl Connection {
         let cursor = asked.get("cursor");
         let with_cursors = cursor.is_some() || window.is_some();
         let resume = cursor.map(Resume::from_cursor);
-        let (reply, events) = self.node.subscribe(&call.tenant, call.message, resume).await.map_err(|fault| {
+        let subscribed = self.node.subscribe(self.asker, &call.tenant, call.message, resume).await;
+        let (reply, events) = subscribed.map_err(|fault| {
             tracing::error!("{fault:#}");
             problem(jsonrpc::INTERNAL_ERROR, jsonrpc::FAULT.into())
         })?;
@@ -280,8 +284,8 @@ fn shown(id: &Value) -> String {
 }
 
 /// The reply to a message, with small data in it.
-async fn answer(node: &Node, call: Call) -> Result<String, crate::dwn::Fault> {
-    let mut reply = node.process(&call.tenant, call.message, call.data).await?;
+async fn answer(node: &Node, asker: Asker, call: Call) -> Result<String, crate::dwn::Fault> {
+    let mut reply = node.process_for(asker, &call.tenant, call.message, call.data).await?;
     if let Some(data) = reply.data.take()
         && let Some(bytes) = at_most(data, DATA_MAX).await?
         && let Some(entry) = reply.body.remove("entry")

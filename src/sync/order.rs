@@ -2,9 +2,9 @@
 //!
 //! The log keeps a record's initial write and its newest message in arrival order, so a child written
 //! between them would reach the other device before the state of its parent that it needs. Here the newest
-//! write follows its initial write at once: one pass is enough. A delete stays where it is; what hangs on a record that
-//! was deleted before the other device saw it cannot be replayed (the data that made it live is gone), is refused there
-//! and counted.
+//! write follows its initial write at once: one pass is enough. A delete stays where it is: what hangs on the deleted
+//! record comes before it, and the other device takes it although its parent never had data there
+//! (`Message::replayed`).
 
 use crate::{
     cid::Cid,
@@ -29,4 +29,143 @@ pub fn to_send(view: &dyn View, cid: &Cid) -> Result<Vec<Cid>, Fault> {
     } else {
         vec![*cid]
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::dwn::{
+        create::{Write, protocols_configure, records_delete, records_update, records_write},
+        testing::{Past, at, data_cid, person},
+    };
+    use proptest::prelude::*;
+    use serde_json::json;
+    use std::collections::{BTreeSet, HashMap};
+
+    const PROTOCOL: &str = "http://notes.example/p";
+
+    /// One device; all know the data of all.
+    struct Device<'a> {
+        past: Past,
+        data: &'a HashMap<String, Vec<u8>>,
+    }
+
+    impl Device<'_> {
+        fn kept(&self) -> BTreeSet<Cid> {
+            self.past.events(&[], None, None).expect("events").into_iter().map(|event| event.cid).collect()
+        }
+
+        /// Tells the other device all that is here; whether it took something.
+        fn push(&self, other: &mut Self) -> bool {
+            let events = self.past.events(&[], None, None).expect("events");
+            let mut offers: Vec<Cid> = vec![];
+            for event in events {
+                let more = to_send(&self.past, &event.cid).expect("is there");
+                offers.extend(more.into_iter().filter(|cid| !offers.contains(cid)).collect::<Vec<_>>());
+            }
+            offers.retain(|cid| other.past.message(cid).expect("reads").is_none());
+            let mut taken = false;
+            for cid in offers {
+                let stored = self.past.message(&cid).expect("reads").expect("is there");
+                let data = self.past.has_data(&stored).expect("reads");
+                let data = stored.message.pointer("/descriptor/dataCid").filter(|_| data).and_then(Value::as_str);
+                let data = data.and_then(|cid| self.data.get(cid)).map(Vec::as_slice);
+                let reply = other.past.replay((**stored.message).clone(), data);
+                taken |= matches!(reply["status"]["code"].as_u64(), Some(202 | 204));
+            }
+            taken
+        }
+    }
+
+    #[derive(Debug, Clone)]
+    enum Act {
+        Topic,
+        Note(usize),
+        Update(usize),
+        Delete(usize, bool),
+        Meet,
+    }
+
+    fn act() -> impl Strategy<Value = (bool, Act)> {
+        let act = prop_oneof![
+            2 => Just(Act::Topic),
+            4 => any::<usize>().prop_map(Act::Note),
+            3 => any::<usize>().prop_map(Act::Update),
+            4 => (any::<usize>(), any::<bool>()).prop_map(|(of, prune)| Act::Delete(of, prune)),
+            2 => Just(Act::Meet),
+        ];
+        (any::<bool>(), act)
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(200))]
+        /// Two devices write, update, delete and prune apart and meet now and then; a third is new at the end.
+        #[test]
+        fn devices_that_have_met_keep_the_same(acts in prop::collection::vec(act(), 1..30)) {
+            let alice = person(1);
+            let texts = (0..acts.len()).map(|n| format!("data {n}").into_bytes());
+            let data: HashMap<_, _> = texts.map(|text| (data_cid(&text).to_string(), text)).collect();
+            let definition = json!({
+                "protocol": PROTOCOL, "published": true, "types": {"topic": {}, "note": {}},
+                "structure": {"topic": {"note": {"note": {}}}},
+            });
+            let configure = protocols_configure(definition, &at(0), &alice).expect("made");
+            let mut devices = [(); 3].map(|()| Device { past: Past::of(&alice), data: &data });
+            for device in &mut devices {
+                prop_assert_eq!(device.past.code(Ok(configure.clone()), None), 202);
+            }
+            let mut records: Vec<Value> = vec![];
+            for (n, (second, act)) in acts.iter().enumerate() {
+                // Some things happen in one second.
+                let (time, text) = (at(n as u32 / 2 + 1), format!("data {n}").into_bytes());
+                let [one, two, _] = &mut devices;
+                let device = if *second { &mut *two } else { &mut *one };
+                let of = |n: &usize| records.get(n.checked_rem(records.len()).unwrap_or_default()).cloned();
+                let create = |path: &str, parent: Option<&str>| {
+                    let write = Write { protocol: Some((PROTOCOL, path)), parent_context: parent, data_format: "text/plain", ..Write::default() };
+                    records_write(&write, (&data_cid(&text), text.len() as u64), &time, &alice).expect("made")
+                };
+                // What the device does not know or has lost it refuses; that is no matter here.
+                match act {
+                    Act::Topic => records.push(create("topic", None)),
+                    Act::Note(parent) => {
+                        let Some(parent) = of(parent) else { continue };
+                        let path = parent["descriptor"]["protocolPath"].as_str().expect("a path");
+                        if path.split('/').count() < 3 {
+                            records.push(create(&format!("{path}/note"), parent["contextId"].as_str()));
+                        }
+                    }
+                    Act::Update(record) => {
+                        let Some(record) = of(record) else { continue };
+                        let changes = json!({"dataCid": data_cid(&text).to_string(), "dataSize": text.len()});
+                        device.past.code(records_update(&record, &changes, &time, &alice), Some(&text));
+                        continue;
+                    }
+                    Act::Delete(record, prune) => {
+                        let Some(record) = of(record) else { continue };
+                        let id = record["recordId"].as_str().expect("an id");
+                        device.past.code(records_delete(id, *prune, &time, &alice), None);
+                        continue;
+                    }
+                    Act::Meet => {
+                        one.push(two);
+                        two.push(one);
+                        continue;
+                    }
+                }
+                if let Some(written) = records.last() {
+                    device.past.code(Ok(written.clone()), Some(&text));
+                }
+            }
+            let [one, two, new] = &mut devices;
+            let mut rounds = 0;
+            while one.push(two) | two.push(one) {
+                rounds += 1;
+                prop_assert!(rounds < 5, "they do not come to an end");
+            }
+            prop_assert_eq!(one.kept(), two.kept());
+            one.push(new);
+            prop_assert_eq!(one.kept(), new.kept(), "one pass is enough for a new device");
+        }
+    }
 }

@@ -292,7 +292,7 @@ impl Session {
             drop(feed);
             Ok(())
         };
-        let (taken, reply) = tokio::join!(take, self.node.process(&tenant, json, body));
+        let (taken, reply) = tokio::join!(take, self.node.replay(&tenant, json, body));
         taken?;
         Ok(match reply {
             Ok(reply) => (reply.code, reply.detail),

@@ -18,6 +18,7 @@ mod records;
 mod registration;
 mod resolve;
 mod restore;
+mod stories;
 mod suite;
 mod support;
 mod sync;

@@ -4,7 +4,16 @@ use crate::support::{
     sdk::{Sdk, code},
     toft::Home,
 };
-use serde_json::json;
+use serde_json::{Map, Value, json};
+use toft::{
+    cid,
+    crypto::{Signer, ed25519_public, encode},
+    did,
+    dwn::create::{self, Write},
+};
+use zeroize::Zeroizing;
+
+const NOW: &str = "2026-01-02T03:04:05.000000Z";
 
 #[test]
 fn an_sdk_client_writes_reads_updates_and_deletes() {
@@ -14,7 +23,7 @@ fn an_sdk_client_writes_reads_updates_and_deletes() {
         let did = sdk.persona(kind, kind);
         for size in [1_000, 30_000, 30_001, 70_000, 262_145, 3_000_000] {
             let at = json!({"url": node.url(), "as": kind, "tenant": did});
-            let with = |fields: serde_json::Value| {
+            let with = |fields: Value| {
                 let mut all = at.clone();
                 all.as_object_mut().expect("an object").extend(fields.as_object().expect("an object").clone());
                 all
@@ -90,7 +99,7 @@ fn strangers_see_what_is_published_and_what_a_protocol_allows_them() {
     let all = sdk.call("messages", json!({"url": url, "as": "alice", "tenant": alice}));
     assert_eq!(all["entries"].as_array().map(Vec::len), Some(5), "{all}");
     let more = sdk.call("messages", json!({"url": url, "as": "alice", "tenant": alice, "cursor": all["cursor"]}));
-    assert_eq!((more["entries"].as_array().map(Vec::len), &more["cursor"]), (Some(0), &serde_json::Value::Null));
+    assert_eq!((more["entries"].as_array().map(Vec::len), &more["cursor"]), (Some(0), &Value::Null));
     assert_eq!(code(&sdk.call("messages", json!({"url": url, "as": "bob", "tenant": alice}))), 401);
     let one =
         sdk.call("message", json!({"url": url, "as": "alice", "tenant": alice, "messageCid": note["messageCid"]}));
@@ -110,7 +119,7 @@ fn queries_page_through_everything_once() {
         assert_eq!(code(&written), 202);
     }
     for sort in ["createdAscending", "createdDescending"] {
-        let (mut seen, mut cursor) = (vec![], serde_json::Value::Null);
+        let (mut seen, mut cursor) = (vec![], Value::Null);
         loop {
             let mut pagination = json!({"limit": 10});
             if !cursor.is_null() {
@@ -145,4 +154,49 @@ fn a_node_with_only_its_own_tenant_turns_others_away() {
         refused["status"]["detail"].as_str().expect("a detail").starts_with("RecordsWriteAuthorizationFailed"),
         "{refused}"
     );
+}
+
+#[test]
+fn a_request_is_a_large_header_or_the_body_itself() {
+    let node = Home::new().set("dwn.tenants", "open").up();
+    let did = did::key::from_ed25519(&ed25519_public(&[5; 32]));
+    let signer = Signer::new(Zeroizing::new([5; 32]), did::key::kid(&did));
+    let request = |message: &Value, data: Option<&[u8]>| {
+        let mut params = json!({"target": did.as_str(), "message": message});
+        if let Some(data) = data {
+            params["encodedData"] = encode(data).into();
+        }
+        json!({"jsonrpc": "2.0", "id": 1, "method": "dwn.processMessage", "params": params}).to_string()
+    };
+    // The reference takes 16 KiB.
+    let names = (0..1500).map(|n| format!("type{n}")).chain(["note".into()]);
+    let types: Map<_, _> = names.map(|name| (name, json!({"schema": "http://s.example"}))).collect();
+    let structure: Map<_, _> = types.keys().map(|name| (name.clone(), json!({}))).collect();
+    let definition =
+        json!({"protocol": "http://large.example", "published": true, "types": types, "structure": structure});
+    let configure = create::protocols_configure(definition, NOW, &signer).expect("is signed");
+    let header = request(&configure, None);
+    assert!(header.len() > 64 << 10, "{}", header.len());
+    let mut answer = ureq::post(node.url()).header("dwn-request", header).send_empty().expect("an answer");
+    let answer: Value = answer.body_mut().read_json().expect("JSON");
+    assert_eq!(answer["result"]["reply"]["status"]["code"], 202, "{answer}");
+
+    let data = b"in the request itself";
+    let write = Write {
+        protocol: Some(("http://large.example", "note")),
+        schema: Some("http://s.example"),
+        data_format: "text/plain",
+        published: true,
+        ..Write::default()
+    };
+    let write = create::records_write(&write, (&cid::of(cid::RAW, data), data.len() as u64), NOW, &signer);
+    let write = write.expect("is signed");
+    let mut answer = ureq::post(node.url()).send(request(&write, Some(data))).expect("an answer");
+    let answer: Value = answer.body_mut().read_json().expect("JSON");
+    assert_eq!(answer["result"]["reply"]["status"]["code"], 202, "{answer}");
+    let read = create::records_read(json!({"recordId": write["recordId"]}), NOW, None).expect("is made");
+    let mut answer = ureq::post(node.url()).send(request(&read, None)).expect("an answer");
+    let head: Value = serde_json::from_slice(answer.headers()["dwn-response"].as_bytes()).expect("JSON");
+    assert_eq!(head["result"]["reply"]["entry"]["recordsWrite"], write);
+    assert_eq!(answer.body_mut().read_to_vec().expect("a body"), data);
 }

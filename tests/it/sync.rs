@@ -101,6 +101,72 @@ fn what_both_write_and_delete_apart_comes_together() {
 }
 
 #[test]
+fn what_was_deleted_on_both_sides_ends_the_same_and_a_new_device_has_all_that_is_left() {
+    let up = || Home::new().set("dwn.tenants", "open").up();
+    let (a, b) = (up(), up());
+    let mut sdk = Sdk::start();
+    let alice = sdk.persona("alice", "ed25519");
+    let definition = json!({
+        "protocol": "http://thread.example", "published": true, "types": {"thread": {}, "reply": {}},
+        "structure": {"thread": {"reply": {}}},
+    });
+    let ask = |sdk: &mut Sdk, op: &str, node: &Toft, fields: Value| {
+        let mut all = json!({"url": node.url(), "as": "alice", "tenant": alice});
+        all.as_object_mut().expect("an object").extend(fields.as_object().expect("an object").clone());
+        sdk.call(op, all)
+    };
+    let join = |one: &Toft, other: &Toft| {
+        for (here, there) in [(one, other), (other, one)] {
+            here.json(&["peer", "add", there.did(), &there.address("/tcp/"), "--tenant", &alice]);
+        }
+        in_step(one, other);
+    };
+    assert_eq!(code(&ask(&mut sdk, "configure", &a, json!({"definition": definition}))), 202);
+    let mut write = |path: &str, parent: Option<&Value>| {
+        let mut fields = json!({"protocol": "http://thread.example", "protocolPath": path, "size": 40_000});
+        if let Some(parent) = parent {
+            fields["parentContextId"] = parent["contextId"].clone();
+        }
+        let written = ask(&mut sdk, "write", &a, fields);
+        assert_eq!(code(&written), 202, "{written}");
+        written
+    };
+    // One to be deleted on both sides, one to be pruned here and deleted there, one to be deleted here and changed there.
+    let [plain, pruned, changed] = [(); 3].map(|()| write("thread", None));
+    let (child, lost) = (write("thread/reply", Some(&plain)), write("thread/reply", Some(&pruned)));
+    join(&a, &b);
+
+    // Apart: B deletes while A is away, and the other way round; the later of two deletes is A's, except of `pruned`.
+    let away = a.stop();
+    for (record, prune) in [(&plain, false), (&pruned, true), (&changed, false)] {
+        let deleted = ask(&mut sdk, "delete", &b, json!({"recordId": record["recordId"], "prune": prune}));
+        assert_eq!(code(&deleted), 202, "{deleted}");
+    }
+    let (b_away, a) = (b.stop(), away.up());
+    for record in [&plain, &pruned] {
+        let deleted = ask(&mut sdk, "delete", &a, json!({"recordId": record["recordId"]}));
+        assert_eq!(code(&deleted), 202, "{deleted}");
+    }
+    let update = ask(&mut sdk, "update", &a, json!({"recordId": changed["recordId"], "size": 10}));
+    assert_eq!(code(&update), 202, "{update}");
+
+    let (b, new) = (b_away.up(), up());
+    join(&a, &b);
+    join(&a, &new);
+    let mut kept = |node: &Toft| {
+        let told = ask(&mut sdk, "messages", node, json!({}))["entries"].clone();
+        let mut told: Vec<_> = told.as_array().expect("a list").iter().map(ToString::to_string).collect();
+        told.sort();
+        let mut read = |record: &Value| code(&ask(&mut sdk, "read", node, json!({"recordId": record["recordId"]})));
+        (told, [&plain, &pruned, &changed, &child, &lost].map(&mut read))
+    };
+    let (on_a, on_b, on_new) = (kept(&a), kept(&b), kept(&new));
+    assert_eq!(on_a.1, [404, 404, 404, 200, 404]);
+    assert_eq!((&on_b, &on_new), (&on_a, &on_a));
+    assert_eq!((&peer(&a, &b)["refused"], &peer(&a, &new)["refused"]), (&json!(0), &json!(0)));
+}
+
+#[test]
 fn a_device_that_freezes_is_not_called_in_step() {
     let (a, b) = (Home::new().up(), Home::new().up());
     a.json(&["peer", "add", b.did(), &b.address("/tcp/")]);

@@ -8,6 +8,7 @@ import { DidJwk, DidKey, DidKeyUtils, UniversalResolver } from '@web5/dids';
 import { Ed25519, Secp256k1, Secp256r1 } from '@web5/crypto';
 
 const OUT = process.argv[2] ?? new URL('.', import.meta.url).pathname;
+const SEEDS = process.argv.slice(3).map(Number);
 const GENERATOR = 'dwn-sdk-js 0.5.2, @web5/dids 1.2.0';
 export const { Cid, Message } = sdk;
 export const b64 = (x) => Buffer.from(x).toString('base64url');
@@ -15,6 +16,8 @@ export const sha = (x) => createHash('sha256').update(x).digest();
 export const at = (n) => new Date(Date.UTC(2026, 0, 1) + n * 1000).toISOString().replace(/Z$/, '000Z');
 export const pattern = (size) => Uint8Array.from({ length: size }, (_, i) => i % 251);
 export const clone = (x) => JSON.parse(JSON.stringify(x));
+/** The seeds that were asked for; else these. */
+export const seeds = (usual) => (SEEDS.length ? SEEDS : usual);
 export const strip = ({ kid, alg, ...jwk }) => jwk;
 
 export function save(name, value) {

@@ -93,6 +93,9 @@ async function didDht() {
         { algorithm: 'Ed25519', purposes: ['assertionMethod'] },
       ],
     },
+    'of a controller, under other names': {
+      controllers: ['did:example:controller'], alsoKnownAs: ['did:example:other', 'did:example:another'],
+    },
     'a text of several strings': { services: [dwn(Array.from({ length: 8 }, (_, i) => `https://node-${i}.dwn.example/some/longer/path`))] },
   };
   const out = [];

@@ -141,16 +141,80 @@ fn a_subscription_ends_with_the_grant_it_stands_on() {
     let subscription = subscribe(&message, &past, &at(5)).expect("allowed");
     let thread = write(&thread(), b"x", 10, &alice).expect("made");
     let note = write(&note(), b"x", 10, &alice).expect("made");
-    let admits = |past: &Past, message: &Value| {
+    let admits_at = |past: &Past, message: &Value, second| {
         let values = index_values(message, alice.did(), None, true);
         let event = Happened { message, author: alice.did(), initial: None, values: &values, latest: true };
-        subscription.admits(&event, past, &at(20))
+        subscription.admits(&event, past, &at(second))
     };
+    let admits = |past: &Past, message: &Value| admits_at(past, message, 20);
     assert!(admits(&past, &thread).expect("allowed"));
+    assert!(admits_at(&past, &thread, 2999).expect("allowed"));
+    let expired = admits_at(&past, &thread, 3000);
+    let starts = |refusal: &Refusal| refusal.detail.starts_with("GrantAuthorizationGrantExpired");
+    assert!(matches!(&expired, Err(Stop::Refusal(refusal)) if starts(refusal)), "{expired:?}");
     assert!(admits(&past, &grant).expect("allowed"));
     assert!(!admits(&past, &note).expect("allowed"));
     assert_eq!(past.code(revocation(&grant, 15, &alice), Some(b"{}")), 202);
     assert!(matches!(admits(&past, &thread), Err(Stop::Refusal(refusal)) if refusal.code == 401));
+}
+
+#[test]
+fn a_subscription_ends_with_the_role_or_the_delegation_it_stands_on() {
+    let (alice, bob) = (person(1), person(2));
+    let mut past = Past::of(&alice);
+    let readers = json!({"role": "reader", "can": ["read", "query", "subscribe"]});
+    let definition = json!({"protocol": FORUM, "published": true, "types": {"reader": {}, "thread": {}},
+        "structure": {"reader": {"$role": true}, "thread": {"$actions": [readers]}}});
+    assert_eq!(past.code(protocols_configure(definition, &at(0), &alice), None), 202);
+    let role = Write { protocol: Some((FORUM, "reader")), recipient: Some(bob.did()), ..thread() };
+    let role = write(&role, b"r", 1, &alice);
+    assert_eq!(past.code(role.clone(), Some(b"r")), 202);
+    let grant = Write {
+        protocol: Some((PERMISSIONS, "grant")),
+        recipient: Some(bob.did()),
+        data_format: "application/json",
+        tags: json!({"protocol": FORUM}).as_object().cloned(),
+        ..Write::default()
+    };
+    let scope = json!({"interface": "Records", "method": "Subscribe", "protocol": FORUM});
+    let data = json!({"dateExpires": at(3000), "delegated": true, "scope": scope}).to_string().into_bytes();
+    let grant = write(&grant, &data, 1, &alice).expect("was made");
+    assert_eq!(past.code(Ok(grant.clone()), Some(&data)), 202);
+    let mut whole = grant.clone();
+    whole["encodedData"] = crypto::encode(&data).into();
+
+    let filter = json!({"protocol": FORUM, "protocolPath": "thread"});
+    let asked = |more: Value, delegation: Option<&Value>| {
+        let query = records_query(filter.clone(), json!({}), &at(5), Some(&bob)).expect("made");
+        let mut descriptor = query["descriptor"].clone();
+        descriptor["method"] = "Subscribe".into();
+        let message = json!({"descriptor": descriptor, "authorization": query["authorization"]});
+        let mut payload = json!({"descriptorCid": cid_of(&descriptor).expect("a CID")});
+        payload.as_object_mut().expect("an object").extend(more.as_object().expect("an object").clone());
+        let mut message = with_payload(Ok(message), payload, &bob);
+        if let Some(grant) = delegation {
+            message["authorization"]["authorDelegatedGrant"] = grant.clone();
+        }
+        let message = Message::parse(alice.did(), message).expect("parses");
+        subscribe(&message, &past, &at(5)).expect("allowed")
+    };
+    let by_role = asked(json!({"protocolRole": "reader"}), None);
+    let by_grant = asked(json!({"delegatedGrantId": cid_of(&grant).expect("a CID")}), Some(&whole));
+    let thread = write(&thread(), b"x", 10, &alice).expect("made");
+    let admits = |past: &Past, subscription: &Subscription, second| {
+        let values = index_values(&thread, alice.did(), None, true);
+        let event = Happened { message: &thread, author: alice.did(), initial: None, values: &values, latest: true };
+        subscription.admits(&event, past, &at(second)).map_err(|stop| match stop {
+            Stop::Refusal(refusal) => refusal.detail.split(':').next().unwrap_or_default().to_owned(),
+            Stop::Fault(fault) => panic!("{fault:#}"),
+        })
+    };
+    assert_eq!((admits(&past, &by_role, 20), admits(&past, &by_grant, 20)), (Ok(true), Ok(true)));
+    assert_eq!(admits(&past, &by_grant, 3000), Err("GrantAuthorizationGrantExpired".into()));
+    assert_eq!(past.code(records_delete(record_id(&role), false, &at(15), &alice), None), 202);
+    assert_eq!(admits(&past, &by_role, 20), Err("ProtocolAuthorizationMatchingRoleRecordNotFound".into()));
+    assert_eq!(past.code(revocation(&grant, 16, &alice), Some(b"{}")), 202);
+    assert_eq!(admits(&past, &by_grant, 20), Err("GrantAuthorizationGrantRevoked".into()));
 }
 
 #[test]
