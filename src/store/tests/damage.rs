@@ -131,7 +131,7 @@ fn an_index_of_another_version_is_built_again_and_not_kept() {
     for version in [rows::VERSION - 1, rows::VERSION + 1] {
         let index = Index::open(&dir.path().join("index"), 4 << 20).expect("opens");
         let changes = [(keys::meta("version"), Some(version.to_be_bytes().to_vec()))];
-        index.apply(&[changes.into_iter().collect()]).expect("applied");
+        index.apply(changes.into_iter().collect()).expect("applied");
         drop(index);
         let store = open(dir.path());
         assert_eq!((present(&store, &written), set_aside(dir.path())), (written.len(), 0));
