@@ -192,7 +192,7 @@ impl Message {
             removes: digests(&change.removes)?,
             blocks: blocks.into_iter().flatten().collect(),
             gone: false,
-            json: OnceLock::new(),
+            json: OnceLock::from(change.message.clone()),
         })
     }
 
