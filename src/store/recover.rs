@@ -113,7 +113,11 @@ pub(super) fn finish(
         let pending = Pending::new(index, log)?;
         index.apply(pending.finish(rest.end).0)?;
     }
-    index.flush()?;
+    match index.flush() {
+        // What was applied stays in memory until there is room.
+        Err(error) if rest.from > 0 && space::is_full(&error) => tracing::warn!("{error:#}"),
+        outcome => outcome?,
+    }
     Ok(true)
 }
 
@@ -218,7 +222,7 @@ pub(super) fn replay(
 ) -> Result<bool, Fault> {
     let mut at = from;
     while at < to {
-        index.make_room()?;
+        index.wait()?;
         let mut pending = Pending::new(index, log)?;
         let begun = at;
         let mut frames = 0;

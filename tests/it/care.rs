@@ -144,7 +144,7 @@ fn fill(home: &Home, count: usize) -> (Arc<Signer>, Vec<Value>) {
     let door = Node::new(&node::Config::default(), who, store, blocks, resolver, &metrics).expect("a door");
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
     let write = |n: usize| {
-        let data = [vec![b'x'; 2000], n.to_be_bytes().to_vec()].concat();
+        let data = [vec![b'x'; 9000], n.to_be_bytes().to_vec()].concat();
         let cid = cid::of(cid::RAW, &data);
         let write = create::Write { data_format: "text/plain", published: true, ..Default::default() };
         let message = create::records_write(&write, (&cid, data.len() as u64), &node::now(), &signer).expect("made");

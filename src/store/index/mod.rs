@@ -123,6 +123,11 @@ impl Index {
         Ok(())
     }
 
+    /// Waits until more may be applied. An error if that needs room on the disk, and there is none.
+    pub fn wait(&self) -> Result<(), Fault> {
+        self.settler.wait()
+    }
+
     /// Waits until more may be applied, and takes room on the disk for it; an error if there is none.
     pub fn make_room(&self) -> Result<(), Fault> {
         self.settler.make_room()

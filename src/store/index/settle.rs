@@ -157,13 +157,19 @@ impl Settler {
         Ok(())
     }
 
-    /// Waits until the active table may grow, and takes room for it on the disk.
+    /// Waits until the active table may grow, and takes room on the disk for what comes of it.
     pub fn make_room(&self) -> Result<(), Fault> {
+        self.wait()?;
+        self.core.disk.make_room()
+    }
+
+    /// Waits until the active table may grow. An error if that depends on room that the disk does not have.
+    pub fn wait(&self) -> Result<(), Fault> {
         let core = &self.core;
         loop {
             let rings = core.bell.rings();
             if core.written().bytes < FULL_MAX || core.layers().frozen.is_none() {
-                return core.disk.make_room();
+                return Ok(());
             }
             core.signs().check()?;
             core.bell.wait(rings);
