@@ -131,9 +131,17 @@ pub(super) fn kind(key: &[u8]) -> Option<Kind> {
     }
 }
 
-/// Are there few keys like this, however many records there are?
+/// Spaces in which there are few keys, however many records there are.
+const SMALL: [u8; 7] = [META, PROTOCOL, NAME, TENANT, PACK, USAGE, STATE];
+
+/// Is the key in a space of few keys?
 pub(super) fn is_small(key: &[u8]) -> bool {
-    matches!(key.first(), None | Some(&META | &PROTOCOL | &NAME | &TENANT | &PACK | &USAGE | &STATE))
+    key.first().is_none_or(|space| SMALL.contains(space))
+}
+
+/// May there be small keys between `from` and `to`?
+pub(super) fn may_be_small(from: &[u8], to: &[u8]) -> bool {
+    SMALL.iter().any(|space| from < [space + 1].as_slice() && to > [*space].as_slice())
 }
 
 /// Are keys like this only ever gone through, never asked for one by one?
@@ -446,6 +454,22 @@ mod tests {
     fn ties_of_what_is_no_cid() {
         assert_eq!(tie(""), None);
         assert_eq!(tie("QmYwAPJzv5CZsnA625s3Xf2nemtYgPpHdWEz79ojWnPbdG"), None);
+    }
+
+    #[test]
+    fn small_ones_are_looked_for_where_they_may_be() {
+        assert!(is_small(&meta("applied")) && !is_small(&events_of(1)));
+        for (from, to, may) in [
+            (events_of(1), after(events_of(1)), false),
+            (blocks(), after(blocks()), false),
+            (tenants(), after(tenants()), true),
+            (state(b"a"), state(b"b"), true),
+            (vec![], vec![0xFF; 9], true),
+            (vec![EVENT], vec![PROTOCOL], false),
+            (vec![EVENT], vec![PROTOCOL, 0], true),
+        ] {
+            assert_eq!(may_be_small(&from, &to), may, "{from:?} to {to:?}");
+        }
     }
 
     #[test]

@@ -76,7 +76,9 @@ impl Layers {
                 if reverse { run::Cursor::before(run, disk, to)? } else { run::Cursor::from(run, disk, from)? };
             sources.push(Source::Run(cursor));
         }
-        sources.push(Source::Small(Small::new(disk.scan(from, to, reverse))?));
+        if keys::may_be_small(from, to) {
+            sources.push(Source::Small(Small::new(disk.scan(from, to, reverse))?));
+        }
         let end = if reverse { from } else { to }.to_vec();
         let mut merged = Merged { sources, reverse };
         let mut ended = false;
