@@ -125,6 +125,7 @@ struct Version {
 
 #[derive(Deserialize)]
 struct Whole {
+    v: u8,
     at: Option<u64>,
     frame: Frame,
 }
@@ -325,14 +326,19 @@ pub(super) fn header_crc(position: Position, header: &[u8]) -> u32 {
 
 /// The payload, parsed.
 pub(super) fn decode(payload: &[u8]) -> Result<Decoded, Fault> {
+    let error = match serde_ipld_dagcbor::from_slice(payload) {
+        Ok(Whole { v: 1..=PAYLOAD_VERSION, at, frame }) => return Ok(Decoded { frame, at }),
+        Ok(_) => None,
+        Err(error) => Some(error),
+    };
+    // What a newer version wrote need not parse.
     let Version { v } = serde_ipld_dagcbor::from_slice(payload).context("a log frame's payload has no version")?;
     if v > PAYLOAD_VERSION {
         return Err(Newer { what: "a log frame's payload", found: v, known: PAYLOAD_VERSION }.into());
     }
     ensure!(v > 0, "a log frame's payload has version 0, which never was");
-    let Whole { at, frame } =
-        serde_ipld_dagcbor::from_slice(payload).context("a log frame's payload does not parse")?;
-    Ok(Decoded { frame, at })
+    let error = error.context("a log frame's payload has a version that is not read")?;
+    Err(error).context("a log frame's payload does not parse")
 }
 
 #[cfg(test)]

@@ -35,6 +35,8 @@ const ENTRY: u64 = 8;
 const PIECE: usize = 1 << 20;
 /// Bytes looked through at once for the next frame: what damage costs goes by its own length, not by its segment's.
 const SEARCHED: usize = 64 << 10;
+/// Bytes that are read where a frame is expected.
+const READ: usize = 4 << 10;
 
 #[derive(Debug)]
 pub(super) struct Segment {
@@ -135,7 +137,10 @@ impl Segment {
         match packed.entries.binary_search_by_key(&wanted, |(at, _)| *at) {
             Ok(i) => {
                 let lead = u64::from(packed.entries[i].1);
-                self.frame(position, lead + LEAD, next_of(i + 1))
+                match self.frame(position, lead + LEAD, next_of(i + 1))? {
+                    At::Behind => Ok(At::Bad(format!("{} ends before the frame of {position}", self.path.display()))),
+                    found => Ok(found),
+                }
             }
             Err(_) if packed.damage.is_some() => {
                 Ok(At::Bad(format!("{}: no frame was found for {position}", self.path.display())))
@@ -181,11 +186,7 @@ impl Segment {
     }
 
     fn plain(&self, position: Position) -> Result<At, Fault> {
-        let offset = position - self.start;
-        if offset >= self.length()? {
-            return Ok(At::Behind);
-        }
-        match self.frame(position, offset, 0)? {
+        match self.frame(position, position - self.start, 0)? {
             At::Frame { head, payload, .. } => {
                 let next = position + HEADER as u64 + u64::from(head.length);
                 Ok(At::Frame { head, payload, next })
@@ -194,28 +195,50 @@ impl Segment {
         }
     }
 
-    /// The frame of `position` at `offset` of the file.
+    /// The frame of `position` at `offset` of the file; [`At::Behind`] if the file ends before that.
     fn frame(&self, position: Position, offset: u64, next: Position) -> Result<At, Fault> {
         let path = || self.path.display().to_string();
-        let left = self.length()?.saturating_sub(offset);
-        if left < HEADER as u64 {
-            return Ok(At::Bad(format!("{} ends within a frame's header", path())));
+        // Most frames are no longer than that: one call brings it.
+        let mut payload = vec![0; READ];
+        let read = self.fill(&mut payload, offset).with_context(path)?;
+        payload.truncate(read);
+        if payload.is_empty() {
+            return Ok(At::Behind);
         }
-        let mut header = [0; HEADER];
-        self.file.read_exact_at(&mut header, offset).with_context(path)?;
-        let head = match frame::header(position, &header)? {
+        let Some(header) = payload.first_chunk() else {
+            return Ok(At::Bad(format!("{} ends within a frame's header", path())));
+        };
+        let head = match frame::header(position, header)? {
             Ok(head) => head,
             Err(why) => return Ok(At::Bad(format!("{}, byte {offset}: {why}", path()))),
         };
-        if head.length > PAYLOAD_MAX || left - (HEADER as u64) < u64::from(head.length) {
+        let size = HEADER as u64 + u64::from(head.length);
+        if head.length > PAYLOAD_MAX || (size > read as u64 && size > self.length()?.saturating_sub(offset)) {
             return Ok(At::Bad(format!("{}, byte {offset}: the frame is longer than its segment", path())));
         }
-        let mut payload = vec![0; head.length as usize];
-        self.file.read_exact_at(&mut payload, offset + HEADER as u64).with_context(path)?;
+        payload.resize(HEADER + head.length as usize, 0);
+        if let Some(rest) = payload.get_mut(read..).filter(|rest| !rest.is_empty()) {
+            self.file.read_exact_at(rest, offset + read as u64).with_context(path)?;
+        }
+        payload.drain(..HEADER);
         if crc32c::crc32c(&payload) != head.crc {
             return Ok(At::Bad(format!("{}, byte {offset}: the frame does not match its checksum", path())));
         }
         Ok(At::Frame { head, payload, next })
+    }
+
+    /// Reads as much as there is, and how much that is.
+    fn fill(&self, buffer: &mut [u8], offset: u64) -> std::io::Result<usize> {
+        let mut filled = 0;
+        while let Some(rest) = buffer.get_mut(filled..).filter(|rest| !rest.is_empty()) {
+            match self.file.read_at(rest, offset + filled as u64) {
+                Ok(0) => break,
+                Ok(read) => filled += read,
+                Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(filled)
     }
 }
 
