@@ -169,7 +169,7 @@ mod rfc3339 {
     }
 }
 
-/// Checks every signature, and the hash of every object that a snapshot names. `whose`: see [`owner`].
+/// Checks every signature, and the hash of every object that a snapshot names. `whose`: see `owner`.
 pub fn verify(dir: &Path, whose: Option<&str>) -> Result<Verified, Error> {
     let (mut found, mut seen) = (Verified { did: owner(dir, whose)?, ..Verified::default() }, BTreeSet::new());
     for name in snapshots(dir)? {

@@ -46,7 +46,7 @@ pub struct Drilled {
 }
 
 /// Puts a snapshot into `home`, which must be empty: the newest one, or with `at` the first one taken then or later,
-/// with everything that came after `at` cut from the log. `whose`: see [`owner`].
+/// with everything that came after `at` cut from the log. `whose`: see `owner`.
 pub fn restore(dir: &Path, home: &Path, at: Option<jiff::Timestamp>, whose: Option<&str>) -> Result<Restored, Error> {
     ensure!(list(home)?.is_empty(), "{} is not empty: a backup is restored into an empty home", home.display());
     let (snapshot, manifest) = choose(dir, at, &owner(dir, whose)?)?;
