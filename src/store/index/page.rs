@@ -5,6 +5,7 @@
 
 use crate::dwn::Fault;
 use anyhow::{Context as _, anyhow, ensure};
+use std::cmp::Ordering;
 
 /// Entries of a chunk.
 const CHUNK: usize = 16;
@@ -120,6 +121,33 @@ impl<'a> Page<'a> {
         self.body.get(from..offset(chunk + 1).unwrap_or(self.body.len())).context("a chunk in the index is cut off")
     }
 
+    /// What a chunk says of a key.
+    pub fn value(&self, chunk: usize, wanted: &[u8]) -> Result<Option<Option<&'a [u8]>>, Fault> {
+        let mut bytes = self.bytes(chunk)?;
+        // As long as what was read agrees with the wanted key, it need not be kept: how far it agrees says enough.
+        let mut agreed = 0;
+        while !bytes.is_empty() {
+            let (shared, rest, value) = (take(&mut bytes)?, take(&mut bytes)?, take(&mut bytes)?);
+            let (rest, after) = bytes.split_at_checked(rest).context("a key in the index is cut off")?;
+            let length = value.saturating_sub(1);
+            let (found, after) = after.split_at_checked(length).context("a value in the index is cut off")?;
+            bytes = after;
+            // It shares more with the key before than that does with the wanted one: it differs where that did.
+            if shared > agreed {
+                continue;
+            }
+            let left = wanted.get(shared..).unwrap_or_default();
+            let same = rest.iter().zip(left).take_while(|(a, b)| a == b).count();
+            agreed = shared + same;
+            match rest.get(same..).unwrap_or_default().cmp(left.get(same..).unwrap_or_default()) {
+                Ordering::Less => {}
+                Ordering::Equal => return Ok(Some((value > 0).then_some(found))),
+                Ordering::Greater => return Ok(None),
+            }
+        }
+        Ok(None)
+    }
+
     /// Reads a chunk into `out`, whose memory is used again.
     pub fn read(&self, chunk: usize, out: &mut Chunk) -> Result<(), Fault> {
         out.clear();
@@ -229,7 +257,10 @@ mod tests {
 
     proptest! {
         #[test]
-        fn entries_come_back(map in prop::collection::btree_map("[ab]{0,9}", prop::option::of("[xy]{0,200}"), 1..99)) {
+        fn entries_come_back(
+            map in prop::collection::btree_map("[ab]{0,9}", prop::option::of("[xy]{0,200}"), 1..99),
+            others in prop::collection::vec("[ab]{0,9}", 0..40),
+        ) {
             let map = map.into_iter().map(|(k, v)| (k.into_bytes(), v.map(String::into_bytes))).collect();
             let bytes = page(&map);
             let page = Page::new(&bytes).expect("reads");
@@ -247,6 +278,12 @@ mod tests {
                 page.read(n, &mut chunk).expect("reads");
                 let at = chunk.count(|other| other < key.as_slice());
                 prop_assert_eq!(chunk.get(at), Some((key.as_slice(), value.as_deref())));
+                prop_assert_eq!(page.value(n, key).expect("reads"), Some(value.as_deref()));
+            }
+            for other in others.iter().map(|other| other.as_bytes()).filter(|other| !map.contains_key(*other)) {
+                if let Some(n) = page.find(|first| first <= other).expect("reads") {
+                    prop_assert_eq!(page.value(n, other).expect("reads"), None);
+                }
             }
         }
 
@@ -260,6 +297,7 @@ mod tests {
             if let Ok(page) = Page::new(&bytes) {
                 let _ = page.find(|key| key < b"m".as_slice());
                 for n in 0..page.chunks().min(99) {
+                    let _ = page.value(n, b"m");
                     let _ = page.read(n, &mut chunk);
                 }
             }

@@ -114,10 +114,7 @@ impl Run {
         let bytes = self.page(disk, n)?;
         let page = Page::again(&bytes)?;
         let Some(at) = page.find(|first| first <= key)? else { return Ok(None) };
-        let mut chunk = Chunk::default();
-        page.read(at, &mut chunk)?;
-        let found = chunk.get(chunk.count(|other| other < key)).filter(|(other, _)| *other == key);
-        Ok(found.map(|(_, value)| value.map(<[u8]>::to_vec)))
+        Ok(page.value(at, key)?.map(|value| value.map(<[u8]>::to_vec)))
     }
 }
 
