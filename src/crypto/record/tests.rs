@@ -180,8 +180,9 @@ fn nothing_is_encrypted_for_nobody_and_no_secret_prints() {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(24))]
 
+    // 32 bytes of 255 are beyond the order of secp256k1, and so no key.
     #[test]
-    fn what_is_encrypted_opens_again(data: Vec<u8>, pieces in 1..50usize, seed in 1..=255u8, schema in "[a-z]{1,9}", depth in 0..3usize) {
+    fn what_is_encrypted_opens_again(data: Vec<u8>, pieces in 1..50usize, seed in 1..255u8, schema in "[a-z]{1,9}", depth in 0..3usize) {
         let root = PrivateKey::root("did:example:a#enc", Scheme::Schemas, &[seed; 32]).expect("a key");
         let mut message = json!({"descriptor": {"schema": schema}});
         let key = DataKey::random().expect("randomness");
