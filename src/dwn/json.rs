@@ -3,26 +3,38 @@
 //! One message is answered many times. Its text is made the first time and kept beside the tree, so that an answer
 //! copies bytes and never builds a tree.
 
+use crate::cid;
 use serde_json::Value;
 use std::{ops::Deref, sync::OnceLock};
 
-/// JSON that may be asked for as text.
+/// JSON that may be asked for as text or as a tree: whichever it is not yet is made the first time.
 #[derive(Debug, Clone)]
 pub struct Json {
-    tree: Value,
+    tree: OnceLock<Value>,
     text: OnceLock<Box<str>>,
 }
 
 impl Json {
+    /// The JSON of a message's DAG-CBOR.
+    pub fn of_cbor(bytes: &[u8]) -> Result<Self, cid::Error> {
+        Ok(Self { text: OnceLock::from(cid::text(bytes)?.into_boxed_str()), tree: OnceLock::new() })
+    }
+
     /// The JSON as text.
     pub fn text(&self) -> &str {
-        self.text.get_or_init(|| self.tree.to_string().into())
+        self.text.get_or_init(|| self.tree().to_string().into())
+    }
+
+    fn tree(&self) -> &Value {
+        let parsed = || self.text.get().and_then(|text| serde_json::from_str(text).ok());
+        // One of the two is always there, and a text is one that parses: `cid::text` has written it.
+        self.tree.get_or_init(|| parsed().unwrap_or_default())
     }
 }
 
 impl From<Value> for Json {
     fn from(tree: Value) -> Self {
-        Self { tree, text: OnceLock::new() }
+        Self { tree: OnceLock::from(tree), text: OnceLock::new() }
     }
 }
 
@@ -30,13 +42,13 @@ impl Deref for Json {
     type Target = Value;
 
     fn deref(&self) -> &Value {
-        &self.tree
+        self.tree()
     }
 }
 
 impl PartialEq for Json {
     fn eq(&self, other: &Self) -> bool {
-        self.tree == other.tree
+        self.tree() == other.tree()
     }
 }
 
@@ -110,7 +122,11 @@ mod tests {
 
     #[test]
     fn the_text_of_a_message_is_its_json() {
-        let json = Json::from(json!({"b": [1.0, null], "a": "é\n"}));
-        assert_eq!(serde_json::from_str::<Value>(json.text()).expect("JSON"), *json);
+        let json = Json::from(json!({"b": [1.5, null], "a": "é\n"}));
+        let stored = Json::of_cbor(&cid::encode(&json).expect("encodes")).expect("decodes");
+        for json in [&json, &stored] {
+            assert_eq!(serde_json::from_str::<Value>(json.text()).expect("JSON"), **json);
+        }
+        assert_eq!(stored, json);
     }
 }

@@ -20,7 +20,6 @@ use crate::{
 use anyhow::{Context as _, bail, ensure};
 use serde::{Deserialize, Serialize};
 use serde_bytes::{ByteArray, ByteBuf};
-use serde_json::Value;
 use std::sync::{Arc, OnceLock};
 
 /// Bytes before the payload.
@@ -237,8 +236,8 @@ impl Message {
         if let Some(json) = self.json.get() {
             return Ok(json.clone());
         }
-        let json: Value = cid::decode(&self.message).with_context(|| format!("message {} in the log", self.cid()))?;
-        Ok(self.json.get_or_init(|| Arc::new(json.into())).clone())
+        let json = Json::of_cbor(&self.message).with_context(|| format!("message {} in the log", self.cid()))?;
+        Ok(self.json.get_or_init(|| Arc::new(json)).clone())
     }
 }
 

@@ -41,7 +41,9 @@ impl Hot {
             return None;
         };
         self.hits.inc();
-        generations.put(at, found.clone());
+        let gone = generations.put(at, found.clone());
+        drop(generations);
+        drop(gone);
         Some(found)
     }
 
@@ -51,18 +53,22 @@ impl Hot {
     }
 
     pub fn put(&self, at: Position, message: Arc<Message>) {
-        self.generations.lock().unwrap_or_else(PoisonError::into_inner).put(at, message);
+        let gone = self.generations.lock().unwrap_or_else(PoisonError::into_inner).put(at, message);
+        drop(gone);
     }
 }
 
 impl Generations {
-    fn put(&mut self, at: Position, message: Arc<Message>) {
+    /// What goes with it is for the caller to free, without the lock: it is thousands of pieces.
+    fn put(&mut self, at: Position, message: Arc<Message>) -> HashMap<Position, Arc<Message>> {
+        let mut gone = HashMap::new();
         let bytes = message.message.len() * DECODED + message.inline.as_ref().map_or(0, |data| data.len());
         if self.young_bytes + bytes > BYTES_MAX {
-            self.old = mem::take(&mut self.young);
+            gone = mem::replace(&mut self.old, mem::take(&mut self.young));
             self.young_bytes = 0;
         }
         self.young_bytes += bytes;
         self.young.insert(at, message);
+        gone
     }
 }
