@@ -38,7 +38,7 @@ pub(super) fn authorize_write(message: &Message, view: &dyn View) -> Result<(), 
         None if message.is_initial_write() => (message.text("parentId"), &[Action::Create]),
         None => (message.text("parentId"), &[]),
         Some(_) if message.is_initial_write() => (message::record_id(message.json()), &[Action::Create]),
-        Some(record) if author == Some(record.initial.author.as_str()) => {
+        Some(record) if author == Some(&*record.initial.author) => {
             (message::record_id(message.json()), &[Action::CoUpdate, Action::Update])
         }
         Some(_) => (message::record_id(message.json()), &[Action::CoUpdate]),
@@ -71,7 +71,7 @@ pub(super) fn authorize_read(message: &Message, write: &Stored, view: &dyn View)
 
 /// May somebody who is not the tenant delete this record?
 pub(super) fn authorize_delete(message: &Message, record: &Record, view: &dyn View) -> Result<(), Stop> {
-    let is_author = message.author() == Some(record.initial.author.as_str());
+    let is_author = message.author() == Some(&*record.initial.author);
     let actions: &[Action] = match (records_delete::is_prune(message.json()), is_author) {
         (true, true) => &[Action::CoPrune, Action::Prune],
         (true, false) => &[Action::CoPrune],
@@ -141,7 +141,7 @@ impl Request<'_> {
         let at_path = |record: &&Stored| descriptor_text(&record.message, "protocolPath") == of;
         self.chain.iter().find(at_path).is_some_and(|ancestor| match who {
             Who::Recipient => descriptor_text(&ancestor.message, "recipient") == Some(did),
-            _ => ancestor.author == did,
+            _ => *ancestor.author == *did,
         })
     }
 }

@@ -84,11 +84,10 @@ fn cursor(json: &Value) -> Cursor {
 /// One line of the answer: the write, small data with it, and the initial write if this is an update.
 fn entry(stored: &Stored, view: &dyn View) -> Result<String, Stop> {
     let mut entry = Object::extending(stored.message.text());
-    let small = message::data_size(&stored.message).is_some_and(|size| size <= INLINE_MAX);
-    if let Some(data) = if small { view.inline_data(stored)? } else { None } {
+    if let Some(data) = view.inline_data(stored)?.filter(|data| data.len() as u64 <= INLINE_MAX) {
         entry = entry.with("encodedData", &quoted(&crypto::encode(&data)));
     }
-    if let Some(id) = message::record_id(&stored.message)
+    if let Some(id) = stored.record_id.as_deref()
         && let Some(initial) = view.initial_before(id, &stored.cid)?
     {
         entry = entry.with("initialWrite", initial.message.text());

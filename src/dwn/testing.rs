@@ -120,7 +120,16 @@ impl Past {
         }
         let data = if change.keeps_data { newest_data } else { data.map(<[u8]>::to_vec) };
         self.position += 1;
-        let stored = Stored { cid: change.cid, author: change.author, message: change.message, latest: change.latest };
+        let stored = Stored {
+            cid: change.cid,
+            author: change.author.into(),
+            record_id: match &change.subject {
+                Subject::Record(id) => Some(id.as_str().into()),
+                Subject::Protocol(_) => None,
+            },
+            message: change.message,
+            latest: change.latest,
+        };
         self.kept.push(Kept {
             stored,
             subject: change.subject,

@@ -10,7 +10,9 @@ use std::{collections::BTreeMap, sync::Arc};
 pub struct Stored {
     pub cid: Cid,
     /// The logical author (a delegate signs for its grantor).
-    pub author: String,
+    pub author: Arc<str>,
+    /// Whose state it is, if a record's.
+    pub record_id: Option<Arc<str>>,
     pub message: Arc<Json>,
     /// Answers queries: the newest state of its record, and not an initial write without data.
     pub latest: bool,

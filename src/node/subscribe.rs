@@ -161,14 +161,14 @@ impl Past {
 /// A message that may be somebody's event.
 struct Candidate {
     message: Arc<Json>,
-    author: String,
+    author: Arc<str>,
     initial: Option<Arc<Json>>,
     values: std::collections::BTreeMap<String, Vec<dwn::IndexValue>>,
     latest: bool,
 }
 
 impl Candidate {
-    fn new(view: &dyn View, cid: &Cid, message: Arc<Json>, author: String, latest: bool) -> Result<Self, Fault> {
+    fn new(view: &dyn View, cid: &Cid, message: Arc<Json>, author: Arc<str>, latest: bool) -> Result<Self, Fault> {
         let record = message.get("recordId").or_else(|| message.pointer("/descriptor/recordId"));
         let record = record.and_then(Value::as_str).map(|id| view.record(id)).transpose()?.flatten();
         let initial = record.map(|record| record.initial).filter(|initial| initial.cid != *cid);
@@ -417,7 +417,7 @@ impl Node {
         }
         let (view, bytes) = (self.store().view(&tenant), message.len());
         let message = cid::decode(&message).with_context(|| format!("message {cid} in the log"))?;
-        let candidate = Candidate::new(&*view, &cid, Arc::new(Value::into(message)), author, latest)?;
+        let candidate = Candidate::new(&*view, &cid, Arc::new(Value::into(message)), author.into(), latest)?;
         for subscriber in subscribers.iter().filter(|subscriber| subscriber.from <= position) {
             match candidate.suits(&subscriber.subscription, &*view) {
                 Ok(true) => self.shared.live.hand(subscriber, candidate.event(position, cid, bytes)),

@@ -34,7 +34,7 @@ pub(super) const PACKED: u8 = 2;
 /// Newest version of the payload's structure. Version 1, which is still read, has no `at` and knows no
 /// [`Frame::Blocks`]; version 2 knows no [`Frame::Husk`]. A frame is written with the lowest that says what it holds,
 /// so that an older toft reads a log that was never compacted.
-const PAYLOAD_VERSION: u8 = 3;
+pub(super) const PAYLOAD_VERSION: u8 = 3;
 
 /// The payload of a frame.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -236,8 +236,8 @@ impl Message {
         if let Some(json) = self.json.get() {
             return Ok(json.clone());
         }
-        let json = Json::of_cbor(&self.message).with_context(|| format!("message {} in the log", self.cid()))?;
-        Ok(self.json.get_or_init(|| Arc::new(json)).clone())
+        let json = cid::decode(&self.message).with_context(|| format!("message {} in the log", self.cid()))?;
+        Ok(self.json.get_or_init(|| Arc::new(json.into())).clone())
     }
 }
 

@@ -3,6 +3,7 @@
 
 use super::{
     Config, Health, Position, Stats,
+    brief::Brief,
     frame::{self, Decoded, Frame, HEADER, MAGIC, Moved, Newer, StoredPlace},
     husk::Husk,
     log::{Appender, Log, Read},
@@ -25,7 +26,15 @@ use std::{
 pub(crate) fn payload(bytes: &[u8]) -> bool {
     let Ok(Decoded { frame, at }) = frame::decode(bytes) else { return false };
     if let Frame::Message(message) = &frame {
-        let _ = (message.damage(), message.json(), message.data.as_ref().map(|data| data.root()));
+        let _ = (message.damage(), message.data.as_ref().map(|data| data.root()));
+        if let Ok(json) = message.json() {
+            let brief = Brief::read(bytes).expect("what is read whole is read in brief");
+            assert_eq!((brief.cid(), &*brief.author), (message.cid(), message.author.as_str()));
+            assert_eq!(
+                (brief.inline.as_deref(), brief.json().ok()),
+                (message.inline.as_ref().map(|d| &***d), Some(json))
+            );
+        }
     }
     let once = written(&frame, at);
     let Decoded { frame, at: again } = frame::decode(&once[HEADER..]).expect("what was written is read");

@@ -1,7 +1,7 @@
-//! Messages that were read lately, decoded. What is in the log never changes, so nothing here grows stale; an
+//! Messages that were read lately. What is in the log never changes, so nothing here grows stale; an
 //! answer that names a message twice, or that many ask for, reads and decodes it once.
 
-use super::{Position, frame::Message};
+use super::{Position, brief::Brief};
 use prometheus_client::{metrics::counter::Counter, registry::Registry};
 use std::{
     collections::HashMap,
@@ -10,9 +10,7 @@ use std::{
 };
 
 /// Memory for one of the two generations.
-const BYTES_MAX: usize = 8 << 20;
-/// A decoded message takes several times its bytes: every member of its JSON is a node of a tree.
-const DECODED: usize = 8;
+const BYTES_MAX: usize = 32 << 20;
 
 /// Two generations: what is found in the old one becomes young again, what nobody asks for goes with it.
 #[derive(Debug, Default)]
@@ -24,13 +22,13 @@ pub(super) struct Hot {
 
 #[derive(Debug, Default)]
 struct Generations {
-    young: HashMap<Position, Arc<Message>>,
+    young: HashMap<Position, Arc<Brief>>,
     young_bytes: usize,
-    old: HashMap<Position, Arc<Message>>,
+    old: HashMap<Position, Arc<Brief>>,
 }
 
 impl Hot {
-    pub fn get(&self, at: Position) -> Option<Arc<Message>> {
+    pub fn get(&self, at: Position) -> Option<Arc<Brief>> {
         let mut generations = self.generations.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(found) = generations.young.get(&at) {
             self.hits.inc();
@@ -48,11 +46,11 @@ impl Hot {
     }
 
     pub fn register(&self, registry: &mut Registry) {
-        registry.register("cache_hits", "Messages found decoded in memory", self.hits.clone());
+        registry.register("cache_hits", "Messages found in memory", self.hits.clone());
         registry.register("cache_misses", "Messages that had to be read from the log", self.misses.clone());
     }
 
-    pub fn put(&self, at: Position, message: Arc<Message>) {
+    pub fn put(&self, at: Position, message: Arc<Brief>) {
         let gone = self.generations.lock().unwrap_or_else(PoisonError::into_inner).put(at, message);
         drop(gone);
     }
@@ -60,9 +58,9 @@ impl Hot {
 
 impl Generations {
     /// What goes with it is for the caller to free, without the lock: it is thousands of pieces.
-    fn put(&mut self, at: Position, message: Arc<Message>) -> HashMap<Position, Arc<Message>> {
+    fn put(&mut self, at: Position, message: Arc<Brief>) -> HashMap<Position, Arc<Brief>> {
         let mut gone = HashMap::new();
-        let bytes = message.message.len() * DECODED + message.inline.as_ref().map_or(0, |data| data.len());
+        let bytes = message.size();
         if self.young_bytes + bytes > BYTES_MAX {
             gone = mem::replace(&mut self.old, mem::take(&mut self.young));
             self.young_bytes = 0;

@@ -8,6 +8,7 @@
 
 use super::{
     Health, Position,
+    brief::Brief,
     frame::{self, Decoded, Frame},
     hot::Hot,
     segment::{At, Segment},
@@ -256,18 +257,23 @@ impl Log {
     }
 
     /// The message whose frame is at `position`, which the index has named.
-    pub fn message(&self, position: Position) -> Result<Arc<frame::Message>, Fault> {
+    pub fn message(&self, position: Position) -> Result<Arc<Brief>, Fault> {
         if let Some(message) = self.0.hot.get(position) {
             return Ok(message);
         }
+        if let At::Frame { payload, .. } = self.at(position)?
+            && let Some(message) = Brief::read(&payload)
+        {
+            let message = Arc::new(message);
+            self.0.hot.put(position, message.clone());
+            return Ok(message);
+        }
+        // Not one of the many: read once more, to say why, or since only a husk is left of it.
         let why = match self.read(position)? {
-            Read::Frame { frame: Frame::Message(message), .. } => {
-                let message = Arc::new(*message);
-                self.0.hot.put(position, message.clone());
-                return Ok(message);
+            Read::Frame { frame: Frame::Message(message), .. } => return Ok(Arc::new(Brief::of(&message)?)),
+            Read::Frame { frame: Frame::Husk(husk), .. } => {
+                return Ok(Arc::new(Brief::of(&frame::Message::of_husk(*husk))?));
             }
-            // Never cached: rarely asked for, and only for what is left in it.
-            Read::Frame { frame: Frame::Husk(husk), .. } => return Ok(Arc::new(frame::Message::of_husk(*husk))),
             Read::Frame { .. } | Read::Gone { .. } => {
                 format!("the log holds no message at {position}, where the index has one")
             }

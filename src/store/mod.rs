@@ -16,6 +16,7 @@
 //! data that is superseded leave the index in the same batch, so they are no longer readable through their record,
 //! served or public; their bytes stay in the block files until `blocks` collects them, and in the log.
 
+mod brief;
 mod compact;
 mod cut;
 mod ended;

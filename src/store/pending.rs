@@ -3,6 +3,7 @@
 
 use super::{
     Position, Stats,
+    brief::Brief,
     frame::{self, About, Frame},
     index::{Index, Scan},
     keys::{self, Family, Order},
@@ -28,7 +29,7 @@ pub(super) trait Source {
     /// Pairs with `from` ≤ key < `to`, upwards or downwards.
     fn scan(&self, from: &[u8], to: &[u8], reverse: bool) -> Scan<'_>;
     /// The message at a position.
-    fn frame(&self, at: Position) -> Result<Arc<frame::Message>, Fault>;
+    fn frame(&self, at: Position) -> Result<Arc<Brief>, Fault>;
     /// While the guard lives, nothing changes. `None`: nothing does anyway. Do not take it twice on one thread.
     fn steady(&self) -> Option<RwLockReadGuard<'_, ()>>;
     /// The log position up to which the index has been applied.
@@ -81,8 +82,8 @@ impl Source for Pending<'_> {
         Box::new(Merged { below: self.index.scan(from, to, reverse).peekable(), above: pending.peekable(), reverse })
     }
 
-    fn frame(&self, at: Position) -> Result<Arc<frame::Message>, Fault> {
-        self.frames.get(&at).map_or_else(|| self.log.message(at), |frame| Ok(frame.clone()))
+    fn frame(&self, at: Position) -> Result<Arc<Brief>, Fault> {
+        self.frames.get(&at).map_or_else(|| self.log.message(at), |frame| Ok(Arc::new(Brief::of(frame)?)))
     }
 
     fn steady(&self) -> Option<RwLockReadGuard<'_, ()>> {

@@ -6,7 +6,9 @@
 //! past stands still; a read outside it may see a later state in a later call, never half a change.
 
 use super::{
-    Position, frame,
+    Position,
+    brief::Brief,
+    frame,
     index::{Index, Scan},
     keys,
     log::Log,
@@ -63,7 +65,7 @@ impl Source for Snapshot {
         self.index.scan(from, to, reverse)
     }
 
-    fn frame(&self, at: Position) -> Result<Arc<frame::Message>, Fault> {
+    fn frame(&self, at: Position) -> Result<Arc<Brief>, Fault> {
         self.log.message(at)
     }
 
@@ -174,7 +176,8 @@ impl<'a> Past<'a> {
         if frame.gone {
             return Ok(None);
         }
-        Ok(Some(Stored { cid: frame.cid(), author: frame.author.clone(), message: frame.json()?, latest }))
+        let (cid, author, record_id) = (frame.cid(), frame.author.clone(), frame.record_id.clone());
+        Ok(Some(Stored { cid, author, record_id, message: frame.json()?, latest }))
     }
 
     fn stored_by(&self, tenant: u32, (at, digest): (Position, Digest)) -> Result<Option<Stored>, Fault> {
