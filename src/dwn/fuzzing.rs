@@ -148,7 +148,7 @@ impl View for Nothing {
         Ok(vec![])
     }
 
-    fn inline_data(&self, _: &Stored) -> Result<Option<Vec<u8>>, Fault> {
+    fn inline_data(&self, _: &Stored) -> Result<Option<bytes::Bytes>, Fault> {
         Ok(None)
     }
 

@@ -15,8 +15,7 @@ pub(super) fn check(message: &Message) -> Result<(), Refusal> {
 
 pub(super) fn answer(message: &Message, view: &dyn View) -> Result<Reply, Stop> {
     let found = find(message, view)?;
-    let record = message::record_id(&found.message).map(|id| view.record(id)).transpose()?.flatten();
-    let initial = record.map(|record| record.initial);
+    let initial = found.record_id.as_deref().map(|id| view.initial_before(id, &found.cid)).transpose()?.flatten();
     if message::is_method(&found.message, "Delete") {
         let initial = initial.ok_or_else(|| {
             let message = "Initial write for deleted record not found";
@@ -31,7 +30,7 @@ pub(super) fn answer(message: &Message, view: &dyn View) -> Result<Reply, Stop> 
     let data = if view.has_data(&found)? { message::declared_data(&found.message) } else { None };
     let (cid, size) = data.ok_or_else(Refusal::not_found)?;
     let mut entry = Object::default().with("recordsWrite", found.message.text());
-    if let Some(initial) = initial.filter(|initial| initial.cid != found.cid) {
+    if let Some(initial) = initial {
         entry = entry.with("initialWrite", initial.message.text());
     }
     Ok(Reply { data: Some((found, cid, size)), ..Reply::ok().with("entry", entry.text()) })

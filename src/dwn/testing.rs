@@ -6,6 +6,7 @@ use crate::{
     crypto::{PublicKey, Signer},
     did::{self, Did},
 };
+use bytes::Bytes;
 use message::{descriptor_text, is_method, record_id, timestamp};
 use serde_json::{Map, Value, json};
 use zeroize::Zeroizing;
@@ -128,6 +129,7 @@ impl Past {
                 Subject::Protocol(_) => None,
             },
             message: change.message,
+            beside: None,
             latest: change.latest,
         };
         self.kept.push(Kept {
@@ -253,8 +255,8 @@ impl View for Past {
         Ok(events.take(limit.unwrap_or(usize::MAX)).collect())
     }
 
-    fn inline_data(&self, stored: &Stored) -> Result<Option<Vec<u8>>, Fault> {
-        Ok(self.data(stored).filter(|data| data.len() as u64 <= INLINE_MAX).cloned())
+    fn inline_data(&self, stored: &Stored) -> Result<Option<Bytes>, Fault> {
+        Ok(self.data(stored).filter(|data| data.len() as u64 <= INLINE_MAX).cloned().map(Bytes::from))
     }
 
     fn has_data(&self, stored: &Stored) -> Result<bool, Fault> {

@@ -3,6 +3,7 @@
 
 use super::{Fault, Json};
 use crate::cid::Cid;
+use bytes::Bytes;
 use std::{collections::BTreeMap, sync::Arc};
 
 /// A message as it is kept: JSON without `encodedData`.
@@ -14,6 +15,8 @@ pub struct Stored {
     /// Whose state it is, if a record's.
     pub record_id: Option<Arc<str>>,
     pub message: Arc<Json>,
+    /// Data that lies with it on the disk. Whether the message still has data, [`View::inline_data`] says.
+    pub beside: Option<Bytes>,
     /// Answers queries: the newest state of its record, and not an initial write without data.
     pub latest: bool,
 }
@@ -169,7 +172,7 @@ pub trait View {
     /// Messages kept, in arrival order, after `after`, matching any of the filters (none given: all).
     fn events(&self, any_of: &[EventFilter], after: Option<u64>, limit: Option<usize>) -> Result<Vec<Event>, Fault>;
     /// Data of a record of up to [`super::INLINE_MAX`] bytes, which is kept beside its message.
-    fn inline_data(&self, stored: &Stored) -> Result<Option<Vec<u8>>, Fault>;
+    fn inline_data(&self, stored: &Stored) -> Result<Option<Bytes>, Fault>;
     /// Does this record's message still have its data here?
     fn has_data(&self, stored: &Stored) -> Result<bool, Fault>;
 }

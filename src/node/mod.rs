@@ -354,7 +354,7 @@ impl Node {
             Judged::Write(message) => self.write(tenant, message, body).await,
             Judged::Read(answer, data) => {
                 let data = data.map(|data| match data {
-                    Held::Inline(bytes) => one_chunk(bytes.into()),
+                    Held::Inline(bytes) => one_chunk(bytes),
                     Held::Blocks(reader) => flow(Out::Reading(reader)),
                 });
                 Ok(Reply { code: answer.code, detail: answer.detail, body: answer.body, data })
@@ -518,7 +518,7 @@ impl Node {
 
 /// A read's data, held since the answer was made: whatever happens to the record now, it can be sent.
 enum Held {
-    Inline(Vec<u8>),
+    Inline(Bytes),
     Blocks(Reader),
 }
 

@@ -6,6 +6,7 @@ use crate::{
     dwn::{Fault, Json},
 };
 use anyhow::Context as _;
+use bytes::Bytes;
 use serde::{Deserialize, de::IgnoredAny};
 use serde_bytes::ByteArray;
 use std::sync::Arc;
@@ -18,7 +19,7 @@ pub(super) struct Brief {
     /// Whose state it is, if a record's.
     pub record_id: Option<Arc<str>>,
     /// Data that lies in the frame.
-    pub inline: Option<Box<[u8]>>,
+    pub inline: Option<Bytes>,
     /// Only a husk is left: there is no JSON.
     pub gone: bool,
     json: Arc<Json>,
@@ -78,7 +79,7 @@ impl Brief {
             digest: *parts.cid,
             author: parts.author.into(),
             record_id,
-            inline: parts.inline.map(|data| data[..].into()),
+            inline: parts.inline.map(|data| Bytes::copy_from_slice(data)),
             gone: false,
             length: json.text().len(),
             json: Arc::new(json),
@@ -95,7 +96,7 @@ impl Brief {
                 About::Record(id) => Some(id.as_str().into()),
                 About::Protocol(_) => None,
             },
-            inline: message.inline.as_ref().map(|data| data[..].into()),
+            inline: message.inline.as_ref().map(|data| Bytes::copy_from_slice(data)),
             gone: message.gone,
             length: message.message.len(),
             json,

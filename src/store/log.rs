@@ -16,6 +16,7 @@ use super::{
 use crate::dwn::Fault;
 use anyhow::{Context as _, anyhow, ensure};
 use std::{
+    cell::RefCell,
     collections::BTreeMap,
     fs::{self, File},
     os::unix::fs::FileExt as _,
@@ -30,6 +31,8 @@ const START_MAX: Position = 1 << 62;
 const OPEN_MAX: usize = 64;
 /// Entries of compacted segments' tables kept in memory, 8 bytes each.
 const ENTRIES_MAX: usize = 1 << 20;
+/// Bytes that a thread keeps to read frames into.
+const BUFFER_MAX: usize = 64 << 10;
 /// What a segment that is being compacted is called until it takes the place of the old one.
 const PACKING: &str = "packing";
 
@@ -261,11 +264,9 @@ impl Log {
         if let Some(message) = self.0.hot.get(position) {
             return Ok(message);
         }
-        if let At::Frame { payload, .. } = self.at(position)?
-            && let Some(message) = Brief::read(&payload)
-        {
+        if let Some(message) = self.brief(position)? {
             let message = Arc::new(message);
-            self.0.hot.put(position, message.clone());
+            self.0.hot.put(position, &message);
             return Ok(message);
         }
         // Not one of the many: read once more, to say why, or since only a husk is left of it.
@@ -282,6 +283,22 @@ impl Log {
         };
         self.0.health.degrade(why.clone());
         Err(anyhow!(why))
+    }
+
+    /// The message at `position`, if there is a whole one and nothing is unusual about it.
+    fn brief(&self, position: Position) -> Result<Option<Brief>, Fault> {
+        thread_local! {
+            /// Frames are read here one after the other.
+            static BUFFER: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+        }
+        let Some((_, segment)) = self.segment(position)? else { return Ok(None) };
+        BUFFER.with_borrow_mut(|buffer| {
+            let message = segment.payload(position, buffer)?.and_then(Brief::read);
+            if buffer.len() > BUFFER_MAX {
+                *buffer = Vec::new();
+            }
+            Ok(message)
+        })
     }
 
     /// The first position after `position` where an intact frame, or a segment, begins.

@@ -155,6 +155,6 @@ impl Store {
     pub(crate) fn inline(&self, at: Position) -> Result<Bytes, Fault> {
         let message = self.0.log.message(at)?;
         let data = message.inline.as_ref().with_context(|| format!("the log frame at {at} holds no data"))?;
-        Ok(Bytes::copy_from_slice(data))
+        Ok(data.clone())
     }
 }

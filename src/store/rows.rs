@@ -51,6 +51,14 @@ pub(super) struct Row {
     pub values: Values,
 }
 
+/// A row, with as many of its values as are wanted: a query looks at a few of a dozen.
+#[derive(Debug)]
+pub(super) struct Picked<'a> {
+    pub digest: Digest,
+    /// A property with several values comes several times.
+    values: Vec<(&'a str, IndexValue)>,
+}
+
 /// What is kept of a message.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct MessageRow {
@@ -132,7 +140,7 @@ struct In<'a>(&'a [u8]);
 
 impl<'a> In<'a> {
     fn take(&mut self, n: usize) -> Result<&'a [u8], Fault> {
-        let (head, rest) = self.0.split_at_checked(n).context("a value of the index ends early")?;
+        let Some((head, rest)) = self.0.split_at_checked(n) else { bail!("a value of the index ends early") };
         self.0 = rest;
         Ok(head)
     }
@@ -221,25 +229,10 @@ impl Row {
     }
 
     pub fn decode(bytes: &[u8]) -> Result<Self, Fault> {
-        Self::decode_where(bytes, |_| true)
-    }
-
-    /// As [`Row::decode`], but only with the properties that are wanted: a query looks at a few of a dozen.
-    pub fn decode_where(bytes: &[u8], wanted: impl Fn(&str) -> bool) -> Result<Self, Fault> {
-        let mut input = In(bytes);
-        let digest = input.array()?;
+        let Picked { digest, values: picked } = Picked::decode(bytes, |_| true)?;
         let mut values = Values::new();
-        for _ in 0..input.number()? {
-            let name = match input.byte()? {
-                NAMED => std::str::from_utf8(input.bytes()?)?,
-                known => PROPERTIES.get(usize::from(known)).context("an unknown property in the index")?,
-            };
-            if wanted(name) {
-                let count = input.number()?;
-                values.insert(name.to_owned(), (0..count).map(|_| input.value()).collect::<Result<_, _>>()?);
-            } else {
-                (0..input.number()?).try_for_each(|_| input.skip_value())?;
-            }
+        for (name, value) in picked {
+            values.entry(name.to_owned()).or_default().push(value);
         }
         Ok(Self { digest, values })
     }
@@ -255,6 +248,42 @@ impl Row {
             IndexValue::String(s) => Some(s.as_str()),
             _ => None,
         })
+    }
+}
+
+impl<'a> Picked<'a> {
+    pub fn decode(bytes: &'a [u8], wanted: impl Fn(&str) -> bool) -> Result<Self, Fault> {
+        let mut input = In(bytes);
+        let digest = input.array()?;
+        let mut values = Vec::new();
+        for _ in 0..input.number()? {
+            let name = match input.byte()? {
+                NAMED => std::str::from_utf8(input.bytes()?)?,
+                known => PROPERTIES.get(usize::from(known)).context("an unknown property in the index")?,
+            };
+            let wanted = wanted(name);
+            for _ in 0..input.number()? {
+                if wanted {
+                    values.push((name, input.value()?));
+                } else {
+                    input.skip_value()?;
+                }
+            }
+        }
+        Ok(Self { digest, values })
+    }
+
+    /// The values of a property.
+    pub fn of(&self, property: &str) -> impl Iterator<Item = &IndexValue> {
+        self.values.iter().filter(move |(name, _)| *name == property).map(|(_, value)| value)
+    }
+
+    /// The first string of a property.
+    pub fn string(&self, property: &str) -> Option<&str> {
+        match self.of(property).next()? {
+            IndexValue::String(s) => Some(s),
+            _ => None,
+        }
     }
 }
 
@@ -375,21 +404,28 @@ fn pack_time(s: &str) -> Option<[u8; 10]> {
     if s.len() != TIME.len() {
         return None;
     }
-    let mut digits = Vec::with_capacity(20);
+    let (mut packed, mut digits) = ([0; 10], 0);
     for (found, wanted) in s.bytes().zip(TIME.bytes()) {
         match (wanted, found) {
-            (b'0', b'0'..=b'9') => digits.push(found - b'0'),
+            (b'0', b'0'..=b'9') => {
+                let byte: &mut u8 = packed.get_mut(digits / 2)?;
+                *byte = *byte << 4 | (found - b'0');
+                digits += 1;
+            }
             (wanted, found) if wanted == found && wanted != b'0' => {}
             _ => return None,
         }
     }
-    let pairs: Vec<u8> = digits.chunks(2).map(|pair| pair.iter().fold(0, |byte, digit| byte << 4 | digit)).collect();
-    pairs.try_into().ok()
+    Some(packed)
 }
 
 fn spell_time(packed: [u8; 10]) -> String {
     let mut digits = packed.iter().flat_map(|byte| [byte >> 4, byte & 15]);
-    TIME.chars().map(|c| if c == '0' { char::from(b'0' + digits.next().unwrap_or(0)) } else { c }).collect()
+    let mut spelled = String::with_capacity(TIME.len());
+    for c in TIME.chars() {
+        spelled.push(if c == '0' { char::from(b'0' + digits.next().unwrap_or(0)) } else { c });
+    }
+    spelled
 }
 
 /// URI of the protocol whose records are grants, requests and revocations.
@@ -450,11 +486,16 @@ mod tests {
                 prop_oneof![Just("protocol".to_owned()), any::<String>()],
                 proptest::collection::vec(value(), 0..3), 0..5),
         ) {
-            let row = Row { digest, values };
-            let some = Row::decode_where(&row.encode(), |name| name < "m").expect("decodes");
-            let wanted = row.values.iter().filter(|(name, _)| name.as_str() < "m");
-            prop_assert_eq!(some.values, wanted.map(|(name, values)| (name.clone(), values.clone())).collect());
-            prop_assert_eq!(Row::decode(&row.encode()).expect("decodes"), row);
+            let mut row = Row { digest, values };
+            let bytes = row.encode();
+            // A property without values is as good as none.
+            row.values.retain(|_, values| !values.is_empty());
+            let some = Picked::decode(&bytes, |name| name < "m").expect("decodes");
+            for (name, values) in &row.values {
+                let wanted = if name.as_str() < "m" { values.as_slice() } else { &[] };
+                prop_assert_eq!(some.of(name).cloned().collect::<Vec<_>>(), wanted);
+            }
+            prop_assert_eq!(Row::decode(&bytes).expect("decodes"), row);
         }
 
         #[test]

@@ -75,6 +75,13 @@ pub(super) enum At {
     Bad(String),
 }
 
+/// What was read into a buffer.
+enum Loaded {
+    Frame(Header),
+    Behind,
+    Bad(String),
+}
+
 impl Segment {
     /// Opens a segment; `following`: where the next one begins.
     pub fn open(path: &Path, start: Position, following: Option<Position>) -> Result<Self, Fault> {
@@ -197,34 +204,62 @@ impl Segment {
 
     /// The frame of `position` at `offset` of the file; [`At::Behind`] if the file ends before that.
     fn frame(&self, position: Position, offset: u64, next: Position) -> Result<At, Fault> {
+        let mut payload = Vec::new();
+        Ok(match self.load(position, offset, &mut payload)? {
+            Loaded::Frame(head) => {
+                payload.truncate(HEADER + head.length as usize);
+                payload.drain(..HEADER);
+                At::Frame { head, payload, next }
+            }
+            Loaded::Behind => At::Behind,
+            Loaded::Bad(why) => At::Bad(why),
+        })
+    }
+
+    /// The payload of the frame at `position`, read into `buffer`, whose bytes mean nothing before; `None`: there is no
+    /// intact frame, or none any more, and [`Segment::at`] says what there is.
+    pub fn payload<'b>(&self, position: Position, buffer: &'b mut Vec<u8>) -> Result<Option<&'b [u8]>, Fault> {
+        let offset = match &self.packed {
+            None => Some(position - self.start),
+            Some(packed) => {
+                let found = packed.entries.binary_search_by_key(&(position - self.start), |(at, _)| u64::from(*at));
+                found.ok().and_then(|i| packed.entries.get(i)).map(|(_, lead)| u64::from(*lead) + LEAD)
+            }
+        };
+        let Some(offset) = offset else { return Ok(None) };
+        let Loaded::Frame(head) = self.load(position, offset, buffer)? else { return Ok(None) };
+        Ok(buffer.get(HEADER..HEADER + head.length as usize))
+    }
+
+    /// Reads the frame of `position` at `offset` of the file to the beginning of `buffer`, which grows to hold it.
+    fn load(&self, position: Position, offset: u64, buffer: &mut Vec<u8>) -> Result<Loaded, Fault> {
         let path = || self.path.display().to_string();
         // Most frames are no longer than that: one call brings it.
-        let mut payload = vec![0; READ];
-        let read = self.fill(&mut payload, offset).with_context(path)?;
-        payload.truncate(read);
-        if payload.is_empty() {
-            return Ok(At::Behind);
+        buffer.resize(buffer.len().max(READ), 0);
+        let read = self.fill(&mut buffer[..READ], offset).with_context(path)?;
+        let found = &buffer[..read];
+        if found.is_empty() {
+            return Ok(Loaded::Behind);
         }
-        let Some(header) = payload.first_chunk() else {
-            return Ok(At::Bad(format!("{} ends within a frame's header", path())));
+        let Some(header) = found.first_chunk() else {
+            return Ok(Loaded::Bad(format!("{} ends within a frame's header", path())));
         };
         let head = match frame::header(position, header)? {
             Ok(head) => head,
-            Err(why) => return Ok(At::Bad(format!("{}, byte {offset}: {why}", path()))),
+            Err(why) => return Ok(Loaded::Bad(format!("{}, byte {offset}: {why}", path()))),
         };
-        let size = HEADER as u64 + u64::from(head.length);
-        if head.length > PAYLOAD_MAX || (size > read as u64 && size > self.length()?.saturating_sub(offset)) {
-            return Ok(At::Bad(format!("{}, byte {offset}: the frame is longer than its segment", path())));
+        let size = HEADER + head.length as usize;
+        if head.length > PAYLOAD_MAX || (size > read && size as u64 > self.length()?.saturating_sub(offset)) {
+            return Ok(Loaded::Bad(format!("{}, byte {offset}: the frame is longer than its segment", path())));
         }
-        payload.resize(HEADER + head.length as usize, 0);
-        if let Some(rest) = payload.get_mut(read..).filter(|rest| !rest.is_empty()) {
-            self.file.read_exact_at(rest, offset + read as u64).with_context(path)?;
+        if size > read {
+            buffer.resize(buffer.len().max(size), 0);
+            self.file.read_exact_at(&mut buffer[read..size], offset + read as u64).with_context(path)?;
         }
-        payload.drain(..HEADER);
-        if crc32c::crc32c(&payload) != head.crc {
-            return Ok(At::Bad(format!("{}, byte {offset}: the frame does not match its checksum", path())));
+        if crc32c::crc32c(&buffer[HEADER..size]) != head.crc {
+            return Ok(Loaded::Bad(format!("{}, byte {offset}: the frame does not match its checksum", path())));
         }
-        Ok(At::Frame { head, payload, next })
+        Ok(Loaded::Frame(head))
     }
 
     /// Reads as much as there is, and how much that is.

@@ -137,7 +137,7 @@ fn what_is_written_is_found_and_survives() {
         let record = view.record("r1").expect("reads").expect("is there");
         assert_eq!((record.newest.cid, record.newest.latest), (first.cid, true));
         assert_eq!(record.newest.message, first.message);
-        assert_eq!(view.inline_data(&record.newest).expect("reads"), Some(b"one".to_vec()));
+        assert_eq!(view.inline_data(&record.newest).expect("reads"), Some("one".into()));
         assert_eq!(found(&*view, equal("protocol", "http://chat")).len(), 2);
         assert!(store.view(BOB).record("r1").expect("reads").is_none());
         assert_eq!(store.stats(), Stats { records: 2, messages: 2, blocks: 2, bytes: 6 });
@@ -198,7 +198,7 @@ fn an_update_without_data_keeps_it() {
         done.expect("written");
         let view = store.view(ALICE);
         let newest = view.record("r").expect("reads").expect("is there").newest;
-        assert_eq!(view.inline_data(&newest).expect("reads"), Some(b"kept".to_vec()));
+        assert_eq!(view.inline_data(&newest).expect("reads"), Some("kept".into()));
         assert!(store.block_is_public(&cid::digest(b"kept")).expect("answers"));
         assert_eq!(store.stats().bytes, 4);
     });
@@ -241,7 +241,7 @@ fn a_group_sees_its_own_changes() {
         assert!(first.is_ok() && one.is_ok() && two.is_ok() && after.is_ok());
         assert!(matches!(look, Err(Stop::Refusal(_))));
         assert!(matches!(&panics, Err(Stop::Fault(f)) if f.to_string().contains("a rule with a bug")), "{panics:?}");
-        assert_eq!(seen.lock().expect("unpoisoned").take(), Some((json!("b"), Some(b"2".to_vec()), 0, 1, 3)));
+        assert_eq!(seen.lock().expect("unpoisoned").take(), Some((json!("b"), Some("2".into()), 0, 1, 3)));
         assert_eq!(store.stats().records, 3);
     });
 }

@@ -23,6 +23,7 @@ use crate::{
     dwn::{Cursor, Event, EventFilter, Fault, Page, Record, Select, Stored, View},
 };
 use anyhow::Context as _;
+use bytes::Bytes;
 use std::sync::{Arc, OnceLock, RwLockReadGuard};
 
 /// A tenant's past in the index as it is.
@@ -126,7 +127,7 @@ impl View for Snapshot {
         self.past().events(any_of, after, limit)
     }
 
-    fn inline_data(&self, stored: &Stored) -> Result<Option<Vec<u8>>, Fault> {
+    fn inline_data(&self, stored: &Stored) -> Result<Option<Bytes>, Fault> {
         self.steadily(|past| past.inline_data(stored))
     }
 
@@ -176,8 +177,14 @@ impl<'a> Past<'a> {
         if frame.gone {
             return Ok(None);
         }
-        let (cid, author, record_id) = (frame.cid(), frame.author.clone(), frame.record_id.clone());
-        Ok(Some(Stored { cid, author, record_id, message: frame.json()?, latest }))
+        Ok(Some(Stored {
+            cid: frame.cid(),
+            author: frame.author.clone(),
+            record_id: frame.record_id.clone(),
+            message: frame.json()?,
+            beside: frame.inline.clone(),
+            latest,
+        }))
     }
 
     fn stored_by(&self, tenant: u32, (at, digest): (Position, Digest)) -> Result<Option<Stored>, Fault> {
@@ -327,11 +334,13 @@ impl View for Past<'_> {
         Ok(found)
     }
 
-    fn inline_data(&self, stored: &Stored) -> Result<Option<Vec<u8>>, Fault> {
-        let Some(at) = self.row_of(&stored.cid)?.and_then(|row| row.data).and_then(|data| data.inline) else {
-            return Ok(None);
-        };
-        let inline = self.source.frame(at)?.inline.as_ref().map(|data| data.to_vec());
+    fn inline_data(&self, stored: &Stored) -> Result<Option<Bytes>, Fault> {
+        let Some(row) = self.row_of(&stored.cid)? else { return Ok(None) };
+        let Some(at) = row.data.and_then(|data| data.inline) else { return Ok(None) };
+        if at == row.position && stored.beside.is_some() {
+            return Ok(stored.beside.clone());
+        }
+        let inline = self.source.frame(at)?.inline.clone();
         inline.map(Some).with_context(|| format!("the data of {} is not in the frame at {at}", stored.cid))
     }
 

@@ -186,7 +186,7 @@ impl Session {
         let descriptor = &stored.message["descriptor"];
         let size = descriptor["dataSize"].as_u64();
         let body: Option<Body> = match held {
-            Some(Some(inline)) => Some(node::one_chunk(inline.into())),
+            Some(Some(inline)) => Some(node::one_chunk(inline)),
             Some(None) => match descriptor["dataCid"].as_str().map(Cid::try_from) {
                 Some(Ok(root)) => Some(node::read_out(self.node.blocks().clone(), root)),
                 _ => None,

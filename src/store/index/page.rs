@@ -4,7 +4,7 @@
 //! entry is found by comparing first keys and reading one chunk. The chunks' offsets stand at the end of the page.
 
 use crate::dwn::Fault;
-use anyhow::{Context as _, anyhow, ensure};
+use anyhow::{Context as _, anyhow, bail, ensure};
 use std::cmp::Ordering;
 
 /// Entries of a chunk.
@@ -128,9 +128,9 @@ impl<'a> Page<'a> {
         let mut agreed = 0;
         while !bytes.is_empty() {
             let (shared, rest, value) = (take(&mut bytes)?, take(&mut bytes)?, take(&mut bytes)?);
-            let (rest, after) = bytes.split_at_checked(rest).context("a key in the index is cut off")?;
+            let Some((rest, after)) = bytes.split_at_checked(rest) else { bail!("a key in the index is cut off") };
             let length = value.saturating_sub(1);
-            let (found, after) = after.split_at_checked(length).context("a value in the index is cut off")?;
+            let Some((found, after)) = after.split_at_checked(length) else { bail!("a value in the index is cut off") };
             bytes = after;
             // It shares more with the key before than that does with the wanted one: it differs where that did.
             if shared > agreed {
@@ -155,7 +155,7 @@ impl<'a> Page<'a> {
         let mut last = 0..0;
         while !bytes.is_empty() {
             let (shared, rest, value) = (take(&mut bytes)?, take(&mut bytes)?, take(&mut bytes)?);
-            let (rest, after) = bytes.split_at_checked(rest).context("a key in the index is cut off")?;
+            let Some((rest, after)) = bytes.split_at_checked(rest) else { bail!("a key in the index is cut off") };
             let (value, after) = match value.checked_sub(1) {
                 None => (None, after),
                 Some(length) => {
@@ -233,7 +233,7 @@ pub fn put(out: &mut Vec<u8>, mut number: usize) {
 pub fn take(bytes: &mut &[u8]) -> Result<usize, Fault> {
     let mut number = 0_usize;
     for shift in (0..usize::BITS).step_by(7) {
-        let (byte, rest) = bytes.split_first().context("a number in the index is cut off")?;
+        let Some((byte, rest)) = bytes.split_first() else { bail!("a number in the index is cut off") };
         *bytes = rest;
         number |= usize::from(byte & 0x7F) << shift;
         if *byte < 0x80 {

@@ -1,14 +1,12 @@
 //! Conditions: whether values meet them, and which part of an index can hold such values.
 
-use super::super::rows::Row;
+use super::super::rows::Picked;
 use crate::dwn::{Cond, Filter, IndexValue};
 use std::{cmp::Ordering, collections::BTreeSet};
 
 /// Do a row's values meet every condition?
-pub(super) fn matches(filter: &Filter, row: &Row) -> bool {
-    filter.iter().all(|(property, cond)| {
-        row.values.get(property).is_some_and(|values| values.iter().any(|value| meets(value, cond)))
-    })
+pub(super) fn matches(filter: &Filter, row: &Picked<'_>) -> bool {
+    filter.iter().all(|(property, cond)| row.of(property).any(|value| meets(value, cond)))
 }
 
 fn meets(value: &IndexValue, cond: &Cond) -> bool {

@@ -30,7 +30,7 @@ use super::{
     Position,
     keys::{self, Order},
     pending::Source,
-    rows::Row,
+    rows::Picked,
 };
 use crate::{
     cid::{self, Digest},
@@ -210,8 +210,7 @@ impl<'a> Query<'_, 'a> {
         let most = self.select.limit.unwrap_or(usize::MAX).saturating_add(1);
         let (mut best, mut truncated) = (BTreeMap::new(), false);
         while let Some(position) = loose.next(self.reader)? {
-            let Some(row) = self.row(position)? else { continue };
-            let Some(hit) = self.hit(position, &row) else { continue };
+            let Some(hit) = self.hit_of(position)? else { continue };
             let place = self.place(&hit)?;
             if reached.is_some_and(|reached| place <= *reached) {
                 continue;
@@ -227,21 +226,20 @@ impl<'a> Query<'_, 'a> {
 
     /// The row at a place, if it answers the query.
     fn hit_at(&self, place: &Place) -> Result<Option<Hit>, Fault> {
-        let position = place.position()?;
-        Ok(self.row(position)?.and_then(|row| self.hit(position, &row)))
+        self.hit_of(place.position()?)
     }
 
-    fn row(&self, position: Position) -> Result<Option<Row>, Fault> {
+    fn hit_of(&self, position: Position) -> Result<Option<Hit>, Fault> {
         self.reader.steady.tick()?;
-        let bytes = self.reader.source.get(&keys::row(self.reader.tenant, position))?;
-        bytes.map(|bytes| self.decode(&bytes)).transpose()
+        let Some(row) = self.reader.source.get(&keys::row(self.reader.tenant, position))? else { return Ok(None) };
+        Ok(self.hit(position, &self.decode(&row)?))
     }
 
-    fn decode(&self, row: &[u8]) -> Result<Row, Fault> {
-        Row::decode_where(row, |name| self.wanted.contains(name))
+    fn decode<'r>(&self, row: &'r [u8]) -> Result<Picked<'r>, Fault> {
+        Picked::decode(row, |name| self.wanted.contains(name))
     }
 
-    fn hit(&self, position: Position, row: &Row) -> Option<Hit> {
+    fn hit(&self, position: Position, row: &Picked<'_>) -> Option<Hit> {
         if !self.select.any_of.iter().any(|filter| matches(filter, row)) {
             return None;
         }
