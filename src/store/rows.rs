@@ -121,7 +121,10 @@ impl Out {
         if let Some(time) = pack_time(s) {
             self.0.push(5);
             self.0.extend_from_slice(&time);
-        } else if let Some(cid) = Cid::try_from(s).ok().filter(|cid| cid.to_string() == s) {
+        // The one form that comes back as it was begins so; anything else need not be tried.
+        } else if let Some(cid) = Some(s).filter(|s| s.starts_with('b')).and_then(|s| Cid::try_from(s).ok())
+            && cid.to_string() == s
+        {
             self.0.push(4);
             self.bytes(&cid.to_bytes());
         } else {

@@ -264,7 +264,7 @@ impl Peer {
         let mut sum = 0;
         let there = look.get(&records::body(position), &mut |bytes| {
             sum = if self.decoded {
-                toft::cid::decode(bytes).map_or(0, |json| json.as_object().map_or(0, |o| o.len()))
+                toft::cid::text(bytes).map_or(0, |json| json.len())
             } else {
                 bytes.len()
             };
