@@ -116,7 +116,7 @@ impl Brief {
     /// About what it takes in memory: rules may ask for its JSON as a tree later.
     pub fn size(&self) -> usize {
         /// Beside the text, on average, with what lies around it.
-        const TREES: usize = 3;
+        const TREES: usize = 2;
         self.length * (1 + TREES) + self.inline.as_ref().map_or(0, |data| data.len())
     }
 }

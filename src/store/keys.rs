@@ -144,6 +144,11 @@ pub(super) fn may_be_small(from: &[u8], to: &[u8]) -> bool {
     SMALL.iter().any(|space| from < [space + 1].as_slice() && to > [*space].as_slice())
 }
 
+/// Are keys like this asked for one by one, again and again?
+pub(super) fn is_asked_often(key: &[u8]) -> bool {
+    matches!(key.first(), Some(&(ROW | MESSAGE | RECORD | PROTOCOL | NAME)))
+}
+
 /// Are keys like this only ever gone through, never asked for one by one?
 pub(super) fn is_only_ranged(key: &[u8]) -> bool {
     matches!(key.first(), Some(&BY | &CHILD))

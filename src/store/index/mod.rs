@@ -9,6 +9,7 @@ mod cache;
 mod disk;
 mod layers;
 mod page;
+mod recent;
 mod run;
 mod settle;
 
@@ -22,6 +23,7 @@ use super::{
 use crate::dwn::Fault;
 use anyhow::Context as _;
 pub(super) use disk::{suspect_marker, was_closed};
+use recent::Recent;
 use settle::Settler;
 use std::{
     path::Path,
@@ -37,6 +39,7 @@ pub(super) type Scan<'a> = Box<dyn Iterator<Item = Result<(Vec<u8>, Vec<u8>), Fa
 #[derive(Debug)]
 pub(super) struct Index {
     settler: Settler,
+    recent: Recent,
     /// Held for reading while a call makes several reads that must agree, for writing while changes are applied.
     gate: RwLock<()>,
     /// Passed by everybody on the way to the gate, and held by the writer until it is through: who lets it in and comes
@@ -52,6 +55,7 @@ impl Index {
     pub fn open(dir: &Path, cache: u64) -> Result<Self, Fault> {
         Ok(Self {
             settler: Settler::open(dir, cache)?,
+            recent: Recent::default(),
             gate: RwLock::new(()),
             turnstile: Mutex::new(()),
             versions: Mutex::default(),
@@ -66,7 +70,19 @@ impl Index {
     }
 
     pub fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, Fault> {
-        self.settler.layers().get(self.settler.disk(), key)
+        let get = || self.settler.layers().get(self.settler.disk(), key);
+        if !keys::is_asked_often(key) {
+            return get();
+        }
+        let ticket = match self.recent.get(key) {
+            Ok(value) => return Ok(Some(value.to_vec())),
+            Err(ticket) => ticket,
+        };
+        let value = get()?;
+        if let Some(value) = &value {
+            self.recent.put(ticket, key, value);
+        }
+        Ok(value)
     }
 
     /// Pairs with `from` ≤ key < `to`, upwards or downwards.
@@ -118,7 +134,10 @@ impl Index {
         let nobody_reads = self.gate.write().unwrap_or_else(PoisonError::into_inner);
         drop(turn);
         *self.versions.lock().unwrap_or_else(PoisonError::into_inner) += versions;
+        let often = changes.keys().map(Vec::as_slice).filter(|key| keys::is_asked_often(key));
+        let changing = self.recent.change(often);
         self.settler.put(changes)?;
+        drop(changing);
         drop(nobody_reads);
         Ok(())
     }

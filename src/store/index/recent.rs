@@ -1,0 +1,197 @@
+//! Values that were asked for lately, in memory, asked before the layers are. A value is taken in when it is asked for a
+//! second time, so that who goes through everything once pushes nothing out.
+
+use super::run;
+use std::{
+    collections::HashMap,
+    mem,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
+/// Locks: readers seldom want the same one.
+const SHARDS: usize = 16;
+/// Memory for one of a shard's two generations: 8 MiB in all.
+const BYTES_MAX: usize = 8 << 20 >> 5;
+/// What a pair takes beside its bytes, about.
+const PAIR: usize = 96;
+/// Keys of a shard that are remembered as having been asked for, a power of two.
+const ASKED: usize = 1 << 12;
+
+#[derive(Debug, Default)]
+pub struct Recent {
+    shards: [Mutex<Shard>; SHARDS],
+    /// Odd while the index is being changed, and never twice the same.
+    epoch: AtomicU64,
+}
+
+#[derive(Debug, Default)]
+struct Shard {
+    young: HashMap<Box<[u8]>, Arc<[u8]>>,
+    bytes: usize,
+    old: HashMap<Box<[u8]>, Arc<[u8]>>,
+    /// Hashes of keys that were asked for and not there.
+    asked: Vec<u64>,
+}
+
+/// Leave to bring what was not there.
+#[derive(Debug)]
+pub struct Ticket {
+    hash: u64,
+    epoch: u64,
+    again: bool,
+}
+
+/// See [`Recent::change`].
+#[derive(Debug)]
+pub struct Changing<'a>(&'a Recent);
+
+impl Drop for Changing<'_> {
+    fn drop(&mut self) {
+        self.0.epoch.fetch_add(1, Ordering::SeqCst);
+    }
+}
+
+impl Recent {
+    /// The value, or leave to bring it.
+    pub fn get(&self, key: &[u8]) -> Result<Arc<[u8]>, Ticket> {
+        let (hash, epoch) = (run::hash(key), self.epoch.load(Ordering::SeqCst));
+        let mut shard = self.shard(hash);
+        match shard.get(key) {
+            Some(value) => Ok(value),
+            None => Err(Ticket { hash, epoch, again: shard.is_asked_again(hash) }),
+        }
+    }
+
+    /// Takes in what was not there, if the index has not been changed since and it is worth it.
+    pub fn put(&self, Ticket { hash, epoch, again }: Ticket, key: &[u8], value: &[u8]) {
+        if !again || !epoch.is_multiple_of(2) {
+            return;
+        }
+        let mut shard = self.shard(hash);
+        if self.epoch.load(Ordering::SeqCst) == epoch {
+            let gone = shard.put(key.into(), value.into());
+            drop(shard);
+            drop(gone);
+        }
+    }
+
+    /// While the guard lives the index is changed: its values of these keys are others afterwards.
+    pub fn change<'a>(&self, keys: impl Iterator<Item = &'a [u8]>) -> Changing<'_> {
+        // From here on nothing is taken in; what was taken in before goes now.
+        self.epoch.fetch_add(1, Ordering::SeqCst);
+        for key in keys {
+            let mut shard = self.shard(run::hash(key));
+            shard.young.remove(key);
+            shard.old.remove(key);
+        }
+        Changing(self)
+    }
+
+    fn shard(&self, hash: u64) -> MutexGuard<'_, Shard> {
+        let [first, ..] = &self.shards;
+        let shard = self.shards.get(hash as usize % SHARDS).unwrap_or(first);
+        shard.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Shard {
+    fn get(&mut self, key: &[u8]) -> Option<Arc<[u8]>> {
+        if let Some(value) = self.young.get(key) {
+            return Some(value.clone());
+        }
+        let (key, value) = self.old.remove_entry(key)?;
+        self.put(key, value.clone());
+        Some(value)
+    }
+
+    /// What goes with it is for the caller to free.
+    fn put(&mut self, key: Box<[u8]>, value: Arc<[u8]>) -> HashMap<Box<[u8]>, Arc<[u8]>> {
+        let mut gone = HashMap::new();
+        self.bytes += key.len() + value.len() + PAIR;
+        self.young.insert(key, value);
+        if self.bytes > BYTES_MAX {
+            gone = mem::replace(&mut self.old, mem::take(&mut self.young));
+            self.bytes = 0;
+        }
+        gone
+    }
+
+    fn is_asked_again(&mut self, hash: u64) -> bool {
+        self.asked.resize(ASKED, 0);
+        // The low bits have chosen the shard.
+        let slot = (hash >> 32) as usize % ASKED;
+        self.asked.get_mut(slot).is_some_and(|asked| mem::replace(asked, hash) == hash)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use std::collections::BTreeMap;
+
+    #[test]
+    fn a_value_is_kept_when_it_is_asked_for_again() {
+        let recent = Recent::default();
+        let first = recent.get(b"k").expect_err("never asked for");
+        recent.put(first, b"k", b"v");
+        let second = recent.get(b"k").expect_err("once is not enough");
+        recent.put(second, b"k", b"v");
+        assert_eq!(*recent.get(b"k").expect("is there"), *b"v");
+    }
+
+    #[test]
+    fn what_was_read_before_a_change_is_not_taken_in_after_it() {
+        let recent = Recent::default();
+        let _ = recent.get(b"k");
+        let before = recent.get(b"k").expect_err("is not there");
+        let changing = recent.change([b"k".as_slice()].into_iter());
+        let during = recent.get(b"k").expect_err("is not there");
+        drop(changing);
+        recent.put(before, b"k", b"old");
+        recent.put(during, b"k", b"old");
+        assert!(recent.get(b"k").is_err());
+    }
+
+    #[test]
+    fn memory_is_bounded() {
+        let recent = Recent::default();
+        for n in 0..200_000_u32 {
+            for _ in 0..2 {
+                if let Err(ticket) = recent.get(&n.to_be_bytes()) {
+                    recent.put(ticket, &n.to_be_bytes(), &[7; 300]);
+                }
+            }
+        }
+        let held: usize =
+            recent.shards.iter().map(|shard| shard.lock().map_or(0, |s| s.young.len() + s.old.len())).sum();
+        assert!(held > 10_000 && held * (300 + 4 + PAIR) <= 2 * SHARDS * (BYTES_MAX + 1000), "{held}");
+    }
+
+    proptest! {
+        #[test]
+        fn it_says_what_the_index_says(steps in prop::collection::vec((0..8_u8, prop::option::of(any::<u8>())), 1..200)) {
+            let (recent, mut index) = (Recent::default(), BTreeMap::new());
+            for (key, change) in steps {
+                let key = [key];
+                match change {
+                    Some(value) => {
+                        let _changing = recent.change([key.as_slice()].into_iter());
+                        index.insert(key, vec![value]);
+                    }
+                    None => match recent.get(&key) {
+                        Ok(value) => prop_assert_eq!(Some(&*value), index.get(&key).map(Vec::as_slice)),
+                        Err(ticket) => {
+                            if let Some(value) = index.get(&key) {
+                                recent.put(ticket, &key, value);
+                            }
+                        }
+                    },
+                }
+            }
+        }
+    }
+}
