@@ -8,7 +8,7 @@ use serde_json::Value;
 use std::{ops::Deref, sync::OnceLock};
 
 /// JSON that may be asked for as text or as a tree: whichever it is not yet is made the first time.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct Json {
     tree: OnceLock<Value>,
     text: OnceLock<Box<str>>,

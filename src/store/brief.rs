@@ -5,7 +5,6 @@ use crate::{
     cid::{self, Cid, Digest},
     dwn::{Fault, Json},
 };
-use anyhow::Context as _;
 use bytes::Bytes;
 use serde::{Deserialize, de::IgnoredAny};
 use serde_bytes::ByteArray;
@@ -20,10 +19,9 @@ pub(super) struct Brief {
     pub record_id: Option<Arc<str>>,
     /// Data that lies in the frame.
     pub inline: Option<Bytes>,
-    /// Only a husk is left: there is no JSON.
-    pub gone: bool,
-    json: Arc<Json>,
-    /// Bytes of the JSON's text.
+    /// None if only a husk is left.
+    pub json: Option<Arc<Json>>,
+    /// Bytes of the JSON's text, about.
     length: usize,
 }
 
@@ -80,15 +78,14 @@ impl Brief {
             author: parts.author.into(),
             record_id,
             inline: parts.inline.map(|data| Bytes::copy_from_slice(data)),
-            gone: false,
             length: json.text().len(),
-            json: Arc::new(json),
+            json: Some(Arc::new(json)),
         })
     }
 
     /// What is kept of a whole message.
     pub fn of(message: &Message) -> Result<Self, Fault> {
-        let json = if message.gone { Arc::default() } else { message.json()? };
+        let json = (!message.gone).then(|| message.json()).transpose()?;
         Ok(Self {
             digest: *message.cid,
             author: message.author.as_str().into(),
@@ -97,7 +94,6 @@ impl Brief {
                 About::Protocol(_) => None,
             },
             inline: message.inline.as_ref().map(|data| Bytes::copy_from_slice(data)),
-            gone: message.gone,
             length: message.message.len(),
             json,
         })
@@ -105,12 +101,6 @@ impl Brief {
 
     pub fn cid(&self) -> Cid {
         cid::from_digest(cid::DAG_CBOR, &self.digest)
-    }
-
-    pub fn json(&self) -> Result<Arc<Json>, Fault> {
-        (!self.gone)
-            .then(|| self.json.clone())
-            .with_context(|| format!("only a husk is left of message {}", self.cid()))
     }
 
     /// About what it takes in memory: rules may ask for its JSON as a tree later.

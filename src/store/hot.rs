@@ -1,55 +1,40 @@
 //! Messages that were read lately. What is in the log never changes, so nothing here grows stale; an
 //! answer that names a message twice, or that many ask for, reads and decodes it once.
 
-use super::{Position, brief::Brief};
-use prometheus_client::{metrics::counter::Counter, registry::Registry};
-use std::{
-    collections::HashMap,
-    mem,
-    sync::{Arc, Mutex, PoisonError},
+use super::{
+    Position,
+    brief::Brief,
+    generations::{Asked, Generations},
 };
+use prometheus_client::{metrics::counter::Counter, registry::Registry};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// Memory for one of the two generations.
 const BYTES_MAX: usize = 32 << 20;
+/// 65,536 positions are remembered as having been asked for.
+const ASKED_BITS: u32 = 16;
 
-/// Positions that are remembered as having been asked for, a power of two.
-const ASKED: usize = 1 << 16;
-
-/// Two generations: what is found in the old one becomes young again, what nobody asks for goes with it. A message is
-/// taken in when it is asked for a second time: who goes through the whole past does not push out what many ask for,
-/// nor pay for keeping what nobody will.
-#[derive(Debug, Default)]
+/// A message is taken in when it is asked for a second time: who goes through the whole past does not push out what many
+/// ask for, nor pay for keeping what nobody will.
+#[derive(Debug)]
 pub(super) struct Hot {
-    generations: Mutex<Generations>,
+    kept: Mutex<(Generations<Position, Arc<Brief>>, Asked)>,
     hits: Counter,
     misses: Counter,
 }
 
-#[derive(Debug, Default)]
-struct Generations {
-    young: HashMap<Position, Arc<Brief>>,
-    young_bytes: usize,
-    old: HashMap<Position, Arc<Brief>>,
-    /// Where a position would stand, the last that was asked for and not there, and one more.
-    asked: Vec<Position>,
+impl Default for Hot {
+    fn default() -> Self {
+        let kept = Mutex::new((Generations::new(BYTES_MAX), Asked::new(ASKED_BITS)));
+        Self { kept, hits: Counter::default(), misses: Counter::default() }
+    }
 }
 
 impl Hot {
     pub fn get(&self, at: Position) -> Option<Arc<Brief>> {
-        let mut generations = self.generations.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(found) = generations.young.get(&at) {
-            self.hits.inc();
-            return Some(found.clone());
-        }
-        let Some(found) = generations.old.remove(&at) else {
-            self.misses.inc();
-            return None;
-        };
-        self.hits.inc();
-        let gone = generations.put(at, found.clone());
-        drop(generations);
-        drop(gone);
-        Some(found)
+        let (found, _gone) = self.kept().0.get(&at);
+        if found.is_some() { &self.hits } else { &self.misses }.inc();
+        found
     }
 
     pub fn register(&self, registry: &mut Registry) {
@@ -59,33 +44,18 @@ impl Hot {
 
     /// Takes a message in, if it is asked for again.
     pub fn put(&self, at: Position, message: &Arc<Brief>) {
-        let mut generations = self.generations.lock().unwrap_or_else(PoisonError::into_inner);
-        let gone = generations.is_asked_again(at).then(|| generations.put(at, message.clone()));
-        drop(generations);
-        drop(gone);
-    }
-}
-
-impl Generations {
-    fn is_asked_again(&mut self, at: Position) -> bool {
-        self.asked.resize(ASKED, 0);
+        let mut kept = self.kept();
+        let (messages, asked) = &mut *kept;
         // Frames begin anywhere: any bits of their positions do, mixed.
-        let slot = at.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> (u64::BITS - ASKED.trailing_zeros());
-        let Some(asked) = self.asked.get_mut(slot as usize) else { return false };
-        mem::replace(asked, at + 1) == at + 1
+        if asked.again((at + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15)) {
+            let gone = messages.put(at, message.clone(), message.size());
+            drop(kept);
+            drop(gone);
+        }
     }
 
-    /// What goes with it is for the caller to free, without the lock: it is thousands of pieces.
-    fn put(&mut self, at: Position, message: Arc<Brief>) -> HashMap<Position, Arc<Brief>> {
-        let mut gone = HashMap::new();
-        let bytes = message.size();
-        if self.young_bytes + bytes > BYTES_MAX {
-            gone = mem::replace(&mut self.old, mem::take(&mut self.young));
-            self.young_bytes = 0;
-        }
-        self.young_bytes += bytes;
-        self.young.insert(at, message);
-        gone
+    fn kept(&self) -> MutexGuard<'_, (Generations<Position, Arc<Brief>>, Asked)> {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -24,6 +24,7 @@ mod fingerprint;
 mod frame;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod fuzzing;
+mod generations;
 mod hot;
 mod husk;
 mod index;

@@ -303,10 +303,9 @@ impl<'a> Pending<'a> {
         let json = message.json()?;
         // Only a delete is found by what another message says.
         let initial = match before.and_then(|record| record.initial) {
-            Some((at, _)) if json["descriptor"]["method"] == "Delete" => Some(self.frame(at)?).filter(|f| !f.gone),
+            Some((at, _)) if json["descriptor"]["method"] == "Delete" => self.frame(at)?.json.clone(),
             _ => None,
         };
-        let initial = initial.map(|frame| frame.json()).transpose()?;
         Ok(dwn::index_values(&json, &message.author, initial.as_deref().map(|json| &**json), message.latest))
     }
 

@@ -122,10 +122,9 @@ impl Segment {
     /// What is wrong with what leads the frame at `position`, which is read without it.
     pub fn lead_damage(&self, position: Position) -> Result<Option<String>, Fault> {
         let Some(packed) = &self.packed else { return Ok(None) };
-        let found = packed.entries.binary_search_by_key(&(position - self.start), |(at, _)| u64::from(*at));
-        let Some((_, place)) = found.ok().and_then(|i| packed.entries.get(i)) else { return Ok(None) };
+        let Some(place) = packed.lead(position - self.start) else { return Ok(None) };
         let mut lead = [0; LEAD as usize];
-        self.file.read_exact_at(&mut lead, u64::from(*place))?;
+        self.file.read_exact_at(&mut lead, place)?;
         let damaged = u64::from_be_bytes(lead) != position;
         Ok(damaged
             .then(|| format!("{}, byte {place}: a frame's position is damaged, the frame is not", self.path.display())))
@@ -221,10 +220,7 @@ impl Segment {
     pub fn payload<'b>(&self, position: Position, buffer: &'b mut Vec<u8>) -> Result<Option<&'b [u8]>, Fault> {
         let offset = match &self.packed {
             None => Some(position - self.start),
-            Some(packed) => {
-                let found = packed.entries.binary_search_by_key(&(position - self.start), |(at, _)| u64::from(*at));
-                found.ok().and_then(|i| packed.entries.get(i)).map(|(_, lead)| u64::from(*lead) + LEAD)
-            }
+            Some(packed) => packed.lead(position - self.start).map(|lead| lead + LEAD),
         };
         let Some(offset) = offset else { return Ok(None) };
         let Loaded::Frame(head) = self.load(position, offset, buffer)? else { return Ok(None) };
@@ -278,6 +274,12 @@ impl Segment {
 }
 
 impl Packed {
+    /// Where in the file the lead of the frame stands that is so far behind the segment's position.
+    fn lead(&self, behind: u64) -> Option<u64> {
+        let found = self.entries.binary_search_by_key(&behind, |(at, _)| u64::from(*at)).ok()?;
+        self.entries.get(found).map(|(_, lead)| u64::from(*lead))
+    }
+
     /// What makes a file a packed segment; `None`: it is not one.
     fn read(file: &File, start: Position, following: Option<Position>) -> Result<Option<Self>, Fault> {
         let length = file.metadata()?.len();

@@ -174,14 +174,12 @@ impl<'a> Past<'a> {
     /// The message at a position; none if compaction has left a husk of it, whose end a damaged log does not say.
     fn stored(&self, at: Position, latest: bool) -> Result<Option<Stored>, Fault> {
         let frame = self.source.frame(at)?;
-        if frame.gone {
-            return Ok(None);
-        }
+        let Some(message) = frame.json.clone() else { return Ok(None) };
         Ok(Some(Stored {
             cid: frame.cid(),
             author: frame.author.clone(),
             record_id: frame.record_id.clone(),
-            message: frame.json()?,
+            message,
             beside: frame.inline.clone(),
             latest,
         }))

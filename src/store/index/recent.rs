@@ -2,23 +2,20 @@
 //! second time, so that who goes through everything once pushes nothing out.
 
 use super::run;
-use std::{
-    collections::HashMap,
-    mem,
-    sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicU64, Ordering},
-    },
+use crate::store::generations::{Asked, Generations};
+use std::sync::{
+    Arc, Mutex, MutexGuard, PoisonError,
+    atomic::{AtomicU64, Ordering},
 };
 
 /// Locks: readers seldom want the same one.
 const SHARDS: usize = 16;
 /// Memory for one of a shard's two generations: 8 MiB in all.
-const BYTES_MAX: usize = 8 << 20 >> 5;
+const BYTES_MAX: usize = (8 << 20) / SHARDS;
 /// What a pair takes beside its bytes, about.
 const PAIR: usize = 96;
-/// Keys of a shard that are remembered as having been asked for, a power of two.
-const ASKED: usize = 1 << 12;
+/// 4,096 keys of a shard are remembered as having been asked for.
+const ASKED_BITS: u32 = 12;
 
 #[derive(Debug, Default)]
 pub struct Recent {
@@ -27,13 +24,16 @@ pub struct Recent {
     epoch: AtomicU64,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Shard {
-    young: HashMap<Box<[u8]>, Arc<[u8]>>,
-    bytes: usize,
-    old: HashMap<Box<[u8]>, Arc<[u8]>>,
-    /// Hashes of keys that were asked for and not there.
-    asked: Vec<u64>,
+    values: Generations<Box<[u8]>, Arc<[u8]>>,
+    asked: Asked,
+}
+
+impl Default for Shard {
+    fn default() -> Self {
+        Self { values: Generations::new(BYTES_MAX), asked: Asked::new(ASKED_BITS) }
+    }
 }
 
 /// Leave to bring what was not there.
@@ -59,10 +59,11 @@ impl Recent {
     pub fn get(&self, key: &[u8]) -> Result<Arc<[u8]>, Ticket> {
         let (hash, epoch) = (run::hash(key), self.epoch.load(Ordering::SeqCst));
         let mut shard = self.shard(hash);
-        match shard.get(key) {
-            Some(value) => Ok(value),
-            None => Err(Ticket { hash, epoch, again: shard.is_asked_again(hash) }),
-        }
+        let (found, gone) = shard.values.get(key);
+        let outcome = found.ok_or_else(|| Ticket { hash, epoch, again: shard.asked.again(hash) });
+        drop(shard);
+        drop(gone);
+        outcome
     }
 
     /// Takes in what was not there, if the index has not been changed since and it is worth it.
@@ -72,7 +73,7 @@ impl Recent {
         }
         let mut shard = self.shard(hash);
         if self.epoch.load(Ordering::SeqCst) == epoch {
-            let gone = shard.put(key.into(), value.into());
+            let gone = shard.values.put(key.into(), value.into(), key.len() + value.len() + PAIR);
             drop(shard);
             drop(gone);
         }
@@ -83,9 +84,7 @@ impl Recent {
         // From here on nothing is taken in; what was taken in before goes now.
         self.epoch.fetch_add(1, Ordering::SeqCst);
         for key in keys {
-            let mut shard = self.shard(run::hash(key));
-            shard.young.remove(key);
-            shard.old.remove(key);
+            self.shard(run::hash(key)).values.remove(key);
         }
         Changing(self)
     }
@@ -94,36 +93,6 @@ impl Recent {
         let [first, ..] = &self.shards;
         let shard = self.shards.get(hash as usize % SHARDS).unwrap_or(first);
         shard.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Shard {
-    fn get(&mut self, key: &[u8]) -> Option<Arc<[u8]>> {
-        if let Some(value) = self.young.get(key) {
-            return Some(value.clone());
-        }
-        let (key, value) = self.old.remove_entry(key)?;
-        self.put(key, value.clone());
-        Some(value)
-    }
-
-    /// What goes with it is for the caller to free.
-    fn put(&mut self, key: Box<[u8]>, value: Arc<[u8]>) -> HashMap<Box<[u8]>, Arc<[u8]>> {
-        let mut gone = HashMap::new();
-        self.bytes += key.len() + value.len() + PAIR;
-        self.young.insert(key, value);
-        if self.bytes > BYTES_MAX {
-            gone = mem::replace(&mut self.old, mem::take(&mut self.young));
-            self.bytes = 0;
-        }
-        gone
-    }
-
-    fn is_asked_again(&mut self, hash: u64) -> bool {
-        self.asked.resize(ASKED, 0);
-        // The low bits have chosen the shard.
-        let slot = (hash >> 32) as usize % ASKED;
-        self.asked.get_mut(slot).is_some_and(|asked| mem::replace(asked, hash) == hash)
     }
 }
 
@@ -166,8 +135,7 @@ mod tests {
                 }
             }
         }
-        let held: usize =
-            recent.shards.iter().map(|shard| shard.lock().map_or(0, |s| s.young.len() + s.old.len())).sum();
+        let held: usize = recent.shards.iter().map(|shard| shard.lock().expect("no panic").values.len()).sum();
         assert!(held > 10_000 && held * (300 + 4 + PAIR) <= 2 * SHARDS * (BYTES_MAX + 1000), "{held}");
     }
 
