@@ -140,7 +140,8 @@ fn explanation(said: &Explanation) -> String {
                 (false, order) => format!("by {order}, to be sorted"),
             };
             let ranges = if index.ranges == 1 { String::new() } else { format!(", {} ranges", index.ranges) };
-            lines.push(format!("        {mark} {}: {rows}, {order}{ranges}", index.index));
+            let covers = if index.covers { ", says all that is asked" } else { "" };
+            lines.push(format!("        {mark} {}: {rows}, {order}{ranges}{covers}", index.index));
         }
     }
     let more = if it.more { ", and more follow" } else { "" };

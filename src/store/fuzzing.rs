@@ -305,7 +305,8 @@ pub(crate) fn rows() -> Vec<Vec<u8>> {
         let data = Some(rows::DataRow { root: message.cid(), size: 1, inline: Some(0) });
         let row = MessageRow { position: 300, latest: true, subject: message.subject.clone(), data };
         found.push([&[1][..], &row.encode()].concat());
-        let row = RecordRow { initial: Some((1, digest)), newest: (300, digest), parent: Some("a".into()) };
+        let row =
+            RecordRow { initial: Some((1, digest)), newest: (300, digest), latest: true, parent: Some("a".into()) };
         found.push([&[2][..], &row.encode()].concat());
     }
     found.push(vec![4, 1, 2, 3, 4]);

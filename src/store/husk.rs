@@ -79,7 +79,7 @@ impl Pending<'_> {
             About::Record(id) => {
                 let newest = (position, digest);
                 let row = match before {
-                    Some(before) if !message.initial => RecordRow { newest, ..before },
+                    Some(before) if !message.initial => RecordRow { newest, latest: false, ..before },
                     _ => self.begin_record(tenant, id, message.initial, parent, newest),
                 };
                 self.put_record(tenant, id, &row);

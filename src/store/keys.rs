@@ -5,6 +5,7 @@
 
 use super::Position;
 use crate::{cid::Digest, dwn::IndexValue};
+use std::borrow::Cow;
 
 /// Facts about the index itself.
 pub(super) const META: u8 = 0x00;
@@ -20,7 +21,7 @@ const RECORD: u8 = 0x04;
 const PROTOCOL: u8 = 0x05;
 /// T‖parentId‖recordId → nothing.
 const CHILD: u8 = 0x06;
-/// T‖family‖sort‖value‖sort value‖tie‖position → nothing: latest states by a property, in an order.
+/// T‖family‖sort‖value‖sort value‖tie‖position → marks: latest states by a property, in an order.
 const BY: u8 = 0x10;
 /// string → number.
 const NAME: u8 = 0x30;
@@ -323,9 +324,40 @@ pub(super) fn open_text(out: &mut Vec<u8>, s: &str) {
     }
 }
 
+/// What [`text`] has written at the beginning, and what follows it.
+pub(super) fn read_text(bytes: &[u8]) -> Option<(Cow<'_, str>, &[u8])> {
+    let plain = bytes.iter().position(|byte| matches!(byte, 0 | 0xFE..))?;
+    let (head, rest) = bytes.split_at(plain);
+    if let Some(rest) = rest.strip_prefix(&[0, 0]) {
+        return Some((Cow::Borrowed(std::str::from_utf8(head).ok()?), rest));
+    }
+    let (mut out, mut rest) = (head.to_vec(), rest);
+    loop {
+        let (byte, after) = rest.split_first()?;
+        rest = after;
+        match byte {
+            0 => match rest.split_first()? {
+                (0, after) => return Some((Cow::Owned(String::from_utf8(out).ok()?), after)),
+                (_, after) => {
+                    out.push(0);
+                    rest = after;
+                }
+            },
+            0xFE => out.push(0xEE),
+            0xFF => out.push(0xEF),
+            other => out.push(*other),
+        }
+    }
+}
+
 /// The part of a long string that is indexed.
 pub(super) fn cut(s: &str) -> &str {
     s.get(..s.floor_char_boundary(VALUE_MAX)).unwrap_or(s)
+}
+
+/// Is a string this short indexed as it is, and no other string as this one?
+pub(super) fn is_whole(s: &str) -> bool {
+    s.len() + 4 <= VALUE_MAX
 }
 
 /// Appends a value so that values of one type sort.
@@ -421,7 +453,7 @@ pub(super) fn is_context(prefix: &str) -> bool {
 mod tests {
     use super::*;
     use crate::cid;
-    use proptest::prelude::*;
+    use proptest::{prelude::*, sample::select};
 
     fn js_order(a: &str, b: &str) -> std::cmp::Ordering {
         a.encode_utf16().cmp(b.encode_utf16())
@@ -432,6 +464,21 @@ mod tests {
         fn text_sorts_as_javascript(a in any::<String>(), b in any::<String>()) {
             let encoded = |s: &str| { let mut out = Vec::new(); text(&mut out, s); out };
             prop_assert_eq!(encoded(&a).cmp(&encoded(&b)), js_order(&a, &b));
+        }
+
+        #[test]
+        fn text_comes_back(s in any::<String>(), odd in "[\\x00a\u{e000}\u{ffff}\u{10000}]{0,5}", rest in any::<[u8; 3]>()) {
+            for s in [s, odd] {
+                let mut encoded = Vec::new();
+                text(&mut encoded, &s);
+                encoded.extend_from_slice(&rest);
+                prop_assert_eq!(read_text(&encoded), Some((Cow::Borrowed(s.as_str()), rest.as_slice())));
+            }
+        }
+
+        #[test]
+        fn no_bytes_panic_as_text(bytes in proptest::collection::vec(select(vec![0, b'a', 0xC3, 0xFE, 0xFF]), 0..9)) {
+            let _ = read_text(&bytes);
         }
 
         #[test]

@@ -31,6 +31,7 @@ mod index;
 mod keys;
 mod log;
 mod lower;
+mod marks;
 mod metrics;
 mod pending;
 mod query;

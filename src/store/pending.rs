@@ -8,6 +8,7 @@ use super::{
     index::{Index, Scan},
     keys::{self, Family, Order},
     log::Log,
+    marks::Marks,
     metrics::Metrics,
     refs,
     rows::{self, DataRow, EventRow, MessageRow, RecordRow, Row, Values},
@@ -214,10 +215,11 @@ impl<'a> Pending<'a> {
             About::Record(id) => {
                 let newest = (position, digest);
                 let row = match before {
-                    Some(before) if !message.initial => RecordRow { newest, ..before },
+                    Some(before) if !message.initial => RecordRow { newest, latest: message.latest, ..before },
                     _ => {
                         let parent = message.json()?["descriptor"]["parentId"].as_str().map(str::to_owned);
-                        self.begin_record(tenant, id, message.initial, parent, newest)
+                        let begun = self.begin_record(tenant, id, message.initial, parent, newest);
+                        RecordRow { latest: message.latest, ..begun }
                     }
                 };
                 self.put_record(tenant, id, &row);
@@ -255,7 +257,7 @@ impl<'a> Pending<'a> {
             self.remove(tenant, gone, Some(&message.subject))?;
         }
         for demoted in &message.demotes {
-            self.demote(tenant, demoted)?;
+            self.demote(tenant, demoted, &message.subject)?;
         }
         Ok((before, kept))
     }
@@ -284,7 +286,7 @@ impl<'a> Pending<'a> {
         self.stats.messages += 1;
     }
 
-    /// The state of a record that begins with this message.
+    /// A record that begins with this message, which is no latest state.
     pub(super) fn begin_record(
         &mut self,
         tenant: u32,
@@ -296,7 +298,7 @@ impl<'a> Pending<'a> {
         if let Some(parent) = &parent {
             self.put(keys::child(tenant, parent, id), Vec::new());
         }
-        RecordRow { initial: initial.then_some(newest), newest, parent }
+        RecordRow { initial: initial.then_some(newest), newest, latest: false, parent }
     }
 
     fn values(&self, message: &frame::Message, before: Option<&RecordRow>) -> Result<Values, Fault> {
@@ -325,7 +327,8 @@ impl<'a> Pending<'a> {
             About::Record(id) => match self.record(tenant, id)? {
                 Some(record) if record.newest.1 == *digest && record.initial.is_some_and(|i| i.1 != *digest) => {
                     let newest = record.initial.unwrap_or(record.newest);
-                    self.put(keys::record(tenant, id), RecordRow { newest, ..record }.encode());
+                    let latest = self.message(tenant, &newest.1)?.is_some_and(|row| row.latest);
+                    self.put_record(tenant, id, &RecordRow { newest, latest, ..record });
                 }
                 Some(record) => {
                     self.delete(keys::record(tenant, id));
@@ -339,10 +342,17 @@ impl<'a> Pending<'a> {
         Ok(())
     }
 
-    /// A message stays, but is no longer its record's state and no longer has data.
-    fn demote(&mut self, tenant: u32, digest: &Digest) -> Result<(), Fault> {
+    /// A message stays, but is no longer its record's state and no longer has data. `subject`: whose state the message that
+    /// demotes it becomes.
+    fn demote(&mut self, tenant: u32, digest: &Digest, subject: &About) -> Result<(), Fault> {
         let Some(row) = self.message(tenant, digest)? else { return Ok(()) };
         self.hide(tenant, &row)?;
+        if let About::Record(id) = &row.subject
+            && row.subject != *subject
+            && let Some(record) = self.record(tenant, id)?.filter(|record| record.newest.1 == *digest)
+        {
+            self.put_record(tenant, id, &RecordRow { latest: false, ..record });
+        }
         let row = MessageRow { latest: false, data: None, ..row };
         self.put(keys::message(tenant, digest), row.encode());
         Ok(())
@@ -351,8 +361,9 @@ impl<'a> Pending<'a> {
     /// Makes a latest state findable.
     fn show(&mut self, tenant: u32, position: Position, digest: Digest, values: Values) -> Result<(), Fault> {
         let row = Row { digest, values };
+        let marks = Marks::of(&row.values);
         for key in self.index_keys(tenant, position, &row)? {
-            self.put(key, Vec::new());
+            self.put(key, marks.encode());
         }
         self.put(keys::row(tenant, position), row.encode());
         self.stats.records += 1;

@@ -10,7 +10,7 @@ use anyhow::{Context as _, anyhow, bail};
 use std::collections::BTreeMap;
 
 /// Version of everything the index stores; grows with any change of keys or values.
-pub(super) const VERSION: u64 = 6;
+pub(super) const VERSION: u64 = 7;
 
 /// Names of index properties, stored as one byte. Append only.
 const PROPERTIES: [&str; 24] = [
@@ -82,6 +82,8 @@ pub(super) struct DataRow {
 pub(super) struct RecordRow {
     pub initial: Option<(Position, Digest)>,
     pub newest: (Position, Digest),
+    /// Is the newest a latest state? Its [`MessageRow`] says the same; who asks for a record need not ask for that too.
+    pub latest: bool,
     /// The `parentId` that the initial write names.
     pub parent: Option<String>,
 }
@@ -334,8 +336,8 @@ impl MessageRow {
 
 impl RecordRow {
     pub fn encode(&self) -> Vec<u8> {
-        let mut out = Out::default();
-        out.optional(self.parent.as_deref());
+        let mut out = Out(vec![u8::from(self.parent.is_some()) | u8::from(self.latest) << 1]);
+        self.parent.iter().for_each(|parent| out.bytes(parent.as_bytes()));
         for (position, digest) in [Some(self.newest), self.initial].into_iter().flatten() {
             out.number(position);
             out.0.extend_from_slice(&digest);
@@ -345,10 +347,11 @@ impl RecordRow {
 
     pub fn decode(bytes: &[u8]) -> Result<Self, Fault> {
         let mut input = In(bytes);
-        let parent = input.optional()?;
+        let flags = input.byte()?;
+        let parent = (flags & 1 == 1).then(|| input.string()).transpose()?;
         let newest = (input.number()?, input.array()?);
         let initial = if input.0.is_empty() { None } else { Some((input.number()?, input.array()?)) };
-        Ok(Self { initial, newest, parent })
+        Ok(Self { initial, newest, latest: flags & 2 == 2, parent })
     }
 }
 

@@ -20,7 +20,7 @@ use super::{
 };
 use crate::{
     cid::{self, Cid, Digest},
-    dwn::{Cursor, Event, EventFilter, Fault, Page, Record, Select, Stored, View},
+    dwn::{Event, EventFilter, Fault, Page, Record, Select, Stored, View},
 };
 use anyhow::Context as _;
 use bytes::Bytes;
@@ -196,9 +196,9 @@ impl<'a> Past<'a> {
         query::explain(self.source, (tenant, self.tenant), select)
     }
 
-    /// Positions and sort values of the rows that answer, and whether more follow.
-    fn hits(&self, select: &Select) -> Result<(Vec<query::Hit>, bool), Fault> {
-        let Some(tenant) = self.number()? else { return Ok((Vec::new(), false)) };
+    /// Positions of the rows that answer, and whether more follow.
+    fn hits(&self, select: &Select) -> Result<query::Answer, Fault> {
+        let Some(tenant) = self.number()? else { return Ok(query::Answer::default()) };
         query::select(self.source, (tenant, self.tenant), select)
     }
 
@@ -215,14 +215,9 @@ impl<'a> Past<'a> {
         Ok(())
     }
 
-    fn page(&self, (hits, more): (Vec<query::Hit>, bool)) -> Result<Page, Fault> {
-        let cursor = hits.last().filter(|_| more).map(|hit| Cursor {
-            message_cid: cid::from_digest(cid::DAG_CBOR, &hit.digest).to_string(),
-            value: hit.sort.clone(),
-        });
-        let entries =
-            hits.iter().filter_map(|hit| self.stored(hit.position, true).transpose()).collect::<Result<_, _>>()?;
-        Ok(Page { entries, cursor })
+    fn page(&self, query::Answer { positions, cursor }: query::Answer) -> Result<Page, Fault> {
+        let entries = positions.into_iter().filter_map(|at| self.stored(at, true).transpose());
+        Ok(Page { entries: entries.collect::<Result<_, _>>()?, cursor })
     }
 }
 
@@ -235,13 +230,14 @@ impl View for Past<'_> {
     fn record(&self, record_id: &str) -> Result<Option<Record>, Fault> {
         let Some(tenant) = self.number()? else { return Ok(None) };
         let Some(bytes) = self.source.get(&keys::record(tenant, record_id))? else { return Ok(None) };
-        let row = RecordRow::decode(&bytes)?;
-        let Some(first) = row.initial else { return Ok(None) };
-        let Some(initial) = self.stored_by(tenant, first)? else { return Ok(None) };
-        if first == row.newest {
-            return Ok(Some(Record { newest: initial.clone(), initial }));
+        let RecordRow { initial, newest, latest, .. } = RecordRow::decode(&bytes)?;
+        let Some(first) = initial else { return Ok(None) };
+        if first == newest {
+            let state = self.stored(newest.0, latest)?;
+            return Ok(state.map(|state| Record { newest: state.clone(), initial: state }));
         }
-        let newest = self.stored_by(tenant, row.newest)?.unwrap_or_else(|| initial.clone());
+        let Some(initial) = self.stored_by(tenant, first)? else { return Ok(None) };
+        let newest = self.stored(newest.0, latest)?.unwrap_or_else(|| initial.clone());
         Ok(Some(Record { initial, newest }))
     }
 

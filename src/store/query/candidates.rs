@@ -7,6 +7,7 @@
 use super::{
     super::{
         keys::{self, Family, Order},
+        marks,
         pending::{self, NUMBERED, SPELLED},
     },
     cond::{prefix, strings, text_bounds},
@@ -25,6 +26,8 @@ pub(super) struct Candidate {
     pub part: Part,
     /// Do its rows stand in the order that is asked for, span by span?
     pub ordered: bool,
+    /// Do its entries alone say whether a row meets the filter?
+    pub covers: bool,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -61,7 +64,7 @@ impl Finder<'_, '_> {
         let mut found = Vec::new();
         if let Some(ids) = filter.get("recordId").and_then(strings) {
             let few = ids.len() <= RANGES_MAX;
-            found.push(Candidate { part: Part::Records(ids), ordered: false });
+            found.push(Candidate { part: Part::Records(ids), ordered: false, covers: false });
             if few {
                 return Ok(found);
             }
@@ -177,7 +180,8 @@ impl Finder<'_, '_> {
     fn spans(&self, family: Family, order: Order, values: &[Vec<u8>], filter: &Filter) -> Candidate {
         let ordered = order == self.order;
         let spans = values.iter().map(|value| self.span(family, order, value, filter)).collect();
-        Candidate { part: Part::Spans(family, order, spans), ordered }
+        let covers = ordered && covers(family, order, filter);
+        Candidate { part: Part::Spans(family, order, spans), ordered, covers }
     }
 
     fn span(&self, family: Family, order: Order, value: &[u8], filter: &Filter) -> Span {
@@ -230,8 +234,25 @@ impl Finder<'_, '_> {
         let prefix = keys::by(self.reader.tenant, family, Order::DateCreated);
         let (from, to) = ([prefix.as_slice(), low].concat(), keys::after([prefix.as_slice(), high].concat()));
         let span = Span { from, to, value: 0 };
-        Candidate { part: Part::Spans(family, Order::DateCreated, vec![span]), ordered: false }
+        Candidate { part: Part::Spans(family, Order::DateCreated, vec![span]), ordered: false, covers: false }
     }
+}
+
+/// Does every row of the spans meet what the filter asks for, as far as an entry's sort value and marks do not say whether
+/// it does? Spans of interned values and of short ones hold no other rows.
+fn covers(family: Family, order: Order, filter: &Filter) -> bool {
+    let exact = |property: &str, cond: &Cond| match family {
+        Family::All | Family::Context | Family::Tag => false,
+        Family::ProtocolPath => matches!(property, "protocol" | "protocolPath"),
+        Family::Parent | Family::DataCid => {
+            pending::SPELLED.contains(&(family, property))
+                && strings(cond).is_some_and(|wanted| wanted.iter().all(|s| keys::is_whole(s)))
+        }
+        _ => NUMBERED.contains(&(family, property)),
+    };
+    filter.iter().all(|(property, cond)| {
+        property == order.property() || exact(property, cond) || marks::asked(property, cond).is_some()
+    })
 }
 
 /// Does the filter leave only a part of an order?

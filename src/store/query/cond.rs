@@ -9,7 +9,30 @@ pub(super) fn matches(filter: &Filter, row: &Picked<'_>) -> bool {
     filter.iter().all(|(property, cond)| row.of(property).any(|value| meets(value, cond)))
 }
 
+/// Does a text meet a condition?
+pub(super) fn meets_text(text: &str, cond: &Cond) -> bool {
+    let is = |wanted: &IndexValue| matches!(wanted, IndexValue::String(s) if s == text);
+    let within = |bound: &Option<IndexValue>, good: fn(Ordering) -> bool| match bound {
+        None => true,
+        Some(IndexValue::String(bound)) => good(compare_strings(text, bound)),
+        Some(_) => false,
+    };
+    match cond {
+        Cond::Equal(wanted) => is(wanted),
+        Cond::OneOf(wanted) => wanted.iter().any(is),
+        Cond::Range { gt, gte, lt, lte } => {
+            within(gt, Ordering::is_gt)
+                && within(gte, Ordering::is_ge)
+                && within(lt, Ordering::is_lt)
+                && within(lte, Ordering::is_le)
+        }
+    }
+}
+
 fn meets(value: &IndexValue, cond: &Cond) -> bool {
+    if let IndexValue::String(text) = value {
+        return meets_text(text, cond);
+    }
     let within = |bound: &Option<IndexValue>, good: &[Ordering]| {
         bound.as_ref().is_none_or(|bound| compare(value, bound).is_some_and(|found| good.contains(&found)))
     };
@@ -25,16 +48,16 @@ fn meets(value: &IndexValue, cond: &Cond) -> bool {
     }
 }
 
-/// Order of two values of one type; strings as JavaScript orders them.
+/// Order of two values of one type that are no strings.
 fn compare(a: &IndexValue, b: &IndexValue) -> Option<Ordering> {
     match (a, b) {
-        (IndexValue::String(a), IndexValue::String(b)) => Some(compare_strings(a, b)),
         (IndexValue::Number(a), IndexValue::Number(b)) => a.partial_cmp(b),
         (IndexValue::Bool(a), IndexValue::Bool(b)) => Some(a.cmp(b)),
         _ => None,
     }
 }
 
+/// As JavaScript orders strings.
 pub(super) fn compare_strings(a: &str, b: &str) -> Ordering {
     if a.is_ascii() && b.is_ascii() { a.cmp(b) } else { a.encode_utf16().cmp(b.encode_utf16()) }
 }

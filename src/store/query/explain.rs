@@ -48,6 +48,8 @@ pub struct Considered {
     pub order: String,
     /// Are they in the order that is asked for?
     pub ordered: bool,
+    /// Do its entries alone say whether a row meets the filter, so that no row is fetched where it is read in order?
+    pub covers: bool,
     /// Ranges of it that are read: one for each value.
     pub ranges: usize,
     /// Entries counted.
@@ -71,8 +73,8 @@ impl Explained {
         self.scanned += reader.scanned();
         self.unused += reader.unused();
         self.pauses += reader.steady.pauses();
-        if let Some((hits, more)) = found {
-            (self.returned, self.more) = (hits.len() as u64, *more);
+        if let Some(found) = found {
+            (self.returned, self.more) = (found.positions.len() as u64, found.cursor.is_some());
         }
     }
 }
@@ -103,6 +105,6 @@ impl Considered {
             Part::Spans(family, order, spans) => (family.name(), order.property(), spans.len()),
         };
         let (index, order) = (index.to_owned(), order.to_owned());
-        Self { index, order, ordered: candidate.ordered, ranges, ..Self::default() }
+        Self { index, order, ordered: candidate.ordered, covers: candidate.covers, ranges, ..Self::default() }
     }
 }

@@ -2,7 +2,7 @@
 
 use super::{
     super::{Position, keys, steady::ROUNDS_MAX},
-    Hit, Query,
+    Query,
     stream::Place,
     way::Stream,
 };
@@ -10,14 +10,15 @@ use crate::dwn::Fault;
 use anyhow::Context as _;
 use std::{
     cmp::{Ordering, Reverse},
-    collections::{BTreeMap, BinaryHeap},
+    collections::{BTreeSet, BinaryHeap},
 };
 
 /// The next of one stream.
 struct Head {
     place: Place,
     at: usize,
-    hit: Option<Hit>,
+    /// Is its row known to match?
+    known: bool,
 }
 
 impl PartialEq for Head {
@@ -40,11 +41,12 @@ impl PartialOrd for Head {
     }
 }
 
-/// What was found so far, by place.
+/// What was found so far.
 pub(super) struct Found<'a> {
     pub streams: Vec<Stream<'a>>,
     heads: BinaryHeap<Reverse<Head>>,
-    pub hits: BTreeMap<Place, Hit>,
+    /// Places of rows that match.
+    pub hits: BTreeSet<Place>,
     /// Where all streams have come to.
     reached: Option<Place>,
     /// Streams whose next is not among the heads yet.
@@ -53,7 +55,7 @@ pub(super) struct Found<'a> {
     /// Something that was found has gone again.
     lost: bool,
     /// Matching rows that came since the writer was first let in, wherever their place, and up to which position.
-    fresh: BTreeMap<Place, Hit>,
+    fresh: BTreeSet<Place>,
     fresh_to: Position,
 }
 
@@ -63,11 +65,11 @@ impl<'a> Found<'a> {
             waiting: (0..streams.len()).collect(),
             streams,
             heads: BinaryHeap::new(),
-            hits: BTreeMap::new(),
+            hits: BTreeSet::new(),
             reached: None,
             ended: false,
             lost: false,
-            fresh: BTreeMap::new(),
+            fresh: BTreeSet::new(),
             fresh_to: 0,
         }
     }
@@ -78,7 +80,7 @@ impl<'a> Found<'a> {
             while let Some(at) = self.waiting.pop() {
                 self.push(at, query)?;
             }
-            let Some(Reverse(Head { place, at, hit })) = self.heads.pop() else {
+            let Some(Reverse(Head { place, at, known })) = self.heads.pop() else {
                 self.ended = true;
                 break;
             };
@@ -87,22 +89,24 @@ impl<'a> Found<'a> {
             if self.reached.as_ref() == Some(&place) {
                 continue;
             }
-            // What was gathered before a pause may have gone.
-            let known = hit.is_some();
-            let hit = if known && query.reader.steady.since().is_none() { hit } else { query.hit_at(&place)? };
-            match hit {
-                Some(hit) => drop(self.hits.insert(place.clone(), hit)),
-                None => self.lost |= known,
+            match &mut self.reached {
+                Some(reached) => reached.clone_from(&place),
+                first => *first = Some(place.clone()),
             }
-            self.reached = Some(place);
+            // What was known before a pause may have gone.
+            if known && query.reader.steady.since().is_none() || query.matches_at(place.position()?)? {
+                self.hits.insert(place);
+            } else {
+                self.lost |= known;
+            }
         }
         Ok(())
     }
 
     fn push(&mut self, at: usize, query: &Query<'_, 'a>) -> Result<(), Fault> {
         let stream = self.streams.get_mut(at).context("a stream that is not there")?;
-        if let Some((place, hit)) = stream.next(query)? {
-            self.heads.push(Reverse(Head { place, at, hit }));
+        if let Some((place, known)) = stream.next(query)? {
+            self.heads.push(Reverse(Head { place, at, known }));
         }
         Ok(())
     }
@@ -144,9 +148,7 @@ impl<'a> Found<'a> {
             let (key, row) = pair?;
             let position = u64::from_be_bytes(*key.last_chunk().context("a row's key is too short")?);
             self.fresh_to = position + 1;
-            if let Some(hit) = query.hit(position, &query.decode(&row)?) {
-                self.fresh.insert(query.place(&hit)?, hit);
-            }
+            self.fresh.extend(query.place_of(position, &row)?);
             reader.steady.tick()?;
             if reader.steady.pauses() != pauses {
                 // What was read of the index before may have grown old.
@@ -154,22 +156,21 @@ impl<'a> Found<'a> {
             }
         }
         let is_reached = |place: &Place| self.ended || self.reached.as_ref().is_some_and(|reached| place <= reached);
-        let come = self.fresh.iter().filter(|(place, _)| is_reached(place));
-        self.hits.extend(come.map(|(place, hit)| (place.clone(), hit.clone())));
+        self.hits.extend(self.fresh.iter().filter(|place| is_reached(place)).cloned());
         Ok(())
     }
 
     fn drop_gone(&mut self, query: &Query<'_, 'a>) -> Result<(), Fault> {
         let reader = query.reader;
         let mut gone = Vec::new();
-        for (place, hit) in self.hits.iter().chain(&self.fresh) {
+        for place in self.hits.iter().chain(&self.fresh) {
             reader.steady.tick()?;
-            if reader.source.get(&keys::row(reader.tenant, hit.position))?.is_none() {
+            if reader.source.get(&keys::row(reader.tenant, place.position()?))?.is_none() {
                 gone.push(place.clone());
             }
         }
         for place in gone {
-            self.lost |= self.hits.remove(&place).is_some();
+            self.lost |= self.hits.remove(&place);
             self.fresh.remove(&place);
         }
         Ok(())

@@ -3,8 +3,8 @@
 //! For each filter of a query every index that can serve a condition is a candidate (`candidates`). Some entries of
 //! each are counted and a plan is chosen (`plan`): read one in its order, go through several together, or, where none
 //! has the order that is asked for, gather rows and keep the best. What is read to count is not read again. The
-//! answers of the filters are merged, and every row is compared with the filters in full; so an index may offer too
-//! many rows, never too few. (Every index is at least in the order of dateCreated, which every state of a record has.)
+//! answers of the filters are merged, and every row is compared with the filters in full, unless the entries of the one
+//! index that is read say all that is asked ([`super::marks`]); so an index may offer too many rows, never too few. (Every index is at least in the order of dateCreated, which every state of a record has.)
 //!
 //! Counting a bounded number of entries takes the place of counters kept with every write: it needs nothing on disk,
 //! costs a write nothing, is exact where it matters (an index with few entries), and knows a range and the part of an
@@ -29,40 +29,35 @@ pub use explain::{Considered, Explained, Filtered};
 use super::{
     Position,
     keys::{self, Order},
+    marks::asked,
     pending::Source,
     rows::Picked,
 };
 use crate::{
     cid::{self, Digest},
-    dwn::{Cursor, Direction, Fault, Filter, Select, SortBy},
+    dwn::{Cond, Cursor, Direction, Fault, Filter, Select, SortBy},
 };
 use anyhow::Context as _;
 use candidates::{Candidate, Finder, Part};
-use cond::{compare_strings, matches};
+use cond::{compare_strings, matches, meets_text};
 use found::Found;
 use plan::Plan;
 use reader::{Reader, TUNING, Tuning};
-use std::{
-    cmp::Ordering,
-    collections::{BTreeMap, BTreeSet},
-};
+use std::{cmp::Ordering, collections::BTreeSet};
 use stream::{Joined, Loose, Merge, Place};
 use way::{Live, Opened, Stream, Way, choose, only};
 
 /// A query that is overtaken by writes so often is answered with the writer held off.
 const ATTEMPTS_MAX: u32 = 3;
 
-/// A row that answers a query.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Hit {
-    pub position: Position,
-    pub digest: Digest,
-    /// Value of the sort property.
-    pub sort: String,
+/// What answers a query.
+#[derive(Debug, Default)]
+pub(super) struct Answer {
+    /// Positions of latest states, in order; at most the limit.
+    pub positions: Vec<Position>,
+    /// Behind the last, if more follow.
+    pub cursor: Option<Cursor>,
 }
-
-/// What answers a query, in order; at most its limit, and whether more follow.
-type Answer = (Vec<Hit>, bool);
 
 /// Whose records are asked for: number and DID.
 type Tenant<'a> = (u32, &'a str);
@@ -97,7 +92,7 @@ fn answer(
         if let Some(explained) = explained.as_deref_mut() {
             explained.count(&reader, found.as_ref());
         }
-        let returned = found.as_ref().map_or(0, |(hits, _)| hits.len());
+        let returned = found.as_ref().map_or(0, |found| found.positions.len());
         source.metrics().queried(reader.scanned(), returned as u64);
         if let Some(found) = found {
             return Ok(found);
@@ -131,8 +126,8 @@ impl<'a> Query<'_, 'a> {
             outlines.clear();
         }
         let mut streams = Vec::new();
-        for filter in &self.select.any_of {
-            let (stream, outline) = self.stream(filter, outlines.is_some())?;
+        for (number, filter) in self.select.any_of.iter().enumerate() {
+            let (stream, outline) = self.stream(number, filter, outlines.is_some())?;
             streams.push(stream);
             if let Some(outlines) = &mut outlines {
                 outlines.push(outline);
@@ -157,21 +152,34 @@ impl<'a> Query<'_, 'a> {
                 outline.switched = stream.switched;
             }
         }
-        let more = found.hits.len() > limit;
-        Ok(Some((found.hits.into_values().take(limit).collect(), more)))
+        let last = if found.hits.len() > limit { found.hits.iter().take(limit).last() } else { None };
+        let cursor = last.map(|last| self.cursor(last)).transpose()?;
+        let positions = found.hits.iter().take(limit).map(Place::position).collect::<Result<_, _>>()?;
+        Ok(Some(Answer { positions, cursor }))
+    }
+
+    fn cursor(&self, place: &Place) -> Result<Cursor, Fault> {
+        let row = self.row(place.position()?)?.context("a row that was found is not there")?;
+        let message = Picked::decode(&row, |_| false)?.digest;
+        Ok(Cursor {
+            message_cid: cid::from_digest(cid::DAG_CBOR, &message).to_string(),
+            value: place.sort()?.into_owned(),
+        })
     }
 
     /// Chooses how a filter is answered.
-    fn stream(&self, filter: &Filter, explained: bool) -> Result<(Stream<'a>, Filtered), Fault> {
+    fn stream(&self, number: usize, filter: &Filter, explained: bool) -> Result<(Stream<'a>, Filtered), Fault> {
         let reader = self.reader;
         let finder = Finder { reader, name: self.name, order: self.order, select: self.select };
         let candidates = finder.candidates(filter)?;
         let mut outline = if explained { Filtered::of(&candidates) } else { Filtered::default() };
+        let covering: Vec<bool> = candidates.iter().map(|it| it.covers).collect();
         let mut opened: Vec<Opened<'a>> = candidates.into_iter().map(|it| self.open(it)).collect();
         let (plan, estimates) = choose(&mut opened, reader)?;
         if explained {
             outline.choose(&plan, &estimates);
         }
+        let covered = matches!(plan, Plan::InOrder(at) if covering.get(at) == Some(&true));
         let mut take = |at: usize| opened.get_mut(at).map(std::mem::take).unwrap_or_default();
         let way = match plan {
             Plan::Nothing | Plan::CountOn => Way::Ended,
@@ -193,7 +201,7 @@ impl<'a> Query<'_, 'a> {
                 joined.map_or(Way::Ended, |joined| Way::Live(Box::new(Live::new(joined, reserve.collect(), reader))))
             }
         };
-        Ok((Stream { way, truncated: false, switched: None }, outline))
+        Ok((Stream { way, filter: number, covered, truncated: false, switched: None }, outline))
     }
 
     fn open(&self, candidate: Candidate) -> Opened<'a> {
@@ -208,14 +216,15 @@ impl<'a> Query<'_, 'a> {
     /// that says that more follow.
     fn gather(&self, mut loose: Loose<'a>, reached: Option<&Place>) -> Result<Way<'a>, Fault> {
         let most = self.select.limit.unwrap_or(usize::MAX).saturating_add(1);
-        let (mut best, mut truncated) = (BTreeMap::new(), false);
+        let (mut best, mut truncated) = (BTreeSet::new(), false);
         while let Some(position) = loose.next(self.reader)? {
-            let Some(hit) = self.hit_of(position)? else { continue };
-            let place = self.place(&hit)?;
+            self.reader.steady.tick()?;
+            let Some(row) = self.row(position)? else { continue };
+            let Some(place) = self.place_of(position, &row)? else { continue };
             if reached.is_some_and(|reached| place <= *reached) {
                 continue;
             }
-            best.insert(place, hit);
+            best.insert(place);
             if best.len() > most {
                 best.pop_last();
                 truncated = true;
@@ -224,35 +233,53 @@ impl<'a> Query<'_, 'a> {
         Ok(Way::Sorted(best.into_iter(), truncated))
     }
 
-    /// The row at a place, if it answers the query.
-    fn hit_at(&self, place: &Place) -> Result<Option<Hit>, Fault> {
-        self.hit_of(place.position()?)
+    fn row(&self, position: Position) -> Result<Option<Vec<u8>>, Fault> {
+        self.reader.source.get(&keys::row(self.reader.tenant, position))
     }
 
-    fn hit_of(&self, position: Position) -> Result<Option<Hit>, Fault> {
+    /// Does the row at a position answer the query?
+    fn matches_at(&self, position: Position) -> Result<bool, Fault> {
         self.reader.steady.tick()?;
-        let Some(row) = self.reader.source.get(&keys::row(self.reader.tenant, position))? else { return Ok(None) };
-        Ok(self.hit(position, &self.decode(&row)?))
+        let Some(row) = self.row(position)? else { return Ok(false) };
+        Ok(self.sort_of(&self.decode(&row)?).is_some())
+    }
+
+    /// The place of a row, if it answers the query.
+    fn place_of(&self, position: Position, row: &[u8]) -> Result<Option<Place>, Fault> {
+        let row = self.decode(row)?;
+        self.sort_of(&row).map(|sort| Place::of(sort, &row.digest, position, self.is_down())).transpose()
     }
 
     fn decode<'r>(&self, row: &'r [u8]) -> Result<Picked<'r>, Fault> {
         Picked::decode(row, |name| self.wanted.contains(name))
     }
 
-    fn hit(&self, position: Position, row: &Picked<'_>) -> Option<Hit> {
+    /// The value that a row is sorted by, if it answers the query.
+    fn sort_of<'r>(&self, row: &'r Picked<'_>) -> Option<&'r str> {
         if !self.select.any_of.iter().any(|filter| matches(filter, row)) {
             return None;
         }
-        let sort = row.string(self.order.property())?.to_owned();
-        let hit = Hit { position, digest: row.digest, sort };
-        let beyond = self.select.after.as_ref().is_none_or(|cursor| follows(&hit, cursor, self.select.direction));
-        beyond.then_some(hit)
+        let sort = row.string(self.order.property())?;
+        let beyond = |cursor| follows((sort, &row.digest), cursor, self.select.direction);
+        self.select.after.as_ref().is_none_or(beyond).then_some(sort)
     }
 
-    fn place(&self, hit: &Hit) -> Result<Place, Fault> {
-        let cid = cid::from_digest(cid::DAG_CBOR, &hit.digest).to_string();
-        let tie = keys::tie(&cid).context("a message CID has no place in the order of CIDs")?;
-        Ok(Place { suffix: keys::suffix(&hit.sort, &tie, hit.position), down: self.is_down() })
+    /// Does the row at a place answer the query, by what its entry says? The filter is covered by the candidate that the
+    /// place comes from. `None`: one has to look at the row.
+    fn covers(&self, filter: usize, place: &Place) -> Result<Option<bool>, Fault> {
+        // Since a pause the row may have gone.
+        let (Some(marks), None) = (place.marks(), self.reader.steady.since()) else { return Ok(None) };
+        let sort = place.sort()?;
+        // Which of those with the cursor's value come before it, their whole CIDs say.
+        if self.select.after.as_ref().is_some_and(|cursor| cursor.value == sort) {
+            return Ok(None);
+        }
+        let meets = |(property, cond): (&String, &Cond)| match asked(property, cond) {
+            _ if property == self.order.property() => meets_text(&sort, cond),
+            Some(bits) => marks.meet(bits),
+            None => true,
+        };
+        Ok(Some(self.select.any_of.get(filter).is_some_and(|filter| filter.iter().all(meets))))
     }
 
     fn is_down(&self) -> bool {
@@ -260,9 +287,9 @@ impl<'a> Query<'_, 'a> {
     }
 }
 
-/// Does a row come after the cursor?
-fn follows(hit: &Hit, cursor: &Cursor, direction: Direction) -> bool {
-    let cid = cid::from_digest(cid::DAG_CBOR, &hit.digest).to_string();
-    let order = compare_strings(&hit.sort, &cursor.value).then_with(|| cid.cmp(&cursor.message_cid));
+/// Does a row, by its sort value and message, come after the cursor?
+fn follows((sort, message): (&str, &Digest), cursor: &Cursor, direction: Direction) -> bool {
+    let order = compare_strings(sort, &cursor.value)
+        .then_with(|| cid::from_digest(cid::DAG_CBOR, message).to_string().cmp(&cursor.message_cid));
     order == if direction == Direction::Ascending { Ordering::Greater } else { Ordering::Less }
 }

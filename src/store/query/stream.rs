@@ -1,37 +1,72 @@
 //! Candidates being read: several spans as one order, several orders as one intersection, and what has no order.
 
 use super::{
-    super::{Position, index::Scan, keys, rows::MessageRow, rows::RecordRow},
+    super::{Position, index::Scan, keys, marks::Marks, rows::RecordRow},
     candidates::Span,
     reader::{FETCH, Reader},
 };
-use crate::dwn::Fault;
-use anyhow::Context as _;
+use crate::{
+    cid::{self, Digest},
+    dwn::Fault,
+};
+use anyhow::{Context as _, ensure};
 use std::{
+    borrow::Cow,
     cmp::{Ordering, Reverse},
     collections::{BinaryHeap, VecDeque, binary_heap::PeekMut},
     vec,
 };
 
-/// What follows the value in an index key (sort value, tie-break, position): a row's place in an answer.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// A row's place in an answer: what follows the value in an index key (sort value, tie-break, position).
+#[derive(Debug, Clone)]
 pub(super) struct Place {
-    pub suffix: Vec<u8>,
-    pub down: bool,
+    key: Vec<u8>,
+    /// Bytes of the key before the sort value.
+    value: usize,
+    down: bool,
+    marks: Option<Marks>,
 }
 
 impl Place {
+    /// The place of a row with this sort value and message.
+    pub fn of(sort: &str, message: &Digest, position: Position, down: bool) -> Result<Self, Fault> {
+        let cid = cid::from_digest(cid::DAG_CBOR, message).to_string();
+        let tie = keys::tie(&cid).context("a message CID has no place in the order of CIDs")?;
+        Ok(Self { key: keys::suffix(sort, &tie, position), value: 0, down, marks: None })
+    }
+
+    pub fn suffix(&self) -> &[u8] {
+        self.key.get(self.value..).unwrap_or_default()
+    }
+
     pub fn position(&self) -> Result<Position, Fault> {
-        position(&self.suffix)
+        position(&self.key)
+    }
+
+    pub fn sort(&self) -> Result<Cow<'_, str>, Fault> {
+        Ok(keys::read_text(self.suffix()).context("an index key has no sort value")?.0)
+    }
+
+    /// What the entry that it was read from says of its row.
+    pub fn marks(&self) -> Option<Marks> {
+        self.marks
     }
 }
 
 impl Ord for Place {
     fn cmp(&self, other: &Self) -> Ordering {
-        let order = self.suffix.cmp(&other.suffix);
+        let order = self.suffix().cmp(other.suffix());
         if self.down { order.reverse() } else { order }
     }
 }
+
+impl PartialEq for Place {
+    fn eq(&self, other: &Self) -> bool {
+        self.cmp(other).is_eq()
+    }
+}
+
+impl Eq for Place {}
 
 impl PartialOrd for Place {
     fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
@@ -58,9 +93,9 @@ impl<'a> Cursor<'a> {
         let pairs = self.pairs.get_or_insert_with(|| reader.source.scan(&span.from, &span.to, self.down));
         let Some(pair) = pairs.next() else { return Ok(None) };
         reader.read()?;
-        let (key, _) = pair?;
-        let suffix = key.get(span.value..).context("an index key is shorter than its prefix")?.to_vec();
-        Ok(Some(Place { suffix, down: self.down }))
+        let (key, marks) = pair?;
+        ensure!(key.len() >= span.value, "an index key is shorter than its prefix");
+        Ok(Some(Place { key, value: span.value, down: self.down, marks: Marks::decode(&marks) }))
     }
 
     /// The first place that is not before `target`.
@@ -73,7 +108,7 @@ impl<'a> Cursor<'a> {
             }
         }
         let prefix = self.span.from.get(..self.span.value).unwrap_or_default();
-        let at = [prefix, &target.suffix].concat();
+        let at = [prefix, target.suffix()].concat();
         if self.down {
             self.span.to = keys::after(at).min(self.span.to.clone());
         } else {
@@ -342,7 +377,6 @@ impl<'a> Loose<'a> {
 /// Position of a record's newest message, if that is a latest state.
 fn state(id: &str, reader: &Reader<'_>) -> Result<Option<Position>, Fault> {
     let Some(bytes) = reader.source.get(&keys::record(reader.tenant, id))? else { return Ok(None) };
-    let RecordRow { newest: (position, digest), .. } = RecordRow::decode(&bytes)?;
-    let Some(bytes) = reader.source.get(&keys::message(reader.tenant, &digest))? else { return Ok(None) };
-    Ok(MessageRow::decode(&bytes)?.latest.then_some(position))
+    let RecordRow { newest: (position, _), latest, .. } = RecordRow::decode(&bytes)?;
+    Ok(latest.then_some(position))
 }

@@ -1,13 +1,13 @@
 //! One filter being answered: the candidate, or candidates, that were chosen, and what may take over.
 
 use super::{
-    Hit, Query,
+    Query,
     plan::{Estimate, Plan, plan},
     reader::Reader,
     stream::{Joined, Loose, Merge, Place},
 };
 use crate::dwn::Fault;
-use std::collections::btree_map;
+use std::collections::btree_set;
 
 /// By how much more is counted, or read, when the last count did not do.
 const FURTHER: usize = 4;
@@ -60,6 +60,10 @@ impl<'a> Opened<'a> {
 /// What answers one filter, in order.
 pub(super) struct Stream<'a> {
     pub way: Way<'a>,
+    /// The filter's number.
+    pub filter: usize,
+    /// Do the entries that are read say alone whether a row meets the filter?
+    pub covered: bool,
     /// The best of what was gathered have all been given; there were more.
     pub truncated: bool,
     /// The candidate that took over.
@@ -68,8 +72,8 @@ pub(super) struct Stream<'a> {
 
 pub(super) enum Way<'a> {
     Live(Box<Live<'a>>),
-    /// Rows, and whether there were more than are kept.
-    Sorted(btree_map::IntoIter<Place, Hit>, bool),
+    /// Places of rows that match, and whether there were more than are kept.
+    Sorted(btree_set::IntoIter<Place>, bool),
     Ended,
 }
 
@@ -117,21 +121,29 @@ impl<'a> Live<'a> {
 }
 
 impl<'a> Stream<'a> {
-    pub fn next(&mut self, query: &Query<'_, 'a>) -> Result<Option<(Place, Option<Hit>)>, Fault> {
-        if let Way::Live(live) = &mut self.way
-            && let Some((at, loose)) = live.shortcut(query.reader)?
-        {
-            self.switched = Some(at);
-            self.way = query.gather(loose, live.reached.take().as_ref())?;
-        }
-        match &mut self.way {
-            Way::Live(live) => Ok(live.next(query.reader)?.map(|place| (place, None))),
-            Way::Sorted(rows, cut) => {
-                let next = rows.next();
-                self.truncated |= next.is_none() && *cut;
-                Ok(next.map(|(place, hit)| (place, Some(hit))))
+    /// The next place, and whether its row is known to match.
+    pub fn next(&mut self, query: &Query<'_, 'a>) -> Result<Option<(Place, bool)>, Fault> {
+        loop {
+            if let Way::Live(live) = &mut self.way
+                && let Some((at, loose)) = live.shortcut(query.reader)?
+            {
+                self.switched = Some(at);
+                self.way = query.gather(loose, live.reached.take().as_ref())?;
             }
-            Way::Ended => Ok(None),
+            let next = match &mut self.way {
+                Way::Live(live) => live.next(query.reader)?,
+                Way::Sorted(rows, cut) => {
+                    let next = rows.next();
+                    self.truncated |= next.is_none() && *cut;
+                    return Ok(next.map(|place| (place, true)));
+                }
+                Way::Ended => None,
+            };
+            let Some(place) = next else { return Ok(None) };
+            match if self.covered { query.covers(self.filter, &place)? } else { None } {
+                Some(false) => {}
+                known => return Ok(Some((place, known.is_some()))),
+            }
         }
     }
 }

@@ -95,6 +95,26 @@ fn one_condition_with_an_index_costs_what_it_finds() {
 }
 
 #[test]
+fn an_index_that_says_all_that_is_asked_spares_the_rows() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let store = store(dir.path());
+    let asked = and(&[
+        equal("interface", "Records"),
+        equal("method", "Write"),
+        equal("protocol", "http://chat"),
+        Filter::from([("published".into(), Cond::Equal(IndexValue::Bool(false)))]),
+        Filter::from([("dateCreated".into(), range(0, RECORDS))]),
+    ]);
+    let covers = |filter: &Filter| {
+        let it = store.explain(ALICE, &newest(vec![filter.clone()], 10)).expect("explains");
+        assert_eq!((it.returned, chosen(&it).0.as_str()), (10, "in order"));
+        it.filters[0].considered[it.filters[0].chosen[0]].covers
+    };
+    assert!(covers(&asked));
+    assert!(!covers(&and(&[asked, equal("dataFormat", "text/plain")])));
+}
+
+#[test]
 fn of_two_the_one_with_fewer_entries_is_read() {
     let dir = tempfile::tempdir().expect("a directory");
     let store = store(dir.path());

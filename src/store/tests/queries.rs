@@ -92,6 +92,8 @@ fn filter() -> impl Strategy<Value = Filter> {
         strings(&["r0", "r1", "r9"]).prop_map(|c| ("recordId", c)),
         strings(&["text/plain", "image/png"]).prop_map(|c| ("dataFormat", c)),
         select(contexts.collect::<Vec<_>>()).prop_map(|p| ("contextId", prefix(p))),
+        strings(&["Write", "Delete", "Subscribe"]).prop_map(|c| ("method", c)),
+        strings(&["Records", "Protocols"]).prop_map(|c| ("interface", c)),
         any::<bool>().prop_map(|b| ("published", Cond::Equal(IndexValue::Bool(b)))),
         value().prop_map(|v| ("tag.t", Cond::Equal(v))),
         proptest::collection::vec(value(), 0..3).prop_map(|v| ("tag.t", Cond::OneOf(v))),
