@@ -10,7 +10,7 @@ use multihash::Multihash;
 use sha2::{Digest as _, Sha256};
 
 pub use ::cid::Cid;
-pub use json::{decode, encode, of_json, text};
+pub use json::{decode, encode, of_json, text, write_text};
 
 /// Codec of raw bytes (a UnixFS leaf, a file of one chunk).
 pub const RAW: u64 = 0x55;

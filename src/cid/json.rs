@@ -3,10 +3,10 @@
 use super::{Cid, DAG_CBOR, Error, of};
 use serde::{
     Serialize, Serializer,
-    de::{DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess, Visitor},
+    de::{DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor},
 };
 use serde_json::{Map, Value};
-use std::fmt;
+use std::fmt::{self, Write as _};
 
 /// 2^53 - 1, JavaScript's `Number.MAX_SAFE_INTEGER`.
 const MAX_SAFE_INTEGER: f64 = 9_007_199_254_740_991.0;
@@ -34,9 +34,14 @@ pub fn decode(bytes: &[u8]) -> Result<Value, Error> {
 /// As [`decode`], but the JSON's text, which the JSON parser reads.
 pub fn text(bytes: &[u8]) -> Result<String, Error> {
     // Quotes and colons take more than CBOR's lengths do.
-    let mut out = Vec::with_capacity(bytes.len() + bytes.len() / 8);
-    read(bytes, Text { out: &mut out, depth: DEPTH_MAX })?;
-    String::from_utf8(out).map_err(|e| Error::Decode(e.to_string()))
+    let mut out = String::with_capacity(bytes.len() + bytes.len() / 8);
+    write_text(bytes, &mut out)?;
+    Ok(out)
+}
+
+/// As [`text`], behind what `out` holds already.
+pub fn write_text(bytes: &[u8], out: &mut String) -> Result<(), Error> {
+    read(bytes, Text { out, depth: DEPTH_MAX })
 }
 
 fn read<'de, T>(bytes: &'de [u8], seed: impl DeserializeSeed<'de, Value = T>) -> Result<T, Error> {
@@ -157,14 +162,28 @@ impl<'de> Visitor<'de> for Tree {
 
 /// Writes text; so many levels may follow.
 struct Text<'a> {
-    out: &'a mut Vec<u8>,
+    out: &'a mut String,
     depth: usize,
 }
 
 impl Text<'_> {
     fn put<E: serde::de::Error>(self, value: impl Serialize) -> Result<(), E> {
-        serde_json::to_writer(self.out, &value).map_err(E::custom)
+        self.out.push_str(&serde_json::to_string(&value).map_err(E::custom)?);
+        Ok(())
     }
+}
+
+/// Writes a string in quotes. Most have nothing in them to be escaped, and that is known faster than it is looked for.
+fn quote<E: serde::de::Error>(out: &mut String, s: &str) -> Result<(), E> {
+    let is_plain = |part: &[u8]| part.iter().fold(true, |plain, b| plain & (*b >= b' ') & (*b != b'"') & (*b != b'\\'));
+    if s.as_bytes().chunks(64).all(is_plain) {
+        out.push('"');
+        out.push_str(s);
+        out.push('"');
+    } else {
+        out.push_str(&serde_json::to_string(s).map_err(E::custom)?);
+    }
+    Ok(())
 }
 
 impl<'de> DeserializeSeed<'de> for Text<'_> {
@@ -195,15 +214,15 @@ impl<'de> Visitor<'de> for Text<'_> {
     }
 
     fn visit_i64<E: serde::de::Error>(self, n: i64) -> Result<(), E> {
-        self.put(n)
+        write!(self.out, "{n}").map_err(E::custom)
     }
 
     fn visit_u64<E: serde::de::Error>(self, n: u64) -> Result<(), E> {
-        self.put(integer(n)?)
+        self.visit_i64(integer(n)?)
     }
 
     fn visit_i128<E: serde::de::Error>(self, n: i128) -> Result<(), E> {
-        self.put(integer(n)?)
+        self.visit_i64(integer(n)?)
     }
 
     fn visit_f64<E: serde::de::Error>(self, f: f64) -> Result<(), E> {
@@ -211,12 +230,12 @@ impl<'de> Visitor<'de> for Text<'_> {
     }
 
     fn visit_str<E: serde::de::Error>(self, s: &str) -> Result<(), E> {
-        self.put(s)
+        quote(self.out, s)
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<(), A::Error> {
         let depth = deeper(self.depth)?;
-        let mut lead = b'[';
+        let mut lead = '[';
         loop {
             let at = self.out.len();
             self.out.push(lead);
@@ -224,29 +243,29 @@ impl<'de> Visitor<'de> for Text<'_> {
                 self.out.truncate(at);
                 break;
             }
-            lead = b',';
+            lead = ',';
         }
-        if lead == b'[' {
+        if lead == '[' {
             self.out.push(lead);
         }
-        self.out.push(b']');
+        self.out.push(']');
         Ok(())
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
         let depth = deeper(self.depth)?;
-        let mut lead = b'{';
+        let mut lead = '{';
         while let Some(name) = map.next_key::<&str>()? {
             self.out.push(lead);
-            lead = b',';
-            serde_json::to_writer(&mut *self.out, name).map_err(A::Error::custom)?;
-            self.out.push(b':');
+            lead = ',';
+            quote(self.out, name)?;
+            self.out.push(':');
             map.next_value_seed(Text { out: &mut *self.out, depth })?;
         }
-        if lead == b'{' {
+        if lead == '{' {
             self.out.push(lead);
         }
-        self.out.push(b'}');
+        self.out.push('}');
         Ok(())
     }
 }

@@ -5,7 +5,10 @@
 
 use crate::cid;
 use serde_json::Value;
-use std::{ops::Deref, sync::OnceLock};
+use std::{cell::RefCell, ops::Deref, sync::OnceLock};
+
+/// Bytes that a thread keeps to make texts in.
+const TEXT_MAX: usize = 64 << 10;
 
 /// JSON that may be asked for as text or as a tree: whichever it is not yet is made the first time.
 #[derive(Debug, Clone)]
@@ -17,7 +20,19 @@ pub struct Json {
 impl Json {
     /// The JSON of a message's DAG-CBOR.
     pub fn of_cbor(bytes: &[u8]) -> Result<Self, cid::Error> {
-        Ok(Self { text: OnceLock::from(cid::text(bytes)?.into_boxed_str()), tree: OnceLock::new() })
+        thread_local! {
+            /// Texts are made here one after the other, so that each takes as much memory as it needs, once.
+            static TEXT: RefCell<String> = const { RefCell::new(String::new()) };
+        }
+        let text = TEXT.with_borrow_mut(|text| {
+            text.clear();
+            let made = cid::write_text(bytes, text).map(|()| Box::from(text.as_str()));
+            if text.capacity() > TEXT_MAX {
+                *text = String::new();
+            }
+            made
+        });
+        Ok(Self { text: OnceLock::from(text?), tree: OnceLock::new() })
     }
 
     /// The JSON as text.

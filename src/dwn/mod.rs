@@ -59,8 +59,8 @@ pub use reply::{Members, Reply};
 pub use subscribe::{Happened, Subscription, subscribe};
 pub use text::normalize as normalize_uri;
 pub use view::{
-    Cond, Cursor, Direction, Event, EventFilter, EventKind, Filter, IndexValue, Page, Record, Select, SortBy, Stored,
-    View,
+    Cond, Cursor, Direction, Event, EventFilter, EventKind, Filter, IndexValue, Kept, Page, Record, Select, SortBy,
+    Stored, View,
 };
 
 /// Judges a verified write: what it changes, or why not. Called twice: with [`Given::Promised`] on a

@@ -121,7 +121,7 @@ impl Past {
         }
         let data = if change.keeps_data { newest_data } else { data.map(<[u8]>::to_vec) };
         self.position += 1;
-        let stored = Stored {
+        let kept = super::Kept {
             cid: change.cid,
             author: change.author.into(),
             record_id: match &change.subject {
@@ -130,8 +130,8 @@ impl Past {
             },
             message: change.message,
             beside: None,
-            latest: change.latest,
         };
+        let stored = Stored { kept: std::sync::Arc::new(kept), latest: change.latest };
         self.kept.push(Kept {
             stored,
             subject: change.subject,

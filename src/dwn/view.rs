@@ -4,11 +4,27 @@
 use super::{Fault, Json};
 use crate::cid::Cid;
 use bytes::Bytes;
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, ops::Deref, sync::Arc};
 
-/// A message as it is kept: JSON without `encodedData`.
+/// A message as it is kept.
 #[derive(Debug, Clone)]
 pub struct Stored {
+    pub kept: Arc<Kept>,
+    /// Answers queries: the newest state of its record, and not an initial write without data.
+    pub latest: bool,
+}
+
+impl Deref for Stored {
+    type Target = Kept;
+
+    fn deref(&self) -> &Kept {
+        &self.kept
+    }
+}
+
+/// What of a message never changes: JSON without `encodedData`.
+#[derive(Debug)]
+pub struct Kept {
     pub cid: Cid,
     /// The logical author (a delegate signs for its grantor).
     pub author: Arc<str>,
@@ -17,8 +33,6 @@ pub struct Stored {
     pub message: Arc<Json>,
     /// Data that lies with it on the disk. Whether the message still has data, [`View::inline_data`] says.
     pub beside: Option<Bytes>,
-    /// Answers queries: the newest state of its record, and not an initial write without data.
-    pub latest: bool,
 }
 
 /// What is kept of one record: its initial write and its newest message (which may be the same one).

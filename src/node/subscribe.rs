@@ -149,7 +149,8 @@ impl Past {
             self.after = Some(at.position);
             // What has gone since is no news any more.
             let Some(stored) = view.message(&at.cid)? else { continue };
-            let candidate = Candidate::new(&*view, &at.cid, stored.message, stored.author, stored.latest)?;
+            let candidate =
+                Candidate::new(&*view, &at.cid, stored.message.clone(), stored.author.clone(), stored.latest)?;
             if candidate.suits(&self.subscription, &*view)? {
                 events.push(candidate.event(at.position, at.cid, 0));
             }
@@ -172,7 +173,7 @@ impl Candidate {
         let record = message.get("recordId").or_else(|| message.pointer("/descriptor/recordId"));
         let record = record.and_then(Value::as_str).map(|id| view.record(id)).transpose()?.flatten();
         let initial = record.map(|record| record.initial).filter(|initial| initial.cid != *cid);
-        let initial = initial.map(|initial| initial.message);
+        let initial = initial.map(|initial| initial.message.clone());
         let values = dwn::index_values(&message, &author, initial.as_deref().map(|json| &**json), latest);
         Ok(Self { message, author, initial, values, latest })
     }

@@ -3,7 +3,7 @@
 use super::frame::{About, Message};
 use crate::{
     cid::{self, Cid, Digest},
-    dwn::{Fault, Json},
+    dwn::{Fault, Json, Kept},
 };
 use bytes::Bytes;
 use serde::{Deserialize, de::IgnoredAny};
@@ -11,18 +11,11 @@ use serde_bytes::ByteArray;
 use std::sync::Arc;
 
 /// A message of the log. Its JSON is text at first: that is what it is answered with.
-#[derive(Debug)]
-pub(super) struct Brief {
-    digest: Digest,
-    pub author: Arc<str>,
-    /// Whose state it is, if a record's.
-    pub record_id: Option<Arc<str>>,
-    /// Data that lies in the frame.
-    pub inline: Option<Bytes>,
-    /// None if only a husk is left.
-    pub json: Option<Arc<Json>>,
-    /// Bytes of the JSON's text, about.
-    length: usize,
+#[derive(Debug, Clone)]
+pub(super) enum Brief {
+    Message(Arc<Kept>),
+    /// What is left of one: the digest of its CID, and data that lies in the frame.
+    Husk(Digest, Option<Bytes>),
 }
 
 /// As much of a frame's payload as is read, where it lies.
@@ -68,45 +61,63 @@ impl Brief {
         else {
             return None;
         };
-        let json = Json::of_cbor(parts.message).ok()?;
-        let record_id = match parts.subject {
-            Subject::Record(id) => Some(id.into()),
-            Subject::Protocol(_) => None,
-        };
-        Some(Self {
-            digest: *parts.cid,
+        Some(Self::Message(Arc::new(Kept {
+            cid: cid::from_digest(cid::DAG_CBOR, &parts.cid),
             author: parts.author.into(),
-            record_id,
-            inline: parts.inline.map(|data| Bytes::copy_from_slice(data)),
-            length: json.text().len(),
-            json: Some(Arc::new(json)),
-        })
+            record_id: match parts.subject {
+                Subject::Record(id) => Some(id.into()),
+                Subject::Protocol(_) => None,
+            },
+            message: Arc::new(Json::of_cbor(parts.message).ok()?),
+            beside: parts.inline.map(|data| Bytes::copy_from_slice(data)),
+        })))
     }
 
     /// What is kept of a whole message.
     pub fn of(message: &Message) -> Result<Self, Fault> {
-        let json = (!message.gone).then(|| message.json()).transpose()?;
-        Ok(Self {
-            digest: *message.cid,
+        let beside = message.inline.as_ref().map(|data| Bytes::copy_from_slice(data));
+        if message.gone {
+            return Ok(Self::Husk(*message.cid, beside));
+        }
+        Ok(Self::Message(Arc::new(Kept {
+            cid: message.cid(),
             author: message.author.as_str().into(),
             record_id: match &message.subject {
                 About::Record(id) => Some(id.as_str().into()),
                 About::Protocol(_) => None,
             },
-            inline: message.inline.as_ref().map(|data| Bytes::copy_from_slice(data)),
-            length: message.message.len(),
-            json,
-        })
+            message: message.json()?,
+            beside,
+        })))
     }
 
     pub fn cid(&self) -> Cid {
-        cid::from_digest(cid::DAG_CBOR, &self.digest)
+        match self {
+            Self::Message(kept) => kept.cid,
+            Self::Husk(digest, _) => cid::from_digest(cid::DAG_CBOR, digest),
+        }
+    }
+
+    /// The message, if more than a husk is left.
+    pub fn kept(&self) -> Option<&Arc<Kept>> {
+        match self {
+            Self::Message(kept) => Some(kept),
+            Self::Husk(..) => None,
+        }
+    }
+
+    /// Data that lies in the frame.
+    pub fn inline(&self) -> Option<&Bytes> {
+        match self {
+            Self::Message(kept) => kept.beside.as_ref(),
+            Self::Husk(_, data) => data.as_ref(),
+        }
     }
 
     /// About what it takes in memory: rules may ask for its JSON as a tree later.
     pub fn size(&self) -> usize {
-        /// Beside the text, on average, with what lies around it.
-        const TREES: usize = 2;
-        self.length * (1 + TREES) + self.inline.as_ref().map_or(0, |data| data.len())
+        /// The text, and a tree: twice that on average, with what lies around it.
+        const FORMS: usize = 1 + 2;
+        self.kept().map_or(0, |kept| kept.message.text().len()) * FORMS + self.inline().map_or(0, Bytes::len)
     }
 }

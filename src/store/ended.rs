@@ -79,8 +79,8 @@ fn messages(pending: &Pending<'_>, tenant: u32, record: &str) -> Result<Vec<Dige
     let Some(row) = pending.get(&keys::record(tenant, record))? else { return Ok(Vec::new()) };
     let RecordRow { initial, newest, .. } = RecordRow::decode(&row)?;
     let message = pending.frame(newest.0).context("the newest message of a record that ends")?;
-    let json = message.json.as_ref().with_context(|| format!("only a husk is left of {}", message.cid()))?;
-    if json["descriptor"]["method"] == "Delete" {
+    let kept = message.kept().with_context(|| format!("only a husk is left of {}", message.cid()))?;
+    if kept.message["descriptor"]["method"] == "Delete" {
         return Ok(Vec::new());
     }
     let first = initial.map(|(_, digest)| digest).filter(|digest| *digest != newest.1);

@@ -29,8 +29,9 @@ pub(crate) fn payload(bytes: &[u8]) -> bool {
         let _ = (message.damage(), message.data.as_ref().map(|data| data.root()));
         if let Ok(json) = message.json() {
             let brief = Brief::read(bytes).expect("what is read whole is read in brief");
-            assert_eq!((brief.cid(), &*brief.author), (message.cid(), message.author.as_str()));
-            assert_eq!((brief.inline.as_deref(), brief.json), (message.inline.as_ref().map(|d| &***d), Some(json)));
+            let kept = brief.kept().expect("no husk");
+            assert_eq!((kept.cid, &*kept.author, &kept.message), (message.cid(), message.author.as_str(), &json));
+            assert_eq!(brief.inline().map(|d| &**d), message.inline.as_ref().map(|d| &***d));
         }
     }
     let once = written(&frame, at);

@@ -7,7 +7,7 @@ use super::{
     generations::{Asked, Generations},
 };
 use prometheus_client::{metrics::counter::Counter, registry::Registry};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// Memory for one of the two generations.
 const BYTES_MAX: usize = 32 << 20;
@@ -18,7 +18,7 @@ const ASKED_BITS: u32 = 16;
 /// ask for, nor pay for keeping what nobody will.
 #[derive(Debug)]
 pub(super) struct Hot {
-    kept: Mutex<(Generations<Position, Arc<Brief>>, Asked)>,
+    kept: Mutex<(Generations<Position, Brief>, Asked)>,
     hits: Counter,
     misses: Counter,
 }
@@ -31,7 +31,7 @@ impl Default for Hot {
 }
 
 impl Hot {
-    pub fn get(&self, at: Position) -> Option<Arc<Brief>> {
+    pub fn get(&self, at: Position) -> Option<Brief> {
         let (found, _gone) = self.kept().0.get(&at);
         if found.is_some() { &self.hits } else { &self.misses }.inc();
         found
@@ -43,7 +43,7 @@ impl Hot {
     }
 
     /// Takes a message in, if it is asked for again.
-    pub fn put(&self, at: Position, message: &Arc<Brief>) {
+    pub fn put(&self, at: Position, message: &Brief) {
         let mut kept = self.kept();
         let (messages, asked) = &mut *kept;
         // Frames begin anywhere: any bits of their positions do, mixed.
@@ -54,7 +54,7 @@ impl Hot {
         }
     }
 
-    fn kept(&self) -> MutexGuard<'_, (Generations<Position, Arc<Brief>>, Asked)> {
+    fn kept(&self) -> MutexGuard<'_, (Generations<Position, Brief>, Asked)> {
         self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -70,7 +70,7 @@ mod tests {
             Ok(Decoded { frame: Frame::Message(_), .. }) => Brief::read(&payload),
             _ => None,
         });
-        let (hot, message) = (Hot::default(), Arc::new(payload.expect("a message")));
+        let (hot, message) = (Hot::default(), payload.expect("a message"));
         for at in 0..1000 {
             assert!(hot.get(at).is_none());
             hot.put(at, &message);

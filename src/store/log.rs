@@ -260,20 +260,19 @@ impl Log {
     }
 
     /// The message whose frame is at `position`, which the index has named.
-    pub fn message(&self, position: Position) -> Result<Arc<Brief>, Fault> {
+    pub fn message(&self, position: Position) -> Result<Brief, Fault> {
         if let Some(message) = self.0.hot.get(position) {
             return Ok(message);
         }
         if let Some(message) = self.brief(position)? {
-            let message = Arc::new(message);
             self.0.hot.put(position, &message);
             return Ok(message);
         }
         // Not one of the many: read once more, to say why, or since only a husk is left of it.
         let why = match self.read(position)? {
-            Read::Frame { frame: Frame::Message(message), .. } => return Ok(Arc::new(Brief::of(&message)?)),
+            Read::Frame { frame: Frame::Message(message), .. } => return Brief::of(&message),
             Read::Frame { frame: Frame::Husk(husk), .. } => {
-                return Ok(Arc::new(Brief::of(&frame::Message::of_husk(*husk))?));
+                return Brief::of(&frame::Message::of_husk(*husk));
             }
             Read::Frame { .. } | Read::Gone { .. } => {
                 format!("the log holds no message at {position}, where the index has one")

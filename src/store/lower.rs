@@ -154,7 +154,7 @@ impl Store {
     /// The data inside the frame at `at` ([`Place::Log`]).
     pub(crate) fn inline(&self, at: Position) -> Result<Bytes, Fault> {
         let message = self.0.log.message(at)?;
-        let data = message.inline.as_ref().with_context(|| format!("the log frame at {at} holds no data"))?;
+        let data = message.inline().with_context(|| format!("the log frame at {at} holds no data"))?;
         Ok(data.clone())
     }
 }

@@ -30,7 +30,7 @@ pub(super) trait Source {
     /// Pairs with `from` ≤ key < `to`, upwards or downwards.
     fn scan(&self, from: &[u8], to: &[u8], reverse: bool) -> Scan<'_>;
     /// The message at a position.
-    fn frame(&self, at: Position) -> Result<Arc<Brief>, Fault>;
+    fn frame(&self, at: Position) -> Result<Brief, Fault>;
     /// While the guard lives, nothing changes. `None`: nothing does anyway. Do not take it twice on one thread.
     fn steady(&self) -> Option<RwLockReadGuard<'_, ()>>;
     /// The log position up to which the index has been applied.
@@ -83,8 +83,8 @@ impl Source for Pending<'_> {
         Box::new(Merged { below: self.index.scan(from, to, reverse).peekable(), above: pending.peekable(), reverse })
     }
 
-    fn frame(&self, at: Position) -> Result<Arc<Brief>, Fault> {
-        self.frames.get(&at).map_or_else(|| self.log.message(at), |frame| Ok(Arc::new(Brief::of(frame)?)))
+    fn frame(&self, at: Position) -> Result<Brief, Fault> {
+        self.frames.get(&at).map_or_else(|| self.log.message(at), |frame| Brief::of(frame))
     }
 
     fn steady(&self) -> Option<RwLockReadGuard<'_, ()>> {
@@ -305,7 +305,9 @@ impl<'a> Pending<'a> {
         let json = message.json()?;
         // Only a delete is found by what another message says.
         let initial = match before.and_then(|record| record.initial) {
-            Some((at, _)) if json["descriptor"]["method"] == "Delete" => self.frame(at)?.json.clone(),
+            Some((at, _)) if json["descriptor"]["method"] == "Delete" => {
+                self.frame(at)?.kept().map(|kept| kept.message.clone())
+            }
             _ => None,
         };
         Ok(dwn::index_values(&json, &message.author, initial.as_deref().map(|json| &**json), message.latest))

@@ -36,7 +36,7 @@ const PIECE: usize = 1 << 20;
 /// Bytes looked through at once for the next frame: what damage costs goes by its own length, not by its segment's.
 const SEARCHED: usize = 64 << 10;
 /// Bytes that are read where a frame is expected.
-const READ: usize = 4 << 10;
+const READ: usize = 2 << 10;
 
 #[derive(Debug)]
 pub(super) struct Segment {

@@ -20,7 +20,7 @@ use super::{
 };
 use crate::{
     cid::{self, Cid, Digest},
-    dwn::{Event, EventFilter, Fault, Page, Record, Select, Stored, View},
+    dwn::{Cursor, Event, EventFilter, Fault, Page, Record, Select, Stored, View},
 };
 use anyhow::Context as _;
 use bytes::Bytes;
@@ -66,7 +66,7 @@ impl Source for Snapshot {
         self.index.scan(from, to, reverse)
     }
 
-    fn frame(&self, at: Position) -> Result<Arc<Brief>, Fault> {
+    fn frame(&self, at: Position) -> Result<Brief, Fault> {
         self.log.message(at)
     }
 
@@ -173,16 +173,7 @@ impl<'a> Past<'a> {
 
     /// The message at a position; none if compaction has left a husk of it, whose end a damaged log does not say.
     fn stored(&self, at: Position, latest: bool) -> Result<Option<Stored>, Fault> {
-        let frame = self.source.frame(at)?;
-        let Some(message) = frame.json.clone() else { return Ok(None) };
-        Ok(Some(Stored {
-            cid: frame.cid(),
-            author: frame.author.clone(),
-            record_id: frame.record_id.clone(),
-            message,
-            beside: frame.inline.clone(),
-            latest,
-        }))
+        Ok(self.source.frame(at)?.kept().map(|kept| Stored { kept: kept.clone(), latest }))
     }
 
     fn stored_by(&self, tenant: u32, (at, digest): (Position, Digest)) -> Result<Option<Stored>, Fault> {
@@ -215,9 +206,15 @@ impl<'a> Past<'a> {
         Ok(())
     }
 
-    fn page(&self, query::Answer { positions, cursor }: query::Answer) -> Result<Page, Fault> {
-        let entries = positions.into_iter().filter_map(|at| self.stored(at, true).transpose());
-        Ok(Page { entries: entries.collect::<Result<_, _>>()?, cursor })
+    fn page(&self, query::Answer { positions, more }: query::Answer) -> Result<Page, Fault> {
+        let (mut entries, mut last) = (Vec::with_capacity(positions.len()), None);
+        for at in positions {
+            let frame = self.source.frame(at)?;
+            entries.extend(frame.kept().map(|kept| Stored { kept: kept.clone(), latest: true }));
+            last = Some(frame);
+        }
+        let cursor = more.zip(last).map(|(value, last)| Cursor { message_cid: last.cid().to_string(), value });
+        Ok(Page { entries, cursor })
     }
 }
 
@@ -334,7 +331,7 @@ impl View for Past<'_> {
         if at == row.position && stored.beside.is_some() {
             return Ok(stored.beside.clone());
         }
-        let inline = self.source.frame(at)?.inline.clone();
+        let inline = self.source.frame(at)?.inline().cloned();
         inline.map(Some).with_context(|| format!("the data of {} is not in the frame at {at}", stored.cid))
     }
 

@@ -96,8 +96,8 @@ impl Run {
     fn page(&self, disk: &Disk, n: usize) -> Result<Arc<[u8]>, Fault> {
         let read = || {
             let (at, size) = self.fences.place(n).context("there is no such page")?;
-            let mut bytes = vec![0; size];
-            self.file.read_exact_at(&mut bytes, at)?;
+            let mut bytes: Arc<[u8]> = std::iter::repeat_n(0, size).collect();
+            self.file.read_exact_at(Arc::get_mut(&mut bytes).context("a page that is new is shared")?, at)?;
             Page::new(&bytes)?;
             Ok(bytes)
         };

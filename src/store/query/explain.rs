@@ -74,7 +74,7 @@ impl Explained {
         self.unused += reader.unused();
         self.pauses += reader.steady.pauses();
         if let Some(found) = found {
-            (self.returned, self.more) = (found.positions.len() as u64, found.cursor.is_some());
+            (self.returned, self.more) = (found.positions.len() as u64, found.more.is_some());
         }
     }
 }

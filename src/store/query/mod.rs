@@ -37,13 +37,12 @@ use crate::{
     cid::{self, Digest},
     dwn::{Cond, Cursor, Direction, Fault, Filter, Select, SortBy},
 };
-use anyhow::Context as _;
 use candidates::{Candidate, Finder, Part};
 use cond::{compare_strings, matches, meets_text};
 use found::Found;
 use plan::Plan;
 use reader::{Reader, TUNING, Tuning};
-use std::{cmp::Ordering, collections::BTreeSet};
+use std::{borrow::Cow, cmp::Ordering, collections::BTreeSet};
 use stream::{Joined, Loose, Merge, Place};
 use way::{Live, Opened, Stream, Way, choose, only};
 
@@ -55,8 +54,8 @@ const ATTEMPTS_MAX: u32 = 3;
 pub(super) struct Answer {
     /// Positions of latest states, in order; at most the limit.
     pub positions: Vec<Position>,
-    /// Behind the last, if more follow.
-    pub cursor: Option<Cursor>,
+    /// If more follow: the value that the last is sorted by.
+    pub more: Option<String>,
 }
 
 /// Whose records are asked for: number and DID.
@@ -152,19 +151,10 @@ impl<'a> Query<'_, 'a> {
                 outline.switched = stream.switched;
             }
         }
-        let last = if found.hits.len() > limit { found.hits.iter().take(limit).last() } else { None };
-        let cursor = last.map(|last| self.cursor(last)).transpose()?;
+        let last = if found.hits.len() > limit { found.hits.iter().take(limit).next_back() } else { None };
+        let more = last.map(|last| last.sort().map(Cow::into_owned)).transpose()?;
         let positions = found.hits.iter().take(limit).map(Place::position).collect::<Result<_, _>>()?;
-        Ok(Some(Answer { positions, cursor }))
-    }
-
-    fn cursor(&self, place: &Place) -> Result<Cursor, Fault> {
-        let row = self.row(place.position()?)?.context("a row that was found is not there")?;
-        let message = Picked::decode(&row, |_| false)?.digest;
-        Ok(Cursor {
-            message_cid: cid::from_digest(cid::DAG_CBOR, &message).to_string(),
-            value: place.sort()?.into_owned(),
-        })
+        Ok(Some(Answer { positions, more }))
     }
 
     /// Chooses how a filter is answered.

@@ -23,6 +23,10 @@ use toft::{
     store::{Config, Data, Store},
 };
 
+/// What toft's own binary has. The others have it as well.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 const SAMPLES: u64 = 50_000;
 /// Records in one batch, as the store itself makes them at most.
 const GROUP: usize = 64;
