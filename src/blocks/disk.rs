@@ -1,10 +1,15 @@
 //! Blocks on disk: large ones as files, small ones in packs.
 //!
-//! A file is named by its digest: `files/<xx>/<yy>/<base32 multihash>`, written beside (`tmp/`), made durable, then
+//! A file is named by its digest: `sha256/<xx>/<base32 multihash>`, written beside (`tmp/`), made durable, then
 //! renamed, so a file under its name is whole. Several are made durable at once: the file system's journal then takes
-//! them together, which one by one costs a journal entry and a flush of the disk each. A pack is a sequence of `[length u32][digest 32][bytes][crc32c u32]`,
-//! appended to under a lock; where a block lies in it stands in the index. What a crash leaves (files and pack
-//! bytes that no record names, never the other way round) is waste, which `collect` takes away.
+//! them together, which one by one costs a journal entry and a flush of the disk each. There are 256 directories: more
+//! would be new to most files, and each new one costs a file an fsync more and 4 KiB. Where a home has its files in the
+//! 65,536 directories of before, `older` moves them when it is opened. A pack is a sequence of
+//! `[length u32][digest 32][bytes][crc32c u32]`, appended to under a lock; where a block lies in it stands in the index.
+//! What a crash leaves (files and pack bytes that no record names, never the other way round) is waste, which `collect`
+//! takes away.
+
+mod older;
 
 use super::holds::Held;
 use crate::{
@@ -28,6 +33,8 @@ use std::{
 
 /// Blocks of at least this many bytes are files. Below, a file's inode and two fsyncs cost more than its bytes.
 pub(super) const FILE_MIN: usize = 64 << 10;
+/// Where they lie: they are named by their SHA-256.
+const FILES: &str = "sha256";
 /// Bytes around a block in a pack.
 const PACK_HEAD: u64 = 4 + 32;
 const PACK_FOOT: u64 = 4;
@@ -47,7 +54,7 @@ pub(super) struct Disk {
     /// Files that are written, open, and not yet under their names.
     unnamed: Arc<AtomicUsize>,
     /// Directories of block files that are known to be there durably.
-    shards: Mutex<HashSet<u16>>,
+    shards: Mutex<HashSet<u8>>,
     pack: Mutex<Option<Pack>>,
     /// Bytes after which a pack is left.
     pack_size: u64,
@@ -86,7 +93,7 @@ struct PackFile {
 pub(super) struct Touched {
     dirs: BTreeSet<PathBuf>,
     /// Directories of block files among them that may be new.
-    shards: Vec<u16>,
+    shards: BTreeSet<u8>,
     packs: Vec<Arc<PackFile>>,
     unnamed: Vec<Unnamed>,
     /// Files that are being made durable.
@@ -118,9 +125,20 @@ impl Drop for Unnamed {
 }
 
 impl Disk {
-    /// Opens the blocks in `dir` and sweeps what unfinished stages have left.
+    /// Opens the blocks in `dir`, sweeps what unfinished stages have left, and brings files to where they lie today.
     pub fn open(dir: &Path, pack_size: u64) -> Result<Self, Fault> {
-        for sub in ["files", "packs", "tmp"] {
+        let disk = Self::begin(dir, pack_size)?;
+        let moved = disk.move_older()?;
+        if moved > 0 {
+            tracing::info!(
+                "{moved} block files have moved from blocks/files to blocks/sha256, where this toft has them"
+            );
+        }
+        Ok(disk)
+    }
+
+    fn begin(dir: &Path, pack_size: u64) -> Result<Self, Fault> {
+        for sub in [FILES, "packs", "tmp"] {
             let path = dir.join(sub);
             fs::create_dir_all(&path).with_context(|| format!("creating {}", path.display()))?;
         }
@@ -239,12 +257,7 @@ impl Disk {
 
     /// Digests of the block files whose first byte is `first`.
     pub fn names(&self, first: u8) -> Result<Vec<Digest>, Fault> {
-        let dir = self.dir.join("files").join(hex::encode([first]));
-        let mut found = Vec::new();
-        for shard in list(&dir)? {
-            found.extend(list(&shard)?.iter().filter_map(|path| digest_of(path)));
-        }
-        Ok(found)
+        Ok(list(&self.shard(first))?.iter().filter_map(|path| digest_of(path)).collect())
     }
 
     /// Deletes a block's file, if there is one; says how many bytes it had.
@@ -342,9 +355,7 @@ impl Disk {
     fn write_file(&self, digest: &Digest, bytes: &[u8], touched: &mut Touched) -> Result<Place, Fault> {
         let place = Place::File { len: u32::try_from(bytes.len())? };
         let path = self.file(digest);
-        let shard = path.parent().context("a block file lies in a directory")?;
-        touched.dirs.insert(shard.to_owned());
-        self.make_shard(digest, shard, touched)?;
+        self.make_shard(digest[0], touched)?;
         // A file under its name was whole once. Is it still?
         if fs::read(&path).is_ok_and(|found| found == bytes) {
             return Ok(place);
@@ -361,15 +372,16 @@ impl Disk {
         Ok(place)
     }
 
-    /// Creates `files/xx/yy` if need be. The entries of the directories above must become durable too, whoever has made
-    /// them: until this process knows that they are.
-    fn make_shard(&self, digest: &Digest, shard: &Path, touched: &mut Touched) -> Result<(), Fault> {
-        let key = shard_of(digest);
-        if !self.shards.lock().unwrap_or_else(PoisonError::into_inner).contains(&key) {
-            fs::create_dir_all(shard).with_context(|| format!("creating {}", shard.display()))?;
-            touched.dirs.extend(shard.ancestors().skip(1).take(2).map(Path::to_owned));
-            touched.shards.push(key);
+    /// Creates `sha256/xx` if need be: all of them at the first start would take as long as the rest of it. Its entry must
+    /// become durable too, whoever has made it: until this process knows that it is.
+    fn make_shard(&self, first: u8, touched: &mut Touched) -> Result<(), Fault> {
+        let shard = self.shard(first);
+        let durable = self.shards.lock().unwrap_or_else(PoisonError::into_inner).contains(&first);
+        if !durable && touched.shards.insert(first) {
+            fs::create_dir_all(&shard).with_context(|| format!("creating {}", shard.display()))?;
+            touched.dirs.insert(self.dir.join(FILES));
         }
+        touched.dirs.insert(shard);
         Ok(())
     }
 
@@ -425,10 +437,14 @@ impl Disk {
     }
 
     fn file(&self, digest: &Digest) -> PathBuf {
-        let hex = hex::encode(&digest[..2]);
         // The multihash in base32, without the CID's version and codec: one name for a block whatever names it.
         let multihash = [&[cid::SHA2_256 as u8, 32], digest.as_slice()].concat();
-        self.dir.join("files").join(&hex[..2]).join(&hex[2..]).join(base32(&multihash))
+        self.shard(digest[0]).join(base32(&multihash))
+    }
+
+    /// Directory of the block files whose digest begins with `first`.
+    fn shard(&self, first: u8) -> PathBuf {
+        self.dir.join(FILES).join(hex::encode([first]))
     }
 
     fn pack_path(&self, segment: u32) -> PathBuf {
@@ -497,11 +513,6 @@ fn delete(path: &Path) -> Result<u64, Fault> {
     };
     fs::remove_file(path).with_context(|| format!("deleting {}", path.display()))?;
     Ok(length)
-}
-
-/// Which directory a block file lies in.
-fn shard_of(digest: &Digest) -> u16 {
-    digest.first_chunk().map_or(0, |bytes| u16::from_be_bytes(*bytes))
 }
 
 /// The digest that a block file is named by.

@@ -51,7 +51,7 @@ fn a_scrub_names_what_is_damaged_and_a_device_brings_back_what_is_published() {
     for (here, there) in [(&a, &b), (&b, &a)] {
         here.json(&["peer", "add", there.did(), &there.address("/tcp/")]);
     }
-    let blocks = b.home().path().join("blocks/files");
+    let blocks = b.home().path().join("blocks/sha256");
     eventually("the files on the other device", || (blocks.is_dir() && files(&blocks).len() == 13).then_some(()));
     eventually("both records there", || (b.json(&["status"])["store"]["records"] == 2).then_some(()));
     assert_eq!(b.json(&["storage", "scrub"])["damaged"], 0);

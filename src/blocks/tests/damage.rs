@@ -420,7 +420,7 @@ fn copy_home(from: &Path, to: &Path, hit: &Path) {
         let below = path.strip_prefix(from).expect("lies below");
         let target = to.join(below);
         fs::create_dir_all(target.parent().expect("has a parent")).expect("creates");
-        if below != hit && below.starts_with("blocks/files") {
+        if below != hit && below.starts_with("blocks/sha256") {
             fs::hard_link(path, target).expect("links");
         } else {
             fs::copy(path, target).expect("copies");

@@ -13,6 +13,7 @@ fn open(dir: &Path) -> Node {
     let config = Config { pack_size: PACK, ..Config::default() };
     let blocks = Blocks::open(&dir.join("blocks"), &config, store.clone()).expect("the blocks open");
     assert_eq!(store.degraded(), Vec::<String>::new());
+    assert!(!dir.join("blocks/files").exists(), "block files have moved to blocks/sha256");
     // The directory is the caller's.
     Node { dir: tempfile::tempdir().expect("a directory"), store, blocks }
 }
