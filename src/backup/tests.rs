@@ -117,6 +117,46 @@ fn a_home_comes_back_from_its_backup() {
 }
 
 #[test]
+fn a_backup_from_before_block_files_moved_comes_back_and_goes_on() {
+    let mut home = home();
+    let data = bytes(1, 600_000);
+    let root = home.commit("r", Some(&data), Vec::new()).1.expect("data");
+    let target = tempfile::tempdir().expect("a directory");
+    home.source.link = true;
+    let taken = home.source.take(target.path()).expect("taken");
+    // As the toft of then would have written it.
+    let mut older = manifest(target.path(), &taken.snapshot).expect("reads");
+    let mut moved = 0;
+    for file in older.files.iter_mut().filter(|file| file.path.starts_with("blocks/sha256/")) {
+        let name = file.path.rsplit('/').next().expect("a name");
+        file.path = format!("blocks/files/{}/{}/{name}", &file.sha256[..2], &file.sha256[2..4]);
+        moved += 1;
+    }
+    // The two full chunks are one block.
+    assert_eq!(moved, 2);
+    let signed = Jws::sign(&serde_json::to_vec(&older).expect("encodes"), &home.source.signer);
+    fs::write(target.path().join("snapshots").join(&taken.snapshot), signed.to_string()).expect("writes");
+
+    assert_eq!(verify(target.path(), None).expect("verifies").damaged, Vec::<String>::new());
+    let to = tempfile::tempdir().expect("a directory");
+    restore(target.path(), to.path(), None, None).expect("restores");
+    assert!(to.path().join("blocks/files").exists() && !to.path().join("blocks/sha256").exists());
+    let (store, blocks) = open(to.path());
+    assert!(read(&blocks, &root) == data);
+    assert!(!to.path().join("blocks/files").exists() && store.degraded().is_empty());
+    let drilled = runtime().block_on(drill(target.path(), None)).expect("drills");
+    assert!(drilled.compared && drilled.scrubbed.damaged == 0, "{drilled:?}");
+
+    // A home that has moved brings no block again, whether its backup has links or copies.
+    for link in [true, false] {
+        home.source.link = link;
+        let again = home.source.take(target.path()).expect("taken");
+        assert_eq!((again.new_files, again.linked), (0, 0), "{again:?}");
+    }
+    assert_eq!(verify(target.path(), None).expect("verifies").damaged, Vec::<String>::new());
+}
+
+#[test]
 fn a_home_comes_back_as_it_was_at_a_time() {
     let home = home();
     let (_, kept) = home.commit("early", Some(&bytes(1, 31_000)), Vec::new());
