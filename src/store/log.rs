@@ -284,6 +284,15 @@ impl Log {
         Err(anyhow!(why))
     }
 
+    /// Has the disk begin to read messages that will be asked for. Whatever goes wrong, the reading will tell.
+    pub fn expect(&self, positions: &[Position]) {
+        for position in positions {
+            if let Ok(Some((_, segment))) = self.segment(*position) {
+                segment.expect(*position);
+            }
+        }
+    }
+
     /// The message at `position`, if there is a whole one and nothing is unusual about it.
     fn brief(&self, position: Position) -> Result<Option<Brief>, Fault> {
         thread_local! {

@@ -31,6 +31,8 @@ pub(super) trait Source {
     fn scan(&self, from: &[u8], to: &[u8], reverse: bool) -> Scan<'_>;
     /// The message at a position.
     fn frame(&self, at: Position) -> Result<Brief, Fault>;
+    /// The messages at these positions will be asked for.
+    fn expect(&self, _: &[Position]) {}
     /// While the guard lives, nothing changes. `None`: nothing does anyway. Do not take it twice on one thread.
     fn steady(&self) -> Option<RwLockReadGuard<'_, ()>>;
     /// The log position up to which the index has been applied.

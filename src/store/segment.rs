@@ -218,13 +218,26 @@ impl Segment {
     /// The payload of the frame at `position`, read into `buffer`, whose bytes mean nothing before; `None`: there is no
     /// intact frame, or none any more, and [`Segment::at`] says what there is.
     pub fn payload<'b>(&self, position: Position, buffer: &'b mut Vec<u8>) -> Result<Option<&'b [u8]>, Fault> {
-        let offset = match &self.packed {
-            None => Some(position - self.start),
-            Some(packed) => packed.lead(position - self.start).map(|lead| lead + LEAD),
-        };
-        let Some(offset) = offset else { return Ok(None) };
+        let Some(offset) = self.offset(position) else { return Ok(None) };
         let Loaded::Frame(head) = self.load(position, offset, buffer)? else { return Ok(None) };
         Ok(buffer.get(HEADER..HEADER + head.length as usize))
+    }
+
+    /// Has the disk begin to read the frame at `position`.
+    pub fn expect(&self, position: Position) {
+        #[cfg(target_os = "linux")]
+        if let Some(offset) = self.offset(position) {
+            let length = std::num::NonZero::new(READ as u64);
+            let _ = rustix::fs::fadvise(&self.file, offset, length, rustix::fs::Advice::WillNeed);
+        }
+    }
+
+    /// Where in the file the frame of `position` begins, if it has not been left out.
+    fn offset(&self, position: Position) -> Option<u64> {
+        match &self.packed {
+            None => Some(position - self.start),
+            Some(packed) => packed.lead(position - self.start).map(|lead| lead + LEAD),
+        }
     }
 
     /// Reads the frame of `position` at `offset` of the file to the beginning of `buffer`, which grows to hold it.

@@ -24,7 +24,14 @@ use crate::{
 };
 use anyhow::Context as _;
 use bytes::Bytes;
-use std::sync::{Arc, OnceLock, RwLockReadGuard};
+use std::{
+    sync::{Arc, OnceLock, RwLockReadGuard},
+    time::{Duration, Instant},
+};
+
+/// A message that takes longer to read came from the disk: then those that follow are asked for all at once, which a disk
+/// brings sooner than one after the other. Where all is in memory anyway, asking would cost more than it saves.
+const SLOW: Duration = Duration::from_micros(30);
 
 /// A tenant's past in the index as it is.
 #[derive(Debug)]
@@ -68,6 +75,10 @@ impl Source for Snapshot {
 
     fn frame(&self, at: Position) -> Result<Brief, Fault> {
         self.log.message(at)
+    }
+
+    fn expect(&self, positions: &[Position]) {
+        self.log.expect(positions);
     }
 
     fn steady(&self) -> Option<RwLockReadGuard<'_, ()>> {
@@ -207,9 +218,14 @@ impl<'a> Past<'a> {
     }
 
     fn page(&self, query::Answer { positions, more }: query::Answer) -> Result<Page, Fault> {
-        let (mut entries, mut last) = (Vec::with_capacity(positions.len()), None);
-        for at in positions {
-            let frame = self.source.frame(at)?;
+        let (mut entries, mut last, mut expected) = (Vec::with_capacity(positions.len()), None, false);
+        for (n, at) in positions.iter().enumerate() {
+            let begun = Instant::now();
+            let frame = self.source.frame(*at)?;
+            if !expected && begun.elapsed() > SLOW {
+                expected = true;
+                self.source.expect(positions.get(n + 1..).unwrap_or_default());
+            }
             entries.extend(frame.kept().map(|kept| Stored { kept: kept.clone(), latest: true }));
             last = Some(frame);
         }
