@@ -4,7 +4,7 @@ use super::{
     IndexValue,
     filter::index_value,
     message::{descriptor_of, descriptor_text, is_method},
-    records_write::{attesters, context_id, entry_id},
+    records_write::{attesters, context_id},
 };
 use crate::crypto::jws;
 use serde_json::Value;
@@ -54,7 +54,6 @@ pub fn index_values(
             put("published", Some(IndexValue::Bool(published)));
             put("recordId", message.get("recordId").and_then(index_value));
             put("contextId", context_id(message).and_then(text));
-            put("entryId", entry_id(message, author).ok().map(IndexValue::String));
             put("attester", attesters(message).into_iter().next().map(IndexValue::String));
             let grants: Vec<_> = grants(message).into_iter().map(IndexValue::String).collect();
             if !grants.is_empty() {
@@ -110,7 +109,6 @@ mod tests {
         let values = index_values(&write, alice.did(), None, true);
         assert_eq!(values.get("dataFormat").cloned(), text("text/plain"));
         assert_eq!(values.get("author").cloned(), text(alice.did()));
-        assert_eq!(values.get("recordId"), values.get("entryId"));
         assert_eq!(values.get("published"), Some(&vec![IndexValue::Bool(false)]));
         assert_eq!(values.get("dataSize"), Some(&vec![IndexValue::Number(1.0)]));
         assert_eq!(values.get("tag.n"), Some(&vec![IndexValue::Number(1.5)]));
@@ -148,7 +146,7 @@ mod tests {
         ] {
             assert_eq!(values.get(name).cloned(), text(value), "{name}");
         }
-        assert!(["published", "dataFormat", "entryId"].iter().all(|name| !values.contains_key(*name)));
+        assert!(["published", "dataFormat"].iter().all(|name| !values.contains_key(*name)));
     }
 
     #[test]

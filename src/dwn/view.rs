@@ -66,7 +66,7 @@ pub enum Cond {
 }
 
 /// All conditions must hold. Keys are index property names: descriptor scalars, `recordId`, `contextId`,
-/// `parentId`, `author`, `attester`, `entryId`, `published`, `tag.<name>`, …
+/// `parentId`, `author`, `attester`, `published`, `tag.<name>`, …
 pub type Filter = BTreeMap<String, Cond>;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -144,11 +144,11 @@ pub enum EventKind {
 }
 
 impl EventKind {
-    /// The kind of an event by what its message is indexed by.
-    pub fn of(interface: &str, method: &str, record_id: Option<&str>, entry_id: Option<&str>) -> Self {
+    /// The kind of an event by what its message is indexed by, and whether it is its record's initial write.
+    pub fn of(interface: &str, method: &str, initial: bool) -> Self {
         match (interface, method) {
             ("Protocols", "Configure") => Self::Configure,
-            ("Records", "Write") if record_id != entry_id => Self::Update,
+            ("Records", "Write") if !initial => Self::Update,
             _ => Self::First,
         }
     }

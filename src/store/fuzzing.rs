@@ -302,7 +302,7 @@ pub(crate) fn rows() -> Vec<Vec<u8>> {
         let values = crate::dwn::index_values(&json, &message.author, None, true);
         let digest = *message.cid;
         found.push([&[0][..], &Row { digest, values: values.clone() }.encode()].concat());
-        found.push([&[3][..], &EventRow::new(digest, &values).encode()].concat());
+        found.push([&[3][..], &EventRow::new(digest, &values, true).encode()].concat());
         let data = Some(rows::DataRow { root: message.cid(), size: 1, inline: Some(0) });
         let row = MessageRow { position: 300, latest: true, subject: message.subject.clone(), data };
         found.push([&[1][..], &row.encode()].concat());

@@ -275,10 +275,9 @@ pub(super) fn state(key: &[u8]) -> Vec<u8> {
 }
 
 /// Prefix of all entries of a family in an order.
-pub(super) fn by(tenant: u32, family: Family, order: Order) -> Vec<u8> {
-    let mut key = of_tenant(BY, tenant, &[family as u8, order as u8]);
-    key.reserve(120);
-    key
+pub(super) fn by(tenant: u32, family: Family, order: Order) -> [u8; 7] {
+    let [a, b, c, d] = tenant.to_be_bytes();
+    [BY, a, b, c, d, family as u8, order as u8]
 }
 
 /// What follows the value in an index key: sort value, tie-break, position.

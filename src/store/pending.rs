@@ -63,14 +63,14 @@ pub(super) struct Pending<'a> {
     changes: Changes,
     frames: HashMap<Position, Arc<frame::Message>>,
     stats: Stats,
-    /// What the frame being added has overlaid: key and what stood there among the changes before.
-    undo: Vec<(Vec<u8>, Option<Change>)>,
+    /// What the last frame has changed: it joins the others when the next one comes.
+    last: Changes,
     stats_before: Stats,
 }
 
 impl Source for Pending<'_> {
     fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, Fault> {
-        match self.changes.get(key) {
+        match self.last.get(key).or_else(|| self.changes.get(key)) {
             Some(pending) => Ok(pending.clone()),
             None => self.index.get(key),
         }
@@ -80,9 +80,13 @@ impl Source for Pending<'_> {
         if from >= to {
             return Box::new(std::iter::empty());
         }
-        let pending = self.changes.range(from.to_vec()..to.to_vec());
-        let pending: Overlay<'_> = if reverse { Box::new(pending.rev()) } else { Box::new(pending) };
-        Box::new(Merged { below: self.index.scan(from, to, reverse).peekable(), above: pending.peekable(), reverse })
+        let mut pairs = self.index.scan(from, to, reverse);
+        for changes in [&self.changes, &self.last] {
+            let above = changes.range(from.to_vec()..to.to_vec());
+            let above: Overlay<'_> = if reverse { Box::new(above.rev()) } else { Box::new(above) };
+            pairs = Box::new(Merged { below: pairs.peekable(), above: above.peekable(), reverse });
+        }
+        pairs
     }
 
     fn frame(&self, at: Position) -> Result<Brief, Fault> {
@@ -141,8 +145,8 @@ impl Iterator for Merged<'_> {
 impl<'a> Pending<'a> {
     pub fn new(index: &'a Index, log: &'a Log) -> Result<Self, Fault> {
         let stats = index.get(&keys::meta("stats"))?.map_or(Ok(Stats::default()), |bytes| Stats::decode(&bytes))?;
-        let (changes, frames, undo) = (BTreeMap::new(), HashMap::new(), Vec::new());
-        Ok(Self { index, log, changes, frames, stats, undo, stats_before: stats })
+        let (changes, last, frames) = (BTreeMap::new(), BTreeMap::new(), HashMap::new());
+        Ok(Self { index, log, changes, last, frames, stats, stats_before: stats })
     }
 
     /// What is to be applied: everything the frames changed, and that the log has been applied up to `next`.
@@ -150,14 +154,19 @@ impl<'a> Pending<'a> {
         self.put(keys::meta("applied"), next.to_be_bytes().to_vec());
         self.put(keys::meta("version"), rows::VERSION.to_be_bytes().to_vec());
         self.put(keys::meta("stats"), self.stats.encode());
+        self.join();
         (self.changes, self.stats)
+    }
+
+    fn join(&mut self) {
+        self.changes.extend(std::mem::take(&mut self.last));
     }
 
     /// Takes a frame into account. A function of the index and the frame alone, so that a rebuild from the log
     /// ends where the first run did. What a damaged log has lost (a message that is to be removed, an initial
     /// write) may be missing. After an error, or a panic, call [`Self::undo`].
     pub fn add(&mut self, position: Position, frame: Frame) -> Result<(), Fault> {
-        self.undo.clear();
+        self.join();
         self.stats_before = self.stats;
         match frame {
             Frame::State(changes) => {
@@ -175,7 +184,9 @@ impl<'a> Pending<'a> {
                 self.keep_frame(position, message.clone());
                 self.add_message(position, &message)?;
                 #[cfg(feature = "bench")]
-                self.tell(position, &message);
+                if super::tap::is_heard() {
+                    self.tell(position, &message);
+                }
                 Ok(())
             }
         }
@@ -183,21 +194,14 @@ impl<'a> Pending<'a> {
 
     #[cfg(feature = "bench")]
     fn tell(&self, position: Position, message: &frame::Message) {
-        let changed = |(key, _): &'_ (Vec<u8>, Option<Change>)| self.changes.get_key_value(key);
-        let changes: BTreeMap<&[u8], Option<&[u8]>> =
-            self.undo.iter().filter_map(changed).map(|(key, value)| (key.as_slice(), value.as_deref())).collect();
-        super::tap::tell(position, &message.message, &changes.into_iter().collect::<Vec<_>>());
+        let changes: Vec<_> = self.last.iter().map(|(key, value)| (key.as_slice(), value.as_deref())).collect();
+        super::tap::tell(position, &message.message, &changes);
     }
 
     /// Takes back what the last frame has changed.
     pub fn undo(&mut self) {
         self.stats = self.stats_before;
-        for (key, before) in std::mem::take(&mut self.undo).into_iter().rev() {
-            match before {
-                Some(before) => self.changes.insert(key, before),
-                None => self.changes.remove(&key),
-            };
-        }
+        self.last.clear();
     }
 
     fn add_message(&mut self, position: Position, message: &frame::Message) -> Result<(), Fault> {
@@ -205,7 +209,7 @@ impl<'a> Pending<'a> {
         let digest: Digest = *message.cid;
         let (before, kept) = self.make_way(tenant, message)?;
         let values = self.values(message, before.as_ref())?;
-        self.put(keys::event(tenant, position), EventRow::new(digest, &values).encode());
+        self.put(keys::event(tenant, position), EventRow::new(digest, &values, message.initial).encode());
         let data = match &message.data {
             Some(info) => {
                 let inline = message.inline.as_ref().map(|_| position);
@@ -496,7 +500,7 @@ impl<'a> Pending<'a> {
             let Some(sort) = row.string(order.property()) else { continue };
             let suffix = keys::suffix(sort, &tie, position);
             for (family, value) in found.iter().filter(|(family, _)| family.has(order)) {
-                out.push([keys::by(tenant, *family, order), value.clone(), suffix.clone()].concat());
+                out.push([keys::by(tenant, *family, order).as_slice(), value, &suffix].concat());
             }
         }
         Ok(out)
@@ -531,8 +535,7 @@ impl<'a> Pending<'a> {
     }
 
     fn change(&mut self, key: Vec<u8>, value: Change) {
-        let before = self.changes.insert(key.clone(), value);
-        self.undo.push((key, before));
+        self.last.insert(key, value);
     }
 }
 

@@ -356,14 +356,13 @@ impl RecordRow {
 }
 
 impl EventRow {
-    pub fn new(digest: Digest, values: &Values) -> Self {
+    pub fn new(digest: Digest, values: &Values, initial: bool) -> Self {
         let of = |property| string(values, property).map(str::to_owned);
         let protocol = of("protocol");
         // A permission record is an event of the protocol it is tagged with, too (the SDK's MessagesQuery).
         let tagged = if protocol.as_deref() == Some(PERMISSIONS) { of("tag.protocol") } else { None };
         let (interface, method) = (of("interface").unwrap_or_default(), of("method").unwrap_or_default());
-        let (record, entry) = (string(values, "recordId"), string(values, "entryId"));
-        let kind = EventKind::of(&interface, &method, record, entry);
+        let kind = EventKind::of(&interface, &method, initial);
         let timestamp = of("messageTimestamp").unwrap_or_default();
         Self { digest, interface, method, timestamp, protocol, tagged, kind }
     }

@@ -26,6 +26,11 @@ pub fn tap(each: Box<Each>) {
     let _ = TAP.set(each);
 }
 
+/// Does anybody want to be told?
+pub(super) fn is_heard() -> bool {
+    TAP.get().is_some()
+}
+
 pub(super) fn tell(position: Position, message: &[u8], changes: &[(&[u8], Option<&[u8]>)]) {
     if let Some(each) = TAP.get() {
         each(position, message, changes);

@@ -141,7 +141,7 @@ impl Finder<'_, '_> {
 
     /// Numbers of the protocols that the tenant has records of, at most `max`: one seek for each.
     fn protocols(&self, max: usize) -> Result<Vec<Vec<u8>>, Fault> {
-        let prefix = keys::by(self.reader.tenant, Family::Protocol, Order::DateCreated);
+        let prefix = keys::by(self.reader.tenant, Family::Protocol, Order::DateCreated).to_vec();
         let to = keys::after(prefix.clone());
         let (mut from, mut found) = (prefix.clone(), Vec::new());
         while found.len() < max {
