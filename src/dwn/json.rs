@@ -42,7 +42,7 @@ impl Json {
 
     fn tree(&self) -> &Value {
         let parsed = || self.text.get().and_then(|text| serde_json::from_str(text).ok());
-        // One of the two is always there, and a text is one that parses: `cid::text` has written it.
+        // One of the two is always there, and a text is one that parses: `cid::write_text` has written it.
         self.tree.get_or_init(|| parsed().unwrap_or_default())
     }
 }

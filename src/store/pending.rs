@@ -21,6 +21,7 @@ use crate::{
 use anyhow::{Context as _, anyhow};
 use std::{
     collections::{BTreeMap, HashMap},
+    panic::{AssertUnwindSafe, catch_unwind},
     sync::{Arc, RwLockReadGuard},
 };
 
@@ -65,7 +66,6 @@ pub(super) struct Pending<'a> {
     stats: Stats,
     /// What the last frame has changed: it joins the others when the next one comes.
     last: Changes,
-    stats_before: Stats,
 }
 
 impl Source for Pending<'_> {
@@ -146,7 +146,7 @@ impl<'a> Pending<'a> {
     pub fn new(index: &'a Index, log: &'a Log) -> Result<Self, Fault> {
         let stats = index.get(&keys::meta("stats"))?.map_or(Ok(Stats::default()), |bytes| Stats::decode(&bytes))?;
         let (changes, last, frames) = (BTreeMap::new(), BTreeMap::new(), HashMap::new());
-        Ok(Self { index, log, changes, last, frames, stats, stats_before: stats })
+        Ok(Self { index, log, changes, last, frames, stats })
     }
 
     /// What is to be applied: everything the frames changed, and that the log has been applied up to `next`.
@@ -162,12 +162,23 @@ impl<'a> Pending<'a> {
         self.changes.extend(std::mem::take(&mut self.last));
     }
 
-    /// Takes a frame into account. A function of the index and the frame alone, so that a rebuild from the log
-    /// ends where the first run did. What a damaged log has lost (a message that is to be removed, an initial
-    /// write) may be missing. After an error, or a panic, call [`Self::undo`].
+    /// Takes a frame into account; after an error, or a panic, nothing of it. A function of the index and the frame alone, so
+    /// that a rebuild from the log ends where the first run did. What a damaged log has lost (a message that is to be
+    /// removed, an initial write) may be missing.
     pub fn add(&mut self, position: Position, frame: Frame) -> Result<(), Fault> {
         self.join();
-        self.stats_before = self.stats;
+        let stats = self.stats;
+        let added = catch_unwind(AssertUnwindSafe(|| self.take(position, frame)));
+        let added = added.unwrap_or_else(|panic| Err(panicked("indexing a message", &*panic)));
+        if added.is_err() {
+            self.last.clear();
+            self.frames.remove(&position);
+            self.stats = stats;
+        }
+        added
+    }
+
+    fn take(&mut self, position: Position, frame: Frame) -> Result<(), Fault> {
         match frame {
             Frame::State(changes) => {
                 for (key, value) in changes {
@@ -196,12 +207,6 @@ impl<'a> Pending<'a> {
     fn tell(&self, position: Position, message: &frame::Message) {
         let changes: Vec<_> = self.last.iter().map(|(key, value)| (key.as_slice(), value.as_deref())).collect();
         super::tap::tell(position, &message.message, &changes);
-    }
-
-    /// Takes back what the last frame has changed.
-    pub fn undo(&mut self) {
-        self.stats = self.stats_before;
-        self.last.clear();
     }
 
     fn add_message(&mut self, position: Position, message: &frame::Message) -> Result<(), Fault> {
@@ -292,7 +297,7 @@ impl<'a> Pending<'a> {
         self.stats.messages += 1;
     }
 
-    /// A record that begins with this message, which is no latest state.
+    /// A record that begins with this message; whether that is a latest state is left to the caller to say.
     pub(super) fn begin_record(
         &mut self,
         tenant: u32,
@@ -567,4 +572,10 @@ pub(super) fn tagged(property: &str, value: &IndexValue) -> Vec<u8> {
 
 pub(super) fn root_digest(root: &Cid) -> Result<Digest, Fault> {
     cid::sha256_of(root).with_context(|| format!("data CID {root} is not sha2-256"))
+}
+
+/// What a panic said.
+pub(super) fn panicked(what: &str, panic: &(dyn std::any::Any + Send)) -> Fault {
+    let text = panic.downcast_ref::<&str>().map(|s| (*s).to_owned()).or_else(|| panic.downcast_ref().cloned());
+    anyhow!("{what} panicked: {}", text.unwrap_or_else(|| "no message".into()))
 }

@@ -230,7 +230,6 @@ pub(super) fn replay(
             match log.read(at)? {
                 Read::Frame { frame, next, .. } => {
                     if let Err(error) = pending.add(at, frame) {
-                        pending.undo();
                         health.degrade(format!("the message at {at} in the log cannot be indexed: {error:#}"));
                     }
                     at = next;

@@ -247,6 +247,32 @@ fn a_group_sees_its_own_changes() {
 }
 
 #[test]
+fn what_is_too_long_for_a_frame_takes_nothing_else_of_its_group_along() {
+    let dir = tempfile::tempdir().expect("a directory");
+    runtime().block_on(async {
+        let store = open(dir.path());
+        let (go, wait) = std::sync::mpsc::channel::<()>();
+        let wait = Mutex::new(wait);
+        let blocker = change(ALICE, "r0", message("r0", 0, &json!({})));
+        let first = store.commit(ALICE, None, move |_| {
+            wait.lock().expect("unpoisoned").recv().expect("is told to go on");
+            Ok(blocker.clone())
+        });
+        let good = write(&store, "r1", 1, json!({}), Some(b"1"));
+        let long = Change { bytes: vec![0; 65 << 20], ..change(ALICE, "r2", message("r2", 2, &json!({}))) };
+        let long = store.commit(ALICE, None, move |_| Ok(long.clone()));
+        let send = async move { go.send(()).expect("is awaited") };
+        let (first, good, long, ()) = tokio::join!(first, good, long, send);
+        assert!(first.is_ok() && good.is_ok());
+        assert!(matches!(&long, Err(Stop::Fault(f)) if f.to_string().contains("longer than")), "{long:?}");
+        assert!(store.view(ALICE).record("r1").expect("reads").is_some());
+        assert_eq!((store.stats().records, store.stats().messages), (2, 2));
+        let scratch = tempfile::tempdir().expect("a directory");
+        assert_eq!(store.differs_from_log(scratch.path()).expect("compares"), Vec::<String>::new());
+    });
+}
+
+#[test]
 fn a_prune_takes_descendants_along() {
     let dir = tempfile::tempdir().expect("a directory");
     runtime().block_on(async {

@@ -29,9 +29,11 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// A message that takes longer to read came from the disk: then those that follow are asked for all at once, which a disk
+/// A message that takes longer to read came from the disk: then those that follow are asked for together, which a disk
 /// brings sooner than one after the other. Where all is in memory anyway, asking would cost more than it saves.
 const SLOW: Duration = Duration::from_micros(30);
+/// As many are asked for together.
+const TOGETHER: usize = 64;
 
 /// A tenant's past in the index as it is.
 #[derive(Debug)]
@@ -218,13 +220,13 @@ impl<'a> Past<'a> {
     }
 
     fn page(&self, query::Answer { positions, more }: query::Answer) -> Result<Page, Fault> {
-        let (mut entries, mut last, mut expected) = (Vec::with_capacity(positions.len()), None, false);
+        let (mut entries, mut last, mut expected) = (Vec::with_capacity(positions.len()), None, 0);
         for (n, at) in positions.iter().enumerate() {
             let begun = Instant::now();
             let frame = self.source.frame(*at)?;
-            if !expected && begun.elapsed() > SLOW {
-                expected = true;
-                self.source.expect(positions.get(n + 1..).unwrap_or_default());
+            if n >= expected && begun.elapsed() > SLOW {
+                expected = (n + 1 + TOGETHER).min(positions.len());
+                self.source.expect(positions.get(n + 1..expected).unwrap_or_default());
             }
             entries.extend(frame.kept().map(|kept| Stored { kept: kept.clone(), latest: true }));
             last = Some(frame);

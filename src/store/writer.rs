@@ -9,7 +9,7 @@ use super::{
     frame::{self, Frame},
     index::Index,
     log::{Appender, Log},
-    pending::Pending,
+    pending::{Pending, panicked},
     refs, space,
     view::Past,
 };
@@ -272,12 +272,8 @@ fn relocate(
 pub(super) fn add(frame: Frame, pending: &mut Pending<'_>, group: Position, bytes: &mut Vec<u8>) -> Result<(), Fault> {
     let start = bytes.len();
     let position = group + start as u64;
-    let added = frame::encode(&frame, Some(now()), position, group, bytes).and_then(|()| {
-        catch_unwind(AssertUnwindSafe(|| pending.add(position, frame)))
-            .unwrap_or_else(|panic| Err(panicked("indexing a message", &*panic)))
-    });
+    let added = frame::encode(&frame, Some(now()), position, group, bytes).and_then(|()| pending.add(position, frame));
     if added.is_err() {
-        pending.undo();
         bytes.truncate(start);
     }
     added
@@ -301,9 +297,4 @@ fn match_data(change: &Change, tenant: &str, data: Option<Data>) -> Result<Optio
         data.size
     );
     Ok(Some(data))
-}
-
-fn panicked(what: &str, panic: &(dyn std::any::Any + Send)) -> Fault {
-    let text = panic.downcast_ref::<&str>().map(|s| (*s).to_owned()).or_else(|| panic.downcast_ref().cloned());
-    anyhow!("{what} panicked: {}", text.unwrap_or_else(|| "no message".into()))
 }

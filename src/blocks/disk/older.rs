@@ -39,11 +39,13 @@ impl Disk {
         // Both are there if an earlier toft has run on this home again. The one that is whole stays.
         if fs::read(&to).is_ok_and(|bytes| cid::digest(&bytes) == *digest) {
             sync_dir(&self.shard(digest[0]))?;
+            sync_dir(&self.dir.join(FILES))?;
             self.change()?;
             return fs::remove_file(from).with_context(|| format!("removing {}", from.display()));
         }
         self.change()?;
-        fs::rename(from, &to).with_context(|| format!("moving {} to {}", from.display(), to.display()))
+        fs::rename(from, &to)
+            .with_context(|| format!("moving {} to {}: both must lie on one file system", from.display(), to.display()))
     }
 
     /// Removes the directories, of which nothing needs to be durable: what comes back is empty.
@@ -78,7 +80,11 @@ impl Disk {
         match fs::remove_dir(dir) {
             Ok(()) => Ok(true),
             Err(error) if error.kind() == io::ErrorKind::DirectoryNotEmpty => Ok(false),
-            Err(error) => Err(error).with_context(|| format!("removing {}", dir.display())),
+            // A link, or a place where something is mounted. All has moved: nothing depends on its going.
+            Err(error) => {
+                tracing::warn!("cannot remove {}: {error}", dir.display());
+                Ok(false)
+            }
         }
     }
 }

@@ -48,6 +48,7 @@ pub struct Considered {
     pub order: String,
     /// Are they in the order that is asked for?
     pub ordered: bool,
+    #[serde(default)]
     /// Do its entries alone say whether a row meets the filter, so that no row is fetched where it is read in order?
     pub covers: bool,
     /// Ranges of it that are read: one for each value.

@@ -3,8 +3,9 @@
 //! For each filter of a query every index that can serve a condition is a candidate (`candidates`). Some entries of
 //! each are counted and a plan is chosen (`plan`): read one in its order, go through several together, or, where none
 //! has the order that is asked for, gather rows and keep the best. What is read to count is not read again. The
-//! answers of the filters are merged, and every row is compared with the filters in full, unless the entries of the one
-//! index that is read say all that is asked ([`super::marks`]); so an index may offer too many rows, never too few. (Every index is at least in the order of dateCreated, which every state of a record has.)
+//! answers of the filters are merged, and every row is compared with the filters in full; so an index may offer too many
+//! rows, never too few. (Every index is at least in the order of dateCreated, which every state of a record has.) Only where
+//! the entries of the one index that is read say all that is asked, they are believed ([`super::marks`]).
 //!
 //! Counting a bounded number of entries takes the place of counters kept with every write: it needs nothing on disk,
 //! costs a write nothing, is exact where it matters (an index with few entries), and knows a range and the part of an
@@ -151,8 +152,8 @@ impl<'a> Query<'_, 'a> {
                 outline.switched = stream.switched;
             }
         }
-        let last = if found.hits.len() > limit { found.hits.iter().take(limit).next_back() } else { None };
-        let more = last.map(|last| last.sort().map(Cow::into_owned)).transpose()?;
+        let last = found.hits.iter().take(limit).next_back().map(Place::sort).transpose()?;
+        let more = (found.hits.len() > limit).then(|| last.map(Cow::into_owned).unwrap_or_default());
         let positions = found.hits.iter().take(limit).map(Place::position).collect::<Result<_, _>>()?;
         Ok(Some(Answer { positions, more }))
     }
