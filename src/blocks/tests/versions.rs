@@ -82,11 +82,20 @@ fn a_store_of_the_first_version_opens_whole() {
 /// Frames with times, blocks that were collected and moved, a log that was compacted (husks, packed segments), a pin.
 #[test]
 fn a_store_of_the_second_version_opens_whole() {
-    let expected =
-        fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/vectors/stores/v2/fingerprint"));
-    let expected = expected.expect("is there");
+    opens_whole("v2");
+}
+
+/// The same, with block files in one level of directories, marks in the index, and whether a record has a latest state.
+#[test]
+fn a_store_of_the_third_version_opens_whole() {
+    opens_whole("v3");
+}
+
+fn opens_whole(version: &str) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/vectors/stores").join(version).join("fingerprint");
+    let expected = fs::read_to_string(path).expect("is there");
     for with_index in [true, false] {
-        let dir = fixture("v2", with_index);
+        let dir = fixture(version, with_index);
         let node = open(dir.path());
         assert_eq!(node.store.moment().expect("a moment").fingerprint, expected.trim());
         assert_eq!(content(&node), today());
