@@ -9,6 +9,7 @@ use crate::{
 use bytes::Bytes;
 use message::{descriptor_text, is_method, record_id, timestamp};
 use serde_json::{Map, Value, json};
+use std::sync::Arc;
 use zeroize::Zeroizing;
 
 /// Somebody with a did:key.
@@ -131,7 +132,7 @@ impl Past {
             message: change.message,
             beside: None,
         };
-        let stored = Stored { kept: std::sync::Arc::new(kept), latest: change.latest };
+        let stored = Stored { kept: Arc::new(kept), latest: change.latest };
         self.kept.push(Kept {
             stored,
             subject: change.subject,

@@ -204,19 +204,25 @@ fn an_update_without_data_keeps_it() {
     });
 }
 
+/// A write of `r0` whose decision holds the writer, and what lets it go on: polled last, it finds all others queued, and
+/// they become one group.
+fn hold_the_writer(store: &Store) -> (impl Future<Output = Result<Change, Stop>>, impl Future<Output = ()>) {
+    let (go, wait) = std::sync::mpsc::channel::<()>();
+    let wait = Mutex::new(wait);
+    let change = change(ALICE, "r0", message("r0", 0, &json!({})));
+    let held = store.commit(ALICE, None, move |_| {
+        wait.lock().expect("unpoisoned").recv().expect("is told to go on");
+        Ok(change.clone())
+    });
+    (held, async move { go.send(()).expect("is awaited") })
+}
+
 #[test]
 fn a_group_sees_its_own_changes() {
     let dir = tempfile::tempdir().expect("a directory");
     runtime().block_on(async {
         let store = open(dir.path());
-        // The first decision holds the writer until the others are queued: they become one group.
-        let (go, wait) = std::sync::mpsc::channel::<()>();
-        let wait = Mutex::new(wait);
-        let blocker = change(ALICE, "r0", message("r0", 0, &json!({})));
-        let first = store.commit(ALICE, None, move |_| {
-            wait.lock().expect("unpoisoned").recv().expect("is told to go on");
-            Ok(blocker.clone())
-        });
+        let (first, go_on) = hold_the_writer(&store);
         let one = write(&store, "r1", 1, json!({"schema": "a"}), Some(b"1"));
         let two = write(&store, "r1", 2, json!({"schema": "b"}), Some(b"2"));
         let seen = Arc::new(Mutex::new(None));
@@ -236,8 +242,7 @@ fn a_group_sees_its_own_changes() {
         };
         let panics = store.commit(ALICE, None, |_| panic!("a rule with a bug"));
         let after = write(&store, "r2", 1, json!({}), None);
-        let send = async move { go.send(()).expect("is awaited") };
-        let (first, one, two, look, panics, after, ()) = tokio::join!(first, one, two, look, panics, after, send);
+        let (first, one, two, look, panics, after, ()) = tokio::join!(first, one, two, look, panics, after, go_on);
         assert!(first.is_ok() && one.is_ok() && two.is_ok() && after.is_ok());
         assert!(matches!(look, Err(Stop::Refusal(_))));
         assert!(matches!(&panics, Err(Stop::Fault(f)) if f.to_string().contains("a rule with a bug")), "{panics:?}");
@@ -251,18 +256,11 @@ fn what_is_too_long_for_a_frame_takes_nothing_else_of_its_group_along() {
     let dir = tempfile::tempdir().expect("a directory");
     runtime().block_on(async {
         let store = open(dir.path());
-        let (go, wait) = std::sync::mpsc::channel::<()>();
-        let wait = Mutex::new(wait);
-        let blocker = change(ALICE, "r0", message("r0", 0, &json!({})));
-        let first = store.commit(ALICE, None, move |_| {
-            wait.lock().expect("unpoisoned").recv().expect("is told to go on");
-            Ok(blocker.clone())
-        });
+        let (first, go_on) = hold_the_writer(&store);
         let good = write(&store, "r1", 1, json!({}), Some(b"1"));
         let long = Change { bytes: vec![0; 65 << 20], ..change(ALICE, "r2", message("r2", 2, &json!({}))) };
         let long = store.commit(ALICE, None, move |_| Ok(long.clone()));
-        let send = async move { go.send(()).expect("is awaited") };
-        let (first, good, long, ()) = tokio::join!(first, good, long, send);
+        let (first, good, long, ()) = tokio::join!(first, good, long, go_on);
         assert!(first.is_ok() && good.is_ok());
         assert!(matches!(&long, Err(Stop::Fault(f)) if f.to_string().contains("longer than")), "{long:?}");
         assert!(store.view(ALICE).record("r1").expect("reads").is_some());

@@ -48,8 +48,9 @@ pub struct Considered {
     pub order: String,
     /// Are they in the order that is asked for?
     pub ordered: bool,
-    #[serde(default)]
     /// Do its entries alone say whether a row meets the filter, so that no row is fetched where it is read in order?
+    /// A node of before does not say.
+    #[serde(default)]
     pub covers: bool,
     /// Ranges of it that are read: one for each value.
     pub ranges: usize,
