@@ -6,6 +6,10 @@
 pub mod task;
 pub mod metrics;
 pub mod span;
+pub mod bounds;
+pub mod foreign;
+pub mod asker;
+pub mod pool;
 pub mod cid;
 pub mod crypto;
 pub mod did;

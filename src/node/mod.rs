@@ -17,13 +17,14 @@ pub use subscribe::{Ended, Event, Events, Resume};
 pub use tenants::{Registered, Removed, Tenant, Tenants};
 
 use crate::{
+    asker::Asker,
     blocks::{Blocks, Reader},
     cid::Cid,
     crypto::PublicKey,
     did,
     dwn::{self, Fault, Given, Members, Message, Refusal, Stop, View},
     metrics::Metrics,
-    resolve::{Asker, Resolver},
+    resolve::Resolver,
     store::{self, Data, Store},
 };
 use anyhow::{Context as _, anyhow};
@@ -273,7 +274,7 @@ impl Node {
 
     /// Judges `message` for `tenant` and does what it asks. `data`: the record's bytes, if any came along.
     pub async fn process(&self, tenant: &str, message: Value, data: Option<Body>) -> Result<Reply, Fault> {
-        self.answer_to(Origin::Client(Asker::Known), tenant, message, data).await
+        self.answer_to(Origin::Client(Asker::Owner), tenant, message, data).await
     }
 
     /// Like [`Node::process`] for a client who comes from somewhere.
@@ -316,7 +317,7 @@ impl Node {
     pub async fn process_staged(&self, tenant: &str, message: Value, data: Data) -> Result<Reply, Fault> {
         let method = method_name(&message);
         let outcome = async {
-            let message = self.admit(Asker::Known, tenant, message, Ok).await?;
+            let message = self.admit(Asker::Owner, tenant, message, Ok).await?;
             self.allow(tenant, data.size)?;
             let given = Given::Staged { cid: data.root, size: data.size, inline: data.inline.clone() };
             self.commit(tenant, message, given, Some(data)).await
@@ -348,7 +349,7 @@ impl Node {
         };
         let asker = match origin {
             Origin::Client(asker) => asker,
-            Origin::Device => Asker::Known,
+            Origin::Device => Asker::Device,
         };
         match self.admit(asker, tenant, message, judge).await? {
             Judged::Write(message) => self.write(tenant, message, body).await,

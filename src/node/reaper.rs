@@ -11,9 +11,9 @@
 
 use super::{Node, retention::Rule};
 use crate::{
+    asker::Asker,
     crypto::Signer,
     dwn::{Cursor, Fault, Given, Message, Select, SortBy, Stop, create, decide},
-    resolve::Asker,
 };
 use anyhow::{Context as _, anyhow};
 use futures::{StreamExt as _, TryStreamExt as _};
@@ -303,7 +303,7 @@ enum Outcome {
 impl Node {
     /// A delete of the node's own, judged as any; also when the disk is nearly full, since it gives space back.
     async fn delete_in_reserve(&self, tenant: &str, delete: serde_json::Value) -> Result<(), Stop> {
-        let message: Arc<Message> = self.admit(Asker::Known, tenant, delete, Ok).await?;
+        let message: Arc<Message> = self.admit(Asker::Owner, tenant, delete, Ok).await?;
         let judge = move |view: &dyn crate::dwn::View| decide(&message, &Given::None, view, &super::now());
         let change = self.shared.store.commit_in_reserve(tenant, judge).await?;
         self.count("RecordsDelete", change.status);

@@ -9,9 +9,9 @@
 
 use super::{Node, Reply, now};
 use crate::{
+    asker::Asker,
     cid::{self, Cid},
     dwn::{self, Fault, Happened, Json, Refusal, Stop, Subscription, View, json::Object},
-    resolve::Asker,
     store::{Entry, Position, Store},
 };
 use anyhow::{Context as _, anyhow};

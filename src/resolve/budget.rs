@@ -1,12 +1,16 @@
 //! How much strangers may make this node ask others: so many lookups a minute, together, for any one of them and of any
 //! one place.
 
+use crate::asker::Asker;
 use std::{
     collections::HashMap,
     sync::{Mutex, PoisonError},
     time::{Duration, Instant},
 };
 
+/// The part of a budget that one place may take: with four strangers at work there is still something left for others
+/// from time to time, and one alone is not slowed for long.
+const SHARES: u32 = 4;
 /// Tokens come back over this time.
 const PERIOD: Duration = Duration::from_secs(60);
 /// Things with a bucket of their own. Full buckets are forgotten first; beyond that nothing new is asked.
@@ -49,9 +53,14 @@ impl Budget {
         Self { all, buckets: Mutex::new(buckets) }
     }
 
-    /// What may be taken a minute, whatever it is for.
-    pub fn all(&self) -> u32 {
-        self.all
+    /// Takes what one lookup costs: one of all, one of what its subject has a minute, one of what the asker has.
+    pub fn take_for(&self, asker: Asker, subject: (&str, u32)) -> bool {
+        let now = Instant::now();
+        match asker.place() {
+            None => self.take(&[subject], now),
+            // No host and no DID is called so.
+            Some(address) => self.take(&[(&format!("from {address}"), (self.all / SHARES).max(1)), subject], now),
+        }
     }
 
     /// Takes one token of the whole and one of what each name has (so many a minute), or nothing at all.
@@ -100,6 +109,16 @@ mod tests {
         assert_eq!(["b", "c", "d", "e"].map(|name| budget.take(&[(name, 2)], now)), [true, true, true, false]);
         let later = now + PERIOD / 2;
         assert_eq!([(); 3].map(|()| budget.take(&[("a", 2)], later)), [true, false, false]);
+    }
+
+    #[test]
+    fn one_stranger_leaves_something_for_the_others() {
+        let budget = Budget::new(40);
+        let at = |address: &str| Asker::at(address.parse().expect("an address"));
+        let takes = |asker: Asker, n: usize| (0..n).filter(|n| budget.take_for(asker, (&n.to_string(), 10))).count();
+        assert_eq!(takes(at("9.9.9.9"), 100), 10);
+        assert_eq!(takes(at("127.0.0.1"), 100), 10, "a neighbour too");
+        assert_eq!(takes(Asker::Owner, 100), 20, "those we know are only bound by what all share");
     }
 
     #[test]

@@ -12,7 +12,6 @@
 //! What it does not do: the mainline DHT itself, or publishing to other relays.
 
 mod address;
-mod asker;
 mod budget;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod fuzzing;
@@ -24,10 +23,10 @@ mod relay;
 #[cfg(test)]
 mod tests;
 
-pub use asker::Asker;
 pub use relay::{Error as RelayError, Relay};
 
 use crate::{
+    asker::Asker,
     crypto::PublicKey,
     did::{self, Did, DidUrl, Document, dht, web},
     dwn::Fault,
@@ -237,7 +236,7 @@ impl Inner {
     }
 
     async fn look_up_web(&self, did: &Did, target: &Target, asker: Asker) -> Result<Document, Error> {
-        if !asker.take(&self.asked, (&target.authority, LOOKUPS_PER_HOST)) {
+        if !self.asked.take_for(asker, (&target.authority, LOOKUPS_PER_HOST)) {
             return Err(Error::TooMany(did.clone()));
         }
         let bytes = self.client.get(target).await.map_err(|failure| Error::Fetch(did.clone(), failure))?;
@@ -286,7 +285,7 @@ impl Inner {
         let Some(gateway) = &self.gateway else {
             return Err(Error::Unknown(did.clone(), ", and no gateway is set (resolve.dht_gateway in node.toml)"));
         };
-        if !asker.take(&self.asked, (did.as_str(), LOOKUPS_PER_DID)) {
+        if !self.asked.take_for(asker, (did.as_str(), LOOKUPS_PER_DID)) {
             return Err(Error::TooMany(did.clone()));
         }
         let target = Target { path: format!("{}{}", gateway.path, did.identifier()), ..gateway.clone() };

@@ -1,10 +1,11 @@
 //! Our own pkarr relay: people publish their did:dht here, and whoever asks gets it. Speaking HTTP is `rpc`'s work.
 
 use super::{
-    Asker, Resolver,
+    Resolver,
     packets::{Origin, Refused},
 };
 use crate::{
+    asker::Asker,
     did::{Did, dht::Packet},
     dwn::Fault,
 };
@@ -44,7 +45,7 @@ impl Relay {
         let inner = &self.0.0;
         // First the signature: nobody else uses up what a key may publish.
         let packet = Packet::parse(id, payload).map_err(Error::Bad)?;
-        if !asker.take(&inner.taken, (id, TAKEN_PER_KEY)) {
+        if !inner.taken.take_for(asker, (id, TAKEN_PER_KEY)) {
             return Err(Error::TooMany);
         }
         let taken = inner.packets.take(id, &packet, Origin::Relay).await;

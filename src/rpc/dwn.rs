@@ -12,10 +12,10 @@ use super::{
     ws,
 };
 use crate::{
+    asker::Asker,
     dwn::Fault,
     metrics::Metrics,
     node::{Body, Node},
-    resolve::Asker,
     task::Tasks,
 };
 use axum::{

@@ -3,8 +3,9 @@
 //! A key is 52 characters of z-base-32: no other path of the DWN endpoint looks like one.
 
 use crate::{
+    asker::Asker,
     did::dht,
-    resolve::{Asker, Relay, RelayError},
+    resolve::{Relay, RelayError},
 };
 use axum::{
     Extension, Router,

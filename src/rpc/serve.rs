@@ -1,6 +1,6 @@
 //! Accept loops: bounded connections, bounded headers, a deadline for slow ones, a clean stop.
 
-use crate::{resolve::Asker, task::Tasks};
+use crate::{asker::Asker, task::Tasks};
 use anyhow::{Context as _, Error, anyhow};
 use axum::{Router, http::HeaderValue, middleware, response::Response};
 use hyper::{
@@ -106,7 +106,7 @@ impl Listening<UnixListener> {
     pub fn serve(self, router: Router, tasks: &Tasks) {
         let stop = tasks.stop();
         let listener = self.listener;
-        tasks.spawn(self.name, accept(stop, router, async move || Ok((listener.accept().await?.0, Asker::Known))));
+        tasks.spawn(self.name, accept(stop, router, async move || Ok((listener.accept().await?.0, Asker::Owner))));
     }
 }
 

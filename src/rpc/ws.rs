@@ -12,9 +12,9 @@
 
 use super::jsonrpc::{self, Call, Problem, Request};
 use crate::{
+    asker::Asker,
     dwn::json::{Object, quoted},
     node::{Body, Ended, Events, Node, Resume},
-    resolve::Asker,
 };
 use axum::extract::ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade, close_code};
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};

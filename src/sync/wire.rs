@@ -4,11 +4,7 @@
 //! both nonces and both ends' peer ids: a stream relayed through a third machine has other peer ids and
 //! does not verify.
 
-use crate::{
-    crypto::Signer,
-    did::DidUrl,
-    resolve::{Asker, Resolver},
-};
+use crate::{asker::Asker, crypto::Signer, did::DidUrl, resolve::Resolver};
 use anyhow::{Context as _, Error, anyhow, bail};
 use serde::{Deserialize, Serialize};
 use std::{collections::BTreeSet, sync::Arc};
@@ -114,7 +110,7 @@ pub async fn handshake<S: AsyncRead + AsyncWrite + Unpin>(
     if kid.did.as_str() != theirs.did {
         bail!("the other device says it is {} and signs with a key of {}", theirs.did, kid.did);
     }
-    let key = resolver.key(&proof.kid, Asker::Known).await.with_context(|| format!("resolving {kid}"))?;
+    let key = resolver.key(&proof.kid, Asker::Device).await.with_context(|| format!("resolving {kid}"))?;
     if !key.verify(&transcript(other, ours), &proof.signature) {
         bail!("the other device could not prove that it is {}", theirs.did);
     }

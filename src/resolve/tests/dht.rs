@@ -64,7 +64,7 @@ impl Gateway {
 }
 
 async fn endpoint(resolver: &Resolver, did: &Did) -> Result<String, Error> {
-    let document = resolver.document(did, Asker::Known).await?;
+    let document = resolver.document(did, Asker::Owner).await?;
     assert!(document.key(&format!("{did}#0")).is_ok());
     Ok(document.endpoints("DecentralizedWebNode").collect())
 }
@@ -117,9 +117,9 @@ async fn what_is_published_here_is_found_here() {
     let resolver = resolver(gateway.config(), &store);
     let relay = resolver.relay().expect("it is one");
     assert!(matches!(endpoint(&resolver, &alice.did()).await, Err(Error::Unknown(..))));
-    relay.put(&alice.id(), &alice.packet(1, "here"), Asker::Known).await.expect("taken");
+    relay.put(&alice.id(), &alice.packet(1, "here"), Asker::Owner).await.expect("taken");
     assert_eq!(endpoint(&resolver, &alice.did()).await.as_deref(), Ok("here"));
-    relay.put(&alice.id(), &alice.packet(2, "there"), Asker::Known).await.expect("taken");
+    relay.put(&alice.id(), &alice.packet(2, "there"), Asker::Owner).await.expect("taken");
     assert_eq!(endpoint(&resolver, &alice.did()).await.as_deref(), Ok("there"), "at once");
     assert_eq!(gateway.server.asked().len(), 1, "only before it was here");
     assert_eq!(relay.get(&alice.id()).expect("reads"), Some(alice.packet(2, "there")));
@@ -131,20 +131,20 @@ async fn the_relay_takes_what_is_newer_and_signed_and_not_too_often() {
     let resolver = resolver(Config::default(), &store);
     let relay = resolver.relay().expect("it is one");
     assert_eq!(relay.get(&alice.id()).expect("reads"), None);
-    relay.put(&alice.id(), &alice.packet(7, "a"), Asker::Known).await.expect("taken");
-    relay.put(&alice.id(), &alice.packet(7, "a"), Asker::Known).await.expect("the same is no offence");
-    assert!(matches!(relay.put(&alice.id(), &alice.packet(7, "b"), Asker::Known).await, Err(RelayError::Old(_))));
-    assert!(matches!(relay.put(&alice.id(), &alice.packet(6, "b"), Asker::Known).await, Err(RelayError::Old(_))));
-    assert!(matches!(relay.put(&alice.id(), &bob.packet(8, "b"), Asker::Known).await, Err(RelayError::Bad(_))));
+    relay.put(&alice.id(), &alice.packet(7, "a"), Asker::Owner).await.expect("taken");
+    relay.put(&alice.id(), &alice.packet(7, "a"), Asker::Owner).await.expect("the same is no offence");
+    assert!(matches!(relay.put(&alice.id(), &alice.packet(7, "b"), Asker::Owner).await, Err(RelayError::Old(_))));
+    assert!(matches!(relay.put(&alice.id(), &alice.packet(6, "b"), Asker::Owner).await, Err(RelayError::Old(_))));
+    assert!(matches!(relay.put(&alice.id(), &bob.packet(8, "b"), Asker::Owner).await, Err(RelayError::Bad(_))));
     assert_eq!(relay.get(&alice.id()).expect("reads"), Some(alice.packet(7, "a")));
     for _ in 0..10 {
         // What alice has not signed takes nothing of what she may publish.
-        assert!(matches!(relay.put(&alice.id(), &bob.packet(8, "b"), Asker::Known).await, Err(RelayError::Bad(_))));
+        assert!(matches!(relay.put(&alice.id(), &bob.packet(8, "b"), Asker::Owner).await, Err(RelayError::Bad(_))));
     }
-    assert!(relay.put(&alice.id(), &alice.packet(8, "b"), Asker::Known).await.is_ok());
-    assert!(relay.put(&alice.id(), &alice.packet(8, "b"), Asker::Known).await.is_ok());
-    assert!(matches!(relay.put(&alice.id(), &alice.packet(9, "c"), Asker::Known).await, Err(RelayError::TooMany)));
-    assert!(relay.put(&bob.id(), &bob.packet(1, "b"), Asker::Known).await.is_ok(), "others are not hindered");
+    assert!(relay.put(&alice.id(), &alice.packet(8, "b"), Asker::Owner).await.is_ok());
+    assert!(relay.put(&alice.id(), &alice.packet(8, "b"), Asker::Owner).await.is_ok());
+    assert!(matches!(relay.put(&alice.id(), &alice.packet(9, "c"), Asker::Owner).await, Err(RelayError::TooMany)));
+    assert!(relay.put(&bob.id(), &bob.packet(1, "b"), Asker::Owner).await.is_ok(), "others are not hindered");
     assert!(
         Resolver::new(&Config { relay: false, ..Config::default() }, store.clone(), &Metrics::default())
             .expect("starts")

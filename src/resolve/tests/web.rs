@@ -31,7 +31,7 @@ fn trusting(server: &Server) -> Config {
 /// The answer for the DID of a server that is trusted.
 async fn ask(server: &Server) -> Result<Arc<Document>, Error> {
     let (_dir, store) = store();
-    resolver(trusting(server), &store).document(&server.did(""), Asker::Known).await
+    resolver(trusting(server), &store).document(&server.did(""), Asker::Owner).await
 }
 
 #[tokio::test]
@@ -39,11 +39,11 @@ async fn a_host_is_asked_once_for_many_and_then_remembered() {
     let (server, (_dir, store)) = (honest(), store());
     let resolver = resolver(trusting(&server), &store);
     let kid = format!("{}#0", server.did(":user:alice"));
-    let all = futures::future::join_all((0..50).map(|_| resolver.key(&kid, Asker::Known))).await;
+    let all = futures::future::join_all((0..50).map(|_| resolver.key(&kid, Asker::Owner))).await;
     assert!(all.iter().all(Result::is_ok), "{:?}", all[0]);
-    assert!(resolver.key(&kid, Asker::Known).await.is_ok());
+    assert!(resolver.key(&kid, Asker::Owner).await.is_ok());
     assert_eq!(server.asked(), ["/user/alice/did.json"]);
-    assert!(resolver.key(&format!("{}#0", server.did("")), Asker::Known).await.is_ok());
+    assert!(resolver.key(&format!("{}#0", server.did("")), Asker::Owner).await.is_ok());
     assert_eq!(server.asked().len(), 2);
 }
 
@@ -59,7 +59,7 @@ async fn the_switch_is_obeyed_and_private_addresses_are_never_asked() {
     for name in ["127.0.0.1", "localhost"] {
         let did: Did = format!("did:web:{name}%3A{port}").parse().expect("a DID");
         let host = format!("{name}:{port}");
-        let asked = async |config| resolver(config, &store).document(&did, Asker::Known).await.expect_err("refused");
+        let asked = async |config| resolver(config, &store).document(&did, Asker::Owner).await.expect_err("refused");
         assert!(matches!(asked(allowed(Web::Off, &[&host])).await, Error::NotAllowed(_)));
         assert!(matches!(asked(allowed(Web::AllowList, &["other.example"])).await, Error::NotAllowed(_)));
         for config in [allowed(Web::AllowList, &[&host]), allowed(Web::On, &[])] {
@@ -67,7 +67,7 @@ async fn the_switch_is_obeyed_and_private_addresses_are_never_asked() {
         }
     }
     assert_eq!(server.asked(), Vec::<String>::new(), "not even a connection");
-    assert!(resolver(trusting(&server), &store).document(&server.did(""), Asker::Known).await.is_ok());
+    assert!(resolver(trusting(&server), &store).document(&server.did(""), Asker::Owner).await.is_ok());
 }
 
 #[tokio::test]
@@ -120,7 +120,7 @@ async fn a_slow_host_is_left_alone_and_then_remembered_as_such() {
     let resolver = resolver(trusting(&server), &store);
     let began = Instant::now();
     for _ in 0..3 {
-        assert!(resolver.document(&server.did(""), Asker::Known).await.expect_err("no answer").is_outage());
+        assert!(resolver.document(&server.did(""), Asker::Owner).await.expect_err("no answer").is_outage());
     }
     assert!(began.elapsed() < Duration::from_secs(8), "{:?}", began.elapsed());
     assert_eq!(server.asked().len(), 1);
@@ -139,13 +139,13 @@ async fn an_outage_is_bridged_and_a_withdrawn_document_is_not() {
     *port.lock().expect("not poisoned") = server.address.port();
     let (did, (_dir, store)) = (server.did(""), store());
     let resolver = resolver(trusting(&server), &store);
-    assert!(resolver.document(&did, Asker::Known).await.is_ok());
+    assert!(resolver.document(&did, Asker::Owner).await.is_ok());
     *status.lock().expect("not poisoned") = "503 Service Unavailable";
     outdate(&resolver, &did).await;
-    assert!(resolver.document(&did, Asker::Known).await.is_ok(), "the host is only down");
+    assert!(resolver.document(&did, Asker::Owner).await.is_ok(), "the host is only down");
     *status.lock().expect("not poisoned") = "404 Not Found";
     outdate(&resolver, &did).await;
-    assert!(resolver.document(&did, Asker::Known).await.is_err(), "the document is gone");
+    assert!(resolver.document(&did, Asker::Owner).await.is_err(), "the document is gone");
     assert_eq!(server.asked().len(), 3);
 }
 
@@ -154,7 +154,7 @@ async fn strangers_cannot_make_us_a_flood() {
     let (server, (_dir, store)) = (honest(), store());
     let resolver = resolver(trusting(&server), &store);
     let dids: Vec<_> = (0..500).map(|n| server.did(&format!(":{n}"))).collect();
-    let found = futures::future::join_all(dids.iter().map(|did| resolver.document(did, Asker::Known))).await;
+    let found = futures::future::join_all(dids.iter().map(|did| resolver.document(did, Asker::Owner))).await;
     let found = found.iter().filter(|found| found.is_ok()).count();
     let different: BTreeSet<_> = server.asked().into_iter().collect();
     assert!(found >= LOOKUPS_PER_HOST as usize && found <= LOOKUPS_PER_HOST as usize + 2, "{found}");

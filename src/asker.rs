@@ -1,0 +1,70 @@
+//! Who asks, as far as bounds are concerned: the node's owner, a paired device, or a place on the network.
+//!
+//! Whatever strangers share is given out by shares, one per place (see [`crate::pool`]), so that one of them cannot use
+//! up what all may have. It says nothing of permissions: what somebody may read or write, signatures say.
+
+use std::net::{IpAddr, Ipv6Addr};
+
+/// Who asks for something.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Asker {
+    /// This node itself, or its owner: the control socket, or a message that the owner has signed.
+    Owner,
+    /// A paired device that has proved its DID.
+    Device,
+    /// An address on the network; of IPv6 a /64.
+    Place(IpAddr),
+}
+
+impl Asker {
+    /// Who comes from this address. Loopback and private addresses are places like all others: behind a proxy that is
+    /// not named as one (`dwn.trusted_proxies`) everybody has one share together.
+    pub fn at(address: IpAddr) -> Self {
+        let address = address.to_canonical();
+        Self::Place(match address {
+            IpAddr::V4(_) => address,
+            // One customer has at least a /64: all of it is one place.
+            IpAddr::V6(address) => {
+                let [a, b, c, d, ..] = address.segments();
+                Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0).into()
+            }
+        })
+    }
+
+    /// The place whose share this takes; the owner and his devices have no share that could be used up.
+    pub fn place(self) -> Option<IpAddr> {
+        match self {
+            Self::Owner | Self::Device => None,
+            Self::Place(address) => Some(address),
+        }
+    }
+}
+
+impl std::fmt::Display for Asker {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Owner => f.write_str("this node's owner"),
+            Self::Device => f.write_str("a paired device"),
+            Self::Place(address @ IpAddr::V6(_)) => write!(f, "{address}/64"),
+            Self::Place(address) => write!(f, "{address}"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(address: &str) -> Asker {
+        Asker::at(address.parse().expect("an address"))
+    }
+
+    #[test]
+    fn a_place_is_an_address_or_a_customer() {
+        assert_eq!(at("::ffff:9.9.9.9"), at("9.9.9.9"));
+        assert_eq!(at("2620:fe::1"), at("2620:fe::ffff:1:2:3"));
+        assert_ne!(at("2620:fe::1"), at("2620:fe:0:1::1"));
+        assert_ne!(at("127.0.0.1"), at("127.0.0.2"), "loopback is not everybody's");
+        assert_eq!(at("2620:fe::1").to_string(), "2620:fe::/64");
+    }
+}

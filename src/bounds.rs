@@ -1,0 +1,31 @@
+//! Bounds in the settings: each has a range, and none can be turned off.
+//!
+//! The range's end is what a node of this kind can hold and stay what it promises to be; beyond it a bound bounds nothing.
+
+use anyhow::{Error, bail};
+use std::{fmt::Display, ops::RangeInclusive};
+
+/// With this in the environment a debug build takes bounds beyond their range: tests show so that a guard matters. A
+/// release build does not know it.
+pub const BEYOND: &str = "TOFT_TEST_BEYOND_BOUNDS";
+
+/// Says what is wrong with a setting that is out of its range.
+pub fn check<T: PartialOrd + Display>(key: &str, value: T, range: RangeInclusive<T>) -> Result<(), Error> {
+    if value < *range.start() || value > *range.end() {
+        if cfg!(debug_assertions) && std::env::var_os(BEYOND).is_some() {
+            return Ok(());
+        }
+        bail!("{key} = {value}: it must be from {} to {}; a bound cannot be turned off", range.start(), range.end());
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn what_is_out_of_range_is_named_with_its_range() {
+        assert!(super::check("dwn.limits.connections", 1024, 16..=65_536).is_ok());
+        let error = super::check("dwn.limits.connections", 0, 16..=65_536).expect_err("out of range");
+        assert!(error.to_string().starts_with("dwn.limits.connections = 0: it must be from 16 to 65536"), "{error}");
+    }
+}
