@@ -3,6 +3,7 @@
 //! Whatever strangers share is given out by shares, one per place (see [`crate::pool`]), so that one of them cannot use
 //! up what all may have. It says nothing of permissions: what somebody may read or write, signatures say.
 
+use crate::foreign;
 use std::net::{IpAddr, Ipv6Addr};
 
 /// Who asks for something.
@@ -40,6 +41,47 @@ impl Asker {
     }
 }
 
+/// Addresses that begin with the same bits; one address is a network of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Network {
+    first: IpAddr,
+    bits: u32,
+}
+
+impl Network {
+    pub fn contains(&self, address: IpAddr) -> bool {
+        match (self.first, address.to_canonical()) {
+            (IpAddr::V4(first), IpAddr::V4(address)) => {
+                (u32::from(first) ^ u32::from(address)).checked_shr(32 - self.bits).unwrap_or(0) == 0
+            }
+            (IpAddr::V6(first), IpAddr::V6(address)) => {
+                (u128::from(first) ^ u128::from(address)).checked_shr(128 - self.bits).unwrap_or(0) == 0
+            }
+            _ => false,
+        }
+    }
+}
+
+impl std::str::FromStr for Network {
+    type Err = String;
+
+    /// An address (`127.0.0.1`), or one and how many of its bits count (`10.0.0.0/8`).
+    fn from_str(text: &str) -> Result<Self, String> {
+        let wrong = || format!("{} is neither an address (127.0.0.1) nor a network (10.0.0.0/8)", foreign::shown(text));
+        let (first, bits) = match text.split_once('/') {
+            Some((first, bits)) => (first, Some(bits.parse::<u32>().map_err(|_| wrong())?)),
+            None => (text, None),
+        };
+        let first: IpAddr = first.parse().map_err(|_| wrong())?;
+        let all = if first.is_ipv4() { 32 } else { 128 };
+        let bits = bits.unwrap_or(all);
+        if bits > all {
+            return Err(wrong());
+        }
+        Ok(Self { first, bits })
+    }
+}
+
 impl std::fmt::Display for Asker {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
@@ -66,5 +108,20 @@ mod tests {
         assert_ne!(at("2620:fe::1"), at("2620:fe:0:1::1"));
         assert_ne!(at("127.0.0.1"), at("127.0.0.2"), "loopback is not everybody's");
         assert_eq!(at("2620:fe::1").to_string(), "2620:fe::/64");
+    }
+
+    #[test]
+    fn a_network_holds_what_begins_as_it_does() {
+        let holds = |network: &str, address: &str| {
+            network.parse::<Network>().expect("a network").contains(address.parse().expect("an address"))
+        };
+        assert!(holds("127.0.0.1", "127.0.0.1") && !holds("127.0.0.1", "127.0.0.2"));
+        assert!(holds("127.0.0.1", "::ffff:127.0.0.1"));
+        assert!(holds("10.0.0.0/8", "10.255.0.1") && !holds("10.0.0.0/8", "11.0.0.1"));
+        assert!(holds("0.0.0.0/0", "9.9.9.9") && !holds("0.0.0.0/0", "::1"));
+        assert!(holds("fd00::/8", "fd12::1") && !holds("fd00::/8", "fe80::1"));
+        for wrong in ["", "10.0.0.0/33", "::/129", "10.0.0.0/-1", "localhost", "10.0.0.0/8/8"] {
+            assert!(wrong.parse::<Network>().is_err(), "{wrong}");
+        }
     }
 }

@@ -137,6 +137,7 @@ impl Config {
         if !(0.0..=1.0).contains(&self.store.compact_above) {
             bail!("store.compact_above = {}: it is a part of a segment, from 0 to 1", self.store.compact_above);
         }
+        self.dwn.check()?;
         self.retention.check()
     }
 }

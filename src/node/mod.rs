@@ -4,6 +4,7 @@
 //! It orders the steps and decides nothing: `dwn` judges, `blocks` holds data, `store` remembers. A refusal
 //! is a reply; a fault is an error of ours. Who wants to know what happens from now on: `subscribe`.
 
+mod limits;
 mod reaper;
 mod retention;
 mod subscribe;
@@ -11,13 +12,14 @@ mod tenants;
 #[cfg(test)]
 mod tests;
 
+pub use limits::Limits;
 pub use reaper::Retained;
 pub use retention::{Config as RetentionConfig, Rules};
 pub use subscribe::{Ended, Event, Events, Resume};
 pub use tenants::{Registered, Removed, Tenant, Tenants};
 
 use crate::{
-    asker::Asker,
+    asker::{Asker, Network},
     blocks::{Blocks, Reader},
     cid::Cid,
     crypto::PublicKey,
@@ -72,6 +74,9 @@ pub struct Config {
     pub max_record: u64,
     /// Bytes of data that one tenant's records may hold; 0: no limit.
     pub quota: u64,
+    /// Addresses and networks of proxies, whose word on where a request comes from counts.
+    pub trusted_proxies: Vec<String>,
+    pub limits: Limits,
 }
 
 impl Default for Config {
@@ -83,7 +88,23 @@ impl Default for Config {
             url: String::new(),
             max_record: 1 << 30,
             quota: 0,
+            trusted_proxies: Vec::new(),
+            limits: Limits::default(),
         }
+    }
+}
+
+impl Config {
+    /// What no single key can say.
+    pub fn check(&self) -> Result<(), Fault> {
+        self.proxies()?;
+        self.limits.check()
+    }
+
+    /// The proxies whose word on where a request comes from counts.
+    pub fn proxies(&self) -> Result<Vec<Network>, Fault> {
+        let network = |text: &String| text.parse().map_err(|e| anyhow!("dwn.trusted_proxies: {e}"));
+        self.trusted_proxies.iter().map(network).collect()
     }
 }
 

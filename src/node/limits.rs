@@ -1,0 +1,70 @@
+//! `[dwn.limits]`: what strangers can push against at the DWN endpoint and the gateway, and how far they get.
+
+use crate::bounds::check;
+use anyhow::{Error, bail};
+
+/// Every bound has a range; see [`crate::bounds`].
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Limits {
+    /// Connections at the same time, of each listener.
+    pub connections: u32,
+    /// Of these, one address (of IPv6, one /64).
+    pub connections_per_address: u32,
+    /// Seconds a client has for the headers of a request, from when the node begins to wait for them.
+    pub header_seconds: u64,
+    /// Seconds a client has for each piece of a body.
+    pub piece_seconds: u64,
+    /// Bytes a second that a body must come with, over time.
+    pub least_rate: u32,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            connections: 1024,
+            connections_per_address: 128,
+            header_seconds: 10,
+            piece_seconds: 30,
+            least_rate: 1000,
+        }
+    }
+}
+
+impl Limits {
+    /// Is every bound in its range?
+    pub fn check(&self) -> Result<(), Error> {
+        check("dwn.limits.connections", self.connections, 16..=65_536)?;
+        check("dwn.limits.connections_per_address", self.connections_per_address, 4..=4096)?;
+        check("dwn.limits.header_seconds", self.header_seconds, 1..=60)?;
+        check("dwn.limits.piece_seconds", self.piece_seconds, 1..=300)?;
+        check("dwn.limits.least_rate", self.least_rate, 100..=1_000_000)?;
+        within_half("dwn.limits.connections_per_address", self.connections_per_address, "connections", self.connections)
+    }
+}
+
+/// No share is more than half: one address alone never keeps all others out.
+fn within_half(key: &str, share: u32, all: &str, most: u32) -> Result<(), Error> {
+    if share > most / 2 {
+        bail!("{key} = {share}: it must be at most half of {all} ({most}), so that one address leaves room for others");
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bounds_have_ranges_and_no_address_gets_more_than_half() {
+        assert!(Limits::default().check().is_ok());
+        let said = |change: fn(&mut Limits)| {
+            let mut limits = Limits::default();
+            change(&mut limits);
+            limits.check().expect_err("out of range").to_string()
+        };
+        assert!(said(|l| l.connections = 0).contains("dwn.limits.connections = 0"));
+        assert!(said(|l| l.header_seconds = 3600).contains("a bound cannot be turned off"));
+        assert!(said(|l| l.connections_per_address = 1000).contains("at most half of connections (1024)"));
+    }
+}
