@@ -93,6 +93,12 @@ impl Blocks {
                 () = tokio::time::sleep(every) => {}
                 () = stop.cancelled() => return Ok(()),
             }
+            let blocks = self.clone();
+            match tokio::task::spawn_blocking(move || blocks.damage().look_again()).await {
+                Ok(Ok(())) => {}
+                Ok(Err(fault)) => tracing::error!("looking at damaged blocks again: {fault:#}"),
+                Err(error) => tracing::error!("looking at damaged blocks again: {error}"),
+            }
             match self.collect_gently(&stop).await {
                 Ok(done) => tracing::debug!("collection: {done:?}"),
                 // A full or failing disk: the node goes on, and the next round tries again.
@@ -200,6 +206,7 @@ impl Collector {
             if let None | Some(Place::File { .. }) = place {
                 self.done.bytes += inner.disk.remove(&digest)?;
             }
+            self.blocks.damage().clear(&digest);
             self.done.blocks += u64::from(place.is_some());
             self.done.orphans += u64::from(place.is_none());
         }

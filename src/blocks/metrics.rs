@@ -1,10 +1,17 @@
 //! What the blocks count.
 
 use super::{Scrubbed, Usage};
+use crate::store::{Damaged, Damages};
 use prometheus_client::{
-    metrics::{counter::Counter, gauge::Gauge},
+    collector::Collector,
+    encoding::{DescriptorEncoder, EncodeMetric as _},
+    metrics::{counter::Counter, family::Family, gauge::Gauge},
     registry::Registry,
 };
+use std::sync::Arc;
+
+/// Damaged objects that the metrics name; all are counted (`store_damaged`).
+const NAMED_MAX: usize = 32;
 
 /// Cheap to clone; every clone counts into the same numbers.
 #[derive(Debug, Clone, Default)]
@@ -24,7 +31,7 @@ pub(super) struct Metrics {
 }
 
 impl Metrics {
-    pub fn register(&self, registry: &mut Registry) {
+    pub fn register(&self, registry: &mut Registry, damages: &Arc<Damages>) {
         let blocks = registry.sub_registry_with_prefix("blocks");
         blocks.register("files", "Block files when collection looked last", self.files.clone());
         blocks.register("file_bytes", "Bytes of block files when collection looked last", self.file_bytes.clone());
@@ -38,6 +45,7 @@ impl Metrics {
         blocks.register("scrub_damaged", "Damaged objects that scrubs found", self.scrub_damaged.clone());
         blocks.register("scrub_healed", "Of these, blocks that came anew from a peer", self.scrub_healed.clone());
         blocks.register("scrubs_completed", "Scrubs that came to the end", self.scrubs.clone());
+        registry.register_collector(Box::new(Named(damages.clone())));
     }
 
     pub fn stand(&self, usage: &Usage) {
@@ -62,6 +70,27 @@ impl Metrics {
     pub fn scrubbing(&self) -> Scrubbing {
         self.scrub_running.inc();
         Scrubbing { metrics: self.clone(), damaged: 0, healed: 0 }
+    }
+}
+
+/// What is damaged, by name, as long as it is.
+#[derive(Debug)]
+struct Named(Arc<Damages>);
+
+impl Collector for Named {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), std::fmt::Error> {
+        let damaged = self.0.list(NAMED_MAX);
+        if damaged.is_empty() {
+            return Ok(());
+        }
+        let family = Family::<Vec<(&str, String)>, Gauge>::default();
+        for Damaged { object, records, .. } in damaged {
+            let record = records.into_iter().next().map(|holder| holder.record).unwrap_or_default();
+            family.get_or_create(&vec![("object", object), ("record", record)]).set(1);
+        }
+        let help =
+            "Objects known to be damaged, some of them if there are many, with a record that has something in it";
+        family.encode(encoder.encode_descriptor("damaged_object", help, None, family.metric_type())?)
     }
 }
 

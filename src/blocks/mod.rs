@@ -13,6 +13,7 @@
 //! may have a block (`node` does).
 
 mod collect;
+mod damage;
 mod disk;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod fuzzing;
@@ -42,6 +43,7 @@ use std::{
 };
 
 pub use collect::{Collected, Collector};
+pub use damage::Damage;
 pub use scrub::{Fetch, Scrubbed};
 pub use stage::Stage;
 
@@ -99,7 +101,7 @@ impl Blocks {
 
     /// Lets what the blocks count be seen.
     pub fn register(&self, registry: &mut prometheus_client::registry::Registry) {
-        self.0.metrics.register(registry);
+        self.0.metrics.register(registry, self.0.store.damage());
     }
 
     /// Starts staging.
@@ -193,19 +195,18 @@ impl Blocks {
     }
 
     fn fetch(&self, digest: &Digest, place: Place) -> Result<Bytes, Fault> {
-        match self.fetch_from(digest, place) {
+        let read = match self.fetch_from(digest, place) {
             Ok(bytes) => Ok(bytes),
             // Collection may have moved it in the meantime.
             Err(error) => match self.0.store.place(digest)? {
                 Some(now) if now != place => self.fetch_from(digest, now),
-                Some(_) => {
-                    self.0.store.degrade(format!("{error:#}"));
-                    Err(error)
-                }
+                Some(_) => Err(error),
                 // It was collected: nothing is wrong.
-                None => Err(error),
+                None => return Err(error),
             },
-        }
+        };
+        self.damage().judge(digest, &read);
+        read
     }
 
     fn fetch_from(&self, digest: &Digest, place: Place) -> Result<Bytes, Fault> {

@@ -5,14 +5,14 @@
 //! does not know how).
 
 use super::{
-    Blocks, cid,
+    Blocks, cid, damage,
     disk::{self, Touched},
     holds::Held,
 };
 use crate::{
     cid::{Cid, Digest},
     dwn::Fault,
-    store::{Checked, Place},
+    store::{Checked, Holder, Place, of_records},
 };
 use anyhow::Context as _;
 use bytes::Bytes;
@@ -44,6 +44,9 @@ pub struct Scrubbed {
     pub healed: u64,
     /// One sentence for each damaged object.
     pub named: Vec<String>,
+    /// Records whose data, or message, is damaged still.
+    #[serde(default)]
+    pub records: Vec<Holder>,
     /// It came to the end of everything.
     pub complete: bool,
 }
@@ -53,6 +56,16 @@ impl Scrubbed {
         self.damaged += 1;
         if self.named.len() < NAMED_MAX {
             self.named.push(sentence);
+        }
+    }
+
+    /// Something that stays damaged, and whose it is.
+    fn lost(&mut self, sentence: String, holders: Vec<Holder>) {
+        self.name(sentence);
+        for holder in holders {
+            if self.records.len() < NAMED_MAX && !self.records.contains(&holder) {
+                self.records.push(holder);
+            }
         }
     }
 }
@@ -70,7 +83,7 @@ impl Blocks {
             let (from, asked) = (at, store.clone());
             let checked = tokio::task::spawn_blocking(move || asked.check(from, STEP_BYTES)).await;
             let Checked { next, messages, damage } = checked.context("checking the log")??;
-            damage.into_iter().for_each(|sentence| done.name(sentence));
+            damage.into_iter().for_each(|(sentence, holders)| done.lost(sentence, holders));
             done.messages += messages;
             done.bytes += next - at;
             at = next;
@@ -92,17 +105,29 @@ impl Blocks {
                         done.healed += 1;
                         done.name(format!("{why}; it came from a peer and is whole again"));
                     }
-                    Ok(false) => done.name(why),
-                    Err(fault) => done.name(format!("{why}; writing it anew failed: {fault:#}")),
+                    Ok(false) => self.name_lost(&mut done, &digest, why),
+                    Err(fault) => {
+                        self.name_lost(&mut done, &digest, format!("{why}; writing it anew failed: {fault:#}"));
+                    }
                 }
             }
             from = next;
             running.found(&done);
             pace(begun, done.bytes, rate).await;
         }
+        let blocks = self.clone();
+        // What was damaged once and is needed no more was not come by.
+        tokio::task::spawn_blocking(move || blocks.damage().look_again())
+            .await
+            .context("looking at damage again")??;
         done.complete = true;
         running.found(&done);
         Ok(done)
+    }
+
+    fn name_lost(&self, done: &mut Scrubbed, digest: &Digest, why: String) {
+        let records = self.damage().records(digest);
+        done.lost(format!("{why}{}", of_records(&records)), records);
     }
 
     /// Reads the next blocks.
@@ -117,7 +142,10 @@ impl Blocks {
             step.seen += 1;
             match self.fetch(digest, *place) {
                 Ok(bytes) => step.bytes += bytes.len() as u64,
-                Err(fault) => step.damaged.push((*digest, *place, format!("{fault:#}"))),
+                Err(fault) if damage::is_damage(&fault) => {
+                    step.damaged.push((*digest, *place, format!("{fault:#}")));
+                }
+                Err(fault) => return Err(fault),
             }
         }
         let last = found.last().filter(|_| found.len() == STEP_BLOCKS);
@@ -143,6 +171,7 @@ impl Blocks {
         if place != damaged {
             self.0.store.relocate(vec![(digest, damaged, place)]).await?;
         }
+        self.damage().clear(&digest);
         Ok(true)
     }
 }

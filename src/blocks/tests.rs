@@ -278,7 +278,11 @@ fn a_scrub_names_what_is_damaged_and_heals_what_a_peer_has() {
     let files = node.files().len() as u64;
     assert_eq!((damaged.damaged, damaged.healed), (files, 0), "{damaged:?}");
     assert!(damaged.named.iter().all(|sentence| sentence.contains("bafkrei") && sentence.contains("damaged")));
-    assert_eq!(node.store.degraded().len() as u64, files);
+    assert!(damaged.records.iter().any(|holder| holder.record == "large"), "{:?}", damaged.records);
+    assert!(damaged.named.iter().all(|sentence| sentence.contains(", of record ")), "{:?}", damaged.named);
+    let told = node.store.degraded();
+    assert!(told.len() == 1 && told[0].starts_with(&format!("{files} objects are damaged, of ")), "{told:?}");
+    assert_eq!(node.blocks.damage().count() as u64, files);
 
     let fetch: Fetch = Arc::new(move |cid| {
         let found = cid::sha256_of(&cid).and_then(|digest| kept.get(&digest).cloned());

@@ -94,11 +94,18 @@ enum Command {
 struct Output {
     json: Value,
     text: String,
+    /// It did what it was asked to, and what it found is no success.
+    failed: bool,
 }
 
 impl Output {
     fn new(json: Value, text: impl Into<String>) -> Self {
-        Self { json, text: text.into() }
+        Self { json, text: text.into(), failed: false }
+    }
+
+    /// The same, with exit code 1 where `failed`.
+    fn failed_if(self, failed: bool) -> Self {
+        Self { failed, ..self }
     }
 }
 
@@ -132,7 +139,7 @@ pub fn main() -> ExitCode {
     match run(cli) {
         Ok(Some(output)) => {
             print(json, &output);
-            ExitCode::SUCCESS
+            if output.failed { ExitCode::from(code(Kind::Failed)) } else { ExitCode::SUCCESS }
         }
         Ok(None) => ExitCode::SUCCESS,
         Err(failure) => {

@@ -21,7 +21,8 @@ pub enum Command {
     Du,
     /// Take away, now, blocks that no record and no pin needs any more (the node does it by itself as well).
     Gc,
-    /// Read everything again and check every hash; damaged blocks come anew from peers that have them.
+    /// Read everything again and check every hash; damaged blocks come anew from peers that have them. Fails (1) if
+    /// something stays damaged, and names the records whose data it is.
     Scrub {
         /// Megabytes read in a second at most; 0: as fast as the disk goes.
         #[arg(long, value_name = "MB/s", default_value_t = 50)]
@@ -69,6 +70,8 @@ pub async fn run(context: &Context, command: Command) -> Result<Output, Failure>
         Command::Scrub { .. } => scrub_text(&done),
         Command::Compact { .. } => compacted_text(&done),
     };
+    let lost = |key: &str| done[key].as_u64().unwrap_or(0);
+    let failed = matches!(command, Command::Scrub { .. }) && lost("damaged") > lost("healed");
     if let Some(members) = done.as_object_mut() {
         members.insert("node".into(), Value::Bool(!alone));
     }
@@ -77,7 +80,7 @@ pub async fn run(context: &Context, command: Command) -> Result<Output, Failure>
     } else {
         String::new()
     };
-    Ok(Output::new(done, mode + &text))
+    Ok(Output::new(done, mode + &text).failed_if(failed))
 }
 
 /// Does it to a home whose node does not run.
@@ -148,7 +151,12 @@ fn scrub_text(found: &Value) -> String {
     let mut lines = match (number("damaged"), found["complete"].as_bool()) {
         (_, Some(false)) => vec![format!("… ended early, after {seen}")],
         (0, _) => vec![format!("✓ all is whole: {seen}")],
-        (damaged, _) => vec![format!("! {damaged} damaged, {} of them healed: {seen}", number("healed"))],
+        (damaged, _) if damaged == number("healed") => vec![format!("✓ {damaged} damaged, all of them healed: {seen}")],
+        (damaged, _) => vec![format!(
+            "✗ {damaged} damaged, {} of them healed; {} record(s) have lost something: {seen}",
+            number("healed"),
+            found["records"].as_array().map_or(0, Vec::len)
+        )],
     };
     let named = found["named"].as_array().into_iter().flatten().filter_map(Value::as_str);
     lines.extend(named.map(|sentence| format!("  {sentence}")));

@@ -133,12 +133,18 @@ async fn info(State(shared): State<Shared>) -> Response {
 }
 
 /// `ok`: requests are answered. `writable`: and writes taken; if not, `reason` says what a write would hear. `degraded`:
-/// something of the store is damaged; what it is, the owner is told (`toft status`).
+/// something is wrong, and of `damaged` objects bytes are lost or wrong; what it is, the owner is told (`toft status`).
 async fn health(State(shared): State<Shared>) -> Response {
     // Asks the file system.
-    let found = tokio::task::spawn_blocking(move || (shared.node.store().read_only(), shared.node.store().degraded()));
-    let Ok((read_only, degraded)) = found.await else { return StatusCode::INTERNAL_SERVER_ERROR.into_response() };
-    let mut health = json!({"ok": true, "writable": read_only.is_none(), "degraded": !degraded.is_empty()});
+    let found = tokio::task::spawn_blocking(move || {
+        let store = shared.node.store();
+        (store.read_only(), store.degraded(), store.damage().count())
+    });
+    let Ok((read_only, degraded, damaged)) = found.await else {
+        return StatusCode::INTERNAL_SERVER_ERROR.into_response();
+    };
+    let writable = read_only.is_none();
+    let mut health = json!({"ok": true, "writable": writable, "degraded": !degraded.is_empty(), "damaged": damaged});
     if let Some(why) = read_only {
         health["reason"] = why.into();
     }

@@ -146,7 +146,9 @@ enum Verdict {
 impl Store {
     /// Begins a round of compaction; `above`: the share of a segment, from 0 to 1, that must be able to go.
     pub fn compactor(&self, above: f64) -> Result<Compactor, Fault> {
-        let degraded = self.degraded();
+        // A damaged block alone is no reason: the log has nothing that could heal it.
+        let of_log = self.damage().sentence().filter(|_| self.damage().is_of_log());
+        let degraded: Vec<_> = self.ailing().into_iter().chain(of_log).collect();
         ensure!(
             degraded.is_empty(),
             "the store is degraded, and nothing is taken out of the log that may still help: {}",

@@ -7,7 +7,7 @@
 //! it aloud.
 
 use super::{
-    Health, Position,
+    Health, Object, Position,
     brief::Brief,
     frame::{self, Decoded, Frame},
     hot::Hot,
@@ -280,7 +280,7 @@ impl Log {
             Read::End => format!("the log ends before {position}, where the index has a message"),
             Read::Bad(why) => format!("the log is damaged at {position}: {why}"),
         };
-        self.0.health.degrade(why.clone());
+        self.0.health.damaged(Object::Log(position), &why);
         Err(anyhow!(why))
     }
 
@@ -430,7 +430,7 @@ impl Log {
         let following = segments.range(start + 1..).next().map(|(following, _)| *following);
         let segment = Arc::new(Segment::open(&self.path(start), start, following)?);
         if let Some(damage) = segment.damage() {
-            self.0.health.degrade(damage);
+            self.0.health.damaged(Object::Segment(start), &damage);
         }
         let open = segments.values().flatten();
         let (files, entries) = open.fold((0, 0), |(files, entries), s| (files + 1, entries + s.entries()));

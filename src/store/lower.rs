@@ -1,19 +1,25 @@
 //! What `blocks` and `backup` ask of the store: where blocks lie and who needs them, what is durable, what is damaged.
 
-use super::{Damage, Frame, Job, Place, Position, Read, Stats, Store, frame::Message, keys, refs, rows};
+use super::{
+    Damage, Frame, Holder, Job, Object, Place, Position, Read, Stats, Store, frame::About, frame::Message, keys, refs,
+    rows,
+};
 use crate::{cid::Digest, dwn::Fault};
 use anyhow::Context as _;
 use bytes::Bytes;
 use std::{collections::BTreeMap, path::PathBuf};
 use tokio::sync::oneshot;
 
+/// Records that are named for one stretch of the log.
+const HOLDERS_MAX: usize = 16;
+
 /// What a look at a stretch of the log has found.
 #[derive(Debug)]
 pub(crate) struct Checked {
     pub next: Position,
     pub messages: u64,
-    /// A sentence for each damaged stretch or message.
-    pub damage: Vec<String>,
+    /// A sentence for each damaged stretch or message, and whose it is.
+    pub damage: Vec<(String, Vec<Holder>)>,
 }
 
 impl Store {
@@ -99,11 +105,6 @@ impl Store {
         self.0.index.metrics.backed_up();
     }
 
-    /// Something that is kept was found damaged: says so in [`Store::degraded`].
-    pub(crate) fn degrade(&self, reason: String) {
-        self.0.health.degrade(reason);
-    }
-
     /// Checks the log from `from` on, some `bytes` of it: frames, message CIDs, data in frames.
     pub(crate) fn check(&self, from: Position, bytes: u64) -> Result<Checked, Fault> {
         let end = *self.0.tail.borrow();
@@ -113,9 +114,9 @@ impl Store {
         while checked.next < end && checked.next - from < bytes {
             let at = checked.next;
             let holder = Some(self.0.log.holder(at));
-            if let Some(why) = self.0.log.damage(at, segment != holder)? {
-                self.degrade(why.clone());
-                checked.damage.push(why);
+            match self.0.log.damage(at, segment != holder)? {
+                Some(why) => checked.damage.push(self.log_damaged(Object::Segment(at), (at, at), why)?),
+                None => drop(self.damage().clear(Object::Segment(at))),
             }
             segment = holder;
             let why = match self.0.log.read(at)? {
@@ -124,7 +125,10 @@ impl Store {
                     let message = match frame {
                         Frame::Message(message) => *message,
                         Frame::Husk(husk) => Message::of_husk(*husk),
-                        Frame::State(_) | Frame::Blocks(_) => continue,
+                        Frame::State(_) | Frame::Blocks(_) => {
+                            self.damage().clear_log(at..next);
+                            continue;
+                        }
                     };
                     checked.messages += u64::from(!message.gone);
                     message.damage()?
@@ -143,12 +147,47 @@ impl Store {
                     Some(Damage { from: at, to: next, why }.to_string())
                 }
             };
-            if let Some(why) = why {
-                self.degrade(why.clone());
-                checked.damage.push(why);
+            match why {
+                Some(why) => checked.damage.push(self.log_damaged(Object::Log(at), (at, checked.next), why)?),
+                None => self.damage().clear_log(at..checked.next),
             }
         }
         Ok(checked)
+    }
+
+    /// Notes damage to a stretch of the log, and says whose messages the index has there.
+    fn log_damaged(
+        &self,
+        object: Object,
+        (from, to): (Position, Position),
+        why: String,
+    ) -> Result<(String, Vec<Holder>), Fault> {
+        let records = self.records_between(from, to)?;
+        let sentence = format!("{why}{}", super::of_records(&records));
+        self.damage().note(object, &why, records.clone());
+        Ok((sentence, records))
+    }
+
+    /// Records of which the index has a message from `from` on and before `to`, some of them if there are many.
+    fn records_between(&self, from: Position, to: Position) -> Result<Vec<Holder>, Fault> {
+        let _steady = self.0.index.steady();
+        let (all, mut found) = (keys::tenants(), Vec::new());
+        for pair in self.0.index.scan(&all, &keys::after(all.clone()), false) {
+            let (key, name) = pair?;
+            let number = u32::from_be_bytes(*key.last_chunk().context("a tenant's key is too short")?);
+            for pair in self.0.index.scan(&keys::event(number, from), &keys::event(number, to), false) {
+                let event = rows::EventRow::decode(&pair?.1)?;
+                let row = self.0.index.get(&keys::message(number, &event.digest))?;
+                let row = row.map(|bytes| rows::MessageRow::decode(&bytes)).transpose()?;
+                if let Some(About::Record(record)) = row.map(|row| row.subject)
+                    && found.len() < HOLDERS_MAX
+                {
+                    let tenant = String::from_utf8_lossy(&name).into_owned();
+                    found.push(Holder { tenant, record });
+                }
+            }
+        }
+        Ok(found)
     }
 
     /// The data inside the frame at `at` ([`Place::Log`]).

@@ -124,7 +124,12 @@ impl Collector for Standing {
                 round.dead.saturating_sub(round.bytes),
             ),
             ("compaction_reclaimed_bytes", "Bytes of the log given back by compaction since the start", reclaimed),
-            ("degraded", "Things that are wrong with the store (see /health)", store.health.reasons().len() as u64),
+            (
+                "degraded",
+                "Things that are wrong with the store (see /health), damaged objects among them",
+                (store.health.reasons().len() + store.health.damaged.count()) as u64,
+            ),
+            ("damaged", "Objects of the log and blocks known to be damaged", store.health.damaged.count() as u64),
         ];
         for (name, help, value) in gauges {
             let gauge = ConstGauge::new(number(value));

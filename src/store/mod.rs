@@ -19,6 +19,7 @@
 mod brief;
 mod compact;
 mod cut;
+mod damaged;
 mod ended;
 mod fingerprint;
 mod frame;
@@ -76,6 +77,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 pub use compact::{Compacted, Compactor};
 pub use cut::{Cut, cut};
+pub use damaged::{Damaged, Damages, Holder, Object, of_records};
 pub use fingerprint::Moment;
 pub(crate) use lower::Checked;
 pub use query::{Considered, Explained, Filtered};
@@ -262,7 +264,7 @@ impl Store {
         fs::create_dir_all(dir.join("log")).with_context(|| format!("creating {}", dir.join("log").display()))?;
         sync_dir(dir)?;
         dir.parent().filter(|parent| parent.is_dir()).map_or(Ok(()), sync_dir)?;
-        let health = Arc::new(Health::default());
+        let health = Arc::new(Health::open(dir)?);
         let recover::Opened { log, appender, index, end, rest } =
             recover::open(dir, config, &health).with_context(|| format!("opening the store in {}", dir.display()))?;
         let index = Arc::new(index);
@@ -398,7 +400,7 @@ impl Store {
                 Read::End => break,
                 Read::Bad(why) => {
                     let next = self.0.log.resync(at)?.unwrap_or(end).min(end);
-                    self.0.health.degrade(Damage { from: at, to: next, why }.to_string());
+                    self.0.health.damaged(Object::Log(at), &Damage { from: at, to: next, why }.to_string());
                     at = next;
                 }
             }
@@ -514,10 +516,20 @@ impl Store {
         *self.0.stats.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// What is wrong, in sentences for the operator; empty when all is well.
+    /// What is wrong, in sentences for the operator; empty when all is well. All damage is one line.
     pub fn degraded(&self) -> Vec<String> {
+        self.ailing().into_iter().chain(self.0.health.damaged.sentence()).collect()
+    }
+
+    /// What is wrong beside what is known to be damaged.
+    fn ailing(&self) -> Vec<String> {
         let index = self.0.index.failed().map(|why| format!("writing the index: {why}"));
         self.0.rebuild.sentence().into_iter().chain(self.0.health.reasons()).chain(index).collect()
+    }
+
+    /// What is known to be damaged, of the log and of the blocks.
+    pub fn damage(&self) -> &Arc<Damages> {
+        &self.0.health.damaged
     }
 
     fn source(&self) -> view::Snapshot {
@@ -612,6 +624,7 @@ fn lock(path: &Path) -> Result<File, Fault> {
 struct Health {
     reasons: Mutex<Vec<String>>,
     stopped: Mutex<Option<Stopped>>,
+    damaged: Arc<Damages>,
 }
 
 /// Why nothing is written.
@@ -624,6 +637,16 @@ enum Stopped {
 }
 
 impl Health {
+    /// With what is remembered in the store's directory.
+    fn open(dir: &Path) -> Result<Self, Fault> {
+        Ok(Self { damaged: Arc::new(Damages::open(dir)?), ..Self::default() })
+    }
+
+    /// Something of the log is damaged; whose it is, a scrub finds out.
+    fn damaged(&self, object: Object, why: &str) {
+        self.damaged.note(object, why, Vec::new());
+    }
+
     /// Says it in the operator's log and keeps it, once.
     fn degrade(&self, reason: String) {
         let mut reasons = self.reasons.lock().unwrap_or_else(PoisonError::into_inner);

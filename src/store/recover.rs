@@ -5,7 +5,7 @@
 //! [`Health`], and nothing after it is thrown away.
 
 use super::{
-    Health, Position, Stats,
+    Health, Object, Position, Stats,
     index::{self, Index},
     keys,
     log::{Appender, Damage, Log, Read, Tail},
@@ -239,7 +239,7 @@ pub(super) fn replay(
                 Read::End => at = to,
                 Read::Bad(why) => {
                     let next = log.resync(at)?.unwrap_or(to).min(to);
-                    health.degrade(Damage { from: at, to: next, why }.to_string());
+                    health.damaged(Object::Log(at), &Damage { from: at, to: next, why }.to_string());
                     at = next;
                 }
             }

@@ -39,6 +39,74 @@ fn files(dir: &Path) -> Vec<PathBuf> {
     entries.flat_map(|path| if path.is_dir() { files(&path) } else { vec![path] }).collect()
 }
 
+/// `GET /health`.
+fn health(node: &Toft) -> Value {
+    ureq::get(format!("{}/health", node.url())).call().expect("answers").body_mut().read_json().expect("JSON")
+}
+
+/// What a command printed that has found something wrong.
+fn failed(home: &Home, args: &[&str]) -> Value {
+    let output = home.run(&[args, &["--json"]].concat());
+    assert_eq!(output.status.code(), Some(1), "toft {args:?}: {}", String::from_utf8_lossy(&output.stderr));
+    serde_json::from_slice(&output.stdout).expect("JSON")
+}
+
+#[test]
+fn damage_is_told_until_it_is_healed_also_after_a_restart() {
+    let node = Home::new().up();
+    let dir = tempfile::tempdir().expect("a temp dir");
+    let (file, _) = random_file(dir.path(), "file", 300_000);
+    let added = node.json(&["add", file.to_str().expect("UTF-8"), "--publish"]);
+    let (cid, record) = (added["cid"].as_str().expect("a CID"), added["record"].as_str().expect("an id"));
+    let block = files(&node.home().path().join("blocks/sha256")).pop().expect("a block");
+    let whole = fs::read(&block).expect("reads");
+    let name = cid::of(cid::RAW, &whole);
+    fs::write(&block, [&whole[..2000], b"damage"].concat()).expect("writes");
+
+    // Who reads finds it first, and the node says so from then on.
+    let out = dir.path().join("out");
+    assert!(!node.home().run(&["get", cid, "-o", out.to_str().expect("UTF-8")]).status.success());
+    let told = |node: &Toft| {
+        let degraded = node.json(&["status"])["degraded"].clone();
+        let lines = degraded.as_array().expect("a list").clone();
+        assert!(matches!(&lines[..], [one] if one.as_str().is_some_and(|s| s.contains(record))), "{degraded}");
+        assert_eq!((&health(node)["degraded"], &health(node)["damaged"]), (&json!(true), &json!(1)));
+        assert!(!health(node).to_string().contains("did:"));
+        let text = node.home().run(&["status"]).stdout;
+        let text = String::from_utf8(text).expect("text");
+        assert_eq!(
+            text.lines().filter(|line| line.contains("1 object is damaged, of 1 record(s)")).count(),
+            1,
+            "{text}"
+        );
+        assert_eq!(number(node, "toft_store_damaged"), 1.0);
+        let named = format!("toft_damaged_object{{object=\"block {name}\",record=\"{record}\"}}");
+        assert_eq!(number(node, &named), 1.0);
+    };
+    told(&node);
+    let found = failed(node.home(), &["storage", "scrub"]);
+    assert_eq!(
+        (&found["damaged"], &found["healed"], &found["records"][0]["record"]),
+        (&json!(1), &json!(0), &json!(record))
+    );
+    assert!(node.log().contains(&format!("of record {record}")), "{}", node.log());
+
+    let home = node.stop();
+    // Whether or not the node runs.
+    assert_eq!(failed(&home, &["storage", "scrub"])["damaged"], 1);
+    let node = home.up();
+    told(&node);
+    fs::write(&block, &whole).expect("writes");
+    assert_eq!(node.json(&["storage", "scrub"])["damaged"], 0);
+    let node = node.stop().up();
+    assert_eq!((node.json(&["status"])["degraded"].clone(), health(&node)["damaged"].clone()), (json!([]), json!(0)));
+    assert!(
+        !node.home().path().join("store/damaged").exists()
+            || fs::read(node.home().path().join("store/damaged")).expect("reads").is_empty()
+    );
+    node.json(&["get", cid, "-o", out.to_str().expect("UTF-8")]);
+}
+
 #[test]
 fn a_scrub_names_what_is_damaged_and_a_device_brings_back_what_is_published() {
     let (a, b) = (Home::new().up(), Home::new().up());
@@ -47,7 +115,7 @@ fn a_scrub_names_what_is_damaged_and_a_device_brings_back_what_is_published() {
     let (private, _) = random_file(dir.path(), "private", 70_000);
     let root =
         a.json(&["add", public.to_str().expect("UTF-8"), "--publish"])["cid"].as_str().expect("a CID").to_owned();
-    a.json(&["add", private.to_str().expect("UTF-8")]);
+    let secret = a.json(&["add", private.to_str().expect("UTF-8")]);
     for (here, there) in [(&a, &b), (&b, &a)] {
         here.json(&["peer", "add", there.did(), &there.address("/tcp/")]);
     }
@@ -62,7 +130,7 @@ fn a_scrub_names_what_is_damaged_and_a_device_brings_back_what_is_published() {
         bytes[2000] ^= 1;
         fs::write(path, bytes).expect("writes");
     }
-    let found = b.json(&["storage", "scrub"]);
+    let found = failed(b.home(), &["storage", "scrub"]);
     // Twelve pieces of the public file; nobody but this node gives out the private one.
     assert_eq!(
         (&found["damaged"], &found["healed"], &found["complete"]),
@@ -72,14 +140,16 @@ fn a_scrub_names_what_is_damaged_and_a_device_brings_back_what_is_published() {
     let named: Vec<_> = found["named"].as_array().expect("a list").iter().filter_map(Value::as_str).collect();
     assert!(named.len() == 13 && named.iter().all(|sentence| sentence.contains("bafkrei")), "{named:?}");
     assert_eq!(named.iter().filter(|sentence| sentence.contains("from a peer")).count(), 12, "{named:?}");
-    let again = b.json(&["storage", "scrub"]);
+    let again = failed(b.home(), &["storage", "scrub"]);
     assert_eq!((&again["damaged"], &again["healed"]), (&json!(1), &json!(0)), "{again}");
+    let records = again["records"].as_array().expect("a list");
+    assert!(matches!(&records[..], [one] if one["record"] == secret["record"] && one["tenant"] == a.did()), "{again}");
     let out = dir.path().join("out");
     b.json(&["get", &root, "-o", out.to_str().expect("UTF-8")]);
     assert!(fs::read(out).expect("was written") == bytes);
-    let health: Value =
-        ureq::get(format!("{}/health", b.url())).call().expect("answers").body_mut().read_json().expect("JSON");
+    let health = health(&b);
     assert_eq!((&health["degraded"], &health["writable"]), (&json!(true), &json!(true)), "{health}");
+    assert_eq!(health["damaged"], 1, "{health}");
     for (name, value) in [("damaged", 14.0), ("healed", 12.0)] {
         assert_eq!(number(&b, &format!("toft_blocks_scrub_{name}_total")), value, "{name}");
     }
