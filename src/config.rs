@@ -4,6 +4,7 @@
 //! error that names line and key. The file in the repository is compiled in as the default; a test holds it
 //! equal to the code.
 
+use crate::bounds;
 use anyhow::{Context as _, Error, anyhow, bail};
 use serde::{Deserialize, Serialize};
 use std::{io, path::Path};
@@ -63,11 +64,13 @@ pub struct Log {
     pub level: String,
     /// `text` for people, `json` for machines.
     pub format: LogFormat,
+    /// How many events of one kind (of one place in the code) are logged a minute; then it is said how many more there were.
+    pub repeats: u32,
 }
 
 impl Default for Log {
     fn default() -> Self {
-        Self { level: "info".into(), format: LogFormat::Text }
+        Self { level: "info".into(), format: LogFormat::Text, repeats: 60 }
     }
 }
 
@@ -138,6 +141,7 @@ impl Config {
             bail!("store.compact_above = {}: it is a part of a segment, from 0 to 1", self.store.compact_above);
         }
         self.dwn.check()?;
+        bounds::check("log.repeats", self.log.repeats, 1..=10_000)?;
         self.retention.check()
     }
 }

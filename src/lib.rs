@@ -8,6 +8,7 @@ pub mod metrics;
 pub mod span;
 pub mod bounds;
 pub mod foreign;
+pub mod log;
 pub mod asker;
 pub mod pool;
 pub mod cid;

@@ -4,11 +4,12 @@ use super::{Context, bytes, init};
 use crate::{
     config::{Config, LogFormat},
     daemon::{Daemon, Facts, Lock},
+    log::{self, Kinds},
     rpc::control::{Failure, Kind},
     vault,
 };
 use anyhow::{Context as _, Error};
-use std::io::{IsTerminal as _, Write as _};
+use std::io::Write as _;
 use tokio::signal::unix::{SignalKind, signal};
 
 #[derive(Debug, clap::Args)]
@@ -36,17 +37,24 @@ pub async fn run(context: &Context, args: &Args) -> Result<(), Failure> {
     ];
     let flags: Vec<_> = given.into_iter().filter_map(|(key, value)| Some((key.to_owned(), value.clone()?))).collect();
     let config = context.config(&flags)?;
-    log(&config)?;
+    let logged = log(&config)?;
+    tokio::spawn(logged.clone().keep_telling());
+    let outcome = serve(context, &config).await;
+    logged.tell();
+    outcome
+}
+
+async fn serve(context: &Context, config: &Config) -> Result<(), Failure> {
     vault::make_private_dir(&context.home)?;
     let lock = Lock::take(&context.home)?;
     if !vault::exists(&context.home.join(&config.identity.keys)) {
-        let did = init::prepare(&context.home, &config)?;
+        let did = init::prepare(&context.home, config)?;
         say(context, &format!("✓ New home    {}   identity {did}", context.home.display()));
     }
     let mut interrupt = signal(SignalKind::interrupt()).context("listening for Ctrl-C").map_err(Failure::from)?;
     let mut terminate = signal(SignalKind::terminate()).context("listening for SIGTERM").map_err(Failure::from)?;
     let daemon = tokio::select! {
-        started = Daemon::start(&context.home, &config, lock) => started?,
+        started = Daemon::start(&context.home, config, lock) => started?,
         _ = interrupt.recv() => return Ok(()),
         _ = terminate.recv() => return Ok(()),
     };
@@ -110,20 +118,8 @@ fn say(context: &Context, line: &str) {
     }
 }
 
-fn log(config: &Config) -> Result<(), Failure> {
-    // libp2p tells every start of a node without peers as a warning; whoever wants its words names it.
-    let quiet = if config.log.level.contains("libp2p") { "" } else { "libp2p_kad=error,libp2p_swarm=warn," };
-    let filter = tracing_subscriber::EnvFilter::try_new(format!("{quiet}{}", config.log.level))
-        .map_err(|e| Failure::new(Kind::Usage, format!("log.level = \"{}\": {e}", config.log.level)))?;
-    let builder = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr)
-        .with_ansi(std::io::stderr().is_terminal())
-        // It would say so with a macro that panics where it cannot: a full disk under the log must not stop a node.
-        .log_internal_errors(false);
-    let set = match config.log.format {
-        LogFormat::Text => builder.try_init(),
-        LogFormat::Json => builder.json().try_init(),
-    };
-    set.map_err(|e| Failure::new(Kind::Failed, format!("the log could not be set up: {e}")))
+fn log(config: &Config) -> Result<Kinds, Failure> {
+    let filter = log::filter(&config.log.level).map_err(|e| Failure::new(Kind::Usage, e))?;
+    let json = config.log.format == LogFormat::Json;
+    log::start(filter, json, config.log.repeats).map_err(|e| Failure::new(Kind::Failed, e))
 }
