@@ -3,7 +3,7 @@
 use crate::{
     anchor::Anchor,
     backup::Source,
-    blocks::Blocks,
+    blocks::{Blocks, Right},
     config::{self, Config},
     crypto::{Signer, ed25519_public},
     did,
@@ -156,7 +156,7 @@ impl Daemon {
 
         let counted = net::Metrics::default();
         metrics.register(|registry| counted.register(registry));
-        let net = Net::start(&config.net, secrets.peer, Arc::new(Public(node.clone())), counted)?;
+        let net = Net::start(&config.net, secrets.peer, Arc::new(Public(blocks.clone())), counted)?;
         let addresses = net.listen_addrs().await?;
         let (watched, stop) = (net.clone(), tasks.stop());
         tasks.spawn("net", async move {
@@ -284,18 +284,22 @@ fn socket(home: &Path, name: &str) -> Result<PathBuf, Error> {
 }
 
 /// What strangers may have of the blocks: those of published records.
-struct Public(Node);
+struct Public(Blocks);
 
 impl net::BlockSource for Public {
     fn get(&self, cid: &crate::cid::Cid) -> Option<bytes::Bytes> {
-        self.0.public_block(cid).unwrap_or_else(|fault| {
+        self.0.get(Right::ANYONE, cid).unwrap_or_else(|fault| {
             tracing::error!("block {cid}: {fault:#}");
             None
         })
     }
 
     fn size(&self, cid: &crate::cid::Cid) -> Option<usize> {
-        self.get(cid).map(|bytes| bytes.len())
+        let size = self.0.size(Right::ANYONE, cid).unwrap_or_else(|fault| {
+            tracing::error!("block {cid}: {fault:#}");
+            None
+        });
+        size.and_then(|size| size.try_into().ok())
     }
 }
 
@@ -335,3 +339,6 @@ impl sync::Dial for Dialler {
         .boxed()
     }
 }
+
+#[cfg(test)]
+mod tests;

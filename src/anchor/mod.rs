@@ -25,7 +25,7 @@ pub use config::Config;
 pub use status::{BatchStatus, Now, Outcome, Status};
 
 use crate::{
-    blocks::Blocks,
+    blocks::{Blocks, Right},
     cid::{self, Cid, Digest},
     dwn::Fault,
     metrics::Metrics,
@@ -245,7 +245,7 @@ impl Inner {
     fn stamped(&self, leaf: &Leaf) -> Result<Option<Bytes>, Fault> {
         let cid = leaf.item.cid();
         if cid.codec() != cid::DAG_CBOR {
-            return self.blocks.get(&cid);
+            return self.blocks.get(Right::OWNER, &cid);
         }
         let found = self.store.entries(leaf.item.position, 1)?.into_iter().find_map(|entry| match entry {
             Entry::Message { cid: found, message, .. } if found == cid => Some(message),

@@ -2,7 +2,8 @@
 
 use super::*;
 use crate::{
-    blocks, cid,
+    blocks::{self, Right},
+    cid,
     cid::Cid,
     crypto::ed25519_public,
     dwn::{Change, Subject},
@@ -74,7 +75,7 @@ fn bytes(n: u8, size: usize) -> Vec<u8> {
 }
 
 fn read(blocks: &Blocks, root: &Cid) -> Vec<u8> {
-    blocks.read(root).expect("is here").flat_map(|chunk| chunk.expect("reads").to_vec()).collect()
+    blocks.read(Right::OWNER, root).expect("is here").flat_map(|chunk| chunk.expect("reads").to_vec()).collect()
 }
 
 fn runtime() -> tokio::runtime::Runtime {

@@ -228,12 +228,18 @@ impl Disk {
         let file = File::open(&path).with_context(|| format!("opening {}", path.display()))?;
         let length = file.metadata().with_context(|| format!("looking at {}", path.display()))?.len();
         // Before the memory is taken: a damaged index may say anything.
-        let is_there = at.checked_add(len.into()).is_some_and(|end| end <= length);
-        ensure!(is_there, "{} ends before the {len} bytes at {at} that are said to be a block", path.display());
+        ensure_there(&path, length, at, len)?;
         let mut bytes = vec![0; len as usize];
         file.read_exact_at(&mut bytes, at)
             .with_context(|| format!("reading {len} bytes at {at} of {}", path.display()))?;
         Ok(bytes)
+    }
+
+    /// An error if the bytes at a place of a block are not all there.
+    pub fn look(&self, digest: &Digest, place: Place) -> Result<(), Fault> {
+        let (path, at, len) = self.locate(digest, place)?;
+        let length = fs::metadata(&path).with_context(|| format!("looking at {}", path.display()))?.len();
+        ensure_there(&path, length, at, len)
     }
 
     /// Has the disk begin to read a block that will be asked for soon. Whatever goes wrong, the reading will tell.
@@ -469,6 +475,12 @@ impl PackFile {
             .inspect_err(|_| *failed = true)
             .with_context(|| format!("making pack {} durable", self.segment))
     }
+}
+
+fn ensure_there(path: &Path, length: u64, at: u64, len: u32) -> Result<(), Fault> {
+    let is_there = at.checked_add(len.into()).is_some_and(|end| end <= length);
+    ensure!(is_there, "{} ends before the {len} bytes at {at} that are said to be a block", path.display());
+    Ok(())
 }
 
 /// Makes files durable, several at once.

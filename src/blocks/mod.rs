@@ -9,8 +9,9 @@
 //! waste, and the blocks of data that was superseded, are taken away by the [`Collector`]; the latter are out of
 //! [`Blocks::get`]'s reach from the moment their last record, or pin, lets go of them.
 //!
-//! All calls may block on the disk. This module does not fetch what is not here (`net` does) and does not ask who
-//! may have a block (`node` does).
+//! Whoever wants a block says with what right ([`Right`]), and one rule says whether he may have it ([`Blocks::may`]).
+//!
+//! All calls may block on the disk. This module does not fetch what is not here (`net` does).
 
 mod collect;
 mod damage;
@@ -18,7 +19,9 @@ mod disk;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod fuzzing;
 mod holds;
+mod may;
 mod metrics;
+mod read;
 mod scrub;
 mod stage;
 pub mod unixfs;
@@ -32,7 +35,7 @@ use crate::{
     span::Span,
     store::{self, Place, Store},
 };
-use anyhow::{Context as _, bail};
+use anyhow::Context as _;
 use bytes::Bytes;
 use disk::Disk;
 use holds::{Held, Holds};
@@ -44,11 +47,10 @@ use std::{
 
 pub use collect::{Collected, Collector};
 pub use damage::Damage;
+pub use may::{Right, Source, Verdict};
+pub use read::{Reader, Unread};
 pub use scrub::{Fetch, Scrubbed};
 pub use stage::Stage;
-
-/// Blocks of a file that the disk is asked for while the one before them is hashed and sent: 2 MiB.
-const AHEAD: usize = 8;
 
 #[derive(Debug, Clone, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields, default)]
@@ -109,14 +111,14 @@ impl Blocks {
         Stage::new(self.clone())
     }
 
-    /// A block that some record holds, its hash checked. `None`: not here. A CID that holds its own bytes is
-    /// answered from itself.
-    pub fn get(&self, cid: &Cid) -> Result<Option<Bytes>, Fault> {
-        if cid.hash().code() == cid::IDENTITY {
-            return Ok(Some(Bytes::copy_from_slice(cid.hash().digest())));
-        }
-        let Some(digest) = cid::sha256_of(cid) else { return Ok(None) };
-        self.0.store.block(&digest)?.map(|place| self.fetch(&digest, place)).transpose()
+    /// A block that may be had with this right, its hash checked. `None`: it is not here, or not his.
+    pub fn get(&self, right: Right, cid: &Cid) -> Result<Option<Bytes>, Fault> {
+        self.may(right, cid)?.source().map(|source| self.bytes(cid, source)).transpose()
+    }
+
+    /// The size of a block that may be had with this right, without reading it.
+    pub fn size(&self, right: Right, cid: &Cid) -> Result<Option<u64>, Fault> {
+        Ok(self.may(right, cid)?.source().map(|source| length(cid, source)))
     }
 
     /// Holds the data under `root` as a record would; `false`: it is not here, or not the root of any data here.
@@ -170,43 +172,51 @@ impl Blocks {
         pins.iter().map(|(_, root)| Cid::try_from(root.as_ref()).context("a pin's CID does not parse")).collect()
     }
 
-    /// The size of a block that some record holds, without reading it.
-    pub fn size(&self, cid: &Cid) -> Result<Option<u64>, Fault> {
-        if cid.hash().code() == cid::IDENTITY {
-            return Ok(Some(cid.hash().digest().len() as u64));
+    fn bytes(&self, cid: &Cid, source: Source) -> Result<Bytes, Fault> {
+        match source {
+            Source::Cid => Ok(Bytes::copy_from_slice(cid.hash().digest())),
+            Source::Here(digest, place) => self.fetch(&digest, place),
         }
-        let Some(digest) = cid::sha256_of(cid) else { return Ok(None) };
-        Ok(self.0.store.block(&digest)?.map(|place| match place {
-            Place::Log { len, .. } | Place::Pack { len, .. } | Place::File { len } => u64::from(len),
-        }))
-    }
-
-    /// The file under a UnixFS root, chunk by chunk, each hash checked. An error if no record holds the root. Once
-    /// begun, reading goes on even if the record is deleted meanwhile.
-    pub fn read(&self, root: &Cid) -> Result<Reader, Fault> {
-        let mut held = Held::new(self.0.holds.clone());
-        if let Some(digest) = cid::sha256_of(root) {
-            held.block(&digest);
-        }
-        if self.size(root)?.is_none() {
-            bail!("{root} is not here: no record holds it");
-        }
-        Ok(Reader { blocks: self.clone(), walk: Some(unixfs::Walk::new(*root)), expected: 0, _held: held })
     }
 
     fn fetch(&self, digest: &Digest, place: Place) -> Result<Bytes, Fault> {
-        let read = match self.fetch_from(digest, place) {
-            Ok(bytes) => Ok(bytes),
-            // Collection may have moved it in the meantime.
-            Err(error) => match self.0.store.place(digest)? {
-                Some(now) if now != place => self.fetch_from(digest, now),
-                Some(_) => Err(error),
-                // It was collected: nothing is wrong.
-                None => return Err(error),
-            },
-        };
-        self.damage().judge(digest, &read);
-        read
+        let read = self.follow(digest, place, |place| self.fetch_from(digest, place));
+        if let Some(read) = &read {
+            self.damage().judge(digest, read);
+        }
+        read.unwrap_or_else(|| Err(collected(digest)))
+    }
+
+    /// Are the bytes of a block where they are said to be, as many as there should be? They are not read.
+    fn sight(&self, digest: &Digest, place: Place) -> Result<(), Fault> {
+        let seen = self.follow(digest, place, |place| match place {
+            Place::Log { .. } => self.fetch_from(digest, place).map(drop),
+            place => self.0.disk.look(digest, place),
+        });
+        if let Some(seen @ Err(_)) = &seen {
+            self.damage().judge(digest, seen);
+        }
+        seen.unwrap_or_else(|| Err(collected(digest)))
+    }
+
+    /// Does something with a block where it lies, and if that fails where it lies by now: collection may have moved it
+    /// meanwhile. `None`: it was collected, and nothing is wrong.
+    fn follow<T>(
+        &self,
+        digest: &Digest,
+        place: Place,
+        each: impl Fn(Place) -> Result<T, Fault>,
+    ) -> Option<Result<T, Fault>> {
+        let done = each(place);
+        if done.is_ok() {
+            return Some(done);
+        }
+        match self.0.store.place(digest) {
+            Ok(Some(now)) if now != place => Some(each(now)),
+            Ok(Some(_)) => Some(done),
+            Ok(None) => None,
+            Err(fault) => Some(Err(fault)),
+        }
     }
 
     fn fetch_from(&self, digest: &Digest, place: Place) -> Result<Bytes, Fault> {
@@ -226,58 +236,21 @@ impl Blocks {
             self.0.disk.expect(&digest, place);
         }
     }
+}
 
-    /// A block whether or not a record still holds it.
-    fn any(&self, cid: &Cid) -> Result<Bytes, Fault> {
-        if cid.hash().code() == cid::IDENTITY {
-            return Ok(Bytes::copy_from_slice(cid.hash().digest()));
-        }
-        let digest = cid::sha256_of(cid).with_context(|| format!("{cid} is not sha2-256"))?;
-        let place = self.0.store.place(&digest)?.with_context(|| format!("block {cid} is not here"))?;
-        self.fetch(&digest, place)
+fn collected(digest: &Digest) -> Fault {
+    anyhow::anyhow!("block {} is not here any more", cid::from_digest(cid::RAW, digest))
+}
+
+/// Bytes of a block.
+fn length(cid: &Cid, source: Source) -> u64 {
+    match source {
+        Source::Cid => cid.hash().digest().len() as u64,
+        Source::Here(_, Place::Log { len, .. } | Place::Pack { len, .. } | Place::File { len }) => len.into(),
     }
 }
 
 /// Key of the state that is a pin.
 fn pin_key(root: &Digest) -> Vec<u8> {
     [store::PIN, root.as_slice()].concat()
-}
-
-/// Iterates over a file's chunks. After an error there is nothing more.
-#[derive(Debug)]
-pub struct Reader {
-    blocks: Blocks,
-    walk: Option<unixfs::Walk>,
-    /// How many of the next blocks the disk has been told of.
-    expected: usize,
-    _held: Held,
-}
-
-impl Iterator for Reader {
-    type Item = Result<Bytes, Fault>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        loop {
-            let walk = self.walk.as_mut()?;
-            let cid = walk.wants()?;
-            for next in walk.ahead().take(AHEAD).skip(self.expected) {
-                self.blocks.expect(next);
-            }
-            let before = walk.ahead().count();
-            let taken = self
-                .blocks
-                .any(&cid)
-                .and_then(|block| walk.take(block).with_context(|| format!("block {cid} of a file")));
-            // Children stand before what was known to be next.
-            self.expected = if walk.ahead().count() < before { AHEAD - 1 } else { 0 };
-            match taken {
-                Ok(data) if data.is_empty() => {}
-                Ok(data) => return Some(Ok(data)),
-                Err(error) => {
-                    self.walk = None;
-                    return Some(Err(error));
-                }
-            }
-        }
-    }
 }

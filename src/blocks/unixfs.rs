@@ -299,6 +299,19 @@ impl Walk {
         self.size
     }
 
+    /// Passes over a leaf of raw bytes that [`Self::wants`] named: so many are said to be there.
+    pub fn pass(&mut self, length: u64) -> Result<(), Error> {
+        let Some((cid, declared, _)) = self.ahead.pop() else { return Ok(()) };
+        if cid.codec() != cid::RAW {
+            return Err(Error::Codec(cid.codec()));
+        }
+        if declared.is_some_and(|declared| declared != length) {
+            return Err(Error::Sizes);
+        }
+        self.size.get_or_insert(length);
+        Ok(())
+    }
+
     /// Takes the block that [`Self::wants`] named, whose hash the caller has checked. Returns its share of the
     /// file, which is empty for an inner node.
     pub fn take(&mut self, block: Bytes) -> Result<Bytes, Error> {

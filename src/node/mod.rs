@@ -20,7 +20,7 @@ pub use tenants::{Registered, Removed, Tenant, Tenants};
 
 use crate::{
     asker::{Asker, Network},
-    blocks::{Blocks, Reader},
+    blocks::{Blocks, Reader, Right, Unread},
     cid::Cid,
     crypto::PublicKey,
     did,
@@ -375,10 +375,15 @@ impl Node {
         match self.admit(asker, tenant, message, judge).await? {
             Judged::Write(message) => self.write(tenant, message, body).await,
             Judged::Read(answer, data) => {
-                let data = data.map(|data| match data {
-                    Held::Inline(bytes) => one_chunk(bytes),
-                    Held::Blocks(reader) => flow(Out::Reading(reader)),
-                });
+                let data = match data {
+                    None => None,
+                    Some(Held::Inline(bytes)) => Some(one_chunk(bytes)),
+                    // Looks at every block: nothing for a thread of the runtime.
+                    Some(Held::Blocks(mut reader)) => {
+                        let checked = self.work(move || reader.check().map(|()| reader)).await?;
+                        Some(send(checked.map_err(unread)?))
+                    }
+                };
                 Ok(Reply { code: answer.code, detail: answer.detail, body: answer.body, data })
             }
         }
@@ -527,12 +532,6 @@ impl Node {
         tokio::task::spawn_blocking(f).await.map_err(|e| anyhow!("a worker failed: {e}"))
     }
 
-    /// A published record's block, for anyone.
-    pub fn public_block(&self, cid: &Cid) -> Result<Option<Bytes>, Fault> {
-        let Some(digest) = crate::cid::sha256_of(cid) else { return Ok(None) };
-        if self.shared.store.block_is_public(&digest)? { self.shared.blocks.get(cid) } else { Ok(None) }
-    }
-
     fn count(&self, method: &'static str, code: u16) {
         self.shared.messages.get_or_create(&Label { method, code }).inc();
     }
@@ -553,7 +552,10 @@ fn answer(message: &Message, view: &dyn View, blocks: &Blocks) -> Result<(dwn::R
             let data = view.inline_data(stored)?.with_context(|| format!("the data {root} is not here"))?;
             Ok(Some(Held::Inline(data)))
         }
-        Some((_, root, _)) => blocks.read(root).map(|reader| Some(Held::Blocks(reader))),
+        Some((_, root, _)) => {
+            let reader = blocks.open_file(Right::reader(root), root).map_err(unread)?;
+            Ok::<_, Stop>(Some(Held::Blocks(reader)))
+        }
     };
     let first = dwn::answer(message, view, &now())?;
     if let Ok(held) = take(&first) {
@@ -564,10 +566,35 @@ fn answer(message: &Message, view: &dyn View, blocks: &Blocks) -> Result<(dwn::R
     Ok((second, held))
 }
 
-/// The data under `root`, read chunk by chunk as the client takes it: one that does not read costs a chunk, not a
-/// thread.
+/// What a client hears of data that is kept and cannot be read. Where it lies is the operator's business.
+fn unread(why: Unread) -> Stop {
+    match why {
+        Unread::Fault(fault) => fault.into(),
+        Unread::Damaged { root, block, .. } => Refusal::new(
+            500,
+            format!(
+                "DataDamaged: block {block} of the data {root} is damaged on this node, so nothing of it is sent; the node's \
+                 owner sees it in toft status and repairs it with toft storage scrub, or by writing the same data again"
+            ),
+        )
+        .into(),
+        Unread::NotHere(block) => Refusal::new(
+            500,
+            format!("DataMissing: block {block} of the data is not on this node any more, so nothing of it is sent"),
+        )
+        .into(),
+        why @ (Unread::Data(_) | Unread::NotFile(..)) => Fault::new(why).into(),
+    }
+}
+
+/// The data under `root` for who was given its record, if every block of it is here, else an error before the first byte.
 pub fn read_out(blocks: Blocks, root: Cid) -> Body {
     flow(Out::Begin(blocks, root))
+}
+
+/// A file, read chunk by chunk as the client takes it: one that does not read costs a chunk, not a thread.
+pub fn send(reader: Reader) -> Body {
+    flow(Out::Reading(reader))
 }
 
 fn flow(out: Out) -> Body {
@@ -590,9 +617,9 @@ impl Out {
     /// The next chunk and what is left; nothing is left after an error.
     fn next(self) -> Option<(Result<Bytes, Fault>, Option<Self>)> {
         let mut reader = match self {
-            Out::Begin(blocks, root) => match blocks.read(&root) {
+            Out::Begin(blocks, root) => match blocks.read(Right::reader(&root), &root) {
                 Ok(reader) => reader,
-                Err(fault) => return Some((Err(fault), None)),
+                Err(why) => return Some((Err(Fault::new(why)), None)),
             },
             Out::Reading(reader) => reader,
         };

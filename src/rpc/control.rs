@@ -7,7 +7,7 @@ use super::dwn::stream;
 use crate::{
     anchor::Anchor,
     backup::Source,
-    blocks::unixfs,
+    blocks::{Right, Unread, unixfs},
     cid::{self, Cid},
     crypto::Signer,
     dwn::{self, create},
@@ -335,16 +335,27 @@ impl Control {
             return Err(Failure::new(Kind::Usage, message));
         }
         let blocks = self.node.blocks().clone();
-        let here = tokio::task::spawn_blocking(move || blocks.get(&root)).await.map_err(Error::new)??;
-        if here.is_some() {
-            return Ok(node::read_out(self.node.blocks().clone(), root));
-        }
+        let here = tokio::task::spawn_blocking(move || blocks.read(Right::OWNER, &root)).await.map_err(Error::new)?;
+        let damage = match here {
+            Ok(reader) => return Ok(node::send(reader)),
+            Err(Unread::Fault(fault)) => return Err(fault.into()),
+            Err(why @ (Unread::Data(_) | Unread::NotFile(..))) => {
+                return Err(Failure::new(Kind::Usage, why.to_string()));
+            }
+            Err(Unread::NotHere(_)) => None,
+            // Others may have it whole.
+            Err(why @ Unread::Damaged { .. }) => Some(why.to_string()),
+        };
+        let failed = |e: &net::Error| match &damage {
+            None => Failure::new(Kind::Network, format!("{e:#}")),
+            Some(damage) => Failure::new(Kind::Failed, format!("{damage}; and nobody else sent it: {e:#}")),
+        };
         // The first piece says whether anybody has it; after it the answer has begun.
         let limits = FileLimits { timeout, ..FileLimits::default() };
         let mut pieces = Box::pin(net::fetch_file(self.net.session(), root, limits, contents));
         let first = match pieces.next().await {
             Some(Ok(bytes)) => bytes,
-            Some(Err(e)) => return Err(Failure::new(Kind::Network, format!("{e:#}"))),
+            Some(Err(e)) => return Err(failed(&e)),
             None => bytes::Bytes::new(),
         };
         let rest = pieces.map_err(dwn::Fault::from);

@@ -1,10 +1,12 @@
 //! A local window on published content: `GET /ipfs/{cid}` gives the file, `?format=raw` the block.
 //!
-//! Only what a published record of this node holds; it fetches nothing. The full trustless gateway (CAR,
+//! Only what a published record of this node holds ([`Blocks::may`](crate::blocks::Blocks::may)); it fetches nothing. The full trustless gateway (CAR,
 //! ranges, paths, foreign content) comes with its own issue.
 
 use crate::{
+    blocks::{Right, Unread},
     cid::{self, Cid},
+    dwn::Fault,
     node::{self, Node},
 };
 use axum::{
@@ -42,43 +44,58 @@ async fn file(
     Query(query): Query<BTreeMap<String, String>>,
 ) -> Response {
     let Ok(root) = Cid::try_from(text.as_str()) else {
-        return (StatusCode::BAD_REQUEST, format!("{text} is not a CID\n")).into_response();
-    };
-    let door = node.clone();
-    let block = tokio::task::spawn_blocking(move || door.public_block(&root)).await;
-    let block = match block {
-        Ok(Ok(Some(block))) => block,
-        Ok(Ok(None)) => {
-            let text = format!("no published record of this node holds {root}\n");
-            return (StatusCode::NOT_FOUND, text).into_response();
-        }
-        Ok(Err(fault)) => {
-            tracing::error!("gateway: {fault:#}");
-            return StatusCode::INTERNAL_SERVER_ERROR.into_response();
-        }
-        Err(_) => return StatusCode::INTERNAL_SERVER_ERROR.into_response(),
+        return (StatusCode::BAD_REQUEST, "this is not a CID\n").into_response();
     };
     let tag = [
         (header::ETAG, format!("\"{root}\"")),
         (header::CACHE_CONTROL, "public, max-age=29030400, immutable".to_owned()),
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff".to_owned()),
     ];
+    let blocks = node.blocks().clone();
     match query.get("format").map(String::as_str) {
-        Some("raw") => (tag, [(header::CONTENT_TYPE, "application/vnd.ipld.raw")], block).into_response(),
-        Some(other) => {
-            let text = format!("format={other} is not supported by this version of toft; format=raw is\n");
+        Some("raw") => match tokio::task::spawn_blocking(move || blocks.get(Right::ANYONE, &root)).await {
+            Ok(Ok(Some(block))) => (tag, [(header::CONTENT_TYPE, "application/vnd.ipld.raw")], block).into_response(),
+            Ok(Ok(None)) => not_here(&root),
+            Ok(Err(fault)) => damaged(&root, &fault),
+            Err(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
+        },
+        Some(_) => {
+            let text = "this format is not supported by this version of toft; format=raw is\n";
             (StatusCode::NOT_IMPLEMENTED, text).into_response()
         }
         None if root.codec() != cid::RAW && root.codec() != cid::DAG_PB => {
             let text = "only raw and dag-pb (UnixFS files) are shown; add ?format=raw for the block\n";
             (StatusCode::NOT_IMPLEMENTED, text).into_response()
         }
-        None => {
-            let data = node::read_out(node.blocks().clone(), root);
-            let body = Body::from_stream(data.map_err(|fault| std::io::Error::other(format!("{fault:#}"))));
-            (tag, [(header::CONTENT_TYPE, "application/octet-stream")], body).into_response()
-        }
+        None => match tokio::task::spawn_blocking(move || blocks.read(Right::ANYONE, &root)).await {
+            Ok(Ok(reader)) => {
+                let size = reader.size();
+                let data = node::send(reader);
+                let body = Body::from_stream(data.map_err(|fault| std::io::Error::other(format!("{fault:#}"))));
+                let kind = [(header::CONTENT_TYPE, "application/octet-stream")];
+                let mut response = (tag, kind, body).into_response();
+                // So that one that breaks off is seen to.
+                if let Some(size) = size {
+                    response.headers_mut().insert(header::CONTENT_LENGTH, size.into());
+                }
+                response
+            }
+            // What is data to its record is one thing with what is not here: nobody learns what else is.
+            Ok(Err(Unread::NotHere(_) | Unread::Data(_) | Unread::NotFile(..))) => not_here(&root),
+            Ok(Err(Unread::Damaged { why: fault, .. } | Unread::Fault(fault))) => damaged(&root, &fault),
+            Err(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
+        },
     }
+}
+
+fn not_here(root: &Cid) -> Response {
+    (StatusCode::NOT_FOUND, format!("no published record of this node holds {root}\n")).into_response()
+}
+
+fn damaged(root: &Cid, fault: &Fault) -> Response {
+    tracing::error!("gateway: {fault:#}");
+    let text = format!("{root} is published here and cannot be read: it is damaged on this node\n");
+    (StatusCode::INTERNAL_SERVER_ERROR, text).into_response()
 }
 
 async fn path() -> Response {

@@ -3,7 +3,7 @@
 //! One tree; the first byte of a key is its space. Integers are big-endian, so that they sort. `T` is a
 //! tenant's interned number. `docs/formats.md` has the table.
 
-use super::Position;
+use super::{Position, refs::Grip};
 use crate::{cid::Digest, dwn::IndexValue};
 use std::borrow::Cow;
 
@@ -34,7 +34,7 @@ const BLOCK: u8 = 0x50;
 const PLACE: u8 = 0;
 /// Block digest‖root digest → nothing.
 const ROOT: u8 = 1;
-/// Root digest‖T‖recordId → published?
+/// Root digest‖how it is held‖T‖recordId → nothing.
 const REFERENCE: u8 = 2;
 /// Number of a pack → bytes of the blocks that lie in it.
 const PACK: u8 = 0x53;
@@ -246,10 +246,11 @@ pub(super) fn placed(key: &[u8]) -> Option<Digest> {
     (rest == [PLACE]).then_some(*digest)
 }
 
-/// The root that a key below [`blocks`] is a reference to, if it is one.
-pub(super) fn referred(key: &[u8]) -> Option<Digest> {
+/// The root that a key below [`blocks`] is a published record's reference to, if it is one.
+pub(super) fn published(key: &[u8]) -> Option<Digest> {
     let (digest, rest) = key.get(1..)?.split_first_chunk()?;
-    (rest.first() == Some(&REFERENCE)).then_some(*digest)
+    let public = |number: &u8| Grip::EACH.iter().any(|grip| grip.public && grip.number() == *number);
+    (rest.first() == Some(&REFERENCE) && rest.get(1).is_some_and(public)).then_some(*digest)
 }
 
 /// Prefix of the roots that hold a block.
@@ -261,13 +262,15 @@ pub(super) fn root(block: &Digest, root: &Digest) -> Vec<u8> {
     [of_block(block, ROOT).as_slice(), root].concat()
 }
 
-/// Prefix of the records that hold a root.
-pub(super) fn references(root: &Digest) -> Vec<u8> {
-    of_block(root, REFERENCE)
+/// Prefix of the records that hold a root in this way.
+pub(super) fn references(root: &Digest, grip: Grip) -> Vec<u8> {
+    let mut key = of_block(root, REFERENCE);
+    key.push(grip.number());
+    key
 }
 
-pub(super) fn reference(root: &Digest, tenant: u32, record: &str) -> Vec<u8> {
-    [of_block(root, REFERENCE).as_slice(), &tenant.to_be_bytes(), record.as_bytes()].concat()
+pub(super) fn reference(root: &Digest, grip: Grip, tenant: u32, record: &str) -> Vec<u8> {
+    [references(root, grip).as_slice(), &tenant.to_be_bytes(), record.as_bytes()].concat()
 }
 
 pub(super) fn state(key: &[u8]) -> Vec<u8> {

@@ -81,6 +81,7 @@ pub use damaged::{Damaged, Damages, Holder, Object, of_records};
 pub use fingerprint::Moment;
 pub(crate) use lower::Checked;
 pub use query::{Considered, Explained, Filtered};
+pub use refs::{Keeper, Scope};
 pub use space::stop;
 #[cfg(feature = "bench")]
 #[doc(hidden)]
@@ -441,27 +442,29 @@ impl Store {
 
     /// Where a block lies, if a record of any tenant, or a pin, holds it.
     pub fn block(&self, digest: &Digest) -> Result<Option<Place>, Fault> {
+        Ok(self.part(digest, Keeper::Any, Scope::All)?.map(|(place, _)| place))
+    }
+
+    /// Where a block lies that somebody of `keeper` holds as a part of `scope`; and is it the root of a tree, or a part of
+    /// the tree that was named? Who may have what is asked of `blocks`, not here.
+    pub fn part(&self, digest: &Digest, keeper: Keeper, scope: Scope) -> Result<Option<(Place, bool)>, Fault> {
         let _steady = self.0.index.steady();
         let source = self.source();
-        if refs::is_held(&source, digest)? { refs::place(&source, digest) } else { Ok(None) }
+        let Some(tree) = refs::part(&source, digest, keeper, scope)? else { return Ok(None) };
+        Ok(refs::place(&source, digest)?.map(|place| (place, tree)))
     }
 
     /// Does a published latest-state record of any tenant hold this block (so that anyone may have it)?
     pub fn block_is_public(&self, digest: &Digest) -> Result<bool, Fault> {
         let _steady = self.0.index.steady();
-        let mut public = false;
-        refs::holders(&self.source(), digest, |_, published| {
-            public |= published;
-            !public
-        })?;
-        Ok(public)
+        Ok(refs::part(&self.source(), digest, Keeper::Published, Scope::All)?.is_some())
     }
 
     /// The records that hold a block, as tenant and recordId, at most `max`: whom to ask whether a peer may read it.
     pub fn block_records(&self, digest: &Digest, max: usize) -> Result<Vec<(String, String)>, Fault> {
         let _steady = self.0.index.steady();
         let mut found = Vec::new();
-        refs::holders(&self.source(), digest, |holder, _| {
+        refs::holders(&self.source(), digest, |holder| {
             if found.len() < max {
                 found.push(holder.to_vec());
             }
@@ -474,8 +477,8 @@ impl Store {
     pub fn public_roots(&self) -> Result<BTreeSet<Digest>, Fault> {
         let all = keys::blocks();
         let mut roots = BTreeSet::new();
-        self.0.index.stroll(&all, &keys::after(all.clone()), |key, published| {
-            roots.extend(keys::referred(key).filter(|_| published == [1]));
+        self.0.index.stroll(&all, &keys::after(all.clone()), |key, _| {
+            roots.extend(keys::published(key));
             Ok(())
         })?;
         Ok(roots)

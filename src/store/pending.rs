@@ -10,7 +10,7 @@ use super::{
     log::Log,
     marks::Marks,
     metrics::Metrics,
-    refs,
+    refs::{self, Grip},
     rows::{self, DataRow, EventRow, MessageRow, RecordRow, Row, Values},
     steady::Versions,
 };
@@ -386,8 +386,7 @@ impl<'a> Pending<'a> {
     /// Undoes [`Self::show`] and the reference to data.
     fn hide(&mut self, tenant: u32, row: &MessageRow) -> Result<(), Fault> {
         if let (Some(data), About::Record(id)) = (&row.data, &row.subject) {
-            let root = root_digest(&data.root)?;
-            self.delete(keys::reference(&root, tenant, id));
+            self.let_go(tenant, id, &data.root)?;
             self.stats.bytes = self.stats.bytes.saturating_sub(data.size);
             let used = refs::counter(self, &keys::usage(tenant))?.saturating_sub(data.size);
             self.put(keys::usage(tenant), used.to_be_bytes().to_vec());
@@ -403,10 +402,22 @@ impl<'a> Pending<'a> {
     }
 
     pub(super) fn refer(&mut self, tenant: u32, id: &str, data: &DataRow, published: bool) -> Result<(), Fault> {
-        self.put(keys::reference(&root_digest(&data.root)?, tenant, id), vec![u8::from(published)]);
+        self.let_go(tenant, id, &data.root)?;
+        self.put(keys::reference(&root_digest(&data.root)?, Grip::new(&data.root, published), tenant, id), Vec::new());
         self.stats.bytes += data.size;
         let used = refs::counter(self, &keys::usage(tenant))? + data.size;
         self.put(keys::usage(tenant), used.to_be_bytes().to_vec());
+        Ok(())
+    }
+
+    /// The record holds the data under this root no more, neither as everybody's nor as its own.
+    fn let_go(&mut self, tenant: u32, id: &str, root: &Cid) -> Result<(), Fault> {
+        for public in [true, false] {
+            let key = keys::reference(&root_digest(root)?, Grip::new(root, public), tenant, id);
+            if self.get(&key)?.is_some() {
+                self.delete(key);
+            }
+        }
         Ok(())
     }
 

@@ -1,7 +1,13 @@
 //! Who holds a block: the way from a block over its roots to the records and pins that need it.
+//!
+//! What a root is said to hold are the blocks of the tree that was built here over a record's data, and no others: a link
+//! that data contains is data.
 
 use super::{PIN, Place, keys, pending::Source, rows};
-use crate::{cid::Digest, dwn::Fault};
+use crate::{
+    cid::{self, Cid, Digest},
+    dwn::Fault,
+};
 use anyhow::Context as _;
 
 /// Where a block lies, whether or not anything holds it.
@@ -15,41 +21,107 @@ pub(super) fn roots(source: &dyn Source, block: &Digest) -> Result<Vec<Digest>, 
     source.scan(&prefix, &keys::after(prefix.clone()), false).map(|pair| root(&pair?.0)).collect()
 }
 
-/// Does a record, or a pin, hold the block?
-pub(super) fn is_held(source: &dyn Source, block: &Digest) -> Result<bool, Fault> {
-    let mut held = false;
-    holders(source, block, |_, _| {
-        held = true;
-        false
-    })?;
-    Ok(held || pinned(source, block)?)
+/// How a record holds data. What its root's digest names may be both: data that is the very bytes of a node, and the
+/// tree under that node. Who holds the one does not hold the other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Grip {
+    /// The root is a node, and what is under it is the record's; else the root's bytes are the data.
+    pub tree: bool,
+    /// Anyone may have the data.
+    pub public: bool,
 }
 
-fn pinned(source: &dyn Source, block: &Digest) -> Result<bool, Fault> {
-    let prefix = keys::roots(block);
-    for pair in source.scan(&prefix, &keys::after(prefix.clone()), false) {
-        let pin = [PIN, root(&pair?.0)?.as_slice()].concat();
-        if source.get(&keys::state(&pin))?.is_some() {
+impl Grip {
+    /// In the order of [`Grip::number`].
+    pub const EACH: [Self; 4] = [
+        Self { tree: true, public: true },
+        Self { tree: true, public: false },
+        Self { tree: false, public: true },
+        Self { tree: false, public: false },
+    ];
+
+    pub fn new(root: &Cid, public: bool) -> Self {
+        Self { tree: root.codec() == cid::DAG_PB, public }
+    }
+
+    /// Stands in keys: those of trees before the others.
+    pub fn number(self) -> u8 {
+        u8::from(!self.tree) << 1 | u8::from(!self.public)
+    }
+}
+
+/// Whose holding counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Keeper {
+    /// Records that are published.
+    Published,
+    /// Any record, and pins.
+    Any,
+    /// It need not be held (any more): somebody was given it and reads on.
+    Nobody,
+}
+
+/// Of what a block must be a part.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scope {
+    /// Of whatever is here.
+    All,
+    /// Of the tree under this root.
+    Tree(Digest),
+    /// Of nothing: it is the block itself.
+    Block(Digest),
+}
+
+/// Does somebody of `keeper` hold the block as a part of `scope`? Then also: is it the root of a tree (for [`Scope::All`],
+/// of one that is held; else of the one that was named, or a part of that)?
+pub(super) fn part(source: &dyn Source, block: &Digest, keeper: Keeper, scope: Scope) -> Result<Option<bool>, Fault> {
+    match scope {
+        Scope::All if has(source, block, keeper, true)? => Ok(Some(true)),
+        Scope::All if has(source, block, keeper, false)? => Ok(Some(false)),
+        Scope::All => {
+            for root in roots(source, block)?.iter().filter(|root| *root != block) {
+                if has(source, root, keeper, true)? {
+                    return Ok(Some(false));
+                }
+            }
+            Ok(None)
+        }
+        Scope::Tree(root) => {
+            let is_part = root == *block || source.get(&keys::root(block, &root))?.is_some();
+            Ok((is_part && has(source, &root, keeper, true)?).then_some(true))
+        }
+        Scope::Block(root) => Ok((root == *block && has(source, &root, keeper, false)?).then_some(false)),
+    }
+}
+
+/// Does somebody hold the tree under this root, or the root as data? A pin holds both.
+fn has(source: &dyn Source, root: &Digest, keeper: Keeper, tree: bool) -> Result<bool, Fault> {
+    if keeper == Keeper::Nobody {
+        return Ok(true);
+    }
+    for grip in Grip::EACH.iter().filter(|grip| grip.tree == tree && (grip.public || keeper == Keeper::Any)) {
+        let held = keys::references(root, *grip);
+        if source.scan(&held, &keys::after(held.clone()), false).next().transpose()?.is_some() {
             return Ok(true);
         }
     }
-    Ok(false)
+    Ok(keeper == Keeper::Any && source.get(&keys::state(&[PIN, root.as_slice()].concat()))?.is_some())
 }
 
-/// Calls `each` with every reference (tenant and record, published) to a root that holds the block, until it
-/// says no.
-pub(super) fn holders(
-    source: &dyn Source,
-    block: &Digest,
-    mut each: impl FnMut(&[u8], bool) -> bool,
-) -> Result<(), Fault> {
-    let prefix = keys::roots(block);
-    for pair in source.scan(&prefix, &keys::after(prefix.clone()), false) {
-        let references = keys::references(&root(&pair?.0)?);
-        for pair in source.scan(&references, &keys::after(references.clone()), false) {
-            let (key, published) = pair?;
-            if !each(key.get(references.len()..).unwrap_or_default(), published == [1]) {
-                return Ok(());
+/// Does a record, or a pin, hold the block?
+pub(super) fn is_held(source: &dyn Source, block: &Digest) -> Result<bool, Fault> {
+    Ok(part(source, block, Keeper::Any, Scope::All)?.is_some())
+}
+
+/// Calls `each` with every reference (tenant and record) to a root that holds the block, until it says no.
+pub(super) fn holders(source: &dyn Source, block: &Digest, mut each: impl FnMut(&[u8]) -> bool) -> Result<(), Fault> {
+    for root in roots(source, block)? {
+        for grip in Grip::EACH.iter().filter(|grip| grip.tree || root == *block) {
+            let references = keys::references(&root, *grip);
+            for pair in source.scan(&references, &keys::after(references.clone()), false) {
+                if !each(pair?.0.get(references.len()..).unwrap_or_default()) {
+                    return Ok(());
+                }
             }
         }
     }

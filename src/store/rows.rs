@@ -10,7 +10,7 @@ use anyhow::{Context as _, anyhow, bail};
 use std::collections::BTreeMap;
 
 /// Version of everything the index stores; grows with any change of keys or values.
-pub(super) const VERSION: u64 = 7;
+pub(super) const VERSION: u64 = 8;
 
 /// Names of index properties, stored as one byte. Append only.
 const PROPERTIES: [&str; 24] = [

@@ -15,7 +15,7 @@ use std::{
     time::{Duration, Instant},
 };
 use toft::{
-    blocks::{self, Blocks},
+    blocks::{self, Blocks, Right},
     cid::{self, Cid},
     dwn::{Change, Stop, Subject},
     store::{self, Data, Store},
@@ -91,7 +91,7 @@ fn shape(dir: &Path, size: u64, count: u64) -> Outcome<()> {
             let root = roots[n as usize].lock().map_err(|_| "a panic elsewhere")?.ok_or("no root")?;
             let mut expected = Source::new(n, size);
             let (mut rest, mut left) = (Vec::new(), size);
-            for chunk in blocks.read(&root)? {
+            for chunk in blocks.read(Right::OWNER, &root)? {
                 let chunk = chunk?;
                 left -= chunk.len() as u64;
                 // A piece of every chunk: comparing all would be timed too.

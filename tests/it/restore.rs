@@ -10,7 +10,7 @@ use serde_json::json;
 use sha2::{Digest as _, Sha256};
 use std::{path::Path, time::Instant};
 use toft::{
-    blocks::{self, Blocks},
+    blocks::{self, Blocks, Right},
     store::{self, Moment, Store},
 };
 
@@ -122,7 +122,7 @@ fn contents(home: &Path) -> (Moment, String) {
                 Some(inline) => sum.update(inline),
                 None => {
                     let root = stored.message["descriptor"]["dataCid"].as_str().expect("a CID");
-                    let data = blocks.read(&root.try_into().expect("a CID")).expect("is here");
+                    let data = blocks.read(Right::OWNER, &root.try_into().expect("a CID")).expect("is here");
                     data.for_each(|piece| sum.update(piece.expect("reads")));
                 }
             }

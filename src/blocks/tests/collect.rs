@@ -113,7 +113,7 @@ fn a_pin_keeps_data_until_it_is_taken_away() {
     assert!(runtime.block_on(node.blocks.unpin(&root)).expect("answers"));
     assert!(!runtime.block_on(node.blocks.unpin(&root)).expect("answers"));
     assert_eq!(node.blocks.collect().expect("collects").blocks, 3);
-    assert!(node.blocks.read(&root).is_err());
+    assert!(node.blocks.read(Right::OWNER, &root).is_err());
 }
 
 #[test]
@@ -121,7 +121,7 @@ fn what_is_staged_or_being_read_is_left_alone() {
     let node = small();
     let first = node.commit("r", node.stage(&content(3)), Vec::new());
     let root = node.stage(&content(3)).root;
-    let reader = node.blocks.read(&root).expect("is here");
+    let reader = node.blocks.read(Right::reader(&root), &root).expect("is here");
     node.delete("r", first);
     let staged = node.stage(&content(5));
     let done = node.blocks.collect().expect("collects");

@@ -307,7 +307,7 @@ fn broken(whole: &Whole, store: &Store, blocks: &Blocks) -> (BTreeSet<String>, b
     };
     let view = store.view(ALICE);
     let bytes = |root: &Cid| -> Result<Vec<u8>, Fault> {
-        blocks.read(root)?.try_fold(Vec::new(), |mut all, chunk| {
+        blocks.read(Right::OWNER, root)?.try_fold(Vec::new(), |mut all, chunk| {
             all.extend_from_slice(&chunk?);
             Ok(all)
         })

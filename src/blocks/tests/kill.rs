@@ -325,7 +325,8 @@ fn check(
     live.extend(blocks.pins().expect("lists").iter().filter_map(cid::sha256_of));
     for (digest, _) in store.places(&[0; 32], usize::MAX).expect("lists") {
         let needed = store.roots(&digest).expect("answers").iter().any(|root| live.contains(root));
-        let served = blocks.get(&cid::from_digest(cid::RAW, &digest)).expect("reads, and it is whole").is_some();
+        let served =
+            blocks.get(Right::OWNER, &cid::from_digest(cid::RAW, &digest)).expect("reads, and it is whole").is_some();
         assert_eq!(served, needed, "a block is served if and only if something holds it");
         sum.blocks += 1;
     }
@@ -336,7 +337,7 @@ fn state(store: &Store, blocks: &Blocks, view: &dyn View, thing: &str, said: &Sa
     let whole = |root: &Cid, id: &str, state: &str| {
         let (version, size) = state.trim_start_matches('w').split_once(':').expect("a state");
         let expected = content(id, version.parse().expect("a version"), size.parse().expect("a size"));
-        let reader = blocks.read(root).map_err(|e| format!("{e:#}"))?;
+        let reader = blocks.read(Right::OWNER, root).map_err(|e| format!("{e:#}"))?;
         let found: Result<Vec<Bytes>, _> = reader.collect();
         let found = found.map_err(|e| format!("{e:#}"))?.concat();
         if found == expected { Ok(()) } else { Err(format!("{} other bytes", found.len())) }

@@ -1,0 +1,159 @@
+//! Files on their way out.
+
+use super::{Blocks, Right, Source, Verdict, damage::is_damage, holds::Held, length, unixfs};
+use crate::{
+    cid::{self, Cid},
+    dwn::Fault,
+};
+use bytes::Bytes;
+
+/// Blocks of a file that the disk is asked for while the one before them is hashed and sent: 2 MiB.
+const AHEAD: usize = 8;
+/// Blocks that are looked at before the first byte goes out: 16 GiB. Beyond, they are found wanting as they come.
+const LOOKED_MAX: usize = 1 << 16;
+
+/// Why a file is not read.
+#[derive(Debug, thiserror::Error)]
+pub enum Unread {
+    /// It, or a block of it, is not here, or not to be had.
+    #[error("{0} is not here: no record holds it")]
+    NotHere(Cid),
+    #[error("{0} is data: its links are not followed")]
+    Data(Cid),
+    #[error("{0} is not a file: {1}")]
+    NotFile(Cid, unixfs::Error),
+    #[error("block {block} of {root} is damaged here: {why:#}")]
+    Damaged { root: Cid, block: Cid, why: Fault },
+    #[error(transparent)]
+    Fault(Fault),
+}
+
+impl Blocks {
+    /// The file under a UnixFS root, chunk by chunk, each hash checked. Once begun, nothing of it is collected.
+    pub fn open_file(&self, right: Right, root: &Cid) -> Result<Reader, Unread> {
+        let mut held = Held::new(self.0.holds.clone());
+        if let Some(digest) = cid::sha256_of(root) {
+            held.block(&digest);
+        }
+        let walk = Some(unixfs::Walk::new(*root));
+        let mut reader =
+            Reader { blocks: self.clone(), right, root: *root, walk, first: None, expected: 0, _held: held };
+        if let Verdict::Node(_, below) = reader.may(root)? {
+            reader.right = below;
+        }
+        Ok(reader)
+    }
+
+    /// As [`Blocks::open_file`], if every block of it is here.
+    pub fn read(&self, right: Right, root: &Cid) -> Result<Reader, Unread> {
+        let mut reader = self.open_file(right, root)?;
+        reader.check()?;
+        Ok(reader)
+    }
+}
+
+/// Iterates over a file's chunks. After an error there is nothing more.
+#[derive(Debug)]
+pub struct Reader {
+    blocks: Blocks,
+    /// With what right the next block is asked for.
+    right: Right,
+    root: Cid,
+    walk: Option<unixfs::Walk>,
+    /// A chunk that was read in advance.
+    first: Option<Bytes>,
+    /// How many of the next blocks the disk has been told of.
+    expected: usize,
+    _held: Held,
+}
+
+impl Reader {
+    /// The size of the file, once its root was read.
+    pub fn size(&self) -> Option<u64> {
+        self.walk.as_ref()?.size()
+    }
+
+    /// Before anything is sent: is every block there, as long as it should be? Nodes, and the first chunk, are read; of the
+    /// others the disk is asked no more than that: what hashes to something else is found as it is sent.
+    pub fn check(&mut self) -> Result<(), Unread> {
+        let mut walk = self.walk.clone().unwrap_or_else(|| unixfs::Walk::new(self.root));
+        for _ in 0..LOOKED_MAX {
+            let Some(cid) = walk.wants() else { break };
+            let source = self.may(&cid)?.source().ok_or(Unread::NotHere(cid))?;
+            let passed = match (cid.codec(), source) {
+                (cid::RAW, Source::Here(digest, place)) => {
+                    self.blocks.sight(&digest, place).map_err(|why| self.damaged(&cid, why))?;
+                    walk.pass(length(&cid, source))
+                }
+                _ => walk.take(self.bytes(&cid, source)?).map(drop),
+            };
+            passed.map_err(|why| Unread::NotFile(cid, why))?;
+        }
+        if self.first.is_none() {
+            self.first = self.step()?;
+        }
+        Ok(())
+    }
+
+    /// The rule, asked for a block of the file.
+    fn may(&self, cid: &Cid) -> Result<Verdict, Unread> {
+        match self.blocks.may(self.right, cid).map_err(Unread::Fault)? {
+            Verdict::No => Err(Unread::NotHere(*cid)),
+            Verdict::Bytes(_) if cid.codec() == cid::DAG_PB => Err(Unread::Data(*cid)),
+            verdict => Ok(verdict),
+        }
+    }
+
+    fn bytes(&self, cid: &Cid, source: Source) -> Result<Bytes, Unread> {
+        self.blocks.bytes(cid, source).map_err(|why| self.damaged(cid, why))
+    }
+
+    /// What has come of trying to read a block.
+    fn damaged(&self, block: &Cid, why: Fault) -> Unread {
+        if !is_damage(&why) {
+            return Unread::Fault(why);
+        }
+        Unread::Damaged { root: self.root, block: *block, why }
+    }
+
+    /// The next chunk.
+    fn step(&mut self) -> Result<Option<Bytes>, Unread> {
+        if let Some(first) = self.first.take() {
+            return Ok(Some(first));
+        }
+        loop {
+            let Some(walk) = &self.walk else { return Ok(None) };
+            let Some(cid) = walk.wants() else { return Ok(None) };
+            for next in walk.ahead().take(AHEAD).skip(self.expected) {
+                self.blocks.expect(next);
+            }
+            let before = walk.ahead().count();
+            let source = self.may(&cid)?.source().ok_or(Unread::NotHere(cid))?;
+            let block = self.bytes(&cid, source)?;
+            let Some(walk) = &mut self.walk else { return Ok(None) };
+            let data = walk.take(block).map_err(|why| Unread::NotFile(cid, why))?;
+            // Children stand before what was known to be next.
+            self.expected = if walk.ahead().count() < before { AHEAD - 1 } else { 0 };
+            if !data.is_empty() {
+                return Ok(Some(data));
+            }
+        }
+    }
+}
+
+impl Iterator for Reader {
+    type Item = Result<Bytes, Fault>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        match self.step() {
+            Ok(chunk) => chunk.map(Ok),
+            Err(why) => {
+                self.walk = None;
+                Some(Err(match why {
+                    Unread::Fault(fault) => fault,
+                    why => Fault::new(why),
+                }))
+            }
+        }
+    }
+}
