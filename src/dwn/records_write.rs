@@ -4,7 +4,7 @@ use super::{
     Change, Given, INLINE_MAX, PERMISSIONS, Refusal, Stop, Subject, View,
     authorization::{Authorization, Signature},
     message::{self, Message, cid_of, descriptor_of, parse_jws, shown, shown_text},
-    permissions, protocol, text,
+    permissions, protocol, readable, text,
     view::Record,
 };
 use crate::crypto::jws::Jws;
@@ -56,6 +56,10 @@ pub(super) fn decide(message: &Message, given: &Given, view: &dyn View) -> Resul
     authorize(message, view)?;
     let record_id = message::record_id(message.json()).unwrap_or_default();
     let record = view.record(record_id)?;
+    if !message.is_replayed() {
+        let initial = record.as_ref().map(|record| &*record.initial.message).filter(|_| !message.is_initial_write());
+        readable::check(message, initial)?;
+    }
     let mut change = Change::of(message, Subject::Record(record_id.into()))?;
     if message.is_initial_write() {
         if let Some(record) = &record {

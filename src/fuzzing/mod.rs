@@ -47,6 +47,7 @@ pub const TARGETS: &[Target] = &[
     target("index_row", store::fuzzing::row, store::fuzzing::rows),
     target("anchor_batch", plain::batch, plain::batches),
     target("ots", plain::ots, plain::ots_seeds),
+    target("rpc_header", rpc::fuzzing::header, rpc::fuzzing::requests),
     target("rpc_query", rpc::fuzzing::query, plain::queries),
     target("rpc_registration", rpc::fuzzing::registration, plain::registrations),
     target("rpc_request", rpc::fuzzing::request, rpc::fuzzing::requests),

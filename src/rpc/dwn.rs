@@ -5,7 +5,7 @@
 //! small data as `params.encodedData`. An HTTP status of 200 says that the request was answered; the answer's own status is inside.
 
 use super::{
-    connect, header_json,
+    connect, header_value,
     jsonrpc::{self, Problem, Request as RpcRequest},
     read,
     registration::{self, Registration},
@@ -27,15 +27,17 @@ use axum::{
     response::{IntoResponse, Response},
     routing::get,
 };
-use futures::TryStreamExt as _;
+use futures::{StreamExt as _, TryStreamExt as _};
 use prometheus_client::metrics::{counter::Counter, family::Family};
 use serde_json::{Value, json};
-use std::sync::Arc;
-use tokio::sync::Semaphore;
+use std::{sync::Arc, time::Duration};
+use tokio::{sync::Semaphore, time::error::Elapsed};
 use tower_http::cors::{AllowHeaders, Any, CorsLayer};
 
 const REQUEST: HeaderName = HeaderName::from_static("dwn-request");
 pub(super) const RESPONSE: HeaderName = HeaderName::from_static("dwn-response");
+/// A body without a length has to begin in this time.
+const BEGIN_DEADLINE: Duration = Duration::from_secs(30);
 
 #[derive(Clone)]
 struct Shared {
@@ -158,23 +160,33 @@ async fn metrics_text(State(shared): State<Shared>) -> Response {
 
 async fn post(State(shared): State<Shared>, Extension(asker): Extension<Asker>, request: Request) -> Response {
     let (parts, body) = request.into_parts();
-    let has_body = has_body(&parts.headers);
-    let (text, data) = match parts.headers.get(REQUEST) {
-        Some(header) => (header.as_bytes().to_vec(), has_body.then(|| stream(body))),
-        None if has_body => match axum::body::to_bytes(body, jsonrpc::REQUEST_MAX).await {
-            Ok(bytes) => (bytes.to_vec(), None),
-            Err(_) => {
+    let body = match some_bytes(&parts.headers, body).await {
+        Ok(body) => body,
+        Err(Elapsed { .. }) => {
+            let problem = Problem::new(&Value::Null, jsonrpc::BAD_REQUEST, "the request's body did not begin in time");
+            return error(StatusCode::REQUEST_TIMEOUT, &problem);
+        }
+    };
+    let (request, data) = match (parts.headers.get(REQUEST), body) {
+        (Some(header), data) => (RpcRequest::in_header(header.as_bytes()), data),
+        (None, Some(body)) => match at_most(body, jsonrpc::REQUEST_MAX).await {
+            Ok(Some(bytes)) => (RpcRequest::parse(&bytes), None),
+            Ok(None) => {
                 let message = "without a dwn-request header the body is the request, of at most 1 MiB of JSON";
                 let problem = Problem::new(&Value::Null, jsonrpc::BAD_REQUEST, message);
                 return error(StatusCode::PAYLOAD_TOO_LARGE, &problem);
             }
+            Err(broken) => {
+                let problem = Problem::new(&Value::Null, jsonrpc::BAD_REQUEST, format!("{broken:#}"));
+                return error(StatusCode::BAD_REQUEST, &problem);
+            }
         },
-        None => {
+        (None, None) => {
             let problem = Problem::new(&Value::Null, jsonrpc::BAD_REQUEST, "request payload required.");
             return error(StatusCode::BAD_REQUEST, &problem);
         }
     };
-    match RpcRequest::parse(&text) {
+    match request {
         Ok(request) => answer(&shared.node, asker, request, data).await,
         Err(problem) => error(StatusCode::BAD_REQUEST, &problem),
     }
@@ -227,7 +239,7 @@ pub(super) fn json_text(text: String) -> Response {
 
 /// Data in the body, the JSON-RPC response in a header.
 fn with_data(id: &Value, response: &str, data: Body) -> Response {
-    let Ok(header) = HeaderValue::from_str(&header_json(response)) else {
+    let Some(header) = header_value(response) else {
         let problem = Problem::new(id, jsonrpc::INTERNAL_ERROR, "the reply fits no header");
         return error(StatusCode::INTERNAL_SERVER_ERROR, &problem);
     };
@@ -245,10 +257,39 @@ pub(super) fn stream_out(data: Body) -> HttpBody {
     }))
 }
 
-/// The reference's rule: a body is data when it has a length above 0 or comes in chunks.
-fn has_body(headers: &HeaderMap) -> bool {
+/// The body, if it has any bytes. None is none, whether its length says so or it ends before it began.
+async fn some_bytes(headers: &HeaderMap, body: HttpBody) -> Result<Option<Body>, Elapsed> {
     let length = headers.get(header::CONTENT_LENGTH).and_then(|v| v.to_str().ok()).and_then(|v| v.parse::<u64>().ok());
-    length.is_some_and(|n| n > 0) || headers.contains_key(header::TRANSFER_ENCODING)
+    if length == Some(0) || length.is_none() && !headers.contains_key(header::TRANSFER_ENCODING) {
+        return Ok(None);
+    }
+    let mut body = stream(body);
+    if length.is_some() {
+        return Ok(Some(body));
+    }
+    tokio::time::timeout(BEGIN_DEADLINE, async {
+        loop {
+            match body.next().await {
+                Some(Ok(piece)) if piece.is_empty() => {}
+                // What breaks off is said where it is read.
+                Some(piece) => return Some(futures::stream::iter([piece]).chain(body).boxed()),
+                None => return None,
+            }
+        }
+    })
+    .await
+}
+
+/// All of a body, if it has no more than `max` bytes.
+pub(super) async fn at_most(mut body: Body, max: usize) -> Result<Option<Vec<u8>>, Fault> {
+    let mut all = Vec::new();
+    while let Some(bytes) = body.next().await {
+        all.extend_from_slice(&bytes?);
+        if all.len() > max {
+            return Ok(None);
+        }
+    }
+    Ok(Some(all))
 }
 
 /// The request's body as the door takes it.

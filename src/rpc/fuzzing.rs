@@ -1,6 +1,6 @@
 //! Seam for `crate::fuzzing`: requests, as header, body and WebSocket frame carry them, and queries in URLs.
 
-use super::{header_json, jsonrpc, jsonrpc::Request, read, registration, ws};
+use super::{header_value, jsonrpc, jsonrpc::Request, read, registration, ws};
 use serde_json::{Value, json};
 
 /// A JSON-RPC request with its message.
@@ -35,9 +35,18 @@ pub(crate) fn request(bytes: &[u8]) -> bool {
 }
 
 fn survives_a_header(json: &Value) {
-    let text = header_json(&json.to_string());
-    assert!(axum::http::HeaderValue::from_str(&text).is_ok(), "{text}");
-    assert_eq!(serde_json::from_str::<Value>(&text).ok().as_ref(), Some(json));
+    let value = header_value(&json.to_string()).expect("a header's value");
+    let read: String = value.as_bytes().iter().map(|byte| char::from(*byte)).collect();
+    assert_eq!(serde_json::from_str::<Value>(&read).ok().as_ref(), Some(json));
+}
+
+/// What a header's bytes say: a request or none, and the same as those of its Latin-1 reading when they are ASCII.
+pub(crate) fn header(bytes: &[u8]) -> bool {
+    let read = Request::in_header(bytes);
+    if bytes.is_ascii() {
+        assert_eq!(read.is_ok(), Request::parse(bytes).is_ok());
+    }
+    read.is_ok()
 }
 
 /// Requests of each method.

@@ -2,10 +2,11 @@
 //! two kinds of answer.
 
 use crate::{
-    dwn::json::Object,
+    dwn::{Message, json::Object},
     node::{Body, one_chunk},
 };
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use bytes::Bytes;
 use serde_json::{Value, json};
 
 /// Largest JSON of one request: as large as a message may be, or small data in it.
@@ -99,6 +100,25 @@ impl Request {
         Ok(Self { id, method, params, subscription })
     }
 
+    /// Reads a request as it stands in a header. Most clients, fetch among them, write each character below U+0100 as one byte
+    /// (Latin-1) and have no way to write others; some write UTF-8. What is not UTF-8 is Latin-1. What could be both is what its
+    /// signature says it is, and without one UTF-8.
+    pub fn in_header(bytes: &[u8]) -> Result<Self, Problem> {
+        let latin1 = || bytes.iter().map(|byte| char::from(*byte)).collect::<String>();
+        let is_utf8 = std::str::from_utf8(bytes).is_ok();
+        if is_utf8 && (bytes.is_ascii() || Self::parse(bytes).is_ok_and(|request| request.is_sound())) {
+            return Self::parse(bytes);
+        }
+        let other = Self::parse(latin1().as_bytes());
+        if is_utf8 && !other.as_ref().is_ok_and(Self::is_sound) { Self::parse(bytes) } else { other }
+    }
+
+    /// Is its message, if it has one, what was signed?
+    fn is_sound(&self) -> bool {
+        let message = self.params.get("message").cloned().unwrap_or_default();
+        Message::parse("", message).is_ok()
+    }
+
     /// The answer to a method that is not known.
     pub fn unknown(&self) -> Problem {
         let message = format!("method {} is not known here; this node answers {PROCESS}", self.method);
@@ -115,6 +135,8 @@ impl Request {
             return Err(wrong(&self.id, "params.message must be a DWN message"));
         };
         let data = match self.params.get("encodedData") {
+            // Nobody has to send nothing: a body of no bytes is no body.
+            None if has_empty_data(&message) => Some(one_chunk(Bytes::new())),
             None => None,
             Some(text) => match text.as_str().map(|text| URL_SAFE_NO_PAD.decode(text)) {
                 Some(Ok(bytes)) => Some(one_chunk(bytes.into())),
@@ -123,6 +145,14 @@ impl Request {
         };
         Ok(Call { tenant, message, data })
     }
+}
+
+/// Does the message write data of no bytes?
+fn has_empty_data(message: &Value) -> bool {
+    let asked = |name: &str| message.pointer(&format!("/descriptor/{name}"));
+    let text = |name: &str| asked(name).and_then(Value::as_str);
+    (text("interface"), text("method")) == (Some("Records"), Some("Write"))
+        && asked("dataSize").and_then(Value::as_u64) == Some(0)
 }
 
 impl Call {
@@ -134,6 +164,49 @@ impl Call {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::dwn::{create, testing};
+
+    #[test]
+    fn a_header_is_latin_1_or_utf_8() {
+        let signer = testing::person(1);
+        let tagged = |text: &str| {
+            let tags = json!({"a": text}).as_object().cloned();
+            let write = create::Write { data_format: "text/plain", tags, ..Default::default() };
+            let data = (&testing::data_cid(b"x"), 1);
+            let message = create::records_write(&write, data, &testing::at(1), &signer).expect("made");
+            json!({"jsonrpc": "2.0", "id": "1", "method": PROCESS, "params": {"target": signer.did(), "message": message}})
+        };
+        let read = |bytes: &[u8]| {
+            let request = Request::in_header(bytes).expect("a request");
+            request.params["message"]["descriptor"]["tags"]["a"].as_str().map(str::to_owned)
+        };
+        let latin1 = |text: &str| text.chars().map(|c| u8::try_from(c).expect("Latin-1")).collect::<Vec<_>>();
+        // The last ones could be both.
+        for text in ["plain", "é", "naïve ÿ", "Ã©", "Â£ and Â£"] {
+            let json = tagged(text).to_string();
+            assert_eq!(read(&latin1(&json)).as_deref(), Some(text), "as fetch sends it");
+            assert_eq!(read(json.as_bytes()).as_deref(), Some(text), "as UTF-8");
+        }
+        assert_eq!(read(tagged("ő 😀").to_string().as_bytes()).as_deref(), Some("ő 😀"));
+        // Nobody has signed it.
+        let anonymous =
+            json!({"jsonrpc": "2.0", "method": PROCESS, "params": {"message": {"descriptor": {"tags": {"a": "é"}}}}});
+        assert_eq!(read(anonymous.to_string().as_bytes()).as_deref(), Some("é"));
+        assert_eq!(read(&latin1(&anonymous.to_string())).as_deref(), Some("é"));
+        assert_eq!(Request::in_header(b"{oops\xe9").expect_err("no JSON").code, PARSE_ERROR);
+    }
+
+    #[test]
+    fn data_of_no_bytes_needs_no_body() {
+        let call = |size: u64, data: &str| {
+            let message = json!({"descriptor": {"interface": "Records", "method": "Write", "dataSize": size}});
+            let text = format!(
+                r#"{{"jsonrpc":"2.0","id":"a","method":"x","params":{{"target":"did:x:y","message":{message}{data}}}}}"#
+            );
+            Request::parse(text.as_bytes()).expect("a request").call().expect("a call").data.is_some()
+        };
+        assert!(call(0, "") && call(0, r#","encodedData":"""#) && call(1, r#","encodedData":"""#) && !call(1, ""));
+    }
 
     #[test]
     fn what_is_no_request_is_named() {

@@ -18,6 +18,9 @@ mod serve;
 mod ws;
 pub mod storage;
 
+use crate::dwn as dwn_rules;
+use axum::http::HeaderValue;
+
 pub use registration::{Config as RegistrationConfig, Registration};
 pub use serve::{Listening, listen_tcp, listen_unix};
 
@@ -34,32 +37,7 @@ impl Default for Config {
     }
 }
 
-/// JSON text that survives an HTTP header: everything outside printable ASCII escaped as `\uXXXX`.
-fn header_json(text: &str) -> String {
-    if text.bytes().all(|b| (0x20..0x7f).contains(&b)) {
-        return text.to_owned();
-    }
-    let mut out = String::with_capacity(text.len() + 16);
-    for c in text.chars() {
-        if (' '..='~').contains(&c) {
-            out.push(c);
-        } else {
-            let mut units = [0; 2];
-            for unit in c.encode_utf16(&mut units) {
-                out.push_str(&format!("\\u{unit:04x}"));
-            }
-        }
-    }
-    out
-}
-
-#[cfg(test)]
-mod tests {
-    #[test]
-    fn headers_hold_any_text() {
-        let json = serde_json::json!({"a": "ü\u{7f}😀\n"});
-        let text = super::header_json(&json.to_string());
-        assert_eq!(text, r#"{"a":"\u00fc\u007f\ud83d\ude00\n"}"#);
-        assert_eq!(serde_json::from_str::<serde_json::Value>(&text).expect("still JSON"), json);
-    }
+/// JSON text as a header carries it to stock clients.
+fn header_value(json: &str) -> Option<HeaderValue> {
+    HeaderValue::from_bytes(&dwn_rules::in_header(json)).ok()
 }

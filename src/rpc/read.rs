@@ -4,7 +4,7 @@
 
 use super::{
     dwn::{RESPONSE, json_text, stream_out},
-    header_json,
+    header_value,
     jsonrpc::FAULT,
 };
 use crate::{
@@ -148,7 +148,7 @@ async fn read(node: &Node, did: &str, id: &str) -> Result<Response, Not> {
             headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
             // A stranger's page is shown, but not as part of this origin.
             headers.insert(SECURITY, HeaderValue::from_static("sandbox allow-scripts"));
-            if let Ok(header) = HeaderValue::from_str(&header_json(&reply.text())) {
+            if let Some(header) = header_value(&reply.text()) {
                 headers.insert(RESPONSE, header);
             }
             Ok(response)

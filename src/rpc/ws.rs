@@ -10,11 +10,14 @@
 //! than that many events that it has not acknowledged with `rpc.ack`; one that puts a `cursor` there (or `null`)
 //! is told first what came after it (or everything that is kept).
 
-use super::jsonrpc::{self, Call, Problem, Request};
+use super::{
+    dwn::at_most,
+    jsonrpc::{self, Call, Problem, Request},
+};
 use crate::{
     asker::Asker,
     dwn::json::{Object, quoted},
-    node::{Body, Ended, Events, Node, Resume},
+    node::{Ended, Events, Node, Resume},
 };
 use axum::extract::ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade, close_code};
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
@@ -294,18 +297,6 @@ async fn answer(node: &Node, asker: Asker, call: Call) -> Result<String, crate::
         reply.body.insert("entry", entry.text());
     }
     Ok(reply.text())
-}
-
-/// All of a body, if it has no more than `max` bytes.
-async fn at_most(mut body: Body, max: usize) -> Result<Option<Vec<u8>>, crate::dwn::Fault> {
-    let mut all = Vec::new();
-    while let Some(bytes) = body.next().await {
-        all.extend_from_slice(&bytes?);
-        if all.len() > max {
-            return Ok(None);
-        }
-    }
-    Ok(Some(all))
 }
 
 /// Carries the events of one subscription until it ends, and says why it did.

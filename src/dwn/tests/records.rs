@@ -108,3 +108,34 @@ fn strangers_write_only_where_a_protocol_lets_them() {
     assert_eq!(detail(&reply), "RecordsWriteAuthorizationFailed: message failed authorization");
     assert_eq!(reply["status"]["code"], 401);
 }
+
+#[test]
+fn what_no_stock_client_could_read_back_is_refused() {
+    let alice = person(1);
+    let mut past = Past::of(&alice);
+    let tagged = |text: &str, n: usize| Write { tags: json!({"a": text.repeat(n)}).as_object().cloned(), ..note() };
+    // Latin-1 stands in a header as it is, other characters are six bytes there.
+    for (text, fits, too_many) in
+        [("x", 13_000, 16_000), ("é", 13_000, 16_000), ("ő", 2_200, 2_700), ("\u{1}", 2_200, 2_700)]
+    {
+        let write = write(&tagged(text, fits), b"one", 1, &alice);
+        let reply = past.send(write.clone(), Some(b"one"));
+        assert_eq!(reply["status"]["code"], 202, "{text}: {reply}");
+        let reply = past.send(read(&write, Some(&alice)), None);
+        let carried = in_header(&reply.to_string()).len();
+        assert!(carried < 15_700, "{text}: {carried}");
+        let long = super::write(&tagged(text, too_many), b"one", 1, &alice);
+        assert!(
+            detail(&past.send(long.clone(), Some(b"one"))).starts_with("RecordsWriteTooLongToRead: this message has ")
+        );
+        // Another device has it already.
+        assert_eq!(past.replay(long.expect("made"), Some(b"one"))["status"]["code"], 202);
+        // A later state is read together with the first.
+        let update = records_update(write.as_ref().expect("made"), &json!({"dataFormat": "text/html"}), &at(2), &alice);
+        let said = past.send(update, None);
+        assert!(detail(&said).contains("and its record's initial write have "), "{said}");
+        let short = json!({"tags": {"a": "b"}});
+        let update = records_update(write.as_ref().expect("made"), &short, &at(2), &alice);
+        assert_eq!(past.code(update, None), 202);
+    }
+}
