@@ -11,6 +11,7 @@ pub mod foreign;
 pub mod log;
 pub mod asker;
 pub mod pool;
+pub mod budget;
 pub mod cid;
 pub mod crypto;
 pub mod did;

@@ -12,7 +12,6 @@
 //! What it does not do: the mainline DHT itself, or publishing to other relays.
 
 mod address;
-mod budget;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod fuzzing;
 mod cache;
@@ -27,15 +26,17 @@ pub use relay::{Error as RelayError, Relay};
 
 use crate::{
     asker::Asker,
+    bounds::check,
+    budget::{Budget, For, Rate, Subject},
     crypto::PublicKey,
     did::{self, Did, DidUrl, Document, dht, web},
     dwn::Fault,
+    foreign::shown,
     metrics::Metrics,
     store::Store,
 };
 use anyhow::{Context as _, anyhow};
-use budget::Budget;
-use cache::{Cache, Known};
+use cache::{Cache, Known, Place};
 use http::{Client, Failure, Target};
 use packets::{Kept, Origin, Packets, Refused};
 use prometheus_client::metrics::{counter::Counter, family::Family};
@@ -46,16 +47,24 @@ use std::{
 
 /// How long a document is used before it is asked for again: also how long a revoked key may go on here.
 const FRESH: Duration = Duration::from_secs(600);
-/// How long a failure is remembered, and how long an outdated document is used before the next try.
-const RETRY: Duration = Duration::from_secs(60);
+/// How long a failure is remembered, and how long an outdated document is used before the next try: short at first, twice as
+/// long after each failure.
+const RETRY: Duration = Duration::from_secs(1);
+/// And never longer than this.
+const RETRY_MAX: Duration = Duration::from_secs(60);
+/// How often a document that lacks a key is asked for again because of that.
+const MISSED_EVERY: Duration = Duration::from_secs(10);
 /// How long after it was last confirmed a did:web document serves while its host cannot be asked.
 const STALE: Duration = Duration::from_secs(3600);
 /// A packet published here this lately (seconds) is not compared with the gateway's.
 const RELAY_FRESH: u64 = 3600;
 /// Largest did:web document. Real ones have 2 KiB.
 const DOCUMENT_MAX: usize = 64 << 10;
+const MINUTE: Duration = Duration::from_secs(60);
+/// Longest DID that is looked up.
+const DID_MAX: usize = 2048;
 /// Lookups a minute for one did:dht: more than a remembered answer ever needs.
-const LOOKUPS_PER_DID: u32 = 6;
+const LOOKUPS_PER_DID: u32 = 12;
 /// Lookups a minute at one did:web host, whatever DIDs are made up for it: this node is nobody's flood.
 const LOOKUPS_PER_HOST: u32 = 30;
 
@@ -72,8 +81,40 @@ pub struct Config {
     pub dht_gateway: String,
     /// People may publish their did:dht here (`PUT /<key>` at the DWN endpoint).
     pub relay: bool,
-    /// Lookups over the network a minute, all together. One place on the internet gets a quarter of them.
+    /// Lookups over the network a minute, all together.
     pub lookups_per_minute: u32,
+    /// Of these, one address (of IPv6, one /64).
+    pub lookups_per_address: u32,
+    /// Of these, only for the owner, his devices and DIDs whose documents were good before.
+    pub lookups_reserved: u32,
+    /// DIDs whose documents are remembered, all together.
+    pub remembered: u32,
+    /// Of these, those that one address was the first to ask for.
+    pub remembered_per_address: u32,
+    /// Keys that may publish their did:dht here.
+    pub relay_keys: u32,
+    /// Of these, new ones a day, all together and from one address.
+    pub relay_new_keys: u32,
+    pub relay_new_keys_per_address: u32,
+    /// Packets taken a minute, all together and from one address.
+    pub relay_per_minute: u32,
+    pub relay_per_address: u32,
+}
+
+impl Config {
+    /// Is every bound in its range?
+    pub fn check(&self) -> Result<(), Fault> {
+        check("resolve.lookups_per_minute", self.lookups_per_minute, 8..=10_000)?;
+        check("resolve.lookups_per_address", self.lookups_per_address, 1..=self.lookups_per_minute / 2)?;
+        check("resolve.lookups_reserved", self.lookups_reserved, 1..=self.lookups_per_minute / 2)?;
+        check("resolve.remembered", self.remembered, 64..=16_384)?;
+        check("resolve.remembered_per_address", self.remembered_per_address, 1..=self.remembered / 2)?;
+        check("resolve.relay_keys", self.relay_keys, 16..=1_000_000)?;
+        check("resolve.relay_new_keys", self.relay_new_keys, 2..=self.relay_keys)?;
+        check("resolve.relay_new_keys_per_address", self.relay_new_keys_per_address, 1..=self.relay_new_keys / 2)?;
+        check("resolve.relay_per_minute", self.relay_per_minute, 2..=10_000)?;
+        check("resolve.relay_per_address", self.relay_per_address, 1..=self.relay_per_minute / 2)
+    }
 }
 
 impl Default for Config {
@@ -85,6 +126,15 @@ impl Default for Config {
             dht_gateway: String::new(),
             relay: true,
             lookups_per_minute: 120,
+            lookups_per_address: 30,
+            lookups_reserved: 30,
+            remembered: 1024,
+            remembered_per_address: 256,
+            relay_keys: 10_000,
+            relay_new_keys: 2000,
+            relay_new_keys_per_address: 100,
+            relay_per_minute: 240,
+            relay_per_address: 60,
         }
     }
 }
@@ -104,17 +154,17 @@ pub enum Web {
 pub enum Error {
     #[error(transparent)]
     Did(#[from] did::Error),
-    #[error("{0}: did:web is not resolved here (resolve.web and resolve.web_hosts in node.toml)")]
+    #[error("{}: did:web is not resolved here (resolve.web and resolve.web_hosts in node.toml)", shown(.0.as_str()))]
     NotAllowed(Did),
-    #[error("{0} is not known: it is not published here{1}")]
+    #[error("{} is not known: it is not published here{}", shown(.0.as_str()), .1)]
     Unknown(Did, &'static str),
-    #[error("{0} could not be resolved: {1}")]
+    #[error("{} could not be resolved: {}", shown(.0.as_str()), .1)]
     Fetch(Did, Failure),
-    #[error("{0} could not be resolved: its packet is wrong: {1}")]
+    #[error("{} could not be resolved: its packet is wrong: {}", shown(.0.as_str()), shown(.1))]
     Packet(Did, String),
-    #[error("{0} is not resolved now: too many lookups this minute")]
+    #[error("{} is not resolved now: too many lookups this minute", shown(.0.as_str()))]
     TooMany(Did),
-    #[error("{0} could not be resolved: {1}")]
+    #[error("{} could not be resolved: {}", shown(.0.as_str()), .1)]
     Fault(Did, String),
 }
 
@@ -144,8 +194,9 @@ struct Inner {
     cache: Cache,
     /// Lookups at others.
     asked: Budget,
-    /// Packets published here.
+    /// Packets published here, and those of them with a new key.
     taken: Budget,
+    new_keys: Budget,
     packets: Packets,
     lookups: Family<Label, Counter>,
 }
@@ -166,48 +217,95 @@ impl Resolver {
             gateway: gateway(&config.dht_gateway)?,
             config: config.clone(),
             client: Client::new().context("preparing TLS")?,
-            cache: Cache::default(),
-            asked: Budget::new(config.lookups_per_minute),
-            taken: relay::budget(),
-            packets: Packets::open(store).context("reading the kept did:dht packets")?,
+            cache: Cache::new(cache::Size {
+                most: config.remembered as usize,
+                share: config.remembered_per_address as usize,
+            }),
+            asked: Budget::new(Rate {
+                most: config.lookups_per_minute,
+                share: config.lookups_per_address,
+                reserved: config.lookups_reserved,
+                over: MINUTE,
+            }),
+            taken: relay::taken(config),
+            new_keys: relay::new_keys(config),
+            packets: Packets::open(store, config.relay_keys as usize).context("reading the kept did:dht packets")?,
             lookups,
         })))
     }
 
-    /// The key of the verification method that `kid` (a DID URL) names, exactly, if it may sign.
+    /// The key of the verification method that `kid` (a DID URL) names, exactly, if it may sign. If the document that is
+    /// remembered lacks it, it may be new: the document is asked for once more.
     pub async fn key(&self, kid: &str, asker: Asker) -> Result<PublicKey, Error> {
         let url: DidUrl = kid.parse()?;
-        Ok(self.document(&url.did, asker).await?.key(kid)?.clone())
+        let missing = match self.document(&url.did, asker).await?.key(kid) {
+            Ok(key) => return Ok(key.clone()),
+            Err(missing) => missing,
+        };
+        match self.newer(&url.did, asker).await {
+            Some(document) => Ok(document.key(kid)?.clone()),
+            None => Err(missing.into()),
+        }
     }
 
     /// The document of a DID.
     pub async fn document(&self, did: &Did, asker: Asker) -> Result<Arc<Document>, Error> {
-        // Whatever can be refused without asking anybody is refused before it takes a place in the cache.
-        let source = match did.method() {
-            "web" => Source::Web(self.0.web_target(did)?),
-            "dht" if dht::is_id(did.identifier()) => Source::Dht,
-            "dht" => return Err(did.invalid("not an Ed25519 key in z-base-32").into()),
-            _ => return Ok(Arc::new(did.document()?)),
-        };
-        let place = self.0.cache.place(did, Instant::now());
+        let Some(source) = self.0.source(did)? else { return Ok(Arc::new(did.document()?)) };
+        let place = self.0.cache.place(did, asker, Instant::now()).ok_or_else(|| Error::TooMany(did.clone()))?;
         // The first to come asks, the others wait here for what it finds out. If it gives up, the next one asks.
-        let mut known = place.lock().await;
+        let mut known = place.known.lock().await;
         if let Some(known) = known.as_ref().filter(|known| Instant::now() < known.fresh_until) {
             return known.outcome.clone();
         }
-        let found = self.0.look_up(did, &source, asker).await;
+        // A stranger's lookup is never charged to somebody known, nor this one to who happens to ask.
+        let account =
+            if place.is_good() || self.0.is_kept(&source, did) { For::Known(place.from()) } else { For::Asker(asker) };
+        let found = self.0.look_up(did, &source, account).await;
         let now = Instant::now();
+        let failures = known.as_ref().map_or(0, |known| known.failures);
+        let retry = now + RETRY.saturating_mul(1 << failures.min(16)).min(RETRY_MAX);
         let next = match (found, known.as_ref()) {
-            (Ok(document), _) => Known { outcome: Ok(Arc::new(document)), fresh_until: now + FRESH, confirmed: now },
+            (Ok(document), _) => found_now(&place, document, None),
             (Err(error), Some(old)) if error.is_outage() && old.outcome.is_ok() && now < old.confirmed + STALE => {
                 tracing::warn!("{error}; what was known of it {} s ago is used", (now - old.confirmed).as_secs());
-                Known { fresh_until: now + RETRY, ..old.clone() }
+                Known { fresh_until: retry, failures: failures + 1, ..old.clone() }
             }
             // That we have asked too much says nothing about this DID: the next one may ask again.
             (Err(error @ Error::TooMany(_)), _) => return Err(error),
-            (Err(error), _) => Known { outcome: Err(error), fresh_until: now + RETRY, confirmed: now },
+            (Err(error), _) => {
+                Known { outcome: Err(error), fresh_until: retry, confirmed: now, missed: None, failures: failures + 1 }
+            }
         };
         known.insert(next).outcome.clone()
+    }
+
+    /// The document as it is now, if it has not been asked for because of a missing key just before. On the account of
+    /// who asks, for anybody can name a key that is not there.
+    async fn newer(&self, did: &Did, asker: Asker) -> Option<Arc<Document>> {
+        let source = self.0.source(did).ok().flatten()?;
+        let place = self.0.cache.place(did, asker, Instant::now())?;
+        let mut known = place.known.lock().await;
+        let lacking = known.as_mut()?;
+        let now = Instant::now();
+        let due = lacking.missed.map_or(lacking.confirmed + RETRY, |missed| missed + MISSED_EVERY);
+        if now < due {
+            // Somebody else may just have brought the newer one.
+            return lacking.outcome.clone().ok();
+        }
+        let found = self.0.look_up(did, &source, For::Asker(asker)).await;
+        match found {
+            Ok(document) => {
+                let next = found_now(&place, document, Some(now));
+                let document = next.outcome.clone().ok();
+                *known = Some(next);
+                document
+            }
+            Err(Error::TooMany(_)) => None,
+            Err(_) => {
+                lacking.missed = Some(now);
+                None
+            }
+        }
     }
 
     /// The relay for others' packets, if this node is one.
@@ -216,11 +314,38 @@ impl Resolver {
     }
 }
 
+/// What is known of a DID whose document has just been had.
+fn found_now(place: &Place, document: Document, missed: Option<Instant>) -> Known {
+    place.was_good();
+    let now = Instant::now();
+    Known { outcome: Ok(Arc::new(document)), fresh_until: now + FRESH, confirmed: now, missed, failures: 0 }
+}
+
 impl Inner {
-    async fn look_up(&self, did: &Did, source: &Source, asker: Asker) -> Result<Document, Error> {
+    /// Where the document has to be looked up; nothing if it stands in the DID. Whatever can be refused without asking anybody is
+    /// refused here, before it takes a place in the cache.
+    fn source(&self, did: &Did) -> Result<Option<Source>, Error> {
+        let looked_up = matches!(did.method(), "web" | "dht");
+        if looked_up && did.as_str().len() > DID_MAX {
+            return Err(did.invalid("longer than any DID that is looked up").into());
+        }
+        match did.method() {
+            "web" => Ok(Some(Source::Web(self.web_target(did)?))),
+            "dht" if dht::is_id(did.identifier()) => Ok(Some(Source::Dht)),
+            "dht" => Err(did.invalid("not an Ed25519 key in z-base-32").into()),
+            _ => Ok(None),
+        }
+    }
+
+    /// A packet of it was good before and is kept, whether the document is remembered or not.
+    fn is_kept(&self, source: &Source, did: &Did) -> bool {
+        matches!(source, Source::Dht) && self.packets.is_kept(did.identifier())
+    }
+
+    async fn look_up(&self, did: &Did, source: &Source, account: For) -> Result<Document, Error> {
         let (method, found) = match source {
-            Source::Web(target) => ("web", self.look_up_web(did, target, asker).await),
-            Source::Dht => ("dht", self.look_up_dht(did, asker).await),
+            Source::Web(target) => ("web", self.look_up_web(did, target, account).await),
+            Source::Dht => ("dht", self.look_up_dht(did, account).await),
         };
         let outcome = match &found {
             Ok(_) => "found",
@@ -235,15 +360,16 @@ impl Inner {
         found
     }
 
-    async fn look_up_web(&self, did: &Did, target: &Target, asker: Asker) -> Result<Document, Error> {
-        if !self.asked.take_for(asker, (&target.authority, LOOKUPS_PER_HOST)) {
+    async fn look_up_web(&self, did: &Did, target: &Target, account: For) -> Result<Document, Error> {
+        let host = Subject { name: &target.authority, most: LOOKUPS_PER_HOST, share: LOOKUPS_PER_HOST / 2 };
+        if !self.asked.take(account, host) {
             return Err(Error::TooMany(did.clone()));
         }
         let bytes = self.client.get(target).await.map_err(|failure| Error::Fetch(did.clone(), failure))?;
         Ok(Document::from_json(did, &bytes)?)
     }
 
-    async fn look_up_dht(&self, did: &Did, asker: Asker) -> Result<Document, Error> {
+    async fn look_up_dht(&self, did: &Did, account: For) -> Result<Document, Error> {
         let id = did.identifier();
         let fault = |fault: Fault| {
             tracing::error!("{did}: {fault:#}");
@@ -255,7 +381,7 @@ impl Inner {
         if let Some(kept) = kept.as_ref().filter(|kept| self.gateway.is_none() || relayed(kept)) {
             return Ok(kept.packet.document(did)?);
         }
-        let packet = match (self.fetch_packet(did, asker).await, kept) {
+        let packet = match (self.fetch_packet(did, account).await, kept) {
             (Ok(packet), None) => packet,
             (Ok(packet), Some(kept)) if packet.seq() >= kept.packet.seq() => packet,
             (Ok(packet), Some(kept)) => {
@@ -273,7 +399,7 @@ impl Inner {
         match self.packets.take(id, &packet, Origin::Gateway).await {
             Ok(()) => Ok(document),
             // Somebody has published a newer one here meanwhile.
-            Err(Refused::Old { .. } | Refused::Full) => {
+            Err(Refused::Old { .. } | Refused::Full(_)) => {
                 let kept = self.packets.get(id).map_err(fault)?;
                 Ok(kept.map_or(Ok(document), |kept| kept.packet.document(did))?)
             }
@@ -281,11 +407,12 @@ impl Inner {
         }
     }
 
-    async fn fetch_packet(&self, did: &Did, asker: Asker) -> Result<dht::Packet, Error> {
+    async fn fetch_packet(&self, did: &Did, account: For) -> Result<dht::Packet, Error> {
         let Some(gateway) = &self.gateway else {
             return Err(Error::Unknown(did.clone(), ", and no gateway is set (resolve.dht_gateway in node.toml)"));
         };
-        if !self.asked.take_for(asker, (did.as_str(), LOOKUPS_PER_DID)) {
+        let subject = Subject { name: did.as_str(), most: LOOKUPS_PER_DID, share: LOOKUPS_PER_DID / 2 };
+        if !self.asked.take(account, subject) {
             return Err(Error::TooMany(did.clone()));
         }
         let target = Target { path: format!("{}{}", gateway.path, did.identifier()), ..gateway.clone() };

@@ -15,9 +15,6 @@ use std::{
 const PREFIX: &[u8] = b"resolve/dht/";
 /// Version of the stored value.
 const VERSION: u8 = 1;
-/// Keys that may publish here: at 1 KiB each this is 10 MiB, and far more than one node has users. A new key is
-/// refused beyond it; those that are here go on.
-const RELAYED_MAX: usize = 10_000;
 /// Packets of others that are kept; the ones that came first go first.
 const FETCHED_MAX: usize = 4096;
 
@@ -36,8 +33,8 @@ pub enum Origin {
 pub enum Refused {
     #[error("a packet with sequence number {kept} is here already, {given} does not come after it")]
     Old { kept: u64, given: u64 },
-    #[error("this relay is full: it keeps {RELAYED_MAX} keys, and yours is not one of them")]
-    Full,
+    #[error("this relay is full: it keeps {0} keys, and yours is not one of them")]
+    Full(usize),
     #[error(transparent)]
     Fault(#[from] Fault),
 }
@@ -54,6 +51,8 @@ pub struct Kept {
 #[derive(Debug)]
 pub struct Packets {
     store: Store,
+    /// Keys that may publish here, at 1 KiB each. A new one is refused beyond it; those that are here go on.
+    relayed_max: usize,
     table: Mutex<HashMap<String, Row>>,
     /// One packet is taken at a time: compare and keep belong together.
     taking: tokio::sync::Mutex<()>,
@@ -67,20 +66,30 @@ struct Row {
 }
 
 impl Packets {
-    pub fn open(store: Store) -> Result<Self, Fault> {
+    pub fn open(store: Store, relayed_max: usize) -> Result<Self, Fault> {
         let mut table = HashMap::new();
         for (key, value) in store.states(PREFIX)? {
             let id = String::from_utf8_lossy(key.get(PREFIX.len()..).unwrap_or_default()).into_owned();
             let Kept { packet, origin, arrived } = decode(&id, &value)?;
             table.insert(id, Row { origin, arrived, seq: packet.seq() });
         }
-        Ok(Self { store, table: Mutex::new(table), taking: tokio::sync::Mutex::default() })
+        Ok(Self { store, relayed_max, table: Mutex::new(table), taking: tokio::sync::Mutex::default() })
+    }
+
+    /// Has this key published here?
+    pub fn is_relayed(&self, id: &str) -> bool {
+        self.table().get(id).is_some_and(|row| row.origin == Origin::Relay)
+    }
+
+    /// Is a packet of this key here?
+    pub fn is_kept(&self, id: &str) -> bool {
+        self.table().contains_key(id)
     }
 
     /// The newest packet of a key.
     pub fn get(&self, id: &str) -> Result<Option<Kept>, Fault> {
         // Most keys that are asked for are not here: that is known without the disk.
-        if !self.table().contains_key(id) {
+        if !self.is_kept(id) {
             return Ok(None);
         }
         self.store.state(&key(id))?.map(|value| decode(id, &value)).transpose()
@@ -127,7 +136,7 @@ impl Packets {
         }
         let of_origin = || table.iter().filter(|(_, row)| row.origin == origin);
         Ok(match origin {
-            Origin::Relay if of_origin().count() >= RELAYED_MAX => return Err(Refused::Full),
+            Origin::Relay if of_origin().count() >= self.relayed_max => return Err(Refused::Full(self.relayed_max)),
             Origin::Gateway if of_origin().count() >= FETCHED_MAX => {
                 of_origin().min_by_key(|(_, row)| row.arrived).map(|(id, _)| id.clone())
             }

@@ -60,7 +60,7 @@ async fn publish(
     let status = match &error {
         RelayError::Bad(_) => StatusCode::BAD_REQUEST,
         RelayError::Old(_) => StatusCode::CONFLICT,
-        RelayError::TooMany => StatusCode::TOO_MANY_REQUESTS,
+        RelayError::TooMany | RelayError::TooManyNew => StatusCode::TOO_MANY_REQUESTS,
         RelayError::Full(_) => StatusCode::INSUFFICIENT_STORAGE,
         RelayError::Fault(fault) => {
             tracing::error!("{fault:#}");

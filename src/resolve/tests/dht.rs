@@ -152,3 +152,19 @@ async fn the_relay_takes_what_is_newer_and_signed_and_not_too_often() {
             .is_none()
     );
 }
+
+#[tokio::test]
+async fn one_address_does_not_fill_the_relay() {
+    let (_dir, store) = store();
+    let config = Config { relay_new_keys: 20, relay_new_keys_per_address: 3, ..Config::default() };
+    let relay = resolver(config, &store).relay().expect("it is one");
+    let people: Vec<_> = (1..=8).map(Person::new).collect();
+    let from = |n: u8| Asker::at([10, 0, 0, n].into());
+    let put = async |person: &Person, seq: u64, n: u8| relay.put(&person.id(), &person.packet(seq, "a"), from(n)).await;
+    for person in &people[..3] {
+        assert!(put(person, 1, 1).await.is_ok());
+    }
+    assert!(matches!(put(&people[3], 1, 1).await, Err(RelayError::TooManyNew)));
+    assert!(put(&people[0], 2, 1).await.is_ok(), "who is here goes on");
+    assert!(put(&people[3], 1, 2).await.is_ok(), "and others begin");
+}

@@ -80,8 +80,11 @@ fn resolver(config: Config, store: &Store) -> Resolver {
 
 /// As if the answer had been found long ago.
 async fn outdate(resolver: &Resolver, did: &Did) {
-    let place = resolver.0.cache.place(did, Instant::now());
-    place.lock().await.as_mut().expect("it is known").fresh_until = Instant::now();
+    let place = resolver.0.cache.place(did, Asker::Owner, Instant::now()).expect("a place");
+    let mut known = place.known.lock().await;
+    let known = known.as_mut().expect("it is known");
+    let long_ago = Instant::now() - Duration::from_secs(120);
+    (known.fresh_until, known.confirmed) = (long_ago, long_ago);
 }
 
 #[test]

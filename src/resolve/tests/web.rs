@@ -164,7 +164,10 @@ async fn strangers_cannot_make_us_a_flood() {
 #[tokio::test]
 async fn one_stranger_does_not_use_up_what_all_may_ask() {
     let (server, (_dir, store)) = (honest(), store());
-    let resolver = resolver(Config { lookups_per_minute: 40, ..trusting(&server) }, &store);
+    let resolver = resolver(
+        Config { lookups_per_minute: 40, lookups_per_address: 10, lookups_reserved: 8, ..trusting(&server) },
+        &store,
+    );
     let found = async |from: &str, name: &str| {
         let asker = Asker::at(from.parse().expect("an address"));
         let dids: Vec<_> = (0..50).map(|n| server.did(&format!(":{name}{n}"))).collect();
@@ -173,4 +176,72 @@ async fn one_stranger_does_not_use_up_what_all_may_ask() {
     };
     let (one, other) = (found("9.9.9.9", "a").await, found("9.9.9.8", "b").await);
     assert!((10..=11).contains(&one) && (10..=11).contains(&other), "{one} {other}");
+}
+
+/// A host that says what it is told to.
+fn told(says: &Arc<Mutex<Vec<u8>>>) -> Server {
+    let said = says.clone();
+    Server::start(move |_, stream| drop(stream.write_all(&said.lock().expect("not poisoned"))))
+}
+
+#[tokio::test]
+async fn a_failed_lookup_is_tried_again_soon_and_then_less_often() {
+    let says = Arc::new(Mutex::new(response("503 Service Unavailable", "", b"")));
+    let (server, (_dir, store)) = (told(&says), store());
+    let (did, resolver) = (server.did(""), resolver(trusting(&server), &store));
+    let began = Instant::now();
+    while began.elapsed() < RETRY * 3 {
+        assert!(resolver.document(&did, Asker::Owner).await.is_err());
+        tokio::time::sleep(RETRY / 10).await;
+    }
+    let asked = server.asked().len();
+    assert!((2..=3).contains(&asked), "at once, after one second, after two more: {asked}");
+    *says.lock().expect("not poisoned") = response("200 OK", "", document(&did).as_bytes());
+    while resolver.document(&did, Asker::Owner).await.is_err() {
+        assert!(began.elapsed() < Duration::from_secs(20), "the host is back");
+        tokio::time::sleep(RETRY / 10).await;
+    }
+}
+
+#[tokio::test]
+async fn a_key_that_is_new_is_found_and_one_that_is_made_up_asks_once() {
+    let says = Arc::new(Mutex::new(vec![]));
+    let (server, (_dir, store)) = (told(&says), store());
+    let (did, resolver) = (server.did(""), resolver(trusting(&server), &store));
+    let say = |document: &str| *says.lock().expect("not poisoned") = response("200 OK", "", document.as_bytes());
+    say(&document(&did));
+    let stranger = Asker::at([9, 9, 9, 9].into());
+    assert!(resolver.key(&format!("{did}#0"), Asker::Owner).await.is_ok());
+    assert!(resolver.key(&format!("{did}#1"), stranger).await.is_err());
+    assert_eq!(server.asked().len(), 1, "it has just been had");
+    tokio::time::sleep(RETRY).await;
+    say(&document(&did).replace("#0", "#1"));
+    assert!(resolver.key(&format!("{did}#1"), stranger).await.is_ok(), "the key was changed");
+    assert!(resolver.key(&format!("{did}#0"), stranger).await.is_err(), "and the old one is not good any more");
+    for n in 2..20 {
+        assert!(resolver.key(&format!("{did}#{n}"), stranger).await.is_err());
+    }
+    assert_eq!(server.asked().len(), 2);
+}
+
+#[tokio::test]
+async fn made_up_dids_of_many_cost_nobody_known_his_lookups() {
+    let (server, (_dir, store)) = (honest(), store());
+    let resolver = resolver(trusting(&server), &store);
+    let from = |n: u8| Asker::at([10, 0, 0, n].into());
+    let kid = format!("{}#0", server.did(":alice"));
+    assert!(resolver.key(&kid, from(1)).await.is_ok());
+    // At the very host of hers, and from her own address too.
+    for n in 0..40 {
+        for name in 0..40 {
+            let _ = resolver.document(&server.did(&format!(":{n}:{name}")), from(n)).await;
+        }
+    }
+    outdate(&resolver, &server.did(":alice")).await;
+    let before = server.asked().len();
+    assert!(resolver.key(&kid, from(1)).await.is_ok());
+    assert_eq!(server.asked().len(), before + 1, "she is remembered, and was asked for");
+    let long = format!("did:web:127.0.0.1%3A{}:{}", server.address.port(), "x".repeat(DID_MAX));
+    assert!(resolver.document(&long.parse().expect("a DID"), Asker::Owner).await.is_err());
+    assert_eq!(server.asked().len(), before + 1);
 }
