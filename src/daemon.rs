@@ -5,7 +5,7 @@ use crate::{
     backup::Source,
     blocks::{Blocks, Right},
     config::{self, Config},
-    crypto::{Signer, ed25519_public},
+    crypto::Signer,
     did,
     metrics::Metrics,
     net::{self, Net},
@@ -27,7 +27,6 @@ use std::{
     time::{Duration, Instant},
 };
 use tokio::{net::TcpListener, sync::mpsc};
-use zeroize::Zeroizing;
 
 /// What everything together gets to stop, before the store is closed over it.
 const STOP_DEADLINE: Duration = Duration::from_secs(10);
@@ -78,10 +77,8 @@ pub struct Identity {
 impl Identity {
     /// A did:key of the Ed25519 identity key.
     pub fn of(secrets: &Secrets) -> Self {
-        let public = ed25519_public(&secrets.identity);
-        let did = did::key::from_ed25519(&public);
-        let signer = Signer::new(Zeroizing::new(secrets.identity), did::key::kid(&did));
-        Self { did: did.to_string(), signer: Arc::new(signer) }
+        let signer = Signer::of(&secrets.identity, |public| did::key::kid(&did::key::from_ed25519(public)));
+        Self { did: signer.did().to_owned(), signer: Arc::new(signer) }
     }
 }
 
@@ -128,6 +125,7 @@ impl Daemon {
         let socket = socket(home, &config.rpc.socket)?;
         let secrets = vault::open(&home.join(&config.identity.keys))?;
         let identity = Identity::of(&secrets);
+        let Secrets { peer: peer_key, anchor: anchor_key, .. } = secrets;
 
         let (dir, settings) = (home.join("store"), config.store.clone());
         let store = tokio::task::spawn_blocking(move || Store::begin(&dir, &settings)).await??;
@@ -156,7 +154,7 @@ impl Daemon {
 
         let counted = net::Metrics::default();
         metrics.register(|registry| counted.register(registry));
-        let net = Net::start(&config.net, secrets.peer, Arc::new(Public(blocks.clone())), counted)?;
+        let net = Net::start(&config.net, peer_key, Arc::new(Public(blocks.clone())), counted)?;
         let addresses = net.listen_addrs().await?;
         let (watched, stop) = (net.clone(), tasks.stop());
         tasks.spawn("net", async move {
@@ -186,7 +184,7 @@ impl Daemon {
         tasks.spawn("retention", node.clone().keep_ending(every, signer, tasks.stop()));
         let every = config.blocks.collect_every.0;
         tasks.spawn("collect", blocks.clone().keep_collecting(every, tasks.stop()));
-        let anchor = Anchor::start(&config.anchor, store.clone(), blocks, secrets.anchor, &metrics, &tasks).await?;
+        let anchor = Anchor::start(&config.anchor, store.clone(), blocks, anchor_key, &metrics, &tasks).await?;
 
         let gateway = match config.gateway.listen.as_str() {
             "" => None,

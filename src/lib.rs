@@ -9,6 +9,7 @@ pub mod span;
 pub mod bounds;
 pub mod foreign;
 pub mod log;
+pub mod process;
 pub mod asker;
 pub mod pool;
 pub mod budget;

@@ -4,7 +4,7 @@
 //! keeps a copied `secrets.sealed` useless without the master key. It does not protect against somebody
 //! who can read the whole folder: a passphrase over the master key comes with the vault's own issue.
 
-use crate::crypto::seal;
+use crate::crypto::{Secret, seal};
 use anyhow::{Context as _, Error, anyhow, bail};
 use serde::{Deserialize, Serialize};
 use std::{
@@ -12,30 +12,27 @@ use std::{
     io::Write as _,
     path::{Path, PathBuf},
 };
-use zeroize::{Zeroize, ZeroizeOnDrop};
+use zeroize::Zeroizing;
 
 const MASTER: &str = "master.key";
 const SECRETS: &str = "secrets.sealed";
 /// Bound into the seal, so that nothing else sealed with the master key opens as secrets.
 const CONTEXT: &[u8] = b"toft/keys/v1";
 
-/// The secrets themselves. Never printed.
-#[derive(Serialize, Deserialize, Zeroize, ZeroizeOnDrop)]
+/// Bytes that the secrets take as JSON, and more: text that grows leaves copies behind.
+const TEXT_MAX: usize = 4 << 10;
+
+/// The secrets themselves: each lies at one place and is never printed.
+#[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Secrets {
     version: u8,
     /// Ed25519 seed of the node's DID.
-    pub identity: [u8; 32],
+    pub identity: Secret,
     /// Ed25519 seed of the libp2p peer id: separate, so that a peer id can change while the DID stays.
-    pub peer: [u8; 32],
+    pub peer: Secret,
     /// Keys the nonces of anchored leaves.
-    pub anchor: [u8; 32],
-}
-
-impl std::fmt::Debug for Secrets {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Secrets(…)")
-    }
+    pub anchor: Secret,
 }
 
 /// Are there secrets, or a part of them, in `dir`?
@@ -50,12 +47,11 @@ pub fn create(dir: &Path) -> Result<Secrets, Error> {
     }
     make_private_dir(dir)?;
     let secrets = Secrets { version: 1, identity: random()?, peer: random()?, anchor: random()? };
-    let mut master = random()?;
-    let mut plain = serde_json::to_vec(&secrets).context("encoding the secrets")?;
-    let sealed = seal::seal(&master, CONTEXT, &plain)?;
-    plain.zeroize();
-    write_private(&dir.join(MASTER), &master)?;
-    master.zeroize();
+    let master = random()?;
+    let mut plain = Zeroizing::new(Vec::with_capacity(TEXT_MAX));
+    serde_json::to_writer(&mut *plain, &secrets).context("encoding the secrets")?;
+    let sealed = seal::seal(master.expose(), CONTEXT, &plain)?;
+    write_private(&dir.join(MASTER), master.expose())?;
     write_private(&dir.join(SECRETS), &sealed)?;
     sync_dir(dir)?;
     Ok(secrets)
@@ -64,27 +60,24 @@ pub fn create(dir: &Path) -> Result<Secrets, Error> {
 /// Opens the secrets in `dir`.
 pub fn open(dir: &Path) -> Result<Secrets, Error> {
     let master_file = dir.join(MASTER);
-    let mut master = fs::read(&master_file).with_context(|| format!("reading {}", master_file.display()))?;
-    let key = <[u8; 32]>::try_from(master.as_slice())
-        .map_err(|_| anyhow!("{} has {} bytes instead of 32: it was damaged", master_file.display(), master.len()))?;
-    master.zeroize();
+    let master = fs::read(&master_file).with_context(|| format!("reading {}", master_file.display()))?;
+    let master = Zeroizing::new(master);
+    let key = Secret::from_slice(&master)
+        .ok_or_else(|| anyhow!("{} has {} bytes instead of 32: it was damaged", master_file.display(), master.len()))?;
     let secrets_file = dir.join(SECRETS);
     let sealed = fs::read(&secrets_file).with_context(|| format!("reading {}", secrets_file.display()))?;
-    let mut plain =
-        seal::open(&key, CONTEXT, &sealed).with_context(|| format!("opening {}", secrets_file.display()))?;
+    let plain = seal::open(key.expose(), CONTEXT, &sealed);
+    let plain = Zeroizing::new(plain.with_context(|| format!("opening {}", secrets_file.display()))?);
     let secrets: Secrets = serde_json::from_slice(&plain)
         .with_context(|| format!("{} is sealed but not readable", secrets_file.display()))?;
-    plain.zeroize();
     if secrets.version != 1 {
         bail!("{} has version {}; this toft knows version 1", secrets_file.display(), secrets.version);
     }
     Ok(secrets)
 }
 
-fn random() -> Result<[u8; 32], Error> {
-    let mut bytes = [0; 32];
-    getrandom::fill(&mut bytes).map_err(|e| anyhow!("the operating system gave no randomness: {e}"))?;
-    Ok(bytes)
+fn random() -> Result<Secret, Error> {
+    Secret::random().map_err(|e| anyhow!("the operating system gave no randomness: {e}"))
 }
 
 /// Creates `dir` (and its parents) for this user alone.
@@ -124,13 +117,14 @@ mod tests {
         let home = tempfile::tempdir().expect("temp dir");
         let dir = home.path().join("keys");
         let made = create(&dir).expect("creates");
-        assert_eq!(open(&dir).expect("opens").identity, made.identity);
+        assert_eq!(open(&dir).expect("opens").identity.expose(), made.identity.expose());
         assert!(create(&dir).is_err());
         for file in [MASTER, SECRETS] {
             let mode = fs::metadata(dir.join(file)).expect("exists").permissions().mode();
             assert_eq!(mode & 0o777, 0o600, "{file}");
         }
-        assert!(format!("{made:?}").len() < 16, "no secret in Debug");
+        let shown = "Secrets { version: 1, identity: Secret(…), peer: Secret(…), anchor: Secret(…) }";
+        assert_eq!(format!("{made:?}"), shown);
     }
 
     #[test]

@@ -14,6 +14,7 @@ use super::{
     tree::{self, Tree},
 };
 use crate::{
+    crypto::Secret,
     dwn::Fault,
     store::{Position, Store},
     task::Backoff,
@@ -45,7 +46,7 @@ pub(super) type Command = oneshot::Sender<Now>;
 /// Everything the task works with.
 pub(super) struct Follower {
     pub(super) config: Config,
-    pub(super) secret: [u8; 32],
+    pub(super) secret: Arc<Secret>,
     pub(super) store: Store,
     pub(super) ledger: Ledger,
     pub(super) chain: Chain,
@@ -73,7 +74,7 @@ pub(super) struct Follower {
 /// What the task is given.
 pub(super) struct Parts {
     pub(super) config: Config,
-    pub(super) secret: [u8; 32],
+    pub(super) secret: Arc<Secret>,
     pub(super) store: Store,
     pub(super) chain: Chain,
     pub(super) metrics: Metrics,
@@ -206,10 +207,10 @@ impl Follower {
         if taken.items.is_empty() {
             return Ok(None);
         }
-        let (number, secret) = (self.number, self.secret);
+        let (number, secret) = (self.number, self.secret.clone());
         let (taken, root) = tokio::task::spawn_blocking(move || {
             let digests: Vec<_> = taken.items.iter().map(|item| item.digest).collect();
-            let root = grow(&secret, number, &digests).map(|tree| tree.root());
+            let root = grow(secret.expose(), number, &digests).map(|tree| tree.root());
             (taken, root)
         })
         .await?;

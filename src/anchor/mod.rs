@@ -27,6 +27,7 @@ pub use status::{BatchStatus, Now, Outcome, Status};
 use crate::{
     blocks::{Blocks, Right},
     cid::{self, Cid, Digest},
+    crypto::Secret,
     dwn::Fault,
     metrics::Metrics,
     store::{Entry, Store},
@@ -54,7 +55,7 @@ pub struct Anchor {
 }
 
 struct Inner {
-    secret: [u8; 32],
+    secret: Arc<Secret>,
     store: Store,
     blocks: Blocks,
     ledger: Ledger,
@@ -112,7 +113,7 @@ impl Anchor {
         config: &Config,
         store: Store,
         blocks: Blocks,
-        secret: [u8; 32],
+        secret: impl Into<Secret>,
         metrics: &Metrics,
         tasks: &Tasks,
     ) -> Result<Self, Fault> {
@@ -121,9 +122,10 @@ impl Anchor {
         let (sender, commands) = mpsc::channel(COMMANDS_MAX);
         let counted = metrics::Metrics::default();
         metrics.register(|registry| counted.register(registry));
+        let secret = Arc::new(secret.into());
         let parts = Parts {
             config: config.clone(),
-            secret,
+            secret: secret.clone(),
             store: store.clone(),
             chain: chain.clone(),
             metrics: counted,
@@ -184,7 +186,7 @@ impl Inner {
             return Err(ProofError::Pending(format!("{id} has no proof yet: {said}")));
         };
         let tree = self.tree(leaf.batch)?;
-        let nonce = tree::nonce(&self.secret, leaf.batch, &leaf.item.digest);
+        let nonce = tree::nonce(self.secret.expose(), leaf.batch, &leaf.item.digest);
         let path = tree.path(leaf.index as usize).context("a leaf beyond its batch")?;
         let end = tree::climb(tree::leaf(&leaf.item.digest, &nonce), &path);
         if end != batch.root {
@@ -235,8 +237,8 @@ impl Inner {
         {
             return Ok(tree.clone());
         }
-        let tree =
-            follower::grow(&self.secret, batch, &self.ledger.leaves(batch)?).context("a batch without leaves")?;
+        let tree = follower::grow(self.secret.expose(), batch, &self.ledger.leaves(batch)?)
+            .context("a batch without leaves")?;
         let tree = Arc::new(tree);
         *lock(&self.grown) = Some((batch, tree.clone()));
         Ok(tree)

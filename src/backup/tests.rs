@@ -5,13 +5,11 @@ use crate::{
     blocks::{self, Right},
     cid,
     cid::Cid,
-    crypto::ed25519_public,
     dwn::{Change, Subject},
     store, vault,
 };
 use serde_json::json;
 use std::thread::sleep;
-use zeroize::Zeroizing;
 
 const MOMENT: Duration = Duration::from_millis(20);
 
@@ -24,8 +22,8 @@ fn home() -> Home {
     let dir = tempfile::tempdir().expect("a directory");
     let secrets = vault::create(&dir.path().join("keys")).expect("keys");
     fs::write(dir.path().join("node.toml"), "# mine\n").expect("writes");
-    let did = did::key::from_ed25519(&ed25519_public(&secrets.identity));
-    let signer = Arc::new(Signer::new(Zeroizing::new(secrets.identity), did::key::kid(&did)));
+    let signer = Signer::of(&secrets.identity, |public| did::key::kid(&did::key::from_ed25519(public)));
+    let signer = Arc::new(signer);
     let (store, blocks) = open(dir.path());
     let (home, keys, settings) = (dir.path().to_owned(), "keys".to_owned(), "node.toml".to_owned());
     Home { dir, source: Source { home, keys, settings, store, blocks, signer, link: false } }
@@ -102,9 +100,8 @@ fn a_home_comes_back_from_its_backup() {
     let to = tempfile::tempdir().expect("a directory");
     let restored = restore(target.path(), to.path(), None, None).expect("restores");
     assert_eq!((restored.files, restored.snapshot), (second.files, second.snapshot));
-    assert_eq!(vault::open(&to.path().join("keys")).expect("opens").identity, {
-        vault::open(&home.dir.path().join("keys")).expect("opens").identity
-    });
+    let [was, is] = [home.dir.path(), to.path()].map(|of| vault::open(&of.join("keys")).expect("opens").identity);
+    assert_eq!(was.expose(), is.expose());
     assert_eq!(fs::read_to_string(to.path().join("node.toml")).expect("reads"), "# mine\n");
     let (store, blocks) = open(to.path());
     assert_eq!(store.checkpoint().expect("answers"), home.source.store.checkpoint().expect("answers"));

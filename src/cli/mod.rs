@@ -21,6 +21,7 @@ mod verify;
 
 use crate::{
     config::Config,
+    process,
     rpc::{
         client::Client,
         control::{Failure, Kind},
@@ -155,6 +156,11 @@ pub fn main() -> ExitCode {
 }
 
 fn run(cli: Cli) -> Result<Option<Output>, Failure> {
+    process::hide_memory();
+    // What is written for the user (`-o FILE`) gets the modes that he has set; all else is of the home or a copy of it.
+    if !matches!(cli.command, Command::Get(_) | Command::Anchor(_)) {
+        process::own_files();
+    }
     let flags = cli.set.iter().map(|text| pair(text)).collect::<Result<_, _>>()?;
     let context = Context { home: home(cli.home)?, json: cli.json, flags };
     // Twice the cores: half of them may be judging messages (and reading the disk) while the others serve the network.

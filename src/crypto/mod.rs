@@ -7,14 +7,17 @@ pub mod hd;
 pub mod jws;
 pub mod record;
 pub mod seal;
+mod secret;
+
+pub use secret::Secret;
 
 use base64::{
     Engine as _,
     engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig},
 };
 use ed25519_dalek::{Signer as _, Verifier as _};
+use secret::Key;
 use serde_json::{Value, json};
-use zeroize::Zeroizing;
 
 /// base64url, never padded; bits after the last byte must be zero, so that bytes have one spelling.
 const BASE64URL: GeneralPurpose = GeneralPurpose::new(
@@ -138,14 +141,21 @@ impl PublicKey {
 
 /// An Ed25519 key of our own, with the key id (DID URL) that others find its public half under.
 pub struct Signer {
-    key: ed25519_dalek::SigningKey,
+    key: Key,
     kid: String,
 }
 
 impl Signer {
     /// A signer from the 32 secret bytes; the caller's copy is wiped.
-    pub fn new(secret: Zeroizing<[u8; 32]>, kid: impl Into<String>) -> Self {
-        Self { key: ed25519_dalek::SigningKey::from_bytes(&secret), kid: kid.into() }
+    pub fn new(secret: impl Into<Secret>, kid: impl Into<String>) -> Self {
+        Self { key: Key::new(&secret.into()), kid: kid.into() }
+    }
+
+    /// The signer whose key id follows from its public key.
+    pub fn of(secret: &Secret, kid: impl FnOnce(&[u8; 32]) -> String) -> Self {
+        let key = Key::new(secret);
+        let kid = kid(key.signing().verifying_key().as_bytes());
+        Self { key, kid }
     }
 
     /// The DID URL of the key.
@@ -159,11 +169,11 @@ impl Signer {
     }
 
     pub fn public(&self) -> PublicKey {
-        PublicKey::Ed25519(self.key.verifying_key())
+        PublicKey::Ed25519(self.key.signing().verifying_key())
     }
 
     pub(crate) fn sign(&self, message: &[u8]) -> [u8; 64] {
-        self.key.sign(message).to_bytes()
+        self.key.signing().sign(message).to_bytes()
     }
 }
 
@@ -192,6 +202,7 @@ pub fn decode(text: &str) -> Option<Vec<u8>> {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+    use zeroize::Zeroizing;
 
     #[test]
     fn an_unknown_curve_is_refused_by_name() {

@@ -32,7 +32,7 @@ pub use provide::Status as ProvideStatus;
 pub use session::Session;
 pub use streams::Incoming;
 
-use crate::cid::Cid;
+use crate::{cid::Cid, crypto::Secret};
 use bytes::Bytes;
 use libp2p::{Multiaddr, PeerId};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -93,11 +93,11 @@ impl Net {
     /// Binds the listen addresses and starts the swarm's task. Must be called inside a tokio runtime.
     pub fn start(
         config: &Config,
-        ed25519_seed: [u8; 32],
+        ed25519_seed: impl Into<Secret>,
         source: Arc<dyn BlockSource>,
         metrics: Metrics,
     ) -> Result<Net, Error> {
-        let (swarm, control) = setup::build(config, ed25519_seed, source, metrics.clone())?;
+        let (swarm, control) = setup::build(config, ed25519_seed.into(), source, metrics.clone())?;
         let peer = *swarm.local_peer_id();
         let (commands, inbox) = mpsc::channel(COMMANDS_MAX);
         let task = tokio::spawn(swarm::Loop::new(swarm, inbox, config, metrics)?.run());

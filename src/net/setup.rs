@@ -3,6 +3,7 @@
 
 use super::behaviour::Behaviour;
 use super::{BlockSource, Config, Error, Metrics, config, peer_of, quic};
+use crate::crypto::Secret;
 use libp2p::core::transport::ListenerId;
 use libp2p::identity::Keypair;
 use libp2p::multiaddr::Protocol;
@@ -27,12 +28,12 @@ const YAMUX_STREAMS: usize = 4096 - 3;
 /// The swarm with all transports, and the handle for streams.
 pub fn build(
     config: &Config,
-    seed: [u8; 32],
+    mut seed: Secret,
     source: Arc<dyn BlockSource>,
     metrics: Metrics,
 ) -> Result<(Swarm<Behaviour>, libp2p_stream::Control), Error> {
     let setup = |e: &dyn std::fmt::Display| Error::Setup(e.to_string());
-    let key = Keypair::ed25519_from_bytes(seed).map_err(|e| setup(&e))?;
+    let key = Keypair::ed25519_from_bytes(seed.expose_mut()).map_err(|e| setup(&e))?;
     let idle = Duration::from_secs(config.limits.idle_seconds);
     let behaviour = Behaviour::new(config, &key, source, metrics);
     let control = behaviour.streams.new_control();

@@ -14,6 +14,7 @@ mod keeping;
 mod kill;
 mod net;
 mod net_peers;
+mod private;
 mod records;
 mod registration;
 mod resolve;

@@ -97,7 +97,7 @@ impl Host {
     }
 
     fn signer(port: u16) -> Signer {
-        Signer::new([3; 32].into(), format!("did:web:127.0.0.1%3A{port}#key"))
+        Signer::new([3; 32], format!("did:web:127.0.0.1%3A{port}#key"))
     }
 }
 
@@ -130,7 +130,7 @@ fn a_did_web_is_asked_for_where_that_is_allowed_and_never_at_a_private_address()
     for _ in 0..3 {
         assert_eq!(query(&trusting, &signer).0, 200);
     }
-    let stranger = Signer::new([4; 32].into(), signer.kid());
+    let stranger = Signer::new([4; 32], signer.kid());
     assert_eq!(query(&trusting, &stranger).0, 401);
     assert_eq!(host.visits.load(Ordering::SeqCst), 1, "asked once, then remembered");
     // Not a tenant here: nobody is asked about it.

@@ -1,0 +1,153 @@
+//! What is the owner's alone: the keys in memory, the files of the home, passwords in the settings.
+
+use crate::support::toft::{Home, random_file};
+use std::{
+    fs::{self, File},
+    io::{Read as _, Seek as _, SeekFrom},
+    os::unix::fs::PermissionsExt as _,
+    path::{Path, PathBuf},
+    process::Stdio,
+    time::Duration,
+};
+use toft::{crypto::Secret, vault};
+
+/// Places at which a process has the secrets in its memory; `None`: it cannot be read.
+fn found(pid: u32, secrets: &[&Secret]) -> Option<Vec<usize>> {
+    const PAGE: u64 = 4096;
+    let open = |name: &str| File::open(format!("/proc/{pid}/{name}")).ok();
+    let (mut memory, mut pages) = (open("mem")?, open("pagemap")?);
+    let maps = fs::read_to_string(format!("/proc/{pid}/maps")).ok()?;
+    let mut counts = vec![0; secrets.len()];
+    for line in maps.lines().filter(|line| line.contains(" rw") && !line.contains("[v")) {
+        let range = line.split(' ').next()?.split_once('-')?;
+        let number = |text: &str| u64::from_str_radix(text, 16).expect("an address");
+        let (begin, end) = (number(range.0), number(range.1));
+        // Most of what an allocator maps has never been touched.
+        let mut entries = vec![0; ((end - begin) / PAGE * 8) as usize];
+        pages.seek(SeekFrom::Start(begin / PAGE * 8)).and_then(|_| pages.read_exact(&mut entries)).ok()?;
+        // A page's end is looked at again with the next one.
+        let mut kept: Vec<u8> = vec![];
+        for (n, entry) in entries.chunks_exact(8).enumerate() {
+            // Present, or swapped out.
+            if entry[7] & 0xc0 == 0 {
+                kept.clear();
+                continue;
+            }
+            let (from, mut page) = (kept.len(), [0; PAGE as usize]);
+            let at = SeekFrom::Start(begin + n as u64 * PAGE);
+            if memory.seek(at).and_then(|_| memory.read_exact(&mut page)).is_err() {
+                continue;
+            }
+            kept.extend(page);
+            for (count, secret) in counts.iter_mut().zip(secrets) {
+                let [first, second, ..] = secret.expose();
+                let begins = (0..kept.len() - 1).filter(|&at| kept[at] == *first && kept[at + 1] == *second);
+                *count += begins.filter(|&at| kept[at..].starts_with(&secret.expose()[..])).count();
+            }
+            kept.drain(..from + page.len() - 31);
+        }
+    }
+    Some(counts)
+}
+
+#[test]
+fn the_memory_of_a_node_holds_a_key_twice_at_most_and_nobody_may_read_it() {
+    let files = tempfile::tempdir().expect("a temp dir");
+    let a = Home::new().up();
+    let b = Home::new().up();
+    // Work for the keys: records are signed, a peer is greeted, leaves get nonces.
+    a.json(&["peer", "add", b.did(), &b.address("/tcp/")]);
+    b.json(&["peer", "add", a.did(), &a.address("/tcp/")]);
+    for n in 0..20 {
+        let (path, _) = random_file(files.path(), &format!("{n}"), 1000);
+        a.json(&["add", path.to_str().expect("UTF-8")]);
+    }
+    a.json(&["anchor", "status"]);
+    std::thread::sleep(Duration::from_secs(3));
+    let secrets = vault::open(&a.home().path().join("keys")).expect("opens");
+    match found(a.pid(), &[&secrets.identity, &secrets.anchor]) {
+        Some(counts) => {
+            println!("identity and anchor key: {counts:?} times");
+            assert!(counts.iter().all(|count| (1..=2).contains(count)), "identity and anchor key: {counts:?} times");
+        }
+        // As it should be for everybody but root.
+        None => assert_ne!(own_uid(), 0, "root may read it"),
+    }
+    let limits = fs::read_to_string(format!("/proc/{}/limits", a.pid())).expect("limits");
+    let core = limits.lines().find(|line| line.starts_with("Max core file size")).expect("a limit");
+    assert_eq!(core.split_whitespace().collect::<Vec<_>>()[4..6], ["0", "0"], "{core}");
+    // Of a process that is not dumpable, the system gives everything to root.
+    use std::os::unix::fs::MetadataExt as _;
+    assert_eq!(fs::metadata(format!("/proc/{}/environ", a.pid())).expect("is there").uid(), 0);
+    let status = fs::read_to_string(format!("/proc/{}/status", a.pid())).expect("a status");
+    let locked = status.lines().find_map(|line| line.strip_prefix("VmLck:")).expect("a number").trim();
+    assert_ne!(locked, "0 kB", "the keys' pages are locked");
+}
+
+fn own_uid() -> u32 {
+    use std::os::unix::fs::MetadataExt as _;
+    fs::metadata("/proc/self").expect("is there").uid()
+}
+
+/// Every file and folder below, with the rights that others than its owner have to it.
+fn open_to_others(dir: &Path) -> Vec<PathBuf> {
+    let mut found = vec![];
+    for entry in fs::read_dir(dir).expect("a folder") {
+        let path = entry.expect("an entry").path();
+        let what = fs::symlink_metadata(&path).expect("is there");
+        if what.permissions().mode() & 0o077 != 0 {
+            found.push(path.clone());
+        }
+        if what.is_dir() {
+            found.extend(open_to_others(&path));
+        }
+    }
+    found
+}
+
+#[test]
+fn the_files_of_a_home_and_of_its_copies_are_for_one_user_whatever_the_umask() {
+    let (files, home) = (tempfile::tempdir().expect("a temp dir"), Home::new());
+    // The umask is inherited; a shell sets it for the node alone.
+    let quoted = |args: &[&str]| {
+        let command = home.command(args);
+        let words = std::iter::once(command.get_program()).chain(command.get_args());
+        words.map(|word| format!("'{}'", word.to_str().expect("UTF-8"))).collect::<Vec<_>>().join(" ")
+    };
+    let under_umask = |args: &[&str]| {
+        let mut shell = std::process::Command::new("sh");
+        let command = home.command(args);
+        shell.args(["-c", &format!("umask 0; exec {}", quoted(args))]);
+        shell.envs(command.get_envs().filter_map(|(key, value)| Some((key, value?))));
+        shell
+    };
+    let mut node = under_umask(&["up", "--json"]).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().expect("runs");
+    let mut line = String::new();
+    let out = node.stdout.take().expect("piped");
+    std::io::BufRead::read_line(&mut std::io::BufReader::new(out), &mut line).expect("it is ready");
+    let (small, _) = random_file(files.path(), "small", 40_000);
+    let (large, _) = random_file(files.path(), "large", 3_000_000);
+    for path in [&small, &large] {
+        home.json(&["add", path.to_str().expect("UTF-8")]);
+    }
+    let (copy, twin) = (files.path().join("backup"), files.path().join("twin"));
+    let text = |path: &Path| path.to_str().expect("UTF-8").to_owned();
+    home.json(&["backup", "create", &text(&copy)]);
+    assert_eq!(open_to_others(&home.path()), Vec::<PathBuf>::new(), "while it runs");
+    assert!(
+        std::process::Command::new("kill").args(["-INT", &node.id().to_string()]).status().expect("runs").success()
+    );
+    node.wait().expect("ends");
+    for args in [
+        &["storage", "compact"][..],
+        &["backup", "create", &text(&copy)],
+        &["backup", "restore", &text(&copy), "--home", &text(&twin)],
+    ] {
+        let done = under_umask(args).output().expect("runs");
+        assert!(done.status.success(), "{args:?}: {}", String::from_utf8_lossy(&done.stderr));
+    }
+    for dir in [&home.path(), &copy, &twin] {
+        assert_eq!(open_to_others(dir), Vec::<PathBuf>::new(), "{}", dir.display());
+        assert_eq!(fs::metadata(dir).expect("is there").permissions().mode() & 0o077, 0);
+    }
+}
