@@ -17,7 +17,7 @@ use crate::{
     task::Tasks,
     vault::{self, Secrets},
 };
-use anyhow::{Context as _, Error, bail};
+use anyhow::{Context as _, Error, anyhow, bail};
 use futures::{FutureExt as _, future::BoxFuture};
 use std::{
     fs::{File, TryLockError},
@@ -165,7 +165,7 @@ impl Daemon {
         });
         let incoming = incoming(&net, &tasks)?;
         let own = sync::Own { did: identity.did.clone(), signer: identity.signer.clone() };
-        let dial = Dialler(net.clone());
+        let dial = Dialler { net: net.clone(), did: identity.did.clone() };
         let sync = Peers::start(&config.sync, node.clone(), (own, resolver), (dial, incoming), &tasks, &metrics)?;
         tasks.spawn("announce", net::announce(net.clone(), store.clone(), tasks.stop()));
         let backup = Source {
@@ -324,17 +324,31 @@ fn incoming(net: &Net, tasks: &Tasks) -> Result<mpsc::Receiver<sync::Link>, Erro
 }
 
 /// Lets sync open streams without knowing libp2p.
-struct Dialler(Net);
+struct Dialler {
+    net: Net,
+    did: String,
+}
 
 impl sync::Dial for Dialler {
     fn dial(&self, address: String) -> BoxFuture<'static, Result<sync::Link, Error>> {
-        let net = self.0.clone();
+        let (net, did) = (self.net.clone(), self.did.clone());
         async move {
             let remote_peer = net.dial(&address).await?;
-            let stream = net.open_stream(&remote_peer, sync::PROTOCOL).await?;
+            let opened = net.open_stream(&remote_peer, sync::PROTOCOL).await;
+            // A device that does not know this one does not let it see that it speaks of such things at all.
+            let stream = opened.map_err(|error| match error {
+                net::Error::Unsupported { .. } => anyhow!(
+                    "the device at {address} does not have this node as a peer yet; there: toft peer add {did} <multiaddr>"
+                ),
+                other => other.into(),
+            })?;
             Ok(sync::Link { stream: Box::new(stream), local_peer: net.peer_id(), remote_peer })
         }
         .boxed()
+    }
+
+    fn paired(&self, addresses: Vec<String>) {
+        self.net.pair(&addresses);
     }
 }
 

@@ -1,16 +1,10 @@
 //! The `[net]` section of the configuration.
 
 use super::Error;
+use crate::bounds;
 use libp2p::Multiaddr;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-
-/// Connections held at once: a home router forgets the oldest of many more.
-const CONNECTIONS: u32 = 256;
-/// Connections to one peer: TCP and QUIC, each in both directions when two nodes dial at the same time.
-const CONNECTIONS_PER_PEER: u32 = 4;
-/// Connections being set up, in each direction.
-const PENDING: u32 = 64;
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
@@ -36,12 +30,32 @@ pub enum Network {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Limits {
+    /// Connections held at once.
     pub connections: u32,
+    /// Connections to one peer.
     pub connections_per_peer: u32,
+    /// Connections of strangers at one address (of IPv6 a /64).
+    pub connections_per_address: u32,
+    /// Of `connections`, what only paired devices, and what this node's owner asked for, get.
+    pub connections_reserved: u32,
     /// Connections being set up, in each direction.
     pub pending: u32,
+    /// Of these that come in, those from one address.
+    pub pending_per_address: u32,
     /// A connection that nobody uses is closed after this many seconds.
     pub idle_seconds: u64,
+    /// Bytes of memory for what peers have sent and nobody has read yet, half messages, and blocks on their way out.
+    pub memory: usize,
+    /// Of these, for strangers at one address.
+    pub memory_per_address: usize,
+    /// Blocks that peers wait for, all wantlists together.
+    pub wants: usize,
+    /// Of these, those of strangers at one address.
+    pub wants_per_address: usize,
+    /// Announcements of other peers that are kept for those who search.
+    pub provider_records: usize,
+    /// Of these, those of strangers at one address.
+    pub provider_records_per_address: usize,
 }
 
 impl Default for Config {
@@ -65,11 +79,44 @@ impl Default for Config {
 impl Default for Limits {
     fn default() -> Self {
         Self {
-            connections: CONNECTIONS,
-            connections_per_peer: CONNECTIONS_PER_PEER,
-            pending: PENDING,
+            // A home router forgets the oldest of many more.
+            connections: 256,
+            // TCP and QUIC, each in both directions when two nodes dial at the same time.
+            connections_per_peer: 4,
+            connections_per_address: 32,
+            connections_reserved: 32,
+            pending: 128,
+            pending_per_address: 32,
             idle_seconds: 300,
+            memory: 96 << 20,
+            memory_per_address: 24 << 20,
+            wants: 65_536,
+            wants_per_address: 8192,
+            // Some 300 bytes each, so some 15 MB.
+            provider_records: 50_000,
+            provider_records_per_address: 10_000,
         }
+    }
+}
+
+impl Limits {
+    /// Says what is out of its range.
+    pub fn check(&self) -> Result<(), anyhow::Error> {
+        bounds::check("net.limits.connections", self.connections, 16..=4096)?;
+        bounds::check("net.limits.connections_per_peer", self.connections_per_peer, 1..=16)?;
+        bounds::check("net.limits.connections_per_address", self.connections_per_address, 1..=self.connections / 2)?;
+        bounds::check("net.limits.connections_reserved", self.connections_reserved, 4..=self.connections / 2)?;
+        bounds::check("net.limits.pending", self.pending, 16..=1024)?;
+        bounds::check("net.limits.pending_per_address", self.pending_per_address, 1..=self.pending / 2)?;
+        bounds::check("net.limits.idle_seconds", self.idle_seconds, 10..=3600)?;
+        // Less would not hold one of the longest messages, with what else is under way.
+        bounds::check("net.limits.memory", self.memory, 16 << 20..=1 << 30)?;
+        bounds::check("net.limits.memory_per_address", self.memory_per_address, 8 << 20..=self.memory / 2)?;
+        bounds::check("net.limits.wants", self.wants, 1024..=1 << 20)?;
+        bounds::check("net.limits.wants_per_address", self.wants_per_address, 256..=self.wants / 2)?;
+        bounds::check("net.limits.provider_records", self.provider_records, 1000..=1_000_000)?;
+        let each = self.provider_records_per_address;
+        bounds::check("net.limits.provider_records_per_address", each, 10..=self.provider_records / 2)
     }
 }
 

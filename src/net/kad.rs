@@ -4,22 +4,27 @@
 //! Only provider records are kept for others, a bounded number of them; values are refused: toft serves
 //! no names for strangers.
 
-use super::Network;
+use super::{Limits, Network, known};
+use crate::asker::Asker;
 use crate::cid::Cid;
+use crate::pool::{Full, Place, Pool, Size};
 use libp2p::kad::store::{Error as StoreError, RecordStore};
-use libp2p::kad::{self, K_VALUE, ProviderRecord, QueryId, Record, RecordKey};
+use libp2p::kad::{self, K_VALUE, ProviderRecord, QueryId, Record, RecordKey, StoreInserts};
 use libp2p::multiaddr::Protocol;
 use libp2p::swarm::StreamProtocol;
 use libp2p::{Multiaddr, PeerId};
 use std::borrow::Cow;
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::Duration;
 
 pub const WAN: StreamProtocol = StreamProtocol::new("/ipfs/kad/1.0.0");
 pub const LAN: StreamProtocol = StreamProtocol::new("/ipfs/lan/kad/1.0.0");
 
-/// Keys for which we keep other peers' provider records. About 300 bytes each: some 15 MB.
-const KEYS_MAX: usize = 50_000;
+/// The longest key, and what is kept of where a provider says it is: a record costs some 300 bytes, and never more than
+/// three times that.
+const KEY_BYTES_MAX: usize = 80;
+const ADDRESSES_MAX: usize = 4;
+const ADDRESS_BYTES_MAX: usize = 128;
 /// Roots this node announces itself.
 pub const PROVIDED_MAX: usize = 200_000;
 /// A whole query over many peers; libp2p's own default.
@@ -35,15 +40,21 @@ pub enum Table {
     Lan,
 }
 
-pub fn wan(local: PeerId, network: Network) -> Behaviour {
-    let mut behaviour = kad::Behaviour::with_config(local, Providers::new(local), config(WAN, network));
+/// The places of other peers' provider records, in both tables together.
+pub fn records(limits: &Limits) -> Pool {
+    let size = Size { most: limits.provider_records, share: limits.provider_records_per_address, reserved: 0 };
+    Pool::new("provider records of libp2p peers", size)
+}
+
+pub fn wan(local: PeerId, network: Network, records: Pool) -> Behaviour {
+    let mut behaviour = kad::Behaviour::with_config(local, Providers::new(local, records), config(WAN, network));
     // On the open network we answer queries only when an address of ours is known to be reachable.
     behaviour.set_mode((network == Network::Private).then_some(kad::Mode::Server));
     behaviour
 }
 
-pub fn lan(local: PeerId, network: Network) -> Behaviour {
-    let mut behaviour = kad::Behaviour::with_config(local, Providers::new(local), config(LAN, network));
+pub fn lan(local: PeerId, network: Network, records: Pool) -> Behaviour {
+    let mut behaviour = kad::Behaviour::with_config(local, Providers::new(local, records), config(LAN, network));
     behaviour.set_mode(Some(kad::Mode::Server));
     behaviour
 }
@@ -56,6 +67,8 @@ fn config(protocol: StreamProtocol, network: Network) -> kad::Config {
     config.set_provider_publication_interval(None);
     config.set_publication_interval(None);
     config.set_replication_interval(None);
+    // Whose a record is, is known where the connections are.
+    config.set_record_filtering(StoreInserts::FilterBoth);
     if network == Network::Private {
         config.set_periodic_bootstrap_interval(None);
     }
@@ -64,6 +77,13 @@ fn config(protocol: StreamProtocol, network: Network) -> kad::Config {
 
 pub fn key(cid: &Cid) -> RecordKey {
     RecordKey::new(&cid.hash().to_bytes())
+}
+
+/// How many addresses of a peer the table knows.
+pub fn addresses(table: &mut Behaviour, peer: &PeerId) -> usize {
+    let Some(bucket) = table.kbucket(*peer) else { return 0 };
+    let entry = bucket.iter().find(|entry| entry.node.key.preimage() == peer);
+    entry.map_or(0, |entry| entry.node.value.len())
 }
 
 /// Which addresses of a peer belong into which table.
@@ -102,18 +122,87 @@ pub enum Purpose {
 /// Queries of both tables; their numbers are counted separately.
 pub type Queries = HashMap<(Table, QueryId), Purpose>;
 
-/// Provider records, bounded: when strangers fill it the oldest of theirs go first.
+/// Provider records, bounded: when a place has its share, or strangers fill all, the oldest of theirs go first.
 #[derive(Debug)]
 pub struct Providers {
     local: PeerId,
-    foreign: HashMap<RecordKey, Vec<ProviderRecord>>,
-    age: VecDeque<RecordKey>,
     own: HashMap<RecordKey, ProviderRecord>,
+    foreign: HashMap<RecordKey, Vec<(u64, ProviderRecord)>>,
+    places: Pool,
+    /// All foreign records in the order they came, and each place's.
+    age: BTreeMap<u64, Kept>,
+    each: HashMap<Asker, BTreeSet<u64>>,
+    next: u64,
+}
+
+#[derive(Debug)]
+struct Kept {
+    key: RecordKey,
+    from: Asker,
+    _place: Place,
 }
 
 impl Providers {
-    fn new(local: PeerId) -> Self {
-        Self { local, foreign: HashMap::new(), age: VecDeque::new(), own: HashMap::new() }
+    fn new(local: PeerId, places: Pool) -> Self {
+        Self {
+            local,
+            own: HashMap::new(),
+            foreign: HashMap::new(),
+            places,
+            age: BTreeMap::new(),
+            each: HashMap::new(),
+            next: 0,
+        }
+    }
+
+    /// Keeps what somebody at this place announced.
+    pub fn keep(&mut self, mut record: ProviderRecord, from: Asker) {
+        if record.key.as_ref().len() > KEY_BYTES_MAX || record.provider == self.local {
+            return;
+        }
+        record.addresses.retain(|address| address.as_ref().len() <= ADDRESS_BYTES_MAX);
+        record.addresses.truncate(ADDRESSES_MAX);
+        record.addresses.shrink_to_fit();
+        let listed = self.foreign.get(&record.key).map(Vec::as_slice).unwrap_or_default();
+        let before = listed.iter().find(|(_, r)| r.provider == record.provider);
+        let too_many = listed.first().filter(|_| listed.len() >= K_VALUE.get());
+        if let Some(number) = before.or(too_many).map(|(number, _)| *number) {
+            self.forget(number);
+        }
+        let Some(place) = self.room(from) else { return };
+        let number = self.next;
+        self.next += 1;
+        self.age.insert(number, Kept { key: record.key.clone(), from, _place: place });
+        self.each.entry(from).or_default().insert(number);
+        self.foreign.entry(record.key.clone()).or_default().push((number, record));
+    }
+
+    /// A place for one more. If all are taken by the other table's records, there is none.
+    fn room(&mut self, from: Asker) -> Option<Place> {
+        loop {
+            let oldest = match self.places.take(from, 1) {
+                Ok(place) => return Some(place),
+                Err(Full::Share(_)) => self.each.get(&from)?.first().copied()?,
+                Err(Full::All(_)) => *self.age.first_key_value()?.0,
+            };
+            self.forget(oldest);
+        }
+    }
+
+    fn forget(&mut self, number: u64) {
+        let Some(kept) = self.age.remove(&number) else { return };
+        if let Some(theirs) = self.each.get_mut(&kept.from) {
+            theirs.remove(&number);
+            if theirs.is_empty() {
+                self.each.remove(&kept.from);
+            }
+        }
+        if let Some(listed) = self.foreign.get_mut(&kept.key) {
+            listed.retain(|(n, _)| *n != number);
+            if listed.is_empty() {
+                self.foreign.remove(&kept.key);
+            }
+        }
     }
 }
 
@@ -146,25 +235,13 @@ impl RecordStore for Providers {
             self.own.insert(record.key.clone(), record);
             return Ok(());
         }
-        if !self.foreign.contains_key(&record.key) {
-            if self.foreign.len() >= KEYS_MAX
-                && let Some(oldest) = self.age.pop_front()
-            {
-                self.foreign.remove(&oldest);
-            }
-            self.age.push_back(record.key.clone());
-        }
-        let list = self.foreign.entry(record.key.clone()).or_default();
-        list.retain(|r| r.provider != record.provider);
-        if list.len() >= K_VALUE.get() {
-            list.remove(0);
-        }
-        list.push(record);
+        self.keep(record, known::at(&Multiaddr::empty()));
         Ok(())
     }
 
     fn providers(&self, key: &RecordKey) -> Vec<ProviderRecord> {
-        self.own.get(key).into_iter().chain(self.foreign.get(key).into_iter().flatten()).cloned().collect()
+        let foreign = self.foreign.get(key).into_iter().flatten().map(|(_, record)| record);
+        self.own.get(key).into_iter().chain(foreign).cloned().collect()
     }
 
     fn provided(&self) -> Self::ProvidedIter<'_> {
@@ -174,10 +251,11 @@ impl RecordStore for Providers {
     fn remove_provider(&mut self, key: &RecordKey, provider: &PeerId) {
         if *provider == self.local {
             self.own.remove(key);
-        } else if let Some(list) = self.foreign.get_mut(key) {
-            // The emptied list stays until its turn comes, so that `age` and the map keep the same keys.
-            list.retain(|r| r.provider != *provider);
+            return;
         }
+        let listed = self.foreign.get(key).into_iter().flatten();
+        let gone: Vec<u64> = listed.filter(|(_, r)| r.provider == *provider).map(|(number, _)| *number).collect();
+        gone.into_iter().for_each(|number| self.forget(number));
     }
 }
 
@@ -210,19 +288,44 @@ mod tests {
     #[test]
     fn strangers_cannot_fill_the_memory_nor_push_out_our_own_records() {
         let local = PeerId::random();
-        let mut providers = Providers::new(local);
+        let limits = Limits { provider_records: 1000, provider_records_per_address: 250, ..Limits::default() };
+        let pool = records(&limits);
+        let mut providers = Providers::new(local, pool.clone());
         let key = |n: usize| RecordKey::new(&n.to_le_bytes());
+        let record = |n| ProviderRecord::new(key(n), PeerId::random(), Vec::new());
+        let from = |n: u8| Asker::at([10, 0, 0, n].into());
         providers.add_provider(ProviderRecord::new(key(usize::MAX), local, Vec::new())).expect("room");
-        for n in 0..KEYS_MAX + 10 {
-            providers.add_provider(ProviderRecord::new(key(n), PeerId::random(), Vec::new())).expect("room");
-        }
-        for _ in 0..100 {
-            providers.add_provider(ProviderRecord::new(key(KEYS_MAX), PeerId::random(), Vec::new())).expect("room");
-        }
-        assert_eq!(providers.foreign.len(), KEYS_MAX);
-        assert_eq!(providers.age.len(), KEYS_MAX);
-        assert!(providers.providers(&key(0)).is_empty());
-        assert_eq!(providers.providers(&key(KEYS_MAX)).len(), K_VALUE.get());
+        providers.keep(record(9999), from(9));
+        (0..1000).for_each(|n| providers.keep(record(n), from(1)));
+        assert_eq!(pool.used(), 251, "one place");
+        assert!(providers.providers(&key(749)).is_empty() && !providers.providers(&key(750)).is_empty());
+        assert_eq!(providers.providers(&key(9999)).len(), 1, "another's stays");
+        (0..2000).for_each(|n| providers.keep(record(n), from(2 + (n % 8) as u8)));
+        assert_eq!((pool.used(), providers.age.len()), (1000, 1000));
+        (0..100).for_each(|_| providers.keep(record(7777), from(3)));
+        assert_eq!(providers.providers(&key(7777)).len(), K_VALUE.get());
         assert_eq!(providers.providers(&key(usize::MAX)).len(), 1);
+        let again = record(7778);
+        (0..5).for_each(|_| providers.keep(again.clone(), from(4)));
+        assert_eq!(providers.providers(&key(7778)).len(), 1);
+        providers.remove_provider(&key(7778), &again.provider);
+        assert!(providers.providers(&key(7778)).is_empty());
+        let listed: usize = providers.foreign.values().map(Vec::len).sum();
+        let each: usize = providers.each.values().map(BTreeSet::len).sum();
+        assert_eq!((listed, each, pool.used()), (providers.age.len(), providers.age.len(), providers.age.len()));
+    }
+
+    #[test]
+    fn of_what_a_record_says_only_so_much_is_kept() {
+        let mut providers = Providers::new(PeerId::random(), records(&Limits::default()));
+        let from = Asker::at([10, 0, 0, 1].into());
+        providers.keep(ProviderRecord::new(RecordKey::new(&[7; 10_000]), PeerId::random(), Vec::new()), from);
+        assert!(providers.age.is_empty());
+        let long = format!("/dns4/{}/tcp/1", "x".repeat(ADDRESS_BYTES_MAX));
+        let texts = std::iter::once(long).chain((1..100).map(|n| format!("/ip4/8.8.8.8/tcp/{n}")));
+        let addresses: Vec<Multiaddr> = texts.map(|text| text.parse().expect("an address")).collect();
+        let key = RecordKey::new(b"key");
+        providers.keep(ProviderRecord::new(key.clone(), PeerId::random(), addresses.clone()), from);
+        assert_eq!(providers.providers(&key)[0].addresses, addresses[1..=ADDRESSES_MAX]);
     }
 }

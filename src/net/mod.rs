@@ -11,12 +11,17 @@ mod announce;
 mod behaviour;
 pub mod bitswap;
 mod config;
+mod door;
 mod error;
 mod file;
 mod kad;
+mod known;
+mod limits;
 mod metrics;
+mod muxer;
 mod provide;
 mod quic;
+mod secure;
 mod session;
 mod setup;
 mod streams;
@@ -64,7 +69,7 @@ pub struct PeerInfo {
     pub id: String,
     /// The remote address of each connection.
     pub addresses: Vec<String>,
-    /// What the peer calls its program, once it has said so.
+    /// What the peer calls its program, once it has said so; fit to be shown, as are the protocols.
     pub agent: Option<String>,
     pub protocols: Vec<String>,
     /// The last ping's round trip.
@@ -78,7 +83,8 @@ pub struct Net(Arc<Inner>);
 struct Inner {
     commands: mpsc::Sender<Command>,
     peer: PeerId,
-    control: libp2p_stream::Control,
+    known: Arc<known::Known>,
+    accepted: streams::Accepted,
     sessions: AtomicU64,
     task: Mutex<Option<JoinHandle<()>>>,
 }
@@ -97,12 +103,18 @@ impl Net {
         source: Arc<dyn BlockSource>,
         metrics: Metrics,
     ) -> Result<Net, Error> {
-        let (swarm, control) = setup::build(config, ed25519_seed.into(), source, metrics.clone())?;
-        let peer = *swarm.local_peer_id();
+        let (swarm, known) = setup::build(config, ed25519_seed.into(), source, metrics.clone())?;
+        let (peer, accepted) = (*swarm.local_peer_id(), swarm.behaviour().streams.accepted());
         let (commands, inbox) = mpsc::channel(COMMANDS_MAX);
         let task = tokio::spawn(swarm::Loop::new(swarm, inbox, config, metrics)?.run());
         let task = Mutex::new(Some(task));
-        Ok(Net(Arc::new(Inner { commands, peer, control, sessions: AtomicU64::new(1), task })))
+        Ok(Net(Arc::new(Inner { commands, peer, known, accepted, sessions: AtomicU64::new(1), task })))
+    }
+
+    /// These are the paired devices, by their addresses, each ending in a peer id: they have places of their own in all
+    /// that strangers share, and what [`Net::accept`] accepts is offered to them alone.
+    pub fn pair(&self, addresses: &[String]) {
+        self.0.known.set(addresses.iter().map(String::as_str));
     }
 
     /// This node's peer id.
@@ -170,12 +182,13 @@ impl Net {
         } else {
             peer.parse().map_err(|_| Error::PeerId(peer.to_owned()))?
         };
-        streams::open(self.0.control.clone(), id, protocol).await
+        let protocol = streams::name(protocol)?;
+        self.ask(|reply| Command::Open(id, streams::Open { protocol, reply })).await?
     }
 
-    /// The streams peers open for `protocol`, until the receiver is dropped.
+    /// The streams paired devices open for `protocol`, until the receiver is dropped.
     pub fn accept(&self, protocol: &str) -> Result<mpsc::Receiver<Incoming>, Error> {
-        streams::accept(self.0.control.clone(), protocol)
+        self.0.accepted.accept(protocol)
     }
 
     /// Resolves when the swarm's task has ended, asked or not.

@@ -10,7 +10,6 @@ use futures::{AsyncRead, AsyncWrite};
 use libp2p::PeerId;
 use libp2p::core::Transport;
 use libp2p::core::muxing::{StreamMuxer, StreamMuxerEvent};
-use libp2p::identity::Keypair;
 use libp2p::quic;
 use std::io;
 use std::pin::Pin;
@@ -23,12 +22,12 @@ const ECHO_MAX: usize = 256;
 type Inner = quic::tokio::Transport;
 
 pub fn transport(
-    key: &Keypair,
+    config: quic::Config,
 ) -> impl Transport<Output = (PeerId, Muxer), Error = <Inner as Transport>::Error, Dial: Send, ListenerUpgrade: Send>
 + Send
 + Unpin
 + use<> {
-    Inner::new(quic::Config::new(key)).map(|(peer, connection), _| (peer, Muxer(connection)))
+    Inner::new(config).map(|(peer, connection), _| (peer, Muxer(connection)))
 }
 
 pub struct Muxer(quic::Connection);

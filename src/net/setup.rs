@@ -2,46 +2,53 @@
 //! say when one of them fails.
 
 use super::behaviour::Behaviour;
-use super::{BlockSource, Config, Error, Metrics, config, peer_of, quic};
+use super::door::{Door, Guarded};
+use super::known::Known;
+use super::secure::Secure;
+use super::{BlockSource, Config, Error, Limits, Metrics, config, limits, muxer, peer_of, quic};
 use crate::crypto::Secret;
-use libp2p::core::transport::ListenerId;
+use crate::pool::{Pool, Size};
+use libp2p::core::muxing::StreamMuxer;
+use libp2p::core::transport::{ListenerId, Transport};
+use libp2p::core::upgrade::Version;
 use libp2p::identity::Keypair;
 use libp2p::multiaddr::Protocol;
 use libp2p::swarm::DialError;
 use libp2p::swarm::dial_opts::DialOpts;
-use libp2p::{Multiaddr, Swarm, SwarmBuilder, TransportError, noise, tls, yamux};
+use libp2p::{Multiaddr, PeerId, Swarm, SwarmBuilder, TransportError};
 use std::sync::Arc;
 use std::time::Duration;
 
 /// Setting up a connection, all layers together.
 const DIAL_TIMEOUT: Duration = Duration::from_secs(15);
 
-/// Streams per yamux connection, chosen for what it does to their receive windows.
-///
-/// js-libp2p sends a frame as large as the window we grant, and the yamux crate drops a connection on a frame
-/// of more than 1 MiB; but it lets windows grow with the line, so fetching much from a fast helia broke the
-/// connection. The windows of a connection share 1 GiB, 256 KiB are set aside for every possible stream, and
-/// the rest is what they may grow by: 4096 - 3 streams leave 768 KiB, so that none exceeds 1 MiB. How many
-/// streams a peer really keeps open is bounded by each protocol (see `bitswap::handler`).
-const YAMUX_STREAMS: usize = 4096 - 3;
+/// What of a QUIC connection, and of one of its streams, may lie unread. It is not counted: together with the share of
+/// connections it is what one address can make this node hold.
+const QUIC_UNREAD: u32 = 2 << 20;
+const QUIC_STREAM_UNREAD: u32 = 1 << 20;
 
-/// The swarm with all transports, and the handle for streams.
+/// The swarm with all transports, and the devices it gives places to.
 pub fn build(
     config: &Config,
     mut seed: Secret,
     source: Arc<dyn BlockSource>,
     metrics: Metrics,
-) -> Result<(Swarm<Behaviour>, libp2p_stream::Control), Error> {
+) -> Result<(Swarm<Behaviour>, Arc<Known>), Error> {
     let setup = |e: &dyn std::fmt::Display| Error::Setup(e.to_string());
     let key = Keypair::ed25519_from_bytes(seed.expose_mut()).map_err(|e| setup(&e))?;
     let idle = Duration::from_secs(config.limits.idle_seconds);
-    let behaviour = Behaviour::new(config, &key, source, metrics);
-    let control = behaviour.streams.new_control();
+    let (known, memory) = (Arc::new(Known::default()), memory(&config.limits));
+    let door = Door::new(limits::pending(&config.limits), known.clone());
+    let tcp = Guarded::new(tcp(&key, known.clone(), memory.clone()).map_err(|e| setup(&e))?, door.clone());
+    let mut quic = libp2p::quic::Config::new(&key);
+    (quic.max_connection_data, quic.max_stream_data) = (QUIC_UNREAD, QUIC_STREAM_UNREAD);
+    let quic = Guarded::new(quic::transport(quic), door);
+    let behaviour = Behaviour::new(config, &key, (known.clone(), memory), source, metrics);
     let swarm = SwarmBuilder::with_existing_identity(key)
         .with_tokio()
-        .with_tcp(Default::default(), (tls::Config::new, noise::Config::new), multiplexer)
+        .with_other_transport(|_| tcp)
         .map_err(|e| setup(&e))?
-        .with_other_transport(quic::transport)
+        .with_other_transport(|_| quic)
         .map_err(|e| setup(&e))?
         .with_dns()
         .map_err(|e| setup(&e))?
@@ -50,13 +57,38 @@ pub fn build(
         .with_swarm_config(|c| c.with_idle_connection_timeout(idle))
         .with_connection_timeout(DIAL_TIMEOUT)
         .build();
-    Ok((swarm, control))
+    Ok((swarm, known))
 }
 
-fn multiplexer() -> yamux::Config {
-    let mut config = yamux::Config::default();
-    config.set_max_num_streams(YAMUX_STREAMS);
-    config
+/// The one budget of memory for what peers make this node hold.
+fn memory(limits: &Limits) -> Pool {
+    let size = Size { most: limits.memory, share: limits.memory_per_address, reserved: limits.memory / 8 };
+    Pool::new("bytes of memory for libp2p peers", size)
+}
+
+fn tcp(
+    key: &Keypair,
+    known: Arc<Known>,
+    memory: Pool,
+) -> std::io::Result<
+    impl Transport<
+        Output = (PeerId, impl StreamMuxer<Substream: Send, Error: Send + Sync> + Send + Unpin + use<>),
+        Error: Send + Sync,
+        Dial: Send,
+        ListenerUpgrade: Send,
+    > + Send
+    + Unpin
+    + use<>,
+> {
+    let transport = libp2p::tcp::tokio::Transport::default()
+        .upgrade(Version::V1Lazy)
+        .authenticate(Secure::new(key)?)
+        .multiplex(muxer::Upgrade(memory))
+        .map(move |(peer, muxer), endpoint| {
+            muxer.belongs_to(known.asker(&peer, endpoint.get_remote_address()));
+            (peer, muxer)
+        });
+    Ok(transport)
 }
 
 pub fn join(swarm: &mut Swarm<Behaviour>, bootstrap: &[String]) -> Result<(), Error> {

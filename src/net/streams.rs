@@ -1,10 +1,25 @@
 //! Streams for other modules' own protocols, without libp2p's types.
+//!
+//! What this node accepts is offered to paired devices alone: for all others these protocols do not exist, and no stranger
+//! can take up the places, or the attention, of a device.
 
+use super::known::Known;
 use super::{Duplex, Error};
-use futures::StreamExt as _;
-use libp2p::{PeerId, StreamProtocol};
-use libp2p_stream::{Control, OpenStreamError};
-use tokio::sync::mpsc;
+use libp2p::core::Endpoint;
+use libp2p::core::transport::PortUse;
+use libp2p::core::upgrade::{InboundUpgrade, OutboundUpgrade, UpgradeInfo};
+use libp2p::swarm::handler::{ConnectionEvent, DialUpgradeError, FullyNegotiatedInbound, FullyNegotiatedOutbound};
+use libp2p::swarm::{
+    ConnectionDenied, ConnectionHandler, ConnectionHandlerEvent, ConnectionId, FromSwarm, NetworkBehaviour,
+    NotifyHandler, Stream, StreamUpgradeError, SubstreamProtocol, THandler, THandlerInEvent, THandlerOutEvent, ToSwarm,
+};
+use libp2p::{Multiaddr, PeerId, StreamProtocol};
+use std::collections::{HashMap, VecDeque};
+use std::convert::Infallible;
+use std::future::{Ready, ready};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll};
+use tokio::sync::{mpsc, oneshot};
 use tokio_util::compat::FuturesAsyncReadCompatExt as _;
 
 /// Streams a peer opened that nobody has taken yet, per protocol.
@@ -22,36 +37,235 @@ impl std::fmt::Debug for Incoming {
     }
 }
 
-pub async fn open(mut control: Control, peer: PeerId, protocol: &str) -> Result<Box<dyn Duplex>, Error> {
-    let stream = control.open_stream(peer, name(protocol)?).await.map_err(|error| match error {
-        OpenStreamError::UnsupportedProtocol(_) => {
-            Error::Unsupported { peer: peer.to_string(), protocol: protocol.to_owned() }
+/// Which protocols are accepted, and who takes their streams. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Accepted(Arc<Mutex<HashMap<StreamProtocol, mpsc::Sender<Incoming>>>>);
+
+impl Accepted {
+    fn new() -> Self {
+        Self(Arc::default())
+    }
+
+    /// Streams for `protocol`, until the receiver is dropped.
+    pub fn accept(&self, protocol: &str) -> Result<mpsc::Receiver<Incoming>, Error> {
+        let name = name(protocol)?;
+        let mut accepted = self.lock();
+        if accepted.get(&name).is_some_and(|taker| !taker.is_closed()) {
+            return Err(Error::ProtocolTaken(protocol.to_owned()));
         }
-        other => Error::Stream { peer: peer.to_string(), reason: other.to_string() },
-    })?;
-    Ok(Box::new(stream.compat()))
+        let (taker, taken) = mpsc::channel(ACCEPTED_MAX);
+        accepted.insert(name, taker);
+        Ok(taken)
+    }
+
+    fn names(&self) -> Vec<StreamProtocol> {
+        self.lock().iter().filter(|(_, taker)| !taker.is_closed()).map(|(name, _)| name.clone()).collect()
+    }
+
+    fn came(&self, peer: &PeerId, protocol: &StreamProtocol, stream: Stream) {
+        let Some(taker) = self.lock().get(protocol).cloned() else { return };
+        let incoming = Incoming { peer: peer.to_string(), stream: Box::new(stream.compat()) };
+        if taker.try_send(incoming).is_err() {
+            tracing::debug!(%peer, %protocol, "a stream was dropped: too many are waiting");
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<StreamProtocol, mpsc::Sender<Incoming>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
-/// Streams for `protocol`, until the receiver is dropped.
-pub fn accept(mut control: Control, protocol: &str) -> Result<mpsc::Receiver<Incoming>, Error> {
-    let mut incoming = control.accept(name(protocol)?).map_err(|_| Error::ProtocolTaken(protocol.to_owned()))?;
-    let (tx, rx) = mpsc::channel(ACCEPTED_MAX);
-    tokio::spawn(async move {
-        loop {
-            let next = tokio::select! {
-                next = incoming.next() => next,
-                () = tx.closed() => None,
-            };
-            let Some((peer, stream)) = next else { return };
-            let incoming = Incoming { peer: peer.to_string(), stream: Box::new(stream.compat()) };
-            if tx.send(incoming).await.is_err() {
-                return;
+pub fn name(protocol: &str) -> Result<StreamProtocol, Error> {
+    StreamProtocol::try_from_owned(protocol.to_owned()).map_err(|_| Error::ProtocolName(protocol.to_owned()))
+}
+
+/// A stream somebody in this node waits for.
+pub struct Open {
+    pub protocol: StreamProtocol,
+    pub reply: oneshot::Sender<Result<Box<dyn Duplex>, Error>>,
+}
+
+impl std::fmt::Debug for Open {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Open").field("protocol", &self.protocol).finish_non_exhaustive()
+    }
+}
+
+pub struct Behaviour {
+    known: Arc<Known>,
+    accepted: Accepted,
+    links: HashMap<PeerId, Vec<ConnectionId>>,
+    out: VecDeque<ToSwarm<Infallible, Open>>,
+}
+
+impl std::fmt::Debug for Behaviour {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Behaviour").field("accepted", &self.accepted).finish_non_exhaustive()
+    }
+}
+
+impl Behaviour {
+    pub fn new(known: Arc<Known>) -> Self {
+        Self { known, accepted: Accepted::new(), links: HashMap::new(), out: VecDeque::new() }
+    }
+
+    pub fn accepted(&self) -> Accepted {
+        self.accepted.clone()
+    }
+
+    /// Opens a stream to a connected peer. Called from the swarm's task, which polls this next.
+    pub fn open(&mut self, peer_id: PeerId, event: Open) {
+        match self.links.get(&peer_id).and_then(|links| links.first()) {
+            Some(link) => {
+                self.out.push_back(ToSwarm::NotifyHandler { peer_id, handler: NotifyHandler::One(*link), event });
+            }
+            None => {
+                let error = Error::Stream { peer: peer_id.to_string(), reason: "it is not connected".into() };
+                drop(event.reply.send(Err(error)));
             }
         }
-    });
-    Ok(rx)
+    }
+
+    fn handler(&self, peer: PeerId) -> Handler {
+        let (known, accepted) = (self.known.clone(), self.accepted.clone());
+        Handler { peer, known, accepted, opens: VecDeque::new() }
+    }
 }
 
-fn name(protocol: &str) -> Result<StreamProtocol, Error> {
-    StreamProtocol::try_from_owned(protocol.to_owned()).map_err(|_| Error::ProtocolName(protocol.to_owned()))
+impl NetworkBehaviour for Behaviour {
+    type ConnectionHandler = Handler;
+    type ToSwarm = Infallible;
+
+    fn handle_established_inbound_connection(
+        &mut self,
+        _: ConnectionId,
+        peer: PeerId,
+        _: &Multiaddr,
+        _: &Multiaddr,
+    ) -> Result<THandler<Self>, ConnectionDenied> {
+        Ok(self.handler(peer))
+    }
+
+    fn handle_established_outbound_connection(
+        &mut self,
+        _: ConnectionId,
+        peer: PeerId,
+        _: &Multiaddr,
+        _: Endpoint,
+        _: PortUse,
+    ) -> Result<THandler<Self>, ConnectionDenied> {
+        Ok(self.handler(peer))
+    }
+
+    fn on_swarm_event(&mut self, event: FromSwarm<'_>) {
+        match event {
+            FromSwarm::ConnectionEstablished(c) => self.links.entry(c.peer_id).or_default().push(c.connection_id),
+            FromSwarm::ConnectionClosed(c) => {
+                if let Some(links) = self.links.get_mut(&c.peer_id) {
+                    links.retain(|link| *link != c.connection_id);
+                    if links.is_empty() {
+                        self.links.remove(&c.peer_id);
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn on_connection_handler_event(&mut self, _: PeerId, _: ConnectionId, event: THandlerOutEvent<Self>) {
+        match event {}
+    }
+
+    fn poll(&mut self, _: &mut Context<'_>) -> Poll<ToSwarm<Infallible, THandlerInEvent<Self>>> {
+        self.out.pop_front().map_or(Poll::Pending, Poll::Ready)
+    }
+}
+
+#[derive(Debug)]
+pub struct Handler {
+    peer: PeerId,
+    known: Arc<Known>,
+    accepted: Accepted,
+    opens: VecDeque<Open>,
+}
+
+impl ConnectionHandler for Handler {
+    type FromBehaviour = Open;
+    type ToBehaviour = Infallible;
+    type InboundProtocol = Names;
+    type OutboundProtocol = Names;
+    type InboundOpenInfo = ();
+    type OutboundOpenInfo = Open;
+
+    /// Asked again and again, so a device that is paired now is offered them now.
+    fn listen_protocol(&self) -> SubstreamProtocol<Names> {
+        let names = if self.known.is(&self.peer) { self.accepted.names() } else { Vec::new() };
+        SubstreamProtocol::new(Names(names), ())
+    }
+
+    fn on_behaviour_event(&mut self, open: Open) {
+        self.opens.push_back(open);
+    }
+
+    fn on_connection_event(&mut self, event: ConnectionEvent<Names, Names, (), Open>) {
+        match event {
+            ConnectionEvent::FullyNegotiatedInbound(FullyNegotiatedInbound { protocol: (stream, name), .. }) => {
+                self.accepted.came(&self.peer, &name, stream);
+            }
+            ConnectionEvent::FullyNegotiatedOutbound(FullyNegotiatedOutbound { protocol: (stream, _), info }) => {
+                // Whoever asked may have gone.
+                drop(info.reply.send(Ok(Box::new(stream.compat()))));
+            }
+            ConnectionEvent::DialUpgradeError(DialUpgradeError { info, error }) => {
+                let peer = self.peer.to_string();
+                let error = match error {
+                    StreamUpgradeError::NegotiationFailed => {
+                        Error::Unsupported { peer, protocol: info.protocol.to_string() }
+                    }
+                    other => Error::Stream { peer, reason: other.to_string() },
+                };
+                drop(info.reply.send(Err(error)));
+            }
+            _ => {}
+        }
+    }
+
+    fn poll(&mut self, _: &mut Context<'_>) -> Poll<ConnectionHandlerEvent<Names, Open, Infallible>> {
+        let Some(open) = self.opens.pop_front() else { return Poll::Pending };
+        let protocol = SubstreamProtocol::new(Names(vec![open.protocol.clone()]), open);
+        Poll::Ready(ConnectionHandlerEvent::OutboundSubstreamRequest { protocol })
+    }
+}
+
+/// Hands the bare stream over, with the name that was agreed on.
+#[derive(Debug, Clone)]
+pub struct Names(Vec<StreamProtocol>);
+
+impl UpgradeInfo for Names {
+    type Info = StreamProtocol;
+    type InfoIter = std::vec::IntoIter<StreamProtocol>;
+
+    fn protocol_info(&self) -> Self::InfoIter {
+        self.0.clone().into_iter()
+    }
+}
+
+impl InboundUpgrade<Stream> for Names {
+    type Output = (Stream, StreamProtocol);
+    type Error = Infallible;
+    type Future = Ready<Result<Self::Output, Infallible>>;
+
+    fn upgrade_inbound(self, stream: Stream, name: StreamProtocol) -> Self::Future {
+        ready(Ok((stream, name)))
+    }
+}
+
+impl OutboundUpgrade<Stream> for Names {
+    type Output = (Stream, StreamProtocol);
+    type Error = Infallible;
+    type Future = Ready<Result<Self::Output, Infallible>>;
+
+    fn upgrade_outbound(self, stream: Stream, name: StreamProtocol) -> Self::Future {
+        ready(Ok((stream, name)))
+    }
 }

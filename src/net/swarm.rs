@@ -2,17 +2,18 @@
 //! (dials waited for, searches for providers, roots to announce).
 
 use super::behaviour::{Behaviour, BehaviourEvent};
-use super::bitswap::behaviour::{Answer, Search};
+use super::bitswap::behaviour::{Answer, Event as BitswapEvent};
 use super::bitswap::client::{Asked, SessionId};
 use super::kad::{self, Purpose, Queries, Table};
 use super::provide::{Provider, Status};
 use super::setup::{self, dial_error};
-use super::{Config, Error, Metrics, Network, PeerInfo, config, peer_of};
+use super::{Config, Error, Metrics, Network, PeerInfo, config, known, peer_of, streams};
 use crate::cid::Cid;
+use crate::foreign::shown;
 use futures::StreamExt as _;
 use libp2p::core::ConnectedPoint;
 use libp2p::core::transport::ListenerId;
-use libp2p::kad::{GetProvidersOk, K_VALUE, QueryResult};
+use libp2p::kad::{GetProvidersOk, InboundRequest, K_VALUE, ProviderRecord, QueryResult};
 use libp2p::multiaddr::Protocol;
 use libp2p::swarm::dial_opts::{DialOpts, PeerCondition};
 use libp2p::swarm::{ConnectionId, DialError, SwarmEvent};
@@ -31,14 +32,18 @@ const PINGS_UNANSWERED_MAX: u32 = 3;
 const LOST_FOR: Duration = Duration::from_secs(60);
 /// Lost peers remembered.
 const LOST_MAX: usize = 16;
-/// Addresses taken over from one peer's self-description.
+/// Addresses of one peer kept from its self-descriptions, and the longest that is.
 const ADDRESSES_PER_PEER: usize = 16;
+const ADDRESS_BYTES_MAX: usize = 256;
+/// Protocols of one peer kept for display.
+const PROTOCOLS_PER_PEER: usize = 64;
 /// How often it is looked whether a root is due for announcing.
 const PROVIDE_TICK: Duration = Duration::from_millis(500);
 
 pub enum Command {
     Listeners(oneshot::Sender<Vec<String>>),
     Dial(Multiaddr, oneshot::Sender<Result<PeerId, Error>>),
+    Open(PeerId, streams::Open),
     Connected(oneshot::Sender<Vec<PeerInfo>>),
     Want { session: SessionId, cid: Cid, reply: oneshot::Sender<Answer> },
     Asked(Cid, oneshot::Sender<Asked>),
@@ -143,10 +148,11 @@ impl Loop {
                 self.tell_listeners();
             }
             Command::Dial(address, reply) => self.dial(address, reply),
+            Command::Open(peer, open) => self.swarm.behaviour_mut().streams.open(peer, open),
             Command::Connected(reply) => drop(reply.send(self.connected())),
             Command::Want { session, cid, reply } => {
                 if !self.swarm.behaviour_mut().bitswap.want(session, cid, reply) {
-                    tracing::warn!(%cid, "too many blocks are being fetched; one was refused");
+                    tracing::debug!(%cid, "too many blocks are being fetched; one was refused");
                 }
             }
             Command::Asked(cid, reply) => drop(reply.send(self.swarm.behaviour().bitswap.asked(&cid))),
@@ -242,7 +248,10 @@ impl Loop {
             }
             BehaviourEvent::Wan(event) => self.on_kad(Table::Wan, event),
             BehaviourEvent::Lan(event) => self.on_kad(Table::Lan, event),
-            BehaviourEvent::Bitswap(Search(cid)) => self.search_to_fetch(cid),
+            BehaviourEvent::Bitswap(BitswapEvent::Search(cid)) => self.search_to_fetch(cid),
+            BehaviourEvent::Bitswap(BitswapEvent::Used { peer, gave }) => {
+                self.swarm.behaviour_mut().limits.used(&peer, gave);
+            }
             _ => {}
         }
     }
@@ -263,16 +272,24 @@ impl Loop {
         for (table, protocol) in [(Table::Wan, kad::WAN), (Table::Lan, kad::LAN)] {
             if info.protocols.contains(&protocol) {
                 let network = self.network;
-                for address in
-                    info.listen_addrs.iter().filter(|a| kad::fits(table, network, a)).take(ADDRESSES_PER_PEER)
-                {
+                let fits = |a: &&Multiaddr| a.as_ref().len() <= ADDRESS_BYTES_MAX && kad::fits(table, network, a);
+                let room = ADDRESSES_PER_PEER.saturating_sub(kad::addresses(self.table(table), &id));
+                for address in info.listen_addrs.iter().filter(fits).take(room) {
                     self.table(table).add_address(&id, address.clone());
                 }
             }
         }
         if let Some(peer) = self.peers.get_mut(&id) {
-            peer.agent = Some(info.agent_version);
-            peer.protocols = info.protocols.iter().map(ToString::to_string).collect();
+            peer.agent = Some(shown(&info.agent_version).to_string());
+            peer.protocols = info.protocols.iter().take(PROTOCOLS_PER_PEER).map(|p| shown(p).to_string()).collect();
+        }
+    }
+
+    /// A peer says that somebody has something: itself, as kad has made sure.
+    fn announced(&mut self, table: Table, record: ProviderRecord) {
+        let from = self.peers.get(&record.provider).and_then(|peer| peer.addresses.values().next()).map(known::at);
+        if let Some(from) = from {
+            self.table(table).store_mut().keep(record, from);
         }
     }
 
@@ -283,6 +300,9 @@ impl Loop {
                 if self.known_peers(table) <= K_VALUE.get() =>
             {
                 self.provider.new_peer(Instant::now());
+            }
+            libp2p::kad::Event::InboundRequest { request: InboundRequest::AddProvider { record: Some(record) } } => {
+                self.announced(table, record);
             }
             libp2p::kad::Event::OutboundQueryProgressed { id, result, step, .. } => {
                 let Some(purpose) = self.queries.get(&(table, id)).cloned() else { return };
@@ -418,6 +438,7 @@ impl Loop {
             None => DialOpts::unknown_peer_id().address(address.clone()).build(),
         };
         let id = opts.connection_id();
+        self.swarm.behaviour_mut().limits.asked(id);
         match self.swarm.dial(opts) {
             Ok(()) => drop(self.dials.insert(id, (address, reply))),
             Err(error) => drop(reply.send(Err(dial_error(&address, &error)))),

@@ -16,6 +16,7 @@ pub use wire::{Link, Own, PROTOCOL};
 
 use crate::{
     did::Did,
+    foreign::shown,
     metrics::Metrics,
     node::Node,
     resolve::Resolver,
@@ -87,6 +88,9 @@ pub struct PeerStatus {
 /// Opens a stream to an address.
 pub trait Dial: Send + Sync + 'static {
     fn dial(&self, address: String) -> BoxFuture<'static, Result<Link, Error>>;
+
+    /// These are the addresses of the paired devices from now on.
+    fn paired(&self, addresses: Vec<String>);
 }
 
 /// Handle to the devices in step. Cheap to clone.
@@ -242,6 +246,9 @@ impl Peers {
                     () = stop.cancelled() => None,
                 };
                 let Some(link) = link else { return Ok(()) };
+                if !acceptor.pairs(&link.remote_peer) {
+                    continue;
+                }
                 let Ok(permit) = handshakes.clone().try_acquire_owned() else { continue };
                 let Some(place) = acceptor.greet(&link.remote_peer) else { continue };
                 let this = acceptor.clone();
@@ -260,15 +267,18 @@ impl Peers {
     pub fn check(&self, did: &str, address: &str, tenants: &[String]) -> Result<(), String> {
         for text in std::iter::once(did).chain(tenants.iter().map(String::as_str)) {
             if text.parse::<Did>().is_err() {
+                let text = shown(text);
                 return Err(format!("{text} is not a DID (toft peer add <did> <multiaddr>)"));
             }
         }
         if did == self.shared.own.did {
             return Err(format!("{did} is this node itself"));
         }
-        if !address.starts_with('/') || !address.contains("/p2p/") {
+        // The peer id is what the device is known by when it comes to us: it must be there, and be its own.
+        let peer = address.rsplit_once("/p2p/").map(|(_, peer)| peer);
+        if !address.starts_with('/') || peer.is_none_or(|peer| peer.is_empty() || peer.contains('/')) {
             let hint = "a multiaddr ending in /p2p/<peer id>, as toft status shows it on the other device";
-            return Err(format!("{address} is not {hint}"));
+            return Err(format!("{} is not {hint}", shown(address)));
         }
         Ok(())
     }
@@ -352,10 +362,22 @@ impl Peers {
         });
     }
 
-    /// Tells the door whose records are kept because of the peers.
+    /// Tells the door whose records are kept because of the peers, and the network who they are.
     fn share(&self) {
-        let tenants = self.lock().values().flat_map(|live| live.peer.tenants.clone()).collect();
+        let (tenants, addresses) = {
+            let live = self.lock();
+            let tenants = live.values().flat_map(|live| live.peer.tenants.clone()).collect();
+            (tenants, live.values().map(|live| live.peer.address.clone()).collect())
+        };
         self.shared.node.share(tenants);
+        self.shared.dial.paired(addresses);
+    }
+
+    /// Is this libp2p peer one of our devices? Nobody else is told anything, our DID least of all, and nothing is signed
+    /// for him: libp2p has proved whose the peer id is.
+    fn pairs(&self, peer: &str) -> bool {
+        let end = format!("/p2p/{peer}");
+        self.lock().values().any(|live| live.peer.address.ends_with(&end))
     }
 
     async fn keep_dialling(&self, peer: &Peer) {

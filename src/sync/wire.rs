@@ -4,7 +4,7 @@
 //! both nonces and both ends' peer ids: a stream relayed through a third machine has other peer ids and
 //! does not verify.
 
-use crate::{asker::Asker, crypto::Signer, did::DidUrl, resolve::Resolver};
+use crate::{asker::Asker, crypto::Signer, did::DidUrl, foreign::shown, resolve::Resolver};
 use anyhow::{Context as _, Error, anyhow, bail};
 use serde::{Deserialize, Serialize};
 use std::{collections::BTreeSet, sync::Arc};
@@ -15,6 +15,8 @@ pub const PROTOCOL: &str = "/toft/sync/1.0.0";
 const VERSION: u32 = 1;
 /// A frame holds one message (or a chunk of data); messages are kept far below this.
 const FRAME_MAX: usize = 4 << 20;
+/// A frame of the handshake holds a DID or a signature, at most the names of some hundred tenants.
+const GREETING_MAX: usize = 256 << 10;
 /// Data travels in chunks of this size.
 pub const CHUNK: usize = 256 << 10;
 
@@ -97,7 +99,7 @@ pub async fn handshake<S: AsyncRead + AsyncWrite + Unpin>(
     let mut nonce = [0; 32];
     getrandom::fill(&mut nonce).map_err(|e| anyhow!("the operating system gave no randomness: {e}"))?;
     write(stream, &Hello { version: VERSION, did: own.did.clone(), nonce: nonce.to_vec() }).await?;
-    let theirs: Hello = read(stream).await.context("waiting for the other device's hello")?;
+    let theirs: Hello = read_up_to(GREETING_MAX, stream).await.context("waiting for the other device's hello")?;
     if theirs.version != VERSION {
         bail!("the other device speaks sync version {}; this toft speaks {VERSION}", theirs.version);
     }
@@ -105,14 +107,15 @@ pub async fn handshake<S: AsyncRead + AsyncWrite + Unpin>(
     let other = (theirs.did.as_str(), theirs.nonce.as_slice(), remote_peer);
     let signature = own.signer.sign(&transcript(ours, other)).to_vec();
     write(stream, &Proof { kid: own.signer.kid().to_owned(), signature }).await?;
-    let proof: Proof = read(stream).await.context("waiting for the other device's proof")?;
+    let proof: Proof = read_up_to(GREETING_MAX, stream).await.context("waiting for the other device's proof")?;
     let kid: DidUrl = proof.kid.parse().context("the other device's proof names no key")?;
     if kid.did.as_str() != theirs.did {
-        bail!("the other device says it is {} and signs with a key of {}", theirs.did, kid.did);
+        bail!("the other device says it is {} and signs with a key of {}", shown(&theirs.did), shown(kid.did.as_str()));
     }
-    let key = resolver.key(&proof.kid, Asker::Device).await.with_context(|| format!("resolving {kid}"))?;
+    let key =
+        resolver.key(&proof.kid, Asker::Device).await.with_context(|| format!("resolving {}", shown(&proof.kid)))?;
     if !key.verify(&transcript(other, ours), &proof.signature) {
-        bail!("the other device could not prove that it is {}", theirs.did);
+        bail!("the other device could not prove that it is {}", shown(&theirs.did));
     }
     let Some(tenants) = tenants_for(&theirs.did) else {
         let did = &own.did;
@@ -120,18 +123,20 @@ pub async fn handshake<S: AsyncRead + AsyncWrite + Unpin>(
             format!("{did} does not have this node as a peer yet; there: toft peer add {} <multiaddr>", theirs.did);
         write(stream, &Welcome::No(no)).await?;
         stream.shutdown().await?; // else the reason may be lost with the stream
-        bail!("{} is not a peer of this node; add it with: toft peer add {} <multiaddr>", theirs.did, theirs.did);
+        let did = shown(&theirs.did);
+        bail!("{did} is not a peer of this node; add it with: toft peer add {did} <multiaddr>");
     };
     write(stream, &Welcome::Tenants(tenants.clone())).await?;
-    match read(stream).await.context("waiting for the other device's tenants")? {
+    match read_up_to(GREETING_MAX, stream).await.context("waiting for the other device's tenants")? {
         Welcome::Tenants(theirs_too) => {
             Ok((theirs.did, tenants.into_iter().filter(|t| theirs_too.contains(t)).collect()))
         }
-        Welcome::No(reason) => bail!("{reason}"),
+        Welcome::No(reason) => bail!("{}", shown(&reason)),
     }
 }
 
-/// What the `signer` end signs about itself and the `other` end.
+/// What the `signer` end signs about itself and the `other` end. It begins with the protocol's name, as nothing else that
+/// this key signs does.
 fn transcript(signer: (&str, &[u8], &str), other: (&str, &[u8], &str)) -> Vec<u8> {
     let mut bytes = PROTOCOL.as_bytes().to_vec();
     for part in [signer.0.as_bytes(), signer.1, signer.2.as_bytes(), other.0.as_bytes(), other.1, other.2.as_bytes()] {
@@ -152,9 +157,16 @@ pub async fn write<T: Serialize>(stream: &mut (impl AsyncWrite + Unpin), frame: 
 
 /// Reads one frame; a length above the bound is refused before anything is allocated.
 pub async fn read<T: for<'de> Deserialize<'de>>(stream: &mut (impl AsyncRead + Unpin)) -> Result<T, Error> {
+    read_up_to(FRAME_MAX, stream).await
+}
+
+async fn read_up_to<T: for<'de> Deserialize<'de>>(
+    most: usize,
+    stream: &mut (impl AsyncRead + Unpin),
+) -> Result<T, Error> {
     let length = stream.read_u32().await? as usize;
-    if length > FRAME_MAX {
-        bail!("a frame of {length} bytes is above the bound of {FRAME_MAX}");
+    if length > most {
+        bail!("a frame of {length} bytes is above the bound of {most}");
     }
     let mut bytes = vec![0; length];
     stream.read_exact(&mut bytes).await?;

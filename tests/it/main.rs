@@ -13,6 +13,7 @@ mod get_routes;
 mod keeping;
 mod kill;
 mod net;
+mod net_floods;
 mod net_peers;
 mod private;
 mod records;

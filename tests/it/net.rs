@@ -263,7 +263,7 @@ async fn a_public_node_joins_by_its_bootstrap_peers() {
 async fn no_more_connections_than_allowed() {
     let config = Config {
         listen: vec!["/ip4/127.0.0.1/tcp/0".into()],
-        limits: Limits { connections: 2, ..Limits::default() },
+        limits: Limits { connections: 2, connections_reserved: 0, ..Limits::default() },
         ..Config::default()
     };
     let net = Net::start(&config, [33; 32], Arc::new(Shelf::default()), Metrics::default()).expect("the node starts");
@@ -316,6 +316,11 @@ async fn streams_carry_other_protocols() {
     const ECHO: &str = "/toft/test/1";
     let (alice, bob) = (Node::start(15), Node::start(16));
     let mut incoming = alice.net.accept(ECHO).expect("free");
+    match bob.net.open_stream(&alice.address("/quic-v1").await, ECHO).await.map(|_| ()) {
+        Err(Error::Unsupported { .. }) => {}
+        other => panic!("a stranger is offered it: {other:?}"),
+    }
+    alice.net.pair(&[bob.address("/tcp/").await]);
     assert!(matches!(alice.net.accept(ECHO), Err(Error::ProtocolTaken(_))));
     let mut stream = bob.net.open_stream(&alice.address("/quic-v1").await, ECHO).await.expect("a stream");
     stream.write_all(b"hello").await.expect("written");

@@ -3,10 +3,13 @@
 
 use super::client::{Asked, Client, Event as ClientEvent, Key, SessionId};
 use super::handler::{self, Handler, Lane};
-use super::message::{Message, encode};
+use super::message::{MESSAGE_BYTES_MAX, Message, encode};
 use super::server::{Done, Job, Server};
+use crate::asker::Asker;
 use crate::cid::Cid;
-use crate::net::{BlockSource, Metrics};
+use crate::net::known::Known;
+use crate::net::{BlockSource, Limits, Metrics};
+use crate::pool::{Place, Pool, Size};
 use bytes::Bytes;
 use futures::future::BoxFuture;
 use futures::stream::FuturesUnordered;
@@ -33,26 +36,42 @@ const TICK: Duration = Duration::from_millis(250);
 /// The answer to one want: the block, or how it stood when everybody had been asked.
 pub type Answer = Result<Bytes, Asked>;
 
-/// Find providers of this CID.
+/// What the rest of the swarm hears.
 #[derive(Debug)]
-pub struct Search(pub Cid);
+pub enum Event {
+    /// Find providers of this CID.
+    Search(Cid),
+    /// Blocks went over the peer's connection; `gave`: to us, and we wanted them.
+    Used { peer: PeerId, gave: bool },
+}
+
+/// What an answer on its way may take of memory before it is known how large it is.
+const ANSWER_BYTES: usize = MESSAGE_BYTES_MAX + (64 << 10);
+
+/// The places in all wantlists together.
+pub fn wants(limits: &Limits) -> Pool {
+    let size = Size { most: limits.wants, share: limits.wants_per_address, reserved: limits.wants / 8 };
+    Pool::new("blocks that libp2p peers wait for", size)
+}
 
 pub struct Behaviour {
     client: Client,
     server: Server,
     source: Arc<dyn BlockSource>,
+    known: Arc<Known>,
+    memory: Pool,
     /// A peer's connections, oldest first; the first one is used.
     links: HashMap<PeerId, Link>,
     waiters: HashMap<Key, Vec<(SessionId, oneshot::Sender<Answer>)>>,
-    lookups: FuturesUnordered<BoxFuture<'static, Done>>,
+    lookups: FuturesUnordered<BoxFuture<'static, (Done, Place)>>,
     permits: Arc<Semaphore>,
-    out: VecDeque<ToSwarm<Search, handler::Send>>,
+    out: VecDeque<ToSwarm<Event, handler::Send>>,
     tick: Interval,
     metrics: Metrics,
 }
 
-#[derive(Default)]
 struct Link {
+    asker: Asker,
     connections: Vec<ConnectionId>,
     wants_on_wire: bool,
     unsupported: bool,
@@ -66,13 +85,19 @@ impl std::fmt::Debug for Behaviour {
 
 impl Behaviour {
     /// Must be called inside a tokio runtime.
-    pub fn new(source: Arc<dyn BlockSource>, metrics: Metrics) -> Self {
+    pub fn new(
+        source: Arc<dyn BlockSource>,
+        (known, memory, wants): (Arc<Known>, Pool, Pool),
+        metrics: Metrics,
+    ) -> Self {
         let mut tick = tokio::time::interval(TICK);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         Self {
             client: Client::default(),
-            server: Server::default(),
+            server: Server::new(wants),
             source,
+            known,
+            memory,
             links: HashMap::new(),
             waiters: HashMap::new(),
             lookups: FuturesUnordered::new(),
@@ -119,9 +144,14 @@ impl Behaviour {
         let bytes: usize = message.blocks.iter().map(|(_, b)| b.len()).sum();
         self.metrics.blocks_received.inc_by(message.blocks.len() as u64);
         self.metrics.bytes_received.inc_by(bytes as u64);
-        self.server.received(peer, message.wants, message.full);
+        let asker = self.links.get(&peer).map_or(Asker::Device, |link| link.asker);
+        let blocks = message.blocks.len();
+        self.server.received((peer, asker), message.wants, message.full);
         let unwanted = self.client.received(peer, message.blocks, message.presences, Instant::now());
         self.metrics.blocks_unwanted.inc_by(unwanted as u64);
+        if blocks > unwanted {
+            self.out.push_back(ToSwarm::GenerateEvent(Event::Used { peer, gave: true }));
+        }
     }
 
     fn on_tick(&mut self) {
@@ -159,7 +189,7 @@ impl Behaviour {
             match event {
                 ClientEvent::Block(key, data) => self.answer(&key, &Ok(data)),
                 ClientEvent::Exhausted(key, asked) => self.answer(&key, &Err(asked)),
-                ClientEvent::Search(cid) => self.out.push_back(ToSwarm::GenerateEvent(Search(cid))),
+                ClientEvent::Search(cid) => self.out.push_back(ToSwarm::GenerateEvent(Event::Search(cid))),
             }
         }
     }
@@ -172,22 +202,31 @@ impl Behaviour {
                 && let Some(message) = self.client.outgoing(peer)
             {
                 link.wants_on_wire = true;
-                self.out.push_back(send(*peer, connection, Lane::Wants, encode(&message).into()));
+                self.out.push_back(send(*peer, connection, Lane::Wants, encode(&message).into(), None));
             }
-            if let Some(job) = self.server.job(peer) {
-                self.lookups.push(look_up(job, self.source.clone(), self.permits.clone()).boxed());
+            // Without room for the answer it is looked at again with the next tick.
+            if self.server.is_due(peer)
+                && let Ok(place) = self.memory.take(link.asker, ANSWER_BYTES)
+                && let Some(job) = self.server.job(peer)
+            {
+                let work = look_up(job, self.source.clone(), self.permits.clone());
+                self.lookups.push(work.map(|done| (done, place)).boxed());
             }
         }
     }
 
-    fn looked_up(&mut self, done: Done) {
+    fn looked_up(&mut self, (done, mut place): (Done, Place)) {
         self.server.done(&done);
         let connection = self.links.get(&done.peer).and_then(|l| l.connections.first().copied());
         if let (Some(frame), Some(connection)) = (done.frame, connection) {
             self.metrics.blocks_sent.inc_by(done.blocks);
             self.metrics.bytes_sent.inc_by(done.bytes);
             self.metrics.dont_haves_sent.inc_by(done.dont_haves);
-            self.out.push_back(send(done.peer, connection, Lane::Blocks, frame));
+            place.shrink(frame.len());
+            self.out.push_back(send(done.peer, connection, Lane::Blocks, frame, Some(place)));
+            if done.blocks > 0 {
+                self.out.push_back(ToSwarm::GenerateEvent(Event::Used { peer: done.peer, gave: false }));
+            }
         }
     }
 
@@ -209,8 +248,14 @@ impl Behaviour {
     }
 }
 
-fn send(peer_id: PeerId, connection: ConnectionId, lane: Lane, frame: Bytes) -> ToSwarm<Search, handler::Send> {
-    let event = handler::Send { lane, frame };
+fn send(
+    peer_id: PeerId,
+    connection: ConnectionId,
+    lane: Lane,
+    frame: Bytes,
+    place: Option<Place>,
+) -> ToSwarm<Event, handler::Send> {
+    let event = handler::Send { lane, frame, place };
     ToSwarm::NotifyHandler { peer_id, handler: NotifyHandler::One(connection), event }
 }
 
@@ -229,33 +274,39 @@ async fn look_up(job: Job, source: Arc<dyn BlockSource>, permits: Arc<Semaphore>
 
 impl NetworkBehaviour for Behaviour {
     type ConnectionHandler = Handler;
-    type ToSwarm = Search;
+    type ToSwarm = Event;
 
     fn handle_established_inbound_connection(
         &mut self,
         _: ConnectionId,
-        _: PeerId,
+        peer: PeerId,
         _: &Multiaddr,
-        _: &Multiaddr,
+        remote: &Multiaddr,
     ) -> Result<THandler<Self>, ConnectionDenied> {
-        Ok(Handler::default())
+        Ok(Handler::new(self.memory.clone(), self.known.asker(&peer, remote)))
     }
 
     fn handle_established_outbound_connection(
         &mut self,
         _: ConnectionId,
-        _: PeerId,
-        _: &Multiaddr,
+        peer: PeerId,
+        remote: &Multiaddr,
         _: Endpoint,
         _: PortUse,
     ) -> Result<THandler<Self>, ConnectionDenied> {
-        Ok(Handler::default())
+        Ok(Handler::new(self.memory.clone(), self.known.asker(&peer, remote)))
     }
 
     fn on_swarm_event(&mut self, event: FromSwarm<'_>) {
         match event {
             FromSwarm::ConnectionEstablished(c) => {
-                let link = self.links.entry(c.peer_id).or_default();
+                let asker = self.known.asker(&c.peer_id, c.endpoint.get_remote_address());
+                let link = self.links.entry(c.peer_id).or_insert_with(|| Link {
+                    asker,
+                    connections: Vec::new(),
+                    wants_on_wire: false,
+                    unsupported: false,
+                });
                 link.connections.push(c.connection_id);
                 if link.connections.len() == 1 {
                     self.client.connected(c.peer_id, Instant::now());
@@ -272,7 +323,7 @@ impl NetworkBehaviour for Behaviour {
         let Some(link) = self.links.get_mut(&peer) else { return };
         let used = link.connections.first() == Some(&connection);
         match event {
-            handler::Event::Received(message) => self.received(peer, *message),
+            handler::Event::Received(message, _place) => self.received(peer, *message),
             handler::Event::Sent(Lane::Wants) if used => link.wants_on_wire = false,
             handler::Event::Sent(Lane::Blocks) if used => self.server.sent(&peer),
             handler::Event::Sent(_) => {}
@@ -289,7 +340,7 @@ impl NetworkBehaviour for Behaviour {
         }
     }
 
-    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<ToSwarm<Search, THandlerInEvent<Self>>> {
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<ToSwarm<Event, THandlerInEvent<Self>>> {
         loop {
             while self.tick.poll_tick(cx).is_ready() {
                 self.on_tick();

@@ -3,7 +3,9 @@
 //! waits behind megabytes, and closes a stream that has been idle so the peer need not time it out.
 
 use super::message::{FRAME_BYTES_MAX, Message, decode_shared};
+use crate::asker::Asker;
 use crate::net::varint;
+use crate::pool::{Place, Pool};
 use bytes::Bytes;
 use futures::future::BoxFuture;
 use futures::io::BufReader;
@@ -26,8 +28,12 @@ const PROTOCOLS: [StreamProtocol; 2] =
     [StreamProtocol::new("/ipfs/bitswap/1.2.0"), StreamProtocol::new("/ipfs/bitswap/1.1.0")];
 /// Inbound streams held per connection; a peer that opens more has them reset.
 const INBOUND_MAX: usize = 128;
-/// Frames being read at once per connection: bounds what a peer can make us buffer to 4 times 4 MiB.
+/// Frames being read at once per connection. What all together may hold is bounded by the budget of memory.
 const READING_MAX: usize = 4;
+/// Memory that a message's lists may take beyond its frame: an entry of a wantlist is ten times as large as on the wire.
+const LISTS_MAX: usize = 1 << 20;
+/// What is read from a stream at once while its frame has not begun.
+const READ_AT_ONCE: usize = 512;
 /// How long one frame may take to arrive.
 const READ_TIMEOUT: Duration = Duration::from_secs(60);
 /// How long one frame (at most 2 MiB and a bit) may take to be taken by the peer.
@@ -53,11 +59,14 @@ pub enum Lane {
 pub struct Send {
     pub lane: Lane,
     pub frame: Bytes,
+    /// The frame's memory, if it is counted.
+    pub place: Option<Place>,
 }
 
 #[derive(Debug)]
 pub enum Event {
-    Received(Box<Message>),
+    /// A message, and its memory.
+    Received(Box<Message>, Place),
     Sent(Lane),
     /// The peer does not speak Bitswap.
     Unsupported,
@@ -66,16 +75,24 @@ pub enum Event {
 }
 
 pub struct Handler {
-    inbound: SelectAll<BoxStream<'static, Message>>,
-    reading: Arc<Semaphore>,
+    inbound: SelectAll<BoxStream<'static, (Message, Place)>>,
+    reading: Reading,
     lanes: [Outbound; 2],
     lingering: FuturesUnordered<BoxFuture<'static, ()>>,
     events: VecDeque<Event>,
 }
 
+/// What is needed to read a frame.
+#[derive(Clone)]
+struct Reading {
+    permits: Arc<Semaphore>,
+    memory: Pool,
+    asker: Asker,
+}
+
 struct Outbound {
     lane: Lane,
-    queue: VecDeque<Bytes>,
+    queue: VecDeque<(Bytes, Option<Place>)>,
     state: State,
     tries: u32,
 }
@@ -87,12 +104,13 @@ enum State {
     Open(Box<Stream>, BoxFuture<'static, ()>),
 }
 
-impl Default for Handler {
-    fn default() -> Self {
+impl Handler {
+    /// For a connection with `asker`, whose frames are held in `memory`.
+    pub fn new(memory: Pool, asker: Asker) -> Self {
         let lane = |lane| Outbound { lane, queue: VecDeque::new(), state: State::None, tries: 0 };
         Self {
             inbound: SelectAll::new(),
-            reading: Arc::new(Semaphore::new(READING_MAX)),
+            reading: Reading { permits: Arc::new(Semaphore::new(READING_MAX)), memory, asker },
             lanes: [lane(Lane::Wants), lane(Lane::Blocks)],
             lingering: FuturesUnordered::new(),
             events: VecDeque::new(),
@@ -119,7 +137,7 @@ impl ConnectionHandler for Handler {
     }
 
     fn on_behaviour_event(&mut self, send: Send) {
-        self.lane(send.lane).queue.push_back(send.frame);
+        self.lane(send.lane).queue.push_back((send.frame, send.place));
     }
 
     fn on_connection_event(&mut self, event: ConnectionEvent<Upgrade, Upgrade, (), Lane>) {
@@ -161,7 +179,9 @@ impl ConnectionHandler for Handler {
             }
             while let Poll::Ready(Some(())) = self.lingering.poll_next_unpin(cx) {}
             match self.inbound.poll_next_unpin(cx) {
-                Poll::Ready(Some(message)) => self.events.push_back(Event::Received(Box::new(message))),
+                Poll::Ready(Some((message, place))) => {
+                    self.events.push_back(Event::Received(Box::new(message), place));
+                }
                 Poll::Ready(None) | Poll::Pending if self.events.is_empty() => return Poll::Pending,
                 _ => {}
             }
@@ -190,7 +210,7 @@ impl Handler {
                     return None;
                 }
                 State::Open(stream, mut idle) => match out.queue.front() {
-                    Some(frame) => out.state = State::Writing(write(*stream, frame.clone()).boxed()),
+                    Some((frame, _)) => out.state = State::Writing(write(*stream, frame.clone()).boxed()),
                     None if idle.poll_unpin(cx).is_pending() => {
                         out.state = State::Open(stream, idle);
                         return None;
@@ -253,8 +273,8 @@ async fn linger(mut stream: Stream) {
 }
 
 /// The messages of one inbound stream, until it ends or says something that is no message.
-fn messages(stream: Stream, reading: Arc<Semaphore>) -> BoxStream<'static, Message> {
-    let start = (BufReader::new(stream), reading);
+fn messages(stream: Stream, reading: Reading) -> BoxStream<'static, (Message, Place)> {
+    let start = (BufReader::with_capacity(READ_AT_ONCE, stream), reading);
     futures::stream::unfold(start, |(mut stream, reading)| async move {
         match read(&mut stream, &reading).await {
             Ok(message) => message.map(|m| (m, (stream, reading))),
@@ -267,23 +287,32 @@ fn messages(stream: Stream, reading: Arc<Semaphore>) -> BoxStream<'static, Messa
     .boxed()
 }
 
-async fn read(stream: &mut BufReader<Stream>, reading: &Semaphore) -> io::Result<Option<Message>> {
+async fn read(stream: &mut BufReader<Stream>, reading: &Reading) -> io::Result<Option<(Message, Place)>> {
     let Some(len) = read_len(stream).await? else { return Ok(None) };
     // A stream that waits for its peer to speak holds no permit, one in the middle of a frame does.
-    let permit = reading.acquire().await.map_err(io::Error::other)?;
+    let permit = reading.permits.acquire().await.map_err(io::Error::other)?;
+    // The whole at once: two that each hold half of what they need would wait for each other.
+    let place = reading.memory.wait(reading.asker, cost(len));
+    let place = in_time(place.map(|place| place.map_err(io::Error::other))).await?;
     let mut frame = Vec::new();
     // Grows with what arrives, not with what was promised.
-    let mut body = stream.take(len as u64);
-    tokio::time::timeout(READ_TIMEOUT, body.read_to_end(&mut frame))
-        .await
-        .map_err(|_| io::Error::from(io::ErrorKind::TimedOut))??;
+    in_time(stream.take(len as u64).read_to_end(&mut frame)).await?;
     if frame.len() < len {
         return Err(io::ErrorKind::UnexpectedEof.into());
     }
     // Decoding hashes every block: here, on the connection's task, not on the swarm's.
     let message = decode_shared(&Bytes::from(frame)).map_err(io::Error::other)?;
     drop(permit);
-    Ok(Some(message))
+    Ok(Some((message, place)))
+}
+
+async fn in_time<T>(work: impl Future<Output = io::Result<T>>) -> io::Result<T> {
+    tokio::time::timeout(READ_TIMEOUT, work).await.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
+}
+
+/// The memory of a message whose frame has this length.
+fn cost(len: usize) -> usize {
+    len + LISTS_MAX.min(16 * len)
 }
 
 async fn read_len(stream: &mut BufReader<Stream>) -> io::Result<Option<usize>> {

@@ -3,11 +3,13 @@
 
 use super::client::Key;
 use super::message::{BLOCK_BYTES_MAX, Entry, MESSAGE_BYTES_MAX, Message, Presence, Want, encode};
+use crate::asker::Asker;
 use crate::cid::Cid;
 use crate::net::BlockSource;
+use crate::pool::{Place, Pool};
 use bytes::Bytes;
 use libp2p::PeerId;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, hash_map};
 
 /// Wants kept per peer, as kubo keeps; what is beyond is not remembered.
 pub const WANTLIST_MAX: usize = 1024;
@@ -18,14 +20,17 @@ const JOB_ENTRIES: usize = 128;
 /// A block up to this size is sent at once to a peer that only asks whether we have it, as kubo does.
 const HAVE_BECOMES_BLOCK: usize = 1024;
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Server {
     ledgers: HashMap<PeerId, Ledger>,
+    places: Pool,
     order: u64,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Ledger {
+    /// A place for each want.
+    place: Place,
     wants: HashMap<Key, Line>,
     queue: BTreeMap<u64, Key>,
     looking: bool,
@@ -61,6 +66,11 @@ pub struct Done {
 }
 
 impl Server {
+    /// All wantlists together have `places`.
+    pub fn new(places: Pool) -> Self {
+        Self { ledgers: HashMap::new(), places, order: 0 }
+    }
+
     pub fn disconnected(&mut self, peer: &PeerId) {
         self.ledgers.remove(peer);
     }
@@ -72,11 +82,17 @@ impl Server {
         }
     }
 
-    pub fn received(&mut self, peer: PeerId, wants: Vec<Entry>, full: bool) {
+    pub fn received(&mut self, (peer, asker): (PeerId, Asker), wants: Vec<Entry>, full: bool) {
         if wants.is_empty() && !full {
             return;
         }
-        let ledger = self.ledgers.entry(peer).or_default();
+        let ledger = match self.ledgers.entry(peer) {
+            hash_map::Entry::Occupied(ledger) => ledger.into_mut(),
+            hash_map::Entry::Vacant(free) => match self.places.take(asker, 0) {
+                Ok(place) => free.insert(Ledger::new(place)),
+                Err(_) => return,
+            },
+        };
         if full {
             ledger.wants.clear();
             ledger.queue.clear();
@@ -85,6 +101,7 @@ impl Server {
             self.order += 1;
             ledger.put(entry, self.order);
         }
+        ledger.place.shrink(ledger.wants.len());
     }
 
     /// These blocks may be given from now on: whoever waits for one gets it.
@@ -106,12 +123,14 @@ impl Server {
         }
     }
 
-    /// The next work for `peer`, unless it has enough before it.
+    /// Is there work for `peer`, and has it not enough before it?
+    pub fn is_due(&self, peer: &PeerId) -> bool {
+        self.ledgers.get(peer).is_some_and(Ledger::is_due)
+    }
+
+    /// The next work for `peer`.
     pub fn job(&mut self, peer: &PeerId) -> Option<Job> {
-        let ledger = self.ledgers.get_mut(peer)?;
-        if ledger.looking || ledger.ahead >= MESSAGES_AHEAD || ledger.queue.is_empty() {
-            return None;
-        }
+        let ledger = self.ledgers.get_mut(peer).filter(|ledger| ledger.is_due())?;
         let mut entries = Vec::new();
         while entries.len() < JOB_ENTRIES {
             let Some((order, key)) = ledger.queue.pop_first() else { break };
@@ -142,6 +161,7 @@ impl Server {
                 ledger.queue.insert(*order, *key);
             }
         }
+        ledger.place.shrink(ledger.wants.len());
     }
 
     pub fn wants(&self) -> usize {
@@ -150,6 +170,14 @@ impl Server {
 }
 
 impl Ledger {
+    fn new(place: Place) -> Self {
+        Self { place, wants: HashMap::new(), queue: BTreeMap::new(), looking: false, ahead: 0 }
+    }
+
+    fn is_due(&self) -> bool {
+        !self.looking && self.ahead < MESSAGES_AHEAD && !self.queue.is_empty()
+    }
+
     fn put(&mut self, entry: Entry, order: u64) {
         let key = *entry.cid.hash();
         if let Some(old) = self.wants.remove(&key) {
@@ -164,7 +192,8 @@ impl Ledger {
 
     /// Makes room by forgetting a want we could not serve, if the list is full.
     fn has_room(&mut self) -> bool {
-        if self.wants.len() < WANTLIST_MAX {
+        let count = self.wants.len();
+        if count < WANTLIST_MAX && (self.place.count() > count || self.place.grow(1).is_ok()) {
             return true;
         }
         let oldest = self.wants.iter().filter(|(_, l)| l.lacking).min_by_key(|(_, l)| l.order).map(|(k, _)| *k);

@@ -2,6 +2,7 @@
 
 pub mod bitcoind;
 pub mod dag;
+pub mod hostile;
 pub mod ots;
 pub mod peers;
 pub mod proxy;

@@ -1,0 +1,125 @@
+//! The paired devices, as far as the network knows them: by the peer ids at the ends of their addresses, which nobody else
+//! can have, and by the places they are at, which others may be at, too.
+
+use crate::asker::Asker;
+use libp2p::multiaddr::Protocol;
+use libp2p::{Multiaddr, PeerId};
+use std::collections::{HashMap, HashSet};
+use std::net::{IpAddr, Ipv4Addr};
+use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+
+#[derive(Debug, Default)]
+pub struct Known(RwLock<Devices>);
+
+#[derive(Debug, Default)]
+struct Devices {
+    /// How often they have changed.
+    version: u64,
+    /// Where each was said to be.
+    told: HashMap<PeerId, HashSet<IpAddr>>,
+    /// Where each was when it came last.
+    seen: HashMap<PeerId, IpAddr>,
+}
+
+impl Known {
+    /// These addresses, each ending in a peer id, are the paired devices from now on.
+    pub fn set<'a>(&self, addresses: impl Iterator<Item = &'a str>) {
+        let mut devices = self.write();
+        devices.version += 1;
+        devices.told.clear();
+        for address in addresses {
+            let Ok(address) = address.parse::<Multiaddr>() else { continue };
+            let Some(peer) = last_peer(&address) else { continue };
+            let places = devices.told.entry(peer).or_default();
+            places.extend(place(&address));
+        }
+        let Devices { told, seen, .. } = &mut *devices;
+        seen.retain(|peer, _| told.contains_key(peer));
+    }
+
+    /// How often the paired devices have changed.
+    pub fn version(&self) -> u64 {
+        self.read().version
+    }
+
+    pub fn is(&self, peer: &PeerId) -> bool {
+        self.read().told.contains_key(peer)
+    }
+
+    /// Who is at the other end of a connection that has proved to be this peer's.
+    pub fn asker(&self, peer: &PeerId, address: &Multiaddr) -> Asker {
+        if self.is(peer) { Asker::Device } else { at(address) }
+    }
+
+    /// A paired device has come from here.
+    pub fn seen(&self, peer: &PeerId, address: &Multiaddr) {
+        if let Some(place) = place(address)
+            && self.is(peer)
+        {
+            self.write().seen.insert(*peer, place);
+        }
+    }
+
+    /// May who comes from here be a paired device?
+    pub fn live_at(&self, asker: Asker) -> bool {
+        let Some(place) = asker.place() else { return true };
+        let devices = self.read();
+        devices.seen.values().any(|at| *at == place) || devices.told.values().any(|at| at.contains(&place))
+    }
+
+    fn read(&self) -> RwLockReadGuard<'_, Devices> {
+        self.0.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn write(&self) -> RwLockWriteGuard<'_, Devices> {
+        self.0.write().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The place an address is at. Those that only have a name are one place together.
+pub fn at(address: &Multiaddr) -> Asker {
+    place(address).map_or(Asker::Place(Ipv4Addr::UNSPECIFIED.into()), Asker::Place)
+}
+
+fn place(address: &Multiaddr) -> Option<IpAddr> {
+    let ip: IpAddr = match address.iter().next()? {
+        Protocol::Ip4(ip) => ip.into(),
+        Protocol::Ip6(ip) => ip.into(),
+        _ => return None,
+    };
+    Asker::at(ip).place()
+}
+
+/// Who must answer at the end of an address: with a relay in between, there are others before.
+fn last_peer(address: &Multiaddr) -> Option<PeerId> {
+    let peers = address.iter().filter_map(|part| match part {
+        Protocol::P2p(id) => Some(id),
+        _ => None,
+    });
+    peers.last()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn devices_are_known_by_the_id_at_the_end_of_their_address_and_by_where_they_are() {
+        let (known, device, relay) = (Known::default(), PeerId::random(), PeerId::random());
+        let address = |text: &str| text.parse::<Multiaddr>().expect("an address");
+        let told = format!("/ip6/2620:fe::1/tcp/4001/p2p/{relay}/p2p-circuit/p2p/{device}");
+        known.set([told.as_str(), "no address"].into_iter());
+        let elsewhere = address("/ip4/9.9.9.9/udp/7/quic-v1");
+        assert!(known.is(&device) && !known.is(&relay));
+        assert_eq!(known.asker(&device, &elsewhere), Asker::Device);
+        assert_eq!(known.asker(&relay, &elsewhere), Asker::at([9, 9, 9, 9].into()));
+        assert!(known.live_at(at(&address("/ip6/2620:fe::7/tcp/1"))), "the /64 it was said to be in");
+        assert!(!known.live_at(at(&elsewhere)));
+        known.seen(&relay, &elsewhere);
+        assert!(!known.live_at(at(&elsewhere)), "a stranger's place is none of theirs");
+        known.seen(&device, &elsewhere);
+        assert!(known.live_at(at(&elsewhere)));
+        known.set(std::iter::empty());
+        assert!(!known.is(&device) && !known.live_at(at(&elsewhere)));
+    }
+}
