@@ -32,6 +32,12 @@ const INBOUND_MAX: usize = 128;
 const READING_MAX: usize = 4;
 /// Memory that a message's lists may take beyond its frame: an entry of a wantlist is ten times as large as on the wire.
 const LISTS_MAX: usize = 1 << 20;
+/// A frame is read in steps from this
+const STEP: usize = 64 << 10;
+/// to this.
+const MOST: usize = 1 << 20;
+/// How long it takes until it is looked again whether there is room for the next step.
+const NO_ROOM: Duration = Duration::from_millis(100);
 /// What is read from a stream at once while its frame has not begun.
 const READ_AT_ONCE: usize = 512;
 /// How long one frame may take to arrive.
@@ -291,28 +297,39 @@ async fn read(stream: &mut BufReader<Stream>, reading: &Reading) -> io::Result<O
     let Some(len) = read_len(stream).await? else { return Ok(None) };
     // A stream that waits for its peer to speak holds no permit, one in the middle of a frame does.
     let permit = reading.permits.acquire().await.map_err(io::Error::other)?;
-    // The whole at once: two that each hold half of what they need would wait for each other.
-    let place = reading.memory.wait(reading.asker, cost(len));
-    let place = in_time(place.map(|place| place.map_err(io::Error::other))).await?;
-    let mut frame = Vec::new();
-    // Grows with what arrives, not with what was promised.
-    in_time(stream.take(len as u64).read_to_end(&mut frame)).await?;
-    if frame.len() < len {
-        return Err(io::ErrorKind::UnexpectedEof.into());
-    }
+    let (frame, mut place) = in_time(read_body(stream, len, reading)).await?;
+    in_time(grow(&mut place, LISTS_MAX.min(16 * len))).await?;
     // Decoding hashes every block: here, on the connection's task, not on the swarm's.
     let message = decode_shared(&Bytes::from(frame)).map_err(io::Error::other)?;
     drop(permit);
     Ok(Some((message, place)))
 }
 
-async fn in_time<T>(work: impl Future<Output = io::Result<T>>) -> io::Result<T> {
-    tokio::time::timeout(READ_TIMEOUT, work).await.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
+/// A frame and its memory, which both grow with what arrives, not with what was promised.
+async fn read_body(stream: &mut BufReader<Stream>, len: usize, reading: &Reading) -> io::Result<(Vec<u8>, Place)> {
+    let mut place = reading.memory.take(reading.asker, 0).map_err(io::Error::other)?;
+    let mut frame = Vec::new();
+    while frame.len() < len {
+        let step = frame.len().clamp(STEP, MOST).min(len - frame.len());
+        grow(&mut place, step).await?;
+        frame.reserve_exact(step);
+        if stream.take(step as u64).read_to_end(&mut frame).await? < step {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+    }
+    Ok((frame, place))
 }
 
-/// The memory of a message whose frame has this length.
-fn cost(len: usize) -> usize {
-    len + LISTS_MAX.min(16 * len)
+/// Waits until there is room; the caller bounds how long.
+async fn grow(place: &mut Place, more: usize) -> io::Result<()> {
+    while place.grow(more).is_err() {
+        tokio::time::sleep(NO_ROOM).await;
+    }
+    Ok(())
+}
+
+async fn in_time<T>(work: impl Future<Output = io::Result<T>>) -> io::Result<T> {
+    tokio::time::timeout(READ_TIMEOUT, work).await.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
 }
 
 async fn read_len(stream: &mut BufReader<Stream>) -> io::Result<Option<usize>> {
