@@ -120,6 +120,7 @@ fn only_their_modules_name_sled_libp2p_http_and_bitcoind() {
         ("libp2p::", vec!["src/net/"]),
         ("axum", vec!["src/rpc/", "src/web/"]),
         ("hyper", vec!["src/rpc/", "src/web/", "src/resolve/http.rs", "src/cli/add.rs", "src/cli/get.rs"]),
+        ("tokio_tungstenite", vec!["src/rpc/"]),
         ("rustls::", vec!["src/resolve/"]),
         ("pkarr::", vec!["src/did/dht.rs", "src/did/fuzzing.rs", "src/resolve/tests/", "src/daemon.rs", "src/rpc/"]),
         ("bitcoincore_rpc", vec!["src/anchor/"]),

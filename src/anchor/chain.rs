@@ -8,20 +8,16 @@ use super::{
     batch::{Attempt, Need, Seen},
     config::{Config, FEE_RATE_MIN},
     proof::{self, Inclusion},
+    transport::{Failure, Transport},
 };
+use crate::foreign::said;
 use bitcoin::{
     Amount, Denomination, Transaction, Txid,
     block::Header,
     consensus::encode::{deserialize_hex, serialize},
     script::{PushBytesBuf, ScriptBuf},
 };
-use bitcoincore_rpc::{
-    Client, Error as RpcError, RpcApi,
-    jsonrpc::{
-        self,
-        minreq_http::{self, MinreqHttpTransport},
-    },
-};
+use bitcoincore_rpc::{Client, Error as RpcError, RpcApi, jsonrpc};
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::{Value, json};
 use std::{
@@ -165,7 +161,8 @@ impl Chain {
         let tip: Tip = self.call("getblockchaininfo", &[])?;
         let ours = self.inner.config.bitcoin.network.chain();
         if tip.chain != ours {
-            return Err(Error::Network { url: self.url(), theirs: tip.chain, ours: ours.into() });
+            let theirs = said(&tip.chain);
+            return Err(Error::Network { url: self.url(), theirs, ours: ours.into() });
         }
         Ok(tip)
     }
@@ -395,12 +392,8 @@ impl Chain {
         let config = &self.inner.config.bitcoin;
         let (user, password) = self.credentials()?;
         let client = |url: &str| {
-            let transport = MinreqHttpTransport::builder()
-                .timeout(TIMEOUT)
-                .url(url)
-                .map_err(|e| Error::Unreachable { url: url.to_owned(), cause: e.to_string() })?
-                .basic_auth(user.clone(), Some(password.clone()))
-                .build();
+            let transport = Transport::new(url, (&user, &password), TIMEOUT)
+                .map_err(|e| Error::Unreachable { url: url.to_owned(), cause: e.to_string() })?;
             Ok::<_, Error>(Client::from_jsonrpc(jsonrpc::Client::with_transport(transport)))
         };
         let rpc = config.rpc.trim_end_matches('/');
@@ -433,9 +426,9 @@ impl Chain {
         }
         match error {
             RpcError::JsonRpc(jsonrpc::Error::Rpc(e)) if e.code == code::IN_WARMUP => {
-                Error::Starting { url, message: e.message }
+                Error::Starting { url, message: said(&e.message) }
             }
-            RpcError::JsonRpc(jsonrpc::Error::Rpc(e)) => Error::Rpc { method, code: e.code, message: e.message },
+            RpcError::JsonRpc(jsonrpc::Error::Rpc(e)) => Error::Rpc { method, code: e.code, message: said(&e.message) },
             RpcError::JsonRpc(jsonrpc::Error::Transport(cause)) => Error::Unreachable { url, cause: cause.to_string() },
             other => answer(method, other),
         }
@@ -454,11 +447,11 @@ impl Clients {
 /// Was the answer 401 Unauthorized?
 fn denied(error: &RpcError) -> bool {
     let RpcError::JsonRpc(jsonrpc::Error::Transport(cause)) = error else { return false };
-    matches!(cause.downcast_ref(), Some(minreq_http::Error::Http(e)) if e.status_code == 401)
+    matches!(cause.downcast_ref(), Some(Failure::Status(401)))
 }
 
 fn answer(method: &'static str, cause: impl std::fmt::Display) -> Error {
-    Error::Answer { method, cause: cause.to_string() }
+    Error::Answer { method, cause: said(cause) }
 }
 
 fn decode<T: bitcoin::consensus::Decodable>(method: &'static str, hex: &str) -> Result<T, Error> {

@@ -19,6 +19,7 @@ pub mod ots;
 pub mod proof;
 mod queue;
 mod status;
+mod transport;
 pub mod tree;
 
 pub use config::Config;

@@ -3,6 +3,7 @@
 
 use super::*;
 use crate::{
+    asker::Asker,
     blocks::unixfs,
     cid::{self, Cid, Digest},
     crypto::Signer,
@@ -269,7 +270,8 @@ impl World {
     }
 
     async fn at_gateway(&self, path: &str) -> (u16, Vec<u8>) {
-        let router = TowerToHyperService::new(rpc::gateway::router(self.node.clone()));
+        let router =
+            TowerToHyperService::new(rpc::gateway::router(self.node.clone()).layer(axum::Extension(Asker::Owner)));
         let request = Request::get(path).body(axum::body::Body::empty()).expect("a request");
         let answer = router.call(request).await.expect("answers");
         let code = answer.status().as_u16();

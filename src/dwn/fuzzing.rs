@@ -2,8 +2,8 @@
 //! say (no fuzzer can sign), so that what stands behind the integrity checks is reached too.
 
 use super::{
-    Event, EventFilter, Fault, Given, Message, Page, Record, Select, Stored, View, create, decide, index_values,
-    message::cid_of, records_write::entry_id,
+    Event, EventFilter, Fault, Given, Hits, Message, Page, Record, Select, Stored, Take, View, create, decide,
+    index_values, message::cid_of, records_write::entry_id,
 };
 use crate::{
     cid::{self, Cid},
@@ -35,7 +35,7 @@ fn judge(json: Value) -> bool {
         }
         let _ = index_values(message.json(), message.author().unwrap_or_default(), None, true);
     } else {
-        let _ = super::answer(&message, &Nothing, NOW);
+        let _ = super::answer(&message, &Nothing, NOW).map(|mut reply| reply.write(usize::MAX, &Nothing));
     }
     true
 }
@@ -132,12 +132,16 @@ impl View for Nothing {
         Ok(None)
     }
 
-    fn protocols(&self) -> Result<Vec<Stored>, Fault> {
+    fn protocols(&self) -> Result<Vec<u64>, Fault> {
         Ok(vec![])
     }
 
-    fn select(&self, select: &Select) -> Result<Page, Fault> {
-        Ok(Page { entries: vec![], cursor: select.after.clone() })
+    fn hits(&self, select: &Select) -> Result<Hits, Fault> {
+        Ok(Hits { positions: vec![], cursor: select.after.clone() })
+    }
+
+    fn each(&self, _: &[u64], _: &mut Take<'_>) -> Result<(), Fault> {
+        Ok(())
     }
 
     fn select_of(&self, _: &str, select: &Select) -> Result<Page, Fault> {

@@ -91,6 +91,11 @@ impl Object {
         self
     }
 
+    /// The text of the members, to which others are to be added.
+    pub fn open(self) -> String {
+        self.0
+    }
+
     /// The object's text.
     pub fn text(self) -> String {
         if self.0.is_empty() { "{}".to_owned() } else { self.0 + "}" }

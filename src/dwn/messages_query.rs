@@ -1,12 +1,13 @@
 //! MessagesQuery: the messages kept here in the order they came (but see `order`); what sync asks.
 
 use super::{
-    Cursor, Event, EventFilter, Refusal, Reply, Stop, View,
+    Cursor, Entries, Event, EventFilter, Fault, Refusal, Reply, Stop, View,
     grant::Claim,
-    json::{list, quoted},
     message::{Message, shown_text},
     order, text,
 };
+use crate::cid;
+use anyhow::Context as _;
 use serde_json::{Map, Value};
 
 pub(super) fn check(message: &Message) -> Result<(), Refusal> {
@@ -23,8 +24,8 @@ pub(super) fn answer(message: &Message, view: &dyn View) -> Result<Reply, Stop> 
     // Without news there is no cursor: the client keeps the one it has.
     let cursor = events.last().map(|last| cursor(last).text());
     let events = order::order(events, view)?;
-    let entries = events.iter().map(|event| quoted(&event.cid.to_string()));
-    let reply = Reply::ok().with("entries", list(entries));
+    let digest = |event: &Event| cid::sha256_of(&event.cid).context("a message's CID is of another kind");
+    let reply = Reply::ok().listing(Entries::cids(events.iter().map(digest).collect::<Result<_, Fault>>()?));
     Ok(match cursor {
         Some(cursor) => reply.with("cursor", cursor),
         None => reply,

@@ -57,12 +57,12 @@ pub use message::{Kind, Message};
 pub use readable::in_header;
 pub use records_query::selection;
 pub use refusal::{Fault, Refusal, Stop};
-pub use reply::{Members, Reply};
+pub use reply::{Entries, Members, Reply};
 pub use subscribe::{Happened, Subscription, subscribe};
 pub use text::normalize as normalize_uri;
 pub use view::{
-    Cond, Cursor, Direction, Event, EventFilter, EventKind, Filter, IndexValue, Kept, Page, Record, Select, SortBy,
-    Stored, View,
+    Cond, Cursor, Direction, Event, EventFilter, EventKind, Filter, Hits, IndexValue, Kept, Page, Record, Select,
+    SortBy, Stored, Take, View,
 };
 
 /// Judges a verified write: what it changes, or why not. Called twice: with [`Given::Promised`] on a
@@ -78,7 +78,7 @@ pub fn decide(message: &Message, given: &Given, view: &dyn View, now: &str) -> R
     }
 }
 
-/// Answers a verified read.
+/// Answers a verified read. The answer's entries, if it has some, are still to be written ([`Reply::write`]).
 pub fn answer(message: &Message, view: &dyn View, _now: &str) -> Result<Reply, Stop> {
     match message.kind() {
         Kind::RecordsRead => records_read::answer(message, view),

@@ -1,12 +1,13 @@
 //! ProtocolsQuery: the protocols installed here; the owner sees all, others the published ones.
 
 use super::{
-    Refusal, Reply, Stop, Stored, View,
+    Entries, Fault, Refusal, Reply, Stop, Stored, View,
     json::list,
     message::{self, Message, descriptor_of},
     text,
 };
 use serde_json::Value;
+use std::ops::ControlFlow;
 
 pub(super) fn check(message: &Message) -> Result<(), Refusal> {
     if let Some(filter) = message.filter() {
@@ -16,17 +17,32 @@ pub(super) fn check(message: &Message) -> Result<(), Refusal> {
 }
 
 pub(super) fn answer(message: &Message, view: &dyn View) -> Result<Reply, Stop> {
-    let mut protocols = match message.filter() {
-        // A ProtocolsConfigure has no recipient, so nothing matches one.
-        Some(filter) if filter.contains_key("recipient") => Vec::new(),
-        Some(filter) => view.protocol(&message::shown(filter.get("protocol")))?.into_iter().collect(),
-        None => view.protocols()?,
+    let sees_all = sees_all(message, view)?;
+    let shows = |stored: &Stored| sees_all || is_published(stored);
+    let Some(filter) = message.filter() else {
+        return Ok(Reply::ok().listing(Entries::messages(in_order(view, shows)?)));
     };
-    if !sees_all(message, view)? {
-        protocols.retain(is_published);
-    }
-    protocols.sort_by_cached_key(|stored| (message::timestamp(&stored.message).to_owned(), stored.cid.to_string()));
-    Ok(Reply::ok().with("entries", list(protocols.iter().map(|stored| stored.message.text()))))
+    let found = match filter.contains_key("recipient") {
+        // A ProtocolsConfigure has no recipient, so nothing matches one.
+        true => None,
+        false => view.protocol(&message::shown(filter.get("protocol")))?.filter(shows),
+    };
+    Ok(Reply::ok().with("entries", list(found.iter().map(|stored| stored.message.text()))))
+}
+
+/// Where those lie that are shown, the oldest first. One is looked at after the other: together they may be large.
+fn in_order(view: &dyn View, shows: impl Fn(&Stored) -> bool) -> Result<Vec<u64>, Fault> {
+    let positions = view.protocols()?;
+    let (mut at, mut found) = (positions.iter(), Vec::new());
+    view.each(&positions, &mut |stored| {
+        let position = at.next().copied().unwrap_or_default();
+        if let Some(stored) = stored.filter(&shows) {
+            found.push((message::timestamp(&stored.message).to_owned(), stored.cid.to_string(), position));
+        }
+        Ok(ControlFlow::Continue(()))
+    })?;
+    found.sort();
+    Ok(found.into_iter().map(|(.., position)| position).collect())
 }
 
 /// The owner sees all, and whom they have granted it; who has no right, or one for another protocol, sees what

@@ -1,9 +1,9 @@
 //! RecordsQuery: the latest states of records that match a filter and that the asker may see.
 
 use super::{
-    Cursor, Direction, INLINE_MAX, Refusal, Reply, Select, SortBy, Stop, Stored, View, filter,
+    Cursor, Direction, Entries, Fault, INLINE_MAX, Refusal, Reply, Select, SortBy, Stop, Stored, View, filter,
     grant::Claim,
-    json::{Object, list, quoted},
+    json::{Object, quoted},
     message::{self, Message},
     protocol, text,
     visible::visible,
@@ -46,13 +46,12 @@ pub(super) fn authorize(message: &Message, at: &str, view: &dyn View) -> Result<
 
 pub(super) fn answer(message: &Message, view: &dyn View) -> Result<Reply, Stop> {
     authorize(message, message.timestamp(), view)?;
-    let page = view.select(&selection(message)?)?;
-    let entries = page.entries.iter().map(|stored| entry(stored, view)).collect::<Result<Vec<_>, Stop>>()?;
-    let mut reply = Reply::ok().with("entries", list(entries));
-    if let Some(cursor) = page.cursor {
-        reply = reply.with("cursor", cursor.text());
-    }
-    Ok(reply)
+    let hits = view.hits(&selection(message)?)?;
+    let reply = Reply::ok().listing(Entries::records(hits.positions));
+    Ok(match hits.cursor {
+        Some(cursor) => reply.with("cursor", cursor.text()),
+        None => reply,
+    })
 }
 
 /// What a query asks of the store: the records that its asker may see, in order.
@@ -81,10 +80,19 @@ fn cursor(json: &Value) -> Cursor {
     Cursor { message_cid: message::shown(json.get("messageCid")), value: message::shown(json.get("value")) }
 }
 
-/// One line of the answer: the write, small data with it, and the initial write if this is an update.
-fn entry(stored: &Stored, view: &dyn View) -> Result<String, Stop> {
+/// One line of the answer: the write, small data with it, and the initial write if this is an update. None: the record
+/// was deleted since the answer began.
+pub(super) fn entry(stored: &Stored, view: &dyn View) -> Result<Option<String>, Fault> {
+    let mut data = view.inline_data(stored)?;
+    if data.is_none() && !view.has_data(stored)? {
+        // It is no latest state any more.
+        if is_deleted(stored, view)? {
+            return Ok(None);
+        }
+        data.clone_from(&stored.beside);
+    }
     let mut entry = Object::extending(stored.message.text());
-    if let Some(data) = view.inline_data(stored)?.filter(|data| data.len() as u64 <= INLINE_MAX) {
+    if let Some(data) = data.filter(|data| data.len() as u64 <= INLINE_MAX) {
         entry = entry.with("encodedData", &quoted(&crypto::encode(&data)));
     }
     if let Some(id) = stored.record_id.as_deref()
@@ -92,5 +100,11 @@ fn entry(stored: &Stored, view: &dyn View) -> Result<String, Stop> {
     {
         entry = entry.with("initialWrite", initial.message.text());
     }
-    Ok(entry.text())
+    Ok(Some(entry.text()))
+}
+
+fn is_deleted(stored: &Stored, view: &dyn View) -> Result<bool, Fault> {
+    let Some(id) = stored.record_id.as_deref() else { return Ok(false) };
+    let Some(record) = view.record(id)? else { return Ok(true) };
+    Ok(message::descriptor_of(&record.newest.message).get("method").and_then(Value::as_str) == Some("Delete"))
 }

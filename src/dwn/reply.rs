@@ -1,11 +1,20 @@
 //! What a read is answered with.
+//!
+//! The entries of a long answer are named first, which takes a few bytes for each, and written piece by piece as whoever asked
+//! takes them: an answer that nobody takes costs no more than its first piece.
 
 use super::{
-    Change, Cursor, Refusal, Stored,
+    Change, Cursor, Fault, Refusal, Stored, View,
     json::{Object, quoted},
+    records_query,
 };
-use crate::cid::Cid;
+use crate::cid::{self, Cid, Digest};
 use serde_json::Value;
+use std::ops::ControlFlow;
+
+const ENTRIES: &str = "entries";
+const BEGIN: &str = "[";
+const END: &str = "]";
 
 /// An answer: status, the members beside it (`entry`, `entries`, `cursor`), and whose data follows.
 #[derive(Debug, Clone)]
@@ -13,8 +22,96 @@ pub struct Reply {
     pub code: u16,
     pub detail: String,
     pub body: Members,
+    /// Of the member `entries`, what is not written yet.
+    pub rest: Option<Entries>,
     /// The write whose data is to be sent after the answer, with the data's CID and size.
     pub data: Option<(Stored, Cid, u64)>,
+}
+
+/// Entries that are still to be written. An answer tells the moment at which it was asked for: what was replaced since then is
+/// told as it was, what was deleted since then is left out.
+#[derive(Debug, Clone)]
+pub struct Entries {
+    what: What,
+    /// How many were looked at.
+    at: usize,
+    /// Something was written: before the next stands a comma.
+    begun: bool,
+}
+
+#[derive(Debug, Clone)]
+enum What {
+    /// States of records, by their positions: with small data, and the initial write.
+    Records(Vec<u64>),
+    /// Messages as they are, by their positions.
+    Messages(Vec<u64>),
+    /// CIDs of messages.
+    Cids(Vec<Digest>),
+}
+
+impl Entries {
+    pub(super) fn records(positions: Vec<u64>) -> Self {
+        Self::new(What::Records(positions))
+    }
+
+    pub(super) fn messages(positions: Vec<u64>) -> Self {
+        Self::new(What::Messages(positions))
+    }
+
+    pub(super) fn cids(digests: Vec<Digest>) -> Self {
+        Self::new(What::Cids(digests))
+    }
+
+    fn new(what: What) -> Self {
+        Self { what, at: 0, begun: false }
+    }
+
+    /// Bytes of memory it takes.
+    pub fn size(&self) -> usize {
+        match &self.what {
+            What::Records(positions) | What::Messages(positions) => size_of_val(positions.as_slice()),
+            What::Cids(digests) => size_of_val(digests.as_slice()),
+        }
+    }
+
+    /// Writes entries behind what `out` holds, at least one, until it holds `most` bytes; is that all?
+    pub fn write(&mut self, out: &mut String, most: usize, view: &dyn View) -> Result<bool, Fault> {
+        let Self { what, at, begun } = self;
+        let from = *at;
+        let mut put = |entry: Option<&str>| {
+            *at += 1;
+            let Some(entry) = entry else { return ControlFlow::Continue(()) };
+            if std::mem::replace(begun, true) {
+                out.push(',');
+            }
+            out.push_str(entry);
+            if out.len() < most { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+        };
+        let all = match what {
+            What::Cids(digests) => {
+                for digest in digests.get(from..).unwrap_or_default() {
+                    if put(Some(&quoted(&cid::from_digest(cid::DAG_CBOR, digest).to_string()))).is_break() {
+                        break;
+                    }
+                }
+                digests.len()
+            }
+            What::Records(positions) => {
+                view.each(positions.get(from..).unwrap_or_default(), &mut |stored| {
+                    let entry = stored.map(|stored| records_query::entry(&stored, view)).transpose()?.flatten();
+                    Ok(put(entry.as_deref()))
+                })?;
+                positions.len()
+            }
+            What::Messages(positions) => {
+                view.each(positions.get(from..).unwrap_or_default(), &mut |stored| {
+                    Ok(put(stored.as_ref().map(|stored| stored.message.text())))
+                })?;
+                positions.len()
+            }
+        };
+        Ok(self.at >= all)
+    }
 }
 
 /// What stands in an answer beside `status`: names, and values as JSON text.
@@ -39,12 +136,29 @@ impl Members {
         Some(self.0.remove(at).1)
     }
 
+    /// Bytes of text.
+    pub fn size(&self) -> usize {
+        self.0.iter().map(|(_, text)| text.len()).sum()
+    }
+
     /// The reply object of the wire: `{"status": {"code", "detail"}, …}`, as the reference writes it.
     pub fn reply(&self, code: u16, detail: &str) -> String {
-        let status = Object::default().with("code", &code.to_string()).with("detail", &quoted(detail)).text();
-        let reply = Object::default().with("status", &status);
-        self.0.iter().fold(reply, |reply, (name, text)| reply.with(name, text)).text()
+        self.0.iter().fold(status(code, detail), |reply, (name, text)| reply.with(name, text)).text()
     }
+
+    /// The reply object before and after the entries that are still to be written.
+    pub fn around(&self, code: u16, detail: &str) -> (String, String) {
+        let entries = self.0.iter().position(|(name, _)| *name == ENTRIES).map_or(self.0.len(), |at| at + 1);
+        let (before, after) = self.0.split_at(entries);
+        let before = before.iter().fold(status(code, detail), |reply, (name, text)| reply.with(name, text));
+        let after = after.iter().map(|(name, text)| format!(",\"{name}\":{text}"));
+        (before.open(), after.fold(END.to_owned(), |all, member| all + &member) + "}")
+    }
+}
+
+fn status(code: u16, detail: &str) -> Object {
+    let status = Object::default().with("code", &code.to_string()).with("detail", &quoted(detail)).text();
+    Object::default().with("status", &status)
 }
 
 impl Reply {
@@ -62,13 +176,31 @@ impl Reply {
         self
     }
 
-    /// The reply object of the wire, as JSON text.
+    /// With entries that are still to be written.
+    pub(super) fn listing(mut self, entries: Entries) -> Self {
+        self.body.insert(ENTRIES, BEGIN.into());
+        self.rest = Some(entries);
+        self
+    }
+
+    /// Writes entries until they have `most` bytes.
+    pub fn write(&mut self, most: usize, view: &dyn View) -> Result<(), Fault> {
+        let text = self.body.0.iter_mut().find(|(name, _)| *name == ENTRIES);
+        let (Some(rest), Some((_, text))) = (&mut self.rest, text) else { return Ok(()) };
+        if rest.write(text, most, view)? {
+            text.push_str(END);
+            self.rest = None;
+        }
+        Ok(())
+    }
+
+    /// The reply object of the wire, as JSON text. All entries are written.
     pub fn text(&self) -> String {
         self.body.reply(self.code, &self.detail)
     }
 
     fn new(code: u16, detail: &str) -> Self {
-        Self { code, detail: detail.into(), body: Members::default(), data: None }
+        Self { code, detail: detail.into(), body: Members::default(), rest: None, data: None }
     }
 }
 

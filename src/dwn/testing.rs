@@ -95,7 +95,9 @@ impl Past {
         let message = if replayed { message.replayed() } else { message };
         message.verify(&key_of)?;
         if !message.is_write() {
-            return answer(&message, self, NOW);
+            let mut reply = answer(&message, self, NOW)?;
+            reply.write(usize::MAX, self)?;
+            return Ok(reply);
         }
         let promised = if data.is_some() { Given::Promised } else { Given::None };
         decide(&message, &promised, self, NOW)?;
@@ -180,12 +182,22 @@ impl View for Past {
         Ok(self.of_subject(&subject).next_back().map(|kept| kept.stored.clone()))
     }
 
-    fn protocols(&self) -> Result<Vec<Stored>, Fault> {
+    fn protocols(&self) -> Result<Vec<u64>, Fault> {
         let protocols = self.kept.iter().filter(|kept| matches!(kept.subject, Subject::Protocol(_)));
-        Ok(protocols.map(|kept| kept.stored.clone()).collect())
+        Ok(protocols.map(|kept| kept.position).collect())
     }
 
-    fn select(&self, select: &Select) -> Result<Page, Fault> {
+    fn each(&self, positions: &[u64], take: &mut Take<'_>) -> Result<(), Fault> {
+        for position in positions {
+            let kept = self.kept.iter().find(|kept| kept.position == *position);
+            if take(kept.map(|kept| kept.stored.clone()))?.is_break() {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    fn hits(&self, select: &Select) -> Result<Hits, Fault> {
         let sort = match select.sort {
             SortBy::DateCreated => "dateCreated",
             SortBy::DatePublished => "datePublished",
@@ -196,7 +208,7 @@ impl View for Past {
             let values = self.values(kept);
             let Some([IndexValue::String(key)]) = values.get(sort).map(Vec::as_slice) else { continue };
             if select.any_of.iter().any(|filter| filter::fits(filter, &values)) {
-                found.push(((key.clone(), kept.stored.cid.to_string()), kept.stored.clone()));
+                found.push(((key.clone(), kept.stored.cid.to_string()), kept.position));
             }
         }
         found.sort_by(|(a, _), (b, _)| a.cmp(b));
@@ -213,7 +225,7 @@ impl View for Past {
         found.truncate(limit);
         let last = found.last().filter(|_| more).map(|((value, cid), _)| (value.clone(), cid.clone()));
         let cursor = last.map(|(value, message_cid)| Cursor { message_cid, value });
-        Ok(Page { entries: found.into_iter().map(|(_, stored)| stored).collect(), cursor })
+        Ok(Hits { positions: found.into_iter().map(|(_, position)| position).collect(), cursor })
     }
 
     fn select_of(&self, tenant: &str, select: &Select) -> Result<Page, Fault> {

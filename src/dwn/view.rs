@@ -4,7 +4,11 @@
 use super::{Fault, Json};
 use crate::cid::Cid;
 use bytes::Bytes;
-use std::{collections::BTreeMap, ops::Deref, sync::Arc};
+use std::{
+    collections::BTreeMap,
+    ops::{ControlFlow, Deref},
+    sync::Arc,
+};
 
 /// A message as it is kept.
 #[derive(Debug, Clone)]
@@ -109,6 +113,14 @@ pub struct Page {
     pub cursor: Option<Cursor>,
 }
 
+/// Where the messages lie that answer a query, in order; `cursor` is there only when more follow.
+#[derive(Debug, Clone, Default)]
+pub struct Hits {
+    /// Node-private, and known to the view that named them.
+    pub positions: Vec<u64>,
+    pub cursor: Option<Cursor>,
+}
+
 /// A filter of the event log (MessagesQuery). Times are compared as strings.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct EventFilter {
@@ -154,6 +166,9 @@ impl EventKind {
     }
 }
 
+/// Takes a message that was asked for.
+pub type Take<'a> = dyn FnMut(Option<Stored>) -> Result<ControlFlow<()>, Fault> + 'a;
+
 /// One tenant's past.
 pub trait View {
     /// A message the tenant still keeps.
@@ -167,8 +182,8 @@ pub trait View {
     }
     /// The newest ProtocolsConfigure of this protocol URI.
     fn protocol(&self, uri: &str) -> Result<Option<Stored>, Fault>;
-    /// The newest ProtocolsConfigure of every protocol.
-    fn protocols(&self) -> Result<Vec<Stored>, Fault>;
+    /// Where the newest ProtocolsConfigure of every protocol lies.
+    fn protocols(&self) -> Result<Vec<u64>, Fault>;
     /// Records whose parent is this one. The default does not see a child that only has an initial write
     /// without data; an implementation that can find those too should.
     fn children(&self, parent_id: &str) -> Result<Vec<Record>, Fault> {
@@ -179,7 +194,21 @@ pub trait View {
         records.filter_map(|id| self.record(id).transpose()).collect()
     }
     /// Latest states of records.
-    fn select(&self, select: &Select) -> Result<Page, Fault>;
+    fn select(&self, select: &Select) -> Result<Page, Fault> {
+        let Hits { positions, cursor } = self.hits(select)?;
+        let mut entries = Vec::with_capacity(positions.len());
+        self.each(&positions, &mut |stored| {
+            entries.extend(stored);
+            Ok(ControlFlow::Continue(()))
+        })?;
+        Ok(Page { entries, cursor })
+    }
+    /// Where the latest states of records lie.
+    fn hits(&self, select: &Select) -> Result<Hits, Fault>;
+    /// Hands over the messages at these positions, one by one, until it is told to stop; none where no more than a husk is
+    /// left of one. What a message says never changes: one that was replaced since its position was named is still
+    /// that one.
+    fn each(&self, positions: &[u64], take: &mut Take<'_>) -> Result<(), Fault>;
     /// Latest states of records of another tenant, if that is kept here too: a grant is revoked where its grantor
     /// keeps it.
     fn select_of(&self, tenant: &str, select: &Select) -> Result<Page, Fault>;

@@ -17,6 +17,12 @@ pub struct Limits {
     pub piece_seconds: u64,
     /// Bytes a second that a body must come with, over time.
     pub least_rate: u32,
+    /// Bytes of memory for all answers on their way out.
+    pub answers_memory: u64,
+    /// Of these, one address.
+    pub answers_memory_per_address: u64,
+    /// Seconds an answer waits for room in that memory before it is refused or cut off.
+    pub answers_seconds: u64,
 }
 
 impl Default for Limits {
@@ -27,6 +33,9 @@ impl Default for Limits {
             header_seconds: 10,
             piece_seconds: 30,
             least_rate: 1000,
+            answers_memory: 64 << 20,
+            answers_memory_per_address: 16 << 20,
+            answers_seconds: 20,
         }
     }
 }
@@ -39,12 +48,22 @@ impl Limits {
         check("dwn.limits.header_seconds", self.header_seconds, 1..=60)?;
         check("dwn.limits.piece_seconds", self.piece_seconds, 1..=300)?;
         check("dwn.limits.least_rate", self.least_rate, 100..=1_000_000)?;
+        check("dwn.limits.answers_memory", self.answers_memory, 16 << 20..=1 << 30)?;
+        check("dwn.limits.answers_memory_per_address", self.answers_memory_per_address, 4 << 20..=256 << 20)?;
+        check("dwn.limits.answers_seconds", self.answers_seconds, 1..=120)?;
+        within_half(
+            "dwn.limits.answers_memory_per_address",
+            self.answers_memory_per_address,
+            "answers_memory",
+            self.answers_memory,
+        )?;
         within_half("dwn.limits.connections_per_address", self.connections_per_address, "connections", self.connections)
     }
 }
 
 /// No share is more than half: one address alone never keeps all others out.
-fn within_half(key: &str, share: u32, all: &str, most: u32) -> Result<(), Error> {
+fn within_half<T: Into<u64>>(key: &str, share: T, all: &str, most: T) -> Result<(), Error> {
+    let (share, most) = (share.into(), most.into());
     if share > most / 2 {
         bail!("{key} = {share}: it must be at most half of {all} ({most}), so that one address leaves room for others");
     }

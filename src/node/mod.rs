@@ -4,28 +4,39 @@
 //! It orders the steps and decides nothing: `dwn` judges, `blocks` holds data, `store` remembers. A refusal
 //! is a reply; a fault is an error of ours. Who wants to know what happens from now on: `subscribe`.
 
+mod answers;
+mod deny;
 mod limits;
+mod quota;
 mod reaper;
 mod retention;
 mod subscribe;
 mod tenants;
+mod workers;
 #[cfg(test)]
 mod tests;
 
+use answers::Rest;
+pub use answers::{Answers, Text};
+pub use deny::Denied;
 pub use limits::Limits;
+use quota::{Quotas, Reserved};
 pub use reaper::Retained;
 pub use retention::{Config as RetentionConfig, Rules};
 pub use subscribe::{Ended, Event, Events, Resume};
 pub use tenants::{Registered, Removed, Tenant, Tenants};
+use workers::Workers;
 
 use crate::{
     asker::{Asker, Network},
     blocks::{Blocks, Reader, Right, Unread},
+    bounds::check,
     cid::Cid,
     crypto::PublicKey,
     did,
     dwn::{self, Fault, Given, Members, Message, Refusal, Stop, View},
     metrics::Metrics,
+    pool::Place,
     resolve::Resolver,
     store::{self, Data, Store},
 };
@@ -72,8 +83,13 @@ pub struct Config {
     pub url: String,
     /// Largest data of one record, in bytes.
     pub max_record: u64,
-    /// Bytes of data that one tenant's records may hold; 0: no limit.
+    /// Bytes of data that the records of one tenant may hold who is not the owner. 0, as older files have it: the default.
     pub quota: u64,
+    /// Bytes of the disk above `store.min_free` that only the owner's own writes get.
+    pub owner_reserve: u64,
+    /// DIDs that this node has nothing to do with, as tenants or as authors, and addresses and networks that it does not
+    /// talk to at the DWN endpoint and the gateway.
+    pub deny: Vec<String>,
     /// Addresses and networks of proxies, whose word on where a request comes from counts.
     pub trusted_proxies: Vec<String>,
     pub limits: Limits,
@@ -87,7 +103,9 @@ impl Default for Config {
             allow: Vec::new(),
             url: String::new(),
             max_record: 1 << 30,
-            quota: 0,
+            quota: quota::DEFAULT,
+            owner_reserve: 256 << 20,
+            deny: Vec::new(),
             trusted_proxies: Vec::new(),
             limits: Limits::default(),
         }
@@ -98,7 +116,21 @@ impl Config {
     /// What no single key can say.
     pub fn check(&self) -> Result<(), Fault> {
         self.proxies()?;
+        self.denied()?;
+        check("dwn.max_record", self.max_record, 1 << 20..=1 << 40)?;
+        check("dwn.quota", self.quota(), 1..=1 << 50)?;
+        check("dwn.owner_reserve", self.owner_reserve, 16 << 20..=1 << 40)?;
         self.limits.check()
+    }
+
+    /// Bytes of data that the records of one tenant may hold who is not the owner.
+    pub fn quota(&self) -> u64 {
+        if self.quota == 0 { quota::DEFAULT } else { self.quota }
+    }
+
+    /// Whom this node has nothing to do with.
+    pub fn denied(&self) -> Result<Denied, Fault> {
+        Denied::parse(&self.deny)
     }
 
     /// The proxies whose word on where a request comes from counts.
@@ -116,6 +148,10 @@ pub struct Reply {
     pub body: Members,
     /// The record's data, if the answer carries some.
     pub data: Option<Body>,
+    /// Of a long answer, what is still to be made.
+    rest: Option<Rest>,
+    /// Room in the budget for answers.
+    held: Option<Place>,
 }
 
 impl std::fmt::Debug for Reply {
@@ -126,12 +162,16 @@ impl std::fmt::Debug for Reply {
 
 impl Reply {
     fn new(code: u16, detail: impl Into<String>) -> Self {
-        Self { code, detail: detail.into(), body: Members::default(), data: None }
+        Self { code, detail: detail.into(), body: Members::default(), data: None, rest: None, held: None }
     }
 
-    /// `{"status": {"code", "detail"}, …}` as the reference writes it: JSON text.
+    /// `{"status": {"code", "detail"}, …}` as the reference writes it: JSON text. Of an answer with many entries nothing but
+    /// the status: it goes out by [`Reply::into_text`].
     pub fn text(&self) -> String {
-        self.body.reply(self.code, &self.detail)
+        match &self.rest {
+            None => self.body.reply(self.code, &self.detail),
+            Some(_) => Members::default().reply(self.code, &self.detail),
+        }
     }
 }
 
@@ -161,10 +201,21 @@ enum Origin {
     Device,
 }
 
+impl Origin {
+    fn asker(self) -> Asker {
+        match self {
+            Origin::Client(asker) => asker,
+            Origin::Device => Asker::Device,
+        }
+    }
+}
+
 /// What came of judging a message.
 enum Judged {
     Write(Arc<Message>),
-    Read(Box<dwn::Reply>, Option<Held>),
+    /// There was no room for an answer yet.
+    Waits(Arc<Message>),
+    Read(Box<dwn::Reply>, Box<dyn View + Send>, Option<Held>),
 }
 
 fn judge_verified<T>(
@@ -202,9 +253,13 @@ struct Shared {
     resolver: Resolver,
     tenants: Tenants,
     gate: tenants::Gate,
+    /// The node's DID.
+    own: Box<str>,
+    denied: Arc<Denied>,
+    answers: Answers,
     max_record: u64,
-    quota: u64,
-    workers: Semaphore,
+    quotas: Quotas,
+    workers: Workers,
     /// Threads of the runtime that may judge.
     turns: Semaphore,
     uploads: Semaphore,
@@ -238,6 +293,15 @@ impl Node {
             let help = "Records whose time was over: deleted (this node's own), purged (others')";
             r.register("retention_records", help, ended.records.clone());
         });
+        if config.quota == 0 {
+            tracing::warn!(
+                "dwn.quota = 0: no tenant is without a bound any more; it means the default, {} bytes for each tenant but \
+                 the owner",
+                quota::DEFAULT
+            );
+        }
+        let answers = Answers::new(&config.limits);
+        metrics.register(|r| answers.register(r));
         let cores = std::thread::available_parallelism().map_or(2, usize::from);
         let threads = tokio::runtime::Handle::try_current().map_or(0, |runtime| runtime.metrics().num_workers());
         Ok(Self {
@@ -247,9 +311,12 @@ impl Node {
                 resolver,
                 tenants: config.tenants,
                 max_record: config.max_record,
-                quota: config.quota,
+                quotas: Quotas::new(config.quota(), config.owner_reserve),
                 gate,
-                workers: Semaphore::new(cores * WORKERS_PER_CORE),
+                own: own.into(),
+                denied: Arc::new(config.denied()?),
+                answers,
+                workers: Workers::new(cores * WORKERS_PER_CORE),
                 turns: Semaphore::new(threads / 2),
                 uploads: Semaphore::new(UPLOADS_MAX),
                 retention: Arc::new(Rules::new(retention, own)),
@@ -266,6 +333,11 @@ impl Node {
 
     pub fn blocks(&self) -> &Blocks {
         &self.shared.blocks
+    }
+
+    /// Whom this node has nothing to do with.
+    pub fn denied(&self) -> &Denied {
+        &self.shared.denied
     }
 
     /// Largest data of one record, in bytes.
@@ -339,7 +411,7 @@ impl Node {
         let method = method_name(&message);
         let outcome = async {
             let message = self.admit(Asker::Owner, tenant, message, Ok).await?;
-            self.allow(tenant, data.size)?;
+            let _reserved = self.reserve(tenant, &message, true, data.size)?;
             let given = Given::Staged { cid: data.root, size: data.size, inline: data.inline.clone() };
             self.commit(tenant, message, given, Some(data)).await
         };
@@ -353,9 +425,13 @@ impl Node {
     }
 
     async fn judge(&self, origin: Origin, tenant: &str, message: Value, body: Option<Body>) -> Result<Reply, Stop> {
+        let asker = origin.asker();
         let (view, blocks) = (self.shared.store.view(tenant), self.shared.blocks.clone());
         let (max_record, has_body) = (self.shared.max_record, body.is_some());
         let rules = self.shared.retention.clone();
+        // Taken before the answer is made; where there is none at once, it is seen first whose share it is to be.
+        let mut room = is_read(&message).then(|| self.answers().take(asker)).flatten();
+        let has_room = room.is_some();
         let judge = move |message: Arc<Message>| {
             let message = match origin {
                 Origin::Client(_) => message,
@@ -365,28 +441,42 @@ impl Node {
                 check_write(&message, has_body, max_record, &rules, &*view)?;
                 return Ok(Judged::Write(message));
             }
-            let (answer, data) = answer(&message, &*view, &blocks)?;
-            Ok(Judged::Read(Box::new(answer), data))
+            if !has_room {
+                return Ok(Judged::Waits(message));
+            }
+            answer(&message, view, &blocks)
         };
-        let asker = match origin {
-            Origin::Client(asker) => asker,
-            Origin::Device => Asker::Device,
-        };
-        match self.admit(asker, tenant, message, judge).await? {
-            Judged::Write(message) => self.write(tenant, message, body).await,
-            Judged::Read(answer, data) => {
-                let data = match data {
+        let mut judged = self.admit(asker, tenant, message, judge).await?;
+        if let Judged::Waits(message) = judged {
+            // Verified: what a message says of its author is so.
+            let asker = if self.is_own(message.author()) { Asker::Owner } else { asker };
+            room = Some(self.answers().wait(asker, answers::PIECE).await?);
+            let (view, blocks) = (self.shared.store.view(tenant), self.shared.blocks.clone());
+            judged = self.work(asker, move || answer(&message, view, &blocks)).await??;
+        }
+        match judged {
+            Judged::Write(message) => self.write(origin, tenant, message, body).await,
+            Judged::Waits(_) => Err(anyhow!("an answer had no room twice").into()),
+            Judged::Read(answer, view, data) => {
+                let room = room.context("an answer has no room")?;
+                let asker = room.asker();
+                let mut reply = self.replied(*answer, view, room).await?;
+                reply.data = match data {
                     None => None,
-                    Some(Held::Inline(bytes)) => Some(one_chunk(bytes)),
+                    Some(Held::Inline(bytes)) => Some(self.answers().metered(asker, bytes.len(), one_chunk(bytes))),
                     // Looks at every block: nothing for a thread of the runtime.
                     Some(Held::Blocks(mut reader)) => {
-                        let checked = self.work(move || reader.check().map(|()| reader)).await?;
-                        Some(send(checked.map_err(unread)?))
+                        let checked = self.work(asker, move || reader.check().map(|()| reader)).await?;
+                        Some(self.send_to(asker, checked.map_err(unread)?))
                     }
                 };
-                Ok(Reply { code: answer.code, detail: answer.detail, body: answer.body, data })
+                Ok(reply)
             }
         }
+    }
+
+    fn is_own(&self, did: Option<&str>) -> bool {
+        did == Some(&*self.shared.own)
     }
 
     /// Tenant, shape, integrity and signatures: everything that needs no past; and then `judge`. All of it in one
@@ -400,12 +490,15 @@ impl Node {
         judge: impl FnOnce(Arc<Message>) -> Result<T, Stop> + Send + 'static,
     ) -> Result<T, Stop> {
         let whole = self.shared.store.whole();
+        let denied = self.shared.denied.clone();
+        denied.check(tenant)?;
         // Registrations may not have been read yet.
         self.shared.gate.check(tenant).or_else(|refusal| whole.clone().and(Err(refusal)))?;
         let (tenant, unfinished) = (tenant.to_owned(), whole.clone());
         let short = is_short(&message);
         let first = move || {
             let message = Message::parse(&tenant, message)?;
+            denied.check_message(&message)?;
             unfinished.or_else(|refusal| if is_own_read(&message) { Ok(()) } else { Err(refusal) })?;
             let keys: Option<HashMap<_, _>> =
                 message.signers().into_iter().map(|kid| did::key_of(&kid).ok().map(|key| (kid, key))).collect();
@@ -414,7 +507,7 @@ impl Node {
                 None => Ok(Admitted::Unverified(Box::new(message), judge)),
             }
         };
-        let first = if short { self.turn(first).await } else { self.work(first).await };
+        let first = if short { self.turn(asker, first).await } else { self.work(asker, first).await };
         let (message, judge) = match first?? {
             Admitted::Judged(judged) => return Ok(judged),
             Admitted::Unverified(message, judge) => (message, judge),
@@ -422,7 +515,7 @@ impl Node {
         // Which of the documents that were seen is the newest is not known yet either.
         whole?;
         let keys = self.keys(&message, asker).await?;
-        self.work(move || judge_verified(*message, &keys, judge)).await?
+        self.work(asker, move || judge_verified(*message, &keys, judge)).await?
     }
 
     async fn keys(&self, message: &Message, asker: Asker) -> Result<HashMap<String, PublicKey>, Refusal> {
@@ -436,12 +529,19 @@ impl Node {
     }
 
     /// A write that [`check_write`] let through.
-    async fn write(&self, tenant: &str, message: Arc<Message>, body: Option<Body>) -> Result<Reply, Stop> {
-        self.allow(tenant, message.data().map_or(0, |(_, size)| size))?;
+    async fn write(
+        &self,
+        origin: Origin,
+        tenant: &str,
+        message: Arc<Message>,
+        body: Option<Body>,
+    ) -> Result<Reply, Stop> {
         let body = body.filter(|_| message.data().is_some());
+        let bytes = message.data().filter(|_| body.is_some()).map_or(0, |(_, size)| size);
+        let mut reserved = self.reserve(tenant, &message, origin == Origin::Device, bytes)?;
         let (given, data) = match (body, message.data()) {
             (Some(body), Some((_, size))) => {
-                let data = self.stage(body, size).await?;
+                let data = self.stage(origin.asker(), body, size, &mut reserved).await?;
                 (Given::Staged { cid: data.root, size: data.size, inline: data.inline.clone() }, Some(data))
             }
             _ => (Given::None, None),
@@ -449,21 +549,11 @@ impl Node {
         self.commit(tenant, message, given, data).await
     }
 
-    /// Room on the disk and in the tenant's quota for so many bytes more. Writes that are under way together may come
-    /// above the quota by what they carry; what a write replaces counts until it is replaced.
-    fn allow(&self, tenant: &str, size: u64) -> Result<(), Stop> {
-        self.shared.store.room()?;
-        let quota = self.shared.quota;
-        if quota == 0 || size == 0 {
-            return Ok(());
-        }
-        let held = self.shared.store.tenant_bytes(tenant)?;
-        if held.saturating_add(size) > quota {
-            let why =
-                format!("QuotaExceeded: {tenant} holds {held} bytes here, {size} more would be above its {quota}");
-            return Err(Refusal::new(507, why).into());
-        }
-        Ok(())
+    /// Room on the disk and in the tenant's quota for what a write brings. Until it is committed it counts as held already;
+    /// what a write replaces counts until it is replaced.
+    fn reserve(&self, tenant: &str, message: &Message, by_owner: bool, bytes: u64) -> Result<Reserved, Stop> {
+        let by_owner = by_owner || self.is_own(message.author());
+        self.shared.quotas.reserve(self.store(), tenant, (self.is_own(Some(tenant)), by_owner), bytes)
     }
 
     /// Decides again under the one writer, so that nothing comes between check and act.
@@ -490,7 +580,7 @@ impl Node {
 
     /// Body → blocks, piece by piece. No worker waits for a slow client, and no slow client is waited for without
     /// end. Stops soon after more came than was declared.
-    async fn stage(&self, mut body: Body, declared: u64) -> Result<Data, Stop> {
+    async fn stage(&self, asker: Asker, mut body: Body, declared: u64, reserved: &mut Reserved) -> Result<Data, Stop> {
         let (mut got, mut slot) = (0, None);
         let mut stage = self.shared.blocks.stage();
         loop {
@@ -508,10 +598,11 @@ impl Node {
             }
             if ended {
                 let finish = move || stage.push(&piece).and_then(|()| stage.finish());
-                let data = if slot.is_none() { self.turn(finish).await } else { self.work(finish).await };
+                let data = if slot.is_none() { self.turn(asker, finish).await } else { self.work(asker, finish).await };
                 return data?.map_err(store::stop);
             }
-            stage = self.work(move || stage.push(&piece).map(|()| stage)).await?.map_err(store::stop)?;
+            reserved.written(piece.len() as u64);
+            stage = self.work(asker, move || stage.push(&piece).map(|()| stage)).await?.map_err(store::stop)?;
             if slot.is_none() {
                 slot = Some(self.shared.uploads.acquire().await.context("the node is stopping")?);
             }
@@ -521,14 +612,14 @@ impl Node {
     /// Short work, on this very thread: to hand it to another and come back costs as much as to do it. At most half
     /// of the runtime's threads are taken so, that the network never waits for the disk; beyond, it is work like all
     /// other.
-    async fn turn<T: Send + 'static>(&self, f: impl FnOnce() -> T + Send + 'static) -> Result<T, Fault> {
-        let Ok(_turn) = self.shared.turns.try_acquire() else { return self.work(f).await };
+    async fn turn<T: Send + 'static>(&self, asker: Asker, f: impl FnOnce() -> T + Send + 'static) -> Result<T, Fault> {
+        let Ok(_turn) = self.shared.turns.try_acquire() else { return self.work(asker, f).await };
         catch_unwind(AssertUnwindSafe(f)).map_err(|_| anyhow!("a worker failed: it panicked"))
     }
 
     /// CPU-bound work on the blocking pool, a bounded number at a time.
-    async fn work<T: Send + 'static>(&self, f: impl FnOnce() -> T + Send + 'static) -> Result<T, Fault> {
-        let _permit = self.shared.workers.acquire().await.context("the node is stopping")?;
+    async fn work<T: Send + 'static>(&self, asker: Asker, f: impl FnOnce() -> T + Send + 'static) -> Result<T, Fault> {
+        let _leave = self.shared.workers.leave(asker).await?;
         tokio::task::spawn_blocking(f).await.map_err(|e| anyhow!("a worker failed: {e}"))
     }
 
@@ -545,7 +636,7 @@ enum Held {
 
 /// Answers a read and takes hold of its data. A delete may come between the two: then it is the delete that is
 /// answered.
-fn answer(message: &Message, view: &dyn View, blocks: &Blocks) -> Result<(dwn::Reply, Option<Held>), Stop> {
+fn answer(message: &Message, view: Box<dyn View + Send>, blocks: &Blocks) -> Result<Judged, Stop> {
     let take = |answer: &dwn::Reply| match &answer.data {
         None => Ok(None),
         Some((stored, root, size)) if *size <= dwn::INLINE_MAX => {
@@ -557,13 +648,16 @@ fn answer(message: &Message, view: &dyn View, blocks: &Blocks) -> Result<(dwn::R
             Ok::<_, Stop>(Some(Held::Blocks(reader)))
         }
     };
-    let first = dwn::answer(message, view, &now())?;
-    if let Ok(held) = take(&first) {
-        return Ok((first, held));
-    }
-    let second = dwn::answer(message, view, &now())?;
-    let held = take(&second)?;
-    Ok((second, held))
+    let mut answer = dwn::answer(message, &*view, &now())?;
+    let held = match take(&answer) {
+        Ok(held) => held,
+        Err(_) => {
+            answer = dwn::answer(message, &*view, &now())?;
+            take(&answer)?
+        }
+    };
+    answer.write(answers::PIECE, &*view)?;
+    Ok(Judged::Read(Box::new(answer), view, held))
 }
 
 /// What a client hears of data that is kept and cannot be read. Where it lies is the operator's business.
@@ -658,6 +752,12 @@ fn is_own_read(message: &Message) -> bool {
 pub fn now() -> String {
     let now = jiff::Timestamp::now();
     format!("{now:.6}")
+}
+
+/// Is it answered rather than decided?
+fn is_read(message: &Value) -> bool {
+    let method = message.pointer("/descriptor/method").and_then(Value::as_str);
+    matches!(method, Some("Read" | "Query"))
 }
 
 /// Is a message judged in a moment, from a few rows? What may look through many, or builds much, is not.

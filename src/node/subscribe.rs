@@ -357,7 +357,7 @@ impl Node {
         self.store().whole()?;
         let message = self.admit(asker, tenant, message, Ok).await?;
         let (view, asked) = (self.store().view(tenant), message.clone());
-        let subscription = self.work(move || dwn::subscribe(&asked, &*view, &now())).await??;
+        let subscription = self.work(asker, move || dwn::subscribe(&asked, &*view, &now())).await??;
         let events = self.shared.live.add(self.store(), tenant, subscription, resume);
         let events = events.ok_or_else(|| {
             Refusal::new(503, format!("this node already carries {SUBSCRIPTIONS_MAX} subscriptions: try again later"))

@@ -11,24 +11,36 @@ use crate::{
     resolve,
     store::Hindrance,
 };
+use futures::TryStreamExt as _;
 use serde_json::json;
 use std::path::Path;
 
 fn door(dir: &Path) -> Node {
+    door_with(dir, Config { tenants: Tenants::Open, ..Config::default() })
+}
+
+fn door_with(dir: &Path, door: Config) -> Node {
+    door_of(dir, "did:example:none", door)
+}
+
+fn door_of(dir: &Path, own: &str, door: Config) -> Node {
     let config = store::Config { segment_size: 64 << 10, cache: 4 << 20, min_free: 0, ..store::Config::default() };
     let store = Store::begin(&dir.join("store"), &config).expect("the store opens");
     let blocks = Blocks::open(&dir.join("blocks"), &blocks::Config::default(), store.clone()).expect("blocks open");
-    let config = Config { tenants: Tenants::Open, ..Config::default() };
     let resolver = Resolver::new(&resolve::Config::default(), store.clone(), &Metrics::default()).expect("a resolver");
-    let who = ("did:example:none", None, &RetentionConfig::default());
-    Node::new(&config, who, store, blocks, resolver, &Metrics::default()).expect("a node")
+    let who = (own, None, &RetentionConfig::default());
+    Node::new(&door, who, store, blocks, resolver, &Metrics::default()).expect("a node")
 }
 
 async fn write(node: &Node, who: &Signer, n: usize) -> (Value, Reply) {
-    let data = [vec![7; 29_000], n.to_be_bytes().to_vec()].concat();
+    write_to(node, who.did(), who, n, 29_000).await
+}
+
+async fn write_to(node: &Node, tenant: &str, who: &Signer, n: usize, size: usize) -> (Value, Reply) {
+    let data = [vec![7; size], n.to_be_bytes().to_vec()].concat();
     let write = create::Write { data_format: "text/plain", published: true, ..Default::default() };
     let message = create::records_write(&write, (&data_cid(&data), data.len() as u64), &now(), who).expect("made");
-    let reply = node.process(who.did(), message.clone(), Some(one_chunk(data.into()))).await.expect("answered");
+    let reply = node.process(tenant, message.clone(), Some(one_chunk(data.into()))).await.expect("answered");
     (message, reply)
 }
 
@@ -70,4 +82,140 @@ async fn while_the_index_is_built_again_only_the_tenant_is_answered() {
     node.store().built().await.expect("is built");
     assert_eq!((read(first, None).await, read(last, Some(&alice)).await), (200, 200));
     assert_eq!(write(&node, &alice, 900).await.1.code, 202);
+}
+
+async fn query(node: &Node, who: &Signer, asker: Asker) -> Reply {
+    let filter = json!({"dataFormat": "text/plain"});
+    let message = create::records_query(filter, json!({}), &now(), Some(who)).expect("made");
+    node.process_for(asker, who.did(), message, None).await.expect("answered")
+}
+
+fn entries(text: &[u8]) -> Vec<Value> {
+    let mut json: Value = serde_json::from_slice(text).expect("JSON");
+    json["x"]["entries"].as_array_mut().map(std::mem::take).expect("entries")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_long_answer_is_made_as_it_is_taken_and_tells_its_moment() {
+    let (dir, alice) = (tempfile::tempdir().expect("a directory"), person(1));
+    let node = door(dir.path());
+    let mut written = Vec::new();
+    for n in 0..12 {
+        written.push(write(&node, &alice, n).await.0);
+    }
+    let asker = Asker::at([10, 0, 0, 1].into());
+    let (before, after) = (r#"{"x":"#, "}");
+    let whole = [before, &query(&node, &alice, asker).await.whole().await.expect("a text"), after].concat();
+    assert_eq!(node.answers().used(), 0);
+    let ids = |entries: &[Value]| entries.iter().map(|entry| entry["recordId"].clone()).collect::<Vec<_>>();
+    assert_eq!(ids(&entries(whole.as_bytes())), ids(&written), "in order");
+
+    let begin = async || {
+        let Text::Pieces(pieces) = query(&node, &alice, asker).await.into_text(before, after) else {
+            panic!("460 kB are no single piece")
+        };
+        pieces
+    };
+    let pieces: Vec<Bytes> = begin().await.try_collect().await.expect("pieces");
+    assert!(pieces.len() >= 5 && pieces.iter().all(|piece| piece.len() < 110_000));
+    assert_eq!(pieces.concat(), whole.as_bytes(), "the same, byte by byte");
+    assert!(node.answers().used() >= whole.len(), "who keeps pieces keeps room");
+    drop(pieces);
+
+    // A hundred that nobody takes hold a piece each.
+    let mut slow = begin().await;
+    let others: Vec<Body> = futures::future::join_all((0..100).map(|_| begin())).await;
+    assert!(node.answers().used() < 101 * 110_000, "{}", node.answers().used());
+    let other = tokio::time::timeout(Duration::from_secs(9), query(&node, &alice, Asker::at([10, 0, 0, 2].into())));
+    assert_eq!(other.await.expect("nobody waits for them").code, 200);
+    drop(others);
+
+    let first = slow.next().await.expect("a piece").expect("a text");
+    let delete = create::records_delete(written[10]["recordId"].as_str().expect("an id"), false, &now(), &alice);
+    assert_eq!(node.process(alice.did(), delete.expect("made"), None).await.expect("answered").code, 202);
+    let rest: Vec<Bytes> = slow.try_collect().await.expect("pieces");
+    let told = entries(&[first, rest.concat().into()].concat());
+    drop(rest);
+    let left: Vec<_> = written.iter().enumerate().filter(|(n, _)| *n != 10).map(|(_, one)| one.clone()).collect();
+    assert_eq!(ids(&told), ids(&left), "what was deleted since is left out");
+    assert!(told.iter().all(|entry| entry["encodedData"].is_string()));
+    assert_eq!(node.answers().used(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_finds_no_room_is_refused_after_a_while_and_the_owner_finds_some() {
+    let (dir, own, bob) = (tempfile::tempdir().expect("a directory"), person(1), person(2));
+    let mut config = Config { tenants: Tenants::Open, ..Config::default() };
+    config.limits.answers_seconds = 1;
+    let node = door_with(dir.path(), config);
+    write(&node, &bob, 1).await;
+    let askers = (1..=8).map(|n| Asker::at([10, 0, 0, n].into()));
+    let all: Vec<_> = askers
+        .flat_map(|asker| std::iter::from_fn(move || Some(asker)).take(256))
+        .map_while(|asker| node.answers().take(asker))
+        .collect();
+    assert!(all.len() < 1000);
+    let refused = query(&node, &bob, Asker::at([10, 0, 0, 9].into())).await;
+    assert!(refused.code == 503 && refused.detail.starts_with("AnswersMemoryFull"), "{refused:?}");
+    assert_eq!(query(&node, &own, Asker::Owner).await.code, 200);
+    drop(all);
+    assert_eq!(query(&node, &bob, Asker::at([10, 0, 0, 9].into())).await.code, 200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_quota_holds_under_parallel_writes_and_is_not_the_owners() {
+    let (dir, bob) = (tempfile::tempdir().expect("a directory"), person(2));
+    let config = Config { tenants: Tenants::Open, quota: 1 << 20, ..Config::default() };
+    let node = door_with(dir.path(), config.clone());
+    let at_once = |node: Node| async move {
+        let bob = person(2);
+        let writes = (0..16).map(|n| write_to(&node, bob.did(), &bob, n, (256 << 10) - 8));
+        let codes = futures::future::join_all(writes).await.into_iter().map(|(_, reply)| reply.code);
+        codes.filter(|code| *code == 202).count()
+    };
+    assert_eq!(at_once(node.clone()).await, 4);
+    assert_eq!(node.store().tenant_bytes(bob.did()).expect("counts"), 1 << 20);
+    drop(node);
+    let dir = tempfile::tempdir().expect("a directory");
+    let node = door_of(dir.path(), bob.did(), config);
+    assert_eq!(at_once(node).await, 16, "the owner has none");
+}
+
+#[tokio::test]
+async fn whom_the_operator_denies_is_refused_as_tenant_and_as_author() {
+    let (dir, alice, bob) = (tempfile::tempdir().expect("a directory"), person(1), person(2));
+    let deny = vec![bob.did().to_owned()];
+    let node = door_with(dir.path(), Config { tenants: Tenants::Open, deny, ..Config::default() });
+    assert_eq!(write_to(&node, alice.did(), &alice, 1, 9).await.1.code, 202);
+    for (tenant, who) in [(&bob, &alice), (&alice, &bob), (&bob, &bob)] {
+        let (_, reply) = write_to(&node, tenant.did(), who, 2, 9).await;
+        assert!(reply.code == 403 && reply.detail.contains(bob.did()), "{reply:?}");
+        let filter = json!({"dataFormat": "text/plain"});
+        let message = create::records_query(filter, json!({}), &now(), Some(who)).expect("made");
+        assert_eq!(node.process(tenant.did(), message, None).await.expect("answered").code, 403);
+    }
+}
+
+#[test]
+fn bounds_of_the_door_have_ranges() {
+    let said = |change: fn(&mut Config)| {
+        let mut config = Config::default();
+        change(&mut config);
+        config.check().map_err(|why| why.to_string())
+    };
+    assert_eq!(said(|_| ()), Ok(()));
+    assert_eq!(said(|config| config.quota = 0), Ok(()), "as files of older versions have it");
+    assert_eq!(Config { quota: 0, ..Config::default() }.quota(), Config::default().quota);
+    for (change, key) in [
+        ((|config| config.max_record = 0) as fn(&mut Config), "dwn.max_record"),
+        (|config| config.quota = u64::MAX, "dwn.quota"),
+        (|config| config.owner_reserve = 0, "dwn.owner_reserve"),
+        (|config| config.deny = vec!["bob".into()], "dwn.deny"),
+        (|config| config.limits.answers_memory = 0, "dwn.limits.answers_memory"),
+        (|config| config.limits.answers_memory_per_address = 40 << 20, "dwn.limits.answers_memory_per_address"),
+        (|config| config.limits.answers_seconds = 0, "dwn.limits.answers_seconds"),
+    ] {
+        let why = said(change).expect_err(key);
+        assert!(why.starts_with(key), "{why}");
+    }
 }

@@ -15,13 +15,13 @@ use crate::{
     asker::Asker,
     dwn::Fault,
     metrics::Metrics,
-    node::{Body, Node},
+    node::{Body, Node, Text},
     task::Tasks,
 };
 use axum::{
     Extension, Router,
     body::Body as HttpBody,
-    extract::{MatchedPath, Request, State, WebSocketUpgrade, ws::rejection::WebSocketUpgradeRejection},
+    extract::{MatchedPath, Request, State},
     http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header},
     middleware::{self, Next},
     response::{IntoResponse, Response},
@@ -93,32 +93,26 @@ async fn count(State(shared): State<Shared>, route: Option<MatchedPath>, request
 }
 
 /// A WebSocket for those who ask for one, a sentence for the others.
-async fn root(
-    State(shared): State<Shared>,
-    Extension(asker): Extension<Asker>,
-    headers: HeaderMap,
-    upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
-) -> Response {
-    let upgrade = match upgrade {
-        Ok(upgrade) => upgrade,
-        Err(rejection) if headers.contains_key(header::UPGRADE) => return rejection.into_response(),
-        Err(_) => {
-            return "please use a web5 client, for example: https://www.npmjs.com/package/@web5/api\n".into_response();
-        }
-    };
+async fn root(State(shared): State<Shared>, Extension(asker): Extension<Asker>, mut request: Request) -> Response {
+    if !request.headers().contains_key(header::UPGRADE) {
+        return "please use a web5 client, for example: https://www.npmjs.com/package/@web5/api\n".into_response();
+    }
     let Ok(slot) = shared.sockets.clone().try_acquire_owned() else {
         let message = "this node has as many WebSockets as it can hold: try again later";
         return (StatusCode::SERVICE_UNAVAILABLE, message).into_response();
     };
-    let (node, tasks) = (shared.node.clone(), shared.tasks.clone());
-    ws::bounded(upgrade).on_upgrade(move |socket| {
-        let stop = tasks.stop();
-        let conversation = async move {
+    let (response, coming) = match ws::upgrade(&mut request) {
+        Ok(upgrade) => upgrade,
+        Err(wrong) => return wrong.into_response(),
+    };
+    let (node, stop) = (shared.node.clone(), shared.tasks.stop());
+    tokio::spawn(shared.tasks.track(async move {
+        if let Ok(socket) = ws::open(coming).await {
             ws::converse(socket, node, asker, stop).await;
-            drop(slot);
-        };
-        tasks.track(conversation)
-    })
+        }
+        drop(slot);
+    }));
+    response
 }
 
 async fn info(State(shared): State<Shared>) -> Response {
@@ -216,14 +210,13 @@ async fn answer(node: &Node, asker: Asker, mut request: RpcRequest, data: Option
         return error(StatusCode::INTERNAL_SERVER_ERROR, &problem);
     }
     match node.process_for(asker, &call.tenant, call.message, data.or(call.data)).await {
-        Ok(mut reply) => {
-            let data = reply.data.take();
-            let response = jsonrpc::replied(&id, &reply.text());
-            match data {
-                None => json_text(response),
-                Some(data) => with_data(&id, &response, data),
+        Ok(mut reply) => match reply.data.take() {
+            None => {
+                let (before, after) = jsonrpc::around_reply(&id);
+                json_out(reply.into_text(&before, after))
             }
-        }
+            Some(data) => with_data(&id, &jsonrpc::replied(&id, &reply.text()), data),
+        },
         Err(fault) => {
             tracing::error!("{fault:#}");
             let problem = Problem::new(&id, jsonrpc::INTERNAL_ERROR, jsonrpc::FAULT);
@@ -235,6 +228,15 @@ async fn answer(node: &Node, asker: Asker, mut request: RpcRequest, data: Option
 /// A response of JSON that is text already.
 pub(super) fn json_text(text: String) -> Response {
     ([(header::CONTENT_TYPE, "application/json")], text).into_response()
+}
+
+/// A response of JSON as it is made.
+pub(super) fn json_out(text: Text) -> Response {
+    let body = match text {
+        Text::Whole(text) => HttpBody::from(text),
+        Text::Pieces(pieces) => stream_out(pieces),
+    };
+    ([(header::CONTENT_TYPE, "application/json")], body).into_response()
 }
 
 /// Data in the body, the JSON-RPC response in a header.

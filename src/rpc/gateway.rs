@@ -4,13 +4,14 @@
 //! ranges, paths, foreign content) comes with its own issue.
 
 use crate::{
+    asker::Asker,
     blocks::{Right, Unread},
     cid::{self, Cid},
     dwn::Fault,
-    node::{self, Node},
+    node::Node,
 };
 use axum::{
-    Router,
+    Extension, Router,
     body::Body,
     extract::{Path, Query, State},
     http::{StatusCode, header},
@@ -40,6 +41,7 @@ pub fn router(node: Node) -> Router {
 
 async fn file(
     State(node): State<Node>,
+    Extension(asker): Extension<Asker>,
     Path(text): Path<String>,
     Query(query): Query<BTreeMap<String, String>>,
 ) -> Response {
@@ -54,7 +56,10 @@ async fn file(
     let blocks = node.blocks().clone();
     match query.get("format").map(String::as_str) {
         Some("raw") => match tokio::task::spawn_blocking(move || blocks.get(Right::ANYONE, &root)).await {
-            Ok(Ok(Some(block))) => (tag, [(header::CONTENT_TYPE, "application/vnd.ipld.raw")], block).into_response(),
+            Ok(Ok(Some(block))) => match node.answers().hold(asker, block).await {
+                Ok(block) => (tag, [(header::CONTENT_TYPE, "application/vnd.ipld.raw")], block).into_response(),
+                Err(refusal) => (StatusCode::SERVICE_UNAVAILABLE, refusal.detail + "\n").into_response(),
+            },
             Ok(Ok(None)) => not_here(&root),
             Ok(Err(fault)) => damaged(&root, &fault),
             Err(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
@@ -70,7 +75,7 @@ async fn file(
         None => match tokio::task::spawn_blocking(move || blocks.read(Right::ANYONE, &root)).await {
             Ok(Ok(reader)) => {
                 let size = reader.size();
-                let data = node::send(reader);
+                let data = node.send_to(asker, reader);
                 let body = Body::from_stream(data.map_err(|fault| std::io::Error::other(format!("{fault:#}"))));
                 let kind = [(header::CONTENT_TYPE, "application/octet-stream")];
                 let mut response = (tag, kind, body).into_response();

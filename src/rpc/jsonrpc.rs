@@ -82,6 +82,11 @@ pub(super) fn replied(id: &Value, reply: &str) -> String {
     success(id, &Object::default().with("reply", reply).text())
 }
 
+/// What stands before and after the reply in [`replied`].
+pub(super) fn around_reply(id: &Value) -> (String, &'static str) {
+    (format!(r#"{{"jsonrpc":"2.0","id":{id},"result":{{"reply":"#), "}}")
+}
+
 impl Request {
     pub fn parse(text: &[u8]) -> Result<Self, Problem> {
         let mut json: Value = serde_json::from_slice(text).map_err(|problem| {
@@ -206,6 +211,14 @@ mod tests {
             Request::parse(text.as_bytes()).expect("a request").call().expect("a call").data.is_some()
         };
         assert!(call(0, "") && call(0, r#","encodedData":"""#) && call(1, r#","encodedData":"""#) && !call(1, ""));
+    }
+
+    #[test]
+    fn a_reply_is_the_same_in_one_and_in_pieces() {
+        for id in [json!(null), json!(7), json!("a\"b")] {
+            let (before, after) = around_reply(&id);
+            assert_eq!(before + "{\"x\":1}" + after, replied(&id, "{\"x\":1}"));
+        }
     }
 
     #[test]

@@ -3,16 +3,17 @@
 //! Everything is asked of the door without a signature. What may not be seen is answered as what is not there.
 
 use super::{
-    dwn::{RESPONSE, json_text, stream_out},
+    dwn::{RESPONSE, json_out, json_text, stream_out},
     header_value,
     jsonrpc::FAULT,
 };
 use crate::{
+    asker::Asker,
     dwn::{Fault, Members, create, normalize_uri},
     node::{Node, Reply, now},
 };
 use axum::{
-    Router,
+    Extension, Router,
     extract::{Path, RawQuery, State},
     http::{HeaderName, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
@@ -69,13 +70,18 @@ impl From<Fault> for Not {
 }
 
 /// A record's data.
-async fn record(State(node): State<Node>, Path((did, id)): Path<(String, String)>) -> Result<Response, Not> {
-    read(&node, &did, &id).await
+async fn record(
+    State(node): State<Node>,
+    Extension(asker): Extension<Asker>,
+    Path((did, id)): Path<(String, String)>,
+) -> Result<Response, Not> {
+    read(&node, asker, &did, &id).await
 }
 
 /// The newest published record at a path of a protocol.
 async fn newest(
     State(node): State<Node>,
+    Extension(asker): Extension<Asker>,
     Path((did, protocol, path)): Path<(String, String, String)>,
     RawQuery(query): RawQuery,
 ) -> Result<Response, Not> {
@@ -88,17 +94,21 @@ async fn newest(
     filter.insert("protocol".into(), uri(&protocol)?.into());
     filter.insert("protocolPath".into(), path.into());
     let more = json!({"pagination": {"limit": 1}, "dateSort": "publishedDescending"});
-    let reply = found(records(&node, &did, filter, more).await?)?;
+    let reply = found(records(&node, asker, &did, filter, more).await?)?;
     let entries = reply.body.get("entries").unwrap_or_default();
     match entries.pointer("/0/recordId").and_then(Value::as_str) {
-        Some(id) => read(&node, &did, id).await,
+        Some(id) => read(&node, asker, &did, id).await,
         None => Err(Not::Plain(StatusCode::NOT_FOUND)),
     }
 }
 
 /// A published protocol's ProtocolsConfigure.
-async fn protocol(State(node): State<Node>, Path((did, protocol)): Path<(String, String)>) -> Result<Response, Not> {
-    let reply = found(configured(&node, &did, Some(&uri(&protocol)?)).await?)?;
+async fn protocol(
+    State(node): State<Node>,
+    Extension(asker): Extension<Asker>,
+    Path((did, protocol)): Path<(String, String)>,
+) -> Result<Response, Not> {
+    let reply = found(configured(&node, asker, &did, Some(&uri(&protocol)?)).await?)?;
     match reply.body.get("entries").unwrap_or_default().pointer_mut("/0") {
         Some(entry) => Ok(axum::Json(entry.take()).into_response()),
         None => Err(Not::Plain(StatusCode::NOT_FOUND)),
@@ -106,13 +116,22 @@ async fn protocol(State(node): State<Node>, Path((did, protocol)): Path<(String,
 }
 
 /// All published protocols.
-async fn protocols(State(node): State<Node>, Path(did): Path<String>) -> Result<Response, Not> {
-    let mut reply = found(configured(&node, &did, None).await?)?;
-    Ok(json_text(reply.body.remove("entries").unwrap_or_else(|| "[]".into())))
+async fn protocols(
+    State(node): State<Node>,
+    Extension(asker): Extension<Asker>,
+    Path(did): Path<String>,
+) -> Result<Response, Not> {
+    let reply = found(configured(&node, asker, &did, None).await?)?;
+    Ok(json_out(reply.into_entries()))
 }
 
 /// Any query for published records; the reply says how it went.
-async fn query(State(node): State<Node>, Path(did): Path<String>, RawQuery(query): RawQuery) -> Result<Response, Not> {
+async fn query(
+    State(node): State<Node>,
+    Extension(asker): Extension<Asker>,
+    Path(did): Path<String>,
+    RawQuery(query): RawQuery,
+) -> Result<Response, Not> {
     let mut asked = nested(query.as_deref().unwrap_or_default())?;
     let filter = object(asked.remove("filter"));
     let mut more = Map::new();
@@ -125,17 +144,17 @@ async fn query(State(node): State<Node>, Path(did): Path<String>, RawQuery(query
         }
         more.insert("pagination".into(), pagination);
     }
-    let reply = records(&node, &did, filter, Value::Object(more)).await?;
+    let reply = records(&node, asker, &did, filter, Value::Object(more)).await?;
     if reply.code == 400 {
         // The reference cannot make such a query in the first place.
         return Err(Not::Status(StatusCode::BAD_REQUEST, reply.text()));
     }
-    Ok(json_text(reply.text()))
+    Ok(json_out(reply.into_text("", "")))
 }
 
-async fn read(node: &Node, did: &str, id: &str) -> Result<Response, Not> {
+async fn read(node: &Node, asker: Asker, did: &str, id: &str) -> Result<Response, Not> {
     let message = create::records_read(json!({"recordId": id}), &now(), None).map_err(bad)?;
-    let mut reply = node.process(did, message, None).await?;
+    let mut reply = node.process_for(asker, did, message, None).await?;
     match (reply.code, reply.data.take()) {
         (200, Some(data)) => {
             let entry = reply.body.get("entry").unwrap_or_default();
@@ -159,7 +178,13 @@ async fn read(node: &Node, did: &str, id: &str) -> Result<Response, Not> {
     }
 }
 
-async fn records(node: &Node, did: &str, mut filter: Map<String, Value>, more: Value) -> Result<Reply, Not> {
+async fn records(
+    node: &Node,
+    asker: Asker,
+    did: &str,
+    mut filter: Map<String, Value>,
+    more: Value,
+) -> Result<Reply, Not> {
     for name in ["protocol", "schema"] {
         if let Some(Value::String(text)) = filter.get_mut(name)
             && let Some(normal) = normalize_uri(text)
@@ -179,12 +204,12 @@ async fn records(node: &Node, did: &str, mut filter: Map<String, Value>, more: V
         bounds.values_mut().for_each(number);
     }
     let message = create::records_query(Value::Object(filter), more, &now(), None).map_err(bad)?;
-    Ok(node.process(did, message, None).await?)
+    Ok(node.process_for(asker, did, message, None).await?)
 }
 
-async fn configured(node: &Node, did: &str, uri: Option<&str>) -> Result<Reply, Not> {
+async fn configured(node: &Node, asker: Asker, did: &str, uri: Option<&str>) -> Result<Reply, Not> {
     let message = create::protocols_query(uri, &now(), None).map_err(bad)?;
-    Ok(node.process(did, message, None).await?)
+    Ok(node.process_for(asker, did, message, None).await?)
 }
 
 /// A reply that found something, perhaps nothing of it.

@@ -48,7 +48,8 @@ impl Control {
         if reply.code != 200 {
             return Err(refused(Refusal { code: reply.code, detail: reply.detail }));
         }
-        let mut answer: Value = serde_json::from_str(&reply.text()).context("an answer of this node is not JSON")?;
+        let mut answer: Value =
+            serde_json::from_str(&reply.whole().await?).context("an answer of this node is not JSON")?;
         let part = |answer: &mut Value, name: &str| answer.get_mut(name).map(Value::take);
         Ok(json!({"entries": part(&mut answer, "entries"), "cursor": part(&mut answer, "cursor")}))
     }

@@ -17,11 +17,18 @@ use super::{
 use crate::{
     asker::Asker,
     dwn::json::{Object, quoted},
-    node::{Ended, Events, Node, Resume},
+    node::{Body, Ended, Events, Node, Resume, Text},
 };
-use axum::extract::ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade, close_code};
+use axum::{
+    extract::Request as HttpRequest,
+    http::{HeaderMap, HeaderName, Method, StatusCode, header},
+    response::{IntoResponse as _, Response},
+};
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use bytes::Bytes;
 use futures::{SinkExt as _, StreamExt as _, stream::SplitSink};
+use hyper::upgrade::{OnUpgrade, Upgraded};
+use hyper_util::rt::TokioIo;
 use serde_json::{Value, json};
 use std::{
     collections::{HashMap, VecDeque},
@@ -32,6 +39,20 @@ use tokio::{
     sync::{Semaphore, mpsc},
     task::{AbortHandle, JoinSet},
     time::MissedTickBehavior,
+};
+use tokio_tungstenite::{
+    WebSocketStream,
+    tungstenite::{
+        Message, Utf8Bytes,
+        handshake::derive_accept_key,
+        protocol::{
+            CloseFrame, Role, WebSocketConfig,
+            frame::{
+                Frame,
+                coding::{CloseCode, Data, OpCode},
+            },
+        },
+    },
 };
 use tokio_util::sync::CancellationToken;
 
@@ -54,12 +75,57 @@ const IN_FLIGHT_MAX: u64 = 1000;
 /// Longest subscription id: the client's choice, echoed with every event.
 const ID_MAX: usize = 256;
 
-/// Frames on their way to one client.
-type Out = mpsc::Sender<Message>;
+/// A connection that speaks frames. (axum's own hides that a message may have several.)
+pub(super) type WebSocket = WebSocketStream<TokioIo<Upgraded>>;
 
-/// The upgrade with the bounds of this protocol.
-pub(super) fn bounded(upgrade: WebSocketUpgrade) -> WebSocketUpgrade {
-    upgrade.max_message_size(jsonrpc::REQUEST_MAX).max_frame_size(jsonrpc::REQUEST_MAX)
+/// What is on its way to one client.
+type Out = mpsc::Sender<Parcel>;
+
+/// What is sent in one piece, or piece by piece.
+enum Parcel {
+    Message(Message),
+    Text(Text),
+}
+
+/// Answers a request for a WebSocket; where it comes from when the client has the answer.
+pub(super) fn upgrade(request: &mut HttpRequest) -> Result<(Response, OnUpgrade), (StatusCode, &'static str)> {
+    let headers = request.headers();
+    let has = |name: HeaderName, wanted: &str| is_among(headers, name, wanted);
+    if request.method() != Method::GET {
+        return Err((StatusCode::METHOD_NOT_ALLOWED, "a WebSocket begins with GET"));
+    }
+    if !has(header::CONNECTION, "upgrade") {
+        return Err((StatusCode::BAD_REQUEST, "`Connection` header did not include 'upgrade'"));
+    }
+    if !has(header::UPGRADE, "websocket") {
+        return Err((StatusCode::BAD_REQUEST, "`Upgrade` header did not include 'websocket'"));
+    }
+    if !has(header::SEC_WEBSOCKET_VERSION, "13") {
+        return Err((StatusCode::BAD_REQUEST, "`Sec-WebSocket-Version` header did not include '13'"));
+    }
+    let Some(key) = headers.get(header::SEC_WEBSOCKET_KEY) else {
+        return Err((StatusCode::BAD_REQUEST, "`Sec-WebSocket-Key` header missing"));
+    };
+    let accept = derive_accept_key(key.as_bytes());
+    let coming = hyper::upgrade::on(request);
+    let headers =
+        [(header::CONNECTION, "upgrade"), (header::UPGRADE, "websocket"), (header::SEC_WEBSOCKET_ACCEPT, &accept)];
+    Ok(((StatusCode::SWITCHING_PROTOCOLS, headers).into_response(), coming))
+}
+
+/// Is `wanted` in a header's list?
+fn is_among(headers: &HeaderMap, name: HeaderName, wanted: &str) -> bool {
+    let lists = headers.get_all(name);
+    let texts = lists.iter().filter_map(|list| list.to_str().ok()).flat_map(|list| list.split(','));
+    texts.into_iter().any(|text| text.trim().eq_ignore_ascii_case(wanted))
+}
+
+/// The connection with the bounds of this protocol.
+pub(super) async fn open(coming: OnUpgrade) -> Result<WebSocket, hyper::Error> {
+    let bounds = WebSocketConfig::default()
+        .max_message_size(Some(jsonrpc::REQUEST_MAX))
+        .max_frame_size(Some(jsonrpc::REQUEST_MAX));
+    Ok(WebSocketStream::from_raw_socket(TokioIo::new(coming.await?), Role::Server, Some(bounds)).await)
 }
 
 /// Speaks with one client until it goes or the node stops.
@@ -70,7 +136,7 @@ pub(super) async fn converse(socket: WebSocket, node: Node, asker: Asker, stop: 
     let over = CancellationToken::new();
     let writing = tokio::spawn(write(sink, queue, over.clone()));
     let (subscriptions, running) = (HashMap::new(), JoinSet::new());
-    let mut connection = Connection { node, asker, out: out.clone(), subscriptions, running };
+    let mut connection = Connection { node, asker, out: out.clone(), over: over.clone(), subscriptions, running };
     let mut heartbeat = tokio::time::interval_at(tokio::time::Instant::now() + PING_EVERY, PING_EVERY);
     heartbeat.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut alive = true;
@@ -86,49 +152,83 @@ pub(super) async fn converse(socket: WebSocket, node: Node, asker: Asker, stop: 
                     connection.request(&bytes).await;
                 }
                 Some(Ok(Message::Ping(_) | Message::Pong(_))) => alive = true,
-                Some(Ok(Message::Close(_))) | None => break None,
+                Some(Ok(Message::Close(_) | Message::Frame(_))) | None => break None,
                 Some(Err(error)) => {
                     tracing::debug!("a WebSocket ended: {error}");
-                    break Some((close_code::SIZE, "frames have at most 1 MiB"));
+                    break Some((CloseCode::Size, "frames have at most 1 MiB"));
                 }
             },
             _ = heartbeat.tick() => {
                 if !std::mem::take(&mut alive) {
                     break None;
                 }
-                let _ = out.try_send(Message::Ping(Default::default())); // a full queue is traffic enough
+                let _ = out.try_send(Parcel::Message(Message::Ping(Bytes::new()))); // a full queue is traffic enough
             }
             () = over.cancelled() => break None,
-            () = stop.cancelled() => break Some((close_code::AWAY, "the node is stopping")),
+            () = stop.cancelled() => break Some((CloseCode::Away, "the node is stopping")),
         }
     };
     drop(connection);
     if let Some((code, reason)) = farewell {
         let frame = CloseFrame { code, reason: reason.into() };
-        let _ = out.try_send(Message::Close(Some(frame))); // who takes no frames misses the farewell
+        let _ = out.try_send(Parcel::Message(Message::Close(Some(frame)))); // who takes no frames misses the farewell
     }
     drop(out);
     let _ = tokio::time::timeout(Duration::from_secs(1), writing).await; // a farewell is not worth waiting longer
     over.cancel();
 }
 
-async fn write(mut sink: SplitSink<WebSocket, Message>, mut queue: mpsc::Receiver<Message>, over: CancellationToken) {
-    while let Some(frame) = queue.recv().await {
+type Sink = SplitSink<WebSocket, Message>;
+
+async fn write(mut sink: Sink, mut queue: mpsc::Receiver<Parcel>, over: CancellationToken) {
+    while let Some(parcel) = queue.recv().await {
+        let written = async {
+            match parcel {
+                Parcel::Message(message) => send(&mut sink, message).await,
+                Parcel::Text(Text::Whole(text)) => whole(&mut sink, text).await,
+                Parcel::Text(Text::Pieces(pieces)) => fragments(&mut sink, pieces).await,
+            }
+        };
         let written = tokio::select! {
-            written = tokio::time::timeout(WRITE_DEADLINE, sink.send(frame)) => written,
+            written = written => written,
             () = over.cancelled() => break,
         };
-        if !matches!(written, Ok(Ok(()))) {
+        if written.is_none() {
             break;
         }
     }
     over.cancel();
 }
 
+/// `None`: the client takes nothing any more.
+async fn send(sink: &mut Sink, message: Message) -> Option<()> {
+    tokio::time::timeout(WRITE_DEADLINE, sink.send(message)).await.ok()?.ok()
+}
+
+async fn whole(sink: &mut Sink, text: Bytes) -> Option<()> {
+    // It holds its room until the client has it: the connection has a copy.
+    let _held = text.clone();
+    send(sink, Message::Text(Utf8Bytes::try_from(text).ok()?)).await
+}
+
+/// One message, in as many frames as it has pieces. If it breaks off, so does the connection: the message has no end.
+async fn fragments(sink: &mut Sink, mut pieces: Body) -> Option<()> {
+    let mut kind = Data::Text;
+    while let Some(piece) = pieces.next().await {
+        let piece = piece.inspect_err(|fault| tracing::warn!("{fault:#}")).ok()?;
+        let _held = piece.clone();
+        let frame = Frame::message(piece, OpCode::Data(std::mem::replace(&mut kind, Data::Continue)), false);
+        send(sink, Message::Frame(frame)).await?;
+    }
+    send(sink, Message::Frame(Frame::message(Bytes::new(), OpCode::Data(kind), true))).await
+}
+
 struct Connection {
     node: Node,
     asker: Asker,
     out: Out,
+    /// Cancelled when the client is to be let go.
+    over: CancellationToken,
     /// By the JSON of the id the client chose.
     subscriptions: HashMap<String, Carried>,
     running: JoinSet<()>,
@@ -171,7 +271,11 @@ impl Connection {
     }
 
     async fn tell(&self, json: String) {
-        let _ = self.out.send(Message::Text(json.into())).await; // fails when the client is gone
+        self.way().tell(json).await;
+    }
+
+    fn way(&self) -> Way {
+        Way { node: self.node.clone(), asker: self.asker, out: self.out.clone(), over: self.over.clone() }
     }
 
     /// Has the door answer, beside what else is going on here.
@@ -180,16 +284,15 @@ impl Connection {
             self.running.join_next().await;
         }
         while self.running.try_join_next().is_some() {}
-        let (node, asker, out) = (self.node.clone(), self.asker, self.out.clone());
+        let way = self.way();
         self.running.spawn(async move {
-            let json = match answer(&node, asker, call).await {
-                Ok(reply) => jsonrpc::replied(&id, &reply),
+            match answer(&way, &id, call).await {
+                Ok(text) => way.send(text).await,
                 Err(fault) => {
                     tracing::error!("{fault:#}");
-                    Problem::new(&id, jsonrpc::INTERNAL_ERROR, jsonrpc::FAULT).to_json().to_string()
+                    way.tell(Problem::new(&id, jsonrpc::INTERNAL_ERROR, jsonrpc::FAULT).to_json().to_string()).await;
                 }
-            };
-            let _ = out.send(Message::Text(json.into())).await; // fails when the client is gone
+            }
         });
     }
 
@@ -228,7 +331,7 @@ impl Connection {
         })?;
         self.tell(jsonrpc::replied(&request.id, &reply.text())).await;
         if let Some(events) = events {
-            let task = tokio::spawn(carry(events, id, with_cursors, window.clone(), self.out.clone())).abort_handle();
+            let task = tokio::spawn(carry(events, id, with_cursors, window.clone(), self.way())).abort_handle();
             self.subscriptions.insert(key, Carried { task, window });
         }
         Ok(None)
@@ -286,21 +389,48 @@ fn shown(id: &Value) -> String {
     id.as_str().map_or_else(|| id.to_string(), str::to_owned)
 }
 
+/// The way to the client, for those who answer beside each other.
+struct Way {
+    node: Node,
+    asker: Asker,
+    out: Out,
+    over: CancellationToken,
+}
+
+impl Way {
+    async fn tell(&self, json: String) {
+        match self.node.answers().text(self.asker, json).await {
+            Ok(text) => self.send(text).await,
+            // Its address takes nothing of what it has asked for.
+            Err(_) => self.over.cancel(),
+        }
+    }
+
+    async fn send(&self, text: Text) {
+        let _ = self.out.send(Parcel::Text(text)).await; // fails when the client is gone
+    }
+}
+
 /// The reply to a message, with small data in it.
-async fn answer(node: &Node, asker: Asker, call: Call) -> Result<String, crate::dwn::Fault> {
-    let mut reply = node.process_for(asker, &call.tenant, call.message, call.data).await?;
-    if let Some(data) = reply.data.take()
+async fn answer(way: &Way, id: &Value, call: Call) -> Result<Text, crate::dwn::Fault> {
+    let mut reply = way.node.process_for(way.asker, &call.tenant, call.message, call.data).await?;
+    let data = reply.data.take();
+    let (before, after) = jsonrpc::around_reply(id);
+    if let Some(data) = data
         && let Some(bytes) = at_most(data, DATA_MAX).await?
         && let Some(entry) = reply.body.remove("entry")
     {
         let entry = Object::extending(&entry).with("encodedData", &quoted(&URL_SAFE_NO_PAD.encode(bytes)));
         reply.body.insert("entry", entry.text());
+        let text = [&before, &*reply.text(), after].concat();
+        drop(reply);
+        return Ok(way.node.answers().text(way.asker, text).await?);
     }
-    Ok(reply.text())
+    Ok(reply.into_text(&before, after))
 }
 
 /// Carries the events of one subscription until it ends, and says why it did.
-async fn carry(mut events: Events, id: Value, with_cursors: bool, window: Option<Arc<Window>>, out: Out) {
+async fn carry(mut events: Events, id: Value, with_cursors: bool, window: Option<Arc<Window>>, way: Way) {
     loop {
         let json = match events.next().await {
             Ok(event) => {
@@ -321,13 +451,10 @@ async fn carry(mut events: Events, id: Value, with_cursors: bool, window: Option
                     Ended::Refused(_) | Ended::Slow | Ended::Stopping => jsonrpc::GONE,
                 };
                 let problem = Problem::new(&id, code, format!("the subscription has ended: {ended}"));
-                let _ = out.send(Message::Text(problem.to_json().to_string().into())).await; // nobody there: no matter
-                return;
+                return way.tell(problem.to_json().to_string()).await;
             }
         };
-        if out.send(Message::Text(json.into())).await.is_err() {
-            return;
-        }
+        way.tell(json).await;
     }
 }
 

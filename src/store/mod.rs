@@ -352,6 +352,11 @@ impl Store {
         Ok(self.0.space.check()??)
     }
 
+    /// Are `more` bytes free beyond those that stay free in any case? Otherwise the refusal that says so.
+    pub fn room_beyond(&self, more: u64) -> Result<(), Stop> {
+        Ok(self.0.space.check_beyond(more)??)
+    }
+
     /// Why nothing is written at this moment, in a sentence for anyone; `None` when writes are taken.
     pub fn read_only(&self) -> Option<String> {
         match self.0.health.stopped() {

@@ -57,6 +57,17 @@ impl Space {
         };
         Ok(if free < reserve { Err(full()) } else { Ok(()) })
     }
+
+    /// 507 if less than `more` is free beyond what stays free.
+    pub fn check_beyond(&self, more: u64) -> Result<Result<(), Refusal>, Fault> {
+        let (free, reserve) = (self.free()?, self.reserve);
+        let full = || {
+            let why = "InsufficientStorage: what is free on this node's disk is kept for its owner, and for what others \
+                 are sending already (dwn.owner_reserve): try again later, or with less";
+            Refusal::new(507, why)
+        };
+        Ok(if free < reserve.saturating_add(more) { Err(full()) } else { Ok(()) })
+    }
 }
 
 /// What a fault is to whoever asked: a refusal that came as its cause is the answer, and so is a full disk (507).

@@ -20,7 +20,7 @@ use super::{
 };
 use crate::{
     cid::{self, Cid, Digest},
-    dwn::{Cursor, Event, EventFilter, Fault, Page, Record, Select, Stored, View},
+    dwn::{Cursor, Event, EventFilter, Fault, Hits, Page, Record, Select, Stored, Take, View},
 };
 use anyhow::Context as _;
 use bytes::Bytes;
@@ -117,7 +117,7 @@ impl View for Snapshot {
         self.steadily(|past| past.protocol(uri))
     }
 
-    fn protocols(&self) -> Result<Vec<Stored>, Fault> {
+    fn protocols(&self) -> Result<Vec<Position>, Fault> {
         self.steadily(|past| past.protocols())
     }
 
@@ -125,15 +125,17 @@ impl View for Snapshot {
         self.steadily(|past| past.children(parent_id))
     }
 
-    fn select(&self, select: &Select) -> Result<Page, Fault> {
+    fn hits(&self, select: &Select) -> Result<Hits, Fault> {
         // The query holds the index steady. Messages are read from the log afterwards: what is in the log stays.
-        let past = self.past();
-        past.page(past.hits(select)?)
+        self.past().hits(select)
+    }
+
+    fn each(&self, positions: &[Position], take: &mut Take<'_>) -> Result<(), Fault> {
+        self.past().each(positions, take)
     }
 
     fn select_of(&self, tenant: &str, select: &Select) -> Result<Page, Fault> {
-        let past = Past { source: self, tenant, number: None };
-        past.page(past.hits(select)?)
+        Past { source: self, tenant, number: None }.select(select)
     }
 
     fn events(&self, any_of: &[EventFilter], after: Option<u64>, limit: Option<usize>) -> Result<Vec<Event>, Fault> {
@@ -200,12 +202,6 @@ impl<'a> Past<'a> {
         query::explain(self.source, (tenant, self.tenant), select)
     }
 
-    /// Positions of the rows that answer, and whether more follow.
-    fn hits(&self, select: &Select) -> Result<query::Answer, Fault> {
-        let Some(tenant) = self.number()? else { return Ok(query::Answer::default()) };
-        query::select(self.source, (tenant, self.tenant), select)
-    }
-
     /// Takes out events that are no longer there.
     fn drop_gone(&self, tenant: u32, events: &mut Vec<Event>, steady: &Steady<'_>) -> Result<(), Fault> {
         let mut gone = Vec::new();
@@ -217,22 +213,6 @@ impl<'a> Past<'a> {
         }
         events.retain(|event| gone.binary_search(&event.position).is_err());
         Ok(())
-    }
-
-    fn page(&self, query::Answer { positions, more }: query::Answer) -> Result<Page, Fault> {
-        let (mut entries, mut last, mut expected) = (Vec::with_capacity(positions.len()), None, 0);
-        for (n, at) in positions.iter().enumerate() {
-            let begun = Instant::now();
-            let frame = self.source.frame(*at)?;
-            if n >= expected && begun.elapsed() > SLOW {
-                expected = (n + 1 + TOGETHER).min(positions.len());
-                self.source.expect(positions.get(n + 1..expected).unwrap_or_default());
-            }
-            entries.extend(frame.kept().map(|kept| Stored { kept: kept.clone(), latest: true }));
-            last = Some(frame);
-        }
-        let cursor = more.zip(last).map(|(value, last)| Cursor { message_cid: last.cid().to_string(), value });
-        Ok(Page { entries, cursor })
     }
 }
 
@@ -272,13 +252,11 @@ impl View for Past<'_> {
         self.stored(position(&at)?, true)
     }
 
-    fn protocols(&self) -> Result<Vec<Stored>, Fault> {
+    fn protocols(&self) -> Result<Vec<Position>, Fault> {
         let Some(tenant) = self.number()? else { return Ok(Vec::new()) };
         let prefix = keys::protocol(tenant, "");
-        self.source
-            .scan(&prefix, &keys::after(prefix.clone()), false)
-            .filter_map(|pair| pair.and_then(|(_, at)| self.stored(position(&at)?, true)).transpose())
-            .collect()
+        let found = self.source.scan(&prefix, &keys::after(prefix.clone()), false);
+        found.map(|pair| pair.and_then(|(_, at)| position(&at))).collect()
     }
 
     fn children(&self, parent_id: &str) -> Result<Vec<Record>, Fault> {
@@ -293,8 +271,28 @@ impl View for Past<'_> {
         Ok(found)
     }
 
-    fn select(&self, select: &Select) -> Result<Page, Fault> {
-        self.page(self.hits(select)?)
+    fn hits(&self, select: &Select) -> Result<Hits, Fault> {
+        let Some(tenant) = self.number()? else { return Ok(Hits::default()) };
+        let query::Answer { positions, more } = query::select(self.source, (tenant, self.tenant), select)?;
+        let last = positions.last().filter(|_| more.is_some()).map(|at| self.source.frame(*at)).transpose()?;
+        let cursor = more.zip(last).map(|(value, last)| Cursor { message_cid: last.cid().to_string(), value });
+        Ok(Hits { positions, cursor })
+    }
+
+    fn each(&self, positions: &[Position], take: &mut Take<'_>) -> Result<(), Fault> {
+        let mut expected = 0;
+        for (n, at) in positions.iter().enumerate() {
+            let begun = Instant::now();
+            let frame = self.source.frame(*at)?;
+            if n >= expected && begun.elapsed() > SLOW {
+                expected = (n + 1 + TOGETHER).min(positions.len());
+                self.source.expect(positions.get(n + 1..expected).unwrap_or_default());
+            }
+            if take(frame.kept().map(|kept| Stored { kept: kept.clone(), latest: true }))?.is_break() {
+                break;
+            }
+        }
+        Ok(())
     }
 
     fn select_of(&self, tenant: &str, select: &Select) -> Result<Page, Fault> {

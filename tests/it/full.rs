@@ -33,7 +33,9 @@ fn a_full_disk_refuses_what_is_new_keeps_what_was_acknowledged_and_recovers() {
     let Some(disk) = Disk::mount() else { return };
     let mut sdk = Sdk::start();
     let alice = sdk.persona("alice", "ed25519");
-    let node = Home::within(&disk.path).set("dwn.tenants", "open").set("store.min_free", "0").up();
+    let node = Home::within(&disk.path).set("dwn.tenants", "open").set("store.min_free", "0");
+    // Others write here, and are to fill the disk to the last byte.
+    let node = node.set("dwn.owner_reserve", "0").set("test_beyond_bounds", "1").up();
     let mut story = Story { url: node.url().to_owned(), sdk, alice, kept: Vec::new(), refused: 0 };
     for size in SIZES.into_iter().cycle().take(40) {
         assert_eq!(story.write(size), 202);

@@ -3,6 +3,7 @@
 
 mod anchor_chain;
 mod anchor_node;
+mod answers;
 mod bad_input;
 mod care;
 mod cli;

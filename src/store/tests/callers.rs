@@ -326,7 +326,17 @@ impl World {
     fn page(&self, message: Value) -> (u16, Vec<Value>, Option<Value>) {
         let answers = [&self.list as &dyn View, &*self.store.view(self.did(0))].map(|view| {
             let message = Message::parse(self.did(0), message.clone());
-            match message.map_err(Stop::from).and_then(|message| dwn::answer(&message, view, "")) {
+            let answered = message.map_err(Stop::from).and_then(|message| {
+                let mut reply = dwn::answer(&message, view, "")?;
+                // In pieces of a few entries, as clients take them.
+                let mut most = 0;
+                while reply.rest.is_some() {
+                    most += 500;
+                    reply.write(most, view)?;
+                }
+                Ok(reply)
+            });
+            match answered {
                 Ok(reply) => (reply.code, serde_json::from_str::<Value>(&reply.text()).expect("JSON")),
                 Err(Stop::Refusal(refusal)) => (refusal.code, refusal.detail.into()),
                 Err(Stop::Fault(fault)) => panic!("{fault:#}"),

@@ -35,7 +35,14 @@ fn all(store: &Store) -> BTreeMap<String, String> {
             say(&format!("children of {id}"), children.iter().map(both).collect());
             say(&format!("found below {id}"), which(&*view, equal("parentId", &id)));
         }
-        say("protocols", view.protocols().expect("reads").iter().map(told).collect());
+        let mut protocols = Vec::new();
+        let positions = view.protocols().expect("reads");
+        let each = view.each(&positions, &mut |stored| {
+            protocols.extend(stored);
+            Ok(std::ops::ControlFlow::Continue(()))
+        });
+        each.expect("reads");
+        say("protocols", protocols.iter().map(told).collect());
         for direction in [Direction::Ascending, Direction::Descending] {
             let select = Select { any_of: vec![Filter::new()], direction, ..Select::default() };
             let page = view.select(&select).expect("selects");

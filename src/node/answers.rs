@@ -1,0 +1,257 @@
+//! Answers on their way out: one budget of memory for all of them, with a share for each address and some of it for the owner
+//! and his devices alone.
+//!
+//! Who owns what: room is taken before an answer is made, as much as its first piece takes, and given back when the bytes have
+//! been handed to the operating system. Of a long answer no more is made than its reader takes. Who has to wait for
+//! room longer than [`Limits::answers_seconds`] is refused, or cut off if the answer has begun.
+
+use super::{Body, Limits, Node, Reply};
+use crate::{
+    asker::Asker,
+    blocks::Reader,
+    dwn::{Entries, Fault, Refusal, Stop, View},
+    pool::{Full, Place, Pool, Size},
+};
+use anyhow::Context as _;
+use bytes::Bytes;
+use futures::{StreamExt as _, TryStreamExt as _, stream};
+use prometheus_client::registry::Registry;
+use std::time::Duration;
+
+/// Bytes of an answer that are made at once; one entry may be longer.
+pub(super) const PIECE: usize = 64 << 10;
+/// Bytes of data that go out in one chunk, as a rule: a block's.
+const CHUNK: usize = 256 << 10;
+/// What stands around an answer, at most: nobody counts it byte by byte.
+const AROUND: usize = 1 << 10;
+
+/// The budget. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Answers {
+    pool: Pool,
+    deadline: Duration,
+}
+
+/// An answer's text as it goes out.
+pub enum Text {
+    Whole(Bytes),
+    Pieces(Body),
+}
+
+impl std::fmt::Debug for Text {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Text::Whole(_) => "Whole",
+            Text::Pieces(_) => "Pieces",
+        })
+    }
+}
+
+/// What of an answer is still to be made.
+pub(super) struct Rest {
+    node: Node,
+    entries: Entries,
+    view: Box<dyn View + Send>,
+    /// For the list of entries.
+    held: Place,
+}
+
+/// Bytes, and the room they take until they are gone.
+struct Held<T> {
+    bytes: T,
+    _place: Place,
+}
+
+impl<T: AsRef<[u8]>> AsRef<[u8]> for Held<T> {
+    fn as_ref(&self) -> &[u8] {
+        self.bytes.as_ref()
+    }
+}
+
+/// Bytes that hold their room as long as anybody holds them.
+fn holding<T: AsRef<[u8]> + Send + 'static>(bytes: T, place: Place) -> Bytes {
+    Bytes::from_owner(Held { bytes, _place: place })
+}
+
+impl Answers {
+    pub(super) fn new(limits: &Limits) -> Self {
+        let (most, share) = (limits.answers_memory as usize, limits.answers_memory_per_address as usize);
+        let pool = Pool::new("bytes of answers", Size { most, share, reserved: most / 8 });
+        Self { pool, deadline: Duration::from_secs(limits.answers_seconds) }
+    }
+
+    pub(super) fn register(&self, registry: &mut Registry) {
+        self.pool.register("dwn_answers_bytes", registry);
+    }
+
+    #[cfg(test)]
+    pub(super) fn used(&self) -> usize {
+        self.pool.used()
+    }
+
+    /// Room for a piece, if there is some at once.
+    pub(super) fn take(&self, asker: Asker) -> Option<Place> {
+        self.pool.take(asker, PIECE).ok()
+    }
+
+    /// Room for so many bytes, as soon as others have taken theirs.
+    pub async fn wait(&self, asker: Asker, bytes: usize) -> Result<Place, Refusal> {
+        let full = |why: Full| Refusal::new(503, format!("AnswersMemoryFull: {why}"));
+        if let Ok(place) = self.pool.take(asker, bytes) {
+            return Ok(place);
+        }
+        match tokio::time::timeout(self.deadline, self.pool.wait(asker, bytes)).await {
+            Ok(place) => place.map_err(full),
+            Err(_) => self.pool.take(asker, bytes).map_err(full),
+        }
+    }
+
+    /// Room for as many bytes as it turned out to be.
+    async fn fit(&self, mut held: Place, bytes: usize) -> Result<Place, Refusal> {
+        match bytes.checked_sub(held.count()) {
+            None | Some(0) => held.shrink(bytes),
+            Some(more) if held.grow(more).is_ok() => {}
+            Some(_) => {
+                // What one holds is no reason for another, or for oneself, to wait.
+                let asker = held.asker();
+                drop(held);
+                return self.wait(asker, bytes).await;
+            }
+        }
+        Ok(held)
+    }
+
+    /// Bytes that are there already, with the room they take.
+    pub async fn hold(&self, asker: Asker, bytes: Bytes) -> Result<Bytes, Refusal> {
+        let place = self.wait(asker, bytes.len()).await?;
+        Ok(holding(bytes, place))
+    }
+
+    /// A text that is there already, with the room it takes.
+    pub async fn text(&self, asker: Asker, text: String) -> Result<Text, Refusal> {
+        let place = self.wait(asker, text.len()).await?;
+        Ok(whole(text, Some(place)))
+    }
+
+    /// Data on its way out, as the client takes it. `chunk`: bytes of one chunk as a rule.
+    pub fn metered(&self, asker: Asker, chunk: usize, data: Body) -> Body {
+        let metered = stream::unfold(Some((self.clone(), data)), move |state| async move {
+            let (answers, mut data) = state?;
+            let next = async {
+                let place = answers.wait(asker, chunk).await?;
+                let Some(bytes) = data.next().await.transpose()? else { return Ok(None) };
+                let place = answers.fit(place, bytes.len()).await?;
+                Ok::<_, Fault>(Some(holding(bytes, place)))
+            };
+            match next.await.transpose()? {
+                Ok(bytes) => Some((Ok(bytes), Some((answers, data)))),
+                Err(fault) => Some((Err(fault), None)),
+            }
+        });
+        Box::pin(metered)
+    }
+}
+
+impl Node {
+    /// The budget of memory for all answers.
+    pub fn answers(&self) -> &Answers {
+        &self.shared.answers
+    }
+
+    /// A file on its way to somebody.
+    pub fn send_to(&self, asker: Asker, reader: Reader) -> Body {
+        self.answers().metered(asker, CHUNK, super::send(reader))
+    }
+
+    /// The reply, with as much room as it takes. `held`: room for a piece.
+    pub(super) async fn replied(
+        &self,
+        answer: crate::dwn::Reply,
+        view: Box<dyn View + Send>,
+        held: Place,
+    ) -> Result<Reply, Stop> {
+        let answers = self.answers();
+        let asker = held.asker();
+        let held = answers.fit(held, answer.body.size() + AROUND).await?;
+        let rest = match answer.rest {
+            None => None,
+            Some(entries) => {
+                let held = answers.wait(asker, entries.size()).await?;
+                Some(Rest { node: self.clone(), entries, view, held })
+            }
+        };
+        Ok(Reply { code: answer.code, detail: answer.detail, body: answer.body, data: None, rest, held: Some(held) })
+    }
+}
+
+impl Rest {
+    /// The next piece, and what is left.
+    async fn next(mut self) -> Result<(String, Place, Option<Self>), Fault> {
+        let (node, asker) = (self.node.clone(), self.held.asker());
+        let place = node.answers().wait(asker, PIECE).await?;
+        let made = node.work(asker, move || {
+            let mut text = String::with_capacity(PIECE + PIECE / 4);
+            let all = self.entries.write(&mut text, PIECE, &*self.view)?;
+            Ok::<_, Fault>((text, (!all).then_some(self)))
+        });
+        let (text, rest) = made.await??;
+        let place = node.answers().fit(place, text.len()).await?;
+        Ok((text, place, rest))
+    }
+}
+
+impl Reply {
+    /// The answer between `before` and `after`, to be sent. Long ones come in pieces, made as they are taken.
+    pub fn into_text(self, before: &str, after: &str) -> Text {
+        let Self { code, detail, body, rest, held, .. } = self;
+        match rest {
+            None => whole([before, &body.reply(code, &detail), after].concat(), held),
+            Some(rest) => {
+                let (head, tail) = body.around(code, &detail);
+                pieces([before, &head].concat(), held, rest, tail + after)
+            }
+        }
+    }
+
+    /// Its entries alone, as [`Reply::into_text`].
+    pub fn into_entries(mut self) -> Text {
+        let entries = self.body.remove("entries").unwrap_or_else(|| "[]".into());
+        match self.rest {
+            None => whole(entries, self.held),
+            Some(rest) => pieces(entries, self.held, rest, "]".into()),
+        }
+    }
+
+    /// The answer as one text, for who cannot take pieces. There must be room for all of it.
+    pub async fn whole(self) -> Result<String, Fault> {
+        let pieces: Vec<Bytes> = match self.into_text("", "") {
+            Text::Whole(text) => vec![text],
+            Text::Pieces(pieces) => pieces.try_collect().await.context("ask for less at once, with a limit")?,
+        };
+        String::from_utf8(pieces.concat()).context("an answer of this node is no text")
+    }
+}
+
+fn whole(text: String, held: Option<Place>) -> Text {
+    Text::Whole(kept(text, held))
+}
+
+fn kept(text: String, held: Option<Place>) -> Bytes {
+    match held {
+        Some(place) => holding(text, place),
+        None => text.into(),
+    }
+}
+
+/// `head`, the entries that are still to be written, `tail`.
+fn pieces(head: String, held: Option<Place>, rest: Rest, tail: String) -> Text {
+    let first = kept(head, held);
+    let following = stream::unfold((Some(rest), tail), |(rest, tail)| async move {
+        match rest?.next().await {
+            Ok((text, place, Some(rest))) => Some((Ok(holding(text, place)), (Some(rest), tail))),
+            Ok((text, place, None)) => Some((Ok(holding(text + &tail, place)), (None, tail))),
+            Err(fault) => Some((Err(fault.context("an answer breaks off")), (None, tail))),
+        }
+    });
+    Text::Pieces(Box::pin(stream::iter([Ok(first)]).chain(following)))
+}
