@@ -31,13 +31,11 @@ pub async fn run(context: &Context, command: Command) -> Result<Output, Failure>
     match command {
         Command::Now => {
             let now = client.call("anchor.now", json!({})).await?;
-            let text = now["sentence"].as_str().unwrap_or_default().to_owned();
-            Ok(Output::new(now, text))
+            Ok(Output::of(now, |now| now["sentence"].as_str().unwrap_or_default().to_owned()))
         }
         Command::Status => {
             let status = client.call("anchor.status", json!({})).await?;
-            let text = describe(&status);
-            Ok(Output::new(status, text))
+            Ok(Output::of(status, describe))
         }
         Command::Proof { id, output } => {
             let proof = client.call("anchor.proof", json!({"id": id})).await?;

@@ -3,6 +3,7 @@
 
 use super::Node;
 use crate::{
+    did::Did,
     dwn::{Fault, Refusal},
     store::Store,
 };
@@ -142,7 +143,8 @@ impl Gate {
     }
 
     fn lets_in(&self, tenant: &str) -> bool {
-        self.mode == Tenants::Open
+        // What is no DID can have written nothing; as a name it would only be kept and shown.
+        self.mode == Tenants::Open && tenant.parse::<Did>().is_ok()
             || self.hosted.contains(tenant)
             || self.shared.read().unwrap_or_else(PoisonError::into_inner).contains(tenant)
     }

@@ -11,6 +11,7 @@ mod connect;
 mod encryption;
 mod full;
 mod get_routes;
+mod hostile;
 mod keeping;
 mod kill;
 mod net;
