@@ -10,6 +10,7 @@ pub mod bounds;
 pub mod foreign;
 pub mod log;
 pub mod process;
+pub mod scarce;
 pub mod asker;
 pub mod pool;
 pub mod budget;

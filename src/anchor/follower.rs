@@ -16,6 +16,7 @@ use super::{
 use crate::{
     crypto::Secret,
     dwn::Fault,
+    scarce,
     store::{Position, Store},
     task::Backoff,
 };
@@ -138,7 +139,11 @@ impl Follower {
         loop {
             tokio::select! {
                 () = stop.cancelled() => return Ok(()),
-                done = self.turn(asked.take()) => done?,
+                done = self.turn(asked.take()) => match done {
+                    // It will be there again, and so will the turn.
+                    Err(fault) if scarce::is_scarcity(&fault) => scarce::note(&format_args!("anchoring: {fault:#}")),
+                    done => done?,
+                },
             }
             let poll = if self.must_ask() { self.poll } else { Instant::now() + CLOCK };
             let wake = poll.min(Instant::now() + self.until_due().min(CLOCK));

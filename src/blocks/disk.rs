@@ -15,6 +15,7 @@ use super::holds::Held;
 use crate::{
     cid::{self, Digest},
     dwn::Fault,
+    scarce,
     store::{Place, sync_dir},
 };
 use anyhow::{Context as _, ensure};
@@ -40,8 +41,9 @@ const PACK_HEAD: u64 = 4 + 32;
 const PACK_FOOT: u64 = 4;
 /// Files of one stage that are made durable together: 8 MiB of full chunks. While they are, as many more are written.
 const BATCH: usize = 32;
-/// Files of all stages that are open until they are durable; beyond, a stage waits for its own one by one.
-const UNNAMED_MAX: usize = 256;
+/// Files of all stages that are open until they are durable, if the system gives as many; beyond, a stage waits for its
+/// own one by one.
+pub const UNNAMED_MAX: u32 = 256;
 /// Threads that make the files of a stage durable.
 const SYNCERS: usize = 8;
 /// Directories above which the whole file system is asked to be durable, not each of them.
@@ -53,6 +55,7 @@ pub(super) struct Disk {
     names: AtomicU64,
     /// Files that are written, open, and not yet under their names.
     unnamed: Arc<AtomicUsize>,
+    unnamed_max: AtomicUsize,
     /// Directories of block files that are known to be there durably.
     shards: Mutex<HashSet<u8>>,
     pack: Mutex<Option<Pack>>,
@@ -152,12 +155,18 @@ impl Disk {
             dir: dir.to_owned(),
             names: AtomicU64::new(0),
             unnamed: Arc::default(),
+            unnamed_max: AtomicUsize::new(UNNAMED_MAX as usize),
             shards: Mutex::default(),
             pack: Mutex::new(None),
             pack_size,
             #[cfg(test)]
             crash_in: std::sync::atomic::AtomicI64::new(-1),
         })
+    }
+
+    /// Keeps no more than so many files open that are not durable yet.
+    pub fn hold_open(&self, files: u32) {
+        self.unnamed_max.store(files.min(UNNAMED_MAX) as usize, Ordering::Relaxed);
     }
 
     /// Writes a block that is not here yet, or is damaged here. Durable after [`Disk::sync`].
@@ -214,7 +223,8 @@ impl Disk {
 
     /// Makes everything on the file system durable: one wait, where the many directories of a large file would be many.
     fn sync_all(&self) -> Result<(), Fault> {
-        let dir = File::open(&self.dir).with_context(|| format!("opening {}", self.dir.display()))?;
+        let dir =
+            scarce::patiently(|| File::open(&self.dir)).with_context(|| format!("opening {}", self.dir.display()))?;
         #[cfg(target_os = "linux")]
         rustix::fs::syncfs(&dir)
             .with_context(|| format!("making the file system of {} durable", self.dir.display()))?;
@@ -225,7 +235,7 @@ impl Disk {
     /// The bytes at a place of a block, unverified; an error if they are not all there.
     pub fn read(&self, digest: &Digest, place: Place) -> Result<Vec<u8>, Fault> {
         let (path, at, len) = self.locate(digest, place)?;
-        let file = File::open(&path).with_context(|| format!("opening {}", path.display()))?;
+        let file = scarce::patiently(|| File::open(&path)).with_context(|| format!("opening {}", path.display()))?;
         let length = file.metadata().with_context(|| format!("looking at {}", path.display()))?.len();
         // Before the memory is taken: a damaged index may say anything.
         ensure_there(&path, length, at, len)?;
@@ -326,7 +336,7 @@ impl Disk {
     /// The entry at `at` of a pack; `None` at its end, or where no whole entry follows.
     pub fn entry(&self, segment: u32, at: u64) -> Result<Option<Entry>, Fault> {
         let path = self.pack_path(segment);
-        let file = File::open(&path).with_context(|| format!("opening {}", path.display()))?;
+        let file = scarce::patiently(|| File::open(&path)).with_context(|| format!("opening {}", path.display()))?;
         let length = file.metadata()?.len();
         if at.checked_add(PACK_HEAD + PACK_FOOT).is_none_or(|end| end > length) {
             return Ok(None);
@@ -368,11 +378,12 @@ impl Disk {
         }
         let tmp = Tmp(self.dir.join("tmp").join(format!("{}", self.names.fetch_add(1, Ordering::Relaxed))));
         self.change()?;
-        let mut file = File::create(&tmp.0).with_context(|| format!("creating {}", tmp.0.display()))?;
+        let mut file =
+            scarce::patiently(|| File::create(&tmp.0)).with_context(|| format!("creating {}", tmp.0.display()))?;
         file.write_all(bytes).with_context(|| format!("writing {}", tmp.0.display()))?;
         let open = self.unnamed.fetch_add(1, Ordering::Relaxed);
         touched.unnamed.push(Unnamed { file, tmp, path, all: self.unnamed.clone() });
-        if touched.unnamed.len() >= BATCH || open >= UNNAMED_MAX {
+        if touched.unnamed.len() >= BATCH || open >= self.unnamed_max.load(Ordering::Relaxed) {
             self.name(touched)?;
         }
         Ok(place)
@@ -424,7 +435,7 @@ impl Disk {
     fn last_pack(&self) -> Result<Pack, Fault> {
         let Some((segment, _)) = self.packs()?.into_iter().max() else { return self.new_pack(0) };
         let path = self.pack_path(segment);
-        let file = File::options().read(true).write(true).open(&path);
+        let file = scarce::patiently(|| File::options().read(true).write(true).open(&path));
         let file = file.with_context(|| format!("opening {}", path.display()))?;
         let length = file.metadata()?.len();
         let whole = ends_whole(&file, length).with_context(|| format!("reading {}", path.display()))?;
@@ -436,7 +447,7 @@ impl Disk {
 
     fn new_pack(&self, segment: u32) -> Result<Pack, Fault> {
         let path = self.pack_path(segment);
-        let file = File::options().read(true).write(true).create_new(true).open(&path);
+        let file = scarce::patiently(|| File::options().read(true).write(true).create_new(true).open(&path));
         let file = file.with_context(|| format!("creating {}", path.display()))?;
         sync_dir(&self.dir.join("packs"))?;
         Ok(Pack { file: PackFile::new(segment, file), end: 0 })
@@ -499,7 +510,9 @@ fn at_once<T: Sync, E: Send>(items: &[T], each: impl Fn(&T) -> Result<(), E> + S
         Ok(())
     };
     thread::scope(|scope| {
-        let others: Vec<_> = (1..SYNCERS.min(items.len())).map(|_| scope.spawn(work)).collect();
+        // Fewer, if the system has no more threads to give.
+        let help = |_| thread::Builder::new().spawn_scoped(scope, work).ok();
+        let others: Vec<_> = (1..SYNCERS.min(items.len())).map_while(help).collect();
         others.into_iter().fold(work(), |outcome: Result<(), E>, other| {
             outcome.and(other.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
         })

@@ -47,6 +47,7 @@ use std::{
 
 pub use collect::{Collected, Collector};
 pub use damage::Damage;
+pub use disk::UNNAMED_MAX as OPEN_MAX;
 pub use may::{Right, Source, Verdict};
 pub use read::{Reader, Unread};
 pub use scrub::{Fetch, Scrubbed};
@@ -99,6 +100,11 @@ impl Blocks {
             Disk::open(dir, config.pack_size).with_context(|| format!("opening the blocks in {}", dir.display()))?;
         let (holds, collecting, metrics) = (Arc::default(), Mutex::default(), metrics::Metrics::default());
         Ok(Self(Arc::new(Inner { disk, store, holds, collecting, metrics })))
+    }
+
+    /// Keeps no more than so many files open while they are written; at most [`OPEN_MAX`].
+    pub fn hold_open(&self, files: u32) {
+        self.0.disk.hold_open(files);
     }
 
     /// Lets what the blocks count be seen.

@@ -8,6 +8,7 @@ use super::{Error, Net};
 use crate::{
     cid::{self, Cid, Digest},
     dwn::Fault,
+    scarce,
     store::{Entry, Store},
 };
 use std::{collections::BTreeSet, time::Duration};
@@ -17,6 +18,8 @@ use tokio_util::sync::CancellationToken;
 const ENTRIES_MAX: usize = 256;
 /// Pause between two sweeps for what is no longer published.
 const SWEEP_EVERY: Duration = Duration::from_secs(600);
+/// Pause after the system was short of something.
+const SHORT_WAIT: Duration = Duration::from_secs(1);
 
 /// Runs until the node stops.
 pub async fn announce(net: Net, store: Store, stop: CancellationToken) -> Result<(), Fault> {
@@ -36,7 +39,12 @@ pub async fn announce(net: Net, store: Store, stop: CancellationToken) -> Result
                     return Ok(()); // the store is closed
                 }
                 let reader = store.clone();
-                let (next, roots) = tokio::task::spawn_blocking(move || new_roots(&reader, position)).await??;
+                let found = tokio::task::spawn_blocking(move || new_roots(&reader, position)).await?;
+                let Some((next, roots)) = enough(found)? else {
+                    tokio::time::sleep(SHORT_WAIT).await;
+                    tail.mark_changed();
+                    continue;
+                };
                 position = next;
                 for root in roots {
                     net.arrived(vec![named(&root)]).await?;
@@ -47,13 +55,25 @@ pub async fn announce(net: Net, store: Store, stop: CancellationToken) -> Result
             }
             _ = sweep.tick() => {
                 let (reader, known) = (store.clone(), announced.clone());
-                for root in tokio::task::spawn_blocking(move || no_longer_public(&reader, known)).await?? {
+                let found = tokio::task::spawn_blocking(move || no_longer_public(&reader, known)).await?;
+                for root in enough(found)?.unwrap_or_default() {
                     net.stop_providing(named(&root)).await?;
                     announced.remove(&root);
                 }
             }
             () = stop.cancelled() => return Ok(()),
         }
+    }
+}
+
+/// Nothing, when the system is short of what it takes for a moment: it is looked for again.
+fn enough<T>(found: Result<T, Fault>) -> Result<Option<T>, Fault> {
+    match found {
+        Err(fault) if scarce::is_scarcity(&fault) => {
+            scarce::note(&format_args!("announcing: {fault:#}"));
+            Ok(None)
+        }
+        found => found.map(Some),
     }
 }
 

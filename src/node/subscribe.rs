@@ -12,6 +12,7 @@ use crate::{
     asker::Asker,
     cid::{self, Cid},
     dwn::{self, Fault, Happened, Json, Refusal, Stop, Subscription, View, json::Object},
+    scarce,
     store::{Entry, Position, Store},
 };
 use anyhow::{Context as _, anyhow};
@@ -23,6 +24,7 @@ use std::{
         Arc, Mutex, MutexGuard, OnceLock, PoisonError,
         atomic::{AtomicU64, AtomicUsize, Ordering},
     },
+    time::Duration,
 };
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
@@ -35,6 +37,8 @@ const QUEUE_BYTES: usize = 4 << 20;
 const SUBSCRIPTIONS_MAX: usize = 8192;
 /// Log entries, or events of the past, looked at in one go.
 const ENTRIES_MAX: usize = 64;
+/// Pause after the system was short of something.
+const SHORT_WAIT: Duration = Duration::from_secs(1);
 /// Digits of a position in a cursor, so that cursors sort as text; as MessagesQuery writes them.
 const CURSOR_DIGITS: usize = 20;
 
@@ -379,6 +383,8 @@ impl Node {
         loop {
             tokio::select! {
                 changed = tail.changed() => if changed.is_err() { break },
+                // It was short of something.
+                () = tokio::time::sleep(SHORT_WAIT), if position < *tail.borrow() => {}
                 () = stop.cancelled() => break,
             }
             // Read before the list: who is listed later begins behind it.
@@ -398,7 +404,13 @@ impl Node {
     /// Hands out the log from `position` to `end`; where to go on.
     fn deliver(&self, mut position: Position, end: Position) -> Result<Position, Fault> {
         while position < end {
-            let entries = self.store().entries(position, ENTRIES_MAX)?;
+            let entries = match self.store().entries(position, ENTRIES_MAX) {
+                Err(fault) if scarce::is_scarcity(&fault) => {
+                    scarce::note(&format_args!("carrying events: {fault:#}"));
+                    return Ok(position);
+                }
+                entries => entries?,
+            };
             let Some(last) = entries.last() else { return Ok(end) }; // nothing but damage, which the store has named
             position = last.next();
             for entry in entries {

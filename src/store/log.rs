@@ -13,7 +13,7 @@ use super::{
     hot::Hot,
     segment::{At, Segment},
 };
-use crate::dwn::Fault;
+use crate::{dwn::Fault, scarce};
 use anyhow::{Context as _, anyhow, ensure};
 use std::{
     cell::RefCell,
@@ -50,6 +50,9 @@ struct Files {
     /// Changes that compaction makes to the disk until it fails for good: a test's simulated crash. Negative: never.
     #[cfg(test)]
     crash_in: std::sync::atomic::AtomicI64,
+    /// What the next attempt to make a group durable fails with (errno): a test's. 0: it does not.
+    #[cfg(test)]
+    sync_fails: std::sync::atomic::AtomicI32,
 }
 
 /// What stands at a position.
@@ -133,6 +136,8 @@ impl Log {
             health,
             #[cfg(test)]
             crash_in: std::sync::atomic::AtomicI64::new(-1),
+            #[cfg(test)]
+            sync_fails: std::sync::atomic::AtomicI32::new(0),
         }));
         let tail = log.check()?;
         Ok((log, tail))
@@ -210,6 +215,19 @@ impl Log {
             }
         }
         Ok(())
+    }
+
+    #[cfg(test)]
+    pub fn fail_sync(&self, errno: i32) {
+        self.0.sync_fails.store(errno, std::sync::atomic::Ordering::SeqCst);
+    }
+
+    #[cfg(test)]
+    fn sync_fails(&self) -> std::io::Result<()> {
+        match self.0.sync_fails.swap(0, std::sync::atomic::Ordering::SeqCst) {
+            0 => Ok(()),
+            errno => Err(std::io::Error::from_raw_os_error(errno)),
+        }
     }
 
     #[cfg(test)]
@@ -456,6 +474,8 @@ pub(super) struct Appender {
     file: Option<File>,
     /// A write failed, and what it left behind the end could not be cut away.
     uncut: bool,
+    /// The file is not written to any more.
+    left: bool,
 }
 
 impl Appender {
@@ -465,7 +485,7 @@ impl Appender {
             let segments = log.0.segments.lock().unwrap_or_else(PoisonError::into_inner);
             segments.range(..=end).next_back().map(|(start, _)| *start)
         };
-        let mut appender = Self { segment_size, start: end, end, file: None, uncut: false, log };
+        let mut appender = Self { segment_size, start: end, end, file: None, uncut: false, left: false, log };
         // A compacted segment is never written on: behind it a new one begins.
         if let Some(start) = holder
             && !appender.log.open_at(start)?.is_packed()
@@ -489,9 +509,15 @@ impl Appender {
         if self.uncut {
             self.cut()?;
         }
+        if self.left {
+            if let Some(file) = &self.file {
+                file.sync_all().with_context(|| format!("leaving {}", self.log.path(self.start).display()))?;
+            }
+            (self.file, self.left) = (None, false);
+        }
         if self.file.is_none() || self.end - self.start >= self.segment_size {
             let path = self.log.path(self.end);
-            let file = File::options().write(true).create(true).truncate(true).open(&path);
+            let file = scarce::patiently(|| File::options().write(true).create(true).truncate(true).open(&path));
             let file = file.with_context(|| format!("creating {}", path.display()))?;
             // The directory entry must be as durable as the frames that go into the file.
             super::sync_dir(&self.log.0.dir)?;
@@ -499,6 +525,11 @@ impl Appender {
             (self.start, self.file) = (self.end, Some(file));
         }
         Ok(self.end)
+    }
+
+    /// The group just written did not become durable, and never will: it is cut away, and its segment left.
+    pub fn leave(&mut self) {
+        (self.uncut, self.left) = (true, true);
     }
 
     /// Leaves a gap: the next group begins, in a new segment, at `end`.
@@ -534,6 +565,8 @@ impl Appender {
     /// Makes the group just written durable. After a failure the state of the file is unknown: stop writing.
     pub fn sync(&mut self, group: &[u8]) -> Result<Position, Fault> {
         let file = self.file.as_ref().context("a group is synced before its segment was begun")?;
+        #[cfg(test)]
+        self.log.sync_fails().with_context(|| "a test's failure")?;
         file.sync_data().with_context(|| format!("making {} durable", self.log.path(self.start).display()))?;
         self.end += group.len() as u64;
         Ok(self.end)

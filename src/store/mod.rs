@@ -55,6 +55,7 @@ mod tests;
 use crate::{
     cid::{Cid, Digest},
     dwn::{Change, Fault, Refusal, Select, Stop, View},
+    scarce,
     span::Span,
 };
 use anyhow::{Context as _, anyhow, bail};
@@ -595,7 +596,7 @@ pub fn forget_index(dir: &Path) -> Result<u64, Fault> {
 
 /// Makes the entries of a directory durable.
 pub(crate) fn sync_dir(dir: &Path) -> Result<(), Fault> {
-    let opened = File::open(dir).with_context(|| format!("opening {}", dir.display()))?;
+    let opened = scarce::patiently(|| File::open(dir)).with_context(|| format!("opening {}", dir.display()))?;
     opened.sync_all().with_context(|| format!("making {} durable", dir.display()))
 }
 

@@ -13,7 +13,7 @@ use super::{
     rebuild::SHORT,
     rows, space,
 };
-use crate::dwn::Fault;
+use crate::{dwn::Fault, scarce};
 use anyhow::{Context as _, anyhow, ensure};
 use std::{
     fs,
@@ -144,6 +144,9 @@ fn usable(dir: &Path, cache: u64) -> Result<Option<Index>, Fault> {
         // Nothing is wrong with it, and a new one would need more room.
         Err(error) if space::is_full(&error) => {
             Err(error.context("the disk is too full to open the index: make some room and start again"))
+        }
+        Err(error) if scarce::is_scarcity(&error) => {
+            Err(error.context("the index cannot be opened now, and nothing is wrong with it: start again"))
         }
         Err(error) => {
             tracing::error!("the index is built again from the log: {error:#}");

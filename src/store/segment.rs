@@ -17,7 +17,7 @@ use super::{
     Position,
     frame::{self, HEADER, Header, Newer, PAYLOAD_MAX},
 };
-use crate::dwn::Fault;
+use crate::{dwn::Fault, scarce};
 use anyhow::{Context as _, ensure};
 use std::{
     collections::VecDeque,
@@ -86,7 +86,7 @@ impl Segment {
     /// Opens a segment; `following`: where the next one begins.
     pub fn open(path: &Path, start: Position, following: Option<Position>) -> Result<Self, Fault> {
         let naming = || format!("opening {}", path.display());
-        let file = File::open(path).with_context(naming)?;
+        let file = scarce::patiently(|| File::open(path)).with_context(naming)?;
         let packed = Packed::read(&file, start, following).with_context(naming)?;
         Ok(Self { file, path: path.to_owned(), start, packed })
     }
@@ -406,7 +406,7 @@ pub(super) struct Packing {
 
 impl Packing {
     pub fn create(path: PathBuf, start: Position) -> Result<Self, Fault> {
-        let file = File::options().write(true).create(true).truncate(true).open(&path);
+        let file = scarce::patiently(|| File::options().write(true).create(true).truncate(true).open(&path));
         let mut out = BufWriter::new(file.with_context(|| format!("creating {}", path.display()))?);
         // The header's place; what stands there comes last.
         out.write_all(&[0; HEADER]).with_context(|| format!("writing {}", path.display()))?;

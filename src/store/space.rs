@@ -2,7 +2,10 @@
 //!
 //! The reserve is for what frees space or must not fail: collection, the state of other modules, the index.
 
-use crate::dwn::{Fault, Refusal, Stop};
+use crate::{
+    dwn::{Fault, Refusal, Stop},
+    scarce,
+};
 use anyhow::{Context as _, anyhow};
 use std::{
     io,
@@ -75,12 +78,19 @@ pub fn stop(fault: Fault) -> Stop {
     if is_full(&fault) {
         return Stop::Refusal(full());
     }
+    if scarce::is_scarcity(&fault) {
+        return Stop::Refusal(short());
+    }
     fault.downcast::<Refusal>().map_or_else(Stop::Fault, Stop::Refusal)
 }
 
 /// The same fault for one more of those who wait.
 pub(super) fn again(fault: &Fault) -> Fault {
-    if is_full(fault) { full().into() } else { anyhow!("{fault:#}") }
+    match fault {
+        fault if is_full(fault) => full().into(),
+        fault if scarce::is_scarcity(fault) => short().into(),
+        fault => anyhow!("{fault:#}"),
+    }
 }
 
 /// Did the operating system say that there is no room?
@@ -89,6 +99,11 @@ pub(super) fn is_full(fault: &Fault) -> bool {
         .chain()
         .filter_map(|cause| cause.downcast_ref::<io::Error>())
         .any(|error| matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded))
+}
+
+fn short() -> Refusal {
+    let why = "Busy: this node is short of file descriptors or memory: nothing of this was kept. Try again in a moment";
+    Refusal::new(503, why)
 }
 
 fn full() -> Refusal {

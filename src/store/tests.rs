@@ -13,6 +13,7 @@ mod damage;
 mod plans;
 mod queries;
 pub(super) mod rebuild;
+mod shortage;
 mod steady;
 
 const ALICE: &str = "did:example:alice";

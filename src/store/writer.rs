@@ -16,6 +16,7 @@ use super::{
 use crate::{
     cid::Digest,
     dwn::{Change, Fault, Stop, View},
+    scarce,
 };
 use anyhow::{Context as _, anyhow, ensure};
 use serde_bytes::{ByteArray, ByteBuf};
@@ -118,7 +119,11 @@ impl Writer {
             match self.group(first, &mut jobs, &mut answers) {
                 Ok(()) => answers.into_iter().for_each(Answer::send),
                 Err(error) => {
-                    tracing::error!("a group of {} writes failed: {error:#}", answers.len());
+                    if scarce::is_scarcity(&error) {
+                        scarce::note(&format_args!("{error:#}"));
+                    } else {
+                        tracing::error!("a group of {} writes failed: {error:#}", answers.len());
+                    }
                     if space::is_full(&error) && self.poisoned.is_none() {
                         self.health.stop(Some(Stopped::Full));
                     }
@@ -163,6 +168,12 @@ impl Writer {
         let begun = Instant::now();
         let next = match self.appender.sync(&bytes) {
             Ok(next) => next,
+            // What the kernel has dropped of these pages does not matter: they are cut away, and the next group begins a file
+            // of its own.
+            Err(error) if scarce::is_scarcity(&error) => {
+                self.appender.leave();
+                return Err(error);
+            }
             // The kernel may have dropped the dirty pages: a later fsync that succeeds would prove nothing.
             Err(error) => return Err(self.poison(error)),
         };

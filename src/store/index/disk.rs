@@ -7,7 +7,7 @@
 //! there is much of lies in files of its own ([`super::run`]).
 
 use super::{Scan, cache::Cache, run::Id};
-use crate::{dwn::Fault, store::pending::Changes};
+use crate::{dwn::Fault, scarce, store::pending::Changes};
 use anyhow::{Context as _, anyhow};
 #[cfg(target_os = "linux")]
 use rustix::fs::FallocateFlags;
@@ -129,9 +129,9 @@ impl Disk {
             return Ok(());
         }
         #[cfg(target_os = "linux")]
-        match rustix::fs::fallocate(&self.file, FallocateFlags::KEEP_SIZE, found.len(), ROOM)
-            .map_err(std::io::Error::from)
-        {
+        let take = || rustix::fs::fallocate(&self.file, FallocateFlags::KEEP_SIZE, found.len(), ROOM);
+        #[cfg(target_os = "linux")]
+        match scarce::patiently(|| take().map_err(std::io::Error::from)) {
             Err(error) if error.kind() == std::io::ErrorKind::Unsupported => {}
             outcome => outcome.context("taking room for the index")?,
         }
@@ -150,14 +150,18 @@ impl Disk {
     fn checked<T>(&self, ask: impl FnOnce() -> sled::Result<T>) -> Result<T, Fault> {
         let error = match catch_unwind(AssertUnwindSafe(ask)) {
             Ok(Ok(answer)) => return Ok(answer),
+            Ok(Err(sled::Error::Io(error))) => anyhow!(error),
             Ok(Err(error)) => anyhow!(error),
             Err(_) => anyhow!("sled panicked"),
         };
         Err(self.suspect(error))
     }
 
-    /// The next start builds the index anew.
+    /// The next start builds the index anew; unless nothing is wrong with it.
     pub fn suspect(&self, error: Fault) -> Fault {
+        if scarce::is_scarcity(&error) {
+            return error;
+        }
         if fs::write(&self.marker, error.to_string()).is_err() {
             tracing::error!("cannot mark the index as damaged in {}", self.marker.display());
         }

@@ -162,6 +162,16 @@ impl Index {
         self.settler.failed()
     }
 
+    #[cfg(test)]
+    pub fn fail(&self, runs: u32) {
+        self.settler.fail(runs);
+    }
+
+    #[cfg(test)]
+    pub fn failing(&self) -> u32 {
+        self.settler.failing()
+    }
+
     /// How often what readers look at again has changed since the start. Stands still while the index is held steady.
     pub fn versions(&self) -> Versions {
         *self.versions.lock().unwrap_or_else(PoisonError::into_inner)

@@ -7,6 +7,7 @@ use super::{
 };
 use crate::{
     dwn::Fault,
+    scarce,
     store::{keys, sync_dir},
 };
 use anyhow::{Context as _, ensure};
@@ -58,7 +59,7 @@ impl Run {
     pub fn open(dir: &Path, id: Id) -> Result<Self, Fault> {
         let path = path(dir, id);
         let read = || {
-            let file = File::open(&path)?;
+            let file = scarce::patiently(|| File::open(&path))?;
             let length = file.metadata()?.len();
             let mut trailer = [0; TRAILER];
             let at = length.checked_sub(TRAILER as u64).context("it is too short")?;
@@ -236,7 +237,8 @@ impl Writer {
     /// At most `sought` of the keys that come are [`sought`].
     pub fn new(dir: &Path, id: Id, sought: u64) -> Result<Self, Fault> {
         let path = path(dir, id);
-        let file = File::options().read(true).write(true).create(true).truncate(true).open(&path);
+        let create = || File::options().read(true).write(true).create(true).truncate(true).open(&path);
+        let file = scarce::patiently(create);
         let file = BufWriter::with_capacity(BUFFER, file.with_context(|| format!("creating {}", path.display()))?);
         let (page, fences, filter) = (Builder::default(), Fences::default(), Filter::new(sought));
         Ok(Self { path, file, end: 0, id, page, entries: 0, sought: 0, fences, filter })

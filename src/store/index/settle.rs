@@ -7,6 +7,7 @@ use super::{
 };
 use crate::{
     dwn::Fault,
+    scarce,
     store::{keys, pending::Changes, space},
 };
 use anyhow::{Context as _, anyhow};
@@ -56,6 +57,9 @@ struct Core {
     signs: Mutex<Signs>,
     /// Rings when something has changed: the layers, or the signs.
     bell: Bell,
+    /// So many runs cannot be begun for want of file descriptors: a test's.
+    #[cfg(test)]
+    failing: std::sync::atomic::AtomicU32,
 }
 
 /// Of the active table.
@@ -70,8 +74,28 @@ struct Signs {
     stop: bool,
     /// Why nothing is written out any more.
     failed: Option<String>,
-    /// The disk had no room at the last attempt.
-    full: Option<String>,
+    /// What was missing at the last attempt.
+    missing: Option<Missing>,
+}
+
+/// What may be there again.
+#[derive(Debug, Clone)]
+enum Missing {
+    /// Room on the disk.
+    Room(String),
+    /// File descriptors, or memory.
+    Means(String),
+}
+
+impl Missing {
+    /// `None`: it failed for another reason.
+    fn of(error: &Fault) -> Option<Self> {
+        match error {
+            error if space::is_full(error) => Some(Self::Room(format!("{error:#}"))),
+            error if scarce::is_scarcity(error) => Some(Self::Means(format!("{error:#}"))),
+            _ => None,
+        }
+    }
 }
 
 /// Counts its rings, so that none is missed between a look and a wait.
@@ -103,8 +127,9 @@ impl Signs {
         if let Some(why) = &self.failed {
             return Err(anyhow!("{why}"));
         }
-        match &self.full {
-            Some(why) => Err(io::Error::new(io::ErrorKind::StorageFull, why.clone()).into()),
+        match self.missing.clone() {
+            Some(Missing::Room(why)) => Err(io::Error::new(io::ErrorKind::StorageFull, why).into()),
+            Some(Missing::Means(why)) => Err(scarce::Short(why).into()),
             None => Ok(()),
         }
     }
@@ -124,6 +149,8 @@ impl Settler {
             next: Mutex::new(next),
             signs: Mutex::default(),
             bell: Bell::default(),
+            #[cfg(test)]
+            failing: std::sync::atomic::AtomicU32::new(0),
         });
         let start = |name: &str, work: fn(&Core)| {
             let core = core.clone();
@@ -192,6 +219,18 @@ impl Settler {
             core.signs().check()?;
             core.bell.wait(rings);
         }
+    }
+
+    /// So many runs cannot be begun from now on.
+    #[cfg(test)]
+    pub fn fail(&self, runs: u32) {
+        self.core.failing.store(runs, std::sync::atomic::Ordering::SeqCst);
+    }
+
+    /// How many of them are left.
+    #[cfg(test)]
+    pub fn failing(&self) -> u32 {
+        self.core.failing.load(std::sync::atomic::Ordering::SeqCst)
     }
 
     /// Why nothing is written out any more.
@@ -272,17 +311,23 @@ impl Core {
     fn note(&self, what: &str, outcome: Result<(), Fault>) {
         let mut signs = self.signs();
         match outcome {
-            Ok(()) => signs.full = None,
-            Err(error) if space::is_full(&error) => {
-                if signs.full.is_none() {
-                    tracing::error!("{what}: {error:#}; it is tried again when there is room");
+            Ok(()) => signs.missing = None,
+            Err(error) => match Missing::of(&error) {
+                Some(missing) => {
+                    match &missing {
+                        Missing::Room(why) if signs.missing.is_none() => {
+                            tracing::error!("{what}: {why}; it is tried again when there is room");
+                        }
+                        Missing::Room(_) => {}
+                        Missing::Means(why) => scarce::note(&format_args!("{what}: {why}")),
+                    }
+                    signs.missing = Some(missing);
                 }
-                signs.full = Some(format!("{error:#}"));
-            }
-            Err(error) => {
-                tracing::error!("{what}: {error:#}");
-                signs.failed.get_or_insert(format!("{error:#}"));
-            }
+                None => {
+                    tracing::error!("{what}: {error:#}");
+                    signs.failed.get_or_insert(format!("{error:#}"));
+                }
+            },
         }
         drop(signs);
         self.bell.ring();
@@ -317,6 +362,8 @@ impl Core {
             *next = next.checked_add(1).context("the index has had all the runs it can")?;
             *next - 1
         };
+        #[cfg(test)]
+        self.fails()?;
         let fill = |mut writer: Writer| if fill(&mut writer)? { writer.finish() } else { Ok(None) };
         let run = Writer::new(&self.dir, id, keys).and_then(fill);
         if !matches!(run, Ok(Some(_))) {
@@ -349,6 +396,15 @@ impl Core {
         self.disk.flush()
     }
 
+    #[cfg(test)]
+    fn fails(&self) -> Result<(), Fault> {
+        use std::sync::atomic::Ordering;
+        let one_less = |left: u32| left.checked_sub(1);
+        let failing = self.failing.fetch_update(Ordering::SeqCst, Ordering::SeqCst, one_less).is_ok();
+        let error = io::Error::from_raw_os_error(rustix::io::Errno::MFILE.raw_os_error());
+        if failing { Err(error).context("creating a run") } else { Ok(()) }
+    }
+
     fn keep_merging(&self) {
         loop {
             let rings = self.bell.rings();
@@ -363,10 +419,10 @@ impl Core {
         }
     }
 
-    /// A merge that finds no room is tried again when something has changed; nothing waits for it.
+    /// A merge that lacks something is tried again when something has changed; nothing waits for it.
     fn note_merge(&self, outcome: Result<(), Fault>) {
         match outcome {
-            Err(error) if space::is_full(&error) => tracing::debug!("merging the index: {error:#}"),
+            Err(error) if Missing::of(&error).is_some() => tracing::debug!("merging the index: {error:#}"),
             Ok(()) => {}
             failed => self.note("merging the index", failed),
         }
