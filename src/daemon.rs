@@ -1,5 +1,7 @@
 //! Starts and stops everything, in one visible place: store first and last, servers last and first.
 
+mod places;
+
 use crate::{
     anchor::Anchor,
     backup::Source,
@@ -11,7 +13,8 @@ use crate::{
     net::{self, Net},
     node::Node,
     resolve::Resolver,
-    rpc::{self, Listening, Registration, control::Control},
+    rpc::{self, Guard, Listening, Registration, control::Control},
+    scarce::Files,
     store::Store,
     sync::{self, Peers},
     task::Tasks,
@@ -19,6 +22,7 @@ use crate::{
 };
 use anyhow::{Context as _, Error, anyhow, bail};
 use futures::{FutureExt as _, future::BoxFuture};
+use places::Places;
 use std::{
     fs::{File, TryLockError},
     io::{Read as _, Seek as _, Write as _},
@@ -120,6 +124,10 @@ impl Daemon {
     /// Starts a node on `home`, which `init` has prepared and `lock` holds.
     pub async fn start(home: &Path, config: &Config, lock: Lock) -> Result<Self, Error> {
         let started = Instant::now();
+        let places = Places::new(config, Files::raise()?);
+        if let Some(fewer) = places.sentence() {
+            tracing::warn!("{fewer}");
+        }
         let tasks = Tasks::default();
         let metrics = Metrics::default();
         let socket = socket(home, &config.rpc.socket)?;
@@ -131,6 +139,7 @@ impl Daemon {
         let store = tokio::task::spawn_blocking(move || Store::begin(&dir, &settings)).await??;
         let (dir, settings, opened) = (home.join("blocks"), config.blocks.clone(), store.clone());
         let blocks = tokio::task::spawn_blocking(move || Blocks::open(&dir, &settings, opened)).await??;
+        blocks.hold_open(places.blocks());
         let dwn = rpc::listen_tcp("dwn-http", &config.dwn.listen, "dwn.listen").await?;
         let url = match config.dwn.url.as_str() {
             "" => format!("http://{}", dwn.address()?),
@@ -138,7 +147,8 @@ impl Daemon {
         };
         if let Err(refusal) = store.whole() {
             tracing::warn!("{}", refusal.detail);
-            meanwhile(dwn.again()?, (home, config, &url), (&identity.did, &store, &blocks)).await?;
+            meanwhile((dwn.again()?, places.dwn(config)?), (home, config, &url), (&identity.did, &store, &blocks))
+                .await?;
         }
         let opened_in = started.elapsed();
         metrics.register(|registry| store.register(registry));
@@ -154,7 +164,7 @@ impl Daemon {
 
         let counted = net::Metrics::default();
         metrics.register(|registry| counted.register(registry));
-        let net = Net::start(&config.net, peer_key, Arc::new(Public(blocks.clone())), counted)?;
+        let net = Net::start(&places.net(&config.net), peer_key, Arc::new(Public(blocks.clone())), counted)?;
         let addresses = net.listen_addrs().await?;
         let (watched, stop) = (net.clone(), tasks.stop());
         tasks.spawn("net", async move {
@@ -191,6 +201,9 @@ impl Daemon {
             address => Some(rpc::listen_tcp("gateway-http", address, "gateway.listen").await?),
         };
         let listening = rpc::listen_unix("control", &socket)?;
+        let guards = (places.dwn(config)?, places.gateway(config)?);
+        metrics.register(|registry| guards.0.register("dwn_connections", registry));
+        metrics.register(|registry| guards.1.register("gateway_connections", registry));
         let facts = Facts {
             did: identity.did,
             opened_in,
@@ -215,15 +228,16 @@ impl Daemon {
             home: home.to_owned(),
             dwn: facts.dwn.clone(),
             gateway: facts.gateway.clone(),
+            files: places.status(),
             started,
         };
         let mut routes = rpc::dwn::router(node.clone(), registration, &url, metrics, &tasks);
         if let Some(relay) = relay {
             routes = routes.merge(rpc::pkarr::router(relay));
         }
-        dwn.serve(routes, &tasks);
+        dwn.serve(routes, guards.0, &tasks);
         if let Some(gateway) = gateway {
-            gateway.serve(rpc::gateway::router(node), &tasks);
+            gateway.serve(rpc::gateway::router(node), guards.1, &tasks);
         }
         listening.serve(rpc::control::router(control.clone()), &tasks);
         Ok(Self { control, tasks, store, net, facts, _lock: lock })
@@ -253,7 +267,7 @@ impl Daemon {
 /// Serves tenants what is theirs in the index as far as it is built, until it is whole. The door and all it knows are made
 /// for this alone: what they read from the store now is of an earlier moment.
 async fn meanwhile(
-    dwn: Listening<TcpListener>,
+    (dwn, guard): (Listening<TcpListener>, Guard),
     (home, config, url): (&Path, &Config, &str),
     (own, store, blocks): (&str, &Store, &Blocks),
 ) -> Result<(), Error> {
@@ -264,7 +278,7 @@ async fn meanwhile(
     let registration = Registration::new(&config.registration, home)?;
     let who = (own, registration.terms(), &config.retention);
     let node = Node::new(&config.dwn, who, store.clone(), blocks.clone(), resolver, &metrics)?;
-    dwn.serve(rpc::dwn::router(node, registration, url, metrics, &tasks), &tasks);
+    dwn.serve(rpc::dwn::router(node, registration, url, metrics, &tasks), guard, &tasks);
     let built = store.built().await;
     tasks.finish(STOP_DEADLINE).await?;
     built

@@ -3,7 +3,6 @@
 use super::{Manifest, Object, Source, Taken, VERSION, list, manifest, object, snapshots};
 use crate::{
     crypto::jws::Jws,
-    foreign::shown,
     store::{Moment, sync_dir},
     vault,
 };
@@ -123,7 +122,7 @@ impl Source {
         let other =
             snapshots(dir)?.iter().filter_map(|name| manifest(dir, name).ok()).find(|m| m.did != self.signer.did());
         let Some(other) = other else { return Ok(()) };
-        bail!("{} holds the backup of {}: choose another directory", dir.display(), shown(&other.did))
+        bail!("{} holds the backup of {}: choose another directory", dir.display(), other.did)
     }
 }
 

@@ -31,11 +31,13 @@ pub async fn run(context: &Context, command: Command) -> Result<Output, Failure>
     match command {
         Command::Now => {
             let now = client.call("anchor.now", json!({})).await?;
-            Ok(Output::of(now, |now| now["sentence"].as_str().unwrap_or_default().to_owned()))
+            let text = now["sentence"].as_str().unwrap_or_default().to_owned();
+            Ok(Output::new(now, text))
         }
         Command::Status => {
             let status = client.call("anchor.status", json!({})).await?;
-            Ok(Output::of(status, describe))
+            let text = describe(&status);
+            Ok(Output::new(status, text))
         }
         Command::Proof { id, output } => {
             let proof = client.call("anchor.proof", json!({"id": id})).await?;

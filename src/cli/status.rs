@@ -6,7 +6,8 @@ use serde_json::{Value, json};
 
 pub async fn run(context: &Context) -> Result<Output, Failure> {
     let status = context.client()?.call("status", json!({})).await?;
-    Ok(Output::of(status, describe))
+    let text = describe(&status);
+    Ok(Output::new(status, text))
 }
 
 fn describe(status: &Value) -> String {
@@ -29,6 +30,13 @@ fn describe(status: &Value) -> String {
             bytes(number("/log_bytes"))
         ),
     ];
+    lines.push(format!("Files     {}", files(status)));
+    if let Some(fewer) = status.pointer("/files/fewer").and_then(Value::as_str) {
+        lines.push(format!("!         {fewer}"));
+    }
+    if let Some(short) = status["short"].as_object() {
+        lines.push(format!("!         {}", scarcity(&Value::Object(short.clone()))));
+    }
     if let Some(why) = status["read_only"].as_str() {
         lines.push(format!("!         {why}"));
     }
@@ -51,6 +59,25 @@ fn describe(status: &Value) -> String {
     }
     lines.push(format!("Anchor    {}", string("/anchor/sentence")));
     lines.join("\n")
+}
+
+/// How many file descriptors the system gives, and what they are enough for.
+fn files(status: &Value) -> String {
+    let number = |key: &str| status["files"][key].as_u64().unwrap_or(0);
+    let (most, before) = (number("most"), number("before"));
+    let raised = if most > before { format!(" (raised from {before})") } else { String::new() };
+    format!("{most} descriptors{raised}, for up to {} connections at the DWN endpoint", number("dwn_connections"))
+}
+
+/// What the system was short of.
+fn scarcity(short: &Value) -> String {
+    format!(
+        "the system was short of something {} times since the start, {} ago the last time ({}); nothing was lost, it was \
+         tried again",
+        short["times"].as_u64().unwrap_or(0),
+        uptime(short["seconds_ago"].as_u64().unwrap_or(0)),
+        short["last"].as_str().unwrap_or_default()
+    )
 }
 
 /// What has ended since the node started.

@@ -9,6 +9,7 @@ use crate::{
     vault,
 };
 use anyhow::{Context as _, Error};
+use std::io::Write as _;
 use tokio::signal::unix::{SignalKind, signal};
 
 #[derive(Debug, clap::Args)]
@@ -79,7 +80,8 @@ async fn serve(context: &Context, config: &Config) -> Result<(), Failure> {
 
 fn report(context: &Context, facts: &Facts) -> Result<(), Error> {
     if context.json {
-        super::say(&serde_json::to_string(facts).context("writing what runs")?);
+        println!("{}", serde_json::to_string(facts).context("writing what runs")?);
+        std::io::stdout().flush().context("writing to the terminal")?;
         return Ok(());
     }
     let records = facts.store.records;
@@ -112,7 +114,7 @@ fn report(context: &Context, facts: &Facts) -> Result<(), Error> {
 fn say(context: &Context, line: &str) {
     if !context.json {
         // A closed pipe must not stop a node.
-        super::say(line);
+        let _ = writeln!(std::io::stdout(), "{line}");
     }
 }
 

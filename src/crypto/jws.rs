@@ -3,7 +3,6 @@
 //! are separate, because the keys must be looked up between the two.
 
 use super::{PublicKey, Signer, decode, encode};
-use crate::foreign::shown;
 use serde_json::{Value, json};
 
 /// Why a JWS is not what it should be.
@@ -11,9 +10,9 @@ use serde_json::{Value, json};
 pub enum Error {
     #[error("not a General JWS: {0}")]
     Shape(&'static str),
-    #[error("no public key found for {}", shown(.0))]
+    #[error("no public key found for {0}")]
     KeyNotFound(String),
-    #[error("signature by {} is not valid: {}", shown(.0), .1)]
+    #[error("signature by {0} is not valid: {1}")]
     Invalid(String, &'static str),
 }
 

@@ -95,6 +95,11 @@ impl Message {
         self.authorization.iter().flat_map(Authorization::kids).map(str::to_owned).collect()
     }
 
+    /// The DID that signed it: the author, or his delegate.
+    pub fn signer(&self) -> Option<&str> {
+        self.signature().map(Signature::signer)
+    }
+
     /// The DID whose node this message was sent to.
     pub fn tenant(&self) -> &str {
         &self.tenant

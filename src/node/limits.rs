@@ -1,6 +1,6 @@
 //! `[dwn.limits]`: what strangers can push against at the DWN endpoint and the gateway, and how far they get.
 
-use crate::bounds::check;
+use crate::{bounds::check, pool::Size};
 use anyhow::{Error, bail};
 
 /// Every bound has a range; see [`crate::bounds`].
@@ -23,6 +23,12 @@ pub struct Limits {
     pub answers_memory_per_address: u64,
     /// Seconds an answer waits for room in that memory before it is refused or cut off.
     pub answers_seconds: u64,
+    /// Bodies above 30,000 bytes that are taken at the same time.
+    pub uploads: u32,
+    /// Of these, one address (of IPv6, one /64).
+    pub uploads_per_address: u32,
+    /// Of these, only what is signed by the owner, or by somebody whose records are shared with a paired device.
+    pub uploads_reserved: u32,
 }
 
 impl Default for Limits {
@@ -36,6 +42,9 @@ impl Default for Limits {
             answers_memory: 64 << 20,
             answers_memory_per_address: 16 << 20,
             answers_seconds: 20,
+            uploads: 256,
+            uploads_per_address: 32,
+            uploads_reserved: 32,
         }
     }
 }
@@ -51,21 +60,34 @@ impl Limits {
         check("dwn.limits.answers_memory", self.answers_memory, 16 << 20..=1 << 30)?;
         check("dwn.limits.answers_memory_per_address", self.answers_memory_per_address, 4 << 20..=256 << 20)?;
         check("dwn.limits.answers_seconds", self.answers_seconds, 1..=120)?;
-        within_half(
-            "dwn.limits.answers_memory_per_address",
-            self.answers_memory_per_address,
-            "answers_memory",
-            self.answers_memory,
-        )?;
-        within_half("dwn.limits.connections_per_address", self.connections_per_address, "connections", self.connections)
+        check("dwn.limits.uploads", self.uploads, 8..=2048)?;
+        check("dwn.limits.uploads_per_address", self.uploads_per_address, 1..=256)?;
+        check("dwn.limits.uploads_reserved", self.uploads_reserved, 1..=256)?;
+        for (key, share, all, most) in [
+            ("connections_per_address", self.connections_per_address.into(), "connections", self.connections.into()),
+            ("answers_memory_per_address", self.answers_memory_per_address, "answers_memory", self.answers_memory),
+            ("uploads_per_address", self.uploads_per_address.into(), "uploads", self.uploads.into()),
+            ("uploads_reserved", self.uploads_reserved.into(), "uploads", self.uploads.into()),
+        ] {
+            within_half(key, share, all, most)?;
+        }
+        Ok(())
+    }
+
+    /// Places for uploads.
+    pub fn uploads(&self) -> Size {
+        let [most, share, reserved] =
+            [self.uploads, self.uploads_per_address, self.uploads_reserved].map(|count| count as usize);
+        Size { most, share, reserved }
     }
 }
 
 /// No share is more than half: one address alone never keeps all others out.
-fn within_half<T: Into<u64>>(key: &str, share: T, all: &str, most: T) -> Result<(), Error> {
-    let (share, most) = (share.into(), most.into());
+fn within_half(key: &str, share: u64, all: &str, most: u64) -> Result<(), Error> {
     if share > most / 2 {
-        bail!("{key} = {share}: it must be at most half of {all} ({most}), so that one address leaves room for others");
+        bail!(
+            "dwn.limits.{key} = {share}: it must be at most half of {all} ({most}), so that one address leaves room for others"
+        );
     }
     Ok(())
 }

@@ -36,7 +36,7 @@ use crate::{
     did,
     dwn::{self, Fault, Given, Members, Message, Refusal, Stop, View},
     metrics::Metrics,
-    pool::Place,
+    pool::{Full, Place, Pool},
     resolve::Resolver,
     store::{self, Data, Store},
 };
@@ -62,8 +62,6 @@ const SHORT_PAGE: f64 = 100.0;
 const PIECE: usize = 256 << 10;
 /// A client gets this long for each piece: 4 kB/s is slower than any link worth waiting for.
 const PIECE_DEADLINE: Duration = Duration::from_secs(60);
-/// Bodies above the inline size that are taken at the same time: each holds a piece in memory.
-const UPLOADS_MAX: usize = 256;
 /// A body may run over its declared size by this much and still be hashed, so that the answer can name its CID.
 const OVERRUN_MAX: u64 = 1 << 20;
 
@@ -262,7 +260,10 @@ struct Shared {
     workers: Workers,
     /// Threads of the runtime that may judge.
     turns: Semaphore,
-    uploads: Semaphore,
+    /// Bodies above the inline size that are taken at the same time: each holds a piece in memory.
+    uploads: Pool,
+    /// How long a place among them is waited for.
+    upload_wait: Duration,
     retention: Arc<Rules>,
     ended: reaper::Ended,
     live: subscribe::Live,
@@ -286,6 +287,8 @@ impl Node {
         }
         let gate = tenants::Gate::open(config.tenants, terms, hosted, &store)?;
         let messages = Family::default();
+        let uploads = Pool::new("uploads", config.limits.uploads());
+        metrics.register(|r| uploads.register("dwn_uploads", r));
         metrics
             .register(|r| r.register("dwn_messages", "DWN messages answered, by method and status", messages.clone()));
         let ended = reaper::Ended::default();
@@ -318,7 +321,8 @@ impl Node {
                 answers,
                 workers: Workers::new(cores * WORKERS_PER_CORE),
                 turns: Semaphore::new(threads / 2),
-                uploads: Semaphore::new(UPLOADS_MAX),
+                uploads,
+                upload_wait: Duration::from_secs(config.limits.piece_seconds),
                 retention: Arc::new(Rules::new(retention, own)),
                 ended,
                 live: subscribe::Live::default(),
@@ -528,6 +532,11 @@ impl Node {
         Ok(keys)
     }
 
+    /// Is it signed by the owner, or by somebody whose records are shared with a paired device?
+    fn is_near(&self, message: &Message) -> bool {
+        message.signer().is_some_and(|did| did == &*self.shared.own || self.shared.gate.is_shared(did))
+    }
+
     /// A write that [`check_write`] let through.
     async fn write(
         &self,
@@ -539,9 +548,10 @@ impl Node {
         let body = body.filter(|_| message.data().is_some());
         let bytes = message.data().filter(|_| body.is_some()).map_or(0, |(_, size)| size);
         let mut reserved = self.reserve(tenant, &message, origin == Origin::Device, bytes)?;
+        let asker = if self.is_near(&message) { Asker::Owner } else { origin.asker() };
         let (given, data) = match (body, message.data()) {
             (Some(body), Some((_, size))) => {
-                let data = self.stage(origin.asker(), body, size, &mut reserved).await?;
+                let data = self.stage(asker, body, size, &mut reserved).await?;
                 (Given::Staged { cid: data.root, size: data.size, inline: data.inline.clone() }, Some(data))
             }
             _ => (Given::None, None),
@@ -604,9 +614,22 @@ impl Node {
             reserved.written(piece.len() as u64);
             stage = self.work(asker, move || stage.push(&piece).map(|()| stage)).await?.map_err(store::stop)?;
             if slot.is_none() {
-                slot = Some(self.shared.uploads.acquire().await.context("the node is stopping")?);
+                slot = Some(self.upload(asker).await?);
             }
         }
+    }
+
+    /// A place for data that does not ride inline.
+    async fn upload(&self, asker: Asker) -> Result<Place, Stop> {
+        let uploads = &self.shared.uploads;
+        let waited = tokio::time::timeout(self.shared.upload_wait, uploads.wait(asker, 1)).await;
+        // Nobody waits longer than others may stall.
+        let full = match waited.unwrap_or_else(|_| uploads.take(asker, 1)) {
+            Ok(place) => return Ok(place),
+            Err(full) => full,
+        };
+        let code = if matches!(full, Full::Share(_)) { 429 } else { 503 };
+        Err(Refusal::new(code, format!("Busy: {full}")).into())
     }
 
     /// Short work, on this very thread: to hand it to another and come back costs as much as to do it. At most half

@@ -3,7 +3,6 @@
 
 use super::Node;
 use crate::{
-    did::Did,
     dwn::{Fault, Refusal},
     store::Store,
 };
@@ -142,11 +141,13 @@ impl Gate {
         *self.shared.write().unwrap_or_else(PoisonError::into_inner) = tenants;
     }
 
+    /// Are its records shared with a peer?
+    pub fn is_shared(&self, tenant: &str) -> bool {
+        self.shared.read().unwrap_or_else(PoisonError::into_inner).contains(tenant)
+    }
+
     fn lets_in(&self, tenant: &str) -> bool {
-        // What is no DID can have written nothing; as a name it would only be kept and shown.
-        self.mode == Tenants::Open && tenant.parse::<Did>().is_ok()
-            || self.hosted.contains(tenant)
-            || self.shared.read().unwrap_or_else(PoisonError::into_inner).contains(tenant)
+        self.mode == Tenants::Open || self.hosted.contains(tenant) || self.is_shared(tenant)
     }
 
     /// In the words of the reference.

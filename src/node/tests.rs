@@ -219,3 +219,55 @@ fn bounds_of_the_door_have_ranges() {
         assert!(why.starts_with(key), "{why}");
     }
 }
+
+/// A write of 40,000 bytes whose data stops coming after 35,000.
+fn stalled(node: &Node, who: &Signer, from: Asker, n: usize) -> tokio::task::JoinHandle<Reply> {
+    let data = [vec![7; 40_000], n.to_be_bytes().to_vec()].concat();
+    let (message, body) = upload(who, &data);
+    let body: Body = Box::pin(one_chunk(body.slice(..35_000)).chain(futures::stream::pending()));
+    let (node, tenant) = (node.clone(), who.did().to_owned());
+    tokio::spawn(async move { node.process_for(from, &tenant, message, Some(body)).await.expect("answered") })
+}
+
+fn root(data: &[u8]) -> crate::cid::Cid {
+    let mut emit = |_, _| Ok::<_, Fault>(());
+    let mut layout = blocks::unixfs::Layout::default();
+    layout.leaf(data, &mut emit).expect("no fault");
+    layout.finish(&mut emit).expect("no fault")
+}
+
+fn upload(who: &Signer, data: &[u8]) -> (Value, Bytes) {
+    let write = create::Write { data_format: "text/plain", ..Default::default() };
+    let message = create::records_write(&write, (&root(data), data.len() as u64), &now(), who).expect("made");
+    (message, Bytes::copy_from_slice(data))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn stalled_uploads_of_one_address_keep_nobody_else_out_and_the_owner_always_has_a_place() {
+    let (dir, alice, own) = (tempfile::tempdir().expect("a directory"), person(1), person(2));
+    let node = door_of(dir.path(), own.did(), Config { tenants: Tenants::Open, ..Config::default() });
+    let at = |n: u8| Asker::at([127, 0, 0, n].into());
+    let mut held: Vec<_> = (0..300).map(|n| stalled(&node, &alice, at(1), n)).collect();
+    let full = node.shared.uploads.size();
+    while node.shared.uploads.used() < full.share {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    let whole = async |who: &Signer, from, n: usize| {
+        let (message, body) = upload(who, &[vec![9; 50_000], n.to_be_bytes().to_vec()].concat());
+        let written = node.process_for(from, who.did(), message, Some(one_chunk(body)));
+        tokio::time::timeout(Duration::from_secs(10), written).await.map(|reply| reply.expect("answered").code)
+    };
+    assert_eq!(whole(&alice, at(2), 0).await, Ok(202), "another address");
+    assert_eq!(node.shared.uploads.used(), full.share, "one address has no more than its share");
+
+    // All addresses together fill what strangers may have; what the owner signed is taken from wherever it comes.
+    for n in 3..12 {
+        held.extend((0..full.share).map(|i| stalled(&node, &alice, at(n), 1000 * usize::from(n) + i)));
+    }
+    while node.shared.uploads.used() < full.most - full.reserved {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    assert!(whole(&alice, at(99), 1).await.is_err(), "there is no place for strangers");
+    assert_eq!(whole(&own, at(1), 2).await, Ok(202));
+    held.iter().for_each(tokio::task::JoinHandle::abort);
+}

@@ -13,6 +13,7 @@ use crate::{
     dwn::{self, create},
     net::{self, FileLimits, Net},
     node::{self, Body, Node},
+    scarce,
     sync::Peers,
 };
 use anyhow::{Error, anyhow};
@@ -37,6 +38,13 @@ use tokio_util::sync::CancellationToken;
 
 /// A call has few and short parameters.
 const CALL_MAX: usize = 1 << 20;
+/// What the system has been short of since the start; nothing, if it was not.
+fn short() -> Option<Value> {
+    let told = scarce::told();
+    let (when, what) = told.last?;
+    Some(json!({"times": told.times, "last": what, "seconds_ago": when.elapsed().as_secs()}))
+}
+
 /// What `get` waits for a block nobody sends, unless told otherwise.
 const GET_TIMEOUT: u64 = 60;
 
@@ -87,6 +95,8 @@ pub struct Control {
     pub home: PathBuf,
     pub dwn: String,
     pub gateway: Option<String>,
+    /// File descriptors, and how many connections they are enough for.
+    pub files: Value,
     pub started: Instant,
 }
 
@@ -247,6 +257,8 @@ impl Control {
             "store": store.stats(),
             "log_bytes": store.log_bytes(),
             "degraded": store.degraded(),
+            "files": self.files,
+            "short": short(),
             "free_bytes": store.free()?,
             "read_only": store.read_only(),
             "retention": self.node.retained(),

@@ -22,7 +22,7 @@ use crate::dwn as dwn_rules;
 use axum::http::HeaderValue;
 
 pub use registration::{Config as RegistrationConfig, Registration};
-pub use serve::{Listening, listen_tcp, listen_unix};
+pub use serve::{Guard, Listening, listen_tcp, listen_unix};
 
 #[derive(Debug, Clone, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields, default)]

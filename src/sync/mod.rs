@@ -16,7 +16,7 @@ pub use wire::{Link, Own, PROTOCOL};
 
 use crate::{
     did::Did,
-    foreign::{said, shown},
+    foreign::shown,
     metrics::Metrics,
     node::Node,
     resolve::Resolver,
@@ -402,7 +402,7 @@ impl Peers {
 
     fn problem(&self, did: &str, error: &Error) {
         if let Some(live) = self.lock().get_mut(did) {
-            let text = said(format_args!("{error:#}"));
+            let text = format!("{error:#}");
             if live.problem.as_ref() != Some(&text) {
                 tracing::info!("peer {did}: {text}");
             }

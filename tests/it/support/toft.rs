@@ -22,6 +22,8 @@ pub struct Toft {
 pub struct Home {
     dir: TempDir,
     settings: Vec<(String, String)>,
+    /// What `ulimit` is told before the node starts.
+    limit: Option<String>,
 }
 
 impl Home {
@@ -38,7 +40,13 @@ impl Home {
             ("TOFT_NET__LISTEN", "/ip4/127.0.0.1/tcp/0,/ip4/127.0.0.1/udp/0/quic-v1"),
         ];
         let settings = settings.map(|(k, v)| (k.to_owned(), v.to_owned())).to_vec();
-        Self { dir: tempfile::tempdir_in(dir).expect("a temp dir"), settings }
+        Self { dir: tempfile::tempdir_in(dir).expect("a temp dir"), settings, limit: None }
+    }
+
+    /// The node gets less of something, e.g. `-n 1024`: of that many file descriptors no more, ever.
+    pub fn limited(mut self, limit: &str) -> Self {
+        self.limit = Some(limit.to_owned());
+        self
     }
 
     /// Overrides a setting, e.g. `dwn.tenants`.
@@ -54,7 +62,14 @@ impl Home {
     }
 
     pub fn command(&self, args: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_toft"));
+        let mut command = match &self.limit {
+            None => Command::new(env!("CARGO_BIN_EXE_toft")),
+            Some(limit) => {
+                let mut shell = Command::new("sh");
+                shell.args(["-c", &format!("ulimit {limit} && exec \"$0\" \"$@\""), env!("CARGO_BIN_EXE_toft")]);
+                shell
+            }
+        };
         command.args(args).env("TOFT_HOME", self.path()).envs(self.settings.iter().map(|(k, v)| (k, v)));
         command
     }
@@ -155,7 +170,10 @@ impl Toft {
 
     fn into_home(mut self) -> Home {
         // Drop would kill a process that is gone already, which does nothing.
-        std::mem::replace(&mut self.home, Home { dir: tempfile::tempdir().expect("a temp dir"), settings: vec![] })
+        std::mem::replace(
+            &mut self.home,
+            Home { dir: tempfile::tempdir().expect("a temp dir"), settings: vec![], limit: None },
+        )
     }
 }
 

@@ -1,0 +1,323 @@
+//! Accept loops: bounded connections, shared by address; a deadline for headers and for what bodies carry; a clean end of every
+//! connection and of the node.
+
+mod body;
+mod crowd;
+mod line;
+mod origin;
+#[cfg(test)]
+mod tests;
+
+use crate::{
+    asker::{Asker, Network},
+    node,
+    pool::{Full, Pool, Size},
+    scarce,
+    task::Tasks,
+};
+use anyhow::{Context as _, Error, anyhow};
+use axum::{
+    Router,
+    body::Body,
+    http::{HeaderValue, StatusCode, header},
+    response::{IntoResponse as _, Response},
+};
+use body::{Answer, Pace};
+use crowd::{Crowd, Seat};
+use hyper::{
+    Request,
+    body::Incoming,
+    service::{Service as _, service_fn},
+};
+use hyper_util::{
+    rt::{TokioIo, TokioTimer},
+    service::TowerToHyperService,
+};
+use line::{Line, Notes};
+use prometheus_client::registry::Registry;
+use std::{
+    convert::Infallible,
+    io,
+    net::{IpAddr, SocketAddr},
+    path::Path,
+    sync::Arc,
+    time::Duration,
+};
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    net::{TcpListener, UnixListener},
+};
+use tokio_util::sync::CancellationToken;
+
+/// Connections to the control socket, which only the owner can open.
+const CONTROL_MAX: u32 = 32;
+/// All headers of one request. Messages with delegated grants and encryption are several KiB; the
+/// reference stops at 16 KiB, and so do its clients.
+const HEADERS_MAX: usize = 128 << 10;
+/// A client of the control socket that does not finish its headers in this time is let go.
+const CONTROL_HEADERS: Duration = Duration::from_secs(10);
+/// A client that takes nothing of what is sent to it for this long is let go (where the system can tell).
+#[cfg(target_os = "linux")]
+const UNREAD_DEADLINE: Duration = Duration::from_secs(60);
+/// What running requests get to finish when the node stops.
+const DRAIN: Duration = Duration::from_secs(5);
+/// After the system could not give what a new connection needs.
+const SHORT_WAIT: Duration = Duration::from_millis(50);
+
+/// What strangers may do at a listener. Cheap to clone; clones share the places.
+#[derive(Debug, Clone)]
+pub struct Guard {
+    crowd: Crowd,
+    /// For the headers of a request, and until the next one comes.
+    headers: Duration,
+    /// For bodies; none for the owner's own.
+    pace: Option<Pace>,
+    proxies: Arc<[Network]>,
+}
+
+impl Guard {
+    /// As the settings say, with at most so many connections.
+    pub fn new(settings: &node::Config, connections: u32) -> Result<Self, Error> {
+        let limits = &settings.limits;
+        let share = limits.connections_per_address.min((connections / 2).max(1));
+        Ok(Self {
+            crowd: crowd(connections, share),
+            headers: Duration::from_secs(limits.header_seconds),
+            pace: Some(Pace { piece: Duration::from_secs(limits.piece_seconds), rate: limits.least_rate }),
+            proxies: settings.proxies()?.into(),
+        })
+    }
+
+    /// For the control socket.
+    fn control() -> Self {
+        let (headers, proxies) = (CONTROL_HEADERS, Arc::from([]));
+        Self { crowd: crowd(CONTROL_MAX, CONTROL_MAX), headers, pace: None, proxies }
+    }
+
+    /// Registers how many connections there are, and how many were turned away.
+    pub fn register(&self, name: &str, registry: &mut Registry) {
+        self.crowd.register(name, registry);
+    }
+
+    fn is_proxy(&self, address: IpAddr) -> bool {
+        self.proxies.iter().any(|network| network.contains(address))
+    }
+}
+
+fn crowd(most: u32, share: u32) -> Crowd {
+    Crowd::new(Pool::new("connections", Size { most: most as usize, share: share as usize, reserved: 0 }))
+}
+
+/// Who is at the other end.
+#[derive(Debug, Clone, Copy)]
+enum Peer {
+    Owner,
+    Address(IpAddr),
+    /// Says itself who asks.
+    Proxy(IpAddr),
+}
+
+/// A listener that is bound and not yet served.
+#[derive(Debug)]
+pub struct Listening<L> {
+    name: &'static str,
+    listener: L,
+}
+
+/// Binds a TCP address; a port in use is said in a sentence.
+pub async fn listen_tcp(name: &'static str, address: &str, key: &str) -> Result<Listening<TcpListener>, Error> {
+    let listener = TcpListener::bind(address).await.map_err(|e| match e.kind() {
+        io::ErrorKind::AddrInUse => {
+            anyhow!(
+                "{address} is in use by another program: stop it, or choose another address with {key} in node.toml"
+            )
+        }
+        io::ErrorKind::PermissionDenied => {
+            anyhow!("{address} needs more rights than this user has: choose a port above 1023 with {key} in node.toml")
+        }
+        _ => anyhow!(e).context(format!("cannot listen on {address} ({key} in node.toml)")),
+    })?;
+    Ok(Listening { name, listener })
+}
+
+/// Binds a Unix socket that only this user may open. The caller holds the home, so an old socket is dead.
+pub fn listen_unix(name: &'static str, path: &Path) -> Result<Listening<UnixListener>, Error> {
+    use std::os::unix::fs::PermissionsExt as _;
+    match std::fs::remove_file(path) {
+        Err(e) if e.kind() != io::ErrorKind::NotFound => {
+            return Err(e).with_context(|| format!("removing the old socket {}", path.display()));
+        }
+        _ => {}
+    }
+    let listener = UnixListener::bind(path).with_context(|| format!("listening on {}", path.display()))?;
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600))
+        .with_context(|| format!("making {} private", path.display()))?;
+    Ok(Listening { name, listener })
+}
+
+impl Listening<TcpListener> {
+    pub fn address(&self) -> Result<SocketAddr, Error> {
+        self.listener.local_addr().context("the address of a bound listener")
+    }
+
+    /// The same socket once more: who is served by one does not notice when another takes over.
+    pub fn again(&self) -> Result<Self, Error> {
+        let listener = socket2::SockRef::from(&self.listener).try_clone().context("sharing a listener")?;
+        Ok(Self { name: self.name, listener: TcpListener::from_std(listener.into())? })
+    }
+
+    /// Serves until the node stops.
+    pub fn serve(self, router: Router, guard: Guard, tasks: &Tasks) {
+        let stop = tasks.stop();
+        let listener = self.listener;
+        let trusts = guard.clone();
+        tasks.spawn(
+            self.name,
+            accept(stop, router, guard, async move || {
+                let (stream, from) = listener.accept().await?;
+                // If the client is gone already, the first read will tell.
+                let _ = stream.set_nodelay(true);
+                #[cfg(target_os = "linux")]
+                let _ = socket2::SockRef::from(&stream).set_tcp_user_timeout(Some(UNREAD_DEADLINE));
+                let address = from.ip();
+                Ok((stream, if trusts.is_proxy(address) { Peer::Proxy(address) } else { Peer::Address(address) }))
+            }),
+        );
+    }
+}
+
+impl Listening<UnixListener> {
+    /// Serves until the node stops.
+    pub fn serve(self, router: Router, tasks: &Tasks) {
+        let stop = tasks.stop();
+        let listener = self.listener;
+        let next = async move || Ok((listener.accept().await?.0, Peer::Owner));
+        tasks.spawn(self.name, accept(stop, router, Guard::control(), next));
+    }
+}
+
+async fn accept<S, F>(stop: CancellationToken, router: Router, guard: Guard, next: F) -> Result<(), Error>
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    F: AsyncFn() -> io::Result<(S, Peer)>,
+{
+    let serving = Arc::new(Serving::new(router, guard, stop.clone()));
+    loop {
+        let accepted = tokio::select! {
+            accepted = next() => accepted,
+            () = stop.cancelled() => break,
+        };
+        match accepted {
+            Ok((stream, peer)) => {
+                let asker = match peer {
+                    Peer::Owner => Some(Asker::Owner),
+                    Peer::Address(address) => Some(Asker::at(address)),
+                    Peer::Proxy(_) => None,
+                };
+                // Above the bounds, it is closed at once: nobody waits here for another.
+                if let Ok(seat) = serving.guard.crowd.admit(asker) {
+                    tokio::spawn(serving.clone().connection(stream, peer, seat));
+                }
+            }
+            Err(error) if scarce::is_io(&error) => {
+                scarce::note(&format_args!("a connection could not be accepted: {error}"));
+                serving.guard.crowd.evict();
+                tokio::time::sleep(SHORT_WAIT).await;
+            }
+            // The client is gone already.
+            Err(error) => tracing::debug!("a connection could not be accepted: {error}"),
+        }
+    }
+    let _ = tokio::time::timeout(DRAIN, serving.guard.crowd.emptied()).await; // late ones are dropped with the runtime
+    Ok(())
+}
+
+/// What all connections of a listener have in common.
+struct Serving {
+    router: TowerToHyperService<Router>,
+    guard: Guard,
+    /// Tells clients that keep a connection for their next request when it will be gone, that they do not run into that.
+    idle: HeaderValue,
+    stop: CancellationToken,
+}
+
+impl Serving {
+    fn new(router: Router, guard: Guard, stop: CancellationToken) -> Self {
+        // A little shorter than it is.
+        let idle = format!("timeout={}", guard.headers.as_secs() * 4 / 5);
+        let idle = HeaderValue::from_str(&idle).unwrap_or(HeaderValue::from_static("timeout=1"));
+        Self { router: TowerToHyperService::new(router), guard, idle, stop }
+    }
+
+    /// Serves one client; each of its requests carries who it is ([`Asker`]).
+    async fn connection<S>(self: Arc<Self>, stream: S, peer: Peer, seat: Arc<Seat>)
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        let notes = Arc::<Notes>::default();
+        let line = Line::new(stream, notes.clone(), seat.clone());
+        let service = service_fn(|request| self.clone().answer(request, peer, seat.clone(), notes.clone()));
+        let connection = hyper::server::conn::http1::Builder::new()
+            .timer(TokioTimer::new())
+            .header_read_timeout(self.guard.headers)
+            .max_buf_size(HEADERS_MAX)
+            .serve_connection(TokioIo::new(line), service)
+            .with_upgrades();
+        let mut connection = std::pin::pin!(connection);
+        let ended = tokio::select! {
+            ended = connection.as_mut() => ended,
+            () = seat.gone() => return,
+            () = self.stop.cancelled() => {
+                connection.as_mut().graceful_shutdown();
+                connection.await
+            }
+        };
+        if let Err(error) = ended {
+            tracing::debug!("a connection ended: {error}");
+        }
+    }
+
+    async fn answer(
+        self: Arc<Self>,
+        request: Request<Incoming>,
+        peer: Peer,
+        seat: Arc<Seat>,
+        notes: Arc<Notes>,
+    ) -> Result<Response, Infallible> {
+        let asker = match peer {
+            Peer::Owner => Asker::Owner,
+            Peer::Address(address) => Asker::at(address),
+            Peer::Proxy(address) => Asker::at(origin::asker(address, request.headers(), &self.guard.proxies)),
+        };
+        let expects = request.headers().contains_key(header::EXPECT);
+        let (parts, incoming) = request.into_parts();
+        let (body, rest) = body::split(incoming, self.guard.pace, seat.clone(), notes.clone());
+        let (mut response, turn) = match seat.begin(asker) {
+            Ok(turn) => {
+                let mut request = Request::from_parts(parts, body);
+                request.extensions_mut().insert(asker);
+                let response = self.router.call(request).await.unwrap_or_else(|never| match never {});
+                (response, Some(turn))
+            }
+            Err(full) => (turned_away(full), None),
+        };
+        let headers = response.headers_mut();
+        if rest.is_whole(expects).await {
+            notes.whole();
+            headers.insert("keep-alive", self.idle.clone());
+        } else {
+            notes.unread();
+            headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
+        }
+        let Some(turn) = turn else { return Ok(response) };
+        if response.status() == StatusCode::SWITCHING_PROTOCOLS {
+            turn.upgrade();
+        }
+        Ok(response.map(|body| Body::new(Answer::new(body, turn))))
+    }
+}
+
+/// The answer to a request whose asker has his share of the proxy's connections.
+fn turned_away(full: Full) -> Response {
+    (StatusCode::SERVICE_UNAVAILABLE, [(header::RETRY_AFTER, "1")], format!("{full}\n")).into_response()
+}
