@@ -41,6 +41,9 @@ use tokio_util::sync::CancellationToken;
 /// Version of the manifest that is written and read.
 const VERSION: u8 = 1;
 
+/// What a manifest's signature is for.
+const PURPOSE: &str = "toft/backup";
+
 #[derive(Debug, Clone, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Config {
@@ -263,8 +266,12 @@ fn manifest(dir: &Path, name: &str) -> Result<Manifest, Error> {
 fn parse(bytes: &[u8]) -> Result<Manifest, Error> {
     let signed = serde_json::from_slice(bytes)?;
     let jws = Jws::parse(&signed).map_err(|e| anyhow!("{e}"))?;
-    jws.verify(&|kid: &str| did::key_of(kid).ok()).map_err(|e| anyhow!("its signature: {e}"))?;
+    let key = |kid: &str| did::key_of(kid).ok();
+    // The first manifests' signatures did not say what they were for.
+    let verdict = if jws.purpose().is_some() { jws.verify_as(PURPOSE, &key) } else { jws.verify(&key) };
+    verdict.map_err(|e| anyhow!("its signature: {e}"))?;
     let manifest = crate::crypto::jws::payload(&signed).context("it has no content")?;
+    ensure!(manifest.get("descriptorCid").is_none(), "it is the signature of a message");
     let version = &manifest["version"];
     ensure!(*version == VERSION, "it has version {version}; this toft reads {VERSION}");
     let manifest: Manifest = serde_json::from_value(manifest)?;

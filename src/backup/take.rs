@@ -1,6 +1,6 @@
 //! Taking a snapshot.
 
-use super::{Manifest, Object, Source, Taken, VERSION, list, manifest, object, snapshots};
+use super::{Manifest, Object, PURPOSE, Source, Taken, VERSION, list, manifest, object, snapshots};
 use crate::{
     crypto::jws::Jws,
     store::{Moment, sync_dir},
@@ -108,7 +108,7 @@ impl Source {
         let Moment { end: log_end, stats, fingerprint } = moment;
         let fingerprint = Some(fingerprint);
         let manifest = Manifest { version: VERSION, did, created, log_end, stats, fingerprint, files };
-        let signed = Jws::sign(&serde_json::to_vec(&manifest)?, &self.signer);
+        let signed = Jws::sign_as(PURPOSE, &serde_json::to_vec(&manifest)?, &self.signer);
         taken.snapshot = format!("{}.json", created.strftime("%Y%m%dT%H%M%S%.6fZ"));
         let path = dir.join("snapshots").join(&taken.snapshot);
         vault::write_private(&path, signed.to_string().as_bytes())?;

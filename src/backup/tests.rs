@@ -262,6 +262,32 @@ fn a_snapshot_of_a_newer_version_is_refused_with_a_sentence() {
 }
 
 #[test]
+fn a_manifest_is_signed_as_one_and_those_of_before_are_still_read() {
+    let (home, to) = (home(), tempfile::tempdir().expect("a directory"));
+    let name = home.source.take(to.path()).expect("takes").snapshot;
+    let path = to.path().join("snapshots").join(&name);
+    let signed: serde_json::Value = serde_json::from_slice(&fs::read(&path).expect("reads")).expect("JSON");
+    let jws = Jws::parse(&signed).expect("a JWS");
+    assert_eq!(jws.purpose(), Some(PURPOSE));
+    let key = |kid: &str| did::key_of(kid).ok();
+    assert!(jws.verify(&key).is_err(), "it authorizes no message");
+    let whole = manifest(to.path(), &name).expect("reads");
+    // As it was before the signature said what it was for.
+    plant(to.path(), &name, &whole, &home.source.signer);
+    assert_eq!(manifest(to.path(), &name).expect("reads"), whole);
+    let mut json = serde_json::to_value(&whole).expect("JSON");
+    json["descriptorCid"] = "bafyrei".into();
+    let signer = &home.source.signer;
+    for (forged, why) in [
+        (Jws::sign(json.to_string().as_bytes(), signer), "it is the signature of a message"),
+        (Jws::sign_as("toft/other", json.to_string().as_bytes(), signer), "another purpose"),
+    ] {
+        let error = format!("{:#}", parse(forged.to_string().as_bytes()).expect_err("refused"));
+        assert!(error.contains(why), "{error}");
+    }
+}
+
+#[test]
 fn a_snapshot_that_another_has_signed_is_not_this_homes() {
     let (home, other) = (home(), home());
     home.commit("r", Some(&bytes(1, 70_000)), Vec::new());

@@ -1,9 +1,14 @@
 //! General JWS (RFC 7515 §7.2.1) as DWN messages carry it: a payload and signatures over
 //! `protected.payload`. Reading the structure ([`Jws::parse`]) and checking signatures ([`Jws::verify`])
 //! are separate, because the keys must be looked up between the two.
+//!
+//! What a node signs for a purpose of its own says so in the header (`typ`), and is no signature of a message.
 
 use super::{PublicKey, Signer, decode, encode};
 use serde_json::{Value, json};
+
+/// How the purposes of this node's own begin.
+const OWN: &str = "toft/";
 
 /// Why a JWS is not what it should be.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -29,6 +34,8 @@ struct Signature {
     signature: String,
     kid: String,
     algorithm: Option<String>,
+    /// What it is for, where that is not a message.
+    purpose: Option<String>,
     /// Header members that change what a signature means, or are unknown to us.
     critical: bool,
 }
@@ -61,18 +68,47 @@ impl Jws {
         self.signatures.iter().map(|signature| signature.kid.as_str())
     }
 
-    /// All signatures must verify with the key found under exactly their `kid`.
+    /// All signatures must verify with the key found under exactly their `kid`, and be those of a message.
     pub fn verify(&self, key: &impl Fn(&str) -> Option<PublicKey>) -> Result<(), Error> {
+        self.verify_for(None, key)
+    }
+
+    /// The same for what was signed for `purpose`.
+    pub fn verify_as(&self, purpose: &str, key: &impl Fn(&str) -> Option<PublicKey>) -> Result<(), Error> {
+        self.verify_for(Some(purpose), key)
+    }
+
+    /// The purpose that all signatures name, if they do.
+    pub fn purpose(&self) -> Option<&str> {
+        let mut purposes = self.signatures.iter().map(|signature| signature.purpose.as_deref());
+        let first = purposes.next()?;
+        purposes.all(|purpose| purpose == first).then_some(first)?
+    }
+
+    fn verify_for(&self, purpose: Option<&str>, key: &impl Fn(&str) -> Option<PublicKey>) -> Result<(), Error> {
         self.signatures.iter().try_for_each(|signature| {
+            if signature.purpose.as_deref() != purpose {
+                return Err(Error::Invalid(signature.kid.clone(), "it was made for another purpose"));
+            }
             let key = key(&signature.kid).ok_or_else(|| Error::KeyNotFound(signature.kid.clone()))?;
             signature.verify(&self.payload, &key).map_err(|why| Error::Invalid(signature.kid.clone(), why))
         })
     }
 
-    /// A JWS over `payload` with one signature.
+    /// A JWS over `payload` with one signature, as messages carry it.
     pub fn sign(payload: &[u8], signer: &Signer) -> Value {
         // Written by hand because clients put `kid` first and the bytes are what is signed.
-        let header = format!(r#"{{"kid":{},"alg":"EdDSA"}}"#, Value::from(signer.kid()));
+        Self::sign_under(&format!(r#"{{"kid":{},"alg":"EdDSA"}}"#, Value::from(signer.kid())), payload, signer)
+    }
+
+    /// The same for a purpose of this node's own, named `toft/…`.
+    pub fn sign_as(purpose: &'static str, payload: &[u8], signer: &Signer) -> Value {
+        assert!(purpose.starts_with(OWN), "{purpose} is no purpose of ours");
+        let (kid, typ) = (Value::from(signer.kid()), Value::from(purpose));
+        Self::sign_under(&format!(r#"{{"kid":{kid},"alg":"EdDSA","typ":{typ}}}"#), payload, signer)
+    }
+
+    fn sign_under(header: &str, payload: &[u8], signer: &Signer) -> Value {
         let (protected, payload) = (encode(header.as_bytes()), encode(payload));
         let signature = encode(&signer.sign(format!("{protected}.{payload}").as_bytes()));
         json!({"payload": payload, "signatures": [{"protected": protected, "signature": signature}]})
@@ -99,6 +135,8 @@ impl Signature {
             protected: protected.to_owned(),
             signature: signature.to_owned(),
             kid: kid.to_owned(),
+            // Other types are a client's own word for a message.
+            purpose: header.get("typ").and_then(Value::as_str).filter(|typ| typ.starts_with(OWN)).map(str::to_owned),
             algorithm: header.get("alg").and_then(Value::as_str).map(str::to_owned),
             critical: header.get("crit").is_some() || header.get("b64").is_some() || json.get("header").is_some(),
         })
@@ -149,6 +187,33 @@ mod tests {
         json["payload"] = encode(b"[]").into();
         assert!(matches!(Jws::parse(&json).and_then(|jws| jws.verify(&key)), Err(Error::Invalid(..))));
         assert!(matches!(Jws::parse(&json).and_then(|jws| jws.verify(&|_: &str| None)), Err(Error::KeyNotFound(_))));
+    }
+
+    #[test]
+    fn what_is_signed_for_one_use_means_nothing_to_another() {
+        let signer = Signer::new([3; 32], "did:example:a#0");
+        let key = |_: &str| Some(signer.public());
+        let parse = |json: &Value| Jws::parse(json).expect("a JWS");
+        let message = parse(&Jws::sign(b"{}", &signer));
+        let [backup, other] =
+            ["toft/backup", "toft/other"].map(|purpose| parse(&Jws::sign_as(purpose, b"{}", &signer)));
+        assert_eq!((message.purpose(), backup.purpose()), (None, Some("toft/backup")));
+        assert!(message.verify(&key).is_ok() && backup.verify_as("toft/backup", &key).is_ok());
+        let refused = [
+            message.verify_as("toft/backup", &key),
+            other.verify_as("toft/backup", &key),
+            backup.verify(&key),
+            other.verify(&key),
+        ];
+        for verdict in refused {
+            assert!(matches!(verdict, Err(Error::Invalid(_, "it was made for another purpose"))), "{verdict:?}");
+        }
+        // A transcript begins as no JWS does: with a slash, which is no base64url.
+        let transcript = crate::crypto::Transcript::new("/toft/test/1").with(b"a").with(b"");
+        assert_eq!(transcript.as_bytes(), b"/toft/test/1\0\0\0\x01a\0\0\0\0");
+        let signature = signer.sign_transcript(&transcript);
+        assert!(signer.public().verify(transcript.as_bytes(), &signature));
+        assert!(message.signatures[0].protected.starts_with("ey") && backup.signatures[0].protected.starts_with("ey"));
     }
 
     proptest! {

@@ -172,7 +172,13 @@ impl Signer {
         PublicKey::Ed25519(self.key.signing().verifying_key())
     }
 
-    pub(crate) fn sign(&self, message: &[u8]) -> [u8; 64] {
+    /// Signs what two devices say to each other.
+    pub fn sign_transcript(&self, transcript: &Transcript) -> [u8; 64] {
+        self.sign(transcript.as_bytes())
+    }
+
+    /// Bytes signed for one use must mean nothing to another: there are two callers, and how they begin keeps them apart.
+    fn sign(&self, message: &[u8]) -> [u8; 64] {
         self.key.signing().sign(message).to_bytes()
     }
 }
@@ -180,6 +186,30 @@ impl Signer {
 impl std::fmt::Debug for Signer {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Signer").field("kid", &self.kid).finish_non_exhaustive()
+    }
+}
+
+/// What a device says in a protocol of ours, to be signed: the protocol's name, then parts with their lengths. It begins
+/// with a slash, with which no JWS begins.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Transcript(Vec<u8>);
+
+impl Transcript {
+    /// The beginning of one, for a protocol named `/toft/…`.
+    pub fn new(protocol: &'static str) -> Self {
+        assert!(protocol.starts_with("/toft/"), "{protocol} is no protocol of ours");
+        Self(protocol.into())
+    }
+
+    #[must_use]
+    pub fn with(mut self, part: &[u8]) -> Self {
+        self.0.extend((part.len() as u32).to_be_bytes());
+        self.0.extend(part);
+        self
+    }
+
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.0
     }
 }
 

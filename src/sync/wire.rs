@@ -4,7 +4,13 @@
 //! both nonces and both ends' peer ids: a stream relayed through a third machine has other peer ids and
 //! does not verify.
 
-use crate::{asker::Asker, crypto::Signer, did::DidUrl, foreign::shown, resolve::Resolver};
+use crate::{
+    asker::Asker,
+    crypto::{Signer, Transcript},
+    did::DidUrl,
+    foreign::shown,
+    resolve::Resolver,
+};
 use anyhow::{Context as _, Error, anyhow, bail};
 use serde::{Deserialize, Serialize};
 use std::{collections::BTreeSet, sync::Arc};
@@ -105,7 +111,7 @@ pub async fn handshake<S: AsyncRead + AsyncWrite + Unpin>(
     }
     let ours = (own.did.as_str(), &nonce[..], local_peer);
     let other = (theirs.did.as_str(), theirs.nonce.as_slice(), remote_peer);
-    let signature = own.signer.sign(&transcript(ours, other)).to_vec();
+    let signature = own.signer.sign_transcript(&transcript(ours, other)).to_vec();
     write(stream, &Proof { kid: own.signer.kid().to_owned(), signature }).await?;
     let proof: Proof = read_up_to(GREETING_MAX, stream).await.context("waiting for the other device's proof")?;
     let kid: DidUrl = proof.kid.parse().context("the other device's proof names no key")?;
@@ -114,7 +120,7 @@ pub async fn handshake<S: AsyncRead + AsyncWrite + Unpin>(
     }
     let key =
         resolver.key(&proof.kid, Asker::Device).await.with_context(|| format!("resolving {}", shown(&proof.kid)))?;
-    if !key.verify(&transcript(other, ours), &proof.signature) {
+    if !key.verify(transcript(other, ours).as_bytes(), &proof.signature) {
         bail!("the other device could not prove that it is {}", shown(&theirs.did));
     }
     let Some(tenants) = tenants_for(&theirs.did) else {
@@ -137,13 +143,10 @@ pub async fn handshake<S: AsyncRead + AsyncWrite + Unpin>(
 
 /// What the `signer` end signs about itself and the `other` end. It begins with the protocol's name, as nothing else that
 /// this key signs does.
-fn transcript(signer: (&str, &[u8], &str), other: (&str, &[u8], &str)) -> Vec<u8> {
-    let mut bytes = PROTOCOL.as_bytes().to_vec();
-    for part in [signer.0.as_bytes(), signer.1, signer.2.as_bytes(), other.0.as_bytes(), other.1, other.2.as_bytes()] {
-        bytes.extend((part.len() as u32).to_be_bytes());
-        bytes.extend(part);
-    }
-    bytes
+fn transcript(signer: (&str, &[u8], &str), other: (&str, &[u8], &str)) -> Transcript {
+    [signer, other].into_iter().fold(Transcript::new(PROTOCOL), |transcript, (did, nonce, peer)| {
+        transcript.with(did.as_bytes()).with(nonce).with(peer.as_bytes())
+    })
 }
 
 /// Writes one frame and flushes it.
