@@ -5,7 +5,7 @@ mod places;
 use crate::{
     anchor::Anchor,
     backup::Source,
-    blocks::{Blocks, Right},
+    blocks::{Blocks, Right, is_damage},
     config::{self, Config},
     crypto::Signer,
     did,
@@ -300,19 +300,21 @@ struct Public(Blocks);
 
 impl net::BlockSource for Public {
     fn get(&self, cid: &crate::cid::Cid) -> Option<bytes::Bytes> {
-        self.0.get(Right::ANYONE, cid).unwrap_or_else(|fault| {
-            tracing::error!("block {cid}: {fault:#}");
-            None
-        })
+        self.0.get(Right::ANYONE, cid).unwrap_or_else(|fault| lacking(cid, &fault))
     }
 
     fn size(&self, cid: &crate::cid::Cid) -> Option<usize> {
-        let size = self.0.size(Right::ANYONE, cid).unwrap_or_else(|fault| {
-            tracing::error!("block {cid}: {fault:#}");
-            None
-        });
+        let size = self.0.size(Right::ANYONE, cid).unwrap_or_else(|fault| lacking(cid, &fault));
         size.and_then(|size| size.try_into().ok())
     }
+}
+
+fn lacking<T>(cid: &crate::cid::Cid, fault: &Error) -> Option<T> {
+    // Of what is damaged the log speaks once, not whenever somebody asks for it.
+    if !is_damage(fault) {
+        tracing::error!("block {cid}: {fault:#}");
+    }
+    None
 }
 
 /// Streams that peers open for sync, handed on without libp2p's names.

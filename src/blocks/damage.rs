@@ -79,7 +79,7 @@ impl Damage<'_> {
 }
 
 /// Does it say that the bytes are wrong, and not that they could not be read just now?
-pub(super) fn is_damage(fault: &Fault) -> bool {
+pub fn is_damage(fault: &Fault) -> bool {
     let of_disk = fault.chain().find_map(|cause| cause.downcast_ref::<std::io::Error>());
     of_disk.is_none_or(|error| {
         matches!(error.kind(), ErrorKind::NotFound | ErrorKind::UnexpectedEof | ErrorKind::InvalidData)

@@ -46,7 +46,7 @@ use std::{
 };
 
 pub use collect::{Collected, Collector};
-pub use damage::Damage;
+pub use damage::{Damage, is_damage};
 pub use disk::UNNAMED_MAX as OPEN_MAX;
 pub use may::{Right, Source, Verdict};
 pub use read::{Reader, Unread};
@@ -197,7 +197,10 @@ impl Blocks {
     fn sight(&self, digest: &Digest, place: Place) -> Result<(), Fault> {
         let seen = self.follow(digest, place, |place| match place {
             Place::Log { .. } => self.fetch_from(digest, place).map(drop),
-            place => self.0.disk.look(digest, place),
+            place => {
+                let name = || format!("looking for block {}", cid::from_digest(cid::RAW, digest));
+                self.0.disk.look(digest, place).with_context(name)
+            }
         });
         if let Some(seen @ Err(_)) = &seen {
             self.damage().judge(digest, seen);

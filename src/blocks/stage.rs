@@ -73,6 +73,10 @@ impl Stage {
         let Self { blocks, layout, mut writer, size, .. } = self;
         let root = layout.finish(&mut |cid, bytes| writer.write(&cid, &bytes))?;
         blocks.0.disk.sync(writer.touched)?;
+        // Each was written, or found whole, just now.
+        for (digest, _) in &writer.places {
+            blocks.damage().clear(digest);
+        }
         Ok(Data { root, size, inline: None, blocks: writer.places, hold: Hold::new(writer.held) })
     }
 

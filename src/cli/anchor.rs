@@ -1,6 +1,9 @@
 //! `toft anchor now | status | proof`: time proofs in Bitcoin.
 
-use super::{Context, Output};
+use super::{
+    Context, Output,
+    file::{Target, is_there},
+};
 use crate::rpc::control::{Failure, Kind};
 use anyhow::Context as _;
 use base64::{Engine as _, engine::general_purpose::STANDARD};
@@ -20,38 +23,46 @@ pub enum Command {
     Proof {
         /// recordId, message CID or data CID.
         id: String,
-        /// Where to write the proof.
+        /// Where to write the proof; -: to the terminal, without the bytes it is about.
         #[arg(short, long, value_name = "FILE.ots")]
         output: PathBuf,
+        /// Replace files that exist with other content.
+        #[arg(long)]
+        force: bool,
     },
 }
 
-pub async fn run(context: &Context, command: Command) -> Result<Output, Failure> {
+pub async fn run(context: &Context, command: Command) -> Result<Option<Output>, Failure> {
     let client = context.client()?;
     match command {
         Command::Now => {
             let now = client.call("anchor.now", json!({})).await?;
             let text = now["sentence"].as_str().unwrap_or_default().to_owned();
-            Ok(Output::new(now, text))
+            Ok(Some(Output::new(now, text)))
         }
         Command::Status => {
             let status = client.call("anchor.status", json!({})).await?;
             let text = describe(&status);
-            Ok(Output::new(status, text))
+            Ok(Some(Output::new(status, text)))
         }
-        Command::Proof { id, output } => {
+        Command::Proof { id, output, force } => {
+            let to_terminal = output == Path::new("-");
+            let beside = if to_terminal { None } else { Some(beside(&output)?) };
             let proof = client.call("anchor.proof", json!({"id": id})).await?;
             let ots = bytes(&proof["ots"])?.unwrap_or_default();
-            write(&output, &ots)?;
-            let stamped = match bytes(&proof["stamped"])? {
-                Some(bytes) => {
-                    let target = beside(&output)?;
-                    write(&target, &bytes)?;
-                    Some(target)
+            let stamped = beside.zip(bytes(&proof["stamped"])?);
+            let stamped_in = stamped.as_ref().map(|(path, _)| path.clone());
+            // Both are looked at before the first is written.
+            let mut missing = Vec::new();
+            for (path, bytes) in [(output.clone(), ots)].into_iter().chain(stamped) {
+                if !is_there(&path, &bytes) {
+                    missing.push((Target::find(&path, force)?, bytes));
                 }
-                None => None,
-            };
-            Ok(told(&output, stamped.as_deref(), &proof))
+            }
+            for (target, bytes) in missing {
+                target.put(&bytes).await?;
+            }
+            Ok((!to_terminal).then(|| told(&output, stamped_in.as_deref(), &proof)))
         }
     }
 }
@@ -114,18 +125,6 @@ fn beside(output: &Path) -> Result<PathBuf, Failure> {
         Some(end) if end == "ots" => Ok(output.with_extension("")),
         _ => Err(Failure::new(Kind::Usage, format!("-o {}: the proof's name must end in .ots", output.display()))),
     }
-}
-
-fn write(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
-    match std::fs::read(path) {
-        Ok(old) if old == bytes => return Ok(()),
-        Ok(_) => {
-            let message = format!("{} exists with other content; it is not overwritten", path.display());
-            return Err(Failure::new(Kind::Conflict, message));
-        }
-        Err(_) => {}
-    }
-    std::fs::write(path, bytes).with_context(|| format!("writing {}", path.display())).map_err(Failure::from)
 }
 
 fn bytes(base64: &Value) -> Result<Option<Vec<u8>>, Failure> {

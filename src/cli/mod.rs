@@ -7,6 +7,7 @@ mod add;
 mod anchor;
 mod backup;
 mod config;
+mod file;
 mod get;
 mod id;
 mod init;
@@ -184,7 +185,7 @@ fn run(cli: Cli) -> Result<Option<Output>, Failure> {
             Command::Pin(command) => pin::run(&context, command).await.map(Some),
             Command::Storage(command) => storage::run(&context, command).await.map(Some),
             Command::Backup(command) => backup::run(&context, command).await.map(Some),
-            Command::Anchor(command) => anchor::run(&context, command).await.map(Some),
+            Command::Anchor(command) => anchor::run(&context, command).await,
             Command::Verify(args) => verify::run(&context, &args).await.map(Some),
             Command::Config(command) => config::run(&context, &command).map(Some),
         }

@@ -47,6 +47,8 @@ fn short() -> Option<Value> {
 
 /// What `get` waits for a block nobody sends, unless told otherwise.
 const GET_TIMEOUT: u64 = 60;
+/// The same for what is damaged here: that is what is to be told, and soon.
+const DAMAGED_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Why a call failed, as scripts tell it apart (CLI exit codes 1, 2, 3, 4, 5, 6, 7).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -358,6 +360,7 @@ impl Control {
             // Others may have it whole.
             Err(why @ Unread::Damaged { .. }) => Some(why.to_string()),
         };
+        let timeout = if damage.is_some() { timeout.min(DAMAGED_TIMEOUT) } else { timeout };
         let failed = |e: &net::Error| match &damage {
             None => Failure::new(Kind::Network, format!("{e:#}")),
             Some(damage) => Failure::new(Kind::Failed, format!("{damage}; and nobody else sent it: {e:#}")),

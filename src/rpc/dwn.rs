@@ -16,6 +16,7 @@ use crate::{
     dwn::Fault,
     metrics::Metrics,
     node::{Body, Node, Text},
+    store::Damaged,
     task::Tasks,
 };
 use axum::{
@@ -38,6 +39,9 @@ const REQUEST: HeaderName = HeaderName::from_static("dwn-request");
 pub(super) const RESPONSE: HeaderName = HeaderName::from_static("dwn-response");
 /// A body without a length has to begin in this time.
 const BEGIN_DEADLINE: Duration = Duration::from_secs(30);
+
+/// Damaged objects that `/health` names.
+const DAMAGE_MAX: usize = 16;
 
 #[derive(Clone)]
 struct Shared {
@@ -129,18 +133,24 @@ async fn info(State(shared): State<Shared>) -> Response {
 }
 
 /// `ok`: requests are answered. `writable`: and writes taken; if not, `reason` says what a write would hear. `degraded`:
-/// something is wrong, and of `damaged` objects bytes are lost or wrong; what it is, the owner is told (`toft status`).
+/// something is wrong, and of `damaged` objects bytes are lost or wrong; `damage` names the first of them with their
+/// records, and not whose they are: that the owner is told (`toft status`).
 async fn health(State(shared): State<Shared>) -> Response {
     // Asks the file system.
     let found = tokio::task::spawn_blocking(move || {
         let store = shared.node.store();
-        (store.read_only(), store.degraded(), store.damage().count())
+        (store.read_only(), store.degraded(), store.damage().count(), store.damage().list(DAMAGE_MAX))
     });
-    let Ok((read_only, degraded, damaged)) = found.await else {
+    let Ok((read_only, degraded, damaged, first)) = found.await else {
         return StatusCode::INTERNAL_SERVER_ERROR.into_response();
     };
     let writable = read_only.is_none();
     let mut health = json!({"ok": true, "writable": writable, "degraded": !degraded.is_empty(), "damaged": damaged});
+    if damaged > 0 {
+        let records = |of: &Damaged| of.records.iter().map(|holder| holder.record.clone()).collect::<Vec<_>>();
+        let named = first.iter().map(|of| json!({"object": of.object, "records": records(of)}));
+        health["damage"] = named.collect();
+    }
     if let Some(why) = read_only {
         health["reason"] = why.into();
     }

@@ -5,7 +5,7 @@
 
 use crate::{
     asker::Asker,
-    blocks::{Right, Unread},
+    blocks::{Right, Unread, is_damage},
     cid::{self, Cid},
     dwn::Fault,
     node::Node,
@@ -61,7 +61,8 @@ async fn file(
                 Err(refusal) => (StatusCode::SERVICE_UNAVAILABLE, refusal.detail + "\n").into_response(),
             },
             Ok(Ok(None)) => not_here(&root),
-            Ok(Err(fault)) => damaged(&root, &fault),
+            Ok(Err(fault)) if is_damage(&fault) => damaged(&root),
+            Ok(Err(fault)) => failed(&fault),
             Err(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
         },
         Some(_) => {
@@ -87,7 +88,9 @@ async fn file(
             }
             // What is data to its record is one thing with what is not here: nobody learns what else is.
             Ok(Err(Unread::NotHere(_) | Unread::Data(_) | Unread::NotFile(..))) => not_here(&root),
-            Ok(Err(Unread::Damaged { why: fault, .. } | Unread::Fault(fault))) => damaged(&root, &fault),
+            // It stands in the log already, once.
+            Ok(Err(Unread::Damaged { .. })) => damaged(&root),
+            Ok(Err(Unread::Fault(fault))) => failed(&fault),
             Err(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
         },
     }
@@ -97,10 +100,14 @@ fn not_here(root: &Cid) -> Response {
     (StatusCode::NOT_FOUND, format!("no published record of this node holds {root}\n")).into_response()
 }
 
-fn damaged(root: &Cid, fault: &Fault) -> Response {
-    tracing::error!("gateway: {fault:#}");
+fn damaged(root: &Cid) -> Response {
     let text = format!("{root} is published here and cannot be read: it is damaged on this node\n");
     (StatusCode::INTERNAL_SERVER_ERROR, text).into_response()
+}
+
+fn failed(fault: &Fault) -> Response {
+    tracing::error!("gateway: {fault:#}");
+    StatusCode::INTERNAL_SERVER_ERROR.into_response()
 }
 
 async fn path() -> Response {

@@ -4,7 +4,10 @@ use crate::support::{
     eventually,
     toft::{Home, random_file},
 };
-use std::process::Output;
+use std::{
+    io::{Read as _, Write as _},
+    process::Output,
+};
 
 fn said(output: &Output) -> String {
     String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr)
@@ -44,7 +47,18 @@ fn the_first_minutes() {
     let target = dir.path().join("back.jpg");
     ends(&home.run(&["get", cid, "-o", target.to_str().expect("UTF-8")]), 0, &["✓", cid]);
     assert!(std::fs::read(&target).expect("was written") == bytes);
-    assert_eq!(home.run(&["get", cid]).stdout, bytes, "without -o to the terminal");
+    for to_terminal in [&["get", cid][..], &["get", cid, "-o", "-"], &["get", cid, "-o", "/dev/stdout"]] {
+        assert_eq!(home.run(to_terminal).stdout, bytes, "{to_terminal:?}: to the terminal");
+    }
+    assert!(!std::path::Path::new("-").exists());
+    std::fs::write(&target, "mine").expect("writes");
+    ends(&home.run(&["get", cid, "-o", target.to_str().expect("UTF-8")]), 5, &["exists", "--force"]);
+    assert_eq!(std::fs::read(&target).expect("is there"), b"mine");
+    ends(&home.run(&["get", cid, "--force", "-o", target.to_str().expect("UTF-8")]), 0, &["✓", cid]);
+    assert!(std::fs::read(&target).expect("was written") == bytes);
+    ends(&home.run(&["get", cid, "-o", "/dev/null"]), 0, &["✓", cid]);
+    assert!(!std::fs::metadata("/dev/null").expect("is there").is_file(), "the device is one still");
+    assert_eq!(std::fs::read_dir(dir.path()).expect("lists").count(), 2, "the two files, and nothing else");
     ends(&home.run(&["add", "/nowhere/at/all"]), 3, &["cannot open /nowhere/at/all"]);
     ends(&home.run(&["get", "nonsense"]), 2, &["nonsense is not a CID"]);
     let absent = "bafkreihdwdcefgh4dqkjv67uzcmw7ojee6xedzdetojuzjevtenxquvyku";
@@ -61,6 +75,46 @@ fn the_first_minutes() {
     ends(&home.run(&["peer", "add", &did, "/ip4/127.0.0.1/tcp/1"]), 2, &["is this node itself"]);
     ends(&home.run(&["peer", "rm", "did:key:z6Mkabc"]), 3, &["is not a peer"]);
     node.stop();
+}
+
+/// A node that sends a piece of a file, and then nothing.
+fn half_a_node(home: &Home) -> std::thread::JoinHandle<()> {
+    std::fs::create_dir_all(home.path()).expect("creates");
+    let listener = std::os::unix::net::UnixListener::bind(home.path().join("rpc.sock")).expect("listens");
+    std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().expect("somebody asks");
+        let mut request = vec![];
+        while !request.ends_with(b"\r\n\r\n") {
+            let mut byte = [0];
+            stream.read_exact(&mut byte).expect("a request");
+            request.extend(byte);
+        }
+        let answer = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n5\r\npiece\r\n";
+        stream.write_all(answer).expect("answers");
+        let _ = stream.read_to_end(&mut Vec::new()); // until the other end is gone
+    })
+}
+
+#[test]
+fn a_get_that_is_stopped_leaves_nothing() {
+    for signal in ["-INT", "-TERM", "-HUP"] {
+        let (home, dir) = (Home::new(), tempfile::tempdir().expect("a temp dir"));
+        let node = half_a_node(&home);
+        let cid = "bafkreihdwdcefgh4dqkjv67uzcmw7ojee6xedzdetojuzjevtenxquvyku";
+        let target = dir.path().join("file");
+        let mut get = home.command(&["get", cid, "-o", target.to_str().expect("UTF-8")]);
+        let mut get = get.stderr(std::process::Stdio::piped()).spawn().expect("toft runs");
+        let count = || std::fs::read_dir(dir.path()).expect("lists").count();
+        eventually("the file begun", || (count() == 1).then_some(()));
+        // Its name is that of a part, and it is listening by now.
+        assert!(!target.exists());
+        std::thread::sleep(std::time::Duration::from_millis(300));
+        let kill = std::process::Command::new("kill").args([signal, &get.id().to_string()]).status();
+        assert!(kill.expect("kill runs").success());
+        assert_eq!(get.wait().expect("ends").code(), Some(1), "{signal}");
+        assert_eq!(count(), 0, "{signal}");
+        node.join().expect("ends");
+    }
 }
 
 #[test]

@@ -5,6 +5,7 @@ mod anchor_chain;
 mod anchor_node;
 mod answers;
 mod bad_input;
+mod blocks;
 mod care;
 mod cli;
 mod connect;
