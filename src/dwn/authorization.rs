@@ -67,6 +67,11 @@ impl Authorization {
         Some(self.owner_delegation.as_ref().map_or(signer, Delegation::grantor))
     }
 
+    /// Who keeps a copy of the record, if no delegate signed for them.
+    pub fn owner_in_person(&self) -> Option<&str> {
+        self.owner.as_ref().filter(|_| self.owner_delegation.is_none()).map(Signature::signer)
+    }
+
     /// The grant with which a delegate signed for the author.
     pub fn author_grant(&self) -> Option<Result<Grant, Refusal>> {
         self.author_delegation.as_ref().map(|delegation| Grant::delegated(&delegation.json))

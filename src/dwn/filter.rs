@@ -13,9 +13,9 @@ pub(super) fn conditions(filter: &Map<String, Value>, published_only: bool) -> F
             ("tags", Value::Object(tags)) => {
                 conditions.extend(tags.iter().filter_map(|(tag, value)| Some((format!("tag.{tag}"), cond(value)?))));
             }
-            // An empty one is not taken for a prefix: no record has it.
-            ("contextId", Value::String(prefix)) if !prefix.is_empty() => {
-                conditions.insert(name.clone(), begins_with(prefix));
+            // An empty one contains nothing: no record has it.
+            ("contextId", Value::String(context)) if !context.is_empty() => {
+                conditions.insert(name.clone(), within(context));
             }
             ("dateUpdated", value) => {
                 conditions.insert("messageTimestamp".into(), times(value));
@@ -69,14 +69,25 @@ pub(super) fn text(value: &str) -> Cond {
     Cond::Equal(IndexValue::String(value.into()))
 }
 
-/// U+FFFF is above every code unit that can follow the prefix; contexts are not compared by segment.
-pub(super) fn begins_with(prefix: &str) -> Cond {
-    Cond::Range {
-        gt: None,
-        gte: Some(IndexValue::String(prefix.into())),
-        lt: Some(IndexValue::String(format!("{prefix}\u{ffff}"))),
-        lte: None,
-    }
+/// U+FFFF is above every code unit that can follow the prefix.
+fn begins_with(prefix: &str) -> Cond {
+    between(prefix, format!("{prefix}\u{ffff}"))
+}
+
+/// A context and all below it, by whole segments. What follows a segment is a slash, and no id has a character that sorts
+/// before one.
+pub(super) fn within(context: &str) -> Cond {
+    between(context, format!("{context}/\u{ffff}"))
+}
+
+/// Is this context the other one, or one below it?
+pub(super) fn is_within(context: &str, other: &str) -> bool {
+    context.strip_prefix(other).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+}
+
+fn between(low: &str, high: String) -> Cond {
+    let (gte, lt) = (Some(IndexValue::String(low.into())), Some(IndexValue::String(high)));
+    Cond::Range { gt: None, gte, lt, lte: None }
 }
 
 pub(super) fn times(value: &Value) -> Cond {
@@ -143,9 +154,14 @@ mod tests {
     }
 
     #[test]
-    fn contexts_and_tags_are_asked_for_by_prefix() {
+    fn contexts_are_asked_for_by_segment_and_tags_by_prefix() {
         let filter = of(json!({"contextId": "a", "tags": {"t": {"startsWith": "b"}}}));
-        assert_eq!(filter.get("contextId").cloned(), range(Some("a"), Some("a\u{ffff}")));
+        assert_eq!(filter.get("contextId").cloned(), range(Some("a"), Some("a/\u{ffff}")));
+        let within = |context: &str| holds(&within("a"), &IndexValue::String(context.into()));
+        for (context, is) in [("a", true), ("a/b", true), ("a/b/c", true), ("ab", false), ("ab/c", false), ("b", false)]
+        {
+            assert_eq!((within(context), is_within(context, "a")), (is, is), "{context}");
+        }
         assert_eq!(filter.get("tag.t").cloned(), range(Some("b"), Some("b\u{ffff}")));
         assert_eq!(of(json!({"contextId": ""})).get("contextId"), Some(&text("")));
     }

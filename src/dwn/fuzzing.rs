@@ -33,7 +33,7 @@ fn judge(json: Value) -> bool {
                 assert_eq!(cid::of(cid::DAG_CBOR, &change.bytes), change.cid);
             }
         }
-        let _ = index_values(message.json(), message.author().unwrap_or_default(), None, true);
+        let _ = index_values(message.json(), message.author().unwrap_or_default(), super::First::default(), true);
     } else {
         let _ = super::answer(&message, &Nothing, NOW).map(|mut reply| reply.write(usize::MAX, &Nothing));
     }

@@ -6,9 +6,10 @@
 
 use super::{
     Direction, Filter, PERMISSIONS, Refusal, Select, SortBy, Stop, View,
-    filter::text,
+    filter::{is_within, text},
     message::{self, Kind, descriptor_of, descriptor_text, shown_text},
     permissions, records_write, schema, shapes,
+    text::is_too_late,
 };
 use crate::{
     cid::{self, Cid},
@@ -49,6 +50,9 @@ pub(super) struct Claim<'a> {
     pub kind: Kind,
     /// The time at which the grant must hold.
     pub at: &'a str,
+    /// The node's clock: who signs with a grant dates the message as they like, so it must also come in time. `None`: on
+    /// its date somebody else's word is taken ([`Message::claim`](message::Message::claim)).
+    pub heard: Option<&'a str>,
 }
 
 impl Grant {
@@ -159,7 +163,7 @@ impl Grant {
             let text = format_args!("Permission grant is granted by {is}, but need to be granted by {must}");
             return Err(Refusal::denied("GrantAuthorizationNotGrantedForTenant", text).into());
         }
-        self.check_in_force(claim.at, view)?;
+        self.check_in_force(claim, view)?;
         let outside = |what: &str| {
             let id = &self.id;
             format!("DWN {what} of incoming message is outside the scope of permission grant with ID {id}")
@@ -174,7 +178,14 @@ impl Grant {
         Ok(())
     }
 
-    fn check_in_force(&self, at: &str, view: &dyn View) -> Result<(), Stop> {
+    fn check_in_force(&self, Claim { at, heard, .. }: Claim<'_>, view: &dyn View) -> Result<(), Stop> {
+        let too_late = |end: &str| heard.is_some_and(|now| is_too_late(end, now));
+        let late = |what: &str, end: &str| {
+            format!(
+                "Permission grant with CID {} {what} at {end}: what was signed with it before counts if it comes within 10 minutes",
+                self.id
+            )
+        };
         if at < self.granted.as_str() {
             let text = "The message has a timestamp before the associated permission grant becomes active";
             return Err(Refusal::denied("GrantAuthorizationGrantNotYetActive", text).into());
@@ -183,9 +194,16 @@ impl Grant {
             let text = "The message has timestamp after the expiry of the associated permission grant";
             return Err(Refusal::denied("GrantAuthorizationGrantExpired", text).into());
         }
-        if self.revoked(view)?.is_some_and(|revoked| revoked.as_str() <= at) {
+        if too_late(&self.expires) {
+            return Err(Refusal::denied("GrantAuthorizationGrantExpired", late("expired", &self.expires)).into());
+        }
+        let Some(revoked) = self.revoked(view)? else { return Ok(()) };
+        if revoked.as_str() <= at {
             let text = format_args!("Permission grant with CID {} has been revoked", self.id);
             return Err(Refusal::denied("GrantAuthorizationGrantRevoked", text).into());
+        }
+        if too_late(&revoked) {
+            return Err(Refusal::denied("GrantAuthorizationGrantRevoked", late("was revoked", &revoked)).into());
         }
         Ok(())
     }
@@ -246,18 +264,17 @@ impl Scope {
 
     /// Is this record one of those the scope speaks of?
     fn covers(&self, write: &Value) -> Result<(), Refusal> {
-        let differs = |code: &str, what: &str| {
-            let text = format_args!("Grant scope specifies different {what} than what appears in the record");
-            Err(Refusal::denied(code, text))
-        };
         if self.protocol.as_deref() != descriptor_text(write, "protocol") {
             return differs("RecordsGrantAuthorizationScopeProtocolMismatch", "protocol");
         }
-        let context = records_write::context_id(write);
-        if self.context_id.as_ref().is_some_and(|granted| !context.is_some_and(|context| is_below(context, granted))) {
+        self.allows(records_write::context_id(write), descriptor_text(write, "protocolPath"))
+    }
+
+    /// Are records of this context and path, or those below, among those the scope speaks of?
+    pub fn allows(&self, context: Option<&str>, path: Option<&str>) -> Result<(), Refusal> {
+        if self.context_id.as_ref().is_some_and(|granted| !context.is_some_and(|context| is_within(context, granted))) {
             return differs("RecordsGrantAuthorizationScopeContextIdMismatch", "contextId");
         }
-        let path = descriptor_text(write, "protocolPath");
         if self.protocol_path.is_some() && self.protocol_path.as_deref() != path {
             return differs("RecordsGrantAuthorizationScopeProtocolPathMismatch", "protocolPath");
         }
@@ -265,10 +282,9 @@ impl Scope {
     }
 }
 
-/// As the reference compares contexts: by their beginning. Segments have one length, so that a whole segment is
-/// all an honest grant can name.
-fn is_below(context: &str, granted: &str) -> bool {
-    context.starts_with(granted)
+fn differs(code: &str, what: &str) -> Result<(), Refusal> {
+    let text = format_args!("Grant scope specifies different {what} than what appears in the record");
+    Err(Refusal::denied(code, text))
 }
 
 /// The CID a signature names a delegated grant by.

@@ -1,7 +1,7 @@
 //! What a message is found by.
 
 use super::{
-    IndexValue,
+    IndexValue, Kept,
     filter::index_value,
     message::{descriptor_of, descriptor_text, is_method},
     records_write::{attesters, context_id},
@@ -16,13 +16,32 @@ const INHERITED: &[&str] = &["protocol", "protocolPath", "recipient", "schema", 
 /// Under which grants a write was signed. No filter of a client can ask for it; a revocation does.
 pub(super) const GRANT: &str = "permissionGrantId";
 
-/// The properties a message is indexed under. `initial` is the record's initial write, for a RecordsDelete.
+/// Who began the record, where that is not who wrote its state. No filter of a client can ask for it; what somebody may see
+/// depends on it.
+pub(super) const CREATOR: &str = "creator";
+
+/// What a later message of a record is found by although only the record's initial write says it.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct First<'a> {
+    /// Who began the record.
+    pub author: Option<&'a str>,
+    /// The initial write itself; only a RecordsDelete needs it.
+    pub message: Option<&'a Value>,
+}
+
+impl<'a> First<'a> {
+    pub fn of(initial: &'a Kept) -> Self {
+        Self { author: Some(&initial.author), message: Some(&initial.message) }
+    }
+}
+
+/// The properties a message is indexed under. `first`: of the record's initial write, if this is a later message.
 /// Tags are indexed only for a `latest` state, the only one they are asked of. Whether a state is the latest
 /// is no property here: it is [`super::Stored::latest`].
 pub fn index_values(
     message: &Value,
     author: &str,
-    initial: Option<&Value>,
+    first: First<'_>,
     latest: bool,
 ) -> BTreeMap<String, Vec<IndexValue>> {
     let mut values = BTreeMap::new();
@@ -45,15 +64,17 @@ pub fn index_values(
         }
         Some("Records") if is_method(message, "Delete") => {
             for name in INHERITED {
-                put(name, initial.and_then(|initial| descriptor_of(initial).get(*name)).and_then(index_value));
+                put(name, first.message.and_then(|initial| descriptor_of(initial).get(*name)).and_then(index_value));
             }
-            put("contextId", initial.and_then(context_id).and_then(text));
+            put("contextId", first.message.and_then(context_id).and_then(text));
+            put(CREATOR, first.author.filter(|first| *first != author).and_then(text));
         }
         Some("Records") => {
             let published = descriptor_of(message).get("published") == Some(&Value::Bool(true));
             put("published", Some(IndexValue::Bool(published)));
             put("recordId", message.get("recordId").and_then(index_value));
             put("contextId", context_id(message).and_then(text));
+            put(CREATOR, first.author.filter(|first| *first != author).and_then(text));
             put("attester", attesters(message).into_iter().next().map(IndexValue::String));
             let grants: Vec<_> = grants(message).into_iter().map(IndexValue::String).collect();
             if !grants.is_empty() {
@@ -106,7 +127,7 @@ mod tests {
         let tags = json!({"n": 1.5, "list": ["a", "b"]});
         let write = create::Write { data_format: "text/plain", tags: tags.as_object().cloned(), ..Default::default() };
         let write = create::records_write(&write, (&data_cid(b"x"), 1), &at(1), &alice).expect("made");
-        let values = index_values(&write, alice.did(), None, true);
+        let values = index_values(&write, alice.did(), First::default(), true);
         assert_eq!(values.get("dataFormat").cloned(), text("text/plain"));
         assert_eq!(values.get("author").cloned(), text(alice.did()));
         assert_eq!(values.get("published"), Some(&vec![IndexValue::Bool(false)]));
@@ -114,7 +135,7 @@ mod tests {
         assert_eq!(values.get("tag.n"), Some(&vec![IndexValue::Number(1.5)]));
         assert_eq!(values.get("tag.list").map(Vec::len), Some(2));
         assert_eq!(values.get("tags"), None);
-        assert_eq!(index_values(&write, alice.did(), None, false).get("tag.n"), None);
+        assert_eq!(index_values(&write, alice.did(), First::default(), false).get("tag.n"), None);
     }
 
     #[test]
@@ -131,7 +152,9 @@ mod tests {
         let write = create::records_write(&write, (&data_cid(b"x"), 1), &at(1), &alice).expect("made");
         let id = write["recordId"].as_str().expect("an id");
         let delete = create::records_delete(id, false, &at(2), &alice).expect("made");
-        let values = index_values(&delete, alice.did(), Some(&write), true);
+        let bob = person(2);
+        let first = First { author: Some(bob.did()), message: Some(&write) };
+        let values = index_values(&delete, alice.did(), first, true);
         for (name, value) in [
             ("protocol", "http://example.com"),
             ("protocolPath", "a/b"),
@@ -143,6 +166,8 @@ mod tests {
             ("recordId", id),
             ("contextId", &format!("parent/{id}")),
             ("method", "Delete"),
+            ("author", alice.did()),
+            ("creator", bob.did()),
         ] {
             assert_eq!(values.get(name).cloned(), text(value), "{name}");
         }
@@ -153,7 +178,7 @@ mod tests {
     fn a_protocol_is_found_by_its_uri() {
         let alice = person(1);
         let configure = create::protocols_configure(threads(), &at(1), &alice).expect("made");
-        let values = index_values(&configure, alice.did(), None, true);
+        let values = index_values(&configure, alice.did(), First::default(), true);
         assert_eq!(values.get("protocol").cloned(), text("http://example.com/threads"));
         assert_eq!(values.get("published"), Some(&vec![IndexValue::Bool(true)]));
         assert_eq!(values.get("definition"), None);

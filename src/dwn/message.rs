@@ -183,22 +183,26 @@ impl Message {
         self.authorization.as_ref().map_or(Ok(()), Authorization::check_delegations)
     }
 
-    /// The grant with which a delegate signed for the author, and what it must be good for.
-    pub(super) fn delegation(&self) -> Result<Option<(Grant, Claim<'_>)>, Refusal> {
+    /// The grant with which a delegate signed for the author, and what it must be good for. `now`: the node's clock.
+    pub(super) fn delegation<'a>(&'a self, now: &'a str) -> Result<Option<(Grant, Claim<'a>)>, Refusal> {
         let Some(authorization) = &self.authorization else { return Ok(None) };
         let grant = authorization.author_grant().transpose()?;
-        Ok(grant.map(|grant| (grant, self.claim(self.author(), Some(authorization.signature.signer())))))
+        Ok(grant.map(|grant| (grant, self.claim(self.author(), Some(authorization.signature.signer()), now))))
     }
 
-    /// The tenant's grant that the author invokes, and what it must be good for.
-    pub(super) fn grant(&self, view: &dyn View) -> Result<Option<(Grant, Claim<'_>)>, Stop> {
+    /// The tenant's grant that the author invokes, and what it must be good for. `now`: the node's clock.
+    pub(super) fn grant<'a>(&'a self, view: &dyn View, now: &'a str) -> Result<Option<(Grant, Claim<'a>)>, Stop> {
         let id = self.signature().and_then(|signature| signature.text("permissionGrantId"));
         let grant = id.map(|id| Grant::fetch(id, view)).transpose()?;
-        Ok(grant.map(|grant| (grant, self.claim(Some(&self.tenant), self.author()))))
+        Ok(grant.map(|grant| (grant, self.claim(Some(&self.tenant), self.author(), now))))
     }
 
-    pub(super) fn claim<'a>(&'a self, grantor: Option<&'a str>, grantee: Option<&'a str>) -> Claim<'a> {
-        Claim { grantor, grantee, kind: self.kind, at: self.timestamp() }
+    /// A message must come in time, too, unless another device of the tenant has judged it when it did, or the tenant has
+    /// signed it as owner: their word is taken on its date.
+    pub(super) fn claim<'a>(&'a self, grantor: Option<&'a str>, grantee: Option<&'a str>, now: &'a str) -> Claim<'a> {
+        let vouched = self.authorization.as_ref().and_then(Authorization::owner_in_person) == Some(&self.tenant);
+        let heard = (!self.replayed && !vouched).then_some(now);
+        Claim { grantor, grantee, kind: self.kind, at: self.timestamp(), heard }
     }
 
     /// The protocol path of the role that the message invokes.

@@ -15,8 +15,8 @@ pub(super) fn check(message: &Message) -> Result<(), Refusal> {
     message.check_timestamp()
 }
 
-pub(super) fn answer(message: &Message, view: &dyn View) -> Result<Reply, Stop> {
-    authorize(message, message.timestamp(), view)?;
+pub(super) fn answer(message: &Message, view: &dyn View, now: &str) -> Result<Reply, Stop> {
+    authorize(message, message.timestamp(), view, now)?;
     let filters: Vec<_> = message.filters().flat_map(filters).collect();
     // Beyond the dialect: without a limit everything is told at once, as there.
     let limit = message.descriptor().get("limit").and_then(Value::as_f64).map(|limit| limit as usize);
@@ -33,12 +33,12 @@ pub(super) fn answer(message: &Message, view: &dyn View) -> Result<Reply, Stop> 
 }
 
 /// May somebody ask for many messages, now or from now on (MessagesQuery, MessagesSubscribe)? `at`: the time at
-/// which a grant must be good.
-pub(super) fn authorize(message: &Message, at: &str, view: &dyn View) -> Result<(), Stop> {
+/// which a grant must be good; `now`: the node's clock.
+pub(super) fn authorize(message: &Message, at: &str, view: &dyn View, now: &str) -> Result<(), Stop> {
     if message.author() == Some(message.tenant()) {
         return Ok(());
     }
-    let Some((grant, claim)) = message.grant(view)? else {
+    let Some((grant, claim)) = message.grant(view, now)? else {
         let code = format!("{}AuthorizationFailed", message.kind().name());
         return Err(Refusal::denied(&code, "message failed authorization").into());
     };

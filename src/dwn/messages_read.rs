@@ -13,10 +13,10 @@ pub(super) fn check_unsigned(descriptor: &Map<String, Value>) -> Result<(), Refu
     parse(descriptor).map(drop)
 }
 
-pub(super) fn answer(message: &Message, view: &dyn View) -> Result<Reply, Stop> {
+pub(super) fn answer(message: &Message, view: &dyn View, now: &str) -> Result<Reply, Stop> {
     let cid = parse(message.descriptor())?;
     let stored = view.message(&cid)?.ok_or_else(Refusal::not_found)?;
-    authorize(message, &stored, view)?;
+    authorize(message, &stored, view, now)?;
     let entry = Object::default()
         .with("message", stored.message.text())
         .with("messageCid", &quoted(message.text("messageCid").unwrap_or_default()));
@@ -24,11 +24,11 @@ pub(super) fn answer(message: &Message, view: &dyn View) -> Result<Reply, Stop> 
     Ok(Reply { data: data(stored, view)?, ..reply })
 }
 
-fn authorize(message: &Message, stored: &Stored, view: &dyn View) -> Result<(), Stop> {
+fn authorize(message: &Message, stored: &Stored, view: &dyn View, now: &str) -> Result<(), Stop> {
     if message.author() == Some(message.tenant()) {
         return Ok(());
     }
-    let Some((grant, claim)) = message.grant(view)? else {
+    let Some((grant, claim)) = message.grant(view, now)? else {
         let text = "protocol message failed authorization";
         return Err(Refusal::denied("MessagesReadAuthorizationFailed", text).into());
     };

@@ -51,7 +51,7 @@ mod view;
 mod visible;
 
 pub use change::{Change, Given, Subject};
-pub use index::index_values;
+pub use index::{First, index_values};
 pub use json::Json;
 pub use message::{Kind, Message};
 pub use readable::in_header;
@@ -71,21 +71,22 @@ pub use view::{
 pub fn decide(message: &Message, given: &Given, view: &dyn View, now: &str) -> Result<Change, Stop> {
     text::check_not_ahead(message.timestamp(), now)?;
     match message.kind() {
-        Kind::RecordsWrite => records_write::decide(message, given, view),
-        Kind::RecordsDelete => records_delete::decide(message, view),
-        Kind::ProtocolsConfigure => protocols_configure::decide(message, view),
+        Kind::RecordsWrite => records_write::decide(message, given, view, now),
+        Kind::RecordsDelete => records_delete::decide(message, view, now),
+        Kind::ProtocolsConfigure => protocols_configure::decide(message, view, now),
         other => Err(anyhow::anyhow!("{} is a read: it is answered, not decided", other.name()).into()),
     }
 }
 
-/// Answers a verified read. The answer's entries, if it has some, are still to be written ([`Reply::write`]).
-pub fn answer(message: &Message, view: &dyn View, _now: &str) -> Result<Reply, Stop> {
+/// Answers a verified read. The answer's entries, if it has some, are still to be written ([`Reply::write`]). `now`: the
+/// time as messages write it.
+pub fn answer(message: &Message, view: &dyn View, now: &str) -> Result<Reply, Stop> {
     match message.kind() {
-        Kind::RecordsRead => records_read::answer(message, view),
-        Kind::RecordsQuery => records_query::answer(message, view),
-        Kind::ProtocolsQuery => protocols_query::answer(message, view),
-        Kind::MessagesQuery => messages_query::answer(message, view),
-        Kind::MessagesRead => messages_read::answer(message, view),
+        Kind::RecordsRead => records_read::answer(message, view, now),
+        Kind::RecordsQuery => records_query::answer(message, view, now),
+        Kind::ProtocolsQuery => protocols_query::answer(message, view, now),
+        Kind::MessagesQuery => messages_query::answer(message, view, now),
+        Kind::MessagesRead => messages_read::answer(message, view, now),
         other => Err(anyhow::anyhow!("{} is a write: it is decided, not answered", other.name()).into()),
     }
 }

@@ -5,7 +5,7 @@
 use super::{
     PERMISSIONS, Refusal, Select, Stop, Stored, View,
     definition::{Action, Definition, Rule, RuleSet, Who},
-    filter::{begins_with, text},
+    filter::{text, within},
     kind::Kind,
     message::{self, Message, descriptor_text, shown_text},
     permissions, records_delete, records_write, tags,
@@ -259,14 +259,15 @@ fn check_role_record(message: &Message, path: &str, view: &dyn View) -> Result<(
         return Err(Refusal::bad("ProtocolAuthorizationRoleMissingRecipient", text).into());
     };
     let context = records_write::context_id(message.json()).and_then(|context| context.rsplit_once('/'));
-    let context = context.map_or("", |(parent, _)| parent);
+    let context = context.map(|(parent, _)| parent);
     let held = role_records(message.text("protocol"), path, recipient, context, view, 2)?;
     let is_other = |record: &Stored| message::record_id(&record.message) != message::record_id(message.json());
     if !held.iter().any(is_other) {
         return Ok(());
     }
     let text = format_args!(
-        "DID '{recipient}' is already recipient of a role record at protocol path '{path} under the parent context {context}."
+        "DID '{recipient}' is already recipient of a role record at protocol path '{path} under the parent context {}.",
+        context.unwrap_or_default()
     );
     Err(Refusal::bad("ProtocolAuthorizationDuplicateRoleRecipient", text).into())
 }
@@ -284,27 +285,28 @@ fn check_role(
         let text = format_args!("Protocol path {role} does not match role record type.");
         return Err(Refusal::denied("ProtocolAuthorizationNotARole", text).into());
     }
+    // A role below `thread` holds in the context of its thread, and in no other: whoever asks must say in which.
     let above = role.split('/').count() - 1;
-    if context.is_none() && above > 0 {
+    let segments: Vec<_> = context.into_iter().flat_map(|context| context.split('/')).take(above).collect();
+    if segments.len() < above || segments.contains(&"") {
         let text = "Could not verify role because contextId is missing.";
         return Err(Refusal::denied("ProtocolAuthorizationMissingContextId", text).into());
     }
-    // A role below `thread` holds in the context of its thread.
-    let context = context.unwrap_or_default().split('/').take(above).collect::<Vec<_>>().join("/");
+    let context = (above > 0).then(|| segments.join("/"));
     let holder = message.author().unwrap_or_default();
-    if role_records(protocol, role, holder, &context, view, 1)?.is_empty() {
+    if role_records(protocol, role, holder, context.as_deref(), view, 1)?.is_empty() {
         let text = format_args!("No matching role record found for protocol path {role}");
         return Err(Refusal::denied("ProtocolAuthorizationMatchingRoleRecordNotFound", text).into());
     }
     Ok(())
 }
 
-/// Records at the path of a role, addressed to its holder, below a context.
+/// Records at the path of a role, addressed to its holder, below a context (none: of the whole protocol).
 fn role_records(
     protocol: Option<&str>,
     path: &str,
     holder: &str,
-    context: &str,
+    context: Option<&str>,
     view: &dyn View,
     limit: usize,
 ) -> Result<Vec<Stored>, Stop> {
@@ -314,8 +316,8 @@ fn role_records(
         ("protocolPath".to_owned(), text(path)),
         ("recipient".to_owned(), text(holder)),
     ]);
-    if !context.is_empty() {
-        filter.insert("contextId".into(), begins_with(context));
+    if let Some(context) = context {
+        filter.insert("contextId".into(), within(context));
     }
     Ok(view.select(&Select { any_of: vec![filter], limit: Some(limit), ..Select::default() })?.entries)
 }

@@ -22,8 +22,8 @@ fn definition(descriptor: &Map<String, Value>) -> Result<Definition, Refusal> {
     definition.ok_or_else(|| Refusal::new(400, "the protocol definition cannot be read"))
 }
 
-pub(super) fn decide(message: &Message, view: &dyn View) -> Result<Change, Stop> {
-    authorize(message, view)?;
+pub(super) fn decide(message: &Message, view: &dyn View, now: &str) -> Result<Change, Stop> {
+    authorize(message, view, now)?;
     let uri = protocol(message);
     let mut change = Change::of(message, Subject::Protocol(uri.into()))?;
     if let Some(before) = view.protocol(uri)? {
@@ -40,7 +40,7 @@ fn protocol(message: &Message) -> &str {
     protocol.and_then(Value::as_str).unwrap_or_default()
 }
 
-fn authorize(message: &Message, view: &dyn View) -> Result<(), Stop> {
+fn authorize(message: &Message, view: &dyn View, now: &str) -> Result<(), Stop> {
     let allows = |grant: &Grant, claim| -> Result<(), Stop> {
         grant.check(claim, view)?;
         if grant.scope.protocol.as_deref().is_none_or(|granted| granted == protocol(message)) {
@@ -49,7 +49,7 @@ fn authorize(message: &Message, view: &dyn View) -> Result<(), Stop> {
         let text = "Grant scope specifies different protocol than what appears in the configure message.";
         Err(Refusal::denied("ProtocolsGrantAuthorizationScopeProtocolMismatch", text).into())
     };
-    if let Some((grant, claim)) = message.delegation()? {
+    if let Some((grant, claim)) = message.delegation(now)? {
         allows(&grant, claim)?;
     }
     // The reference forgets to ask whether the grant is a delegated one and the one that was signed for.
@@ -57,7 +57,7 @@ fn authorize(message: &Message, view: &dyn View) -> Result<(), Stop> {
     if message.author() == Some(message.tenant()) {
         return Ok(());
     }
-    if let Some((grant, claim)) = message.grant(view)? {
+    if let Some((grant, claim)) = message.grant(view, now)? {
         return allows(&grant, claim);
     }
     Err(Refusal::denied("ProtocolsConfigureAuthorizationFailed", "message failed authorization").into())

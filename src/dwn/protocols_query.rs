@@ -16,8 +16,8 @@ pub(super) fn check(message: &Message) -> Result<(), Refusal> {
     message.check_timestamp()
 }
 
-pub(super) fn answer(message: &Message, view: &dyn View) -> Result<Reply, Stop> {
-    let sees_all = sees_all(message, view)?;
+pub(super) fn answer(message: &Message, view: &dyn View, now: &str) -> Result<Reply, Stop> {
+    let sees_all = sees_all(message, view, now)?;
     let shows = |stored: &Stored| sees_all || is_published(stored);
     let Some(filter) = message.filter() else {
         return Ok(Reply::ok().listing(Entries::messages(in_order(view, shows)?)));
@@ -47,12 +47,12 @@ fn in_order(view: &dyn View, shows: impl Fn(&Stored) -> bool) -> Result<Vec<u64>
 
 /// The owner sees all, and whom they have granted it; who has no right, or one for another protocol, sees what
 /// everybody sees. A grant that is no good is refused.
-fn sees_all(message: &Message, view: &dyn View) -> Result<bool, Stop> {
+fn sees_all(message: &Message, view: &dyn View, now: &str) -> Result<bool, Stop> {
     const OTHER: &str = "ProtocolsGrantAuthorizationQueryProtocolScopeMismatch";
     if message.author() == Some(message.tenant()) {
         return Ok(true);
     }
-    let Some((grant, claim)) = message.grant(view)? else { return Ok(false) };
+    let Some((grant, claim)) = message.grant(view, now)? else { return Ok(false) };
     let asked = message.filter().and_then(|filter| filter.get("protocol")).and_then(Value::as_str);
     match grant.authorize_protocol(claim, asked, (OTHER, "message"), view) {
         Ok(()) => Ok(true),

@@ -16,7 +16,7 @@ pub(super) fn check(message: &Message) -> Result<(), Refusal> {
     message.check_timestamp()
 }
 
-pub(super) fn decide(message: &Message, view: &dyn View) -> Result<Change, Stop> {
+pub(super) fn decide(message: &Message, view: &dyn View, now: &str) -> Result<Change, Stop> {
     let record_id = message.text("recordId").unwrap_or_default();
     let record = view.record(record_id)?.filter(|record| message.is_replayed() || can_delete(message, record));
     let record = record.ok_or_else(Refusal::not_found)?;
@@ -26,7 +26,7 @@ pub(super) fn decide(message: &Message, view: &dyn View) -> Result<Change, Stop>
     if !wins {
         return Err(Refusal::conflict().into());
     }
-    authorize(message, &record, view)?;
+    authorize(message, &record, view, now)?;
     let mut change = Change::of(message, Subject::Record(record_id.into()))?;
     records_write::supersede(&mut change, &record);
     if is_prune(message.json()) {
@@ -56,11 +56,14 @@ pub(super) fn is_prune(json: &Value) -> bool {
     descriptor_of(json).get("prune") == Some(&Value::Bool(true))
 }
 
-fn authorize(message: &Message, record: &Record, view: &dyn View) -> Result<(), Stop> {
-    if let Some((grant, claim)) = message.delegation()? {
+fn authorize(message: &Message, record: &Record, view: &dyn View, now: &str) -> Result<(), Stop> {
+    if let Some((grant, claim)) = message.delegation(now)? {
         let protocol = descriptor_text(&record.initial.message, "protocol");
         let code = "RecordsGrantAuthorizationDeleteProtocolScopeMismatch";
         grant.authorize_protocol(claim, protocol, (code, "record to delete"), view)?;
+        // (The reference looks at the protocol only.)
+        let write = &record.initial.message;
+        grant.scope.allows(records_write::context_id(write), descriptor_text(write, "protocolPath"))?;
     }
     if message.author() == Some(message.tenant()) {
         return Ok(());

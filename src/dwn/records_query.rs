@@ -34,18 +34,20 @@ pub(super) fn check(message: &Message) -> Result<(), Refusal> {
 
 /// May somebody ask for many records, now or from now on (RecordsQuery, RecordsSubscribe)? What they may not see
 /// is left out; only a delegate must have a good grant, and a role that is invoked must be held. `at`: the time at
-/// which a grant must be good.
-pub(super) fn authorize(message: &Message, at: &str, view: &dyn View) -> Result<(), Stop> {
-    if let Some((grant, claim)) = message.delegation()? {
-        let asked = message.filter().and_then(|filter| filter.get("protocol")).and_then(Value::as_str);
+/// which a grant must be good; `now`: the node's clock.
+pub(super) fn authorize(message: &Message, at: &str, view: &dyn View, now: &str) -> Result<(), Stop> {
+    if let Some((grant, claim)) = message.delegation(now)? {
+        let asked = |name| message.filter().and_then(|filter| filter.get(name)).and_then(Value::as_str);
         let code = "RecordsGrantAuthorizationQueryOrSubscribeProtocolScopeMismatch";
-        grant.authorize_protocol(Claim { at, ..claim }, asked, (code, "message"), view)?;
+        grant.authorize_protocol(Claim { at, ..claim }, asked("protocol"), (code, "message"), view)?;
+        // (The reference looks at the protocol only.)
+        grant.scope.allows(asked("contextId"), asked("protocolPath"))?;
     }
     if message.role().is_some() { protocol::authorize_query(message, view) } else { Ok(()) }
 }
 
-pub(super) fn answer(message: &Message, view: &dyn View) -> Result<Reply, Stop> {
-    authorize(message, message.timestamp(), view)?;
+pub(super) fn answer(message: &Message, view: &dyn View, now: &str) -> Result<Reply, Stop> {
+    authorize(message, message.timestamp(), view, now)?;
     let hits = view.hits(&selection(message)?)?;
     let reply = Reply::ok().listing(Entries::records(hits.positions));
     Ok(match hits.cursor {

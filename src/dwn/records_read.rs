@@ -13,7 +13,7 @@ pub(super) fn check(message: &Message) -> Result<(), Refusal> {
     message.check_timestamp()
 }
 
-pub(super) fn answer(message: &Message, view: &dyn View) -> Result<Reply, Stop> {
+pub(super) fn answer(message: &Message, view: &dyn View, now: &str) -> Result<Reply, Stop> {
     let found = find(message, view)?;
     let initial = found.record_id.as_deref().map(|id| view.initial_before(id, &found.cid)).transpose()?.flatten();
     if message::is_method(&found.message, "Delete") {
@@ -21,12 +21,13 @@ pub(super) fn answer(message: &Message, view: &dyn View) -> Result<Reply, Stop> 
             let message = "Initial write for deleted record not found";
             Refusal::bad("RecordsReadInitialWriteNotFound", message)
         })?;
-        authorize(message, &initial, view)?;
+        authorize(message, &initial, &initial.author, view, now)?;
         let entry =
             Object::default().with("recordsDelete", found.message.text()).with("initialWrite", initial.message.text());
         return Ok(Reply::not_found().with("entry", entry.text()));
     }
-    authorize(message, &found, view)?;
+    let creator = initial.as_ref().map_or(&found.author, |initial| &initial.author);
+    authorize(message, &found, creator, view, now)?;
     let data = if view.has_data(&found)? { message::declared_data(&found.message) } else { None };
     let (cid, size) = data.ok_or_else(Refusal::not_found)?;
     let mut entry = Object::default().with("recordsWrite", found.message.text());
@@ -56,18 +57,20 @@ fn find(message: &Message, view: &dyn View) -> Result<Stored, Stop> {
     Ok(entries.into_iter().next().ok_or_else(Refusal::not_found)?)
 }
 
-fn authorize(message: &Message, write: &Stored, view: &dyn View) -> Result<(), Stop> {
-    if let Some((grant, claim)) = message.delegation()? {
+/// `creator`: who began the record; whoever has written to it since, it is theirs to read.
+fn authorize(message: &Message, write: &Stored, creator: &str, view: &dyn View, now: &str) -> Result<(), Stop> {
+    if let Some((grant, claim)) = message.delegation(now)? {
         grant.authorize_read(claim, &write.message, view)?;
     }
     let author = message.author();
     let published = descriptor_of(&write.message).get("published") == Some(&Value::Bool(true));
     let recipient = descriptor_text(&write.message, "recipient");
-    let is_party = author.is_some() && (author == recipient || author == Some(&write.author));
+    let is_party =
+        author.is_some_and(|author| Some(author) == recipient || *author == *write.author || author == creator);
     if published || is_party || author == Some(message.tenant()) {
         return Ok(());
     }
-    if let Some((grant, claim)) = message.grant(view)? {
+    if let Some((grant, claim)) = message.grant(view, now)? {
         return grant.authorize_read(claim, &write.message, view);
     }
     if descriptor_text(&write.message, "protocol").is_some() {

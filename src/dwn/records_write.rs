@@ -49,11 +49,11 @@ pub(super) fn check(message: &Message) -> Result<(), Refusal> {
 }
 
 /// What the write changes, if it is allowed.
-pub(super) fn decide(message: &Message, given: &Given, view: &dyn View) -> Result<Change, Stop> {
+pub(super) fn decide(message: &Message, given: &Given, view: &dyn View, now: &str) -> Result<Change, Stop> {
     if message.text("protocol").is_some() {
         protocol::check_record(message, view)?;
     }
-    authorize(message, view)?;
+    authorize(message, view, now)?;
     let record_id = message::record_id(message.json()).unwrap_or_default();
     let record = view.record(record_id)?;
     if !message.is_replayed() {
@@ -183,7 +183,7 @@ pub(super) fn check_attestation(json: &Value) -> Result<(), Refusal> {
     Ok(())
 }
 
-fn authorize(message: &Message, view: &dyn View) -> Result<(), Stop> {
+fn authorize(message: &Message, view: &dyn View, now: &str) -> Result<(), Stop> {
     let tenant = message.tenant();
     let authorization = message.authorization();
     let owner = authorization.and_then(Authorization::owner);
@@ -191,18 +191,18 @@ fn authorize(message: &Message, view: &dyn View) -> Result<(), Stop> {
         let text = format_args!("Owner {owner} must be the same as tenant {tenant} when specified.");
         return Err(Refusal::denied("RecordsWriteOwnerAndTenantMismatch", text).into());
     }
-    if let Some((grant, claim)) = message.delegation()? {
+    if let Some((grant, claim)) = message.delegation(now)? {
         grant.authorize_write(claim, message.json(), view)?;
     }
     if let Some(grant) = authorization.and_then(Authorization::owner_grant).transpose()? {
         let signer = authorization.and_then(|authorization| authorization.owner.as_ref()).map(Signature::signer);
-        grant.authorize_write(message.claim(owner, signer), message.json(), view)?;
+        grant.authorize_write(message.claim(owner, signer, now), message.json(), view)?;
     }
     // Whatever the owner signs for is theirs to keep.
     if owner.is_some() || message.author() == Some(tenant) {
         return Ok(());
     }
-    if let Some((grant, claim)) = message.grant(view)? {
+    if let Some((grant, claim)) = message.grant(view, now)? {
         return grant.authorize_write(claim, message.json(), view);
     }
     if message.text("protocol").is_some() {
@@ -211,10 +211,14 @@ fn authorize(message: &Message, view: &dyn View) -> Result<(), Stop> {
     Err(Refusal::denied("RecordsWriteAuthorizationFailed", "message failed authorization").into())
 }
 
-/// The same initial write in another form: signed again, or by the owner too, who keeps a copy. As for any two
-/// messages of one time, the greater CID wins; the other form goes. A form without data is nothing to gain.
+/// The same initial write once more, perhaps in another form: signed again, or by the owner too, who keeps a copy. As for
+/// any two messages of one time, the greater CID wins; the other form goes. A form without data is nothing to gain, and
+/// whichever brings the data of one that came without completes it. (The reference refuses that with 409.)
 fn replace(change: &mut Change, message: &Message, record: &Record, given: &Given) -> Result<(), Refusal> {
-    check_order(message, record)?;
+    let lacks_data = record.newest.cid == record.initial.cid && !record.newest.latest;
+    if *given == Given::None || !lacks_data {
+        check_order(message, record)?;
+    }
     if *given == Given::None {
         return Err(Refusal::conflict());
     }

@@ -4,11 +4,11 @@
 //! looked at again every time: a grant that is revoked or a role that is gone ends the subscription.
 
 use super::{
-    Cond, Filter, IndexValue, Refusal, Stop, View,
+    Filter, IndexValue, Refusal, Stop, View,
     filter::{self, fits, text},
     message::{Kind, Message},
     messages_query, records_query,
-    visible::visible,
+    visible::{rights, visible},
 };
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
@@ -18,7 +18,9 @@ use std::collections::BTreeMap;
 pub struct Subscription {
     message: Message,
     /// Any of these; none: everything.
-    any_of: Vec<Filter>,
+    asked: Vec<Filter>,
+    /// Of records: a state that fits any of these may be seen.
+    rights: Vec<Filter>,
 }
 
 /// One accepted change as subscribers see it.
@@ -31,6 +33,8 @@ pub struct Happened<'a> {
     pub initial: Option<&'a Value>,
     /// What the message is indexed under ([`super::index_values`]).
     pub values: &'a BTreeMap<String, Vec<IndexValue>>,
+    /// What the state of the record that it supersedes was indexed under, if there was one and it is known.
+    pub before: Option<&'a BTreeMap<String, Vec<IndexValue>>>,
     /// The message is the latest state of its subject: not an initial write without data.
     pub latest: bool,
 }
@@ -51,14 +55,18 @@ pub(super) fn check_messages(message: &Message) -> Result<(), Refusal> {
 }
 
 /// Judges a verified RecordsSubscribe or MessagesSubscribe.
-pub fn subscribe(message: &Message, view: &dyn View, _now: &str) -> Result<Subscription, Stop> {
-    let any_of = match message.kind() {
-        Kind::RecordsSubscribe => visible(message, methods(), false)?,
-        Kind::MessagesSubscribe => message.filters().flat_map(messages_filters).collect(),
+pub fn subscribe(message: &Message, view: &dyn View, now: &str) -> Result<Subscription, Stop> {
+    let (asked, rights) = match message.kind() {
+        Kind::RecordsSubscribe => {
+            // Who may see nothing of it is told so.
+            visible(message, text("Write"), false)?;
+            (message.filter().map(|filter| filter::conditions(filter, false)).into_iter().collect(), rights(message))
+        }
+        Kind::MessagesSubscribe => (message.filters().flat_map(messages_filters).collect(), Vec::new()),
         other => return Err(anyhow::anyhow!("{} is no subscription", other.name()).into()),
     };
-    let subscription = Subscription { message: message.clone(), any_of };
-    subscription.authorize(message.timestamp(), view)?;
+    let subscription = Subscription { message: message.clone(), asked, rights };
+    subscription.authorize(message.timestamp(), view, now)?;
     Ok(subscription)
 }
 
@@ -66,26 +74,45 @@ impl Subscription {
     /// Does this event belong to it? Looks again whether the subscriber may still see it; a refusal says that the
     /// subscription has ended.
     pub fn admits(&self, happened: &Happened<'_>, view: &dyn View, now: &str) -> Result<bool, Stop> {
-        let belongs = self.any_of.is_empty() && self.message.kind() == Kind::MessagesSubscribe
-            || self.any_of.iter().any(|filter| fits(filter, happened.values));
+        let belongs = match self.message.kind() {
+            Kind::MessagesSubscribe => self.asked.is_empty() || self.asks_for(happened.values),
+            _ => self.tells(happened),
+        };
         if !happened.latest || !belongs {
             return Ok(false);
         }
-        self.authorize(now, view)?;
+        self.authorize(now, view, now)?;
         Ok(true)
     }
 
-    /// `at`: the time at which a grant must be good.
-    fn authorize(&self, at: &str, view: &dyn View) -> Result<(), Stop> {
+    /// Is the message, of whatever kind, one of those asked for?
+    fn asks_for(&self, values: &BTreeMap<String, Vec<IndexValue>>) -> bool {
+        self.asked.iter().any(|filter| fits(filter, values))
+    }
+
+    /// Is this event of a record told? Its new state, if it is asked for and may be seen; and also a state that is not
+    /// asked for, or the end of the record, if the subscriber saw the state before and that was asked for: else they would
+    /// take for true what no longer is. Who may not see a new state learns nothing, not even that.
+    fn tells(&self, happened: &Happened<'_>) -> bool {
+        let is = |name: &str, wanted: &str| {
+            happened.values.get(name).is_some_and(|values| values.contains(&IndexValue::String(wanted.into())))
+        };
+        if !is("interface", "Records") {
+            return false;
+        }
+        let may_see = |values| self.rights.iter().any(|right| fits(right, values));
+        let (new, seen) = (happened.values, happened.before.filter(|before| may_see(before)));
+        let may_know = may_see(new) || is("method", "Delete") && seen.is_some();
+        may_know && (self.asks_for(new) || seen.is_some_and(|before| self.asks_for(before)))
+    }
+
+    /// `at`: the time at which a grant must be good; `now`: the node's clock.
+    fn authorize(&self, at: &str, view: &dyn View, now: &str) -> Result<(), Stop> {
         match self.message.kind() {
-            Kind::MessagesSubscribe => messages_query::authorize(&self.message, at, view),
-            _ => records_query::authorize(&self.message, at, view),
+            Kind::MessagesSubscribe => messages_query::authorize(&self.message, at, view, now),
+            _ => records_query::authorize(&self.message, at, view, now),
         }
     }
-}
-
-fn methods() -> Cond {
-    Cond::OneOf(["Write", "Delete"].map(|method| IndexValue::String(method.into())).into())
 }
 
 /// A filter of messages as conditions: itself, and the permission records of the protocol it asks for.

@@ -48,6 +48,8 @@ struct Kept {
 /// What a tenant keeps.
 #[derive(Debug)]
 pub struct Past {
+    /// The node's clock; without one, messages come when they say.
+    pub clock: Option<String>,
     tenant: String,
     kept: Vec<Kept>,
     position: u64,
@@ -59,7 +61,7 @@ impl Past {
     }
 
     pub fn new(tenant: &str) -> Self {
-        Self { tenant: tenant.into(), kept: Vec::new(), position: 0 }
+        Self { clock: None, tenant: tenant.into(), kept: Vec::new(), position: 0 }
     }
 
     /// Sends a message through the whole way; the reply as clients see it, and `data`: the CID of the data.
@@ -94,13 +96,14 @@ impl Past {
         let message = Message::parse(&self.tenant, json)?;
         let message = if replayed { message.replayed() } else { message };
         message.verify(&key_of)?;
+        let now = &self.clock.clone().unwrap_or_else(|| timestamp(message.json()).to_owned());
         if !message.is_write() {
-            let mut reply = answer(&message, self, NOW)?;
+            let mut reply = answer(&message, self, now)?;
             reply.write(usize::MAX, self)?;
             return Ok(reply);
         }
         let promised = if data.is_some() { Given::Promised } else { Given::None };
-        decide(&message, &promised, self, NOW)?;
+        decide(&message, &promised, self, now)?;
         let given = match data {
             Some(data) => {
                 let inline = (data.len() as u64 <= INLINE_MAX).then(|| data.to_vec().into());
@@ -108,7 +111,7 @@ impl Past {
             }
             None => Given::None,
         };
-        let change = decide(&message, &given, self, NOW)?;
+        let change = decide(&message, &given, self, now)?;
         let reply = Reply::from(&change);
         self.apply(change, data);
         Ok(reply)
@@ -154,13 +157,8 @@ impl Past {
 
     fn values(&self, kept: &Kept) -> std::collections::BTreeMap<String, Vec<IndexValue>> {
         let initial = self.of_subject(&kept.subject).find(|other| other.initial);
-        let initial = initial.map(|kept| kept.stored.message.clone());
-        index_values(
-            &kept.stored.message,
-            &kept.stored.author,
-            initial.as_deref().map(|json| &**json),
-            kept.stored.latest,
-        )
+        let first = initial.map_or_else(First::default, |initial| First::of(&initial.stored));
+        index_values(&kept.stored.message, &kept.stored.author, first, kept.stored.latest)
     }
 }
 
@@ -300,6 +298,19 @@ pub fn records_query_as(
         query["authorization"] = json!({"signature": crate::crypto::jws::Jws::sign(payload.as_bytes(), signer)});
     }
     query
+}
+
+/// A RecordsSubscribe by somebody, who may invoke a role. (The node itself never subscribes.)
+pub fn records_subscribe(filter: Value, now: &str, signer: Option<&Signer>, role: Option<&str>) -> Value {
+    let mut message = create::records_query(filter, json!({}), now, signer).expect("was made");
+    message["descriptor"]["method"] = "Subscribe".into();
+    if let Some(signer) = signer {
+        let mut payload = json!({"descriptorCid": message::cid_of(&message["descriptor"]).expect("encodes")});
+        role.into_iter().for_each(|role| payload["protocolRole"] = role.into());
+        let signature = crate::crypto::jws::Jws::sign(payload.to_string().as_bytes(), signer);
+        message["authorization"] = json!({"signature": signature});
+    }
+    message
 }
 
 /// A protocol with threads that anyone may start and answer.

@@ -17,14 +17,28 @@ pub(super) fn check_time(text: &str) -> Result<(), Refusal> {
 /// the newest state of its record until then, whatever anybody writes.
 const AHEAD_MAX: i64 = 600;
 
+/// A message that was made before a permission ended is taken for this many seconds longer, as clocks and networks go;
+/// what comes later may be dated as its author likes.
+const LATE_MAX: i64 = 600;
+
 /// Refuses what is dated in the future.
 pub(super) fn check_not_ahead(time: &str, now: &str) -> Result<(), Refusal> {
-    let (Some((seconds, fraction)), Some((limit, now_fraction))) = (instant(time), instant(now)) else { return Ok(()) };
-    if (seconds, fraction) <= (limit + AHEAD_MAX, now_fraction) {
+    if !is_later(time, now, AHEAD_MAX) {
         return Ok(());
     }
     let text = format_args!("messageTimestamp {time} is more than 10 minutes ahead of this node's clock ({now})");
     Err(Refusal::bad("MessageTimestampAhead", text))
+}
+
+/// Is it `now` too late to say that something was done before `end`?
+pub(super) fn is_too_late(end: &str, now: &str) -> bool {
+    is_later(now, end, LATE_MAX)
+}
+
+/// Is a time later than another one and so many seconds?
+fn is_later(time: &str, than: &str, seconds: i64) -> bool {
+    let (Some(time), Some((whole, fraction))) = (instant(time), instant(than)) else { return false };
+    time > (whole + seconds, fraction)
 }
 
 /// A time as whole seconds of the Gregorian calendar and the text after them.
@@ -129,6 +143,13 @@ mod tests {
         assert_eq!(check_not_ahead("2027-01-01T00:05:00.000000Z", now), Ok(()));
         let refusal = check_not_ahead("2027-01-01T00:05:00.000001Z", now).expect_err("refused");
         assert!(refusal.detail.starts_with("MessageTimestampAhead: messageTimestamp 2027-01-01T00:05:00.000001Z "));
+    }
+
+    #[test]
+    fn what_was_done_in_time_may_be_told_ten_minutes_later() {
+        let end = "2026-12-31T23:55:00.500000Z";
+        assert!(!is_too_late(end, "2026-12-31T23:00:00.000000Z") && !is_too_late(end, "2027-01-01T00:05:00.500000Z"));
+        assert!(is_too_late(end, "2027-01-01T00:05:00.500001Z"));
     }
 
     proptest! {

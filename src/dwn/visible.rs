@@ -1,9 +1,10 @@
 //! Which records somebody may see who asks for many: the owner everything; others what is published, what they
-//! wrote, what was written to them, and what a role that they invoke opens.
+//! began or wrote, what was written to them, and what a role that they invoke opens.
 
 use super::{
     Cond, Filter, Refusal,
     filter::{self, flag},
+    index::CREATOR,
     message::Message,
 };
 use serde_json::{Map, Value};
@@ -39,11 +40,36 @@ pub(super) fn visible(message: &Message, method: Cond, by_publication: bool) -> 
                 filters.push(with(&[("published", flag(false)), (party, filter::text(author))]));
             }
         }
+        // Whoever has written to a record since, it is its author's to see.
+        filters.push(with(&[("published", flag(false)), (CREATOR, filter::text(author))]));
         if message.role().is_some() {
             filters.push(with(&[("published", flag(false))]));
         }
     }
     Ok(filters)
+}
+
+/// As [`visible`], whatever is asked for: a state of a record that fits any of these may be seen by who asks.
+pub(super) fn rights(message: &Message) -> Vec<Filter> {
+    let of = |more: &[(&str, Cond)]| more.iter().map(|(name, cond)| ((*name).to_owned(), cond.clone())).collect();
+    let published = of(&[("published", flag(true))]);
+    let Some(author) = message.author() else { return vec![published] };
+    if author == message.tenant() {
+        return vec![Filter::new()];
+    }
+    let theirs =
+        ["author", CREATOR, "recipient"].map(|party| of(&[("published", flag(false)), (party, filter::text(author))]));
+    let mut rights = vec![published];
+    rights.extend(theirs);
+    if message.role().is_some() {
+        // A role opens what its holder has shown to hold it for.
+        let empty = Map::new();
+        let asked = filter::conditions(message.filter().unwrap_or(&empty), false);
+        let held =
+            asked.into_iter().filter(|(name, _)| matches!(name.as_str(), "protocol" | "protocolPath" | "contextId"));
+        rights.push(held.chain([("published".to_owned(), flag(false))]).collect());
+    }
+    rights
 }
 
 fn asks_published(asked: &Map<String, Value>) -> bool {

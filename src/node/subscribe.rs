@@ -7,18 +7,21 @@
 //! A subscription that resumes from a cursor is first told what is still kept of what it missed, read from the
 //! index at its own pace, and then joins the others without a gap.
 
+#[cfg(test)]
+mod tests;
+
 use super::{Node, Reply, now};
 use crate::{
     asker::Asker,
     cid::{self, Cid},
-    dwn::{self, Fault, Happened, Json, Refusal, Stop, Subscription, View, json::Object},
+    dwn::{self, Fault, First, Happened, Json, Refusal, Stop, Stored, Subscription, View, json::Object},
     scarce,
     store::{Entry, Position, Store},
 };
 use anyhow::{Context as _, anyhow};
 use serde_json::{Value, json};
 use std::{
-    collections::{HashMap, VecDeque},
+    collections::{BTreeMap, HashMap, VecDeque},
     panic::{AssertUnwindSafe, catch_unwind},
     sync::{
         Arc, Mutex, MutexGuard, OnceLock, PoisonError,
@@ -39,6 +42,8 @@ const SUBSCRIPTIONS_MAX: usize = 8192;
 const ENTRIES_MAX: usize = 64;
 /// Pause after the system was short of something.
 const SHORT_WAIT: Duration = Duration::from_secs(1);
+/// Earlier states of a record that are looked at for what a subscriber was told of it last.
+const FORMER_MAX: usize = 64;
 /// Digits of a position in a cursor, so that cursors sort as text; as MessagesQuery writes them.
 const CURSOR_DIGITS: usize = 20;
 
@@ -130,6 +135,8 @@ struct Past {
     store: Store,
     subscription: Arc<Subscription>,
     tenant: String,
+    /// The last that the subscriber was told.
+    cursor: Option<Position>,
     after: Option<Position>,
     before: Position,
 }
@@ -155,39 +162,77 @@ impl Past {
             let Some(stored) = view.message(&at.cid)? else { continue };
             let candidate =
                 Candidate::new(&*view, &at.cid, stored.message.clone(), stored.author.clone(), stored.latest)?;
-            if candidate.suits(&self.subscription, &*view)? {
+            let suits = candidate.suits(&self.subscription, &*view)?;
+            if suits || self.known(at.position, &candidate)?.suits(&self.subscription, &*view)? {
                 events.push(candidate.event(at.position, at.cid, 0));
             }
         }
         Ok((events, more))
     }
+
+    /// The same with the state of its record that the subscriber may have been told before the cursor. What is not known any
+    /// more is taken to be what the record began with.
+    fn known(&self, position: Position, candidate: &Candidate) -> Result<Candidate, Fault> {
+        let Some(cursor) = self.cursor else { return Ok(candidate.clone()) };
+        let first = || candidate.initial.as_ref().map(|initial| (initial.message.clone(), initial.author.clone()));
+        let mut state = self.store.former(position)?;
+        for _ in 0..FORMER_MAX {
+            let Some(former) = state else { break };
+            match former.before {
+                Some(at) => {
+                    state = self.store.former(at)?;
+                    if at <= cursor {
+                        let told = state.map(|told| (told.message, told.author.into())).or_else(first);
+                        return Ok(candidate.clone().after(told));
+                    }
+                }
+                // It has begun since.
+                None if former.initial => return Ok(candidate.clone()),
+                None => break,
+            }
+        }
+        Ok(candidate.clone().after(first()))
+    }
 }
 
 /// A message that may be somebody's event.
+#[derive(Clone)]
 struct Candidate {
     message: Arc<Json>,
     author: Arc<str>,
-    initial: Option<Arc<Json>>,
-    values: std::collections::BTreeMap<String, Vec<dwn::IndexValue>>,
+    initial: Option<Stored>,
+    values: Values,
+    /// Of the state of the record that the message superseded.
+    before: Option<Values>,
     latest: bool,
 }
+
+type Values = BTreeMap<String, Vec<dwn::IndexValue>>;
 
 impl Candidate {
     fn new(view: &dyn View, cid: &Cid, message: Arc<Json>, author: Arc<str>, latest: bool) -> Result<Self, Fault> {
         let record = message.get("recordId").or_else(|| message.pointer("/descriptor/recordId"));
         let record = record.and_then(Value::as_str).map(|id| view.record(id)).transpose()?.flatten();
         let initial = record.map(|record| record.initial).filter(|initial| initial.cid != *cid);
-        let initial = initial.map(|initial| initial.message.clone());
-        let values = dwn::index_values(&message, &author, initial.as_deref().map(|json| &**json), latest);
-        Ok(Self { message, author, initial, values, latest })
+        let first = initial.as_ref().map_or_else(First::default, |initial| First::of(initial));
+        let values = dwn::index_values(&message, &author, first, latest);
+        Ok(Self { message, author, initial, values, before: None, latest })
+    }
+
+    /// The message after this state of its record.
+    fn after(mut self, state: Option<(Arc<Json>, Arc<str>)>) -> Self {
+        let first = self.initial.as_ref().map_or_else(First::default, |initial| First::of(initial));
+        self.before = state.map(|(message, author)| dwn::index_values(&message, &author, first, true));
+        self
     }
 
     fn suits(&self, subscription: &Subscription, view: &dyn View) -> Result<bool, Stop> {
         let happened = Happened {
             message: &self.message,
             author: &self.author,
-            initial: self.initial.as_deref().map(|json| &**json),
+            initial: self.initial.as_ref().map(|initial| &**initial.message),
             values: &self.values,
+            before: self.before.as_ref(),
             latest: self.latest,
         };
         // A mistake in a rule ends one subscription, not the node.
@@ -196,7 +241,8 @@ impl Candidate {
     }
 
     fn event(&self, position: Position, cid: Cid, bytes: usize) -> Event {
-        Event { position, cid, message: self.message.clone(), initial: self.initial.clone(), bytes }
+        let initial = self.initial.as_ref().map(|initial| initial.message.clone());
+        Event { position, cid, message: self.message.clone(), initial, bytes }
     }
 }
 
@@ -271,6 +317,7 @@ impl Live {
             store: store.clone(),
             subscription: shared,
             tenant: tenant.clone(),
+            cursor: after,
             after,
             before: from,
         });
@@ -423,14 +470,18 @@ impl Node {
     }
 
     fn hand_out(&self, entry: Entry) -> Result<(), Fault> {
-        let Entry::Message { position, tenant, author, cid, message, latest, .. } = entry else { return Ok(()) };
+        let Entry::Message { position, tenant, author, cid, message, latest, before, .. } = entry else {
+            return Ok(());
+        };
         let subscribers = self.shared.live.of(&tenant);
         if subscribers.is_empty() {
             return Ok(());
         }
         let (view, bytes) = (self.store().view(&tenant), message.len());
         let message = cid::decode(&message).with_context(|| format!("message {cid} in the log"))?;
-        let candidate = Candidate::new(&*view, &cid, Arc::new(Value::into(message)), author.into(), latest)?;
+        let former = before.map(|at| self.store().former(at)).transpose()?.flatten();
+        let candidate = Candidate::new(&*view, &cid, Arc::new(Value::into(message)), author.into(), latest)?
+            .after(former.map(|former| (former.message, former.author.into())));
         for subscriber in subscribers.iter().filter(|subscriber| subscriber.from <= position) {
             match candidate.suits(&subscriber.subscription, &*view) {
                 Ok(true) => self.shared.live.hand(subscriber, candidate.event(position, cid, bytes)),

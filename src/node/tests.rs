@@ -15,7 +15,7 @@ use futures::TryStreamExt as _;
 use serde_json::json;
 use std::path::Path;
 
-fn door(dir: &Path) -> Node {
+pub(super) fn door(dir: &Path) -> Node {
     door_with(dir, Config { tenants: Tenants::Open, ..Config::default() })
 }
 

@@ -81,6 +81,9 @@ pub(super) struct Message {
     pub demotes: Vec<ByteArray<32>>,
     pub removes: Vec<ByteArray<32>>,
     pub blocks: Vec<(ByteArray<32>, StoredPlace)>,
+    /// Where the state of the record lies that this one supersedes, if there was one; nothing of the index depends on it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub before: Option<Position>,
     /// Only a husk is left: `message` is gone.
     #[serde(skip)]
     pub gone: bool,
@@ -191,6 +194,7 @@ impl Message {
             demotes: digests(&change.demotes)?,
             removes: digests(&change.removes)?,
             blocks: blocks.into_iter().flatten().collect(),
+            before: None,
             gone: false,
             json: OnceLock::from(change.message.clone()),
         })
@@ -212,6 +216,7 @@ impl Message {
             demotes: husk.demotes,
             removes: husk.removes,
             blocks: husk.blocks,
+            before: None,
             gone: true,
             json: OnceLock::new(),
         }

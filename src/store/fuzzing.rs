@@ -299,15 +299,20 @@ pub(crate) fn rows() -> Vec<Vec<u8>> {
     for payload in payloads() {
         let Ok(Decoded { frame: Frame::Message(message), .. }) = frame::decode(&payload) else { continue };
         let json = message.json().expect("JSON");
-        let values = crate::dwn::index_values(&json, &message.author, None, true);
+        let values = crate::dwn::index_values(&json, &message.author, crate::dwn::First::default(), true);
         let digest = *message.cid;
         found.push([&[0][..], &Row { digest, values: values.clone() }.encode()].concat());
         found.push([&[3][..], &EventRow::new(digest, &values, true).encode()].concat());
         let data = Some(rows::DataRow { root: message.cid(), size: 1, inline: Some(0) });
         let row = MessageRow { position: 300, latest: true, subject: message.subject.clone(), data };
         found.push([&[1][..], &row.encode()].concat());
-        let row =
-            RecordRow { initial: Some((1, digest)), newest: (300, digest), latest: true, parent: Some("a".into()) };
+        let row = RecordRow {
+            initial: Some((1, digest)),
+            newest: (300, digest),
+            latest: true,
+            parent: Some("a".into()),
+            author: Some("did:example:b".into()),
+        };
         found.push([&[2][..], &row.encode()].concat());
     }
     found.push(vec![4, 1, 2, 3, 4]);

@@ -64,6 +64,7 @@ pub(super) enum Family {
     Context = 8,
     DataCid = 9,
     Tag = 10,
+    Creator = 11,
 }
 
 /// Numbers are stored: never reuse one.
@@ -95,6 +96,7 @@ impl Family {
             Family::ProtocolPath => "protocol and protocolPath",
             Family::Schema => "schema",
             Family::Author => "author",
+            Family::Creator => "creator",
             Family::Recipient => "recipient",
             Family::Attester => "attester",
             Family::Parent => "parentId",

@@ -54,7 +54,7 @@ mod tests;
 
 use crate::{
     cid::{Cid, Digest},
-    dwn::{Change, Fault, Refusal, Select, Stop, View},
+    dwn::{Change, Fault, Json, Refusal, Select, Stop, View},
     scarce,
     span::Span,
 };
@@ -183,9 +183,22 @@ pub enum Entry {
         message: Bytes,
         data: Option<(Cid, u64)>,
         latest: bool,
+        /// Where the state of its record lies that it superseded, if there was one ([`Store::former`]); what an earlier
+        /// toft wrote does not say.
+        before: Option<Position>,
     },
     /// State that other modules keep (see [`Store::put_state`]); followers pass over it.
     State { position: Position, next: Position },
+}
+
+/// A message that was once the state of its record.
+#[derive(Debug, Clone)]
+pub struct Former {
+    pub message: Arc<Json>,
+    pub author: String,
+    pub initial: bool,
+    /// Where the state before it lies.
+    pub before: Option<Position>,
 }
 
 impl Entry {
@@ -415,6 +428,14 @@ impl Store {
         Ok(found)
     }
 
+    /// The message at a position of the log, kept or not; `None`: compaction, or damage, has taken it.
+    pub fn former(&self, at: Position) -> Result<Option<Former>, Fault> {
+        let Read::Frame { frame: Frame::Message(message), .. } = self.0.log.read(at)? else { return Ok(None) };
+        let json = message.json()?;
+        let frame::Message { author, initial, before, .. } = *message;
+        Ok(Some(Former { message: json, author, initial, before }))
+    }
+
     /// State of another module, by key. Keys begin with the module's name: `anchor/…`, `sync/…`.
     pub fn state(&self, key: &[u8]) -> Result<Option<Bytes>, Fault> {
         Ok(self.0.index.get(&keys::state(key))?.map(Bytes::from))
@@ -578,9 +599,9 @@ fn entry(position: Position, next: Position, arrived: Option<u64>, frame: Frame)
     let Frame::Message(message) = frame else { return Ok(Entry::State { position, next }) };
     let cid = message.cid();
     let data = message.data.as_ref().map(|info| Ok::<_, Fault>((info.root()?, info.size))).transpose()?;
-    let frame::Message { tenant, author, message, latest, .. } = *message;
+    let frame::Message { tenant, author, message, latest, before, .. } = *message;
     let message = Bytes::from(message.into_vec());
-    Ok(Entry::Message { position, next, arrived, tenant, author, cid, message, data, latest })
+    Ok(Entry::Message { position, next, arrived, tenant, author, cid, message, data, latest, before })
 }
 
 /// Deletes the index of the store in `dir`, which nobody has open: the next open builds it from the log. Its bytes.

@@ -230,7 +230,9 @@ impl<'a> Pending<'a> {
                     _ => {
                         let parent = message.json()?["descriptor"]["parentId"].as_str().map(str::to_owned);
                         let begun = self.begin_record(tenant, id, message.initial, parent, newest);
-                        RecordRow { latest: message.latest, ..begun }
+                        let author =
+                            Some(&message.author).filter(|author| message.initial && **author != message.tenant);
+                        RecordRow { latest: message.latest, author: author.cloned(), ..begun }
                     }
                 };
                 self.put_record(tenant, id, &row);
@@ -297,7 +299,8 @@ impl<'a> Pending<'a> {
         self.stats.messages += 1;
     }
 
-    /// A record that begins with this message; whether that is a latest state is left to the caller to say.
+    /// A record that begins with this message; whether that is a latest state, and who wrote it, is left to the caller to
+    /// say.
     pub(super) fn begin_record(
         &mut self,
         tenant: u32,
@@ -309,19 +312,27 @@ impl<'a> Pending<'a> {
         if let Some(parent) = &parent {
             self.put(keys::child(tenant, parent, id), Vec::new());
         }
-        RecordRow { initial: initial.then_some(newest), newest, latest: false, parent }
+        RecordRow { initial: initial.then_some(newest), newest, latest: false, parent, author: None }
+    }
+
+    /// The position of the state that a subject has now, if it has one.
+    pub(super) fn state_of(&self, tenant: &str, subject: &About) -> Result<Option<Position>, Fault> {
+        let (About::Record(id), Some(tenant)) = (subject, number_of(self, tenant)?) else { return Ok(None) };
+        Ok(self.record(tenant, id)?.filter(|record| record.latest).map(|record| record.newest.0))
     }
 
     fn values(&self, message: &frame::Message, before: Option<&RecordRow>) -> Result<Values, Fault> {
         let json = message.json()?;
         // Only a delete is found by what another message says.
+        let author = before.and_then(|record| record.author.as_deref()).filter(|_| !message.initial);
         let initial = match before.and_then(|record| record.initial) {
             Some((at, _)) if json["descriptor"]["method"] == "Delete" => {
                 self.frame(at)?.kept().map(|kept| kept.message.clone())
             }
             _ => None,
         };
-        Ok(dwn::index_values(&json, &message.author, initial.as_deref().map(|json| &**json), message.latest))
+        let first = dwn::First { author, message: initial.as_deref().map(|json| &**json) };
+        Ok(dwn::index_values(&json, &message.author, first, message.latest))
     }
 
     /// A message goes, with its event and data. `subject`: whose state the message that removes it becomes.
@@ -556,10 +567,11 @@ impl<'a> Pending<'a> {
 }
 
 /// Properties whose values are interned: few values, many records.
-pub(super) const NUMBERED: [(Family, &str); 5] = [
+pub(super) const NUMBERED: [(Family, &str); 6] = [
     (Family::Protocol, "protocol"),
     (Family::Schema, "schema"),
     (Family::Author, "author"),
+    (Family::Creator, "creator"),
     (Family::Recipient, "recipient"),
     (Family::Attester, "attester"),
 ];

@@ -10,10 +10,10 @@ use anyhow::{Context as _, anyhow, bail};
 use std::collections::BTreeMap;
 
 /// Version of everything the index stores; grows with any change of keys or values.
-pub(super) const VERSION: u64 = 8;
+pub(super) const VERSION: u64 = 9;
 
 /// Names of index properties, stored as one byte. Append only.
-const PROPERTIES: [&str; 24] = [
+const PROPERTIES: [&str; 25] = [
     "interface",
     "method",
     "protocol",
@@ -38,6 +38,7 @@ const PROPERTIES: [&str; 24] = [
     "prune",
     "delegatedGrantId",
     "permissionGrantId",
+    "creator",
 ];
 /// Stands for "the name follows".
 const NAMED: u8 = 0xFF;
@@ -86,6 +87,8 @@ pub(super) struct RecordRow {
     pub latest: bool,
     /// The `parentId` that the initial write names.
     pub parent: Option<String>,
+    /// Who began it, if that is not the tenant.
+    pub author: Option<String>,
 }
 
 /// What the event log is filtered by.
@@ -336,8 +339,9 @@ impl MessageRow {
 
 impl RecordRow {
     pub fn encode(&self) -> Vec<u8> {
-        let mut out = Out(vec![u8::from(self.parent.is_some()) | u8::from(self.latest) << 1]);
-        self.parent.iter().for_each(|parent| out.bytes(parent.as_bytes()));
+        let flags = [self.parent.is_some(), self.latest, self.author.is_some()];
+        let mut out = Out(vec![flags.iter().rev().fold(0, |bits, flag| bits << 1 | u8::from(*flag))]);
+        [&self.parent, &self.author].into_iter().flatten().for_each(|text| out.bytes(text.as_bytes()));
         for (position, digest) in [Some(self.newest), self.initial].into_iter().flatten() {
             out.number(position);
             out.0.extend_from_slice(&digest);
@@ -349,9 +353,10 @@ impl RecordRow {
         let mut input = In(bytes);
         let flags = input.byte()?;
         let parent = (flags & 1 == 1).then(|| input.string()).transpose()?;
+        let author = (flags & 4 == 4).then(|| input.string()).transpose()?;
         let newest = (input.number()?, input.array()?);
         let initial = if input.0.is_empty() { None } else { Some((input.number()?, input.array()?)) };
-        Ok(Self { initial, newest, latest: flags & 2 == 2, parent })
+        Ok(Self { initial, newest, latest: flags & 2 == 2, parent, author })
     }
 }
 

@@ -118,6 +118,63 @@ async fn write(store: &Store, record: &str, at: u64, extra: Value, data: Option<
     store.commit(ALICE, data, move |view| decide_write(view, new.clone(), &record)).await
 }
 
+#[test]
+fn a_state_says_which_one_it_superseded() {
+    let dir = tempfile::tempdir().expect("a directory");
+    runtime().block_on(async {
+        let store = open(dir.path());
+        for at in 1..=3 {
+            write(&store, "r1", at, json!({}), Some(b"x")).await.expect("written");
+        }
+        let mut befores = Vec::new();
+        for entry in store.entries(0, 10).expect("reads") {
+            let Entry::Message { position, before, .. } = entry else { panic!("{entry:?}") };
+            befores.push((position, before));
+        }
+        let [(first, None), (second, Some(a)), (third, Some(b))] = befores[..] else { panic!("{befores:?}") };
+        assert_eq!((a, b), (first, second));
+        let former = store.former(b).expect("reads").expect("is in the log, though it is kept no more");
+        assert_eq!(
+            (former.message["descriptor"]["messageTimestamp"].as_str(), former.initial),
+            (Some(&*time(2)), false)
+        );
+        assert_eq!(former.before, Some(first));
+        assert!(store.former(first).expect("reads").is_some_and(|former| former.initial && former.before.is_none()));
+        assert!(store.former(third).expect("reads").is_some_and(|former| former.author == ALICE));
+    });
+}
+
+#[test]
+fn a_message_that_comes_once_more_with_its_data_takes_its_own_place() {
+    let dir = tempfile::tempdir().expect("a directory");
+    runtime().block_on(async {
+        let store = open(dir.path());
+        let message = message("r1", 1, &json!({}));
+        let mut bare = change(ALICE, "r1", message.clone());
+        (bare.latest, bare.status) = (false, 204);
+        let full = inline(b"data");
+        let mut whole = change(ALICE, "r1", message);
+        (whole.removes, whole.data) = (vec![whole.cid], Some((full.root, full.size)));
+        let cid = whole.cid;
+        store.commit(ALICE, None, move |_| Ok(bare.clone())).await.expect("taken");
+        assert_eq!(found(&*store.view(ALICE), Filter::new()).len(), 0);
+        store.commit(ALICE, Some(full), move |_| Ok(whole.clone())).await.expect("taken");
+        let look = |store: &Store| {
+            let view = store.view(ALICE);
+            let record = view.record("r1").expect("reads").expect("is there");
+            assert_eq!((record.initial.cid, record.newest.cid, record.newest.latest), (cid, cid, true));
+            assert_eq!(view.inline_data(&record.newest).expect("reads").as_deref(), Some(&b"data"[..]));
+            assert_eq!(view.events(&[], None, None).expect("reads").len(), 1);
+            assert_eq!((store.stats().messages, store.stats().records, store.stats().bytes), (1, 1, 4));
+            store.moment().expect("is told").fingerprint
+        };
+        let before = look(&store);
+        drop(store);
+        forget_index(dir.path()).expect("deletes");
+        assert_eq!(look(&open(dir.path())), before);
+    });
+}
+
 fn equal(property: &str, value: &str) -> Filter {
     Filter::from([(property.into(), Cond::Equal(IndexValue::String(value.into())))])
 }

@@ -216,9 +216,10 @@ fn answer(job: Job, pending: &mut Pending<'_>, group: Position, bytes: &mut Vec<
             let decided = catch_unwind(AssertUnwindSafe(|| decide(&Past::with(pending, &tenant))));
             let decided = decided.unwrap_or_else(|panic| Err(Stop::Fault(panicked("a decision", &*panic))));
             let result = decided.and_then(|change| {
-                let message = match_data(&change, &tenant, data).and_then(|data| {
+                let mut message = match_data(&change, &tenant, data).and_then(|data| {
                     frame::Message::new(&change, data.as_ref()).context("making the log frame of a message")
                 })?;
+                message.before = pending.state_of(&tenant, &message.subject)?;
                 add(Frame::Message(Box::new(message)), pending, group, bytes)?;
                 Ok(change)
             });

@@ -31,6 +31,14 @@ pub fn to_send(view: &dyn View, cid: &Cid) -> Result<Vec<Cid>, Fault> {
     })
 }
 
+/// Does this device lack an offered message? Also when it has an initial write that came without its data, which the other
+/// may bring.
+pub fn is_wanted(view: &dyn View, cid: &Cid) -> Result<bool, Fault> {
+    let Some(stored) = view.message(cid)? else { return Ok(true) };
+    let (Some(id), false) = (&stored.record_id, stored.latest) else { return Ok(false) };
+    Ok(view.record(id)?.is_some_and(|record| record.newest.cid == *cid))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -51,8 +59,12 @@ mod tests {
     }
 
     impl Device<'_> {
-        fn kept(&self) -> BTreeSet<Cid> {
-            self.past.events(&[], None, None).expect("events").into_iter().map(|event| event.cid).collect()
+        /// What is kept, and whether it is the state of something.
+        fn kept(&self) -> BTreeSet<(Cid, bool)> {
+            let events = self.past.events(&[], None, None).expect("events").into_iter();
+            events
+                .map(|event| (event.cid, self.past.message(&event.cid).expect("reads").expect("is there").latest))
+                .collect()
         }
 
         /// Tells the other device all that is here; whether it took something.
@@ -63,7 +75,7 @@ mod tests {
                 let more = to_send(&self.past, &event.cid).expect("is there");
                 offers.extend(more.into_iter().filter(|cid| !offers.contains(cid)).collect::<Vec<_>>());
             }
-            offers.retain(|cid| other.past.message(cid).expect("reads").is_none());
+            offers.retain(|cid| is_wanted(&other.past, cid).expect("reads"));
             let mut taken = false;
             for cid in offers {
                 let stored = self.past.message(&cid).expect("reads").expect("is there");
@@ -80,6 +92,10 @@ mod tests {
     #[derive(Debug, Clone)]
     enum Act {
         Topic,
+        /// A topic without its data.
+        Bare,
+        /// A record's initial write once more.
+        Again(usize),
         Note(usize),
         Update(usize),
         Delete(usize, bool),
@@ -89,6 +105,8 @@ mod tests {
     fn act() -> impl Strategy<Value = (bool, Act)> {
         let act = prop_oneof![
             2 => Just(Act::Topic),
+            1 => Just(Act::Bare),
+            2 => any::<usize>().prop_map(Act::Again),
             4 => any::<usize>().prop_map(Act::Note),
             3 => any::<usize>().prop_map(Act::Update),
             4 => (any::<usize>(), any::<bool>()).prop_map(|(of, prune)| Act::Delete(of, prune)),
@@ -128,6 +146,17 @@ mod tests {
                 // What the device does not know or has lost it refuses; that is no matter here.
                 match act {
                     Act::Topic => records.push(create("topic", None)),
+                    Act::Bare => {
+                        records.push(create("topic", None));
+                        device.past.code(Ok(records[records.len() - 1].clone()), None);
+                        continue;
+                    }
+                    Act::Again(record) => {
+                        let Some(record) = of(record) else { continue };
+                        let data = record["descriptor"]["dataCid"].as_str().and_then(|cid| data.get(cid));
+                        device.past.code(Ok(record.clone()), data.map(Vec::as_slice));
+                        continue;
+                    }
                     Act::Note(parent) => {
                         let Some(parent) = of(parent) else { continue };
                         let path = parent["descriptor"]["protocolPath"].as_str().expect("a path");

@@ -241,7 +241,7 @@ impl Session {
         }
     }
 
-    /// Which of the offered messages are not here.
+    /// Which of the offered messages are not here, or not with their data.
     async fn wanted(&self, list: Vec<(String, String)>) -> Result<Vec<u32>, Error> {
         if list.len() > OFFER_MAX {
             bail!("an offer of {} messages is above the bound of {OFFER_MAX}", list.len());
@@ -251,7 +251,7 @@ impl Session {
             let mut wanted = vec![];
             for (index, (tenant, cid)) in list.iter().enumerate() {
                 let cid = Cid::try_from(cid.as_str()).context("an offer names no CID")?;
-                if tenants.contains(tenant) && store.view(tenant).message(&cid)?.is_none() {
+                if tenants.contains(tenant) && order::is_wanted(&*store.view(tenant), &cid)? {
                     wanted.push(index as u32);
                 }
             }

@@ -297,3 +297,81 @@ fn a_revoked_grant_ends_the_subscription_it_allowed() {
     assert_eq!((&end["id"], &end["error"]["code"]), (&json!("s"), &json!(-50401)), "{end}");
     client.silence();
 }
+
+#[test]
+fn a_write_that_came_without_its_data_gets_it_from_the_same_write() {
+    let mut client = Client::new();
+    let (alice, url) = (client.alice.clone(), client.node.url().to_owned());
+    for by_socket in [true, false] {
+        let written = client.make("RecordsWrite", json!("alice"), json!({"text": format!("late {by_socket}")}));
+        let (id, data) = (&written["message"]["recordId"], &written["encodedData"]);
+        let bare = if by_socket {
+            let frame = request("dwn.processMessage", &alice, &written["message"], Value::Null);
+            code(&client.ask(frame)["result"]["reply"])
+        } else {
+            let call = json!({"url": url, "tenant": alice, "message": written["message"]});
+            code(&client.sdk.call("send", call))
+        };
+        assert_eq!(bare, 204);
+        let call = json!({"url": url, "as": "alice", "tenant": alice, "recordId": id});
+        assert_eq!(code(&client.sdk.call("read", call.clone())), 404);
+        let call_send = json!({"url": url, "tenant": alice, "message": written["message"], "data": data});
+        assert_eq!(code(&client.sdk.call("send", call_send.clone())), 202);
+        let read = client.sdk.call("read", call);
+        let text = format!("late {by_socket}");
+        assert_eq!((code(&read), &read["data"]["size"]), (200, &json!(text.len())), "{read}");
+        assert_eq!(code(&client.sdk.call("send", call_send)), 409, "twice the same");
+    }
+}
+
+#[test]
+fn a_participant_of_one_thread_follows_it_to_its_end_and_no_other() {
+    let mut client = Client::new();
+    let (bob, carol) = (client.sdk.persona("bob", "ed25519"), client.sdk.persona("carol", "ed25519"));
+    let (alice, url) = (client.alice.clone(), client.node.url().to_owned());
+    let protocol = "http://chat.example/threads";
+    let can = json!([{"role": "thread/participant", "can": ["read", "query", "subscribe"]}]);
+    let definition = json!({"protocol": protocol, "published": true,
+        "types": {"thread": {}, "participant": {}, "message": {}},
+        "structure": {"thread": {"participant": {"$role": true}, "message": {"$actions": can}}}});
+    let configure = json!({"url": url, "as": "alice", "tenant": alice, "definition": definition});
+    assert_eq!(code(&client.sdk.call("configure", configure)), 202);
+    let mut put = |path: &str, parent: Option<&Value>, recipient: Option<&str>| {
+        let mut call = json!({"url": url, "as": "alice", "tenant": alice, "text": "x", "dataFormat": "text/plain",
+            "protocol": protocol, "protocolPath": path});
+        parent.into_iter().for_each(|parent| call["parentContextId"] = parent["contextId"].clone());
+        recipient.into_iter().for_each(|did| call["recipient"] = did.into());
+        let written = client.sdk.call("write", call);
+        assert_eq!(code(&written), 202, "{written}");
+        written
+    };
+    let threads = [put("thread", None, None), put("thread", None, None)];
+    put("thread/participant", Some(&threads[0]), Some(&bob));
+    put("thread/participant", Some(&threads[1]), Some(&carol));
+    let messages = [put("thread/message", Some(&threads[0]), None), put("thread/message", Some(&threads[1]), None)];
+
+    let filter = |context: &str| json!({"protocol": protocol, "protocolPath": "thread/message", "contextId": context});
+    let own = threads[0]["contextId"].as_str().expect("a context");
+    let other = threads[1]["contextId"].as_str().expect("a context");
+    for (context, expected, count) in [(own, 200, 1), (other, 401, 0), ("b", 401, 0), (&own[..30], 401, 0)] {
+        for kind in ["RecordsQuery", "RecordsSubscribe"] {
+            let asked = json!({"filter": filter(context), "protocolRole": "thread/participant"});
+            let made = client.make(kind, json!("bob"), asked);
+            let (method, id) = match kind {
+                "RecordsQuery" => ("dwn.processMessage", Value::Null),
+                _ => ("rpc.subscribe.dwn.processMessage", json!({"id": context})),
+            };
+            let reply = client.ask(request(method, &alice, &made["message"], id))["result"]["reply"].clone();
+            let found = reply["entries"].as_array().map_or(0, Vec::len);
+            assert_eq!((code(&reply), found), (expected, if kind == "RecordsQuery" { count } else { 0 }), "{reply}");
+        }
+    }
+    for message in messages.iter().rev() {
+        let call = json!({"url": url, "as": "alice", "tenant": alice, "recordId": message["recordId"]});
+        assert_eq!(code(&client.sdk.call("delete", call)), 202);
+    }
+    let event = client.hear()["result"]["event"].clone();
+    assert_eq!(event["message"]["descriptor"]["recordId"], messages[0]["recordId"], "{event}");
+    assert_eq!(event["initialWrite"]["recordId"], messages[0]["recordId"], "{event}");
+    client.silence();
+}

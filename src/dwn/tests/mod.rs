@@ -1,9 +1,13 @@
 //! The way of messages through the rules, told as stories.
 
 use super::{create::*, message::cid_of, testing::*, *};
-use crate::crypto::Signer;
+use crate::crypto::{
+    Signer,
+    jws::{self, Jws},
+};
 use serde_json::{Value, json};
 
+mod contexts;
 mod order;
 mod permissions;
 mod protocols;
@@ -19,6 +23,15 @@ fn note<'a>() -> Write<'a> {
 
 fn write(write: &Write<'_>, data: &[u8], second: u32, signer: &Signer) -> Result<Value, Refusal> {
     records_write(write, (&data_cid(data), data.len() as u64), &at(second), signer)
+}
+
+/// Signed again, with more in the signature; `RecordsWrite` or any other message.
+fn with_payload(message: Result<Value, Refusal>, more: Value, signer: &Signer) -> Value {
+    let mut message = message.expect("was made");
+    let mut payload = jws::payload(&message["authorization"]["signature"]).expect("a payload");
+    payload.as_object_mut().expect("an object").extend(more.as_object().expect("an object").clone());
+    message["authorization"]["signature"] = Jws::sign(payload.to_string().as_bytes(), signer);
+    message
 }
 
 fn detail(reply: &Value) -> &str {

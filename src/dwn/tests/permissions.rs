@@ -2,21 +2,9 @@
 //! it. What is the same is held by the vectors.
 
 use super::*;
-use crate::crypto::{
-    self,
-    jws::{self, Jws},
-};
+use crate::crypto::{self, jws::Jws};
 
 const FORUM: &str = "http://example.com/threads";
-
-/// Signed again, with more in the signature; `RecordsWrite` or any other message.
-fn with_payload(message: Result<Value, Refusal>, more: Value, signer: &Signer) -> Value {
-    let mut message = message.expect("was made");
-    let mut payload = jws::payload(&message["authorization"]["signature"]).expect("a payload");
-    payload.as_object_mut().expect("an object").extend(more.as_object().expect("an object").clone());
-    message["authorization"]["signature"] = Jws::sign(payload.to_string().as_bytes(), signer);
-    message
-}
 
 /// A grant of everything in the forum, with its data.
 fn grant(method: &str, delegated: bool, grantee: &Signer, signer: &Signer) -> (Value, Vec<u8>) {
@@ -142,8 +130,9 @@ fn a_subscription_ends_with_the_grant_it_stands_on() {
     let thread = write(&thread(), b"x", 10, &alice).expect("made");
     let note = write(&note(), b"x", 10, &alice).expect("made");
     let admits_at = |past: &Past, message: &Value, second| {
-        let values = index_values(message, alice.did(), None, true);
-        let event = Happened { message, author: alice.did(), initial: None, values: &values, latest: true };
+        let values = index_values(message, alice.did(), First::default(), true);
+        let event =
+            Happened { message, author: alice.did(), initial: None, values: &values, before: None, latest: true };
         subscription.admits(&event, past, &at(second))
     };
     let admits = |past: &Past, message: &Value| admits_at(past, message, 20);
@@ -202,8 +191,9 @@ fn a_subscription_ends_with_the_role_or_the_delegation_it_stands_on() {
     let by_grant = asked(json!({"delegatedGrantId": cid_of(&grant).expect("a CID")}), Some(&whole));
     let thread = write(&thread(), b"x", 10, &alice).expect("made");
     let admits = |past: &Past, subscription: &Subscription, second| {
-        let values = index_values(&thread, alice.did(), None, true);
-        let event = Happened { message: &thread, author: alice.did(), initial: None, values: &values, latest: true };
+        let values = index_values(&thread, alice.did(), First::default(), true);
+        let (message, author) = (&thread, alice.did());
+        let event = Happened { message, author, initial: None, values: &values, before: None, latest: true };
         subscription.admits(&event, past, &at(second)).map_err(|stop| match stop {
             Stop::Refusal(refusal) => refusal.detail.split(':').next().unwrap_or_default().to_owned(),
             Stop::Fault(fault) => panic!("{fault:#}"),
@@ -215,6 +205,74 @@ fn a_subscription_ends_with_the_role_or_the_delegation_it_stands_on() {
     assert_eq!(admits(&past, &by_role, 20), Err("ProtocolAuthorizationMatchingRoleRecordNotFound".into()));
     assert_eq!(past.code(revocation(&grant, 16, &alice), Some(b"{}")), 202);
     assert_eq!(admits(&past, &by_grant, 20), Err("GrantAuthorizationGrantRevoked".into()));
+}
+
+/// Ten minutes after `at(3000)`, and a moment later.
+const IN_TIME: &str = "2026-11-21T01:00:00.000000Z";
+const TOO_LATE: &str = "2026-11-21T01:00:00.000001Z";
+
+#[test]
+fn what_is_signed_with_a_grant_comes_in_time() {
+    let (alice, bob) = (person(1), person(2));
+    let mut past = forum(&alice);
+    let (grant, data) = grant("Write", false, &bob, &alice);
+    assert_eq!(past.code(Ok(grant.clone()), Some(&data)), 202);
+    let granted = |data: &[u8], second| {
+        let message = write(&thread(), data, second, &bob);
+        Ok(with_payload(message, json!({"permissionGrantId": grant["recordId"]}), &bob))
+    };
+    past.clock = Some(IN_TIME.into());
+    assert_eq!(past.code(granted(b"1", 2999), Some(b"1")), 202);
+    past.clock = Some(TOO_LATE.into());
+    let late = past.send(granted(b"2", 2999), Some(b"2"));
+    assert_eq!(late["status"]["code"], 401);
+    assert!(detail(&late).starts_with("GrantAuthorizationGrantExpired: Permission grant with CID "), "{late}");
+    // Another device of the tenant has judged it when it came.
+    let told: Result<Value, Refusal> = granted(b"2", 2999);
+    assert_eq!(past.replay(told.clone().expect("made"), Some(b"2"))["status"]["code"], 202);
+    let dated_later = past.replay(granted(b"3", 3000).expect("made"), Some(b"3"));
+    assert!(detail(&dated_later).starts_with("GrantAuthorizationGrantExpired"), "{dated_later}");
+
+    past.clock = Some(at(20));
+    assert_eq!(past.code(revocation(&grant, 20, &alice), Some(b"{}")), 202);
+    past.clock = Some(at(620));
+    assert_eq!(past.code(granted(b"4", 19), Some(b"4")), 202);
+    past.clock = Some(at(621));
+    let late = past.send(granted(b"5", 19), Some(b"5"));
+    assert!(detail(&late).starts_with("GrantAuthorizationGrantRevoked: Permission grant with CID "), "{late}");
+    assert_eq!(past.replay(granted(b"5", 19).expect("made"), Some(b"5"))["status"]["code"], 202);
+}
+
+#[test]
+fn a_delegate_reads_nothing_with_an_old_date_and_the_owner_vouches_for_what_came_late() {
+    let (alice, bob, carol) = (person(1), person(2), person(3));
+    let mut past = forum(&alice);
+    let delegated = |method: &str, grantor: &Signer, message: Result<Value, Refusal>| {
+        let (mut grant, data) = grant(method, true, &carol, grantor);
+        let id = cid_of(&grant).expect("a CID");
+        grant["encodedData"] = crypto::encode(&data).into();
+        let mut message = with_payload(message, json!({"delegatedGrantId": id}), &carol);
+        message["authorization"]["authorDelegatedGrant"] = grant;
+        message
+    };
+    let start = write(&thread(), b"x", 10, &alice);
+    assert_eq!(past.code(start.clone(), Some(b"x")), 202);
+    let query = |signer| records_query(json!({"protocol": FORUM}), json!({}), &at(2999), signer);
+    let read = records_read(json!({"recordId": record_id(&start)}), &at(2999), Some(&carol));
+    for message in [delegated("Read", &alice, read), delegated("Query", &alice, query(Some(&carol)))] {
+        past.clock = Some(IN_TIME.into());
+        assert_eq!(past.code(Ok(message.clone()), None), 200);
+        past.clock = Some(TOO_LATE.into());
+        let late = past.send(Ok(message), None);
+        assert!(detail(&late).starts_with("GrantAuthorizationGrantExpired"), "{late}");
+    }
+    // Bob's delegate signs a thread on Alice's node.
+    let message = delegated("Write", &bob, write(&thread(), b"y", 20, &bob));
+    assert_eq!(past.code(Ok(message.clone()), Some(b"y")), 401);
+    let mut kept = message;
+    let payload = json!({"descriptorCid": cid_of(&kept["descriptor"]).expect("a CID")});
+    kept["authorization"]["ownerSignature"] = Jws::sign(payload.to_string().as_bytes(), &alice);
+    assert_eq!(past.code(Ok(kept), Some(b"y")), 202);
 }
 
 #[test]
@@ -269,6 +327,7 @@ fn sync_may_ask_for_a_few_messages_at_a_time() {
 fn what_is_dated_in_the_future_is_refused() {
     let alice = person(1);
     let mut past = Past::of(&alice);
+    past.clock = Some(NOW.into());
     let message = records_write(&note(), (&data_cid(b"x"), 1), "2999-01-01T00:00:00.000000Z", &alice);
     let reply = past.send(message, Some(b"x"));
     assert!(detail(&reply).starts_with("MessageTimestampAhead: "), "{reply}");

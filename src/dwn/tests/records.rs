@@ -53,6 +53,64 @@ fn an_initial_write_without_data_is_kept_but_not_found() {
     let full = records_update(first.as_ref().expect("made"), &json!({}), &at(2), &alice);
     assert_eq!(past.code(full, Some(b"one")), 202);
     assert_eq!(past.code(read(&first, Some(&alice)), None), 200);
+    assert_eq!(past.code(first, Some(b"one")), 409, "there is a newer state");
+}
+
+#[test]
+fn an_initial_write_without_data_is_completed_by_the_same_with_data() {
+    let (alice, bob) = (person(1), person(2));
+    let first = write(&note(), b"one", 1, &alice);
+    let mut kept = first.clone().expect("made");
+    let payload = json!({"descriptorCid": cid_of(&kept["descriptor"]).expect("a CID")});
+    kept["authorization"]["ownerSignature"] = Jws::sign(payload.to_string().as_bytes(), &alice);
+    // The same again, or another form of it, whichever has the greater CID.
+    for (bare, full) in [(first.clone(), first.clone()), (first.clone(), Ok(kept.clone())), (Ok(kept), first.clone())] {
+        let mut past = Past::of(&alice);
+        assert_eq!(past.code(bare.clone(), None), 204);
+        assert_eq!(past.code(bare.clone(), None), 409, "nothing new");
+        let wrong = past.send(full.clone(), Some(b"two"));
+        assert!(detail(&wrong).starts_with("RecordsWriteDataCidMismatch"), "{wrong}");
+        assert_eq!(past.code(full.clone(), Some(b"one")), 202);
+        let reply = past.send(read(&first, Some(&alice)), None);
+        assert_eq!(
+            (&reply["status"]["code"], &reply["entry"]["recordsWrite"]),
+            (&json!(200), full.as_ref().expect("made"))
+        );
+        assert_eq!(past.code(read(&first, Some(&bob)), None), 401);
+        assert_eq!(past.code(full.clone(), Some(b"one")), 409, "twice the same");
+        assert_eq!(past.code(bare, None), 409, "it has its data");
+        let told = past.send(messages_query(json!([]), None, &at(9), &alice), None);
+        assert_eq!(told["entries"].as_array().map(Vec::len), Some(1), "{told}");
+        assert_eq!(past.code(records_delete(record_id(&first), false, &at(3), &alice), None), 202);
+        assert_eq!(past.code(full, Some(b"one")), 409, "it was deleted");
+    }
+}
+
+#[test]
+fn a_record_stays_its_authors_whoever_writes_to_it() {
+    let (alice, bob, carol, dave) = (person(1), person(2), person(3), person(4));
+    let mut past = Past::of(&alice);
+    let definition = json!({"protocol": "http://example.com/wiki", "published": true, "types": {"page": {}},
+        "structure": {"page": {"$actions": [{"who": "anyone", "can": ["create", "update", "co-update"]}]}}});
+    assert_eq!(past.code(protocols_configure(definition, &at(0), &alice), None), 202);
+    let page = write(&Write { protocol: Some(("http://example.com/wiki", "page")), ..note() }, b"b", 1, &bob);
+    assert_eq!(past.code(page.clone(), Some(b"b")), 202);
+    let changes = json!({"dataCid": data_cid(b"c").to_string(), "dataSize": 1});
+    let update = records_update(page.as_ref().expect("made"), &changes, &at(2), &carol);
+    assert_eq!(past.code(update.clone(), Some(b"c")), 202);
+    let mut finds = |who: Option<&Signer>, filter: &Value| {
+        let reply = past.send(records_query(filter.clone(), json!({}), &at(9), who), None);
+        reply["entries"].as_array().map_or(0, Vec::len)
+    };
+    let all = json!({"protocol": "http://example.com/wiki"});
+    // Who began it, who wrote its state, and whose node it is; nobody else.
+    let seen = [Some(&alice), Some(&bob), Some(&carol), Some(&dave), None].map(|who| finds(who, &all));
+    assert_eq!(seen, [1, 1, 1, 0, 0]);
+    // A filter still asks for who wrote the state, as in the dialect.
+    assert_eq!(finds(Some(&alice), &json!({"author": bob.did()})), 0);
+    assert_eq!(finds(Some(&bob), &json!({"author": carol.did()})), 1);
+    let reads = [&alice, &bob, &carol, &dave].map(|who| past.code(read(&page, Some(who)), None));
+    assert_eq!(reads, [200, 200, 200, 401]);
 }
 
 #[test]

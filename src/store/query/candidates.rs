@@ -102,7 +102,7 @@ impl Finder<'_, '_> {
         let paths = self.paths(filter)?;
         let by_path = paths.is_some();
         found.extend(paths.map(|values| (Family::ProtocolPath, values)));
-        for family in [Family::Schema, Family::Attester, Family::Author] {
+        for family in [Family::Schema, Family::Attester, Family::Creator, Family::Author] {
             found.extend(self.by(family, filter)?);
         }
         if !by_path {
@@ -118,7 +118,7 @@ impl Finder<'_, '_> {
         };
         let values = match family {
             // What the tenant wrote is most of what there is, and is not indexed by its author.
-            Family::Author if wanted.iter().any(|did| did == self.name) => return Ok(None),
+            Family::Author | Family::Creator if wanted.iter().any(|did| did == self.name) => return Ok(None),
             Family::Parent | Family::DataCid => wanted.iter().map(|s| pending::spelled(s)).collect(),
             _ => self.numbers(&wanted)?,
         };

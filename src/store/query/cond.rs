@@ -79,11 +79,13 @@ pub(super) fn strings(cond: &Cond) -> Option<Vec<String>> {
     Some(strings.into_iter().collect())
 }
 
-/// The prefix that a range asks for, if it is written as the SDK writes prefixes: from `p` to before `p` + U+FFFF.
+/// The beginning of all strings in a range, if that is from `p` to before `p` + U+FFFF (as the SDK writes prefixes) or to
+/// before `p` + `/` + U+FFFF (a context and what is below it).
 pub(super) fn prefix(cond: &Cond) -> Option<&str> {
     match cond {
         Cond::Range { gt: None, gte: Some(IndexValue::String(low)), lt: Some(IndexValue::String(high)), lte: None } => {
-            (high.strip_suffix('\u{FFFF}') == Some(low)).then_some(low)
+            let above = high.strip_suffix('\u{FFFF}')?;
+            (above == low || above.strip_suffix('/') == Some(low)).then_some(low)
         }
         _ => None,
     }

@@ -153,7 +153,7 @@ fn slowly(states: &[Change], select: &Select) -> Vec<(String, String)> {
     };
     let mut found = BTreeSet::new();
     for state in states {
-        let values = dwn::index_values(&state.message, &state.author, None, true);
+        let values = dwn::index_values(&state.message, &state.author, dwn::First::default(), true);
         let meets = |filter: &Filter| {
             filter.iter().all(|(name, cond)| values.get(name).into_iter().flatten().any(|v| holds(cond, v)))
         };
