@@ -91,6 +91,12 @@ fn a_store_of_the_third_version_opens_whole() {
     opens_whole("v3");
 }
 
+/// The same, with who began a record in the index, and in the log what a state superseded.
+#[test]
+fn a_store_of_the_fourth_version_opens_whole() {
+    opens_whole("v4");
+}
+
 fn opens_whole(version: &str) {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/vectors/stores").join(version).join("fingerprint");
     let expected = fs::read_to_string(path).expect("is there");
