@@ -75,7 +75,7 @@ impl Stage {
     }
 
     async fn carry(&self, message: Value, resume: Option<Resume>) -> Events {
-        let asker = Asker::Known;
+        let asker = Asker::Owner;
         let (reply, events) = self.node.subscribe(asker, self.alice.did(), message, resume).await.expect("answered");
         events.unwrap_or_else(|| panic!("{reply:?}"))
     }
