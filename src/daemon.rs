@@ -165,6 +165,7 @@ impl Daemon {
         let counted = net::Metrics::default();
         metrics.register(|registry| counted.register(registry));
         let net = Net::start(&places.net(&config.net), peer_key, Arc::new(Public(blocks.clone())), counted)?;
+        metrics.register(|registry| net.register(registry));
         let addresses = net.listen_addrs().await?;
         let (watched, stop) = (net.clone(), tasks.stop());
         tasks.spawn("net", async move {

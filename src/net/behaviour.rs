@@ -2,8 +2,8 @@
 
 use super::bitswap::behaviour as bitswap;
 use super::known::Known;
+use super::pools::Pools;
 use super::{BlockSource, Config, Metrics, kad, limits, streams};
-use crate::pool::Pool;
 use libp2p::identity::Keypair;
 use libp2p::swarm::NetworkBehaviour;
 use libp2p::{identify, ping};
@@ -28,22 +28,21 @@ impl Behaviour {
     pub fn new(
         config: &Config,
         key: &Keypair,
-        (known, memory): (Arc<Known>, Pool),
+        (known, pools): (Arc<Known>, &Pools),
         source: Arc<dyn BlockSource>,
         metrics: Metrics,
     ) -> Self {
         let local = key.public().to_peer_id();
         let agent = concat!("toft/", env!("CARGO_PKG_VERSION")).to_owned();
-        let records = kad::records(&config.limits);
         Self {
-            limits: limits::Behaviour::new(&config.limits, known.clone()),
+            limits: limits::Behaviour::new(pools, config.limits.connections_per_peer, known.clone()),
             identify: identify::Behaviour::new(
                 identify::Config::new(FAMILY.to_owned(), key.public()).with_agent_version(agent),
             ),
             ping: ping::Behaviour::default(),
-            wan: kad::wan(local, config.network, records.clone()),
-            lan: kad::lan(local, config.network, records),
-            bitswap: bitswap::Behaviour::new(source, (known.clone(), memory, bitswap::wants(&config.limits)), metrics),
+            wan: kad::wan(local, config.network, pools.records.clone()),
+            lan: kad::lan(local, config.network, pools.records.clone()),
+            bitswap: bitswap::Behaviour::new(source, (known.clone(), pools), metrics),
             streams: streams::Behaviour::new(known),
         }
     }

@@ -83,7 +83,8 @@ impl Default for Limits {
             connections: 256,
             // TCP and QUIC, each in both directions when two nodes dial at the same time.
             connections_per_peer: 4,
-            connections_per_address: 32,
+            // go-libp2p lets in eight.
+            connections_per_address: 16,
             connections_reserved: 32,
             pending: 128,
             pending_per_address: 32,

@@ -4,10 +4,10 @@
 //! Only provider records are kept for others, a bounded number of them; values are refused: toft serves
 //! no names for strangers.
 
-use super::{Limits, Network, known};
+use super::{Network, known};
 use crate::asker::Asker;
 use crate::cid::Cid;
-use crate::pool::{Full, Place, Pool, Size};
+use crate::pool::{Full, Place, Pool};
 use libp2p::kad::store::{Error as StoreError, RecordStore};
 use libp2p::kad::{self, K_VALUE, ProviderRecord, QueryId, Record, RecordKey, StoreInserts};
 use libp2p::multiaddr::Protocol;
@@ -38,12 +38,6 @@ pub type Behaviour = kad::Behaviour<Providers>;
 pub enum Table {
     Wan,
     Lan,
-}
-
-/// The places of other peers' provider records, in both tables together.
-pub fn records(limits: &Limits) -> Pool {
-    let size = Size { most: limits.provider_records, share: limits.provider_records_per_address, reserved: 0 };
-    Pool::new("provider records of libp2p peers", size)
 }
 
 pub fn wan(local: PeerId, network: Network, records: Pool) -> Behaviour {
@@ -262,6 +256,7 @@ impl RecordStore for Providers {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::net::{Limits, pools::Pools};
 
     #[test]
     fn the_open_network_hears_of_public_addresses_only() {
@@ -289,7 +284,7 @@ mod tests {
     fn strangers_cannot_fill_the_memory_nor_push_out_our_own_records() {
         let local = PeerId::random();
         let limits = Limits { provider_records: 1000, provider_records_per_address: 250, ..Limits::default() };
-        let pool = records(&limits);
+        let pool = Pools::new(&limits).records;
         let mut providers = Providers::new(local, pool.clone());
         let key = |n: usize| RecordKey::new(&n.to_le_bytes());
         let record = |n| ProviderRecord::new(key(n), PeerId::random(), Vec::new());
@@ -317,7 +312,7 @@ mod tests {
 
     #[test]
     fn of_what_a_record_says_only_so_much_is_kept() {
-        let mut providers = Providers::new(PeerId::random(), records(&Limits::default()));
+        let mut providers = Providers::new(PeerId::random(), Pools::new(&Limits::default()).records);
         let from = Asker::at([10, 0, 0, 1].into());
         providers.keep(ProviderRecord::new(RecordKey::new(&[7; 10_000]), PeerId::random(), Vec::new()), from);
         assert!(providers.age.is_empty());

@@ -2,10 +2,10 @@
 //! when its other end has proved its peer id. A paired device always finds one: if all are taken, a stranger that has long
 //! been of no use to anybody gives way.
 
-use super::Limits;
 use super::known::{self, Known};
+use super::pools::Pools;
 use crate::asker::Asker;
-use crate::pool::{Full, Place, Pool, Size};
+use crate::pool::{Full, Place, Pool};
 use libp2p::core::Endpoint;
 use libp2p::core::transport::PortUse;
 use libp2p::swarm::{
@@ -66,26 +66,12 @@ impl std::fmt::Debug for Behaviour {
     }
 }
 
-/// The places for connections that are being set up by others.
-pub fn pending(limits: &Limits) -> Pool {
-    let most = limits.pending as usize;
-    let size = Size { most, share: limits.pending_per_address as usize, reserved: most / 8 };
-    Pool::new("libp2p connections being set up", size)
-}
-
 impl Behaviour {
-    pub fn new(limits: &Limits, known: Arc<Known>) -> Self {
-        let size = Size {
-            most: limits.connections as usize,
-            share: limits.connections_per_address as usize,
-            reserved: limits.connections_reserved as usize,
-        };
-        let pending = limits.pending as usize;
-        let dials = Size { most: pending, share: pending, reserved: pending / 4 };
+    pub fn new(pools: &Pools, per_peer: u32, known: Arc<Known>) -> Self {
         Self {
-            places: Pool::new("libp2p connections", size),
-            dials: Pool::new("libp2p connections being set up by this node", dials),
-            per_peer: limits.connections_per_peer as usize,
+            places: pools.connections.clone(),
+            dials: pools.dials.clone(),
+            per_peer: per_peer as usize,
             known,
             version: 0,
             asked: HashSet::new(),
@@ -263,6 +249,7 @@ impl NetworkBehaviour for Behaviour {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::net::Limits;
 
     fn address(n: u8) -> Multiaddr {
         format!("/ip4/10.0.0.{n}/tcp/1").parse().expect("an address")
@@ -282,7 +269,10 @@ mod tests {
                 connections_reserved: 2,
                 ..Limits::default()
             };
-            Self { behaviour: Behaviour::new(&limits, Arc::default()), next: 0 }
+            Self {
+                behaviour: Behaviour::new(&Pools::new(&limits), limits.connections_per_peer, Arc::default()),
+                next: 0,
+            }
         }
 
         fn comes(&mut self, peer: PeerId, n: u8) -> Option<ConnectionId> {

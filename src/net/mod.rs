@@ -19,6 +19,7 @@ mod known;
 mod limits;
 mod metrics;
 mod muxer;
+mod pools;
 mod provide;
 mod quic;
 mod secure;
@@ -40,6 +41,7 @@ pub use streams::Incoming;
 use crate::{cid::Cid, crypto::Secret};
 use bytes::Bytes;
 use libp2p::{Multiaddr, PeerId};
+use prometheus_client::registry::Registry;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -84,6 +86,7 @@ struct Inner {
     commands: mpsc::Sender<Command>,
     peer: PeerId,
     known: Arc<known::Known>,
+    pools: pools::Pools,
     accepted: streams::Accepted,
     sessions: AtomicU64,
     task: Mutex<Option<JoinHandle<()>>>,
@@ -103,12 +106,17 @@ impl Net {
         source: Arc<dyn BlockSource>,
         metrics: Metrics,
     ) -> Result<Net, Error> {
-        let (swarm, known) = setup::build(config, ed25519_seed.into(), source, metrics.clone())?;
+        let (swarm, known, pools) = setup::build(config, ed25519_seed.into(), source, metrics.clone())?;
         let (peer, accepted) = (*swarm.local_peer_id(), swarm.behaviour().streams.accepted());
         let (commands, inbox) = mpsc::channel(COMMANDS_MAX);
         let task = tokio::spawn(swarm::Loop::new(swarm, inbox, config, metrics)?.run());
         let task = Mutex::new(Some(task));
-        Ok(Net(Arc::new(Inner { commands, peer, known, accepted, sessions: AtomicU64::new(1), task })))
+        Ok(Net(Arc::new(Inner { commands, peer, known, pools, accepted, sessions: AtomicU64::new(1), task })))
+    }
+
+    /// Registers what is used of all that peers share.
+    pub fn register(&self, registry: &mut Registry) {
+        self.0.pools.register(registry);
     }
 
     /// These are the paired devices, by their addresses, each ending in a peer id: they have places of their own in all

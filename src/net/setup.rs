@@ -4,10 +4,11 @@
 use super::behaviour::Behaviour;
 use super::door::{Door, Guarded};
 use super::known::Known;
+use super::pools::Pools;
 use super::secure::Secure;
-use super::{BlockSource, Config, Error, Limits, Metrics, config, limits, muxer, peer_of, quic};
+use super::{BlockSource, Config, Error, Metrics, config, muxer, peer_of, quic};
 use crate::crypto::Secret;
-use crate::pool::{Pool, Size};
+use crate::pool::Pool;
 use libp2p::core::muxing::StreamMuxer;
 use libp2p::core::transport::{ListenerId, Transport};
 use libp2p::core::upgrade::Version;
@@ -23,27 +24,27 @@ use std::time::Duration;
 const DIAL_TIMEOUT: Duration = Duration::from_secs(15);
 
 /// What of a QUIC connection, and of one of its streams, may lie unread. It is not counted: together with the share of
-/// connections it is what one address can make this node hold.
-const QUIC_UNREAD: u32 = 2 << 20;
-const QUIC_STREAM_UNREAD: u32 = 1 << 20;
+/// connections it is what one address can make this node hold. A megabyte is enough for 25 MB/s over a line of 40 ms.
+const QUIC_UNREAD: u32 = 1 << 20;
+const QUIC_STREAM_UNREAD: u32 = 512 << 10;
 
-/// The swarm with all transports, and the devices it gives places to.
+/// The swarm with all transports, the devices it gives places to, and all it gives out.
 pub fn build(
     config: &Config,
     mut seed: Secret,
     source: Arc<dyn BlockSource>,
     metrics: Metrics,
-) -> Result<(Swarm<Behaviour>, Arc<Known>), Error> {
+) -> Result<(Swarm<Behaviour>, Arc<Known>, Pools), Error> {
     let setup = |e: &dyn std::fmt::Display| Error::Setup(e.to_string());
     let key = Keypair::ed25519_from_bytes(seed.expose_mut()).map_err(|e| setup(&e))?;
     let idle = Duration::from_secs(config.limits.idle_seconds);
-    let (known, memory) = (Arc::new(Known::default()), memory(&config.limits));
-    let door = Door::new(limits::pending(&config.limits), known.clone());
-    let tcp = Guarded::new(tcp(&key, known.clone(), memory.clone()).map_err(|e| setup(&e))?, door.clone());
+    let (known, pools) = (Arc::new(Known::default()), Pools::new(&config.limits));
+    let door = Door::new(pools.pending.clone(), known.clone());
+    let tcp = Guarded::new(tcp(&key, known.clone(), pools.memory.clone()).map_err(|e| setup(&e))?, door.clone());
     let mut quic = libp2p::quic::Config::new(&key);
     (quic.max_connection_data, quic.max_stream_data) = (QUIC_UNREAD, QUIC_STREAM_UNREAD);
     let quic = Guarded::new(quic::transport(quic), door);
-    let behaviour = Behaviour::new(config, &key, (known.clone(), memory), source, metrics);
+    let behaviour = Behaviour::new(config, &key, (known.clone(), &pools), source, metrics);
     let swarm = SwarmBuilder::with_existing_identity(key)
         .with_tokio()
         .with_other_transport(|_| tcp)
@@ -57,13 +58,7 @@ pub fn build(
         .with_swarm_config(|c| c.with_idle_connection_timeout(idle))
         .with_connection_timeout(DIAL_TIMEOUT)
         .build();
-    Ok((swarm, known))
-}
-
-/// The one budget of memory for what peers make this node hold.
-fn memory(limits: &Limits) -> Pool {
-    let size = Size { most: limits.memory, share: limits.memory_per_address, reserved: limits.memory / 8 };
-    Pool::new("bytes of memory for libp2p peers", size)
+    Ok((swarm, known, pools))
 }
 
 fn tcp(

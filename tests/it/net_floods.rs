@@ -6,7 +6,6 @@ use crate::support::{
     eventually,
     hostile::{Hostile, silent, socket},
     toft::{Home, Toft},
-    within,
 };
 use futures::future::join_all;
 use std::net::Ipv4Addr;
@@ -14,14 +13,16 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 use toft::net::bitswap::message::{Entry, Message, Want, encode};
 use toft::net::{Config, Error, Limits, Metrics, Net};
+use tokio::io::AsyncWriteExt as _;
 
 const BITSWAP: &str = "/ipfs/bitswap/1.2.0";
 const NEIGHBOUR: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 2);
 /// From here all nodes in tests dial.
 const HERE: Ipv4Addr = Ipv4Addr::LOCALHOST;
-/// What the issue asks for is one second; this machine is shared.
-const SERVED: Duration = Duration::from_secs(3);
-const DEVICE: Duration = Duration::from_secs(5);
+/// A neighbour is served within a second, a device within five; a debug build is many times slower, and shares the machine
+/// with other tests.
+const SERVED: Duration = Duration::from_secs(if cfg!(debug_assertions) { 10 } else { 1 });
+const DEVICE: Duration = Duration::from_secs(if cfg!(debug_assertions) { 15 } else { 5 });
 
 /// A stranger at another address gets a block, in time.
 async fn is_served(alice: &Node, seed: u8) {
@@ -39,8 +40,8 @@ async fn a_device_connects(alice: &Node, seed: u8) {
     let device = Node::start(seed);
     alice.net.pair(&[device.address("/tcp/").await]);
     let (address, begun) = (alice.address("/tcp/").await, Instant::now());
-    while device.net.dial(&address).await.is_err() {
-        assert!(begun.elapsed() < DEVICE, "it is shut out");
+    while let Err(error) = device.net.dial(&address).await {
+        assert!(begun.elapsed() < DEVICE, "it is shut out: {error}");
     }
     assert!(begun.elapsed() < DEVICE, "{:?}", begun.elapsed());
     tokio::time::sleep(Duration::from_millis(500)).await;
@@ -121,10 +122,78 @@ async fn a_stranger_hears_nothing_of_sync_nor_whose_node_it_is() {
     assert!(told.contains("/ipfs/bitswap/") && !told.contains("/toft/") && !told.contains("did:"), "{told}");
 }
 
+/// What is used of something that peers share.
+fn used(node: &Net, name: &str) -> usize {
+    let mut registry = prometheus_client::registry::Registry::default();
+    node.register(&mut registry);
+    let mut text = String::new();
+    prometheus_client::encoding::text::encode(&mut text, &registry).expect("text");
+    let line = text.lines().find_map(|line| line.strip_prefix(&format!("net_{name}_used ")));
+    line.unwrap_or_else(|| panic!("no {name} in {text}")).parse().expect("a number")
+}
+
+/// Peers that ask for large blocks and take nothing of the answers.
+#[tokio::test(flavor = "multi_thread")]
+async fn blocks_that_nobody_takes_are_few() {
+    let alice = Node::start(111);
+    let mut flood = made_up(25, NEIGHBOUR, &alice).await;
+    let entry = |n: u8| {
+        let block = vec![n; 2 << 20];
+        let cid = toft::cid::of(toft::cid::RAW, &block);
+        alice.shelf.put(&cid, block.into());
+        Entry { cid, priority: 1, want: Want::Block, send_dont_have: true }
+    };
+    let wants = encode(&Message { wants: (0..4).map(entry).collect(), ..Message::default() });
+    for peer in &mut flood {
+        peer.stream(BITSWAP, &wants).await.expect("taken");
+    }
+    let (limits, begun) = (Limits::default(), Instant::now());
+    let mut most = 0;
+    while begun.elapsed() < Duration::from_secs(2) {
+        let used = used(&alice.net, "memory");
+        assert!(used <= limits.memory_per_address, "{used}");
+        most = most.max(used);
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    assert!(most > limits.memory_per_address / 2, "the answers were made: {most}");
+    is_served(&alice, 112).await;
+    drop(flood);
+    let begun = Instant::now();
+    while used(&alice.net, "memory") > 0 || used(&alice.net, "wantlists") > 0 {
+        assert!(begun.elapsed() < LONG, "it is not given back");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+}
+
+/// What the node takes when it has met one peer: what is only read of its binary then is nobody's flood.
+async fn met(toft: &Toft) -> u64 {
+    let peer = Node::start(110);
+    for kind in ["/tcp/", "/quic-v1"] {
+        peer.net.dial(&toft.address(kind)).await.expect("let in");
+        assert!(peer.net.fetch(toft::cid::of(toft::cid::RAW, b"nobody has it"), LONG).await.is_err());
+    }
+    peer.net.shutdown().await;
+    rss(toft)
+}
+
 fn rss(toft: &Toft) -> u64 {
     let status = std::fs::read_to_string(format!("/proc/{}/status", toft.pid())).expect("it runs");
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("a line");
     line.trim().trim_end_matches(" kB").parse::<u64>().expect("a number") / 1024
+}
+
+/// A minute after a flood, memory is within one and a half times of what it was before.
+#[track_caller]
+fn given_back(toft: &Toft, before: u64) {
+    let begun = Instant::now();
+    loop {
+        let now = rss(toft);
+        if now * 2 <= before * 3 {
+            return println!("{now} MiB, {:?} after it", begun.elapsed());
+        }
+        assert!(begun.elapsed() < Duration::from_secs(60), "{before} MiB before, {now} MiB a minute after");
+        std::thread::sleep(Duration::from_millis(250));
+    }
 }
 
 /// What a peer does with its connection.
@@ -183,23 +252,55 @@ async fn fill(kind: Flood, peer: &mut Hostile, streams: usize) -> std::io::Resul
 #[tokio::test(flavor = "multi_thread")]
 async fn what_one_address_sends_and_nobody_reads_is_bounded() {
     let toft = Home::new().up();
-    let before = rss(&toft);
+    let before = met(&toft).await;
     for (kind, streams) in [(Flood::Halves, 120), (Flood::Pieces, 4), (Flood::Wants, 8), (Flood::Streams, 1000)] {
         let mut held = flood(kind, NEIGHBOUR, &toft, 40, streams).await;
         let under = rss(&toft);
         println!("{kind:?}: {before} MiB before, {under} MiB with {} connections", held.len());
         assert!(under <= 250, "{kind:?}: {under} MiB");
         let stranger = Node::start(109);
-        tokio::time::timeout(DEVICE, stranger.net.dial(&toft.address("/tcp/")))
-            .await
-            .expect("in time")
-            .expect("let in");
+        let begun = Instant::now();
+        stranger.net.dial(&toft.address("/tcp/")).await.expect("let in");
+        println!("{kind:?}: a stranger is let in after {:?}", begun.elapsed());
+        assert!(begun.elapsed() < SERVED, "{:?}", begun.elapsed());
         if matches!(kind, Flood::Halves) {
             let closed = join_all(held.iter_mut().map(Hostile::is_closed)).await;
             assert!(closed.contains(&true), "who takes more than the share is closed");
         }
     }
-    within(Duration::from_secs(60), "the memory to be given back", || (rss(&toft) * 2 <= before * 3).then_some(()));
+    given_back(&toft, before);
+}
+
+/// The same over QUIC, whose windows are bounded for each connection; as it comes from here, a neighbour is served.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_comes_over_quic_and_nobody_reads_is_bounded() {
+    let toft = Home::new().up();
+    let (before, address) = (met(&toft).await, toft.address("/quic-v1"));
+    let one = async |seed: u8| {
+        let node = Node::start(seed);
+        let id = node.net.dial(&address).await.ok()?;
+        let mut held = Vec::new();
+        for _ in 0..60 {
+            let Ok(mut stream) = node.net.open_stream(&id, BITSWAP).await else { break };
+            let half = [&[0x80, 0x80, 0x80, 0x02][..], &[0; 250_000]].concat();
+            let written = tokio::time::timeout(Duration::from_millis(500), stream.write_all(&half)).await;
+            held.push(stream);
+            if written.is_err() {
+                break;
+            }
+        }
+        Some((node, held))
+    };
+    let held = join_all((150..190).map(one)).await;
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    let under = rss(&toft);
+    println!("QUIC: {before} MiB before, {under} MiB with {} connections", held.iter().flatten().count());
+    assert!(under <= 250, "{under} MiB");
+    let begun = Instant::now();
+    Hostile::connect(NEIGHBOUR, socket(&toft.address("/tcp/"))).await.expect("a neighbour is let in");
+    assert!(begun.elapsed() < SERVED, "{:?}", begun.elapsed());
+    drop(held);
+    given_back(&toft, before);
 }
 
 /// Beyond its range the budget would bound nothing.

@@ -8,8 +8,9 @@ use super::server::{Done, Job, Server};
 use crate::asker::Asker;
 use crate::cid::Cid;
 use crate::net::known::Known;
-use crate::net::{BlockSource, Limits, Metrics};
-use crate::pool::{Place, Pool, Size};
+use crate::net::pools::Pools;
+use crate::net::{BlockSource, Metrics};
+use crate::pool::{Place, Pool};
 use bytes::Bytes;
 use futures::future::BoxFuture;
 use futures::stream::FuturesUnordered;
@@ -48,12 +49,6 @@ pub enum Event {
 /// What an answer on its way may take of memory before it is known how large it is.
 const ANSWER_BYTES: usize = MESSAGE_BYTES_MAX + (64 << 10);
 
-/// The places in all wantlists together.
-pub fn wants(limits: &Limits) -> Pool {
-    let size = Size { most: limits.wants, share: limits.wants_per_address, reserved: limits.wants / 8 };
-    Pool::new("blocks that libp2p peers wait for", size)
-}
-
 pub struct Behaviour {
     client: Client,
     server: Server,
@@ -85,19 +80,15 @@ impl std::fmt::Debug for Behaviour {
 
 impl Behaviour {
     /// Must be called inside a tokio runtime.
-    pub fn new(
-        source: Arc<dyn BlockSource>,
-        (known, memory, wants): (Arc<Known>, Pool, Pool),
-        metrics: Metrics,
-    ) -> Self {
+    pub fn new(source: Arc<dyn BlockSource>, (known, pools): (Arc<Known>, &Pools), metrics: Metrics) -> Self {
         let mut tick = tokio::time::interval(TICK);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         Self {
             client: Client::default(),
-            server: Server::new(wants),
+            server: Server::new(pools.wants.clone()),
             source,
             known,
-            memory,
+            memory: pools.memory.clone(),
             links: HashMap::new(),
             waiters: HashMap::new(),
             lookups: FuturesUnordered::new(),
