@@ -29,7 +29,8 @@ impl Pools {
                 "libp2p connections",
                 limits.connections as usize,
                 limits.connections_per_address as usize,
-                limits.connections_reserved as usize,
+                // With few file descriptors there are fewer than was set: half are still for everybody.
+                (limits.connections_reserved as usize).min(limits.connections as usize / 2),
             ),
             pending: pool("libp2p connections being set up", pending, limits.pending_per_address as usize, pending / 8),
             dials: pool("libp2p connections being set up by this node", pending, pending, pending / 4),
