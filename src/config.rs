@@ -4,7 +4,7 @@
 //! error that names line and key. The file in the repository is compiled in as the default; a test holds it
 //! equal to the code.
 
-use crate::bounds;
+use crate::{bounds, foreign};
 use anyhow::{Context as _, Error, anyhow, bail};
 use serde::{Deserialize, Serialize};
 use std::{io, path::Path};
@@ -118,9 +118,16 @@ impl Config {
         toml::from_str(text)
     }
 
-    /// All keys as text, without comments.
+    /// All keys as text, without comments and without passwords.
     pub fn show(&self) -> Result<String, Error> {
-        toml::to_string(self).context("writing the configuration")
+        toml::to_string(&self.shown()?).context("writing the configuration")
+    }
+
+    /// All keys, without passwords: what is shown ends up in reports, screens and chats.
+    pub fn shown(&self) -> Result<Table, Error> {
+        let mut table = self.table()?;
+        table.iter_mut().for_each(|(key, value)| redact(key, value));
+        Ok(table)
     }
 
     /// JSON Schema of the file.
@@ -145,6 +152,21 @@ impl Config {
         self.resolve.check()?;
         self.net.limits.check()?;
         self.retention.check()
+    }
+}
+
+/// Takes passwords away: those of settings that are one, and those in URLs.
+fn redact(key: &str, value: &mut Value) {
+    match value {
+        Value::String(text) if key.contains("password") => {
+            if !text.is_empty() {
+                *text = "…".into();
+            }
+        }
+        Value::String(text) => *text = foreign::without_credentials(text).into_owned(),
+        Value::Array(list) => list.iter_mut().for_each(|value| redact(key, value)),
+        Value::Table(table) => table.iter_mut().for_each(|(key, value)| redact(key, value)),
+        _ => {}
     }
 }
 
@@ -225,6 +247,23 @@ mod tests {
         assert_eq!(config.net.listen.len(), 2);
         assert_eq!(config.store.segment_size, 4096);
         assert_eq!(config.anchor.bitcoin.rpc, "http://127.0.0.1:18443");
+    }
+
+    #[test]
+    fn what_is_shown_holds_no_password() {
+        let vars = [
+            ("TOFT_ANCHOR__BITCOIN__USER", "me"),
+            ("TOFT_ANCHOR__BITCOIN__PASSWORD", "hunter2"),
+            ("TOFT_RESOLVE__DHT_GATEWAY", "https://me:hunter2@pkarr.example/a"),
+            ("TOFT_RESOLVE__WEB_HOSTS", "https://me:hunter2@web.example"),
+        ];
+        let config = load(None, &vars).expect("loads");
+        let json = serde_json::to_string(&config.shown().expect("a table")).expect("JSON");
+        for shown in [config.show().expect("a text"), json, format!("{:?}", config.anchor)] {
+            assert!(!shown.contains("hunter2") && shown.contains('…'), "{shown}");
+        }
+        assert_eq!(config.anchor.bitcoin.password.expose(), "hunter2");
+        assert!(config.resolve.dht_gateway.contains("hunter2"), "it is used as it was given");
     }
 
     #[test]

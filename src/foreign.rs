@@ -2,7 +2,10 @@
 //! page of metrics.
 
 use serde_json::Value;
-use std::fmt::{self, Display, Write as _};
+use std::{
+    borrow::Cow,
+    fmt::{self, Display, Write as _},
+};
 
 /// Characters shown of one text: a long DID or URL is still whole.
 pub const SHOWN_MAX: usize = 200;
@@ -29,9 +32,14 @@ impl Display for Shown<'_> {
 
 /// A sentence with foreign parts, such as another's error with its causes, to be shown: as [`shown`], and longer.
 pub fn said<T: Display>(sentence: T) -> String {
+    plain(sentence, SAID_MAX)
+}
+
+/// What a value says, escaped, and of it at most `max` characters.
+pub fn plain<T: Display>(value: T, max: usize) -> String {
     let mut text = String::new();
     // A `String` takes everything.
-    let _ = write_plain(&mut text, format_args!("{sentence}"), SAID_MAX);
+    let _ = write_plain(&mut text, format_args!("{value}"), max);
     text
 }
 
@@ -54,20 +62,27 @@ pub fn lines(text: &str) -> String {
     })
 }
 
-/// A value whose texts are to be shown: each is escaped, and whole.
+/// Characters shown of one text where it is what was asked for, and may have to be typed again: any DID is whole.
+pub const LISTED_MAX: usize = 4 << 10;
+
+/// A value whose texts are to be shown: each is escaped, and bounded by [`LISTED_MAX`].
 pub fn value(value: &Value) -> Value {
     match value {
-        Value::String(text) => said_whole(text).into(),
+        Value::String(text) => plain(text, LISTED_MAX).into(),
         Value::Array(list) => list.iter().map(self::value).collect(),
-        Value::Object(map) => map.iter().map(|(key, value)| (said_whole(key), self::value(value))).collect(),
+        Value::Object(map) => map.iter().map(|(key, value)| (plain(key, LISTED_MAX), self::value(value))).collect(),
         other => other.clone(),
     }
 }
 
-fn said_whole(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    let _ = write_plain(&mut out, format_args!("{text}"), usize::MAX);
-    out
+/// A URL without the user and password that may stand in it.
+pub fn without_credentials(url: &str) -> Cow<'_, str> {
+    let Some((scheme, rest)) = url.split_once("://") else { return url.into() };
+    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    match authority.rfind('@') {
+        Some(at) => format!("{scheme}://…{}", &rest[at..]).into(),
+        None => url.into(),
+    }
 }
 
 /// JSON that means the same and nothing to a terminal: what is not plain is escaped as JSON does it.
@@ -138,6 +153,15 @@ mod tests {
         let long = shown(&"x".repeat(3_000_000)).to_string();
         assert_eq!(long.chars().count(), SHOWN_MAX + "… (3000000 bytes)".chars().count());
         assert!(long.ends_with("x… (3000000 bytes)"));
+    }
+
+    #[test]
+    fn a_url_is_shown_without_its_password() {
+        assert_eq!(without_credentials("http://u:p@/w@host:1/a@b"), "http://…@/w@host:1/a@b");
+        assert_eq!(without_credentials("http://u:p@w@host:1/a@b"), "http://…@host:1/a@b");
+        for plain in ["http://host/a@b", "mailto:a@b", "host", "http://host?a@b"] {
+            assert_eq!(without_credentials(plain), plain);
+        }
     }
 
     #[test]

@@ -10,7 +10,7 @@ use super::{
     proof::{self, Inclusion},
     transport::{Failure, Transport},
 };
-use crate::foreign::said;
+use crate::foreign::{said, without_credentials};
 use bitcoin::{
     Amount, Denomination, Transaction, Txid,
     block::Header,
@@ -136,7 +136,7 @@ enum Coins {
 
 impl std::fmt::Debug for Chain {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Chain").field("rpc", &self.inner.config.bitcoin.rpc).finish_non_exhaustive()
+        f.debug_struct("Chain").field("rpc", &self.url()).finish_non_exhaustive()
     }
 }
 
@@ -354,7 +354,7 @@ impl Chain {
     }
 
     fn url(&self) -> String {
-        self.inner.config.bitcoin.rpc.clone()
+        without_credentials(&self.inner.config.bitcoin.rpc).into_owned()
     }
 
     fn call<T: DeserializeOwned>(&self, method: &'static str, params: &[Value]) -> Result<T, Error> {
@@ -406,7 +406,7 @@ impl Chain {
     fn credentials(&self) -> Result<(String, String), Error> {
         let config = &self.inner.config.bitcoin;
         if !config.user.is_empty() {
-            return Ok((config.user.clone(), config.password.clone()));
+            return Ok((config.user.clone(), config.password.expose().to_owned()));
         }
         let path = config.cookie_path();
         let cookie = std::fs::read_to_string(&path).map_err(|cause| Error::Cookie { path, cause })?;

@@ -1,6 +1,6 @@
 //! `[anchor]` in `node.toml`.
 
-use crate::span::Span;
+use crate::{foreign::without_credentials, span::Span};
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
 use std::{path::PathBuf, time::Duration};
@@ -38,7 +38,7 @@ pub struct Bitcoin {
     pub cookie: String,
     /// Instead of the cookie: a user and password from bitcoind's `rpcauth`. Empty: the cookie.
     pub user: String,
-    pub password: String,
+    pub password: Password,
     /// toft signs nothing when bitcoind is on another network.
     pub network: Network,
     /// The wallet toft pays from. It is created if it is missing; use it for nothing else.
@@ -49,6 +49,23 @@ pub struct Bitcoin {
     pub max_fee_rate: f64,
     /// How often bitcoind is asked about anchors that are not final.
     pub poll: Span,
+}
+
+/// A password in the settings: written with them, and never shown.
+#[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(transparent)]
+pub struct Password(String);
+
+impl Password {
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl std::fmt::Debug for Password {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(if self.0.is_empty() { "none" } else { "…" })
+    }
 }
 
 impl Default for Config {
@@ -69,7 +86,7 @@ impl Default for Bitcoin {
             rpc: "http://127.0.0.1:8332".into(),
             cookie: "auto".into(),
             user: String::new(),
-            password: String::new(),
+            password: Password::default(),
             network: Network::Mainnet,
             wallet: "toft".into(),
             fee_rate: 0.0,
@@ -95,13 +112,18 @@ impl Config {
                 "anchor.bitcoin.wallet = {wallet:?}: a name of letters, digits, '-', '_' and '.', at most {WALLET_MAX}"
             ));
         }
+        if without_credentials(&self.bitcoin.rpc) != self.bitcoin.rpc {
+            return Err(
+                "anchor.bitcoin.rpc holds a user and password: put them into anchor.bitcoin.user and password".into()
+            );
+        }
         if !self.bitcoin.rpc.starts_with("http://") {
             return Err(format!(
                 "anchor.bitcoin.rpc = {:?}: bitcoind speaks plain http:// (reach a remote one through a tunnel)",
                 self.bitcoin.rpc
             ));
         }
-        if self.bitcoin.user.is_empty() != self.bitcoin.password.is_empty() {
+        if self.bitcoin.user.is_empty() != self.bitcoin.password.expose().is_empty() {
             return Err("anchor.bitcoin.user and anchor.bitcoin.password go together".into());
         }
         let (rate, max) = (self.bitcoin.fixed_fee_rate().unwrap_or(FEE_RATE_MIN), self.bitcoin.max_fee_rate);

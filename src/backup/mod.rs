@@ -24,6 +24,7 @@ use crate::{
     blocks::Blocks,
     crypto::{Signer, jws::Jws},
     did,
+    foreign::{self, shown},
     span::Span,
     store::{Stats, Store},
 };
@@ -191,8 +192,8 @@ pub fn verify(dir: &Path, whose: Option<&str>) -> Result<Verified, Error> {
             found.objects += 1;
             match take::hash(&object(dir, &file.sha256), u64::MAX) {
                 Ok((sha256, size)) if sha256 == file.sha256 && size == file.size => found.bytes += size,
-                Ok(_) => found.damaged.push(format!("object {} ({}) is damaged", file.sha256, file.path)),
-                Err(error) => found.damaged.push(format!("{error:#} ({})", file.path)),
+                Ok(_) => found.damaged.push(format!("object {} ({}) is damaged", file.sha256, shown(&file.path))),
+                Err(error) => found.damaged.push(format!("{error:#} ({})", shown(&file.path))),
             }
         }
     }
@@ -252,14 +253,20 @@ fn owner(dir: &Path, whose: Option<&str>) -> Result<String, Error> {
 fn manifest_of(dir: &Path, name: &str, did: &str) -> Result<Manifest, Error> {
     let manifest = manifest(dir, name)?;
     let theirs = &manifest.did;
-    ensure!(theirs == did, "snapshot {name} is signed by {theirs}, and not by {did}, whose backup this is");
+    ensure!(
+        theirs == did,
+        "snapshot {} is signed by {}, and not by {}, whose backup this is",
+        shown(name),
+        shown(theirs),
+        shown(did)
+    );
     Ok(manifest)
 }
 
 /// A snapshot's manifest, its signature checked to be that of the DID in it.
 fn manifest(dir: &Path, name: &str) -> Result<Manifest, Error> {
     let read = || parse(&fs::read(dir.join("snapshots").join(name))?);
-    read().with_context(|| format!("snapshot {name} cannot be used"))
+    read().with_context(|| format!("snapshot {} cannot be used", shown(name)))
 }
 
 /// The manifest in a snapshot's file, its signature checked.
@@ -273,14 +280,14 @@ fn parse(bytes: &[u8]) -> Result<Manifest, Error> {
     let manifest = crate::crypto::jws::payload(&signed).context("it has no content")?;
     ensure!(manifest.get("descriptorCid").is_none(), "it is the signature of a message");
     let version = &manifest["version"];
-    ensure!(*version == VERSION, "it has version {version}; this toft reads {VERSION}");
+    ensure!(*version == VERSION, "it has version {}; this toft reads {VERSION}", foreign::said(version));
     let manifest: Manifest = serde_json::from_value(manifest)?;
     let signed_by = |kid: &str| kid.split('#').next() == Some(manifest.did.as_str());
-    ensure!(jws.kids().count() == 1 && jws.kids().all(signed_by), "it is not signed by {}", manifest.did);
+    ensure!(jws.kids().count() == 1 && jws.kids().all(signed_by), "it is not signed by {}", shown(&manifest.did));
     for file in &manifest.files {
         let inside = |part: &str| !matches!(part, "" | "." | "..") && !part.contains('\\');
         let hex = file.sha256.len() == 64 && file.sha256.bytes().all(|b| b.is_ascii_hexdigit());
-        ensure!(hex && file.path.split('/').all(inside), "it names a file outside of a home: {}", file.path);
+        ensure!(hex && file.path.split('/').all(inside), "it names a file outside of a home: {}", shown(&file.path));
     }
     Ok(manifest)
 }

@@ -3,6 +3,7 @@
 use super::{Manifest, list, manifest, manifest_of, object, owner, snapshots, take};
 use crate::{
     blocks::{self, Blocks, Scrubbed},
+    foreign::shown,
     store::{self, Moment, Store, sync_dir},
     vault,
 };
@@ -62,7 +63,12 @@ pub fn restore(dir: &Path, home: &Path, at: Option<jiff::Timestamp>, whose: Opti
         let mut out = out.with_context(|| format!("creating {}", to.display()))?;
         let from = object(dir, &file.sha256);
         let (sha256, size) = take::read(&from, u64::MAX, |piece| Ok(out.write_all(piece)?))?;
-        ensure!(sha256 == file.sha256 && size == file.size, "object {} ({}) is damaged", file.sha256, file.path);
+        ensure!(
+            sha256 == file.sha256 && size == file.size,
+            "object {} ({}) is damaged",
+            file.sha256,
+            shown(&file.path)
+        );
         out.sync_all().with_context(|| format!("making {} durable", to.display()))?;
         bytes += size;
     }

@@ -3,6 +3,7 @@
 use super::{Manifest, Object, PURPOSE, Source, Taken, VERSION, list, manifest, object, snapshots};
 use crate::{
     crypto::jws::Jws,
+    foreign::shown,
     store::{Moment, sync_dir},
     vault,
 };
@@ -122,7 +123,7 @@ impl Source {
         let other =
             snapshots(dir)?.iter().filter_map(|name| manifest(dir, name).ok()).find(|m| m.did != self.signer.did());
         let Some(other) = other else { return Ok(()) };
-        bail!("{} holds the backup of {}: choose another directory", dir.display(), other.did)
+        bail!("{} holds the backup of {}: choose another directory", dir.display(), shown(&other.did))
     }
 }
 

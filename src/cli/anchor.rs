@@ -37,13 +37,11 @@ pub async fn run(context: &Context, command: Command) -> Result<Option<Output>, 
     match command {
         Command::Now => {
             let now = client.call("anchor.now", json!({})).await?;
-            let text = now["sentence"].as_str().unwrap_or_default().to_owned();
-            Ok(Some(Output::new(now, text)))
+            Ok(Some(Output::of(now, |now| now["sentence"].as_str().unwrap_or_default().to_owned())))
         }
         Command::Status => {
             let status = client.call("anchor.status", json!({})).await?;
-            let text = describe(&status);
-            Ok(Some(Output::new(status, text)))
+            Ok(Some(Output::of(status, describe)))
         }
         Command::Proof { id, output, force } => {
             let to_terminal = output == Path::new("-");

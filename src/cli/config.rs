@@ -31,7 +31,7 @@ pub fn run(context: &Context, command: &Command) -> Result<Output, Failure> {
         }
         Command::Show { default: false } => {
             let config = context.config(&[])?;
-            let json = serde_json::to_value(&config).context("the settings as JSON").map_err(Failure::from)?;
+            let json = serde_json::to_value(config.shown()?).context("the settings as JSON").map_err(Failure::from)?;
             Ok(Output::new(json, config.show()?))
         }
         Command::Check => {

@@ -22,7 +22,7 @@ mod verify;
 
 use crate::{
     config::Config,
-    process,
+    foreign, process,
     rpc::{
         client::Client,
         control::{Failure, Kind},
@@ -105,6 +105,12 @@ impl Output {
         Self { json, text: text.into(), failed: false }
     }
 
+    /// What the node has answered, and for people what `describe` makes of it: it gets texts that are to be shown.
+    fn of(json: Value, describe: impl FnOnce(&Value) -> String) -> Self {
+        let text = describe(&foreign::value(&json));
+        Self::new(json, text)
+    }
+
     /// The same, with exit code 1 where `failed`.
     fn failed_if(self, failed: bool) -> Self {
         Self { failed, ..self }
@@ -147,9 +153,9 @@ pub fn main() -> ExitCode {
         Err(failure) => {
             if json {
                 let error = json!({"error": {"kind": failure.kind, "message": failure.message}});
-                eprintln!("{error}");
+                aside(&foreign::json(&error.to_string()));
             } else {
-                eprintln!("✗ {failure}");
+                aside(&format!("✗ {failure}"));
             }
             ExitCode::from(code(failure.kind))
         }
@@ -214,12 +220,22 @@ fn pair(text: &str) -> Result<(String, String), Failure> {
 }
 
 fn print(json: bool, output: &Output) {
-    let text = if json { output.json.to_string() } else { output.text.trim_end().to_owned() };
-    if text.is_empty() {
-        return; // no lines are no line
+    let text = if json { foreign::json(&output.json.to_string()) } else { output.text.trim_end().to_owned() };
+    if !text.is_empty() {
+        say(&text); // no lines are no line
     }
+}
+
+/// Lines on standard output. Whatever is in them, they mean nothing else to a terminal.
+fn say(text: &str) {
     // A closed pipe (`toft … | head`) is the reader's choice, no failure of the command.
-    let _ = writeln!(std::io::stdout(), "{text}");
+    let mut out = std::io::stdout();
+    let _ = writeln!(out, "{}", foreign::lines(text)).and_then(|()| out.flush());
+}
+
+/// Lines beside the output: a program may be reading that.
+fn aside(text: &str) {
+    let _ = writeln!(std::io::stderr(), "{}", foreign::lines(text));
 }
 
 fn code(kind: Kind) -> u8 {

@@ -28,21 +28,22 @@ pub async fn run(context: &Context, command: Command) -> Result<Output, Failure>
         Command::Add { did, address, tenants } => {
             let params = json!({"did": did, "address": address, "tenants": tenants});
             let peer = client.call("peer.add", params).await?;
-            let text = format!(
-                "✓ Peer {did}\n  shares {}\n→ On the other device: toft peer add <this DID> <this address>   (both in: toft status)",
-                strings(&peer["tenants"]).join(", ")
-            );
-            Ok(Output::new(peer, text))
+            Ok(Output::of(peer, |peer| {
+                format!(
+                    "✓ Peer {did}\n  shares {}\n→ On the other device: toft peer add <this DID> <this address>   (both in: toft status)",
+                    strings(&peer["tenants"]).join(", ")
+                )
+            }))
         }
         Command::Ls => {
             let peers = client.call("peer.ls", json!({})).await?;
-            let lines: Vec<_> = peers.as_array().into_iter().flatten().map(line).collect();
-            let text = if lines.is_empty() {
-                "no peers; add a device with: toft peer add <did> <multiaddr>".to_owned()
-            } else {
-                lines.join("\n")
-            };
-            Ok(Output::new(peers, text))
+            Ok(Output::of(peers, |peers| {
+                let lines: Vec<_> = peers.as_array().into_iter().flatten().map(line).collect();
+                match lines.is_empty() {
+                    true => "no peers; add a device with: toft peer add <did> <multiaddr>".to_owned(),
+                    false => lines.join("\n"),
+                }
+            }))
         }
         Command::Rm { did } => {
             let removed = client.call("peer.rm", json!({"did": did})).await?;

@@ -27,9 +27,10 @@ pub async fn run(context: &Context, command: Command) -> Result<Output, Failure>
         }
         Command::Ls => {
             let pins = client.call("pin.ls", json!({})).await?;
-            let lines: Vec<_> = pins.as_array().into_iter().flatten().filter_map(Value::as_str).collect();
-            let text = if lines.is_empty() { "nothing is pinned".to_owned() } else { lines.join("\n") };
-            Ok(Output::new(pins, text))
+            Ok(Output::of(pins, |pins| {
+                let lines: Vec<_> = pins.as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+                if lines.is_empty() { "nothing is pinned".to_owned() } else { lines.join("\n") }
+            }))
         }
     }
 }

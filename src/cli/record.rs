@@ -1,9 +1,12 @@
 //! `toft record query`: the records of this node's own tenant, and how they are found.
 
 use super::{Context, Output};
-use crate::rpc::{
-    control::{Failure, Kind},
-    records::{Explanation, Query as Asked},
+use crate::{
+    foreign,
+    rpc::{
+        control::{Failure, Kind},
+        records::{Explanation, Query as Asked},
+    },
 };
 use serde_json::{Map, Value, json};
 
@@ -77,11 +80,12 @@ pub async fn run(context: &Context, command: Command) -> Result<Output, Failure>
         return Ok(Output::new(json, explanation(&said)));
     }
     let page = client.call("record.query", asked).await?;
-    let lines: Vec<_> = page["entries"].as_array().into_iter().flatten().map(Value::to_string).collect();
+    let lines: Vec<_> =
+        page["entries"].as_array().into_iter().flatten().map(|entry| foreign::json(&entry.to_string())).collect();
     if let (false, Some(more)) = (context.json, page["cursor"].as_object()) {
         // Beside the lines, which a program may be reading.
         let part = |name: &str| more.get(name).and_then(Value::as_str).unwrap_or_default();
-        eprintln!("→ More: --cursor {}/{}", part("value"), part("messageCid"));
+        super::aside(&format!("→ More: --cursor {}/{}", part("value"), part("messageCid")));
     }
     Ok(Output::new(page, lines.join("\n")))
 }

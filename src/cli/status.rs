@@ -6,8 +6,7 @@ use serde_json::{Value, json};
 
 pub async fn run(context: &Context) -> Result<Output, Failure> {
     let status = context.client()?.call("status", json!({})).await?;
-    let text = describe(&status);
-    Ok(Output::new(status, text))
+    Ok(Output::of(status, describe))
 }
 
 fn describe(status: &Value) -> String {

@@ -5,6 +5,7 @@ use super::{Context, Output, bytes};
 use crate::{
     blocks::Blocks,
     daemon::Lock,
+    foreign,
     rpc::{
         control::{Failure, Kind},
         storage::care,
@@ -64,11 +65,12 @@ pub async fn run(context: &Context, command: Command) -> Result<Output, Failure>
         }
         answer => (answer?, false),
     };
+    let shown = foreign::value(&done);
     let text = match command {
-        Command::Du => usage_text(&done),
-        Command::Gc => collected_text(&done),
-        Command::Scrub { .. } => scrub_text(&done),
-        Command::Compact { .. } => compacted_text(&done),
+        Command::Du => usage_text(&shown),
+        Command::Gc => collected_text(&shown),
+        Command::Scrub { .. } => scrub_text(&shown),
+        Command::Compact { .. } => compacted_text(&shown),
     };
     let lost = |key: &str| done[key].as_u64().unwrap_or(0);
     let failed = matches!(command, Command::Scrub { .. }) && lost("damaged") > lost("healed");

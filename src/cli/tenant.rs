@@ -1,7 +1,10 @@
 //! `toft tenant ls | rm`: whose records this node keeps.
 
 use super::{Context, Output};
-use crate::rpc::control::{Failure, Kind};
+use crate::{
+    foreign::{LISTED_MAX, plain},
+    rpc::control::{Failure, Kind},
+};
 use serde_json::{Value, json};
 use std::io::IsTerminal as _;
 
@@ -23,8 +26,8 @@ pub async fn run(context: &Context, command: Command) -> Result<Output, Failure>
     match command {
         Command::Ls => {
             let tenants = client.call("tenant.ls", json!({})).await?;
-            let lines: Vec<_> = tenants.as_array().into_iter().flatten().map(line).collect();
-            Ok(Output::new(tenants, lines.join("\n")))
+            let lines = |tenants: &Value| tenants.as_array().into_iter().flatten().map(line).collect::<Vec<_>>();
+            Ok(Output::of(tenants, |tenants| lines(tenants).join("\n")))
         }
         Command::Rm { did, yes } => {
             if !yes && !confirmed(context, &did)? {
@@ -56,7 +59,7 @@ fn confirmed(context: &Context, did: &str) -> Result<bool, Failure> {
     if context.json || !std::io::stdin().is_terminal() {
         return Err(Failure::new(Kind::Usage, "this cannot be undone: say --yes if you mean it"));
     }
-    eprintln!("Remove {did} with all its records? There is no way back. Type yes:");
+    super::aside(&format!("Remove {} with all its records? There is no way back. Type yes:", plain(did, LISTED_MAX)));
     let mut answer = String::new();
     let read = std::io::stdin().read_line(&mut answer);
     Ok(read.is_ok() && answer.trim() == "yes")

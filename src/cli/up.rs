@@ -9,7 +9,6 @@ use crate::{
     vault,
 };
 use anyhow::{Context as _, Error};
-use std::io::Write as _;
 use tokio::signal::unix::{SignalKind, signal};
 
 #[derive(Debug, clap::Args)]
@@ -80,8 +79,7 @@ async fn serve(context: &Context, config: &Config) -> Result<(), Failure> {
 
 fn report(context: &Context, facts: &Facts) -> Result<(), Error> {
     if context.json {
-        println!("{}", serde_json::to_string(facts).context("writing what runs")?);
-        std::io::stdout().flush().context("writing to the terminal")?;
+        super::say(&serde_json::to_string(facts).context("writing what runs")?);
         return Ok(());
     }
     let records = facts.store.records;
@@ -114,7 +112,7 @@ fn report(context: &Context, facts: &Facts) -> Result<(), Error> {
 fn say(context: &Context, line: &str) {
     if !context.json {
         // A closed pipe must not stop a node.
-        let _ = writeln!(std::io::stdout(), "{line}");
+        super::say(line);
     }
 }
 

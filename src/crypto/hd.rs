@@ -9,6 +9,7 @@ use super::{
     ecies::{PublicKey, SecretKey},
     encode,
 };
+use crate::foreign::{SHOWN_MAX, plain, said};
 use hkdf::Hkdf;
 use serde_json::{Value, json};
 use sha2::Sha256;
@@ -17,13 +18,13 @@ use zeroize::Zeroizing;
 /// Why a key cannot be derived or does not fit.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
-    #[error("derivation scheme {0:?} is not known: it is dataFormats, protocolContext, protocolPath or schemas")]
+    #[error("derivation scheme {:?} is not known: it is dataFormats, protocolContext, protocolPath or schemas", plain(.0, SHOWN_MAX))]
     Scheme(String),
-    #[error("the derivation path {0:?} holds an empty segment")]
+    #[error("the derivation path {} holds an empty segment", said(format_args!("{:?}", .0)))]
     EmptySegment(Vec<String>),
     #[error("a record without {1} has no key under the scheme {0}")]
     Missing(Scheme, &'static str),
-    #[error("the key of {have:?} is not an ancestor of {want:?}")]
+    #[error("the key of {} is not an ancestor of {}", said(format_args!("{:?}", .have)), said(format_args!("{:?}", .want)))]
     NotAncestor { have: Vec<String>, want: Vec<String> },
     #[error("the derivation leads to no valid key")]
     NoKey,

@@ -5,6 +5,7 @@
 //! What a node signs for a purpose of its own says so in the header (`typ`), and is no signature of a message.
 
 use super::{PublicKey, Signer, decode, encode};
+use crate::foreign::shown;
 use serde_json::{Value, json};
 
 /// How the purposes of this node's own begin.
@@ -15,9 +16,9 @@ const OWN: &str = "toft/";
 pub enum Error {
     #[error("not a General JWS: {0}")]
     Shape(&'static str),
-    #[error("no public key found for {0}")]
+    #[error("no public key found for {}", shown(.0))]
     KeyNotFound(String),
-    #[error("signature by {0} is not valid: {1}")]
+    #[error("signature by {} is not valid: {}", shown(.0), .1)]
     Invalid(String, &'static str),
 }
 

@@ -11,6 +11,7 @@ mod secret;
 
 pub use secret::Secret;
 
+use crate::foreign::shown;
 use base64::{
     Engine as _,
     engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig},
@@ -31,7 +32,7 @@ const BASE64URL: GeneralPurpose = GeneralPurpose::new(
 /// Why a key cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum KeyError {
-    #[error("key type {0} is not supported: toft knows Ed25519, secp256k1, P-256 and X25519")]
+    #[error("key type {} is not supported: toft knows Ed25519, secp256k1, P-256 and X25519", shown(.0))]
     Unsupported(String),
     #[error("not a valid {0} public key")]
     Invalid(&'static str),

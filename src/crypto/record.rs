@@ -13,6 +13,7 @@ use super::{
     encode,
     hd::{self, PrivateKey, Scheme},
 };
+use crate::foreign::shown;
 use aes::Aes256;
 use ctr::{
     Ctr128BE,
@@ -33,11 +34,11 @@ pub enum Error {
     NotEncrypted,
     #[error("{0} is missing in the record's encryption or not of its form")]
     Shape(&'static str),
-    #[error("encryption algorithm {0} is not known: toft knows A256CTR and ECIES-ES256K")]
+    #[error("encryption algorithm {} is not known: toft knows A256CTR and ECIES-ES256K", shown(.0))]
     Algorithm(String),
-    #[error("the record is not encrypted for {root_key_id} under the scheme {scheme}")]
+    #[error("the record is not encrypted for {} under the scheme {scheme}", shown(.root_key_id))]
     NotForKey { root_key_id: String, scheme: Scheme },
-    #[error("{0} has no key to encrypt to: the protocol's $encryption is missing or not of its form")]
+    #[error("{} has no key to encrypt to: the protocol's $encryption is missing or not of its form", shown(.0))]
     NoProtocolKey(String),
     #[error(transparent)]
     Derive(#[from] hd::Error),

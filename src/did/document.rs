@@ -1,7 +1,7 @@
 //! DID documents, read as far as a node needs them: keys that sign, and services.
 
 use super::{Did, Error, key};
-use crate::crypto::PublicKey;
+use crate::{crypto::PublicKey, foreign::shown};
 use serde_json::{Map, Value};
 
 /// Deepest nesting read; documents have 4 levels, extensions a few more.
@@ -52,9 +52,9 @@ impl Document {
     /// The key that may sign under `kid`, which must be the id of a method to the letter.
     pub fn key(&self, kid: &str) -> Result<&PublicKey, Error> {
         let method = self.methods.iter().find(|method| method.id == kid);
-        let method = method.ok_or_else(|| self.id.invalid(format_args!("it has no key {kid}")))?;
+        let method = method.ok_or_else(|| self.id.invalid(format_args!("it has no key {}", shown(kid))))?;
         if !method.signs {
-            return Err(self.id.invalid(format_args!("{kid} is not a key for signing")));
+            return Err(self.id.invalid(format_args!("{} is not a key for signing", shown(kid))));
         }
         Ok(&method.key)
     }

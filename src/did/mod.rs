@@ -11,19 +11,28 @@ pub mod web;
 
 pub use document::{Document, Service, VerificationMethod};
 
-use crate::crypto::PublicKey;
+use crate::{
+    crypto::PublicKey,
+    foreign::{self, shown},
+};
 use std::{fmt, str::FromStr};
+
+/// Bytes of the longest DID that is taken for one: those of today's methods that carry a key, or a whole document of
+/// some keys, in themselves are shorter.
+pub const DID_MAX: usize = 2048;
+/// Bytes of the longest DID URL: a key's name, or a path, comes on top.
+const URL_MAX: usize = 2 * DID_MAX;
 
 /// What one may ask of a DID.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
-    #[error("`{0}` is not a DID")]
+    #[error("`{}` is not a DID", shown(.0))]
     Syntax(String),
-    #[error("`{0}` is not a DID URL with a fragment")]
+    #[error("`{}` is not a DID URL with a fragment", shown(.0))]
     UrlSyntax(String),
-    #[error("DID method `{0}` is not supported here: toft resolves did:key, did:jwk, did:web and did:dht")]
+    #[error("DID method `{}` is not supported here: toft resolves did:key, did:jwk, did:web and did:dht", shown(.0))]
     Method(String),
-    #[error("{did}: {why}")]
+    #[error("{}: {why}", shown(.did))]
     Identifier { did: String, why: String },
 }
 
@@ -60,7 +69,7 @@ impl Did {
     }
 
     pub(crate) fn invalid(&self, why: impl fmt::Display) -> Error {
-        Error::Identifier { did: self.0.clone(), why: why.to_string() }
+        Error::Identifier { did: self.0.clone(), why: foreign::said(why) }
     }
 }
 
@@ -90,7 +99,7 @@ impl FromStr for DidUrl {
 
     fn from_str(text: &str) -> Result<Self, Error> {
         let (did, fragment) = text.split_once('#').ok_or_else(|| Error::UrlSyntax(text.into()))?;
-        if fragment.is_empty() || fragment.contains('#') {
+        if fragment.is_empty() || fragment.contains('#') || text.len() > URL_MAX {
             return Err(Error::UrlSyntax(text.into()));
         }
         Ok(Self { did: did.parse()?, fragment: fragment.into() })
@@ -111,6 +120,9 @@ pub fn key_of(kid: &str) -> Result<PublicKey, Error> {
 
 /// Method and method-specific identifier, if `text` is a DID (DID Core §3.1).
 fn split(text: &str) -> Option<(&str, &str)> {
+    if text.len() > DID_MAX {
+        return None;
+    }
     let (method, id) = text.strip_prefix("did:")?.split_once(':')?;
     let method_ok = !method.is_empty() && method.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit());
     let id_ok = !id.is_empty() && !id.ends_with(':') && id_is_well_formed(id.as_bytes());
@@ -132,7 +144,7 @@ fn id_is_well_formed(mut id: &[u8]) -> bool {
 /// Is `text` a DID or DID URL as the DWN schemas allow it (`defs.json#/$defs/did`)?
 pub fn is_did_or_url(text: &str) -> bool {
     let end = text.find(['/', '?', '#', ';']).unwrap_or(text.len());
-    split(&text[..end]).is_some()
+    text.len() <= URL_MAX && split(&text[..end]).is_some()
 }
 
 #[cfg(test)]
@@ -150,6 +162,21 @@ mod tests {
         {
             assert_eq!(bad.parse::<Did>(), Err(Error::Syntax(bad.into())));
         }
+    }
+
+    #[test]
+    fn a_did_and_what_is_said_of_it_have_a_bound() {
+        let of = |length: usize| format!("did:example:{}", "a".repeat(length - "did:example:".len()));
+        assert!(of(DID_MAX).parse::<Did>().is_ok() && is_did_or_url(&of(DID_MAX)));
+        for long in [of(DID_MAX + 1), of(3_000_000)] {
+            let error = long.parse::<Did>().expect_err("too long");
+            assert!(error.to_string().len() < 300, "{error}");
+            assert!(!is_did_or_url(&long));
+        }
+        let fragment = format!("{}#{}", of(20), "b".repeat(3_000_000));
+        assert!(fragment.parse::<DidUrl>().is_err() && !is_did_or_url(&fragment));
+        let evil = "did:a:b\nERROR forged\u{1b}[2J".parse::<Did>().expect_err("not a DID").to_string();
+        assert_eq!(evil, r"`did:a:b\u{a}ERROR forged\u{1b}[2J` is not a DID");
     }
 
     #[test]

@@ -1,6 +1,10 @@
 //! Two ways to stop: a refusal is an answer the client understands, a fault is our problem.
 
+use crate::foreign;
 use std::fmt;
+
+/// Characters of a detail: sentences are shorter, unless they quote what somebody sent.
+const DETAIL_MAX: usize = 2 << 10;
 
 /// An answer that says no: HTTP-like status and the detail text clients know (`<DwnErrorCode>: <message>`).
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -12,8 +16,9 @@ pub struct Refusal {
 }
 
 impl Refusal {
-    pub fn new(code: u16, detail: impl Into<String>) -> Self {
-        Self { code, detail: detail.into() }
+    /// A refusal in these words, of which what somebody sent may be a part.
+    pub fn new(code: u16, detail: impl fmt::Display) -> Self {
+        Self { code, detail: foreign::plain(detail, DETAIL_MAX) }
     }
 
     /// 400: `<code>: <message>`.
@@ -47,4 +52,20 @@ pub enum Stop {
     Refusal(#[from] Refusal),
     #[error("{0:#}")]
     Fault(#[from] Fault),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refusal_that_quotes_a_stranger_is_bounded_and_plain() {
+        let evil = format!("a\n\u{1b}[2J{}", "x".repeat(3_000_000));
+        for refusal in [Refusal::new(400, &evil), Refusal::bad("Code", &evil), Refusal::denied("Code", &evil)] {
+            assert!(
+                refusal.detail.len() < DETAIL_MAX + 64 && refusal.detail.chars().all(foreign::is_plain),
+                "{refusal}"
+            );
+        }
+    }
 }

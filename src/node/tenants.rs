@@ -3,6 +3,7 @@
 
 use super::Node;
 use crate::{
+    did::Did,
     dwn::{Fault, Refusal},
     store::Store,
 };
@@ -147,7 +148,10 @@ impl Gate {
     }
 
     fn lets_in(&self, tenant: &str) -> bool {
-        self.mode == Tenants::Open || self.hosted.contains(tenant) || self.is_shared(tenant)
+        // What is no DID can have written nothing; as a name it would only be kept and shown.
+        self.mode == Tenants::Open && tenant.parse::<Did>().is_ok()
+            || self.hosted.contains(tenant)
+            || self.is_shared(tenant)
     }
 
     /// In the words of the reference.

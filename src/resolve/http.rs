@@ -2,6 +2,7 @@
 //! is the address that is connected to; a deadline over everything and a size nobody can exceed.
 
 use super::address::is_public;
+use crate::foreign;
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, Empty, Limited};
 use hyper::{Request, StatusCode, header};
@@ -63,7 +64,7 @@ pub enum Failure {
 
 impl Failure {
     fn unreachable(why: impl std::fmt::Display) -> Self {
-        Self::Unreachable(why.to_string())
+        Self::Unreachable(foreign::said(why))
     }
 }
 

@@ -61,8 +61,6 @@ const RELAY_FRESH: u64 = 3600;
 /// Largest did:web document. Real ones have 2 KiB.
 const DOCUMENT_MAX: usize = 64 << 10;
 const MINUTE: Duration = Duration::from_secs(60);
-/// Longest DID that is looked up.
-const DID_MAX: usize = 2048;
 /// Lookups a minute for one did:dht: more than a remembered answer ever needs.
 const LOOKUPS_PER_DID: u32 = 12;
 /// Lookups a minute at one did:web host, whatever DIDs are made up for it: this node is nobody's flood.
@@ -325,10 +323,6 @@ impl Inner {
     /// Where the document has to be looked up; nothing if it stands in the DID. Whatever can be refused without asking anybody is
     /// refused here, before it takes a place in the cache.
     fn source(&self, did: &Did) -> Result<Option<Source>, Error> {
-        let looked_up = matches!(did.method(), "web" | "dht");
-        if looked_up && did.as_str().len() > DID_MAX {
-            return Err(did.invalid("longer than any DID that is looked up").into());
-        }
         match did.method() {
             "web" => Ok(Some(Source::Web(self.web_target(did)?))),
             "dht" if dht::is_id(did.identifier()) => Ok(Some(Source::Dht)),

@@ -3,6 +3,7 @@
 
 use crate::{
     dwn::{Message, json::Object},
+    foreign,
     node::{Body, one_chunk},
 };
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
@@ -63,8 +64,8 @@ pub(super) struct Call {
 }
 
 impl Problem {
-    pub fn new(id: &Value, code: i64, message: impl Into<String>) -> Self {
-        Self { id: id.clone(), code, message: message.into() }
+    pub fn new(id: &Value, code: i64, message: impl std::fmt::Display) -> Self {
+        Self { id: id.clone(), code, message: foreign::said(message) }
     }
 
     pub fn to_json(&self) -> Value {

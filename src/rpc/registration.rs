@@ -10,7 +10,9 @@
 use super::jsonrpc::FAULT;
 use crate::{
     cid,
+    did::Did,
     dwn::Fault,
+    foreign,
     node::{self, Node, Registered, Tenants},
 };
 use anyhow::{Context as _, anyhow, ensure};
@@ -52,8 +54,6 @@ const EASE_MIN: f64 = 1e-9;
 const USED_MAX: usize = 100_000;
 /// Terms of service are a text that people read.
 const TERMS_MAX: usize = 1 << 20;
-/// Longest DID that can register.
-const DID_MAX: usize = 2048;
 
 /// A registration request is a DID and three hashes.
 const REQUEST_MAX: usize = 16 << 10;
@@ -122,16 +122,20 @@ impl Registration {
     }
 
     async fn register(&self, node: &Node, body: &[u8]) -> Result<(), Refused> {
-        let wrong = |e| Refused::new("RegistrationRequestInvalid", format!("not a registration request: {e}"));
+        let wrong =
+            |e| Refused::new("RegistrationRequestInvalid", format!("not a registration request: {}", foreign::said(e)));
         let request: Request = serde_json::from_slice(body).map_err(wrong)?;
         let Given { did, terms, text } = request.data;
-        if !did.starts_with("did:") || did.len() > DID_MAX {
-            return Err(Refused::new("RegistrationRequestInvalid", format!("not a DID: {did:.80}")));
+        if did.parse::<Did>().is_err() {
+            return Err(Refused::new("RegistrationRequestInvalid", format!("not a DID: {}", foreign::shown(&did))));
         }
         let expected = self.terms();
         if expected.is_some() && terms != expected {
             let expected = expected.unwrap_or_default();
-            let message = format!("Expecting terms-of-service hash {expected}, but got {}.", shown(terms.as_deref()));
+            let message = format!(
+                "Expecting terms-of-service hash {expected}, but got {}.",
+                foreign::shown(shown(terms.as_deref()))
+            );
             return Err(Refused::new("RegistrationManagerInvalidOrOutdatedTermsOfServiceHash", message));
         }
         if let Some(work) = &self.0.work {
@@ -324,15 +328,16 @@ impl Work {
         // Reused before anything else, as the reference has it. In upper case: hex has two spellings.
         let nonce = response.to_ascii_uppercase();
         if known.as_ref().is_some_and(|known| known.used.contains(&nonce)) {
-            let message = format!("Not allowed to reused response nonce: {response}.");
+            let message = format!("Not allowed to reused response nonce: {}.", foreign::shown(response));
             return Err(Refused::new("ProofOfWorkManagerResponseNonceReused", message));
         }
         if response.len() != 64 || !response.bytes().all(|b| b.is_ascii_hexdigit()) {
-            let message = format!("Response nonce not a HEX string representing a 256 bit value: {response:.80}.");
+            let message =
+                format!("Response nonce not a HEX string representing a 256 bit value: {}.", foreign::shown(response));
             return Err(Refused::new("ProofOfWorkManagerInvalidResponseNonceFormat", message));
         }
         let Some(known) = known else {
-            let message = format!("Unknown or expired challenge nonce: {challenge:.80}.");
+            let message = format!("Unknown or expired challenge nonce: {}.", foreign::shown(challenge));
             return Err(Refused::new("ProofOfWorkManagerInvalidChallengeNonce", message));
         };
         let hash = cid::digest([challenge, response, data].concat().as_bytes());

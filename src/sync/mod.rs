@@ -16,7 +16,7 @@ pub use wire::{Link, Own, PROTOCOL};
 
 use crate::{
     did::Did,
-    foreign::shown,
+    foreign::{said, shown},
     metrics::Metrics,
     node::Node,
     resolve::Resolver,
@@ -402,7 +402,7 @@ impl Peers {
 
     fn problem(&self, did: &str, error: &Error) {
         if let Some(live) = self.lock().get_mut(did) {
-            let text = format!("{error:#}");
+            let text = said(format_args!("{error:#}"));
             if live.problem.as_ref() != Some(&text) {
                 tracing::info!("peer {did}: {text}");
             }

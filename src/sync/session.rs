@@ -6,7 +6,7 @@
 use super::{order, wire, wire::Frame};
 use crate::{
     cid::{self, Cid},
-    dwn,
+    dwn, foreign,
     node::{self, Body, Node},
     store::{Entry, Position},
 };
@@ -95,7 +95,8 @@ impl Session {
                 // A refusal can be a matter of order (its parent came later in the same offer): once more.
                 for (offer, code, detail) in self.exchange_reporting(&refused, &out, answers).await? {
                     tracing::warn!("{} refused {} of {}: {code} {detail}", self.peer, offer.1, offer.0);
-                    self.progress.refused(&self.peer, format!("{} of {}: {code} {detail}", offer.1, offer.0));
+                    let what = foreign::said(format_args!("{} of {}: {code} {detail}", offer.1, offer.0));
+                    self.progress.refused(&self.peer, what);
                 }
             }
             let cursor = super::Cursor { position, tenants: self.tenants.clone() };

@@ -13,6 +13,7 @@ mod crowd;
 mod encryption;
 mod full;
 mod get_routes;
+mod hostile;
 mod keeping;
 mod kill;
 mod net;

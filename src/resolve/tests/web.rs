@@ -241,7 +241,4 @@ async fn made_up_dids_of_many_cost_nobody_known_his_lookups() {
     let before = server.asked().len();
     assert!(resolver.key(&kid, from(1)).await.is_ok());
     assert_eq!(server.asked().len(), before + 1, "she is remembered, and was asked for");
-    let long = format!("did:web:127.0.0.1%3A{}:{}", server.address.port(), "x".repeat(DID_MAX));
-    assert!(resolver.document(&long.parse().expect("a DID"), Asker::Owner).await.is_err());
-    assert_eq!(server.asked().len(), before + 1);
 }
