@@ -37,10 +37,10 @@ pub async fn run(context: &Context, command: Command) -> Result<Output, Failure>
         }
         Command::Ls => {
             let peers = client.call("peer.ls", json!({})).await?;
-            Ok(Output::of(peers, |peers| {
+Ok(Output::of(peers, |peers| {
                 let lines: Vec<_> = peers.as_array().into_iter().flatten().map(line).collect();
                 match lines.is_empty() {
-                    true => "no peers; add a device with: toft peer add <did> <multiaddr>".to_owned(),
+                    true => format!("no peers; add a device with: {}", super::next(context, "peer add <did> <multiaddr>")),
                     false => lines.join("\n"),
                 }
             }))
@@ -57,12 +57,43 @@ pub async fn run(context: &Context, command: Command) -> Result<Output, Failure>
     }
 }
 
+/// What is under way: `receiving 10 of 15, 310 of 900 MB`.
+fn ways(peer: &Value) -> Vec<String> {
+    let of = |name: &str| {
+        let way = peer[name].as_object()?;
+        let number = |key: &str| way.get(key).and_then(Value::as_u64);
+        let (messages, bytes) = (number("messages")?, number("bytes")?);
+        let text = match (number("of_messages"), number("of_bytes")) {
+            (Some(of), Some(of_bytes)) => format!("{name} {messages} of {of}, {}", part_of(bytes, of_bytes)),
+            _ if messages == 0 => return None,
+            _ => format!("{name} {messages}, {}", super::bytes(bytes)),
+        };
+        Some(text)
+    };
+    ["receiving", "sending"].into_iter().filter_map(of).collect()
+}
+
+/// `310.0 of 900.0 MB`: the unit once, where it is the same.
+fn part_of(part: u64, whole: u64) -> String {
+    let (part, whole) = (super::bytes(part), super::bytes(whole));
+    match (part.split_once(' '), whole.split_once(' ')) {
+        (Some((number, unit)), Some((_, same))) if unit == same => format!("{number} of {whole}"),
+        _ => format!("{part} of {whole}"),
+    }
+}
+
 /// One peer in one line.
 pub fn line(peer: &Value) -> String {
     let text = |key: &str| peer[key].as_str().unwrap_or_default().to_owned();
     let state = match (peer["connected"].as_bool(), peer["in_sync"].as_bool()) {
         (Some(true), Some(true)) => "✓ in sync".to_owned(),
-        (Some(true), _) => "… syncing".to_owned(),
+        (Some(true), _) => match ways(peer) {
+            ways if !ways.is_empty() => format!("… {}", ways.join("; ")),
+            _ if peer["untold"] == true => {
+                "all is sent; whether all has come is not known: the other device's toft is older".to_owned()
+            }
+            _ => "… syncing".to_owned(),
+        },
         _ if peer["problem"].is_string() => format!("not connected: {}", text("problem")),
         _ => "not connected".to_owned(),
     };

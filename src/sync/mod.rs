@@ -6,12 +6,14 @@
 //! own DIDs. Per peer one cursor in the log is kept; a crash repeats an offer, the other side declines what
 //! it has. Who opens streams is not known here: `daemon` hands in a [`Dial`] and incoming [`Link`]s.
 
+mod flow;
 mod order;
 mod session;
 mod wire;
 #[cfg(any(test, fuzzing))]
 pub(crate) use wire::fuzzing;
 
+pub use flow::Way;
 pub use wire::{Link, Own, PROTOCOL};
 
 use crate::{
@@ -24,6 +26,7 @@ use crate::{
     task::{Backoff, Tasks},
 };
 use anyhow::{Context as _, Error, bail};
+use flow::Flow;
 use futures::future::BoxFuture;
 use prometheus_client::metrics::counter::Counter;
 use serde::{Deserialize, Serialize};
@@ -76,8 +79,13 @@ pub struct PeerStatus {
     #[serde(flatten)]
     pub peer: Peer,
     pub connected: bool,
-    /// Everything in this node's log has been offered to it.
+    /// Each has been offered all that the other has of what they share, and has taken it, or refused.
     pub in_sync: bool,
+    /// How far what this node has is on its way there, and what the other has here. `None`: nothing is under way.
+    pub sending: Option<Way>,
+    pub receiving: Option<Way>,
+    /// The other device does not say what is ahead (an older toft): whether all has come is not known.
+    pub untold: bool,
     /// Why it is not connected, as far as known.
     pub problem: Option<String>,
     /// Messages it refused since this node started, and the last of them.
@@ -147,23 +155,47 @@ struct Live {
     problem: Option<String>,
 }
 
-/// How far each peer has been served, and what is counted.
+/// How far each peer is, and what is counted.
 #[derive(Debug, Default)]
 pub struct Progress {
-    in_sync: Mutex<BTreeSet<String>>,
+    /// Of running sessions.
+    ways: Mutex<BTreeMap<String, Ways>>,
     /// How many messages each peer refused since the start, and the last of them.
     refused: Mutex<BTreeMap<String, (u64, String)>>,
     sent: Counter,
     received: Counter,
 }
 
+/// Both directions of a session.
+#[derive(Debug, Clone, Copy, Default)]
+struct Ways {
+    sending: Flow,
+    receiving: Flow,
+    /// The other end says what is ahead of it.
+    is_told: bool,
+}
+
 impl Progress {
-    fn caught_up(&self, peer: &str) {
-        self.in_sync.lock().unwrap_or_else(PoisonError::into_inner).insert(peer.to_owned());
+    /// A session begins.
+    fn begin(&self, peer: &str, is_told: bool) {
+        let ways = Ways { is_told, ..Ways::default() };
+        self.ways.lock().unwrap_or_else(PoisonError::into_inner).insert(peer.to_owned(), ways);
     }
 
-    fn behind(&self, peer: &str) {
-        self.in_sync.lock().unwrap_or_else(PoisonError::into_inner).remove(peer);
+    fn end(&self, peer: &str) {
+        self.ways.lock().unwrap_or_else(PoisonError::into_inner).remove(peer);
+    }
+
+    fn sending(&self, peer: &str, change: impl FnOnce(&mut Flow)) {
+        if let Some(ways) = self.ways.lock().unwrap_or_else(PoisonError::into_inner).get_mut(peer) {
+            change(&mut ways.sending);
+        }
+    }
+
+    fn receiving(&self, peer: &str, change: impl FnOnce(&mut Flow)) {
+        if let Some(ways) = self.ways.lock().unwrap_or_else(PoisonError::into_inner).get_mut(peer) {
+            change(&mut ways.receiving);
+        }
     }
 
     fn refused(&self, peer: &str, what: String) {
@@ -314,14 +346,18 @@ impl Peers {
 
     /// All peers and how they stand.
     pub fn peers(&self) -> Vec<PeerStatus> {
-        let in_sync = self.shared.progress.in_sync.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let ways = self.shared.progress.ways.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let refused = self.shared.progress.refused.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let status = |live: &Live| {
             let refused = refused.get(&live.peer.did);
+            let ways = ways.get(&live.peer.did).filter(|_| live.session.is_some());
             PeerStatus {
                 peer: live.peer.clone(),
                 connected: live.session.is_some(),
-                in_sync: live.session.is_some() && in_sync.contains(&live.peer.did),
+                in_sync: ways.is_some_and(|ways| ways.sending.is_complete() && ways.receiving.is_complete()),
+                sending: ways.and_then(|ways| ways.sending.way()),
+                receiving: ways.filter(|ways| ways.is_told).and_then(|ways| ways.receiving.way()),
+                untold: ways.is_some_and(|ways| !ways.is_told),
                 problem: live.problem.clone(),
                 refused: refused.map_or(0, |(n, _)| *n),
                 last_refused: refused.map(|(_, what)| what.clone()),
@@ -422,7 +458,7 @@ impl Peers {
         let greeting = wire::handshake(&mut link.stream, peers, &self.shared.own, &self.shared.resolver, known);
         let greeted = tokio::time::timeout(HANDSHAKE, greeting).await.context("the handshake took too long")?;
         drop(place);
-        let (did, tenants) = greeted?;
+        let wire::Greeted { did, tenants, tells_ahead } = greeted?;
         if let Some(peer) = expected
             && peer.did != did
         {
@@ -430,7 +466,8 @@ impl Peers {
         }
         let Some(stop) = self.admit(&did, expected.is_some()) else { return Ok(Duration::ZERO) };
         let begun = Instant::now();
-        let outcome = self.hold(link.stream, &did, tenants, stop.clone()).await;
+        self.shared.progress.begin(&did, tells_ahead);
+        let outcome = self.hold(link.stream, &did, (tenants, tells_ahead), stop.clone()).await;
         let ended_by_us = stop.is_cancelled();
         stop.cancel();
         if let Some(live) = self.lock().get_mut(&did)
@@ -438,7 +475,7 @@ impl Peers {
         {
             // Not when another session has taken this one's place: its state is not ours to touch.
             live.session = None;
-            self.shared.progress.behind(&did);
+            self.shared.progress.end(&did);
         }
         match outcome {
             Err(error) if !ended_by_us => self.problem(&did, &error.context("the connection ended")),
@@ -451,18 +488,19 @@ impl Peers {
         &self,
         stream: Box<dyn wire::Stream>,
         did: &str,
-        tenants: BTreeSet<String>,
+        (tenants, tells_ahead): (BTreeSet<String>, bool),
         stop: CancellationToken,
     ) -> Result<(), Error> {
         let from = match self.shared.node.store().state(&cursor_key(did))? {
             Some(bytes) => serde_json::from_slice(&bytes).ok().filter(|cursor: &Cursor| cursor.tenants == tenants),
             None => None,
         };
-        tracing::info!("in step with {did}: {} shared tenant(s)", tenants.len());
+        tracing::info!("connected with {did}: {} shared tenant(s)", tenants.len());
         let session = session::Session {
             node: self.shared.node.clone(),
             peer: did.to_owned(),
             tenants,
+            tells_ahead,
             stop,
             progress: self.shared.progress.clone(),
         };

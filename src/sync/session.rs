@@ -3,21 +3,25 @@
 //! Three loops share the stream: `receive` reads frames and applies items through the door, `push` follows
 //! the log, `send` owns the writing half. Items are applied one after the other, in the order sent.
 
-use super::{order, wire, wire::Frame};
+use super::{
+    flow::{Amount, Flow},
+    order, wire,
+    wire::Frame,
+};
 use crate::{
     cid::{self, Cid},
     dwn, foreign,
     node::{self, Body, Node},
-    store::{Entry, Position},
+    store::{Entry, Position, Store},
 };
 use anyhow::{Context as _, Error, anyhow, bail};
 use bytes::Bytes;
 use futures::StreamExt as _;
 use serde_json::Value;
-use std::{collections::BTreeSet, sync::Arc, time::Duration};
+use std::{collections::BTreeSet, ops::Range, sync::Arc, time::Duration};
 use tokio::{
     io::{AsyncRead, AsyncWrite},
-    sync::mpsc,
+    sync::{mpsc, oneshot},
 };
 use tokio_util::sync::CancellationToken;
 
@@ -33,11 +37,77 @@ const ANSWER_DEADLINE: Duration = Duration::from_secs(120);
 /// Pieces of data on their way into the door.
 const CHUNKS_AHEAD: usize = 4;
 
+/// Bytes of the log that are counted before they are sent: some milliseconds.
+const SHORT: Position = 1 << 20;
+
+/// A stretch of the log: where it ends, what of it to offer, and how much that is.
+struct Stretch {
+    next: Position,
+    offers: Vec<(String, Cid)>,
+    amount: Amount,
+}
+
+/// What of the log is ahead.
+#[derive(Default)]
+struct Outlook {
+    /// Where the counted stretch ends.
+    end: Position,
+    count: Option<Counting>,
+    /// Of what is counted, what has been passed.
+    passed: Amount,
+}
+
+enum Counting {
+    Under(oneshot::Receiver<Result<Amount, Error>>),
+    Done(Amount),
+}
+
+impl Outlook {
+    fn passed(&mut self, amount: Amount) {
+        self.passed = self.passed.plus(amount);
+    }
+}
+
+/// How much of a stretch of the log is ahead of who shares these tenants. Ends early when nobody waits for it any more.
+fn count_ahead(
+    store: &Store,
+    tenants: &BTreeSet<String>,
+    stretch: Range<Position>,
+    asked: &oneshot::Sender<Result<Amount, Error>>,
+) -> Result<Amount, Error> {
+    let (mut at, mut all) = (stretch.start, Amount::default());
+    while at < stretch.end && !asked.is_closed() {
+        let before = at;
+        for entry in store.entries(at, OFFER_MAX)? {
+            at = entry.next();
+            if let Entry::Message { tenant, cid, .. } = entry
+                && tenants.contains(&tenant)
+            {
+                all = all.plus(weigh(&*store.view(&tenant), &cid)?);
+            }
+        }
+        if at == before {
+            break;
+        }
+    }
+    Ok(all)
+}
+
+/// One message, with its data, if they are still kept.
+fn weigh(view: &dyn dwn::View, cid: &Cid) -> Result<Amount, Error> {
+    let Some(stored) = view.message(cid)? else { return Ok(Amount::default()) };
+    let size = stored.message.pointer("/descriptor/dataSize").and_then(Value::as_u64);
+    let bytes = if view.has_data(&stored)? { size.unwrap_or(0) } else { 0 };
+    Ok(Amount { messages: 1, bytes })
+}
+
 /// What a session is about.
 pub struct Session {
     pub node: Node,
     pub peer: String,
     pub tenants: BTreeSet<String>,
+    /// The other end wants to be told what is ahead.
+    pub tells_ahead: bool,
     pub stop: CancellationToken,
     pub progress: Arc<super::Progress>,
 }
@@ -50,12 +120,21 @@ impl Session {
         let (reply, mut replies) = mpsc::channel::<Frame>(ANSWERS_MAX);
         let (answers, mut answered) = mpsc::channel::<Frame>(ANSWERS_MAX);
         let send = async {
+            // Bytes of an item's data that are still to come.
+            let mut owed = 0_u64;
             loop {
                 let frame = tokio::select! {
                     biased;
-                    Some(frame) = replies.recv() => frame,
+                    // Nothing comes between an item and its data.
+                    Some(frame) = replies.recv(), if owed == 0 => frame,
                     Some(frame) = items.recv() => frame,
                     else => return Ok::<_, Error>(()),
+                };
+                owed = match &frame {
+                    Frame::Item { data, .. } => data.unwrap_or(0),
+                    Frame::Data(piece) if piece.is_empty() => 0,
+                    Frame::Data(piece) => owed.saturating_sub(piece.len() as u64),
+                    _ => owed,
                 };
                 wire::write(&mut writer, &frame).await.context("writing to the peer")?;
             }
@@ -77,19 +156,33 @@ impl Session {
     ) -> Result<(), Error> {
         let mut tail = self.node.store().tail();
         let mut position = from;
+        let mut outlook = Outlook::default();
+        // The other end knows that nothing is ahead.
+        let mut is_told = false;
         loop {
             tail.borrow_and_update();
-            let (next, offers) = self.gather(position).await?;
+            let Stretch { next, offers, amount } = self.gather(position).await?;
             if next == position {
-                self.progress.caught_up(&self.peer);
+                self.progress.sending(&self.peer, Flow::complete);
+                if !std::mem::replace(&mut is_told, true) {
+                    self.tell(&out, Amount::default()).await?;
+                }
                 tail.changed().await.context("the store is closed")?;
                 continue;
             }
-            position = next;
             if offers.is_empty() {
+                outlook.passed(amount);
+                position = next;
                 continue; // nothing the peer shares: not worth writing the cursor down
             }
-            self.progress.behind(&self.peer);
+            self.progress.sending(&self.peer, Flow::begun);
+            is_told = false;
+            if let Some(left) = self.look_ahead(&mut outlook, position).await? {
+                self.progress.sending(&self.peer, |flow| flow.ahead(left));
+                self.tell(&out, left).await?;
+            }
+            position = next;
+            outlook.passed(amount);
             let refused = self.exchange(&offers, &out, answers).await?;
             if !refused.is_empty() {
                 // A refusal can be a matter of order (its parent came later in the same offer): once more.
@@ -104,11 +197,42 @@ impl Session {
         }
     }
 
+    /// Tells the other end what is ahead, if it wants to know.
+    async fn tell(&self, out: &mpsc::Sender<Frame>, Amount { messages, bytes }: Amount) -> Result<(), Error> {
+        if self.tells_ahead { queue(out, Frame::Ahead { messages, bytes }).await } else { Ok(()) }
+    }
+
+    /// What is ahead from `from` on, as soon as it is known. A long log is counted while its beginning is on its way.
+    async fn look_ahead(&self, outlook: &mut Outlook, from: Position) -> Result<Option<Amount>, Error> {
+        let end = *self.node.store().tail().borrow();
+        if outlook.count.is_none() || from >= outlook.end {
+            let (send, count) = oneshot::channel();
+            let (store, tenants) = (self.node.store().clone(), self.tenants.clone());
+            tokio::task::spawn_blocking(move || {
+                let counted = count_ahead(&store, &tenants, from..end, &send);
+                let _ = send.send(counted);
+            });
+            *outlook = Outlook { end, count: Some(Counting::Under(count)), passed: Amount::default() };
+        }
+        if let Some(Counting::Under(count)) = &mut outlook.count {
+            let counted = match outlook.end - from {
+                0..=SHORT => Some(count.await.context("what is ahead was not counted")?),
+                _ => count.try_recv().ok(),
+            };
+            if let Some(counted) = counted {
+                outlook.count = Some(Counting::Done(counted?));
+            }
+        }
+        let Some(Counting::Done(all)) = outlook.count else { return Ok(None) };
+        Ok(Some(all.less(outlook.passed)))
+    }
+
     /// The next stretch of the log: where it ends, and what of it to offer.
-    async fn gather(&self, from: Position) -> Result<(Position, Vec<(String, Cid)>), Error> {
+    async fn gather(&self, from: Position) -> Result<Stretch, Error> {
         let (store, tenants) = (self.node.store().clone(), self.tenants.clone());
         tokio::task::spawn_blocking(move || {
             let mut next = from;
+            let mut amount = Amount::default();
             let mut offers: Vec<(String, Cid)> = vec![];
             for entry in store.entries(from, OFFER_MAX / 2)? {
                 match entry {
@@ -116,6 +240,7 @@ impl Session {
                     Entry::Message { next: end, tenant, cid, .. } => {
                         next = end;
                         if tenants.contains(&tenant) {
+                            amount = amount.plus(weigh(&*store.view(&tenant), &cid)?);
                             for cid in order::to_send(&*store.view(&tenant), &cid)? {
                                 if !offers.contains(&(tenant.clone(), cid)) {
                                     offers.push((tenant.clone(), cid));
@@ -125,7 +250,7 @@ impl Session {
                     }
                 }
             }
-            Ok((next, offers))
+            Ok(Stretch { next, offers, amount })
         })
         .await?
     }
@@ -204,6 +329,8 @@ impl Session {
                 };
                 for piece in chunk.chunks(wire::CHUNK) {
                     left = left.saturating_sub(piece.len() as u64);
+                    let bytes = piece.len() as u64;
+                    self.progress.sending(&self.peer, |flow| flow.went(Amount { messages: 0, bytes }));
                     queue(out, Frame::Data(piece.to_vec())).await?;
                 }
             }
@@ -212,6 +339,7 @@ impl Session {
             }
         }
         self.progress.count_sent();
+        self.progress.sending(&self.peer, |flow| flow.went(Amount { messages: 1, bytes: 0 }));
         Ok(true)
     }
 
@@ -227,15 +355,23 @@ impl Session {
             match wire::read::<Frame>(reader).await.context("reading from the peer")? {
                 Frame::Offer(list) => {
                     let wanted = self.wanted(list).await?;
+                    if !wanted.is_empty() {
+                        self.progress.receiving(&self.peer, Flow::begun);
+                    }
                     answer(Frame::Want(wanted))?;
                 }
                 Frame::Item { tenant, cid, message, data } => {
-                    let (code, detail) = self.apply(reader, tenant, &message, data).await?;
+                    let (code, detail) = self.apply((reader, &answers), tenant, &message, data).await?;
                     self.progress.count_received();
+                    self.progress.receiving(&self.peer, |flow| flow.went(Amount { messages: 1, bytes: 0 }));
                     answer(Frame::Ack { cid, code, detail })?;
                 }
                 theirs @ (Frame::Want(_) | Frame::Ack { .. }) => {
                     answers.try_send(theirs).map_err(|_| anyhow!("the peer answers what was not asked"))?;
+                }
+                Frame::Ahead { messages: 0, .. } => self.progress.receiving(&self.peer, Flow::complete),
+                Frame::Ahead { messages, bytes } => {
+                    self.progress.receiving(&self.peer, |flow| flow.ahead(Amount { messages, bytes }));
                 }
                 Frame::Data(_) => bail!("the peer sent data without a message"),
             }
@@ -264,7 +400,7 @@ impl Session {
     /// Puts one message through the door, its data streaming in from the peer.
     async fn apply(
         &self,
-        reader: &mut (impl AsyncRead + Unpin),
+        (reader, answers): (&mut (impl AsyncRead + Unpin), &mpsc::Sender<Frame>),
         tenant: String,
         message: &[u8],
         data: Option<u64>,
@@ -278,9 +414,14 @@ impl Session {
         let take = async {
             let mut left = data.unwrap_or(0);
             while left > 0 {
-                let Frame::Data(piece) = wire::read(reader).await.context("reading a record's data from the peer")?
-                else {
-                    bail!("the peer broke off a record's data");
+                let piece = match wire::read(reader).await.context("reading a record's data from the peer")? {
+                    Frame::Data(piece) => piece,
+                    // An older toft lets its answers come in between.
+                    theirs @ (Frame::Want(_) | Frame::Ack { .. }) => {
+                        answers.try_send(theirs).map_err(|_| anyhow!("the peer answers what was not asked"))?;
+                        continue;
+                    }
+                    _ => bail!("the peer broke off a record's data"),
                 };
                 if piece.is_empty() {
                     // The sender lost the data: the door sees a body that breaks off and refuses it.
@@ -288,6 +429,8 @@ impl Session {
                     break;
                 }
                 left = left.saturating_sub(piece.len() as u64);
+                let bytes = piece.len() as u64;
+                self.progress.receiving(&self.peer, |flow| flow.went(Amount { messages: 0, bytes }));
                 let _ = feed.send(Ok(piece.into())).await; // a door that refused early reads no more
             }
             drop(feed);

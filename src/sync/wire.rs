@@ -62,6 +62,22 @@ pub enum Frame {
     Data(#[serde(with = "serde_bytes")] Vec<u8>),
     /// What the door answered to an item.
     Ack { cid: String, code: u16, detail: String },
+    /// "So much is still to come from me, what you may have already included"; nothing: you have been offered all I have.
+    /// Only for who says [`AHEAD`].
+    Ahead { messages: u64, bytes: u64 },
+}
+
+/// What a device understands beyond what every device does, in its hello: [`Frame::Ahead`].
+const AHEAD: &str = "ahead";
+
+/// Who is at the other end, and what is said with it.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Greeted {
+    pub did: String,
+    /// Tenants that both share.
+    pub tenants: BTreeSet<String>,
+    /// It tells, and wants to be told, what is ahead.
+    pub tells_ahead: bool,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -70,6 +86,9 @@ struct Hello {
     did: String,
     #[serde(with = "serde_bytes")]
     nonce: Vec<u8>,
+    /// What this device understands that an older one does not; who does not know it passes over it.
+    #[serde(default)]
+    understands: Vec<String>,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -94,17 +113,18 @@ pub struct Own {
 }
 
 /// Both ends say hello and prove their DIDs; only then each says which tenants it shares with the other
-/// (`tenants_for`; `None`: it is no peer of ours). Returns the other end's DID and the tenants both share.
+/// (`tenants_for`; `None`: it is no peer of ours).
 pub async fn handshake<S: AsyncRead + AsyncWrite + Unpin>(
     stream: &mut S,
     (local_peer, remote_peer): (&str, &str),
     own: &Own,
     resolver: &Resolver,
     tenants_for: impl Fn(&str) -> Option<Vec<String>>,
-) -> Result<(String, BTreeSet<String>), Error> {
+) -> Result<Greeted, Error> {
     let mut nonce = [0; 32];
     getrandom::fill(&mut nonce).map_err(|e| anyhow!("the operating system gave no randomness: {e}"))?;
-    write(stream, &Hello { version: VERSION, did: own.did.clone(), nonce: nonce.to_vec() }).await?;
+    let understands = vec![AHEAD.to_owned()];
+    write(stream, &Hello { version: VERSION, did: own.did.clone(), nonce: nonce.to_vec(), understands }).await?;
     let theirs: Hello = read_up_to(GREETING_MAX, stream).await.context("waiting for the other device's hello")?;
     if theirs.version != VERSION {
         bail!("the other device speaks sync version {}; this toft speaks {VERSION}", theirs.version);
@@ -135,7 +155,9 @@ pub async fn handshake<S: AsyncRead + AsyncWrite + Unpin>(
     write(stream, &Welcome::Tenants(tenants.clone())).await?;
     match read_up_to(GREETING_MAX, stream).await.context("waiting for the other device's tenants")? {
         Welcome::Tenants(theirs_too) => {
-            Ok((theirs.did, tenants.into_iter().filter(|t| theirs_too.contains(t)).collect()))
+            let tenants = tenants.into_iter().filter(|t| theirs_too.contains(t)).collect();
+            let tells_ahead = theirs.understands.iter().any(|what| what == AHEAD);
+            Ok(Greeted { did: theirs.did, tenants, tells_ahead })
         }
         Welcome::No(reason) => bail!("{}", shown(&reason)),
     }
@@ -178,3 +200,67 @@ async fn read_up_to<T: for<'de> Deserialize<'de>>(
 
 #[cfg(any(test, fuzzing))]
 pub(crate) mod fuzzing;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{crypto::ed25519_public, did, metrics::Metrics, resolve, store};
+    use zeroize::Zeroizing;
+
+    /// A device's hello as toft wrote it before it said what it understands.
+    #[derive(Debug, Serialize, Deserialize)]
+    struct OlderHello {
+        version: u32,
+        did: String,
+        #[serde(with = "serde_bytes")]
+        nonce: Vec<u8>,
+    }
+
+    fn device(seed: u8) -> Own {
+        let did = did::key::from_ed25519(&ed25519_public(&[seed; 32]));
+        let signer = Arc::new(Signer::new(Zeroizing::new([seed; 32]), did::key::kid(&did)));
+        Own { did: did.to_string(), signer }
+    }
+
+    fn shared(_: &str) -> Option<Vec<String>> {
+        Some(vec!["did:example:alice".into()])
+    }
+
+    /// What the older one does, word for word.
+    async fn greet_as_before(stream: &mut (impl AsyncRead + AsyncWrite + Unpin), own: &Own) -> Vec<String> {
+        write(stream, &OlderHello { version: VERSION, did: own.did.clone(), nonce: vec![7; 32] })
+            .await
+            .expect("writes");
+        let theirs: OlderHello = read(stream).await.expect("an older device reads the hello of a newer one");
+        let (ours, other) =
+            ((own.did.as_str(), &[7; 32][..], "old"), (theirs.did.as_str(), theirs.nonce.as_slice(), "new"));
+        let signature = own.signer.sign(&transcript(ours, other)).to_vec();
+        write(stream, &Proof { kid: own.signer.kid().to_owned(), signature }).await.expect("writes");
+        let _: Proof = read(stream).await.expect("a proof");
+        write(stream, &Welcome::Tenants(vec!["did:example:alice".into()])).await.expect("writes");
+        match read(stream).await.expect("a welcome") {
+            Welcome::Tenants(tenants) => tenants,
+            Welcome::No(why) => panic!("{why}"),
+        }
+    }
+
+    #[tokio::test]
+    async fn a_device_of_before_is_greeted_and_not_told_what_it_does_not_know() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let store = store::Store::open(dir.path(), &store::Config::default()).expect("opens");
+        let resolver = Resolver::new(&resolve::Config::default(), store, &Metrics::default()).expect("a resolver");
+        let (new, other, old) = (device(1), device(2), device(3));
+        let (mut here, mut there) = tokio::io::duplex(1 << 16);
+        let greeting = handshake(&mut here, ("new", "old"), &new, &resolver, shared);
+        let (greeted, tenants) = tokio::join!(greeting, greet_as_before(&mut there, &old));
+        let greeted = greeted.expect("greeted");
+        assert_eq!((greeted.did, greeted.tells_ahead), (old.did, false));
+        assert_eq!(tenants, ["did:example:alice"]);
+
+        let (mut here, mut there) = tokio::io::duplex(1 << 16);
+        let one = handshake(&mut here, ("new", "other"), &new, &resolver, shared);
+        let two = handshake(&mut there, ("other", "new"), &other, &resolver, shared);
+        let (one, two) = tokio::join!(one, two);
+        assert!(one.expect("greeted").tells_ahead && two.expect("greeted").tells_ahead);
+    }
+}

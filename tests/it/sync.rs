@@ -49,6 +49,42 @@ fn a_tenant_that_is_shared_later_comes_whole() {
     eventually("all three on both", || (records(&a) == 3 && records(&b) == 3).then_some(()));
 }
 
+/// How a peer is told of on the command line.
+fn told(node: &Toft) -> String {
+    String::from_utf8(node.home().run(&["peer", "ls"]).stdout).expect("text")
+}
+
+#[test]
+fn in_sync_is_said_when_it_holds_in_both_directions() {
+    const FILES: u64 = 15;
+    let (a, b) = (Home::new().up(), Home::new().up());
+    let dir = tempfile::tempdir().expect("a temp dir");
+    for n in 0..FILES {
+        let (file, _) = random_file(dir.path(), "file", 3_000_000 + n as usize);
+        a.json(&["add", file.to_str().expect("UTF-8")]);
+    }
+    a.json(&["peer", "add", b.did(), &b.address("/tcp/")]);
+    b.json(&["peer", "add", a.did(), &a.address("/tcp/")]);
+    // B has nothing that A lacks: it has told all from the beginning, and has not heard all.
+    let mut seen = vec![];
+    let (mut in_sync, mut other) = (false, false);
+    within(Duration::from_secs(120), "both to be in sync", || {
+        for (node, there, in_sync) in [(&b, &a, &mut in_sync), (&a, &b, &mut other)] {
+            *in_sync = peer(node, there)["in_sync"] == true;
+            assert!(!*in_sync || records(&b) == FILES, "said to be in sync with {} records", records(&b));
+        }
+        seen.push(told(&b));
+        (in_sync && other).then_some(())
+    });
+    let on_the_way = |text: &&String| text.contains("receiving ") && text.contains(" of 15, ");
+    assert!(seen.iter().any(|text| on_the_way(&text)), "{seen:#?}");
+    assert!(told(&b).contains("✓ in sync") && told(&a).contains("✓ in sync"));
+    // What comes later is on its way first, and then there.
+    add(&b, "later");
+    eventually("the later one on A", || (records(&a) == FILES + 1).then_some(()));
+    in_step(&a, &b);
+}
+
 #[test]
 fn what_both_write_and_delete_apart_comes_together() {
     let (a, b) = (Home::new().set("dwn.tenants", "open").up(), Home::new().set("dwn.tenants", "open").up());

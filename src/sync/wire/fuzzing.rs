@@ -38,8 +38,9 @@ pub(crate) fn frames() -> Vec<Vec<u8>> {
         Frame::Item { tenant: "did:example:a".into(), cid: "bafy".into(), message: vec![1], data: Some(9) },
         Frame::Data(vec![1, 2]),
         Frame::Ack { cid: "bafy".into(), code: 202, detail: "Accepted".into() },
+        Frame::Ahead { messages: 15, bytes: 900 },
     ];
-    let hello = Hello { version: VERSION, did: "did:example:a".into(), nonce: vec![7; 32] };
+    let hello = Hello { version: VERSION, did: "did:example:a".into(), nonce: vec![7; 32], understands: texts() };
     let proof = Proof { kid: "did:example:a#0".into(), signature: vec![7; 64] };
     let of = |kind: u8, bytes: Vec<u8>| [&[kind][..], &bytes].concat();
     let mut found: Vec<_> = frames.iter().map(|frame| of(0, written(frame))).collect();
