@@ -189,6 +189,7 @@ fn launch(dir: &TempDir, port: u16, flags: &[String]) -> Child {
     Command::new(super::fetched("fetch-bitcoind", &BITCOIND))
         .args(["-regtest", "-server", "-listen=0", "-rpcbind=127.0.0.1", "-rpcallowip=127.0.0.1", "-dbcache=32"])
         .arg("-printtoconsole=0")
+        .env("HOME", dir.path())
         .arg(format!("-datadir={}", dir.path().display()))
         .arg(format!("-rpcport={port}"))
         .args(flags)

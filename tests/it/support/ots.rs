@@ -33,6 +33,7 @@ pub fn verify(node: &Bitcoind, data: &[u8], proof: &[u8]) -> Answer {
     std::fs::write(&file, data).expect("writes");
     std::fs::write(&ots, proof).expect("writes");
     let output = Command::new(super::fetched("fetch-ots", &OTS))
+        .env("HOME", dir.path())
         .args(["--no-cache", "--btc-regtest", "--bitcoin-node", &node.url_with_credentials(), "verify", "-f"])
         .args([&file, &ots])
         .output()

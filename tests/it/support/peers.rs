@@ -44,7 +44,7 @@ impl Peer {
     pub fn helia() -> Peer {
         let dir = tempfile::tempdir().expect("a temporary directory");
         let mut command = Command::new(part("node"));
-        command.arg(part("helia.mjs"));
+        command.arg(part("helia.mjs")).env("HOME", dir.path());
         Peer::start("helia", command, dir)
     }
 

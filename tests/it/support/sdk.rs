@@ -25,6 +25,7 @@ impl Sdk {
         let mut child = Command::new("node")
             .args(["--no-warnings", "client.mjs"])
             .current_dir(folder)
+            .env("HOME", folder)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
