@@ -2,7 +2,11 @@
 
 use super::{Context, Output};
 use crate::{
-    anchor::{chain::Chain, proof},
+    anchor::{
+        self,
+        chain::Chain,
+        proof::{self, Verdict as V},
+    },
     cid,
     rpc::control::{Failure, Kind},
 };
@@ -35,20 +39,21 @@ pub async fn run(context: &Context, args: &Args) -> Result<Output, Failure> {
     let digest = digest(&args.file)?;
     let mut ots = vec![];
     let file = std::fs::File::open(&proof).map_err(|e| unreadable(&proof, &e))?;
-    file.take(PROOF_MAX).read_to_end(&mut ots).map_err(|e| unreadable(&proof, &e))?;
+    file.take(PROOF_MAX + 1).read_to_end(&mut ots).map_err(|e| unreadable(&proof, &e))?;
 
+    let junk = |why: &dyn std::fmt::Display| {
+        Failure::new(Kind::Usage, format!("{} is no proof that toft reads: {why}", proof.display()))
+    };
+    if ots.len() as u64 > PROOF_MAX {
+        return Err(junk(&format!("it is longer than {PROOF_MAX} bytes")));
+    }
+    // What the proof says by itself is said before anybody is asked.
+    let verdict = proof::verify::<proof::Error>(&ots, &digest, |_| Ok(None)).map_err(|error| junk(&error))?;
     let network = config.bitcoin.network;
-    let verdict = Chain::new(&config)
-        .run(move |chain| {
-            chain.tip()?; // a header of another network proves nothing here
-            proof::verify(&ots, &digest, |height| chain.header_at(height))
-        })
-        .await
-        .map_err(|e| match e {
-            crate::anchor::chain::Error::Proof(e) => Failure::new(Kind::Failed, format!("{}: {e}", proof.display())),
-            e => Failure::new(Kind::Network, format!("the block cannot be asked for: {e}")),
-        })?;
-    use proof::Verdict as V;
+    let verdict = match verdict {
+        V::Proven { .. } | V::NotInBlock { .. } | V::NoSuchBlock { .. } => ask(&config, ots, digest).await?,
+        said => said,
+    };
     let refuse = |message: String| Err(Failure::new(Kind::Failed, message));
     match &verdict {
         V::Proven { height, time, block } => {
@@ -73,6 +78,16 @@ pub async fn run(context: &Context, args: &Args) -> Result<Output, Failure> {
         )),
         V::Unattested => refuse(format!("{} names nothing that could vouch for it", proof.display())),
     }
+}
+
+/// Asks bitcoind for the headers that the proof is about.
+async fn ask(config: &anchor::Config, ots: Vec<u8>, digest: cid::Digest) -> Result<V, Failure> {
+    let chain = Chain::new(config);
+    let asked = chain.run(move |chain| {
+        chain.tip()?; // a header of another network proves nothing here
+        proof::verify(&ots, &digest, |height| chain.header_at(height))
+    });
+    asked.await.map_err(|e| Failure::new(Kind::Network, format!("the block cannot be asked for: {e}")))
 }
 
 fn digest(path: &std::path::Path) -> Result<cid::Digest, Failure> {
