@@ -10,6 +10,10 @@
 //! It is consistent because of its order: first the log's end is noted, then everything before it is copied, then the
 //! blocks, of which none goes meanwhile (`Blocks::still`); a message's blocks are durable before the message is. The
 //! index is not copied: it is rebuilt from the log.
+//!
+//! What is damaged in the home, or missing there, is not what its name says: the snapshot names it all the same, so that
+//! a look at the backup finds that it is missing, and a later snapshot that has it brings it for all. An object that is
+//! damaged in the backup is copied anew.
 
 mod restore;
 #[cfg(any(test, fuzzing))]
@@ -18,7 +22,7 @@ mod take;
 #[cfg(test)]
 mod tests;
 
-pub use restore::{Drilled, Restored, drill, restore};
+pub use restore::{Drilled, Restored, Wish, drill, mend, restore};
 
 use crate::{
     blocks::Blocks,
@@ -31,7 +35,7 @@ use crate::{
 use anyhow::{Context as _, Error, anyhow, bail, ensure};
 use serde::{Deserialize, Serialize};
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     fs,
     path::{Path, PathBuf},
     sync::Arc,
@@ -119,6 +123,12 @@ pub struct Taken {
     /// Of the new ones, those that are links to the home's.
     #[serde(default)]
     pub linked: u64,
+    /// Of the new ones, those whose objects were damaged in the backup.
+    #[serde(default)]
+    pub mended: u64,
+    /// One sentence for each file that is missing or damaged in the home, and so in the snapshot.
+    #[serde(default)]
+    pub damaged: Vec<String>,
 }
 
 /// What a look at a backup has found.
@@ -139,21 +149,47 @@ impl Source {
         if config.target.is_empty() {
             return Ok(());
         }
-        loop {
+        for round in 0.. {
             let (source, target, keep) = (self.clone(), PathBuf::from(&config.target), config.keep.0);
             let round = move || {
-                let taken = source.take(&target)?;
+                let taken = source.take(&target, Check::Part(round))?;
                 prune(&target, jiff::Timestamp::now(), keep)?;
                 Ok::<_, Error>(taken)
             };
             match tokio::task::spawn_blocking(round).await.context("taking a backup")? {
-                Ok(taken) => tracing::info!("backup {}: {} new bytes", taken.snapshot, taken.new_bytes),
+                Ok(taken) => {
+                    tracing::info!("backup {}: {} new bytes", taken.snapshot, taken.new_bytes);
+                    taken.damaged.iter().for_each(|sentence| tracing::error!("backup {}: {sentence}", taken.snapshot));
+                }
                 // The disk it goes to may be away: the next round tries again.
                 Err(error) => tracing::error!("the backup into {} failed: {error:#}", config.target),
             }
             tokio::select! {
                 () = tokio::time::sleep(config.every.0) => {}
-                () = stop.cancelled() => return Ok(()),
+                () = stop.cancelled() => break,
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Which objects that are there already are read again, to see whether they are whole.
+#[derive(Debug, Clone, Copy)]
+pub enum Check {
+    All,
+    /// One part of [`PARTS`], by number: all have their turn.
+    Part(u64),
+}
+
+/// Parts that the snapshots of the schedule look at in turn: with four a day, all within a week.
+const PARTS: u64 = 28;
+
+impl Check {
+    fn is_due(self, sha256: &str) -> bool {
+        match self {
+            Check::All => true,
+            Check::Part(round) => {
+                sha256.get(..8).and_then(|n| u64::from_str_radix(n, 16).ok()).is_none_or(|n| n % PARTS == round % PARTS)
             }
         }
     }
@@ -173,11 +209,26 @@ mod rfc3339 {
     }
 }
 
-/// Checks every signature, and the hash of every object that a snapshot names. `whose`: see `owner`.
-pub fn verify(dir: &Path, whose: Option<&str>) -> Result<Verified, Error> {
-    let (mut found, mut seen) = (Verified { did: owner(dir, whose)?, ..Verified::default() }, BTreeSet::new());
+/// Checks every signature, and the hash of every object that a snapshot names; then opens the newest snapshot where it
+/// lies and reads everything in it, as [`drill`] does with a copy. `whose`: see `owner`.
+pub async fn verify(dir: &Path, whose: Option<&str>, stop: &CancellationToken) -> Result<Verified, Error> {
+    let (from, whose, stopped) = (dir.to_owned(), whose.map(str::to_owned), stop.clone());
+    let look = move || look(&from, whose.as_deref(), &stopped);
+    let (mut found, whole) = tokio::task::spawn_blocking(look).await.context("looking at a backup")??;
+    if let Some(manifest) = whole {
+        found.damaged.extend(restore::trial(dir, manifest, stop).await?);
+    }
+    Ok(found)
+}
+
+/// The signatures and hashes; the newest snapshot, if all of it is whole.
+fn look(dir: &Path, whose: Option<&str>, stop: &CancellationToken) -> Result<(Verified, Option<Manifest>), Error> {
+    // Objects by name: are they whole?
+    let (mut found, mut seen) = (Verified { did: owner(dir, whose)?, ..Verified::default() }, BTreeMap::new());
+    let mut newest = None;
     for name in snapshots(dir)? {
         found.snapshots += 1;
+        newest = None;
         let manifest = match manifest_of(dir, &name, &found.did) {
             Ok(manifest) => manifest,
             Err(error) => {
@@ -185,19 +236,37 @@ pub fn verify(dir: &Path, whose: Option<&str>) -> Result<Verified, Error> {
                 continue;
             }
         };
-        for file in manifest.files {
-            if !seen.insert(file.sha256.clone()) {
-                continue;
-            }
-            found.objects += 1;
-            match take::hash(&object(dir, &file.sha256), u64::MAX) {
-                Ok((sha256, size)) if sha256 == file.sha256 && size == file.size => found.bytes += size,
-                Ok(_) => found.damaged.push(format!("object {} ({}) is damaged", file.sha256, shown(&file.path))),
-                Err(error) => found.damaged.push(format!("{error:#} ({})", shown(&file.path))),
-            }
+        let mut whole = true;
+        for file in &manifest.files {
+            let is_whole = match seen.get(&file.sha256) {
+                Some(known) => *known,
+                None => {
+                    found.objects += 1;
+                    let read =
+                        take::read(&object(dir, &file.sha256), file.size.saturating_add(1), |_| take::go_on(stop));
+                    take::go_on(stop)?;
+                    match read {
+                        Ok((sha256, size)) if sha256 == file.sha256 && size == file.size => {
+                            found.bytes += size;
+                            true
+                        }
+                        Ok(_) => {
+                            found.damaged.push(format!("object {} ({}) is damaged", file.sha256, shown(&file.path)));
+                            false
+                        }
+                        Err(error) => {
+                            found.damaged.push(format!("{error:#} ({})", shown(&file.path)));
+                            false
+                        }
+                    }
+                }
+            };
+            seen.insert(file.sha256.clone(), is_whole);
+            whole &= is_whole;
         }
+        newest = whole.then_some(manifest);
     }
-    Ok(found)
+    Ok((found, newest))
 }
 
 /// Deletes snapshots older than `keep`, except the newest, and then objects that no snapshot names.

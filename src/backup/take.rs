@@ -1,7 +1,9 @@
 //! Taking a snapshot.
 
-use super::{Manifest, Object, PURPOSE, Source, Taken, VERSION, list, manifest, object, snapshots};
+use super::{Check, Manifest, Object, PURPOSE, Source, Taken, VERSION, list, manifest, object, snapshots};
 use crate::{
+    blocks::Trouble,
+    cid::Digest,
     crypto::jws::Jws,
     foreign::shown,
     store::{Moment, sync_dir},
@@ -10,11 +12,13 @@ use crate::{
 use anyhow::{Context as _, Error, bail, ensure};
 use sha2::{Digest as _, Sha256};
 use std::{
-    collections::{BTreeSet, HashMap},
-    fs::{self, File},
+    collections::{BTreeSet, HashMap, HashSet},
+    fs::{self, File, Permissions},
     io::{Read as _, Write as _},
+    os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _},
     path::{Path, PathBuf},
 };
+use tokio_util::sync::CancellationToken;
 
 /// Bytes copied at a time.
 const PIECE: usize = 1 << 20;
@@ -24,8 +28,8 @@ struct Wanted {
     from: PathBuf,
     /// Bytes of it, from its beginning.
     length: u64,
-    /// Its hash, if that is known without reading it.
-    sha256: Option<String>,
+    /// The block it is, whose hash is known without reading it.
+    block: Option<Digest>,
     /// It does not change any more: who has seen its path and length knows its hash.
     sealed: bool,
     /// Its bytes never change, though the file may be replaced: it can be linked to.
@@ -33,8 +37,8 @@ struct Wanted {
 }
 
 impl Source {
-    /// Takes a snapshot into `dir` (blocking, while the node works on).
-    pub fn take(&self, dir: &Path) -> Result<Taken, Error> {
+    /// Takes a snapshot into `dir` (blocking, while the node works on). `check`: which objects that are there are read.
+    pub fn take(&self, dir: &Path, check: Check) -> Result<Taken, Error> {
         for sub in ["", "snapshots", "objects", "tmp"] {
             vault::make_private_dir(&dir.join(sub))?;
         }
@@ -47,26 +51,28 @@ impl Source {
         let log_end = moment.end;
         let mut wanted = Vec::new();
         for (from, length, sealed) in self.store.segments(log_end)? {
-            wanted.push(Wanted { from, length, sha256: None, sealed, fixed: sealed });
+            wanted.push(Wanted { from, length, block: None, sealed, fixed: sealed });
         }
-        for (from, length, digest) in self.blocks.paths()? {
-            let sha256 = digest.map(hex::encode);
+        // Blocks that are needed and not there, or not as long as they should be: the backup may have them still.
+        let lacking = self.blocks.lacking()?;
+        let lacks: HashSet<Digest> = lacking.iter().filter_map(|(.., block)| *block).collect();
+        let there = self.blocks.paths()?.into_iter().filter(|(.., block)| block.is_none_or(|it| !lacks.contains(&it)));
+        for (from, length, block) in there.chain(lacking) {
             // A file of its own is whole under its name, and never written to again.
-            let fixed = sha256.is_some();
-            wanted.push(Wanted { from, length, sha256, sealed: false, fixed });
+            wanted.push(Wanted { from, length, block, sealed: false, fixed: block.is_some() });
         }
         let settings = self.home.join(&self.settings);
         for from in list(&self.home.join(&self.keys))?.into_iter().chain([settings]) {
             if let Ok(found) = fs::metadata(&from)
                 && found.is_file()
             {
-                wanted.push(Wanted { from, length: found.len(), sha256: None, sealed: false, fixed: false });
+                wanted.push(Wanted { from, length: found.len(), block: None, sealed: false, fixed: false });
             }
         }
-        self.keep(dir, wanted, moment)
+        self.keep((dir, check), wanted, moment)
     }
 
-    fn keep(&self, dir: &Path, wanted: Vec<Wanted>, moment: Moment) -> Result<Taken, Error> {
+    fn keep(&self, (dir, check): (&Path, Check), wanted: Vec<Wanted>, moment: Moment) -> Result<Taken, Error> {
         let mut known = HashMap::new();
         // An earlier snapshot that cannot be read saves nothing; this one is taken all the same.
         if let Some(last) = snapshots(dir)?.last()
@@ -75,22 +81,31 @@ impl Source {
             known.extend(last.files.into_iter().map(|file| ((file.path, file.size), file.sha256)));
         }
         let (mut taken, mut files, mut shards) = (Taken::default(), Vec::new(), BTreeSet::new());
-        for Wanted { from, length, sha256, sealed, fixed } in wanted {
+        for Wanted { from, length, block, sealed, fixed } in wanted {
             let path = from.strip_prefix(&self.home).context("a file of the home lies outside of it")?;
             let path = path.to_str().context("a file's name is not UTF-8")?.to_owned();
             let seen = known.get(&(path.clone(), length)).filter(|_| sealed).cloned();
-            let there = sha256
-                .or(seen)
-                .filter(|sha256| fs::metadata(object(dir, sha256)).is_ok_and(|found| found.len() == length));
-            let sha256 = match there {
-                Some(sha256) => sha256,
-                None => {
-                    let linked = if self.link && fixed { link(&from, length, dir)? } else { None };
-                    taken.linked += u64::from(linked.as_ref().is_some_and(|(_, new)| *new));
-                    let (sha256, new) = linked.map_or_else(|| copy(&from, length, dir), Ok)?;
+            let name = block.map(hex::encode).or(seen);
+            let there = name.as_deref().map_or(There::No, |sha256| look(dir, sha256, length, check));
+            let sha256 = match (there, name) {
+                (There::Whole, Some(sha256)) => sha256,
+                (_, name) => {
+                    let brought = self.bring(&from, length, (dir, check), name.as_deref(), fixed);
+                    let Brought { sha256, new, mended, linked } = match (brought, block) {
+                        (Err(error), Some(block)) => match self.damage(&block, error)? {
+                            Some(why) => {
+                                taken.damaged.push(format!("{path}: {why}"));
+                                Brought { sha256: hex::encode(block), new: false, mended: false, linked: false }
+                            }
+                            None => continue,
+                        },
+                        (brought, _) => brought?,
+                    };
+                    taken.linked += u64::from(linked);
                     if new {
                         taken.new_files += 1;
                         taken.new_bytes += length;
+                        taken.mended += u64::from(mended);
                         shards.extend(object(dir, &sha256).parent().map(Path::to_owned));
                     }
                     sha256
@@ -118,6 +133,28 @@ impl Source {
         Ok(taken)
     }
 
+    /// Links or copies a file to the objects, where its name must be `name` if that is known.
+    fn bring(
+        &self,
+        from: &Path,
+        length: u64,
+        (dir, check): (&Path, Check),
+        name: Option<&str>,
+        fixed: bool,
+    ) -> Result<Brought, Error> {
+        let linked = if self.link && fixed { link(from, length, (dir, check), name)? } else { None };
+        linked.map_or_else(|| copy(from, length, (dir, check), name), Ok)
+    }
+
+    /// Is it the block in the home that is wrong? Then why, unless nothing needs it (`None`); else `error` itself.
+    fn damage(&self, block: &Digest, error: Error) -> Result<Option<String>, Error> {
+        match self.blocks.trouble(block)? {
+            Trouble::None => Err(error),
+            Trouble::NotNeeded => Ok(None),
+            Trouble::Damaged(why) => Ok(Some(why)),
+        }
+    }
+
     /// One directory, one home: which snapshot is whose would be a matter of luck.
     fn check_owner(&self, dir: &Path) -> Result<(), Error> {
         let other =
@@ -127,20 +164,63 @@ impl Source {
     }
 }
 
-/// Links a file that never changes to the objects; its hash, and whether it was not there yet. `None`: the file system
-/// has no such link.
-fn link(from: &Path, length: u64, dir: &Path) -> Result<Option<(String, bool)>, Error> {
+/// A file among the objects.
+struct Brought {
+    sha256: String,
+    /// It was not there yet, or not whole.
+    new: bool,
+    /// It was damaged in the backup.
+    mended: bool,
+    linked: bool,
+}
+
+/// Is an object there?
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum There {
+    No,
+    Whole,
+    Damaged,
+}
+
+/// Looks for an object; reads it if that is due.
+fn look(dir: &Path, sha256: &str, length: u64, check: Check) -> There {
+    let path = object(dir, sha256);
+    let Ok(found) = fs::metadata(&path) else { return There::No };
+    if found.len() != length || check.is_due(sha256) && !hash(&path, u64::MAX).is_ok_and(|(found, _)| found == sha256) {
+        return There::Damaged;
+    }
+    // As an earlier version may have left it.
+    if found.permissions().mode() & 0o077 != 0
+        && let Err(error) = fs::set_permissions(&path, Permissions::from_mode(0o600))
+    {
+        tracing::warn!("{} can be read by others: {error}", path.display());
+    }
+    There::Whole
+}
+
+/// Links a file that never changes to the objects. `None`: the file system has no such link.
+fn link(from: &Path, length: u64, (dir, check): (&Path, Check), name: Option<&str>) -> Result<Option<Brought>, Error> {
     let (sha256, size) = hash(from, u64::MAX)?;
     if size != length {
         return Ok(None);
     }
+    ensure_named(from, &sha256, name)?;
     let to = object(dir, &sha256);
-    if fs::metadata(&to).is_ok_and(|found| found.len() == length) {
-        return Ok(Some((sha256, false)));
+    let there = look(dir, &sha256, length, check);
+    match there {
+        There::Whole => return Ok(Some(Brought { sha256, new: false, mended: false, linked: false })),
+        // A link to the home's file, damaged as that was, or a copy that is.
+        There::Damaged => fs::remove_file(&to).with_context(|| format!("removing {}", to.display()))?,
+        There::No => {}
     }
     to.parent().map_or(Ok(()), vault::make_private_dir)?;
     match fs::hard_link(from, &to) {
-        Ok(()) => Ok(Some((sha256, true))),
+        Ok(()) => {
+            // One file now: it is as private as a copy.
+            fs::set_permissions(&to, Permissions::from_mode(0o600))
+                .with_context(|| format!("making {} private", to.display()))?;
+            Ok(Some(Brought { sha256, new: true, mended: there == There::Damaged, linked: true }))
+        }
         // Another file system, one without links, or a file that has as many as it can have: a copy will do.
         Err(error) => {
             tracing::debug!("{} cannot be linked to the backup, so it is copied: {error}", from.display());
@@ -149,20 +229,44 @@ fn link(from: &Path, length: u64, dir: &Path) -> Result<Option<(String, bool)>, 
     }
 }
 
-/// Copies a file's first bytes to the objects; its hash, and whether it was not there yet.
-fn copy(from: &Path, length: u64, dir: &Path) -> Result<(String, bool), Error> {
+/// Copies a file's first bytes to the objects.
+fn copy(from: &Path, length: u64, (dir, check): (&Path, Check), name: Option<&str>) -> Result<Brought, Error> {
     let tmp = dir.join("tmp").join("object");
-    let mut out = File::create(&tmp).with_context(|| format!("creating {}", tmp.display()))?;
-    let (sha256, size) = read(from, length, |piece| Ok(out.write_all(piece)?))?;
+    let mut out = private_file(&tmp)?;
+    let (sha256, size) =
+        read(from, length, |piece| out.write_all(piece).with_context(|| format!("writing {}", tmp.display())))?;
     ensure!(size == length, "{} has become shorter while it was copied", from.display());
-    let to = object(dir, &sha256);
-    if fs::metadata(&to).is_ok_and(|found| found.len() == length) {
-        return Ok((sha256, false));
+    ensure_named(from, &sha256, name)?;
+    let there = look(dir, &sha256, length, check);
+    if there == There::Whole {
+        return Ok(Brought { sha256, new: false, mended: false, linked: false });
     }
     out.sync_all().with_context(|| format!("making {} durable", tmp.display()))?;
+    let to = object(dir, &sha256);
     to.parent().map_or(Ok(()), vault::make_private_dir)?;
     fs::rename(&tmp, &to).with_context(|| format!("renaming an object to {}", to.display()))?;
-    Ok((sha256, true))
+    Ok(Brought { sha256, new: true, mended: there == There::Damaged, linked: false })
+}
+
+fn ensure_named(from: &Path, sha256: &str, name: Option<&str>) -> Result<(), Error> {
+    ensure!(name.is_none_or(|name| name == sha256), "{} is damaged: it hashes to {sha256}", from.display());
+    Ok(())
+}
+
+/// Creates a file, or empties it, that this user alone may read, whatever the umask.
+pub(super) fn private_file(path: &Path) -> Result<File, Error> {
+    let create = || {
+        let file = File::options().write(true).create(true).truncate(true).mode(0o600).open(path)?;
+        file.set_permissions(Permissions::from_mode(0o600))?;
+        Ok::<_, std::io::Error>(file)
+    };
+    create().with_context(|| format!("creating {}", path.display()))
+}
+
+/// An error once somebody has asked to stop.
+pub(super) fn go_on(stop: &CancellationToken) -> Result<(), Error> {
+    ensure!(!stop.is_cancelled(), "interrupted");
+    Ok(())
 }
 
 /// Hash, in hex, and size of a file's first bytes.

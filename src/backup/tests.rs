@@ -6,7 +6,8 @@ use crate::{
     cid,
     cid::Cid,
     dwn::{Change, Subject},
-    store, vault,
+    store::{self, Moment},
+    vault,
 };
 use serde_json::json;
 use std::thread::sleep;
@@ -76,6 +77,18 @@ fn read(blocks: &Blocks, root: &Cid) -> Vec<u8> {
     blocks.read(Right::OWNER, root).expect("is here").flat_map(|chunk| chunk.expect("reads").to_vec()).collect()
 }
 
+fn seen(dir: &Path, whose: Option<&str>) -> Result<Verified, Error> {
+    runtime().block_on(verify(dir, whose, &CancellationToken::new()))
+}
+
+fn drilled(dir: &Path, whose: Option<&str>) -> Result<Drilled, Error> {
+    runtime().block_on(drill(dir, whose, &CancellationToken::new()))
+}
+
+fn restored(dir: &Path, home: &Path, at: Option<jiff::Timestamp>, whose: Option<&str>) -> Result<Restored, Error> {
+    restore(dir, home, &Wish { at, whose: whose.map(str::to_owned) }, &CancellationToken::new())
+}
+
 fn runtime() -> tokio::runtime::Runtime {
     tokio::runtime::Runtime::new().expect("a runtime")
 }
@@ -88,18 +101,18 @@ fn a_home_comes_back_from_its_backup() {
         .map(|size| (home.commit(&format!("r{size}"), Some(&bytes(1, *size)), Vec::new()).1.expect("data"), *size))
         .collect();
     let target = tempfile::tempdir().expect("a directory");
-    let first = home.source.take(target.path()).expect("taken");
+    let first = home.source.take(target.path(), Check::All).expect("taken");
     assert_eq!((first.files, first.bytes), (first.new_files, first.new_bytes));
     home.commit("more", Some(&bytes(2, 300_000)), Vec::new());
-    let second = home.source.take(target.path()).expect("taken");
+    let second = home.source.take(target.path(), Check::All).expect("taken");
     // A chunk, the segment of the log and the pack.
     assert!(second.new_files <= 4 && second.new_bytes < first.bytes, "{first:?} {second:?}");
-    let verified = verify(target.path(), None).expect("verifies");
+    let verified = seen(target.path(), None).expect("verifies");
     assert_eq!((verified.snapshots, verified.damaged), (2, Vec::<String>::new()));
 
     let to = tempfile::tempdir().expect("a directory");
-    let restored = restore(target.path(), to.path(), None, None).expect("restores");
-    assert_eq!((restored.files, restored.snapshot), (second.files, second.snapshot));
+    let done = restored(target.path(), to.path(), None, None).expect("restores");
+    assert_eq!((done.files, done.snapshot), (second.files, second.snapshot));
     let [was, is] = [home.dir.path(), to.path()].map(|of| vault::open(&of.join("keys")).expect("opens").identity);
     assert_eq!(was.expose(), is.expose());
     assert_eq!(fs::read_to_string(to.path().join("node.toml")).expect("reads"), "# mine\n");
@@ -108,9 +121,9 @@ fn a_home_comes_back_from_its_backup() {
     for (root, size) in roots {
         assert!(read(&blocks, &root) == bytes(1, size), "{size}");
     }
-    assert!(restore(target.path(), to.path(), None, None).expect_err("refused").to_string().contains("not empty"));
-    let drilled = runtime().block_on(drill(target.path(), None)).expect("drills");
-    assert_eq!((drilled.scrubbed.damaged, drilled.scrubbed.messages), (0, 5));
+    assert!(restored(target.path(), to.path(), None, None).expect_err("refused").to_string().contains("not empty"));
+    let drill = drilled(target.path(), None).expect("drills");
+    assert_eq!((drill.scrubbed.damaged, drill.scrubbed.messages), (0, 5));
     assert_eq!(list(target.path()).expect("lists").len(), 3, "the scratch home is gone");
 }
 
@@ -121,7 +134,7 @@ fn a_backup_from_before_block_files_moved_comes_back_and_goes_on() {
     let root = home.commit("r", Some(&data), Vec::new()).1.expect("data");
     let target = tempfile::tempdir().expect("a directory");
     home.source.link = true;
-    let taken = home.source.take(target.path()).expect("taken");
+    let taken = home.source.take(target.path(), Check::All).expect("taken");
     // As the toft of then would have written it.
     let mut older = manifest(target.path(), &taken.snapshot).expect("reads");
     let mut moved = 0;
@@ -135,23 +148,23 @@ fn a_backup_from_before_block_files_moved_comes_back_and_goes_on() {
     let signed = Jws::sign(&serde_json::to_vec(&older).expect("encodes"), &home.source.signer);
     fs::write(target.path().join("snapshots").join(&taken.snapshot), signed.to_string()).expect("writes");
 
-    assert_eq!(verify(target.path(), None).expect("verifies").damaged, Vec::<String>::new());
+    assert_eq!(seen(target.path(), None).expect("verifies").damaged, Vec::<String>::new());
     let to = tempfile::tempdir().expect("a directory");
-    restore(target.path(), to.path(), None, None).expect("restores");
+    restored(target.path(), to.path(), None, None).expect("restores");
     assert!(to.path().join("blocks/files").exists() && !to.path().join("blocks/sha256").exists());
     let (store, blocks) = open(to.path());
     assert!(read(&blocks, &root) == data);
     assert!(!to.path().join("blocks/files").exists() && store.degraded().is_empty());
-    let drilled = runtime().block_on(drill(target.path(), None)).expect("drills");
-    assert!(drilled.compared && drilled.scrubbed.damaged == 0, "{drilled:?}");
+    let drill = drilled(target.path(), None).expect("drills");
+    assert!(drill.compared && drill.scrubbed.damaged == 0, "{drill:?}");
 
     // A home that has moved brings no block again, whether its backup has links or copies.
     for link in [true, false] {
         home.source.link = link;
-        let again = home.source.take(target.path()).expect("taken");
+        let again = home.source.take(target.path(), Check::All).expect("taken");
         assert_eq!((again.new_files, again.linked), (0, 0), "{again:?}");
     }
-    assert_eq!(verify(target.path(), None).expect("verifies").damaged, Vec::<String>::new());
+    assert_eq!(seen(target.path(), None).expect("verifies").damaged, Vec::<String>::new());
 }
 
 #[test]
@@ -170,29 +183,29 @@ fn a_home_comes_back_as_it_was_at_a_time() {
         home.commit(&format!("late{n}"), Some(&bytes(10 + n, 31_000)), Vec::new());
     }
     let target = tempfile::tempdir().expect("a directory");
-    home.source.take(target.path()).expect("taken");
+    home.source.take(target.path(), Check::All).expect("taken");
     let to = tempfile::tempdir().expect("a directory");
-    let restored = restore(target.path(), to.path(), Some(at), None).expect("restores");
+    let done = restored(target.path(), to.path(), Some(at), None).expect("restores");
     let (store, blocks) = open(to.path());
     assert_eq!((store.stats().records, store.stats().messages), (3, 3));
-    assert_eq!(store.checkpoint().expect("answers").0, restored.log_end);
+    assert_eq!(store.checkpoint().expect("answers").0, done.log_end);
     assert!(read(&blocks, &kept.expect("data")) == bytes(1, 31_000));
     assert!(read(&blocks, &other.expect("data")) == bytes(2, 70_000));
     assert_eq!(store.degraded(), Vec::<String>::new());
 
     // After collection the packs lie otherwise; what was not deleted is still found.
     assert!(home.source.blocks.collect().expect("collects").packs > 0);
-    home.source.take(target.path()).expect("taken");
+    home.source.take(target.path(), Check::All).expect("taken");
     fs::remove_file(target.path().join("snapshots").join(&snapshots(target.path()).expect("lists")[0]))
         .expect("removes");
     let to = tempfile::tempdir().expect("a directory");
-    restore(target.path(), to.path(), Some(at), None).expect("restores");
+    restored(target.path(), to.path(), Some(at), None).expect("restores");
     let (store, blocks) = open(to.path());
     assert_eq!(store.stats().records, 3);
     assert!(read(&blocks, &kept.expect("data")) == bytes(1, 31_000));
     let later = jiff::Timestamp::now() + Duration::from_secs(60);
     let empty = tempfile::tempdir().expect("a directory");
-    assert!(restore(target.path(), empty.path(), Some(later), None).is_err());
+    assert!(restored(target.path(), empty.path(), Some(later), None).is_err());
 }
 
 #[test]
@@ -200,21 +213,27 @@ fn damage_and_forgery_are_named_and_old_snapshots_go() {
     let home = home();
     home.commit("r", Some(&bytes(1, 70_000)), Vec::new());
     let target = tempfile::tempdir().expect("a directory");
-    home.source.take(target.path()).expect("taken");
+    home.source.take(target.path(), Check::All).expect("taken");
     let manifest = manifest(target.path(), &snapshots(target.path()).expect("lists")[0]).expect("reads");
     let file = manifest.files.iter().find(|file| file.size == 70_000).expect("a block file");
     let path = object(target.path(), &file.sha256);
     let whole = fs::read(&path).expect("reads");
     fs::write(&path, bytes(9, 70_000)).expect("writes");
-    let found = verify(target.path(), None).expect("verifies").damaged;
+    let found = seen(target.path(), None).expect("verifies").damaged;
     assert!(matches!(&found[..], [one] if one.contains("is damaged") && one.contains(&file.path)), "{found:?}");
     let to = tempfile::tempdir().expect("a directory");
-    assert!(restore(target.path(), to.path(), None, None).expect_err("refused").to_string().contains("is damaged"));
-    assert!(runtime().block_on(drill(target.path(), None)).is_err());
+    // All else comes back, and what does not is listed and known to the home.
+    let done = restored(target.path(), to.path(), None, None).expect("restores the rest");
+    assert!(matches!(&done.missing[..], [one] if one.contains(&file.path)), "{:?}", done.missing);
+    assert_eq!(done.files, manifest.files.len() as u64 - 1);
+    let (store, blocks) = open(to.path());
+    assert_eq!((store.stats().messages, blocks.damage().count()), (1, 1));
+    drop((store, blocks));
+    assert!(drilled(target.path(), None).expect_err("refused").to_string().contains(&file.path));
     fs::write(&path, whole).expect("writes");
 
     home.commit("r2", Some(&bytes(2, 10)), Vec::new());
-    let second = home.source.take(target.path()).expect("taken");
+    let second = home.source.take(target.path(), Check::All).expect("taken");
     let objects = || {
         list(&target.path().join("objects"))
             .expect("lists")
@@ -227,14 +246,14 @@ fn damage_and_forgery_are_named_and_old_snapshots_go() {
     prune(target.path(), later, Duration::from_secs(60)).expect("prunes");
     assert_eq!(snapshots(target.path()).expect("lists"), std::slice::from_ref(&second.snapshot));
     assert!(objects() < before);
-    assert_eq!(verify(target.path(), None).expect("verifies").damaged, Vec::<String>::new());
+    assert_eq!(seen(target.path(), None).expect("verifies").damaged, Vec::<String>::new());
 
     let forged = target.path().join("snapshots").join(&second.snapshot);
     let mut signed: serde_json::Value = serde_json::from_slice(&fs::read(&forged).expect("reads")).expect("parses");
     let other = super::Manifest { log_end: 1, ..manifest };
     signed["payload"] = crate::crypto::encode(&serde_json::to_vec(&other).expect("encodes")).into();
     fs::write(&forged, signed.to_string()).expect("writes");
-    let found = verify(target.path(), None).expect("verifies").damaged;
+    let found = seen(target.path(), None).expect("verifies").damaged;
     assert!(matches!(&found[..], [one] if one.contains("signature")), "{found:?}");
 }
 
@@ -247,17 +266,17 @@ fn plant(dir: &Path, name: &str, manifest: &Manifest, signer: &Signer) {
 #[test]
 fn a_snapshot_of_a_newer_version_is_refused_with_a_sentence() {
     let (home, to) = (home(), tempfile::tempdir().expect("a directory"));
-    let name = home.source.take(to.path()).expect("takes").snapshot;
+    let name = home.source.take(to.path(), Check::All).expect("takes").snapshot;
     let path = to.path().join("snapshots").join(name);
     let signed = serde_json::from_slice(&fs::read(&path).expect("reads")).expect("JSON");
     let mut manifest = crate::crypto::jws::payload(&signed).expect("a manifest");
     manifest["version"] = json!(VERSION + 1);
     let signed = Jws::sign(manifest.to_string().as_bytes(), &home.source.signer);
     fs::write(&path, signed.to_string()).expect("writes");
-    let found = verify(to.path(), None).expect("looks");
+    let found = seen(to.path(), None).expect("looks");
     assert!(found.damaged.len() == 1 && found.damaged[0].contains("this toft reads 1"), "{found:?}");
     let into = tempfile::tempdir().expect("a directory");
-    let why = restore(to.path(), &into.path().join("home"), None, None).expect_err("cannot read it");
+    let why = restored(to.path(), &into.path().join("home"), None, None).expect_err("cannot read it");
     assert!(format!("{why:#}").contains("it has version 2; this toft reads 1"), "{why:#}");
 }
 
@@ -292,15 +311,15 @@ fn a_snapshot_that_another_has_signed_is_not_this_homes() {
     let (home, other) = (home(), home());
     home.commit("r", Some(&bytes(1, 70_000)), Vec::new());
     let target = tempfile::tempdir().expect("a directory");
-    let taken = home.source.take(target.path()).expect("taken");
+    let taken = home.source.take(target.path(), Check::All).expect("taken");
     let own = home.source.signer.did();
     let whole = manifest(target.path(), &taken.snapshot).expect("reads");
-    assert_eq!(verify(target.path(), Some(own)).expect("verifies").damaged, Vec::<String>::new());
+    assert_eq!(seen(target.path(), Some(own)).expect("verifies").damaged, Vec::<String>::new());
 
     // Signed by a key that is not the DID's in it; then soundly, by another identity.
     let stranger = &other.source.signer;
     plant(target.path(), "29990101T000000.000000Z.json", &whole, stranger);
-    let found = verify(target.path(), None).expect("verifies");
+    let found = seen(target.path(), None).expect("verifies");
     assert!(
         matches!(&found.damaged[..], [one] if one.contains("29990101") && one.contains("is not signed by")),
         "{found:?}"
@@ -308,22 +327,22 @@ fn a_snapshot_that_another_has_signed_is_not_this_homes() {
     let theirs = Manifest { did: stranger.did().to_owned(), ..whole };
     plant(target.path(), "29990101T000000.000000Z.json", &theirs, stranger);
     for whose in [None, Some(own)] {
-        let found = verify(target.path(), whose).expect("verifies");
+        let found = seen(target.path(), whose).expect("verifies");
         assert!(
             matches!(&found.damaged[..], [one] if one.contains("29990101") && one.contains("whose backup")),
             "{found:?}"
         );
         let to = tempfile::tempdir().expect("a directory");
-        let said = restore(target.path(), to.path(), None, whose).expect_err("refused").to_string();
+        let said = restored(target.path(), to.path(), None, whose).expect_err("refused").to_string();
         assert!(said.contains(stranger.did()) && said.contains(own), "{said}");
-        assert!(runtime().block_on(drill(target.path(), whose)).is_err());
+        assert!(drilled(target.path(), whose).is_err());
     }
-    let found = verify(target.path(), Some(stranger.did())).expect("verifies");
+    let found = seen(target.path(), Some(stranger.did())).expect("verifies");
     assert!(matches!(&found.damaged[..], [one] if one.contains(&taken.snapshot)), "{found:?}");
     fs::remove_file(target.path().join("snapshots/29990101T000000.000000Z.json")).expect("removes");
-    let said = other.source.take(target.path()).expect_err("refused").to_string();
+    let said = other.source.take(target.path(), Check::All).expect_err("refused").to_string();
     assert!(said.contains(own) && said.contains("another directory"), "{said}");
-    home.source.take(target.path()).expect("goes on");
+    home.source.take(target.path(), Check::All).expect("goes on");
 }
 
 #[test]
@@ -332,10 +351,10 @@ fn a_drill_compares_with_the_home_and_not_only_by_counting() {
     let (first, _) = home.commit("r1", Some(&bytes(1, 70_000)), Vec::new());
     home.commit("r2", Some(&bytes(2, 300)), Vec::new());
     let target = tempfile::tempdir().expect("a directory");
-    let taken = home.source.take(target.path()).expect("taken");
-    let drilled = runtime().block_on(drill(target.path(), None)).expect("drills");
+    let taken = home.source.take(target.path(), Check::All).expect("taken");
+    let drill = drilled(target.path(), None).expect("drills");
     let moment = home.source.store.moment().expect("a moment");
-    assert_eq!((drilled.compared, &drilled.fingerprint), (true, &moment.fingerprint));
+    assert_eq!((drill.compared, &drill.fingerprint), (true, &moment.fingerprint));
     // It is a matter of what is there, not of where and how it came there: the same again after a restart, another one
     // after a write that changes no counter.
     let whole = manifest(target.path(), &taken.snapshot).expect("reads");
@@ -345,11 +364,11 @@ fn a_drill_compares_with_the_home_and_not_only_by_counting() {
     assert_ne!(later.fingerprint, moment.fingerprint);
     let other = Manifest { fingerprint: Some(later.fingerprint), ..whole.clone() };
     plant(target.path(), &taken.snapshot, &other, &home.source.signer);
-    let said = runtime().block_on(drill(target.path(), None)).expect_err("another home").to_string();
+    let said = drilled(target.path(), None).expect_err("another home").to_string();
     assert!(said.contains("is another one: its fingerprint"), "{said}");
     // As an earlier version wrote it.
     plant(target.path(), &taken.snapshot, &Manifest { fingerprint: None, ..whole }, &home.source.signer);
-    assert!(!runtime().block_on(drill(target.path(), None)).expect("drills").compared);
+    assert!(!drilled(target.path(), None).expect("drills").compared);
 }
 
 #[test]
@@ -364,7 +383,7 @@ fn what_never_changes_is_linked_where_the_operator_wants_it() {
     }
     // A directory of its own beside the home: links need one file system.
     let target = tempfile::tempdir_in(home.dir.path().parent().expect("a parent")).expect("a directory");
-    let taken = home.source.take(target.path()).expect("taken");
+    let taken = home.source.take(target.path(), Check::All).expect("taken");
     let manifest = manifest(target.path(), &taken.snapshot).expect("reads");
     let sealed: Vec<_> = home.source.store.segments(manifest.log_end).expect("segments");
     let sealed = sealed.iter().filter(|(_, _, sealed)| *sealed).count();
@@ -382,15 +401,15 @@ fn what_never_changes_is_linked_where_the_operator_wants_it() {
     // The home goes on, and the snapshot is what it was, also where the home has let go of the file.
     home.commit("r1", Some(&bytes(9, 10)), vec![first]);
     assert!(home.source.blocks.collect().expect("collects").blocks > 0);
-    assert_eq!(verify(target.path(), None).expect("verifies").damaged, Vec::<String>::new());
-    assert!(runtime().block_on(drill(target.path(), None)).expect("drills").compared);
-    let again = home.source.take(target.path()).expect("taken");
+    assert_eq!(seen(target.path(), None).expect("verifies").damaged, Vec::<String>::new());
+    assert!(drilled(target.path(), None).expect("drills").compared);
+    let again = home.source.take(target.path(), Check::All).expect("taken");
     assert!(again.new_files < 8, "{again:?}");
     // And what is said of it is true: damage to the one is damage to both.
     let file = manifest.files.iter().find(|file| file.size > 200_000).expect("a chunk");
     let mut damaged = fs::OpenOptions::new().write(true).open(home.dir.path().join(&file.path)).expect("opens");
     std::io::Write::write_all(&mut damaged, b"damage").expect("writes");
-    let found = verify(target.path(), None).expect("verifies").damaged;
+    let found = seen(target.path(), None).expect("verifies").damaged;
     assert!(matches!(&found[..], [one] if one.contains(&file.path)), "{found:?}");
 }
 
@@ -422,11 +441,11 @@ fn the_schedule_takes_snapshots_and_lets_old_ones_go() {
         stop.cancel();
         running.await.expect("joins").expect("ends");
         // A round that was under way is whole, and what is left can be used.
-        let found = verify(target.path(), None).expect("verifies");
+        let found = verify(target.path(), None, &CancellationToken::new()).await.expect("verifies");
         assert!(found.snapshots >= 1 && found.damaged.is_empty(), "{found:?}");
         assert!(!snapshots(target.path()).expect("lists").contains(&first));
     });
-    assert!(runtime().block_on(drill(target.path(), None)).expect("drills").compared);
+    assert!(drilled(target.path(), None).expect("drills").compared);
 }
 
 #[test]
@@ -451,4 +470,205 @@ fn a_target_that_is_away_is_tried_again() {
         stop.cancel();
         running.await.expect("joins").expect("ends");
     });
+}
+
+/// The file of the block that is the last chunk of some data.
+fn block_file(home: &Path, data: &[u8]) -> PathBuf {
+    let name = cid::of(cid::RAW, data);
+    let files =
+        list(&home.join("blocks/sha256")).expect("lists").into_iter().flat_map(|dir| list(&dir).expect("lists"));
+    let is_it = |path: &PathBuf| blocks::named(path) == cid::sha256_of(&name);
+    files.filter(is_it).next().expect("a block file")
+}
+
+fn damage(path: &Path) -> Vec<u8> {
+    let whole = fs::read(path).expect("reads");
+    let mut bytes = whole.clone();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    fs::write(path, bytes).expect("writes");
+    whole
+}
+
+#[test]
+fn what_is_damaged_in_the_home_is_not_taken_for_what_it_was() {
+    let mut home = home();
+    let data = bytes(1, 70_000);
+    home.commit("r", Some(&data), Vec::new());
+    let file = block_file(home.dir.path(), &data);
+    for link in [false, true] {
+        home.source.link = link;
+        for gone in [false, true] {
+            let target = tempfile::tempdir_in(home.dir.path().parent().expect("a parent")).expect("a directory");
+            let whole = damage(&file);
+            if gone {
+                fs::remove_file(&file).expect("removes");
+            }
+            let taken = home.source.take(target.path(), Check::All).expect("taken");
+            let [why] = &taken.damaged[..] else { panic!("{taken:?}") };
+            assert!(why.contains("blocks/sha256") && why.contains("of record r of did:example:alice"), "{why}");
+            assert_eq!(home.source.blocks.damage().count(), 1);
+            // And the backup says so, however it is looked at.
+            let found = seen(target.path(), None).expect("looks").damaged;
+            assert!(matches!(&found[..], [one] if one.contains("blocks/sha256")), "{found:?}");
+            assert!(drilled(target.path(), None).expect_err("it lacks one").to_string().contains("blocks/sha256"));
+            // Whole again in the home, it comes into the backup.
+            fs::write(&file, &whole).expect("writes");
+            let taken = home.source.take(target.path(), Check::All).expect("taken");
+            assert_eq!((taken.new_files, taken.damaged.len()), (1, 0), "{taken:?}");
+            assert_eq!(seen(target.path(), None).expect("looks").damaged, Vec::<String>::new());
+            // What the backup has is not lost by damage in the home.
+            if !link {
+                let whole = damage(&file);
+                let taken = home.source.take(target.path(), Check::All).expect("taken");
+                assert_eq!(taken.damaged, Vec::<String>::new());
+                assert_eq!(seen(target.path(), None).expect("looks").damaged, Vec::<String>::new());
+                fs::write(&file, &whole).expect("writes");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_look_finds_what_a_drill_finds() {
+    let home = home();
+    home.commit("packed", Some(&bytes(1, 40_000)), Vec::new());
+    home.commit("inline", Some(&bytes(2, 300)), Vec::new());
+    for n in 0..20 {
+        home.commit(&format!("more{n}"), Some(&bytes(n, 300)), Vec::new());
+    }
+    let (pack, log) = ("blocks/packs/00000000.pack", "store/log/00000000000000000000.log");
+    for (part, record) in [(pack, "packed"), (log, "")] {
+        let whole = damage(&home.dir.path().join(part));
+        let target = tempfile::tempdir().expect("a directory");
+        home.source.take(target.path(), Check::All).expect("taken");
+        let found = seen(target.path(), None).expect("looks").damaged;
+        let drilled = match drilled(target.path(), None) {
+            Ok(drilled) => drilled.scrubbed.named,
+            Err(error) => vec![format!("{error:#}")],
+        };
+        assert!(!found.is_empty() && found.len() == drilled.len(), "{part}: {found:?} {drilled:?}");
+        assert!(found.iter().all(|sentence| sentence.contains(record)), "{found:?}");
+        assert_eq!(list(target.path()).expect("lists").len(), 3, "nothing is left of looking");
+        fs::write(home.dir.path().join(part), whole).expect("writes");
+    }
+}
+
+#[test]
+fn an_object_that_is_damaged_in_the_backup_is_copied_anew() {
+    let mut home = home();
+    home.commit("r", Some(&bytes(1, 70_000)), Vec::new());
+    home.commit("small", Some(&bytes(1, 40_000)), Vec::new());
+    for link in [false, true] {
+        home.source.link = link;
+        let target = tempfile::tempdir().expect("a directory");
+        let taken = home.source.take(target.path(), Check::All).expect("taken");
+        let files = manifest(target.path(), &taken.snapshot).expect("reads").files;
+        for file in files.iter().filter(|file| file.path.starts_with("blocks/")) {
+            let path = object(target.path(), &file.sha256);
+            // Not the home's own file, where that is linked.
+            let copy = fs::read(&path).expect("reads");
+            fs::remove_file(&path).expect("removes");
+            fs::write(&path, copy).expect("writes");
+            damage(&path);
+            // The schedule comes by it in its turn.
+            let rounds = (0..PARTS).map(|round| home.source.take(target.path(), Check::Part(round)).expect("taken"));
+            assert_eq!(rounds.map(|taken| taken.mended).sum::<u64>(), 1, "{}", file.path);
+            if !link {
+                damage(&path);
+                let taken = home.source.take(target.path(), Check::All).expect("taken");
+                assert_eq!((taken.mended, taken.new_files), (1, 1), "{taken:?}");
+            }
+            assert_eq!(seen(target.path(), None).expect("looks").damaged, Vec::<String>::new());
+        }
+    }
+}
+
+#[test]
+fn who_is_stopped_leaves_nothing_behind() {
+    let home = home();
+    home.commit("r", Some(&bytes(1, 300_000)), Vec::new());
+    let target = tempfile::tempdir().expect("a directory");
+    home.source.take(target.path(), Check::All).expect("taken");
+    let (stop, place) = (CancellationToken::new(), tempfile::tempdir().expect("a directory"));
+    stop.cancel();
+    let into = place.path().join("a/home");
+    let wish = Wish::default();
+    assert!(restore(target.path(), &into, &wish, &stop).expect_err("stopped").to_string().contains("interrupted"));
+    assert!(!place.path().join("a").exists());
+    assert!(restore(target.path(), place.path(), &wish, &stop).is_err());
+    assert!(list(place.path()).expect("lists").is_empty());
+    assert!(runtime().block_on(drill(target.path(), None, &stop)).is_err());
+    assert!(runtime().block_on(verify(target.path(), None, &stop)).is_err());
+    assert_eq!(list(target.path()).expect("lists").len(), 3);
+    // One that was killed has left a stage, and a scratch home.
+    for left in [place.path().join(".restoring"), target.path().join("toft-drill-0123")] {
+        fs::create_dir(&left).expect("creates");
+        fs::write(left.join("lock"), "").expect("writes");
+        fs::write(left.join("half"), "of a file").expect("writes");
+    }
+    restored(target.path(), place.path(), None, None).expect("restores");
+    drilled(target.path(), None).expect("drills");
+    assert!(!place.path().join(".restoring").exists());
+    assert_eq!((list(target.path()).expect("lists").len(), list(place.path()).expect("lists").len()), (3, 4));
+}
+
+#[test]
+fn what_a_home_lacks_comes_back_into_it() {
+    let home = home();
+    let large = bytes(1, 600_000);
+    home.commit("large", Some(&large), Vec::new());
+    home.commit("file", Some(&bytes(2, 70_000)), Vec::new());
+    for n in 0..6 {
+        home.commit(&format!("packed{n}"), Some(&bytes(10 + n, 31_000)), Vec::new());
+    }
+    for n in 0..40 {
+        home.commit(&format!("inline{n}"), Some(&bytes(n, 300)), Vec::new());
+    }
+    let target = tempfile::tempdir().expect("a directory");
+    home.source.take(target.path(), Check::All).expect("taken");
+    // The home goes on after it.
+    let later = home.commit("later", Some(&bytes(3, 80_000)), Vec::new()).1.expect("data");
+    let moment = home.source.store.moment().expect("a moment");
+    let Home { dir, source } = home;
+    drop(source);
+    let at = dir.path();
+    damage(&block_file(at, &bytes(2, 70_000)));
+    fs::remove_file(block_file(at, &large[unixfs_chunk(2)..])).expect("removes");
+    fs::remove_file(at.join("blocks/packs/00000000.pack")).expect("removes");
+    damage(&at.join("blocks/packs/00000001.pack"));
+    let mut segments = list(&at.join("store/log")).expect("lists");
+    segments.sort();
+    assert!(segments.len() > 3);
+    fs::remove_file(&segments[1]).expect("removes");
+    fs::remove_file(at.join("node.toml")).expect("removes");
+    // As a start without that part of the log would leave it.
+    fs::remove_dir_all(at.join("store/index")).expect("removes");
+    drop(open(at));
+
+    let stores = store::Config { segment_size: 4 << 10, ..store::Config::default() };
+    let (settings, stop) = (blocks::Config::default(), CancellationToken::new());
+    let put = mend(target.path(), at, (&stores, &settings), None, &stop);
+    let done = runtime().block_on(put).expect("mends");
+    assert_eq!((done.files, done.missing), (2, Vec::<String>::new()), "{done:?}", done = done.healed);
+    assert!(done.healed >= 4, "{}", done.healed);
+    let (store, blocks) = open(at);
+    let Moment { stats, fingerprint, .. } = store.moment().expect("a moment");
+    assert_eq!((stats, fingerprint), (moment.stats, moment.fingerprint));
+    assert_eq!((blocks.damage().count(), store.degraded()), (0, Vec::new()));
+    assert!(read(&blocks, &later) == bytes(3, 80_000));
+    let found = runtime().block_on(blocks.scrub(0, None, &stop)).expect("scrubs");
+    assert_eq!((found.damaged, found.complete), (0, true), "{found:?}");
+    drop((store, blocks));
+    // What the backup lacks as well is listed.
+    let file = block_file(at, &bytes(3, 80_000));
+    fs::remove_file(&file).expect("removes");
+    let put = mend(target.path(), at, (&stores, &settings), None, &stop);
+    let done = runtime().block_on(put).expect("mends");
+    assert!(matches!(&done.missing[..], [one] if one.contains("of record later")), "{:?}", done.missing);
+}
+
+/// Where the last piece of data of 600,000 bytes begins.
+fn unixfs_chunk(n: usize) -> usize {
+    n * blocks::unixfs::CHUNK
 }

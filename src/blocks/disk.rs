@@ -453,7 +453,7 @@ impl Disk {
         Ok(Pack { file: PackFile::new(segment, file), end: 0 })
     }
 
-    fn file(&self, digest: &Digest) -> PathBuf {
+    pub fn file(&self, digest: &Digest) -> PathBuf {
         // The multihash in base32, without the CID's version and codec: one name for a block whatever names it.
         let multihash = [&[cid::SHA2_256 as u8, 32], digest.as_slice()].concat();
         self.shard(digest[0]).join(base32(&multihash))
@@ -541,7 +541,7 @@ fn delete(path: &Path) -> Result<u64, Fault> {
 }
 
 /// The digest that a block file is named by.
-fn digest_of(path: &Path) -> Option<Digest> {
+pub fn digest_of(path: &Path) -> Option<Digest> {
     let name = path.file_name()?.to_str()?;
     let (_, multihash) = ::cid::multibase::decode(format!("b{name}")).ok()?;
     multihash.strip_prefix(&[cid::SHA2_256 as u8, 32])?.try_into().ok()
@@ -591,6 +591,19 @@ fn base32(bytes: &[u8]) -> String {
         push(buffer << (5 - bits));
     }
     out
+}
+
+/// The blocks in a pack, as its lengths lead to them: digest, where its bytes begin, how many.
+pub fn entries(pack: &File) -> impl Iterator<Item = (Digest, u64, u32)> {
+    let mut at = 0;
+    std::iter::from_fn(move || {
+        let mut head = [0; PACK_HEAD as usize];
+        pack.read_exact_at(&mut head, at).ok()?;
+        let (len, digest) = (u32::from_be_bytes(*head.first_chunk()?), *head.last_chunk()?);
+        let begin = at + PACK_HEAD;
+        at = begin + u64::from(len) + PACK_FOOT;
+        Some((digest, begin, len))
+    })
 }
 
 /// The bytes are those of the block, or an error that names it.

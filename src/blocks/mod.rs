@@ -46,8 +46,8 @@ use std::{
 };
 
 pub use collect::{Collected, Collector};
-pub use damage::{Damage, is_damage};
-pub use disk::UNNAMED_MAX as OPEN_MAX;
+pub use damage::{Damage, Trouble, is_damage};
+pub use disk::{UNNAMED_MAX as OPEN_MAX, digest_of as named, entries};
 pub use may::{Right, Source, Verdict};
 pub use read::{Reader, Unread};
 pub use scrub::{Fetch, Scrubbed};

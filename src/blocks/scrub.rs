@@ -153,6 +153,20 @@ impl Blocks {
         Ok(step)
     }
 
+    /// Writes anew what is known to be damaged, as far as `fetch` brings it; how many blocks are whole again.
+    pub async fn heal_known(&self, fetch: &Fetch, stop: &CancellationToken) -> Result<u64, Fault> {
+        let mut healed = 0;
+        for digest in self.damage().blocks() {
+            if stop.is_cancelled() {
+                break;
+            }
+            if let Some(place) = self.0.store.place(&digest)? {
+                healed += u64::from(self.heal(&digest, place, Some(fetch)).await?);
+            }
+        }
+        Ok(healed)
+    }
+
     /// Writes a damaged block anew, if somebody has it.
     async fn heal(&self, digest: &Digest, damaged: Place, fetch: Option<&Fetch>) -> Result<bool, Fault> {
         let Some(fetch) = fetch else { return Ok(false) };

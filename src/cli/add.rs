@@ -42,11 +42,11 @@ pub async fn run(context: &Context, args: &Args) -> Result<Output, Failure> {
         .map_err(|e| Failure::new(Kind::Failed, format!("the node's answer is not understood: {e}")))?;
     let who = if added.published { "published" } else { "private" };
     let text = format!(
-        "✓ {}   {}   {who}\n  record {}\n→ Its time proof, once anchored: toft anchor proof {} -o proof.ots",
+        "✓ {}   {}   {who}\n  record {}\n→ Its time proof, once anchored: {}",
         added.cid,
         bytes(added.size),
         added.record,
-        added.record
+        super::next(context, &format!("anchor proof {} -o proof.ots", added.record))
     );
     Ok(Output::new(json, text))
 }

@@ -2,7 +2,7 @@
 
 use super::{Context, Output, bytes};
 use crate::{
-    backup::{self, Source},
+    backup::{self, Check, Restored, Source, Wish},
     blocks::Blocks,
     config,
     daemon::{Identity, Lock},
@@ -18,18 +18,22 @@ use std::path::{Path, PathBuf};
 pub enum Command {
     /// Add a snapshot of this home to a backup, whether or not the node runs. It holds the keys as well.
     Create { dir: PathBuf },
-    /// Check signatures and hashes of all that a backup holds.
+    /// Check signatures and hashes of all that a backup holds, and read all that is in the newest snapshot.
     Verify {
         dir: PathBuf,
         #[command(flatten)]
         whose: Whose,
     },
-    /// Put the newest snapshot into this home (--home), which must be empty.
+    /// Put the newest snapshot into this home (--home), which must be empty. What is damaged in the backup is listed (1),
+    /// and all else restored.
     Restore {
         dir: PathBuf,
         /// What came after this moment is left out, e.g. 2026-11-21T09:00:00Z.
         #[arg(long, value_name = "TIME")]
         at: Option<jiff::Timestamp>,
+        /// Into a home that exists and whose node does not run: put back what it lacks, and blocks that are damaged.
+        #[arg(long, conflicts_with = "at")]
+        only_missing: bool,
         #[command(flatten)]
         whose: Whose,
     },
@@ -65,7 +69,7 @@ pub async fn run(context: &Context, command: Command) -> Result<Output, Failure>
         Command::Create { dir } => create(context, &absolute(&dir)?).await,
         Command::Verify { dir, whose } => {
             let whose = whose.or_this_home(context);
-            let found = blocking(move || backup::verify(&dir, whose.as_deref())).await?;
+            let found = backup::verify(&dir, whose.as_deref(), &super::interruptible()?).await?;
             if !found.damaged.is_empty() {
                 return Err(Failure::new(Kind::Failed, found.damaged.join("\n  ")));
             }
@@ -78,11 +82,35 @@ pub async fn run(context: &Context, command: Command) -> Result<Output, Failure>
             );
             Ok(Output::new(json(&found)?, text))
         }
-        Command::Restore { dir, at, whose } => {
-            let home = context.home.clone();
-            let done = blocking(move || backup::restore(&dir, &home, at, whose.did.as_deref())).await?;
-            let mut text =
-                format!("✓ {} restored from {}: {} files, {}", done.did, done.snapshot, done.files, bytes(done.bytes));
+        Command::Restore { dir, only_missing: true, whose, .. } => {
+            let done = mend(context, &dir, whose.or_this_home(context)).await?;
+            let mut text = format!(
+                "{} {} from {}: {} files, {}, and {} blocks put back",
+                if done.missing.is_empty() { "✓" } else { "!" },
+                done.did,
+                done.snapshot,
+                done.files,
+                bytes(done.bytes),
+                done.healed
+            );
+            text += &still_missing(&done.missing);
+            text += &format!("\n→ Next: {}", super::next(context, "up"));
+            let failed = !done.missing.is_empty();
+            Ok(Output::new(json(&done)?, text).failed_if(failed))
+        }
+        Command::Restore { dir, at, whose, .. } => {
+            let (home, stop) = (context.home.clone(), super::interruptible()?);
+            let wish = Wish { at, whose: whose.did };
+            let done = blocking(move || backup::restore(&dir, &home, &wish, &stop)).await?;
+            let mark = if done.missing.is_empty() { "✓" } else { "!" };
+            let mut text = format!(
+                "{mark} {} restored from {}: {} files, {}",
+                done.did,
+                done.snapshot,
+                done.files,
+                bytes(done.bytes)
+            );
+            text += &still_missing(&done.missing);
             if done.messages_gone + done.data_gone > 0 {
                 text += &format!(
                     "\n! Compaction had taken some of what was there then: {} messages (their records stand at their first \
@@ -90,11 +118,12 @@ pub async fn run(context: &Context, command: Command) -> Result<Output, Failure>
                     done.messages_gone, done.data_gone
                 );
             }
-            text += "\n→ Next: toft up";
-            Ok(Output::new(json(&done)?, text))
+            text += &format!("\n→ Next: {}", super::next(context, "up"));
+            let failed = !done.missing.is_empty();
+            Ok(Output::new(json(&done)?, text).failed_if(failed))
         }
         Command::Drill { dir, whose } => {
-            let done = backup::drill(&dir, whose.or_this_home(context).as_deref()).await?;
+            let done = backup::drill(&dir, whose.or_this_home(context).as_deref(), &super::interruptible()?).await?;
             let found = &done.scrubbed;
             if found.damaged > 0 {
                 return Err(Failure::new(Kind::Failed, found.named.join("\n  ")));
@@ -122,8 +151,10 @@ async fn create(context: &Context, dir: &Path) -> Result<Output, Failure> {
         answer => answer?,
     };
     let number = |key: &str| taken[key].as_u64().unwrap_or(0);
-    let text = format!(
-        "✓ {}: {} files, {}; new: {} files, {}{}\n! It holds the keys: who has {} has this identity",
+    let damaged: Vec<_> = taken["damaged"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+    let mut text = format!(
+        "{} {}: {} files, {}; new: {} files, {}{}{}\n! It holds the keys: who has {} has this identity",
+        if damaged.is_empty() { "✓" } else { "!" },
         taken["snapshot"].as_str().unwrap_or_default(),
         number("files"),
         bytes(number("bytes")),
@@ -133,9 +164,17 @@ async fn create(context: &Context, dir: &Path) -> Result<Output, Failure> {
             0 => String::new(),
             linked => format!(" ({linked} of them links to this home's)"),
         },
+        match number("mended") {
+            0 => String::new(),
+            mended => format!("; {mended} objects were damaged in the backup and are whole again"),
+        },
         dir.display()
     );
-    Ok(Output::new(taken, text))
+    if !damaged.is_empty() {
+        text += &format!("\n✗ Damaged in this home, and so not in the backup:\n  {}", damaged.join("\n  "));
+    }
+    let failed = !damaged.is_empty();
+    Ok(Output::new(taken, text).failed_if(failed))
 }
 
 /// A snapshot of a home whose node does not run.
@@ -147,9 +186,29 @@ async fn offline(context: &Context, dir: &Path) -> Result<backup::Taken, Failure
         let store = Store::open(&home.join("store"), &config.store)?;
         let blocks = Blocks::open(&home.join("blocks"), &config.blocks, store.clone())?;
         let (keys, settings, signer) = (config.identity.keys, config::FILE.to_owned(), Identity::of(&secrets).signer);
-        Source { home, keys, settings, store, blocks, signer, link: config.backup.link }.take(&dir)
+        Source { home, keys, settings, store, blocks, signer, link: config.backup.link }.take(&dir, Check::All)
     };
     blocking(take).await
+}
+
+/// What this home lacks, from a backup.
+async fn mend(context: &Context, dir: &Path, whose: Option<String>) -> Result<Restored, Failure> {
+    let (home, config, stop) = (context.home.clone(), context.config(&[])?, super::interruptible()?);
+    if !home.is_dir() {
+        let message = format!("{} is no home: leave out --only-missing to make one", home.display());
+        return Err(Failure::new(Kind::NotFound, message));
+    }
+    let lock = Lock::take(&home)?;
+    let done = backup::mend(dir, &home, (&config.store, &config.blocks), whose.as_deref(), &stop).await;
+    drop(lock);
+    Ok(done?)
+}
+
+fn still_missing(missing: &[String]) -> String {
+    if missing.is_empty() {
+        return String::new();
+    }
+    format!("\n✗ {} missing or damaged; all the rest is there:\n  {}", missing.len(), missing.join("\n  "))
 }
 
 async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T, Error> + Send + 'static) -> Result<T, Failure> {

@@ -11,7 +11,8 @@ use serde_json::json;
 pub fn run(context: &Context) -> Result<Output, Failure> {
     let keys = context.home.join(context.config(&[])?.identity.keys);
     if !vault::exists(&keys) {
-        let message = format!("{} is no toft home yet; make one with: toft init", context.home.display());
+        let message =
+            format!("{} is no toft home yet; make one with: {}", context.home.display(), super::next(context, "init"));
         return Err(Failure::new(Kind::NotFound, message));
     }
     let identity = Identity::of(&vault::open(&keys)?);

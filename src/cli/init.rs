@@ -15,16 +15,18 @@ pub fn run(context: &Context) -> Result<Output, Failure> {
     let settings = context.config(&[])?;
     let home = context.home.display();
     if vault::exists(&context.home.join(&settings.identity.keys)) {
-        let message = format!("{home} is a toft home already; nothing was changed. Next: toft up");
+        let message =
+            format!("{home} is a toft home already; nothing was changed. Next: {}", super::next(context, "up"));
         return Err(Failure::new(Kind::Conflict, message));
     }
     vault::make_private_dir(&context.home)?;
     let _lock = Lock::take(&context.home)?;
     let did = prepare(&context.home, &settings)?;
     let text = format!(
-        "✓ Identity   {did}\n✓ Keys       {home}/{}   sealed, readable by you alone\n✓ Settings   {home}/{}\n→ Next: toft up",
+        "✓ Identity   {did}\n✓ Keys       {home}/{}   sealed, readable by you alone\n✓ Settings   {home}/{}\n→ Next: {}",
         settings.identity.keys,
         config::FILE,
+        super::next(context, "up"),
     );
     Ok(Output::new(json!({"did": did, "home": context.home}), text))
 }

@@ -31,6 +31,8 @@ use crate::{
 use clap::{Parser, Subcommand};
 use serde_json::{Value, json};
 use std::{io::Write as _, path::PathBuf, process::ExitCode};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
 
 /// A personal data node: DWN records, content blocks, sync by DID, Bitcoin time proofs.
 #[derive(Debug, Parser)]
@@ -199,6 +201,46 @@ fn run(cli: Cli) -> Result<Option<Output>, Failure> {
     // A blocking read nobody waits for any more must not hold the process.
     runtime.shutdown_timeout(std::time::Duration::from_secs(1));
     outcome
+}
+
+/// Cancelled when the user asks to stop, with Ctrl-C or SIGTERM: the command cleans up and ends. Asked twice, it is left
+/// as it is.
+fn interruptible() -> Result<CancellationToken, Failure> {
+    let listen = |kind| signal(kind).map_err(|e| Failure::new(Kind::Failed, format!("listening for signals: {e}")));
+    let (mut interrupt, mut terminate) = (listen(SignalKind::interrupt())?, listen(SignalKind::terminate())?);
+    let stop = CancellationToken::new();
+    let asked = stop.clone();
+    tokio::spawn(async move {
+        for again in [false, true] {
+            tokio::select! {
+                _ = interrupt.recv() => {}
+                _ = terminate.recv() => {}
+            }
+            asked.cancel();
+            if again {
+                std::process::exit(1);
+            }
+        }
+    });
+    Ok(stop)
+}
+
+/// A command to print as the next step: for the same home as this one, quoted for a shell.
+fn next(context: &Context, command: &str) -> String {
+    let is_default = home(None).is_ok_and(|default| default == context.home);
+    let option =
+        if is_default { String::new() } else { format!(" --home {}", quoted(&context.home.to_string_lossy())) };
+    format!("toft {command}{option}")
+}
+
+/// A word as a shell reads it.
+fn quoted(word: &str) -> String {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "/._-+:,@%=".contains(c);
+    if !word.is_empty() && word.chars().all(is_plain) {
+        word.to_owned()
+    } else {
+        format!("'{}'", word.replace('\'', r"'\''"))
+    }
 }
 
 fn home(given: Option<PathBuf>) -> Result<PathBuf, Failure> {

@@ -6,10 +6,10 @@ use serde_json::{Value, json};
 
 pub async fn run(context: &Context) -> Result<Output, Failure> {
     let status = context.client()?.call("status", json!({})).await?;
-    Ok(Output::of(status, describe))
+    Ok(Output::of(status, |status| describe(context, status)))
 }
 
-fn describe(status: &Value) -> String {
+fn describe(context: &Context, status: &Value) -> String {
     let number = |path: &str| status.pointer(path).and_then(Value::as_u64).unwrap_or(0);
     let string = |path: &str| status.pointer(path).and_then(Value::as_str).unwrap_or("–").to_owned();
     let list = |path: &str| status.pointer(path).and_then(Value::as_array).cloned().unwrap_or_default();
@@ -51,7 +51,8 @@ fn describe(status: &Value) -> String {
     }
     let peers = list("/peers");
     if peers.is_empty() {
-        lines.push("Sync      no peers; add a device with: toft peer add <did> <multiaddr>".into());
+        let add = super::next(context, "peer add <did> <multiaddr>");
+        lines.push(format!("Sync      no peers; add a device with: {add}"));
     }
     for peer in peers {
         lines.push(format!("Sync      {}", super::peer::line(&peer)));

@@ -14,7 +14,6 @@ use crate::{
 };
 use anyhow::Error;
 use serde_json::{Value, json};
-use tokio_util::sync::CancellationToken;
 
 #[derive(Debug, clap::Subcommand)]
 pub enum Command {
@@ -54,7 +53,8 @@ pub async fn run(context: &Context, command: Command) -> Result<Output, Failure>
             ("storage.compact", json!({"above": f64::from(*above) / 100.0, "rate": rate_of(*rate)}))
         }
     };
-    let index = matches!(command, Command::Compact { index: true, .. });
+    let (index, is_scrub) =
+        (matches!(command, Command::Compact { index: true, .. }), matches!(command, Command::Scrub { .. }));
     let (mut done, alone) = match context.client()?.call(method, params.clone()).await {
         // The lock tells whether it really does not run.
         Err(failure) if failure.kind == Kind::Network => (offline(context, (method, params), index).await?, true),
@@ -70,10 +70,10 @@ pub async fn run(context: &Context, command: Command) -> Result<Output, Failure>
         Command::Du => usage_text(&shown),
         Command::Gc => collected_text(&shown),
         Command::Scrub { .. } => scrub_text(&shown),
-        Command::Compact { .. } => compacted_text(&shown),
+        Command::Compact { .. } => compacted_text(context, &shown),
     };
-    let lost = |key: &str| done[key].as_u64().unwrap_or(0);
-    let failed = matches!(command, Command::Scrub { .. }) && lost("damaged") > lost("healed");
+    let number = |key: &str| done[key].as_u64().unwrap_or(0);
+    let failed = is_scrub && (number("damaged") > number("healed") || done["complete"] == false);
     if let Some(members) = done.as_object_mut() {
         members.insert("node".into(), Value::Bool(!alone));
     }
@@ -99,7 +99,7 @@ async fn offline(context: &Context, (method, params): (&str, Value), index: bool
         Ok::<_, Error>((lock, store, blocks, before))
     };
     let (lock, store, blocks, before) = tokio::task::spawn_blocking(open).await.map_err(Error::new)??;
-    let mut done = care((&store, &blocks), (method, params), None, &CancellationToken::new()).await;
+    let mut done = care((&store, &blocks), (method, params), None, &super::interruptible()?).await;
     if let (true, Ok(Some(done))) = (index, done.as_mut().map(Value::as_object_mut)) {
         done.insert("index".into(), json!({"before": before, "after": store.usage()?.index}));
     }
@@ -123,7 +123,7 @@ fn collected_text(done: &Value) -> String {
     text
 }
 
-fn compacted_text(done: &Value) -> String {
+fn compacted_text(context: &Context, done: &Value) -> String {
     let number = |key: &str| done["compacted"][key].as_u64().unwrap_or(0);
     let mut text = format!(
         "✓ {} of the log given back: {} of {} sealed segments written anew, without {} messages and {} frames of state",
@@ -138,7 +138,8 @@ fn compacted_text(done: &Value) -> String {
         text += &format!("\n  {} more can go, in segments where it is a small part", bytes(left));
     }
     if number("damaged") > 0 {
-        text += &format!("\n! {} segments are damaged and were left: toft storage scrub", number("damaged"));
+        let scrub = super::next(context, "storage scrub");
+        text += &format!("\n! {} segments are damaged and were left: {scrub}", number("damaged"));
     }
     if let Some(index) = done.get("index") {
         let size = |key: &str| bytes(index[key].as_u64().unwrap_or(0));

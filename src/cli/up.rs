@@ -104,7 +104,8 @@ fn report(context: &Context, facts: &Facts) -> Result<(), Error> {
     say(context, &format!("✓ Gateway     {}", facts.gateway.as_deref().unwrap_or("off")));
     say(context, &format!("✓ Control     {}", facts.socket.display()));
     say(context, &format!("✓ Anchoring   {}", facts.anchoring));
-    say(context, "→ Runs in this terminal; Ctrl-C stops it. Next: toft status");
+    let next = super::next(context, "status");
+    say(context, &format!("→ Runs in this terminal; Ctrl-C stops it. Next: {next}"));
     Ok(())
 }
 

@@ -2,6 +2,7 @@
 
 use super::control::{Control, Failure, Kind, parse, unknown, value};
 use crate::{
+    backup::Check,
     blocks::{Blocks, Fetch},
     cid::Cid,
     store::Store,
@@ -118,7 +119,7 @@ impl Control {
             "backup.create" => {
                 let Target { dir } = parse(params)?;
                 let source = self.backup.clone();
-                value(&tokio::task::spawn_blocking(move || source.take(&dir)).await.map_err(Error::new)??)
+                value(&tokio::task::spawn_blocking(move || source.take(&dir, Check::All)).await.map_err(Error::new)??)
             }
             method => {
                 let kept = (self.node.store(), &blocks);

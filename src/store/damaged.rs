@@ -134,7 +134,7 @@ struct Table {
 
 impl Damages {
     /// What is remembered in `dir`. What of it cannot be read is left out, and said.
-    pub(super) fn open(dir: &Path) -> Result<Self, Fault> {
+    pub(crate) fn open(dir: &Path) -> Result<Self, Fault> {
         let path = dir.join(FILE);
         let text = match fs::read(&path) {
             Ok(bytes) => String::from_utf8_lossy(&bytes).into_owned(),

@@ -118,6 +118,77 @@ fn a_get_that_is_stopped_leaves_nothing() {
 }
 
 #[test]
+fn the_next_step_is_for_the_same_home() {
+    let home = Home::new();
+    let at = home.path().display().to_string();
+    ends(&home.run(&["id"]), 3, &[&format!("toft init --home {at}")]);
+    ends(&home.run(&["init"]), 0, &[&format!("→ Next: toft up --home {at}")]);
+    ends(&home.run(&["init"]), 5, &[&format!("Next: toft up --home {at}")]);
+    ends(&home.run(&["init", "--home", "with a space"]), 0, &["toft up --home '", "with a space'"]);
+    std::fs::remove_dir_all("with a space").expect("removes");
+    let node = home.up();
+    ends(&node.home().run(&["status"]), 0, &[&format!("toft peer add <did> <multiaddr> --home {at}")]);
+    ends(&node.home().run(&["peer", "ls"]), 0, &[&format!("toft peer add <did> <multiaddr> --home {at}")]);
+    let home = node.stop();
+    let dir = tempfile::tempdir().expect("a temp dir");
+    let (backup, other) = (dir.path().join("backup"), dir.path().join("other"));
+    let (backup, other) = (backup.to_str().expect("UTF-8"), other.to_str().expect("UTF-8"));
+    home.json(&["backup", "create", backup]);
+    ends(&home.run(&["backup", "restore", backup, "--home", other]), 0, &[&format!("→ Next: toft up --home {other}")]);
+    // The default home needs no word.
+    let mut plain = std::process::Command::new(env!("CARGO_BIN_EXE_toft"));
+    plain.arg("init").env("HOME", dir.path()).env_remove("TOFT_HOME");
+    let said = said(&plain.output().expect("runs"));
+    assert!(said.trim_end().ends_with("→ Next: toft up"), "{said}");
+}
+
+#[test]
+fn a_proof_is_read_before_anybody_is_asked() {
+    let home = Home::new();
+    let dir = tempfile::tempdir().expect("a temp dir");
+    let (file, ots) = (dir.path().join("file"), dir.path().join("file.ots"));
+    let file = file.to_str().expect("UTF-8");
+    std::fs::write(file, "hello").expect("writes");
+    // No bitcoind is there to be asked.
+    for junk in [&b"junk"[..], &[], &[0; 2 << 20]] {
+        std::fs::write(&ots, junk).expect("writes");
+        ends(&home.run(&["verify", file]), 2, &["file.ots is no proof that toft reads"]);
+    }
+    // Magic, version, sha256, a digest of something else, and a calendar that vouches for it.
+    let magic = b"\x00OpenTimestamps\x00\x00Proof\x00\xbf\x89\xe2\xe8\x84\xe8\x92\x94\x01\x08";
+    let pending = b"\x00\x83\xdf\xe3\x0d\x2e\xf9\x0c\x8e\x08\x07https:/";
+    std::fs::write(&ots, [&magic[..], &[7; 32], &pending[..]].concat()).expect("writes");
+    ends(&home.run(&["verify", file]), 1, &["is a proof of other bytes than"]);
+    let digest = <sha2::Sha256 as sha2::Digest>::digest(b"hello");
+    std::fs::write(&ots, [&magic[..], digest.as_slice(), &pending[..]].concat()).expect("writes");
+    ends(&home.run(&["verify", file]), 7, &["only calendars vouch for it"]);
+}
+
+/// What the fetch scripts do once all is there, and so what every run of the tests does.
+#[test]
+fn the_scripts_that_fetch_touch_nothing_but_their_cache() {
+    let home = tempfile::tempdir().expect("a temp dir");
+    let real = std::env::var_os("HOME").map(std::path::PathBuf::from).expect("a home");
+    let cache = std::env::var_os("XDG_CACHE_HOME").map_or(real.join(".cache"), Into::into).join("toft-tests");
+    let cache = std::env::var_os("TOFT_TEST_CACHE").map_or(cache, Into::into);
+    for script in ["fetch-bitcoind", "fetch-npm tests/interop sdk", "fetch-ots"] {
+        // With the person's own settings where something is to be fetched first.
+        let mut words = script.split(' ');
+        let path = crate::support::root().join("scripts").join(words.next().expect("a name"));
+        let run = |home: &std::path::Path| {
+            let mut command = std::process::Command::new(&path);
+            command.args(words.clone()).env("TOFT_TEST_CACHE", &cache).env("HOME", home).env_remove("XDG_CACHE_HOME");
+            let output = command.output().expect("runs");
+            assert!(output.status.success(), "{script}: {}", said(&output));
+        };
+        run(&real);
+        run(home.path());
+        let left: Vec<_> = std::fs::read_dir(home.path()).expect("lists").collect();
+        assert!(left.is_empty(), "{script} made {left:?}");
+    }
+}
+
+#[test]
 fn settings_are_shown_checked_and_refused_by_line() {
     let home = Home::new();
     ends(&home.run(&["config", "show", "--default"]), 0, &["# Who this node is.", "[anchor.bitcoin]"]);

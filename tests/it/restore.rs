@@ -8,7 +8,12 @@ use crate::support::{
 };
 use serde_json::json;
 use sha2::{Digest as _, Sha256};
-use std::{path::Path, time::Instant};
+use std::{
+    os::unix::fs::PermissionsExt as _,
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+    time::{Duration, Instant},
+};
 use toft::{
     blocks::{self, Blocks, Right},
     store::{self, Moment, Store},
@@ -99,6 +104,120 @@ fn a_home_comes_back_the_same() {
         );
         println!("fingerprint {}, digest of all that is read {}", before.0.fingerprint, before.1);
     }
+}
+
+/// What lies below a directory.
+fn below(dir: &Path) -> Vec<PathBuf> {
+    let Ok(entries) = std::fs::read_dir(dir) else { return vec![] };
+    let paths = entries.map(|entry| entry.expect("lists").path());
+    paths
+        .flat_map(|path| if path.is_dir() { [vec![path.clone()], below(&path)].concat() } else { vec![path] })
+        .collect()
+}
+
+#[test]
+fn a_backup_is_private_whatever_the_umask_and_who_is_interrupted_leaves_nothing() {
+    let home = Home::new();
+    let dir = tempfile::tempdir().expect("a temp dir");
+    let node = home.up();
+    for n in 0..24 {
+        let (file, _) = random_file(dir.path(), "file", (4 << 20) + n);
+        node.json(&["add", file.to_str().expect("UTF-8")]);
+    }
+    let home = node.stop();
+    let backup = dir.path().join("backup");
+    let target = backup.to_str().expect("UTF-8");
+    let under = |umask: &str, args: &[&str]| {
+        let toft = env!("CARGO_BIN_EXE_toft");
+        let mut command = Command::new("sh");
+        let script = format!("umask {umask}; exec {toft} \"$@\"");
+        command.args(["-c", &script, "sh"]).args(args).env("TOFT_HOME", home.path());
+        command
+    };
+    assert!(under("000", &["backup", "create", target]).output().expect("runs").status.success());
+    for path in below(&backup).into_iter().chain([backup.clone()]) {
+        let mode = std::fs::metadata(&path).expect("is there").permissions().mode() & 0o777;
+        assert_eq!(mode, if path.is_dir() { 0o700 } else { 0o600 }, "{}", path.display());
+    }
+    let whole = below(&backup).len();
+    let into = dir.path().join("into/home");
+    let (restore, drill, verify) =
+        (["backup", "restore", target], ["backup", "drill", target], ["backup", "verify", target]);
+    for (signal, args, begun) in [
+        ("-INT", &restore, into.join(".restoring")),
+        ("-TERM", &restore, into.join(".restoring/blocks")),
+        ("-INT", &drill, backup.join("toft-drill")),
+        ("-TERM", &drill, backup.join("toft-drill")),
+        ("-INT", &verify, backup.join("toft-drill")),
+    ] {
+        // Now and then one comes to its end before the signal does.
+        let interrupted = (0..10).any(|_| {
+            let mut child = under("022", args).env("TOFT_HOME", &into).stdout(Stdio::null()).spawn().expect("runs");
+            let name = begun.to_str().expect("UTF-8");
+            let has_begun =
+                || below(&backup).iter().chain(&below(&into)).any(|path| path.to_string_lossy().starts_with(name));
+            while !has_begun() && child.try_wait().expect("asks").is_none() {
+                std::thread::sleep(Duration::from_millis(2));
+            }
+            assert!(Command::new("kill").args([signal, &child.id().to_string()]).status().is_ok());
+            let ended = child.wait().expect("ends");
+            assert_eq!(below(&backup).len(), whole, "{args:?} left something in the backup");
+            if ended.success() {
+                let _ = std::fs::remove_dir_all(dir.path().join("into"));
+                return false;
+            }
+            assert_eq!(ended.code(), Some(1), "{args:?}");
+            assert!(!dir.path().join("into").exists(), "{args:?} left {:?}", below(&dir.path().join("into")));
+            true
+        });
+        assert!(interrupted, "{args:?} could not be interrupted in ten attempts");
+    }
+}
+
+#[test]
+fn a_damaged_backup_gives_back_the_rest_and_another_one_what_is_missing() {
+    let node = Home::new().up();
+    let dir = tempfile::tempdir().expect("a temp dir");
+    let (file, bytes) = random_file(dir.path(), "file", 3 << 20);
+    let added = node.json(&["add", file.to_str().expect("UTF-8")]);
+    let (cid, record) = (added["cid"].as_str().expect("a CID"), added["record"].as_str().expect("an id"));
+    let (one, two) = (dir.path().join("one"), dir.path().join("two"));
+    let text = |path: &Path| path.to_str().expect("UTF-8").to_owned();
+    for target in [&one, &two] {
+        node.json(&["backup", "create", &text(target)]);
+    }
+    drop(node.stop());
+    let objects: Vec<_> = below(&one.join("objects")).into_iter().filter(|path| path.is_file()).collect();
+    let chunks = objects.iter().filter(|path| std::fs::metadata(path).expect("is there").len() == 256 << 10);
+    for (n, path) in chunks.take(2).enumerate() {
+        if n == 0 {
+            std::fs::remove_file(path).expect("removes")
+        } else {
+            std::fs::write(path, "damage").expect("writes")
+        }
+    }
+    let home = Home::new();
+    let restored = home.run(&["backup", "restore", &text(&one), "--json"]);
+    assert_eq!(restored.status.code(), Some(1), "{}", String::from_utf8_lossy(&restored.stderr));
+    let restored: serde_json::Value = serde_json::from_slice(&restored.stdout).expect("JSON");
+    assert_eq!(restored["missing"].as_array().map(Vec::len), Some(2), "{restored}");
+    let node = home.up();
+    let degraded = node.json(&["status"])["degraded"].clone();
+    assert!(degraded[0].as_str().is_some_and(|line| line.starts_with("2 objects are damaged")), "{degraded}");
+    let scrubbed = node.home().run(&["storage", "scrub", "--json"]);
+    let scrubbed: serde_json::Value = serde_json::from_slice(&scrubbed.stdout).expect("JSON");
+    assert_eq!((&scrubbed["damaged"], &scrubbed["records"][0]["record"]), (&json!(2), &json!(record)), "{scrubbed}");
+    let home = node.home();
+    let said = home.run(&["backup", "restore", &text(&two), "--only-missing"]);
+    assert!(!said.status.success(), "not while the node runs");
+    let home = node.stop();
+    let mended = home.json(&["backup", "restore", &text(&two), "--only-missing"]);
+    assert_eq!((&mended["healed"], &mended["missing"]), (&json!(2), &json!([])), "{mended}");
+    let node = home.up();
+    assert_eq!(node.json(&["status"])["degraded"], json!([]));
+    let out = dir.path().join("out");
+    node.json(&["get", cid, "-o", &text(&out)]);
+    assert!(std::fs::read(out).expect("was written") == bytes);
 }
 
 /// What a home holds: by the store's fingerprint, and as a digest of every message and every piece of data that can be
