@@ -283,7 +283,7 @@ fn a_snapshot_of_a_newer_version_is_refused_with_a_sentence() {
 #[test]
 fn a_manifest_is_signed_as_one_and_those_of_before_are_still_read() {
     let (home, to) = (home(), tempfile::tempdir().expect("a directory"));
-    let name = home.source.take(to.path()).expect("takes").snapshot;
+    let name = home.source.take(to.path(), Check::All).expect("takes").snapshot;
     let path = to.path().join("snapshots").join(&name);
     let signed: serde_json::Value = serde_json::from_slice(&fs::read(&path).expect("reads")).expect("JSON");
     let jws = Jws::parse(&signed).expect("a JWS");

@@ -37,10 +37,12 @@ pub async fn run(context: &Context, command: Command) -> Result<Output, Failure>
         }
         Command::Ls => {
             let peers = client.call("peer.ls", json!({})).await?;
-Ok(Output::of(peers, |peers| {
+            Ok(Output::of(peers, |peers| {
                 let lines: Vec<_> = peers.as_array().into_iter().flatten().map(line).collect();
                 match lines.is_empty() {
-                    true => format!("no peers; add a device with: {}", super::next(context, "peer add <did> <multiaddr>")),
+                    true => {
+                        format!("no peers; add a device with: {}", super::next(context, "peer add <did> <multiaddr>"))
+                    }
                     false => lines.join("\n"),
                 }
             }))

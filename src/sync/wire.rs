@@ -234,7 +234,7 @@ mod tests {
         let theirs: OlderHello = read(stream).await.expect("an older device reads the hello of a newer one");
         let (ours, other) =
             ((own.did.as_str(), &[7; 32][..], "old"), (theirs.did.as_str(), theirs.nonce.as_slice(), "new"));
-        let signature = own.signer.sign(&transcript(ours, other)).to_vec();
+        let signature = own.signer.sign_transcript(&transcript(ours, other)).to_vec();
         write(stream, &Proof { kid: own.signer.kid().to_owned(), signature }).await.expect("writes");
         let _: Proof = read(stream).await.expect("a proof");
         write(stream, &Welcome::Tenants(vec!["did:example:alice".into()])).await.expect("writes");
