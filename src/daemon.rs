@@ -156,7 +156,7 @@ impl Daemon {
 
         let resolver = Resolver::new(&config.resolve, store.clone(), &metrics)?;
         let relay = resolver.relay();
-        let registration = Registration::new(&config.registration, home)?;
+        let registration = Registration::new(&config.registration, &config.dwn.limits, home)?;
         let who = (identity.did.as_str(), registration.terms(), &config.retention);
         let node = Node::new(&config.dwn, who, store.clone(), blocks.clone(), resolver.clone(), &metrics)?;
 
@@ -232,7 +232,7 @@ impl Daemon {
             files: places.status(),
             started,
         };
-        let mut routes = rpc::dwn::router(node.clone(), registration, &url, metrics, &tasks);
+        let mut routes = rpc::dwn::router(node.clone(), registration, (&url, &config.dwn.hosts), metrics, &tasks);
         if let Some(relay) = relay {
             routes = routes.merge(rpc::pkarr::router(relay));
         }
@@ -276,10 +276,10 @@ async fn meanwhile(
     metrics.register(|registry| store.register(registry));
     metrics.register(|registry| blocks.register(registry));
     let resolver = Resolver::new(&config.resolve, store.clone(), &metrics)?;
-    let registration = Registration::new(&config.registration, home)?;
+    let registration = Registration::new(&config.registration, &config.dwn.limits, home)?;
     let who = (own, registration.terms(), &config.retention);
     let node = Node::new(&config.dwn, who, store.clone(), blocks.clone(), resolver, &metrics)?;
-    dwn.serve(rpc::dwn::router(node, registration, url, metrics, &tasks), guard, &tasks);
+    dwn.serve(rpc::dwn::router(node, registration, (url, &config.dwn.hosts), metrics, &tasks), guard, &tasks);
     let built = store.built().await;
     tasks.finish(STOP_DEADLINE).await?;
     built

@@ -29,6 +29,30 @@ pub struct Limits {
     pub uploads_per_address: u32,
     /// Of these, only what is signed by the owner, or by somebody whose records are shared with a paired device.
     pub uploads_reserved: u32,
+    /// WebSockets at the same time.
+    pub websockets: u32,
+    /// Of these, one address.
+    pub websockets_per_address: u32,
+    /// Subscriptions at the same time: each is asked about every message of its tenant.
+    pub subscriptions: u32,
+    /// Of these, one address.
+    pub subscriptions_per_address: u32,
+    /// And one WebSocket: an agent has one per protocol and tenant, not hundreds.
+    pub subscriptions_per_websocket: u32,
+    /// Of all subscriptions, those that only the owner and his devices get.
+    pub subscriptions_reserved: u32,
+    /// Letters of Web5 Connect that wait to be fetched.
+    pub letters: u32,
+    /// Of these, those left by one address.
+    pub letters_per_address: u32,
+    /// Bytes of waiting letters.
+    pub letters_bytes: u64,
+    /// Of these, those left by one address.
+    pub letters_bytes_per_address: u64,
+    /// Registrations an hour.
+    pub registrations: u32,
+    /// Of these, from one address.
+    pub registrations_per_address: u32,
 }
 
 impl Default for Limits {
@@ -45,6 +69,18 @@ impl Default for Limits {
             uploads: 256,
             uploads_per_address: 32,
             uploads_reserved: 32,
+            websockets: 1024,
+            websockets_per_address: 64,
+            subscriptions: 8192,
+            subscriptions_per_address: 256,
+            subscriptions_per_websocket: 64,
+            subscriptions_reserved: 256,
+            letters: 4096,
+            letters_per_address: 64,
+            letters_bytes: 32 << 20,
+            letters_bytes_per_address: 2 << 20,
+            registrations: 1200,
+            registrations_per_address: 60,
         }
     }
 }
@@ -63,6 +99,19 @@ impl Limits {
         check("dwn.limits.uploads", self.uploads, 8..=2048)?;
         check("dwn.limits.uploads_per_address", self.uploads_per_address, 1..=256)?;
         check("dwn.limits.uploads_reserved", self.uploads_reserved, 1..=256)?;
+        check("dwn.limits.websockets", self.websockets, 16..=65_536)?;
+        check("dwn.limits.websockets_per_address", self.websockets_per_address, 1..=self.websockets / 2)?;
+        check("dwn.limits.subscriptions", self.subscriptions, 64..=65_536)?;
+        check("dwn.limits.subscriptions_per_address", self.subscriptions_per_address, 1..=self.subscriptions / 2)?;
+        check("dwn.limits.subscriptions_per_websocket", self.subscriptions_per_websocket, 1..=1024)?;
+        check("dwn.limits.subscriptions_reserved", self.subscriptions_reserved, 1..=self.subscriptions / 4)?;
+        check("dwn.limits.letters", self.letters, 16..=65_536)?;
+        check("dwn.limits.letters_per_address", self.letters_per_address, 2..=self.letters / 2)?;
+        check("dwn.limits.letters_bytes", self.letters_bytes, 1 << 20..=256 << 20)?;
+        let half = self.letters_bytes / 2;
+        check("dwn.limits.letters_bytes_per_address", self.letters_bytes_per_address, 64 << 10..=half)?;
+        check("dwn.limits.registrations", self.registrations, 2..=100_000)?;
+        check("dwn.limits.registrations_per_address", self.registrations_per_address, 1..=self.registrations / 2)?;
         for (key, share, all, most) in [
             ("connections_per_address", self.connections_per_address.into(), "connections", self.connections.into()),
             ("answers_memory_per_address", self.answers_memory_per_address, "answers_memory", self.answers_memory),

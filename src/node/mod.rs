@@ -79,6 +79,8 @@ pub struct Config {
     pub allow: Vec<String>,
     /// Where clients reach this endpoint from outside, if that is not `listen`.
     pub url: String,
+    /// Names under which `/metrics` and `/health` may be asked for, beside loopback's and that of `url`.
+    pub hosts: Vec<String>,
     /// Largest data of one record, in bytes.
     pub max_record: u64,
     /// Bytes of data that the records of one tenant may hold who is not the owner. 0, as older files have it: the default.
@@ -100,6 +102,7 @@ impl Default for Config {
             tenants: Tenants::Own,
             allow: Vec::new(),
             url: String::new(),
+            hosts: Vec::new(),
             max_record: 1 << 30,
             quota: quota::DEFAULT,
             owner_reserve: 256 << 20,
@@ -267,6 +270,7 @@ struct Shared {
     retention: Arc<Rules>,
     ended: reaper::Ended,
     live: subscribe::Live,
+    limits: Limits,
     messages: Family<Label, Counter>,
 }
 
@@ -305,6 +309,8 @@ impl Node {
         }
         let answers = Answers::new(&config.limits);
         metrics.register(|r| answers.register(r));
+        let live = subscribe::Live::new(&config.limits);
+        metrics.register(|r| live.places().register("dwn_subscriptions", r));
         let cores = std::thread::available_parallelism().map_or(2, usize::from);
         let threads = tokio::runtime::Handle::try_current().map_or(0, |runtime| runtime.metrics().num_workers());
         Ok(Self {
@@ -325,7 +331,8 @@ impl Node {
                 upload_wait: Duration::from_secs(config.limits.piece_seconds),
                 retention: Arc::new(Rules::new(retention, own)),
                 ended,
-                live: subscribe::Live::default(),
+                live,
+                limits: config.limits.clone(),
                 messages,
             }),
         })
@@ -347,6 +354,11 @@ impl Node {
     /// Largest data of one record, in bytes.
     pub fn max_record(&self) -> u64 {
         self.shared.max_record
+    }
+
+    /// What strangers can push against, and how far.
+    pub fn limits(&self) -> &Limits {
+        &self.shared.limits
     }
 
     /// Also keep the records of these DIDs (tenants shared with a peer).

@@ -10,11 +10,12 @@
 #[cfg(test)]
 mod tests;
 
-use super::{Node, Reply, now};
+use super::{Limits, Node, Reply, now};
 use crate::{
     asker::Asker,
     cid::{self, Cid},
     dwn::{self, Fault, First, Happened, Json, Refusal, Stop, Stored, Subscription, View, json::Object},
+    pool::{Full, Place, Pool, Size},
     scarce,
     store::{Entry, Position, Store},
 };
@@ -36,8 +37,6 @@ use tokio_util::sync::CancellationToken;
 const QUEUE_MAX: usize = 1024;
 /// Bytes of messages waiting for one subscriber. Queues share the messages they hold.
 const QUEUE_BYTES: usize = 4 << 20;
-/// Subscriptions of the whole node: each is asked about every message of its tenant.
-const SUBSCRIPTIONS_MAX: usize = 8192;
 /// Log entries, or events of the past, looked at in one go.
 const ENTRIES_MAX: usize = 64;
 /// Pause after the system was short of something.
@@ -247,11 +246,12 @@ impl Candidate {
 }
 
 /// All live subscriptions. Cheap to clone.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub(super) struct Live(Arc<LiveInner>);
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct LiveInner {
+    places: Pool,
     by_tenant: Mutex<HashMap<String, Vec<Arc<Subscriber>>>>,
     ids: AtomicU64,
 }
@@ -276,6 +276,7 @@ struct Listed {
     tenant: String,
     id: u64,
     why: Arc<OnceLock<Ended>>,
+    _place: Place,
 }
 
 impl Drop for Listed {
@@ -285,20 +286,39 @@ impl Drop for Listed {
 }
 
 impl Live {
+    pub fn new(limits: &Limits) -> Self {
+        let size = Size {
+            most: limits.subscriptions as usize,
+            share: limits.subscriptions_per_address as usize,
+            reserved: limits.subscriptions_reserved as usize,
+        };
+        let places = Pool::new("subscriptions", size);
+        Self(Arc::new(LiveInner { places, by_tenant: Mutex::default(), ids: AtomicU64::default() }))
+    }
+
+    pub fn places(&self) -> &Pool {
+        &self.0.places
+    }
+
     fn lock(&self) -> MutexGuard<'_, HashMap<String, Vec<Arc<Subscriber>>>> {
         self.0.by_tenant.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Lists a subscription from now on. `after`: tell it first what came after this position.
-    fn add(&self, store: &Store, tenant: &str, subscription: Subscription, after: Option<Resume>) -> Option<Events> {
+    fn add(
+        &self,
+        asker: Asker,
+        store: &Store,
+        tenant: &str,
+        subscription: Subscription,
+        after: Option<Resume>,
+    ) -> Result<Events, Full> {
+        let place = self.0.places.take(asker, 1)?;
         let (queue, live) = mpsc::channel(QUEUE_MAX);
         let (subscription, why) = (Arc::new(subscription), Arc::new(OnceLock::new()));
         let waiting = Arc::new(AtomicUsize::new(0));
         let id = self.0.ids.fetch_add(1, Ordering::Relaxed);
         let mut list = self.lock();
-        if list.values().map(Vec::len).sum::<usize>() >= SUBSCRIPTIONS_MAX {
-            return None;
-        }
         // Under the lock: the follower cannot pass over what comes after this position.
         let from = store.log_bytes();
         let (tenant, shared) = (tenant.to_owned(), subscription.clone());
@@ -321,8 +341,8 @@ impl Live {
             after,
             before: from,
         });
-        let subscriber = Listed { live: self.clone(), tenant, id, why };
-        Some(Events { past, told: VecDeque::new(), live, waiting, subscriber })
+        let subscriber = Listed { live: self.clone(), tenant, id, why, _place: place };
+        Ok(Events { past, told: VecDeque::new(), live, waiting, subscriber })
     }
 
     fn of(&self, tenant: &str) -> Vec<Arc<Subscriber>> {
@@ -409,10 +429,9 @@ impl Node {
         let message = self.admit(asker, tenant, message, Ok).await?;
         let (view, asked) = (self.store().view(tenant), message.clone());
         let subscription = self.work(asker, move || dwn::subscribe(&asked, &*view, &now())).await??;
-        let events = self.shared.live.add(self.store(), tenant, subscription, resume);
-        let events = events.ok_or_else(|| {
-            Refusal::new(503, format!("this node already carries {SUBSCRIPTIONS_MAX} subscriptions: try again later"))
-        })?;
+        let asker = if self.is_own(message.author()) { Asker::Owner } else { asker };
+        let events = self.shared.live.add(asker, self.store(), tenant, subscription, resume);
+        let events = events.map_err(|full| Refusal::new(503, full.to_string()))?;
         let mut reply = Reply::new(200, "OK");
         reply.body.insert("subscription", json!({"id": message.cid().to_string()}).to_string());
         Ok((reply, events))

@@ -1,13 +1,19 @@
 //! Web5 Connect: a mailbox where an app leaves a request for a wallet, and the wallet its answer.
 //!
 //! What is left here is encrypted by those who leave it. It is kept in memory for ten minutes, handed out once,
-//! and bounded in size, number and sum, which it is not in the reference. Nobody has to say who they are.
+//! and bounded in size, number and sum, which it is not in the reference: what one address leaves has a share of that
+//! (`dwn.limits.letters…`). Nobody has to say who they are. Asking with HEAD takes nothing out.
 
+use crate::{
+    asker::Asker,
+    node::Limits,
+    pool::{self, Pool, Size},
+};
 use axum::{
-    Router,
+    Extension, Router,
     body::Bytes,
     extract::{DefaultBodyLimit, Path, State},
-    http::{HeaderMap, StatusCode, header},
+    http::{HeaderMap, Method, StatusCode, header},
     response::{IntoResponse, Response},
     routing::{get, post},
 };
@@ -22,10 +28,6 @@ use std::{
 const TTL: Duration = Duration::from_secs(600);
 /// Largest body: a request or an ID token with its encryption is a few KiB.
 const BODY_MAX: usize = 64 << 10;
-/// Things waiting at the same time, of all apps and wallets together.
-const WAITING_MAX: usize = 4096;
-/// Bytes of them.
-const WAITING_BYTES: usize = 32 << 20;
 /// Longest `state`: what the reference's table holds.
 const STATE_MAX: usize = 512;
 
@@ -33,6 +35,8 @@ const STATE_MAX: usize = 512;
 #[derive(Debug, Clone)]
 struct Mailbox {
     url: Arc<str>,
+    letters: Pool,
+    bytes: Pool,
     waiting: Arc<Mutex<HashMap<(Kind, String), Letter>>>,
 }
 
@@ -46,18 +50,20 @@ enum Kind {
 struct Letter {
     text: String,
     until: Instant,
+    /// Itself and its bytes, in the shares of who left it.
+    _places: [pool::Place; 2],
 }
 
 /// Why something cannot be left here.
 #[derive(Debug, PartialEq, Eq)]
 enum Full {
     Taken,
-    NoRoom,
+    NoRoom(pool::Full),
 }
 
 /// The routes. `url`: where this endpoint is reached from outside.
-pub(super) fn router(url: &str) -> Router {
-    let mailbox = Mailbox { url: url.trim_end_matches('/').into(), waiting: Arc::default() };
+pub(super) fn router(url: &str, limits: &Limits) -> Router {
+    let mailbox = Mailbox::new(url, limits);
     Router::new()
         .route("/connect/par", post(push))
         .route("/connect/authorize/{file}", get(authorize))
@@ -68,7 +74,12 @@ pub(super) fn router(url: &str) -> Router {
 }
 
 /// An app leaves its request.
-async fn push(State(mailbox): State<Mailbox>, headers: HeaderMap, body: Bytes) -> Response {
+async fn push(
+    State(mailbox): State<Mailbox>,
+    Extension(asker): Extension<Asker>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response {
     let body = members(&headers, &body);
     let request = match body.get("request") {
         None | Some(Value::Null) => return status(StatusCode::BAD_REQUEST, "Bad Request: Missing 'request' parameter"),
@@ -78,7 +89,7 @@ async fn push(State(mailbox): State<Mailbox>, headers: HeaderMap, body: Bytes) -
         Some(request) => text(request),
     };
     let Some(id) = uuid() else { return status(StatusCode::INTERNAL_SERVER_ERROR, "Internal Server Error") };
-    match mailbox.leave(Kind::Request, id.clone(), request, Instant::now()) {
+    match mailbox.leave(asker, (Kind::Request, id.clone()), request, Instant::now()) {
         Ok(()) => {
             let uri = format!("{}/connect/authorize/{id}.jwt", mailbox.url);
             let body = json!({"request_uri": uri, "expires_in": TTL.as_secs()});
@@ -89,53 +100,72 @@ async fn push(State(mailbox): State<Mailbox>, headers: HeaderMap, body: Bytes) -
 }
 
 /// The wallet fetches it.
-async fn authorize(State(mailbox): State<Mailbox>, Path(file): Path<String>) -> Response {
-    mailbox.hand_out(Kind::Request, &file)
+async fn authorize(method: Method, State(mailbox): State<Mailbox>, Path(file): Path<String>) -> Response {
+    mailbox.hand_out(&method, Kind::Request, &file)
 }
 
 /// The wallet leaves its answer.
-async fn callback(State(mailbox): State<Mailbox>, headers: HeaderMap, body: Bytes) -> Response {
+async fn callback(
+    State(mailbox): State<Mailbox>,
+    Extension(asker): Extension<Asker>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response {
     let body = members(&headers, &body);
     let given = |name: &str| body.get(name).filter(|value| !value.is_null()).map(text);
     let (Some(token), Some(state)) = (given("id_token"), given("state").filter(|state| state.len() <= STATE_MAX))
     else {
         return status(StatusCode::BAD_REQUEST, "Bad Request");
     };
-    match mailbox.leave(Kind::Answer, state, token, Instant::now()) {
+    match mailbox.leave(asker, (Kind::Answer, state), token, Instant::now()) {
         Ok(()) => status(StatusCode::CREATED, "Created"),
         Err(full) => refuse(&full),
     }
 }
 
 /// The app fetches it.
-async fn token(State(mailbox): State<Mailbox>, Path(file): Path<String>) -> Response {
-    mailbox.hand_out(Kind::Answer, &file)
+async fn token(method: Method, State(mailbox): State<Mailbox>, Path(file): Path<String>) -> Response {
+    mailbox.hand_out(&method, Kind::Answer, &file)
 }
 
 impl Mailbox {
-    fn leave(&self, kind: Kind, name: String, text: String, now: Instant) -> Result<(), Full> {
+    fn new(url: &str, limits: &Limits) -> Self {
+        let size = |most, share| Size { most, share, reserved: 0 };
+        let letters = size(limits.letters as usize, limits.letters_per_address as usize);
+        let bytes = size(limits.letters_bytes as usize, limits.letters_bytes_per_address as usize);
+        Self {
+            url: url.trim_end_matches('/').into(),
+            letters: Pool::new("letters waiting", letters),
+            bytes: Pool::new("bytes of letters waiting", bytes),
+            waiting: Arc::default(),
+        }
+    }
+
+    fn leave(&self, asker: Asker, name: (Kind, String), text: String, now: Instant) -> Result<(), Full> {
         let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
         waiting.retain(|_, letter| letter.until > now);
-        if let Some(there) = waiting.get(&(kind, name.clone())) {
+        if let Some(there) = waiting.get(&name) {
             // The same again is a repeated request; something else is somebody else.
             return if there.text == text { Ok(()) } else { Err(Full::Taken) };
         }
-        let bytes: usize = waiting.values().map(|letter| letter.text.len()).sum();
-        if waiting.len() >= WAITING_MAX || bytes + text.len() > WAITING_BYTES {
-            return Err(Full::NoRoom);
-        }
-        waiting.insert((kind, name), Letter { text, until: now + TTL });
+        let places = [self.letters.take(asker, 1), self.bytes.take(asker, text.len() + name.1.len())];
+        let [letter, bytes] = places.map(|place| place.map_err(Full::NoRoom));
+        waiting.insert(name, Letter { text, until: now + TTL, _places: [letter?, bytes?] });
         Ok(())
     }
 
-    fn take(&self, kind: Kind, name: &str, now: Instant) -> Option<String> {
+    /// Hands a letter out, once. To who only looks (HEAD) it is shown and stays.
+    fn take(&self, only_looks: bool, name: (Kind, String), now: Instant) -> Option<String> {
         let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
-        waiting.remove(&(kind, name.to_owned())).filter(|letter| letter.until > now).map(|letter| letter.text)
+        if only_looks {
+            return waiting.get(&name).filter(|letter| letter.until > now).map(|letter| letter.text.clone());
+        }
+        waiting.remove(&name).filter(|letter| letter.until > now).map(|letter| letter.text)
     }
 
-    fn hand_out(&self, kind: Kind, file: &str) -> Response {
-        let text = file.strip_suffix(".jwt").and_then(|name| self.take(kind, name, Instant::now()));
-        match text {
+    fn hand_out(&self, method: &Method, kind: Kind, file: &str) -> Response {
+        let name = file.strip_suffix(".jwt").map(|name| (kind, name.to_owned()));
+        match name.and_then(|name| self.take(*method == Method::HEAD, name, Instant::now())) {
             Some(text) => ([(header::CONTENT_TYPE, "application/jwt")], text).into_response(),
             None => status(StatusCode::NOT_FOUND, "Not Found"),
         }
@@ -164,7 +194,7 @@ fn status(code: StatusCode, message: &str) -> Response {
 fn refuse(full: &Full) -> Response {
     match full {
         Full::Taken => status(StatusCode::BAD_REQUEST, "Bad Request: there is an answer for this 'state'"),
-        Full::NoRoom => status(StatusCode::TOO_MANY_REQUESTS, "Too Many Requests: try again in ten minutes"),
+        Full::NoRoom(full) => status(StatusCode::TOO_MANY_REQUESTS, &format!("Too Many Requests: {full}")),
     }
 }
 
@@ -188,33 +218,49 @@ mod tests {
     use super::*;
 
     fn mailbox() -> Mailbox {
-        Mailbox { url: "".into(), waiting: Arc::default() }
+        Mailbox::new("", &Limits::default())
+    }
+
+    fn from(n: usize) -> Asker {
+        let [.., a, b] = n.to_be_bytes();
+        Asker::at([10, 0, a, b].into())
     }
 
     #[test]
     fn a_letter_is_read_once_and_lapses() {
         let (mailbox, now) = (mailbox(), Instant::now());
-        let leave = |name: &str, text: &str, at| mailbox.leave(Kind::Answer, name.into(), text.into(), at);
+        let leave = |name: &str, text: &str, at| mailbox.leave(from(1), (Kind::Answer, name.into()), text.into(), at);
+        let take = |kind, name: &str, at| mailbox.take(false, (kind, name.into()), at);
         assert_eq!(leave("a", "x", now), Ok(()));
         assert_eq!(leave("a", "x", now), Ok(()), "the same again");
         assert_eq!(leave("a", "y", now), Err(Full::Taken));
-        assert_eq!(mailbox.take(Kind::Request, "a", now), None, "another kind");
-        assert_eq!(mailbox.take(Kind::Answer, "a", now).as_deref(), Some("x"));
-        assert_eq!(mailbox.take(Kind::Answer, "a", now), None);
+        assert_eq!(take(Kind::Request, "a", now), None, "another kind");
+        assert_eq!(mailbox.take(true, (Kind::Answer, "a".into()), now).as_deref(), Some("x"), "looked at");
+        assert_eq!(take(Kind::Answer, "a", now).as_deref(), Some("x"));
+        assert_eq!(take(Kind::Answer, "a", now), None);
+        assert_eq!(mailbox.letters.used() + mailbox.bytes.used(), 0);
         assert_eq!(leave("b", "x", now), Ok(()));
-        assert_eq!(mailbox.take(Kind::Answer, "b", now + TTL), None);
+        assert_eq!(take(Kind::Answer, "b", now + TTL), None);
     }
 
     #[test]
-    fn a_full_mailbox_takes_no_more_until_something_lapses() {
-        let (mailbox, now) = (mailbox(), Instant::now());
-        let leave = |n: usize, size: usize, at| mailbox.leave(Kind::Request, n.to_string(), "x".repeat(size), at);
-        for n in 0..WAITING_MAX {
-            assert_eq!(leave(n, 1, now), Ok(()));
+    fn one_address_fills_its_share_and_all_of_them_the_mailbox_until_something_lapses() {
+        let (mailbox, now, limits) = (mailbox(), Instant::now(), Limits::default());
+        let leave = |who, n: usize, size: usize, at| {
+            mailbox.leave(from(who), (Kind::Request, n.to_string()), "x".repeat(size), at)
+        };
+        let left = (0..5000).filter(|n| leave(0, *n, 1, now).is_ok()).count();
+        assert_eq!(left, limits.letters_per_address as usize, "as many as one has");
+        for n in left..limits.letters as usize {
+            assert_eq!(leave(1 + n / 64, n, 1, now), Ok(()), "others are not hindered");
         }
-        assert_eq!(leave(WAITING_MAX, 1, now), Err(Full::NoRoom));
-        assert_eq!(leave(0, WAITING_BYTES, now + TTL), Ok(()));
-        assert_eq!(leave(1, 1, now + TTL), Err(Full::NoRoom));
+        let all = Err(Full::NoRoom(pool::Full::All("letters waiting")));
+        assert_eq!(leave(1000, 1_000_000, 1, now), all);
+        let share = limits.letters_bytes_per_address as usize;
+        assert_eq!(leave(0, 0, share - 1, now + TTL), Ok(()));
+        let one = Err(Full::NoRoom(pool::Full::Share("bytes of letters waiting")));
+        assert_eq!(leave(0, 1, 1, now + TTL), one);
+        assert_eq!(leave(1, 1, 1, now + TTL), Ok(()));
     }
 
     #[test]

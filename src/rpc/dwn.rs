@@ -6,6 +6,7 @@
 
 use super::{
     connect, header_value,
+    hosts::{self, Hosts},
     jsonrpc::{self, Problem, Request as RpcRequest},
     read,
     registration::{self, Registration},
@@ -16,6 +17,7 @@ use crate::{
     dwn::Fault,
     metrics::Metrics,
     node::{Body, Node, Text},
+    pool::{Full, Pool, Size},
     store::Damaged,
     task::Tasks,
 };
@@ -32,7 +34,7 @@ use futures::{StreamExt as _, TryStreamExt as _};
 use prometheus_client::metrics::{counter::Counter, family::Family};
 use serde_json::{Value, json};
 use std::{sync::Arc, time::Duration};
-use tokio::{sync::Semaphore, time::error::Elapsed};
+use tokio::time::error::Elapsed;
 use tower_http::cors::{AllowHeaders, Any, CorsLayer};
 
 const REQUEST: HeaderName = HeaderName::from_static("dwn-request");
@@ -50,7 +52,7 @@ struct Shared {
     tasks: Tasks,
     registration: Registration,
     url: Arc<str>,
-    sockets: Arc<Semaphore>,
+    sockets: Pool,
     requests: Family<Label, Counter>,
 }
 
@@ -62,7 +64,14 @@ struct Label {
 }
 
 /// The routes of the DWN endpoint. `url`: where it is reached from outside.
-pub fn router(node: Node, registration: Registration, url: &str, metrics: Metrics, tasks: &Tasks) -> Router {
+/// `hosts`: under what other names its numbers may be asked for.
+pub fn router(
+    node: Node,
+    registration: Registration,
+    (url, hosts): (&str, &[String]),
+    metrics: Metrics,
+    tasks: &Tasks,
+) -> Router {
     let cors = CorsLayer::new()
         .allow_origin(Any)
         .allow_methods([Method::GET, Method::HEAD, Method::POST])
@@ -72,20 +81,33 @@ pub fn router(node: Node, registration: Registration, url: &str, metrics: Metric
     metrics.register(|r| {
         r.register("dwn_http_requests", "HTTP requests to the DWN endpoint, by route and status", requests.clone());
     });
-    let sockets = Arc::new(Semaphore::new(ws::CONNECTIONS_MAX));
+    let limits = node.limits();
+    let size = Size {
+        most: limits.websockets as usize,
+        share: limits.websockets_per_address as usize,
+        // Who it is shows only when something is said.
+        reserved: 0,
+    };
+    let sockets = Pool::new("WebSockets", size);
+    metrics.register(|r| sockets.register("dwn_websockets", r));
+    let hosts = Hosts::new(url, hosts);
     let (tasks, url) = (tasks.clone(), Arc::from(url));
     let more = registration::router(node.clone(), registration.clone())
-        .merge(connect::router(&url))
+        .merge(connect::router(&url, node.limits()))
         .merge(read::router(node.clone()));
     let shared = Shared { node, metrics, tasks, registration, url, sockets, requests };
+    let own = Router::new()
+        .route("/health", get(health))
+        .route("/metrics", get(metrics_text))
+        .layer(middleware::from_fn_with_state(hosts, hosts::only))
+        .with_state(shared.clone());
     Router::new()
         .route("/", get(root).post(post))
         .route("/info", get(info))
-        .route("/health", get(health))
-        .route("/metrics", get(metrics_text))
         .with_state(shared.clone())
         .merge(more)
         .layer(cors)
+        .merge(own)
         .layer(middleware::from_fn_with_state(shared, count))
 }
 
@@ -101,9 +123,10 @@ async fn root(State(shared): State<Shared>, Extension(asker): Extension<Asker>, 
     if !request.headers().contains_key(header::UPGRADE) {
         return "please use a web5 client, for example: https://www.npmjs.com/package/@web5/api\n".into_response();
     }
-    let Ok(slot) = shared.sockets.clone().try_acquire_owned() else {
-        let message = "this node has as many WebSockets as it can hold: try again later";
-        return (StatusCode::SERVICE_UNAVAILABLE, message).into_response();
+    let slot = match shared.sockets.take(asker, 1) {
+        Ok(slot) => slot,
+        Err(full @ Full::Share(_)) => return (StatusCode::TOO_MANY_REQUESTS, full.to_string()).into_response(),
+        Err(full @ Full::All(_)) => return (StatusCode::SERVICE_UNAVAILABLE, full.to_string()).into_response(),
     };
     let (response, coming) = match ws::upgrade(&mut request) {
         Ok(upgrade) => upgrade,
@@ -120,6 +143,7 @@ async fn root(State(shared): State<Shared>, Extension(asker): Extension<Asker>, 
 }
 
 async fn info(State(shared): State<Shared>) -> Response {
+    let limits = shared.node.limits();
     axum::Json(json!({
         "url": *shared.url,
         "server": "toft",
@@ -128,6 +152,11 @@ async fn info(State(shared): State<Shared>) -> Response {
         "version": env!("CARGO_PKG_VERSION"),
         "sdkVersion": "0.5.2",
         "webSocketSupport": true,
+        "limits": {
+            "webSocketsPerAddress": limits.websockets_per_address,
+            "subscriptionsPerWebSocket": limits.subscriptions_per_websocket,
+            "subscriptionsPerAddress": limits.subscriptions_per_address,
+        },
     }))
     .into_response()
 }

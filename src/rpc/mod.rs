@@ -9,6 +9,7 @@ pub mod dwn;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod fuzzing;
 pub mod gateway;
+mod hosts;
 mod jsonrpc;
 mod read;
 pub mod records;

@@ -9,17 +9,19 @@
 
 use super::jsonrpc::FAULT;
 use crate::{
+    asker::Asker,
+    budget::{Budget, For, Rate},
     cid,
     did::Did,
     dwn::Fault,
     foreign,
-    node::{self, Node, Registered, Tenants},
+    node::{self, Limits, Node, Registered, Tenants},
 };
 use anyhow::{Context as _, anyhow, ensure};
 use axum::{
     Router,
     body::Bytes,
-    extract::{DefaultBodyLimit, State},
+    extract::{DefaultBodyLimit, Extension, State},
     http::StatusCode,
     response::{IntoResponse, Response},
     routing::{get, post},
@@ -52,6 +54,7 @@ const EASE_MIN: f64 = 1e-9;
 /// Nonces kept until their challenge lapses; each has cost work. When they are this many, nobody registers until
 /// the next challenge.
 const USED_MAX: usize = 100_000;
+const HOUR: Duration = Duration::from_secs(3600);
 /// Terms of service are a text that people read.
 const TERMS_MAX: usize = 1 << 20;
 
@@ -85,10 +88,12 @@ struct Inner {
     /// The terms of service and their SHA-256 in hex.
     terms: Option<(String, String)>,
     work: Option<Mutex<Work>>,
+    /// Registrations: each is remembered for good, whether it has cost work or not.
+    taken: Budget,
 }
 
 impl Registration {
-    pub fn new(config: &Config, home: &Path) -> Result<Self, Fault> {
+    pub fn new(config: &Config, limits: &Limits, home: &Path) -> Result<Self, Fault> {
         let terms = match config.terms.as_str() {
             "" => None,
             name => {
@@ -105,7 +110,9 @@ impl Registration {
         hex::decode_to_slice(&config.max_hash, &mut initial)
             .map_err(|e| anyhow!("registration.max_hash must be 64 hex digits: {e}"))?;
         let work = config.proof_of_work.then(|| Work::new(initial, Instant::now())).transpose()?.map(Mutex::new);
-        Ok(Self(Arc::new(Inner { terms, work })))
+        let (most, share) = (limits.registrations, limits.registrations_per_address);
+        let taken = Budget::new(Rate { most, share, reserved: 0, over: HOUR });
+        Ok(Self(Arc::new(Inner { terms, work, taken })))
     }
 
     /// SHA-256 of the terms of service in force, in hex.
@@ -121,7 +128,7 @@ impl Registration {
         work.into_iter().chain(terms).filter(|_| asked).collect()
     }
 
-    async fn register(&self, node: &Node, body: &[u8]) -> Result<(), Refused> {
+    async fn register(&self, asker: Asker, node: &Node, body: &[u8]) -> Result<(), Refused> {
         let wrong =
             |e| Refused::new("RegistrationRequestInvalid", format!("not a registration request: {}", foreign::said(e)));
         let request: Request = serde_json::from_slice(body).map_err(wrong)?;
@@ -142,6 +149,9 @@ impl Registration {
             let Proof { challenge, response } = request.work.unwrap_or_default();
             let mut work = work.lock().unwrap_or_else(PoisonError::into_inner);
             work.check(&challenge, &response, &text, Instant::now())?;
+        }
+        if !self.0.taken.take_one(For::Asker(asker)) {
+            return Err(Refused::TooMany);
         }
         let registered = Registered { terms: expected, since: node::now() };
         node.register(&did, registered).await.map_err(Refused::Fault)
@@ -182,12 +192,16 @@ async fn terms(State((_, registration)): Shared) -> String {
     registration.0.terms.as_ref().map(|(text, _)| text.clone()).unwrap_or_default()
 }
 
-async fn register(State((node, registration)): Shared, body: Bytes) -> Response {
-    match registration.register(&node, &body).await {
+async fn register(State((node, registration)): Shared, Extension(asker): Extension<Asker>, body: Bytes) -> Response {
+    match registration.register(asker, &node, &body).await {
         Ok(()) => axum::Json(json!({"success": true})).into_response(),
         Err(Refused::No { code, message }) => {
             let body = json!({"code": code, "message": format!("{code}: {message}")});
             (StatusCode::BAD_REQUEST, axum::Json(body)).into_response()
+        }
+        Err(Refused::TooMany) => {
+            let message = "too many have registered from your address, or from all together: try again in an hour";
+            (StatusCode::TOO_MANY_REQUESTS, axum::Json(json!({"success": false, "message": message}))).into_response()
         }
         Err(Refused::Fault(fault)) => failed(&fault),
     }
@@ -207,6 +221,8 @@ enum Refused {
         code: &'static str,
         message: String,
     },
+    /// Of late.
+    TooMany,
     Fault(Fault),
 }
 
@@ -443,6 +459,7 @@ mod tests {
         match outcome {
             Ok(()) => "ok",
             Err(Refused::No { code, .. }) => code,
+            Err(Refused::TooMany) => "too many",
             Err(Refused::Fault(fault)) => panic!("{fault:#}"),
         }
     }

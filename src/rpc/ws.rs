@@ -56,10 +56,6 @@ use tokio_tungstenite::{
 };
 use tokio_util::sync::CancellationToken;
 
-/// Connections at the same time: each holds buffers, and up to all its subscriptions.
-pub(super) const CONNECTIONS_MAX: usize = 1024;
-/// Subscriptions of one connection: an agent has one per protocol and tenant, not hundreds.
-const SUBSCRIPTIONS_MAX: usize = 64;
 /// Requests of one connection that are worked on at the same time; the next are read when one is done.
 const REQUESTS_MAX: usize = 16;
 /// Frames waiting to be written to one client. Small: events wait in their subscription's queue.
@@ -307,8 +303,9 @@ impl Connection {
             let message = format!("the subscribe id: {} is in use by an active subscription", shown(&id));
             return Err(problem(jsonrpc::INVALID_PARAMS, message));
         }
-        if self.subscriptions.len() >= SUBSCRIPTIONS_MAX {
-            let message = format!("a connection carries at most {SUBSCRIPTIONS_MAX} subscriptions: open another one");
+        let most = self.node.limits().subscriptions_per_websocket;
+        if self.subscriptions.len() >= most as usize {
+            let message = format!("a connection carries at most {most} subscriptions: open another one");
             return Err(problem(jsonrpc::INVALID_REQUEST, message));
         }
         let window = match asked.get("maxInFlight") {

@@ -1,0 +1,120 @@
+//! Who may see the node's numbers and its health: who asks under a name that is the operator's, and no page of another origin.
+//!
+//! A page can have its own name point at this node (DNS rebinding); then its browser says that name. And a page's
+//! browser says from what origin it asks.
+
+use axum::{
+    extract::{Request, State},
+    http::{HeaderMap, StatusCode, header},
+    middleware::Next,
+    response::{IntoResponse as _, Response},
+};
+use std::{collections::BTreeSet, net::IpAddr, sync::Arc};
+
+/// Names, without ports, beside loopback's.
+#[derive(Debug, Clone)]
+pub(super) struct Hosts(Arc<BTreeSet<String>>);
+
+impl Hosts {
+    /// `url`: where the endpoint is reached from outside. `more`: what the operator has named.
+    pub fn new(url: &str, more: &[String]) -> Self {
+        let own = url::Url::parse(url).ok().and_then(|url| url.host_str().map(plain));
+        Self(Arc::new(own.into_iter().chain(more.iter().map(|name| plain(name))).collect()))
+    }
+
+    /// Is `authority` (a name, perhaps with a port) one of them?
+    fn holds(&self, authority: &str) -> bool {
+        let name = without_port(authority);
+        let address = name.trim_matches(['[', ']']).parse::<IpAddr>();
+        let loopback = address.is_ok_and(|address| address.to_canonical().is_loopback());
+        loopback || name.eq_ignore_ascii_case("localhost") || self.0.contains(&plain(name))
+    }
+
+    fn let_in(&self, headers: &HeaderMap, uri: Option<&str>) -> bool {
+        let text = |name| headers.get(name).map(|value| value.to_str().unwrap_or_default());
+        // What the request line names counts before the header, for whoever forwards it.
+        let host = uri.or_else(|| text(header::HOST)).unwrap_or_default();
+        let origin = text(header::ORIGIN).map(|origin| origin.split_once("://").map_or("", |(_, authority)| authority));
+        let foreign = text(header::HeaderName::from_static("sec-fetch-site")).is_some_and(|site| site == "cross-site");
+        self.holds(host) && origin.is_none_or(|origin| self.holds(origin)) && !foreign
+    }
+}
+
+/// Lets through who may see this.
+pub(super) async fn only(State(hosts): State<Hosts>, request: Request, next: Next) -> Response {
+    let uri = request.uri().authority().map(|authority| authority.as_str());
+    if hosts.let_in(request.headers(), uri) {
+        return next.run(request).await;
+    }
+    let message = "this is not shown under that name or to pages of other origins: dwn.hosts in node.toml names more\n";
+    (StatusCode::FORBIDDEN, message).into_response()
+}
+
+fn plain(name: &str) -> String {
+    name.trim_matches(['[', ']']).trim_end_matches('.').to_ascii_lowercase()
+}
+
+/// `[::1]:80` and `a:80` without the port; an IPv6 address that stands alone is left as it is.
+fn without_port(authority: &str) -> &str {
+    if let Some(end) = authority.find(']') {
+        return &authority[..=end];
+    }
+    match authority.split_once(':') {
+        Some((name, port)) if !port.contains(':') => name,
+        _ => authority,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_names_of_the_operators_and_no_foreign_pages() {
+        let hosts =
+            Hosts::new("https://dwn.example.com:8443/x", &["10.0.0.5".into(), "Dwn.Local".into(), "fd00::1".into()]);
+        let ask = |given: &[(&'static str, &str)]| {
+            let mut headers = HeaderMap::new();
+            given.iter().for_each(|(name, value)| drop(headers.insert(*name, value.parse().expect("a value"))));
+            hosts.let_in(&headers, None)
+        };
+        for host in [
+            "localhost",
+            "LOCALHOST:3000",
+            "127.0.0.1:3000",
+            "127.9.9.9",
+            "[::1]:3000",
+            "::1",
+            "[::ffff:127.0.0.1]",
+            "dwn.example.com",
+            "DWN.example.com.",
+            "dwn.example.com:1",
+            "10.0.0.5:3000",
+            "dwn.local:3000",
+            "[fd00::1]:3000",
+        ] {
+            assert!(ask(&[("host", host)]), "{host}");
+            assert!(ask(&[("host", host), ("origin", &format!("http://{host}"))]), "{host}");
+            assert!(!ask(&[("host", host), ("origin", "https://app.example")]), "{host}");
+            assert!(!ask(&[("host", host), ("origin", "null")]), "{host}");
+            assert!(!ask(&[("host", host), ("sec-fetch-site", "cross-site")]), "{host}");
+        }
+        for host in [
+            "",
+            "evil.example:3000",
+            "localhost.evil.example",
+            "127.0.0.1.evil.example",
+            "10.0.0.6",
+            "dwn.example",
+            "[::2]",
+            "x[::1]",
+        ] {
+            assert!(!ask(&[("host", host)]), "{host}");
+        }
+        assert!(!ask(&[]));
+        assert!(!hosts.let_in(
+            &HeaderMap::from_iter([(header::HOST, "localhost".parse().expect("a value"))]),
+            Some("evil.example")
+        ));
+    }
+}
