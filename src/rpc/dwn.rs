@@ -99,7 +99,7 @@ pub fn router(
     let own = Router::new()
         .route("/health", get(health))
         .route("/metrics", get(metrics_text))
-        .layer(middleware::from_fn_with_state(hosts, hosts::only))
+        .route_layer(middleware::from_fn_with_state(hosts, hosts::only))
         .with_state(shared.clone());
     Router::new()
         .route("/", get(root).post(post))

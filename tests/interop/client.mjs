@@ -7,7 +7,7 @@ import {
 } from '@tbd54566975/dwn-sdk-js';
 import { Secp256r1 } from '@web5/crypto';
 import { DidJwk, DidKey } from '@web5/dids';
-import { createHash, randomBytes } from 'node:crypto';
+import { createHash, randomBytes, randomUUID } from 'node:crypto';
 import http from 'node:http';
 import readline from 'node:readline';
 import WebSocket from 'ws';
@@ -16,6 +16,7 @@ const agent = new http.Agent({ keepAlive: true, maxSockets: 64 });
 const personas = new Map();
 const writes = new Map();
 const sockets = new Map();
+const crowd = [];
 
 const headerJson = v => JSON.stringify(v).replace(/[\u007f-\uffff]/g, c => '\\u' + c.charCodeAt(0).toString(16).padStart(4, '0'));
 
@@ -193,6 +194,42 @@ const commands = {
     const message = JSON.parse(JSON.stringify((await kinds[kind].create(signing)).message)); // without what is undefined
     return { message, cid: await Message.getCid(message) };
   },
+  // Writes as the stock client does, by fetch and with the JSON in the header as it is, and reads it back
+  async fetched({ url, as, tenant, tags }) {
+    const data = Buffer.from('data');
+    const go = async (message, body) => {
+      const request = { jsonrpc: '2.0', id: randomUUID(), method: 'dwn.processMessage', params: { target: tenant, message } };
+      const answer = await fetch(url, { method: 'POST', headers: { 'dwn-request': JSON.stringify(request) }, body });
+      const text = await answer.text();
+      const rpc = JSON.parse(answer.headers.get('dwn-response') ?? text);
+      return { ...(rpc.result?.reply ?? rpc), header: answer.headers.get('dwn-response')?.length };
+    };
+    const write = await RecordsWrite.create({ data, dataFormat: 'text/plain', tags, signer: signer(as) });
+    writes.set(write.message.recordId, write.message);
+    const written = await go(write.message, data);
+    const { message } = await RecordsRead.create({ filter: { recordId: write.message.recordId }, signer: signer(as) });
+    const read = await go(message);
+    return { written, read, tags: read.entry?.recordsWrite.descriptor.tags ?? null, recordId: write.message.recordId };
+  },
+  // So many sockets from one address with so many subscriptions on each: how many of both there are. They stay open.
+  async crowd({ url, from, count, each, target, message }) {
+    const sockets = await Promise.all(Array.from({ length: count }, () => new Promise(resolve => {
+      const socket = new WebSocket(url.replace(/^http/, 'ws'), { localAddress: from });
+      socket.on('open', () => resolve(socket));
+      socket.on('error', () => resolve(undefined));
+    })));
+    crowd.push(...sockets.filter(Boolean));
+    const codes = {};
+    await Promise.all(sockets.filter(Boolean).map(async socket => {
+      for (let n = 0; n < each; n++) {
+        const answer = new Promise(resolve => socket.once('message', text => resolve(JSON.parse(text))));
+        socket.send(JSON.stringify({ jsonrpc: '2.0', id: n, method: 'rpc.subscribe.dwn.processMessage', params: { target, message }, subscription: { id: n } }));
+        const code = (await answer).result?.reply.status.code ?? 'error';
+        codes[code] = (codes[code] ?? 0) + 1;
+      }
+    }));
+    return { open: sockets.filter(Boolean).length, codes };
+  },
   // Permission from one to another, and its end
   async grant({ url, as, to, scope }) {
     const tenant = personas.get(as).did;
@@ -206,8 +243,8 @@ const commands = {
     return post(url, personas.get(as).did, revocation.recordsWrite.message, Buffer.from(revocation.permissionRevocationBytes));
   },
   // WebSockets by name: what arrives is kept in order until it is asked for
-  async open({ url, name }) {
-    const socket = new WebSocket(url.replace(/^http/, 'ws'));
+  async open({ url, name, from }) {
+    const socket = new WebSocket(url.replace(/^http/, 'ws'), { localAddress: from });
     const came = [], waiting = [];
     const arrive = thing => waiting.length ? waiting.shift()(thing) : came.push(thing);
     socket.on('message', text => arrive({ frame: JSON.parse(text) }));

@@ -50,6 +50,17 @@ fn post(address: &str, header: Option<&str>, body: &[u8]) -> (u16, String) {
     raw(address, &bytes)
 }
 
+/// A request whose body comes in pieces.
+fn post_pieces(address: &str, header: &str, pieces: &[&[u8]]) -> (u16, String) {
+    let mut request =
+        format!("POST / HTTP/1.1\r\nhost: toft\r\ntransfer-encoding: chunked\r\ndwn-request: {header}\r\n\r\n")
+            .into_bytes();
+    for piece in pieces.iter().chain([&&b""[..]]) {
+        request.extend([format!("{:x}\r\n", piece.len()).as_bytes(), piece, b"\r\n"].concat());
+    }
+    raw(address, &request)
+}
+
 fn json_of(text: &str) -> Value {
     let body = text.split_once("\r\n\r\n").expect("a body").1;
     serde_json::from_str(body).unwrap_or_else(|e| panic!("{body:?}: {e}"))
@@ -104,7 +115,7 @@ fn requests_that_are_none_are_answered_with_json_rpc_errors() {
         assert_eq!(reply["code"], code, "{text}");
         assert!(reply["detail"].as_str().is_some_and(|d| d.starts_with(detail)), "{text}");
     }
-    let (status, text) = raw(address, b"GET /health HTTP/1.1\r\nhost: toft\r\n\r\n");
+    let (status, text) = raw(address, b"GET /health HTTP/1.1\r\nhost: localhost\r\n\r\n");
     assert_eq!((status, &json_of(&text)["ok"]), (200, &json!(true)), "the node goes on");
 }
 
@@ -221,4 +232,44 @@ fn clients_that_stall_do_not_stop_the_others() {
         assert_eq!((code(&read), &read["data"]["sha256"]), (200, &small["sha256"]));
     }
     drop(held);
+}
+
+#[test]
+fn a_body_of_no_bytes_is_no_body_however_it_is_sent() {
+    let node = Home::new().set("dwn.tenants", "open").up();
+    let address = node.url().strip_prefix("http://").expect("http");
+    let signer = toft::crypto::Signer::new([7; 32].into(), "");
+    let toft::crypto::PublicKey::Ed25519(key) = signer.public() else { panic!("another key") };
+    let did = toft::did::key::from_ed25519(key.as_bytes());
+    let signer = toft::crypto::Signer::new([7; 32].into(), toft::did::key::kid(&did));
+    let write = |data: &[u8]| {
+        let cid = toft::cid::of(toft::cid::RAW, data);
+        let write = toft::dwn::create::Write { data_format: "text/plain", ..Default::default() };
+        let made = toft::dwn::create::records_write(&write, (&cid, data.len() as u64), &toft::node::now(), &signer);
+        made.expect("made")
+    };
+    let request = |message: &Value| {
+        json!({"jsonrpc": "2.0", "id": 1, "method": "dwn.processMessage", "params": {"target": did.as_str(), "message": message}})
+            .to_string()
+    };
+    let status = |(http, text): (u16, String)| {
+        assert_eq!(http, 200, "{text}");
+        code(&json_of(&text)["result"]["reply"])
+    };
+    let nothing = |message: &Value| {
+        let header = request(message);
+        [status(post(address, Some(&header), b"")), status(post_pieces(address, &header, &[]))]
+    };
+    // Data is missing: the record is begun, and not there.
+    assert_eq!((nothing(&write(b"one"))[0], nothing(&write(b"two"))[0]), (204, 204));
+    assert_eq!(status(post_pieces(address, &request(&write(b"three")), &[])), 204);
+    assert_eq!(status(post_pieces(address, &request(&write(b"four")), &[b"fo", b"ur"])), 202);
+    // Data of no bytes is there as soon as it is written.
+    assert_eq!(nothing(&write(b"")), [202, 409]);
+    let written = write(b"");
+    assert_eq!(status(post_pieces(address, &request(&written), &[])), 202);
+    let read =
+        toft::dwn::create::records_read(json!({"recordId": written["recordId"]}), &toft::node::now(), Some(&signer));
+    let (http, text) = post(address, Some(&request(&read.expect("made"))), b"");
+    assert!(http == 200 && text.contains("dwn-response: "), "{text}");
 }

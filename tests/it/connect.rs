@@ -46,3 +46,33 @@ fn an_app_and_a_wallet_exchange_what_each_may_read_once() {
     assert_eq!(call("POST", "/connect/callback", json_, r#"{"state":"x"}"#).0, 400);
     assert_eq!(call("POST", "/connect/par", form, &format!("request={}", "x".repeat(70_000))).0, 413);
 }
+
+#[test]
+fn who_only_looks_takes_nothing_out_and_one_address_leaves_room_for_others() {
+    let node = Home::new().up();
+    let agent: ureq::Agent = ureq::Agent::config_builder().http_status_as_error(false).build().into();
+    let push = |n: usize| {
+        let answer =
+            agent.post(format!("{}/connect/par", node.url())).send_json(json!({"request": format!("sealed {n}")}));
+        let mut answer = answer.expect("an answer");
+        (answer.status().as_u16(), answer.body_mut().read_json::<Value>().expect("JSON"))
+    };
+    let (status, pushed) = push(0);
+    let uri = pushed["request_uri"].as_str().expect("a URI").to_owned();
+    assert_eq!(status, 201);
+    for _ in 0..3 {
+        let looked = agent.head(&uri).call().expect("an answer");
+        assert_eq!(
+            (looked.status().as_u16(), &looked.headers()["content-length"]),
+            (200, &"8".parse().expect("a value"))
+        );
+    }
+    let mut read = agent.get(&uri).call().expect("an answer");
+    assert_eq!((read.status().as_u16(), read.body_mut().read_to_string().expect("a text").as_str()), (200, "sealed 0"));
+    assert_eq!(agent.head(&uri).call().expect("an answer").status().as_u16(), 404);
+    // 4,096 of one address were all there was once.
+    let taken = (1..=4096).filter(|n| push(*n).0 == 201).count();
+    assert_eq!(taken, 64);
+    let (status, said) = push(1);
+    assert!(status == 429 && said["status"]["message"].as_str().is_some_and(|m| m.contains("your address")), "{said}");
+}

@@ -128,6 +128,61 @@ fn pages_of_any_origin_may_ask() {
     let expected = json!({
         "url": "https://dwn.example.com", "server": "toft", "maxFileSize": 1_073_741_824, "registrationRequirements": [],
         "version": env!("CARGO_PKG_VERSION"), "sdkVersion": "0.5.2", "webSocketSupport": true,
+        "limits": {"webSocketsPerAddress": 64, "subscriptionsPerWebSocket": 64, "subscriptionsPerAddress": 256},
     });
     assert_eq!(info["json"], expected);
+}
+
+#[test]
+fn what_fetch_writes_it_reads_back_or_hears_that_it_could_not() {
+    let node = Home::new().set("dwn.tenants", "open").up();
+    let mut sdk = Sdk::start();
+    let did = sdk.persona("alice", "ed25519");
+    let mut write =
+        |tags: Value| sdk.call("fetched", json!({"url": node.url(), "as": "alice", "tenant": did, "tags": tags}));
+    // Each character is a byte of Latin-1; some of these bytes could be UTF-8 too.
+    for text in ["café", "ÿ þ \u{a0}", "Ã©", "Â£5", &"é".repeat(5000), &"\u{85}".repeat(2000)] {
+        let tags = json!({"a": text});
+        let done = write(tags.clone());
+        assert_eq!((code(&done["written"]), code(&done["read"]), &done["tags"]), (202, 200, &tags), "{done}");
+    }
+    // The longest that is taken is read back.
+    let (mut taken, mut refused) = (10_000, 16_000);
+    while refused - taken > 1 {
+        let middle = (taken + refused) / 2;
+        let done = write(json!({"a": "é".repeat(middle)}));
+        if code(&done["written"]) == 202 {
+            assert_eq!(code(&done["read"]), 200, "{middle}");
+            taken = middle;
+        } else {
+            let detail = done["written"]["status"]["detail"].as_str().unwrap_or_default();
+            assert!(code(&done["written"]) == 413 && detail.starts_with("RecordsWriteTooLongToRead: "), "{done}");
+            refused = middle;
+        }
+    }
+    assert!(taken > 13_000, "{taken}");
+}
+
+#[test]
+fn numbers_and_health_are_for_the_operator_and_his_pages() {
+    let home = Home::new().set("dwn.url", "https://dwn.example.com").set("dwn.hosts", "10.0.0.5");
+    let node = home.up();
+    let agent: ureq::Agent = ureq::Agent::config_builder().http_status_as_error(false).build().into();
+    let ask = |path: &str, host: &str, origin: Option<&str>| {
+        let request = agent.get(format!("{}{path}", node.url())).header("host", host);
+        let request = origin.into_iter().fold(request, |request, origin| request.header("origin", origin));
+        let answer = request.call().expect("an answer");
+        (answer.status().as_u16(), answer.headers().contains_key("access-control-allow-origin"))
+    };
+    for path in ["/health", "/metrics"] {
+        for host in ["localhost:3000", "127.0.0.1", "dwn.example.com", "10.0.0.5:3000"] {
+            assert_eq!(ask(path, host, None), (200, false), "{path} {host}");
+            assert_eq!(ask(path, host, Some(&format!("https://{host}"))), (200, false), "{path} {host}");
+            assert_eq!(ask(path, host, Some("https://app.example")), (403, false), "{path} {host}");
+        }
+        for host in ["rebound.example", "rebound.example:3000", "192.168.1.7"] {
+            assert_eq!(ask(path, host, None), (403, false), "{path} {host}");
+        }
+    }
+    assert_eq!(ask("/info", "anything.example", Some("https://app.example")), (200, true));
 }

@@ -375,3 +375,25 @@ fn a_participant_of_one_thread_follows_it_to_its_end_and_no_other() {
     assert_eq!(event["initialWrite"]["recordId"], messages[0]["recordId"], "{event}");
     client.silence();
 }
+
+#[test]
+fn one_address_leaves_sockets_and_subscriptions_to_others() {
+    let mut client = Client::new();
+    let filter = json!({"filter": {"dataFormat": "text/plain"}});
+    let anonymous = client.make("RecordsSubscribe", Value::Null, filter)["message"].clone();
+    let (url, did) = (client.node.url().to_owned(), client.alice.clone());
+    let mut crowd = |from: &str, count: u32| {
+        let asked = json!({"url": url, "from": from, "count": count, "each": 64, "target": did, "message": anonymous});
+        client.sdk.call("crowd", asked)
+    };
+    // One socket of this address is open already.
+    let one = crowd("127.0.0.1", 132);
+    assert_eq!((&one["open"], &one["codes"]["200"]), (&json!(63), &json!(256)), "{one}");
+    let other = crowd("127.0.0.2", 4);
+    assert_eq!(other, json!({"open": 4, "codes": {"200": 256}}));
+    // Who is let in is told what he may see.
+    client.sdk.call("open", json!({"url": client.node.url(), "name": "ws", "from": "127.0.0.3"}));
+    assert_eq!(code(&client.subscribe("s", json!("alice"), json!({}))["result"]["reply"]), 200);
+    let written = client.write("heard", false);
+    assert_eq!(client.hear()["result"]["event"]["message"]["recordId"], written["recordId"]);
+}
