@@ -5,7 +5,8 @@ use crate::{
     cid::{self, Cid},
     dwn::Fault,
 };
-use bytes::Bytes;
+use bytes::{Buf as _, Bytes};
+use std::ops::Range;
 
 /// Blocks of a file that the disk is asked for while the one before them is hashed and sent: 2 MiB.
 const AHEAD: usize = 8;
@@ -36,8 +37,17 @@ impl Blocks {
             held.block(&digest);
         }
         let walk = Some(unixfs::Walk::new(*root));
-        let mut reader =
-            Reader { blocks: self.clone(), right, root: *root, walk, first: None, expected: 0, _held: held };
+        let mut reader = Reader {
+            blocks: self.clone(),
+            right,
+            root: *root,
+            walk,
+            first: None,
+            skip: 0,
+            left: u64::MAX,
+            expected: 0,
+            _held: held,
+        };
         if let Verdict::Node(_, below) = reader.may(root)? {
             reader.right = below;
         }
@@ -62,6 +72,9 @@ pub struct Reader {
     walk: Option<unixfs::Walk>,
     /// A chunk that was read in advance.
     first: Option<Bytes>,
+    /// Bytes of the file that are not asked for, before those that are; and how many these still are.
+    skip: u64,
+    left: u64,
     /// How many of the next blocks the disk has been told of.
     expected: usize,
     _held: Held,
@@ -71,6 +84,11 @@ impl Reader {
     /// The size of the file, once its root was read.
     pub fn size(&self) -> Option<u64> {
         self.walk.as_ref()?.size()
+    }
+
+    /// Of the file only these bytes, before any was read. What lies before them is not read.
+    pub fn part(self, range: Range<u64>) -> Self {
+        Self { skip: range.start, left: range.end.saturating_sub(range.start), ..self }
     }
 
     /// Before anything is sent: is every block there, as long as it should be? Nodes, and the first chunk, are read; of the
@@ -122,7 +140,12 @@ impl Reader {
             return Ok(Some(first));
         }
         loop {
-            let Some(walk) = &self.walk else { return Ok(None) };
+            let Some(walk) = self.walk.as_mut().filter(|_| self.left > 0) else { return Ok(None) };
+            let passed = walk.skip(self.skip);
+            self.skip -= passed;
+            if passed > 0 {
+                self.expected = 0;
+            }
             let Some(cid) = walk.wants() else { return Ok(None) };
             for next in walk.ahead().take(AHEAD).skip(self.expected) {
                 self.blocks.expect(next);
@@ -131,9 +154,14 @@ impl Reader {
             let source = self.may(&cid)?.source().ok_or(Unread::NotHere(cid))?;
             let block = self.bytes(&cid, source)?;
             let Some(walk) = &mut self.walk else { return Ok(None) };
-            let data = walk.take(block).map_err(|why| Unread::NotFile(cid, why))?;
+            let mut data = walk.take(block).map_err(|why| Unread::NotFile(cid, why))?;
             // Children stand before what was known to be next.
             self.expected = if walk.ahead().count() < before { AHEAD - 1 } else { 0 };
+            let cut = usize::try_from(self.skip).unwrap_or(usize::MAX).min(data.len());
+            data.advance(cut);
+            self.skip -= cut as u64;
+            data.truncate(usize::try_from(self.left).unwrap_or(usize::MAX));
+            self.left -= data.len() as u64;
             if !data.is_empty() {
                 return Ok(Some(data));
             }

@@ -299,6 +299,18 @@ impl Walk {
         self.size
     }
 
+    /// Passes over what is next as far as it lies wholly within the next `most` bytes of the file; how many that were.
+    pub fn skip(&mut self, most: u64) -> u64 {
+        let mut passed = 0;
+        while let Some((_, Some(size), _)) = self.ahead.last()
+            && *size <= most - passed
+        {
+            passed += size;
+            self.ahead.pop();
+        }
+        passed
+    }
+
     /// Passes over a leaf of raw bytes that [`Self::wants`] named: so many are said to be there.
     pub fn pass(&mut self, length: u64) -> Result<(), Error> {
         let Some((cid, declared, _)) = self.ahead.pop() else { return Ok(()) };

@@ -47,6 +47,7 @@ use prometheus_client::metrics::{counter::Counter, family::Family};
 use serde_json::Value;
 use std::{
     collections::{BTreeSet, HashMap},
+    ops::Range,
     panic::{AssertUnwindSafe, catch_unwind},
     pin::Pin,
     sync::Arc,
@@ -140,6 +141,9 @@ impl Config {
         self.trusted_proxies.iter().map(network).collect()
     }
 }
+
+/// Of a read's data, the bytes that are wanted, by what stands in the reply; nothing: all.
+pub type Choose = Box<dyn FnOnce(&Members) -> Option<Range<u64>> + Send>;
 
 /// What the door answers.
 pub struct Reply {
@@ -383,7 +387,7 @@ impl Node {
 
     /// Judges `message` for `tenant` and does what it asks. `data`: the record's bytes, if any came along.
     pub async fn process(&self, tenant: &str, message: Value, data: Option<Body>) -> Result<Reply, Fault> {
-        self.answer_to(Origin::Client(Asker::Owner), tenant, message, data).await
+        self.answer_to(Origin::Client(Asker::Owner), tenant, message, (data, None)).await
     }
 
     /// Like [`Node::process`] for a client who comes from somewhere.
@@ -394,12 +398,17 @@ impl Node {
         message: Value,
         data: Option<Body>,
     ) -> Result<Reply, Fault> {
-        self.answer_to(Origin::Client(asker), tenant, message, data).await
+        self.answer_to(Origin::Client(asker), tenant, message, (data, None)).await
+    }
+
+    /// Like [`Node::process_for`] for a read of a part of the data.
+    pub async fn read_for(&self, asker: Asker, tenant: &str, message: Value, choose: Choose) -> Result<Reply, Fault> {
+        self.answer_to(Origin::Client(asker), tenant, message, (None, Some(choose))).await
     }
 
     /// Like [`Node::process`] for what another device of the tenant has judged already ([`Message::replayed`]).
     pub async fn replay(&self, tenant: &str, message: Value, data: Option<Body>) -> Result<Reply, Fault> {
-        self.answer_to(Origin::Device, tenant, message, data).await
+        self.answer_to(Origin::Device, tenant, message, (data, None)).await
     }
 
     async fn answer_to(
@@ -407,7 +416,7 @@ impl Node {
         origin: Origin,
         tenant: &str,
         message: Value,
-        data: Option<Body>,
+        data: (Option<Body>, Option<Choose>),
     ) -> Result<Reply, Fault> {
         let method = method_name(&message);
         let reply = match self.judge(origin, tenant, message, data).await {
@@ -440,7 +449,14 @@ impl Node {
         Ok(reply)
     }
 
-    async fn judge(&self, origin: Origin, tenant: &str, message: Value, body: Option<Body>) -> Result<Reply, Stop> {
+    /// `body`: the data of a write. `choose`: what of a read's data is wanted.
+    async fn judge(
+        &self,
+        origin: Origin,
+        tenant: &str,
+        message: Value,
+        (body, choose): (Option<Body>, Option<Choose>),
+    ) -> Result<Reply, Stop> {
         let asker = origin.asker();
         let (view, blocks) = (self.shared.store.view(tenant), self.shared.blocks.clone());
         let (max_record, has_body) = (self.shared.max_record, body.is_some());
@@ -477,7 +493,8 @@ impl Node {
                 let room = room.context("an answer has no room")?;
                 let asker = room.asker();
                 let mut reply = self.replied(*answer, view, room).await?;
-                reply.data = match data {
+                let part = choose.and_then(|choose| choose(&reply.body));
+                reply.data = match data.map(|data| data.part(part)) {
                     None => None,
                     Some(Held::Inline(bytes)) => Some(self.answers().metered(asker, bytes.len(), one_chunk(bytes))),
                     // Looks at every block: nothing for a thread of the runtime.
@@ -667,6 +684,21 @@ impl Node {
 enum Held {
     Inline(Bytes),
     Blocks(Reader),
+}
+
+impl Held {
+    /// Of it only these bytes, if not all.
+    fn part(self, part: Option<Range<u64>>) -> Self {
+        let Some(part) = part else { return self };
+        match self {
+            Self::Inline(bytes) => {
+                let at = |at: u64| usize::try_from(at).unwrap_or(usize::MAX).min(bytes.len());
+                let (start, end) = (at(part.start), at(part.end));
+                Self::Inline(bytes.slice(start..end.max(start)))
+            }
+            Self::Blocks(reader) => Self::Blocks(reader.part(part)),
+        }
+    }
 }
 
 /// Answers a read and takes hold of its data. A delete may come between the two: then it is the delete that is

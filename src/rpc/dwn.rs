@@ -76,7 +76,7 @@ pub fn router(
         .allow_origin(Any)
         .allow_methods([Method::GET, Method::HEAD, Method::POST])
         .allow_headers(AllowHeaders::mirror_request())
-        .expose_headers([RESPONSE]);
+        .expose_headers([RESPONSE, header::ETAG, header::CONTENT_RANGE, header::ACCEPT_RANGES]);
     let requests = Family::default();
     metrics.register(|r| {
         r.register("dwn_http_requests", "HTTP requests to the DWN endpoint, by route and status", requests.clone());

@@ -11,6 +11,7 @@ pub(crate) mod fuzzing;
 pub mod gateway;
 mod hosts;
 mod jsonrpc;
+mod part;
 mod read;
 pub mod records;
 mod registration;

@@ -6,6 +6,7 @@ use super::{
     dwn::{RESPONSE, json_out, json_text, stream_out},
     header_value,
     jsonrpc::FAULT,
+    part::{Asked, Part},
 };
 use crate::{
     asker::Asker,
@@ -15,7 +16,7 @@ use crate::{
 use axum::{
     Extension, Router,
     extract::{Path, RawQuery, State},
-    http::{HeaderName, HeaderValue, StatusCode, header},
+    http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header},
     response::{IntoResponse, Response},
     routing::get,
 };
@@ -26,6 +27,8 @@ use serde_json::{Map, Value, json};
 const PARAMETERS_MAX: usize = 64;
 /// Dots in the name of a parameter: `filter.dataSize.gte` has two.
 const DOTS_MAX: usize = 4;
+/// Longest `dataFormat` that is told as a content type.
+const FORMAT_MAX: usize = 255;
 const SECURITY: HeaderName = HeaderName::from_static("content-security-policy");
 
 /// The routes.
@@ -74,8 +77,10 @@ async fn record(
     State(node): State<Node>,
     Extension(asker): Extension<Asker>,
     Path((did, id)): Path<(String, String)>,
+    method: Method,
+    headers: HeaderMap,
 ) -> Result<Response, Not> {
-    read(&node, asker, &did, &id).await
+    read(&node, asker, (&did, &id), Asked::of(&method, &headers)).await
 }
 
 /// The newest published record at a path of a protocol.
@@ -84,6 +89,8 @@ async fn newest(
     Extension(asker): Extension<Asker>,
     Path((did, protocol, path)): Path<(String, String, String)>,
     RawQuery(query): RawQuery,
+    method: Method,
+    headers: HeaderMap,
 ) -> Result<Response, Not> {
     let path = path.trim_end_matches('/');
     if path.is_empty() {
@@ -97,7 +104,7 @@ async fn newest(
     let reply = found(records(&node, asker, &did, filter, more).await?)?;
     let entries = reply.body.get("entries").unwrap_or_default();
     match entries.pointer("/0/recordId").and_then(Value::as_str) {
-        Some(id) => read(&node, asker, &did, id).await,
+        Some(id) => read(&node, asker, (&did, id), Asked::of(&method, &headers)).await,
         None => Err(Not::Plain(StatusCode::NOT_FOUND)),
     }
 }
@@ -152,30 +159,62 @@ async fn query(
     Ok(json_out(reply.into_text("", "")))
 }
 
-async fn read(node: &Node, asker: Asker, did: &str, id: &str) -> Result<Response, Not> {
+async fn read(node: &Node, asker: Asker, (did, id): (&str, &str), asked: Asked) -> Result<Response, Not> {
     let message = create::records_read(json!({"recordId": id}), &now(), None).map_err(bad)?;
-    let mut reply = node.process_for(asker, did, message, None).await?;
+    let wanted = asked.clone();
+    let choose = move |body: &Members| {
+        let (tag, size, _) = file(body);
+        wanted.bytes(&wanted.part(&tag, size))
+    };
+    let mut reply = node.read_for(asker, did, message, Box::new(choose)).await?;
     match (reply.code, reply.data.take()) {
         (200, Some(data)) => {
-            let entry = reply.body.get("entry").unwrap_or_default();
-            let format = entry.pointer("/recordsWrite/descriptor/dataFormat").and_then(Value::as_str);
-            let format = format.and_then(|format| HeaderValue::from_str(format).ok());
-            let format = format.unwrap_or(HeaderValue::from_static("application/octet-stream"));
+            let (tag, size, format) = file(&reply.body);
+            let part = asked.part(&tag, size);
             let mut response = Response::new(stream_out(data));
             let headers = response.headers_mut();
-            headers.insert(header::CONTENT_TYPE, format);
-            headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+            headers.extend(HeaderValue::from_str(&tag).map(|tag| (header::ETAG, tag)));
+            headers.insert(header::ACCEPT_RANGES, HeaderValue::from_static("bytes"));
             // A stranger's page is shown, but not as part of this origin.
             headers.insert(SECURITY, HeaderValue::from_static("sandbox allow-scripts"));
+            headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
             if let Some(header) = header_value(&reply.text()) {
                 headers.insert(RESPONSE, header);
             }
+            let (code, length) = match &part {
+                Part::Whole => (StatusCode::OK, Some(size)),
+                Part::Range(range) => (StatusCode::PARTIAL_CONTENT, Some(range.end - range.start)),
+                Part::Unsatisfiable => (StatusCode::RANGE_NOT_SATISFIABLE, Some(0)),
+                Part::NotModified => (StatusCode::NOT_MODIFIED, None),
+            };
+            let range = match &part {
+                Part::Range(range) => Some(format!("bytes {}-{}/{size}", range.start, range.end - 1)),
+                Part::Unsatisfiable => Some(format!("bytes */{size}")),
+                Part::Whole | Part::NotModified => None,
+            };
+            headers.extend(range.and_then(|range| Some((header::CONTENT_RANGE, range.parse().ok()?))));
+            headers.extend(length.map(|length| (header::CONTENT_LENGTH, length.into())));
+            headers.extend(matches!(part, Part::Whole | Part::Range(_)).then_some((header::CONTENT_TYPE, format)));
+            *response.status_mut() = code;
             Ok(response)
         }
         (200, None) => Err(Not::Plain(StatusCode::BAD_REQUEST)),
         (401, _) => Err(Not::Plain(StatusCode::NOT_FOUND)),
         (code, _) => Err(Not::Status(status(code), reply.text())),
     }
+}
+
+/// Of the data in a reply the entity tag, the size and what it is.
+fn file(body: &Members) -> (String, u64, HeaderValue) {
+    let entry = body.get("entry").unwrap_or_default();
+    let descriptor = entry.pointer("/recordsWrite/descriptor").unwrap_or(&Value::Null);
+    let text = |name: &str| descriptor.get(name).and_then(Value::as_str);
+    // The reply beside it fills the headers already.
+    let format = text("dataFormat").filter(|format| format.len() <= FORMAT_MAX);
+    let format = format.and_then(|format| HeaderValue::from_str(format).ok());
+    let size = descriptor.get("dataSize").and_then(Value::as_u64).unwrap_or_default();
+    let unknown = HeaderValue::from_static("application/octet-stream");
+    (format!("\"{}\"", text("dataCid").unwrap_or_default()), size, format.unwrap_or(unknown))
 }
 
 async fn records(

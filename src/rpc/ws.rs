@@ -26,7 +26,7 @@ use axum::{
 };
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use bytes::Bytes;
-use futures::{SinkExt as _, StreamExt as _, stream::SplitSink};
+use futures::{SinkExt, StreamExt as _, stream::SplitSink};
 use hyper::upgrade::{OnUpgrade, Upgraded};
 use hyper_util::rt::TokioIo;
 use serde_json::{Value, json};
@@ -36,6 +36,7 @@ use std::{
     time::Duration,
 };
 use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
     sync::{Semaphore, mpsc},
     task::{AbortHandle, JoinSet},
     time::MissedTickBehavior,
@@ -43,7 +44,8 @@ use tokio::{
 use tokio_tungstenite::{
     WebSocketStream,
     tungstenite::{
-        Message, Utf8Bytes,
+        Error as WsError, Message, Utf8Bytes,
+        error::ProtocolError,
         handshake::derive_accept_key,
         protocol::{
             CloseFrame, Role, WebSocketConfig,
@@ -62,6 +64,11 @@ const REQUESTS_MAX: usize = 16;
 const FRAMES_MAX: usize = 16;
 /// A client that takes no frame for this long is gone or stuck.
 const WRITE_DEADLINE: Duration = Duration::from_secs(30);
+/// A farewell is not worth waiting longer.
+const FAREWELL_DEADLINE: Duration = Duration::from_secs(1);
+/// How long, and how much of, what a client still sends is thrown away when it has been told that this is the end.
+const LINGER: Duration = Duration::from_secs(10);
+const LINGER_MAX: u64 = 32 << 20;
 /// A client that said nothing, not even a pong, between two pings is gone; as the reference has it.
 const PING_EVERY: Duration = Duration::from_secs(30);
 /// Data in a reply, as base64url in its JSON. What is larger is read over HTTP.
@@ -130,7 +137,7 @@ pub(super) async fn converse(socket: WebSocket, node: Node, asker: Asker, stop: 
     let (out, queue) = mpsc::channel(FRAMES_MAX);
     // Cancelled when the client is to be let go.
     let over = CancellationToken::new();
-    let writing = tokio::spawn(write(sink, queue, over.clone()));
+    let mut writing = tokio::spawn(write(sink, queue, over.clone()));
     let (subscriptions, running) = (HashMap::new(), JoinSet::new());
     let mut connection = Connection { node, asker, out: out.clone(), over: over.clone(), subscriptions, running };
     let mut heartbeat = tokio::time::interval_at(tokio::time::Instant::now() + PING_EVERY, PING_EVERY);
@@ -148,35 +155,76 @@ pub(super) async fn converse(socket: WebSocket, node: Node, asker: Asker, stop: 
                     connection.request(&bytes).await;
                 }
                 Some(Ok(Message::Ping(_) | Message::Pong(_))) => alive = true,
+                // The answer to a close is made already; it has to be sent.
                 Some(Ok(Message::Close(_) | Message::Frame(_))) | None => break None,
                 Some(Err(error)) => {
                     tracing::debug!("a WebSocket ended: {error}");
-                    break Some((CloseCode::Size, "frames have at most 1 MiB"));
+                    break farewell(&error);
                 }
             },
             _ = heartbeat.tick() => {
                 if !std::mem::take(&mut alive) {
-                    break None;
+                    break Some((CloseCode::Policy, "nothing was heard for too long"));
                 }
                 let _ = out.try_send(Parcel::Message(Message::Ping(Bytes::new()))); // a full queue is traffic enough
             }
-            () = over.cancelled() => break None,
+            () = over.cancelled() => break Some((CloseCode::Policy, "what was sent was not taken")),
             () = stop.cancelled() => break Some((CloseCode::Away, "the node is stopping")),
         }
     };
     drop(connection);
-    if let Some((code, reason)) = farewell {
-        let frame = CloseFrame { code, reason: reason.into() };
-        let _ = out.try_send(Parcel::Message(Message::Close(Some(frame)))); // who takes no frames misses the farewell
-    }
     drop(out);
-    let _ = tokio::time::timeout(Duration::from_secs(1), writing).await; // a farewell is not worth waiting longer
-    over.cancel();
+    // What waits to be sent still is, if that goes quickly.
+    let sink = match tokio::time::timeout(FAREWELL_DEADLINE, &mut writing).await {
+        Ok(sink) => sink,
+        Err(_) => {
+            over.cancel();
+            writing.await
+        }
+    };
+    if let Ok(sink) = sink
+        && let Ok(socket) = sink.reunite(frames)
+    {
+        let linger = if stop.is_cancelled() { FAREWELL_DEADLINE } else { LINGER };
+        end(socket, farewell, linger).await;
+    }
+}
+
+/// What a client is told whose frames cannot be read further; nothing if there is nobody to tell.
+fn farewell(error: &WsError) -> Option<(CloseCode, &'static str)> {
+    match error {
+        WsError::Capacity(_) => Some((CloseCode::Size, "messages have at most 1 MiB")),
+        WsError::Utf8(_) => Some((CloseCode::Invalid, "text must be UTF-8")),
+        WsError::Protocol(ProtocolError::ResetWithoutClosingHandshake) => None,
+        WsError::Protocol(_) => Some((CloseCode::Protocol, "these are not frames of RFC 6455")),
+        _ => None,
+    }
+}
+
+/// Ends a connection as RFC 6455 has it: the client's close is answered, or it gets one that says why. Then what still comes
+/// is thrown away until the client ends it too: else the system would take our close back.
+async fn end(mut socket: WebSocket, farewell: Option<(CloseCode, &'static str)>, linger: Duration) {
+    let say = async {
+        if let Some((code, reason)) = farewell {
+            let _ = socket.close(Some(CloseFrame { code, reason: reason.into() })).await; // or it is gone
+        }
+        SinkExt::close(&mut socket).await
+    };
+    if !matches!(tokio::time::timeout(FAREWELL_DEADLINE, say).await, Ok(Ok(()))) {
+        return; // who takes no frames misses the farewell
+    }
+    let mut stream = socket.into_inner();
+    let rest = async {
+        stream.shutdown().await?;
+        tokio::io::copy(&mut stream.take(LINGER_MAX), &mut tokio::io::sink()).await
+    };
+    let _ = tokio::time::timeout(linger, rest).await; // it has had the time that it gets
 }
 
 type Sink = SplitSink<WebSocket, Message>;
 
-async fn write(mut sink: Sink, mut queue: mpsc::Receiver<Parcel>, over: CancellationToken) {
+/// Writes until there is nothing more to write, or the client takes nothing any more.
+async fn write(mut sink: Sink, mut queue: mpsc::Receiver<Parcel>, over: CancellationToken) -> Sink {
     while let Some(parcel) = queue.recv().await {
         let written = async {
             match parcel {
@@ -194,6 +242,7 @@ async fn write(mut sink: Sink, mut queue: mpsc::Receiver<Parcel>, over: Cancella
         }
     }
     over.cancel();
+    sink
 }
 
 /// `None`: the client takes nothing any more.

@@ -254,6 +254,10 @@ const commands = {
     sockets.set(name, { socket, came, waiting });
     return {};
   },
+  // The client's own end; bytes past the client's own frames; text that is none
+  async bye({ name, code, reason }) { sockets.get(name).socket.close(code, reason); return {}; },
+  async bytes({ name, hex }) { sockets.get(name).socket._socket.write(Buffer.from(hex, 'hex')); return {}; },
+  async text({ name, hex }) { sockets.get(name).socket.send(Buffer.from(hex, 'hex'), { binary: false }); return {}; },
   async say({ name, frame, text, size }) {
     sockets.get(name).socket.send(text ?? (size ? ' '.repeat(size) : JSON.stringify(frame)));
     return {};

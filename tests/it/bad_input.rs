@@ -238,10 +238,10 @@ fn clients_that_stall_do_not_stop_the_others() {
 fn a_body_of_no_bytes_is_no_body_however_it_is_sent() {
     let node = Home::new().set("dwn.tenants", "open").up();
     let address = node.url().strip_prefix("http://").expect("http");
-    let signer = toft::crypto::Signer::new([7; 32].into(), "");
+    let signer = toft::crypto::Signer::new([7u8; 32], "");
     let toft::crypto::PublicKey::Ed25519(key) = signer.public() else { panic!("another key") };
     let did = toft::did::key::from_ed25519(key.as_bytes());
-    let signer = toft::crypto::Signer::new([7; 32].into(), toft::did::key::kid(&did));
+    let signer = toft::crypto::Signer::new([7u8; 32], toft::did::key::kid(&did));
     let write = |data: &[u8]| {
         let cid = toft::cid::of(toft::cid::RAW, data);
         let write = toft::dwn::create::Write { data_format: "text/plain", ..Default::default() };

@@ -124,7 +124,7 @@ fn pages_of_any_origin_may_ask() {
     assert_eq!(headers["access-control-allow-headers"], "dwn-request,content-type");
     let info =
         sdk.call("get", json!({"url": node.url(), "path": "/info", "headers": {"origin": "https://app.example"}}));
-    assert_eq!(info["headers"]["access-control-expose-headers"], "dwn-response");
+    assert_eq!(info["headers"]["access-control-expose-headers"], "dwn-response,etag,content-range,accept-ranges");
     let expected = json!({
         "url": "https://dwn.example.com", "server": "toft", "maxFileSize": 1_073_741_824, "registrationRequirements": [],
         "version": env!("CARGO_PKG_VERSION"), "sdkVersion": "0.5.2", "webSocketSupport": true,
@@ -185,4 +185,48 @@ fn numbers_and_health_are_for_the_operator_and_his_pages() {
         }
     }
     assert_eq!(ask("/info", "anything.example", Some("https://app.example")), (200, true));
+}
+
+#[test]
+fn a_record_is_read_in_parts_and_not_again_by_who_has_it() {
+    let node = Home::new().set("dwn.tenants", "open").up();
+    let mut sdk = Sdk::start();
+    let did = sdk.persona("alice", "ed25519");
+    for size in [20_000, 1_000_000] {
+        let fields =
+            json!({"url": node.url(), "as": "alice", "tenant": did, "size": size, "published": true, "keep": true});
+        let written = sdk.call("write", fields);
+        let data =
+            base64::engine::general_purpose::STANDARD.decode(written["data"].as_str().expect("data")).expect("base64");
+        let url = format!("{}/{did}/read/records/{}", node.url(), written["recordId"].as_str().expect("an id"));
+        let agent: ureq::Agent = ureq::Agent::config_builder().http_status_as_error(false).build().into();
+        let ask = |headers: &[(&str, &str)]| {
+            let request = headers.iter().fold(agent.get(&url), |request, (name, value)| request.header(*name, *value));
+            let mut answer = request.call().expect("an answer");
+            let header = |name: &str| answer.headers().get(name).map(|v| v.to_str().expect("a text").to_owned());
+            let (length, range) = (header("content-length"), header("content-range"));
+            (answer.status().as_u16(), length, range, answer.body_mut().read_to_vec().expect("bytes"))
+        };
+        let tag = format!("\"{}\"", written["dataCid"].as_str().expect("a CID"));
+        assert_eq!(ask(&[]), (200, Some(size.to_string()), None, data.clone()));
+        for (first, last) in [(0, 0), (5, 9), (1000, 19_999), (size - 1, size - 1), (0, size - 1), (size / 2, size - 2)]
+        {
+            let part = data[first..=last].to_vec();
+            let said = Some(format!("bytes {first}-{last}/{size}"));
+            let asked = format!("bytes={first}-{last}");
+            for more in [None, Some(("if-range", &*tag))] {
+                let headers: Vec<_> = more.into_iter().chain([("range", &*asked)]).collect();
+                assert_eq!(ask(&headers), (206, Some(part.len().to_string()), said.clone(), part.clone()));
+            }
+        }
+        let none = ask(&[("range", &format!("bytes={size}-"))]);
+        assert_eq!(none, (416, Some("0".into()), Some(format!("bytes */{size}")), vec![]));
+        assert_eq!(ask(&[("range", "bytes=0-1"), ("if-range", "\"other\"")]).0, 200);
+        let (code, _, _, body) = ask(&[("if-none-match", &tag)]);
+        assert_eq!((code, body.len()), (304, 0));
+        let looked = agent.head(&url).call().expect("an answer");
+        let header = |name: &str| looked.headers()[name].to_str().expect("a text").to_owned();
+        assert_eq!((looked.status().as_u16(), header("content-length"), header("etag")), (200, size.to_string(), tag));
+        assert_eq!(header("accept-ranges"), "bytes");
+    }
 }

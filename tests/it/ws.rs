@@ -397,3 +397,31 @@ fn one_address_leaves_sockets_and_subscriptions_to_others() {
     let written = client.write("heard", false);
     assert_eq!(client.hear()["result"]["event"]["message"]["recordId"], written["recordId"]);
 }
+
+#[test]
+fn every_end_is_one_that_the_client_is_told() {
+    let mut client = Client::new();
+    let mut end = |op: &str, mut fields: Value| {
+        client.open("ws");
+        fields["name"] = "ws".into();
+        client.sdk.call(op, fields);
+        client.sdk.call("hear", json!({"name": "ws"}))
+    };
+    assert_eq!(end("bye", json!({"code": 1000, "reason": "done"})), json!({"closed": 1000, "reason": "done"}));
+    assert_eq!(end("bye", json!({"code": 4001, "reason": "own"}))["closed"], 4001);
+    assert_eq!(end("bye", json!({}))["closed"], 1005, "without a code");
+    // However much of it comes: it is thrown away until the client has heard that it is too much.
+    for size in [(1 << 20) + 1, 8 << 20, 30 << 20] {
+        assert_eq!(end("say", json!({"size": size}))["closed"], 1009, "{size}");
+    }
+    assert_eq!(end("bytes", json!({"hex": "838000000000"}))["closed"], 1002, "a frame of a kind that is none");
+    assert_eq!(end("bytes", json!({"hex": "810161"}))["closed"], 1002, "a frame without a mask");
+    assert_eq!(end("text", json!({"hex": "ff"}))["closed"], 1007);
+    client.open("ws");
+    client.open("other");
+    let Client { mut sdk, node, .. } = client;
+    drop(node.stop());
+    for name in ["ws", "other"] {
+        assert_eq!(sdk.call("hear", json!({"name": name}))["closed"], 1001, "the node stops");
+    }
+}
