@@ -100,6 +100,11 @@ impl Pool {
         self.lock().all
     }
 
+    /// What the asker's place has of it.
+    pub fn held(&self, asker: Asker) -> usize {
+        asker.place().and_then(|address| self.lock().each.get(&address).copied()).unwrap_or_default()
+    }
+
     /// Takes `count`, or nothing.
     pub fn take(&self, asker: Asker, count: usize) -> Result<Place, Full> {
         let taken = self.try_take(asker, count);
@@ -115,7 +120,7 @@ impl Pool {
         let Size { most, share, reserved } = self.0.size;
         match asker.place() {
             Some(_) if count > share => return Err(Full::Share(self.0.what)),
-            Some(_) if count > most - reserved => return Err(Full::All(self.0.what)),
+            Some(_) if count > most.saturating_sub(reserved) => return Err(Full::All(self.0.what)),
             None if count > most => return Err(Full::All(self.0.what)),
             _ => {}
         }

@@ -64,8 +64,14 @@ impl Places {
     /// The settings of libp2p with no more connections than there are places.
     pub fn net(&self, config: &net::Config) -> net::Config {
         let mut config = config.clone();
-        config.limits.connections = config.limits.connections.min(self.peers);
-        config.limits.pending = config.limits.pending.min(self.pending);
+        let limits = &mut config.limits;
+        limits.connections = limits.connections.min(self.peers);
+        limits.pending = limits.pending.min(self.pending);
+        // Shares stay what they are: a part.
+        let half = |all: u32| (all / 2).max(1);
+        limits.connections_per_address = limits.connections_per_address.min(half(limits.connections));
+        limits.connections_reserved = limits.connections_reserved.min(half(limits.connections));
+        limits.pending_per_address = limits.pending_per_address.min(half(limits.pending));
         config
     }
 

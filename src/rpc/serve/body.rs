@@ -155,7 +155,7 @@ impl Coming {
 
 impl Rest {
     /// Has all of the body come, or can it be waited for? If not, the connection cannot be kept for another request.
-    pub async fn is_whole(self, expects: bool) -> bool {
+    pub async fn whole(self, expects: bool) -> bool {
         let (incoming, wanted, stalled) = {
             let mut coming = lock(&self.0);
             (coming.incoming.take(), coming.wanted, coming.notes.has_stalled())

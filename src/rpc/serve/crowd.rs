@@ -1,8 +1,9 @@
 //! Who is connected: so many in all, so many from one address.
 //!
-//! Nobody waits at the door. Who comes above his address's share is turned away at once. When all places are taken, the
-//! connection that has kept the node waiting longest (for a request, for its headers, for the next piece of a body) goes, and the
-//! newcomer gets its place: silence from many addresses keeps nobody out. When the node waits for nobody, the newcomer goes.
+//! Nobody waits at the door. Who comes above his address's share is turned away at once. When all places are taken, a
+//! connection that keeps the node waiting (for a request, for its headers, for the next piece of a body) goes, and the newcomer gets
+//! its place: silence from many addresses keeps nobody out. Which one: of the address that has most, then one that never asked
+//! anything, then the one that is waited for longest. When the node waits for nobody, the newcomer goes.
 
 use crate::{
     asker::Asker,
@@ -32,9 +33,18 @@ type Since = (Instant, u64);
 #[derive(Debug, Clone)]
 pub(super) struct Crowd {
     pool: Pool,
-    /// Those the node waits for.
-    waits: Arc<Mutex<BTreeMap<Since, Weak<Seat>>>>,
+    /// Those the node waits for, longest first.
+    waits: Arc<Mutex<BTreeMap<Since, Awaited>>>,
     next: Arc<AtomicU64>,
+}
+
+/// A connection that the node waits for.
+#[derive(Debug, Clone)]
+struct Awaited {
+    seat: Weak<Seat>,
+    asker: Asker,
+    /// Has it ever asked anything?
+    asked: bool,
 }
 
 /// A connection's place. Dropped, it is free.
@@ -42,6 +52,7 @@ pub(super) struct Crowd {
 pub(super) struct Seat {
     crowd: Crowd,
     id: u64,
+    asker: Asker,
     /// Does it carry the requests of others, who each have a share?
     proxy: bool,
     state: Mutex<State>,
@@ -52,6 +63,7 @@ pub(super) struct Seat {
 struct State {
     place: Option<Place>,
     since: Option<Since>,
+    asked: bool,
     /// It is no connection for requests any more.
     upgraded: bool,
 }
@@ -76,6 +88,7 @@ impl Crowd {
         let seat = Arc::new(Seat {
             crowd: self.clone(),
             id: self.next.fetch_add(1, Ordering::Relaxed),
+            asker: asker.unwrap_or(PROXY),
             proxy: asker.is_none(),
             state: Mutex::new(State { place: Some(place), ..State::default() }),
             gone: CancellationToken::new(),
@@ -84,18 +97,24 @@ impl Crowd {
         Ok(seat)
     }
 
-    /// Lets go the connection that the node has waited for longest. `false`: it waits for none.
+    /// Lets a connection go that the node waits for. `false`: it waits for none.
     pub fn evict(&self) -> bool {
-        while let Some((_, seat)) = {
-            let mut waits = self.waits();
-            waits.pop_first()
-        } {
+        while let Some(seat) = self.dispensable() {
             if let Some(seat) = seat.upgrade() {
                 seat.leave();
                 return true;
             }
         }
         false
+    }
+
+    /// The one that is missed least, no longer waited for.
+    fn dispensable(&self) -> Option<Weak<Seat>> {
+        let mut waits = self.waits();
+        // Of equals the last, which with `rev` is the one waited for longest.
+        let rank = |one: &Awaited| (self.pool.held(one.asker), !one.asked);
+        let since = waits.iter().rev().max_by_key(|(_, one)| rank(one)).map(|(since, _)| *since)?;
+        waits.remove(&since).map(|one| one.seat)
     }
 
     pub fn used(&self) -> usize {
@@ -113,7 +132,7 @@ impl Crowd {
         self.pool.register(name, registry);
     }
 
-    fn waits(&self) -> MutexGuard<'_, BTreeMap<Since, Weak<Seat>>> {
+    fn waits(&self) -> MutexGuard<'_, BTreeMap<Since, Awaited>> {
         self.waits.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -130,7 +149,8 @@ impl Seat {
         if state.place.is_some() && !state.upgraded && state.since.is_none() {
             let since = (Instant::now(), self.id);
             state.since = Some(since);
-            self.crowd.waits().insert(since, Arc::downgrade(self));
+            let awaited = Awaited { seat: Arc::downgrade(self), asker: self.asker, asked: state.asked };
+            self.crowd.waits().insert(since, awaited);
         }
     }
 
@@ -144,6 +164,7 @@ impl Seat {
     /// A request has come; through a proxy, it takes of its asker's share.
     pub fn begin(self: &Arc<Self>, asker: Asker) -> Result<Turn, Full> {
         self.work();
+        self.state().asked = true;
         if self.proxy {
             self.lend(asker).inspect_err(|_| self.wait())?;
         }
@@ -241,6 +262,20 @@ mod tests {
         assert_eq!(crowd.pool.used(), 3);
         drop((first, second));
         assert_eq!(crowd.pool.used(), 3, "their places were given away already");
+    }
+
+    #[test]
+    fn of_those_waited_for_the_one_whose_address_has_most_goes_first() {
+        let crowd = crowd(5, 3);
+        let [honest, other] = [1, 2].map(|n| crowd.admit(Some(at(n))).expect("room"));
+        drop(honest.begin(at(1)));
+        let greedy = [(); 3].map(|()| crowd.admit(Some(at(3))).expect("room"));
+        // Longer waited for than all of the greedy one's.
+        let newcomers = [4, 5].map(|n| crowd.admit(Some(at(n))).expect("a greedy one's place"));
+        assert_eq!(greedy.each_ref().map(|seat| is_gone(seat)), [true, true, false]);
+        let _sixth = crowd.admit(Some(at(6))).expect("a place");
+        assert!(is_gone(&other), "all have one: the one that never asked and is waited for longest");
+        assert!(!is_gone(&honest) && newcomers.iter().all(|seat| !is_gone(seat)));
     }
 
     #[test]

@@ -302,7 +302,7 @@ impl Serving {
             Err(full) => (turned_away(full), None),
         };
         let headers = response.headers_mut();
-        if rest.is_whole(expects).await {
+        if rest.whole(expects).await {
             notes.whole();
             headers.insert("keep-alive", self.idle.clone());
         } else {
