@@ -58,9 +58,21 @@ export class Connection {
   }
 }
 
+/** A body without its chunk lines. */
+function whole({ head, body }) {
+  if (!/^transfer-encoding: *chunked/im.test(head)) return body;
+  const parts = [];
+  for (let at = 0; ;) {
+    const line = body.indexOf('\r\n', at), size = parseInt(body.toString('latin1', at, line), 16);
+    if (!size) return Buffer.concat(parts);
+    parts.push(body.subarray(line + 2, line + 2 + size));
+    at = line + 2 + size + 2;
+  }
+}
+
 /** The DWN's reply inside an answer. */
-export function reply({ head, body }) {
-  const rpc = JSON.parse(/^dwn-response: *(.*)$/im.exec(head)?.[1] ?? body.toString());
+export function reply(answer) {
+  const rpc = JSON.parse(/^dwn-response: *(.*)$/im.exec(answer.head)?.[1] ?? whole(answer).toString());
   if (rpc.error) throw new Error(JSON.stringify(rpc.error));
   return rpc.result.reply;
 }
