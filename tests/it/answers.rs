@@ -184,3 +184,19 @@ fn readers_that_do_not_read_cost_a_share_and_nobody_waits_for_them() {
     drop((readers, sockets));
     within(Duration::from_secs(60), "the memory to be given back", || (memory(&node) < before * 3 / 2).then_some(()));
 }
+
+#[test]
+fn an_address_that_is_denied_gets_nothing_through_a_proxy_either() {
+    let node = Home::new().set("dwn.deny", "127.0.0.8/31").set("dwn.trusted_proxies", "127.0.0.5").up();
+    let said = |from: &str, header: &str| {
+        let mut stream = connect(&node, from);
+        let head = format!("GET /info HTTP/1.1\r\nHost: x\r\nConnection: close\r\n{header}\r\n");
+        let mut answer = String::new();
+        let _ = stream.write_all(head.as_bytes()).and_then(|()| stream.read_to_string(&mut answer));
+        answer.lines().next().unwrap_or_default().to_owned()
+    };
+    assert_eq!(said("127.0.0.1", ""), "HTTP/1.1 200 OK");
+    assert_eq!((said("127.0.0.8", ""), said("127.0.0.9", "")), (String::new(), String::new()));
+    assert_eq!(said("127.0.0.5", "X-Forwarded-For: 127.0.0.9\r\n"), "HTTP/1.1 403 Forbidden");
+    assert_eq!(said("127.0.0.5", "X-Forwarded-For: 127.0.0.1\r\n"), "HTTP/1.1 200 OK");
+}

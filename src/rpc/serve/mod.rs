@@ -73,6 +73,8 @@ pub struct Guard {
     /// For bodies; none for the owner's own.
     pace: Option<Pace>,
     proxies: Arc<[Network]>,
+    /// With whom the operator has nothing to do.
+    denied: Arc<node::Denied>,
 }
 
 impl Guard {
@@ -85,13 +87,14 @@ impl Guard {
             headers: Duration::from_secs(limits.header_seconds),
             pace: Some(Pace { piece: Duration::from_secs(limits.piece_seconds), rate: limits.least_rate }),
             proxies: settings.proxies()?.into(),
+            denied: Arc::new(settings.denied()?),
         })
     }
 
     /// For the control socket.
     fn control() -> Self {
-        let (headers, proxies) = (CONTROL_HEADERS, Arc::from([]));
-        Self { crowd: crowd(CONTROL_MAX, CONTROL_MAX), headers, pace: None, proxies }
+        let (headers, proxies, denied) = (CONTROL_HEADERS, Arc::from([]), Arc::default());
+        Self { crowd: crowd(CONTROL_MAX, CONTROL_MAX), headers, pace: None, proxies, denied }
     }
 
     /// Registers how many connections there are, and how many were turned away.
@@ -208,6 +211,7 @@ where
             () = stop.cancelled() => break,
         };
         match accepted {
+            Ok((_, Peer::Address(address))) if serving.guard.denied.has(address) => {}
             Ok((stream, peer)) => {
                 let asker = match peer {
                     Peer::Owner => Some(Asker::Owner),
@@ -284,15 +288,19 @@ impl Serving {
         seat: Arc<Seat>,
         notes: Arc<Notes>,
     ) -> Result<Response, Infallible> {
-        let asker = match peer {
-            Peer::Owner => Asker::Owner,
-            Peer::Address(address) => Asker::at(address),
-            Peer::Proxy(address) => Asker::at(origin::asker(address, request.headers(), &self.guard.proxies)),
+        let (asker, denied) = match peer {
+            Peer::Owner => (Asker::Owner, false),
+            Peer::Address(address) => (Asker::at(address), false),
+            Peer::Proxy(address) => {
+                let address = origin::asker(address, request.headers(), &self.guard.proxies);
+                (Asker::at(address), self.guard.denied.has(address))
+            }
         };
         let expects = request.headers().contains_key(header::EXPECT);
         let (parts, incoming) = request.into_parts();
         let (body, rest) = body::split(incoming, self.guard.pace, seat.clone(), notes.clone());
         let (mut response, turn) = match seat.begin(asker) {
+            Ok(_) if denied => (forbidden(), None),
             Ok(turn) => {
                 let mut request = Request::from_parts(parts, body);
                 request.extensions_mut().insert(asker);
@@ -315,6 +323,11 @@ impl Serving {
         }
         Ok(response.map(|body| Body::new(Answer::new(body, turn))))
     }
+}
+
+/// The answer to a request that a proxy has brought from somewhere that is denied.
+fn forbidden() -> Response {
+    (StatusCode::FORBIDDEN, "this node's operator has denied your address (dwn.deny)\n").into_response()
 }
 
 /// The answer to a request whose asker has his share of the proxy's connections.
