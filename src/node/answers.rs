@@ -47,6 +47,12 @@ impl std::fmt::Debug for Text {
     }
 }
 
+/// For messages that wait for subscribers: half as much again. Each is counted once, however many wait for it.
+pub(super) fn events(limits: &Limits) -> Pool {
+    let most = limits.answers_memory as usize / 2;
+    Pool::new("bytes of messages that wait for subscribers", Size { most, share: most, reserved: 0 })
+}
+
 /// What of an answer is still to be made.
 pub(super) struct Rest {
     node: Node,

@@ -262,6 +262,8 @@ struct Shared {
     own: Box<str>,
     denied: Arc<Denied>,
     answers: Answers,
+    /// Bytes of messages that wait for subscribers.
+    events: Pool,
     max_record: u64,
     quotas: Quotas,
     workers: Workers,
@@ -315,6 +317,8 @@ impl Node {
         metrics.register(|r| answers.register(r));
         let live = subscribe::Live::new(&config.limits);
         metrics.register(|r| live.places().register("dwn_subscriptions", r));
+        let events = answers::events(&config.limits);
+        metrics.register(|r| events.register("dwn_events_bytes", r));
         let cores = std::thread::available_parallelism().map_or(2, usize::from);
         let threads = tokio::runtime::Handle::try_current().map_or(0, |runtime| runtime.metrics().num_workers());
         Ok(Self {
@@ -329,6 +333,7 @@ impl Node {
                 own: own.into(),
                 denied: Arc::new(config.denied()?),
                 answers,
+                events,
                 workers: Workers::new(cores * WORKERS_PER_CORE),
                 turns: Semaphore::new(threads / 2),
                 uploads,

@@ -37,6 +37,10 @@ use tokio_util::sync::CancellationToken;
 const QUEUE_MAX: usize = 1024;
 /// Bytes of messages waiting for one subscriber. Queues share the messages they hold.
 const QUEUE_BYTES: usize = 4 << 20;
+/// Who has no more than this waiting keeps up.
+const QUEUE_SHORT: usize = 64 << 10;
+/// Bytes of messages of the past that are read ahead for one subscriber.
+const PAST_BYTES: usize = 64 << 10;
 /// Log entries, or events of the past, looked at in one go.
 const ENTRIES_MAX: usize = 64;
 /// Pause after the system was short of something.
@@ -55,6 +59,8 @@ pub struct Event {
     initial: Option<Arc<Json>>,
     /// Of the message in the log.
     bytes: usize,
+    /// For the message, as long as it waits for anybody.
+    room: Option<Arc<Place>>,
 }
 
 impl Event {
@@ -81,6 +87,10 @@ pub enum Ended {
         "more than {QUEUE_MAX} events were waiting for this subscriber: subscribe again, with a cursor if none may be missed"
     )]
     Slow,
+    #[error(
+        "more events are waiting for subscribers than this node holds, and most for this one: subscribe again, with a cursor if none may be missed"
+    )]
+    Full,
     #[error("the node is stopping")]
     Stopping,
     /// What was allowed when the subscription began no longer is.
@@ -103,6 +113,10 @@ pub struct Events {
 impl Events {
     /// Waits for the next event.
     pub async fn next(&mut self) -> Result<Event, Ended> {
+        // What still waits is dropped with it: that is what it was ended for.
+        if let Some(full @ Ended::Full) = self.subscriber.why.get() {
+            return Err(full.clone());
+        }
         loop {
             if let Some(event) = self.told.pop_front() {
                 return Ok(event);
@@ -154,11 +168,15 @@ impl Past {
         let view = self.store.view(&self.tenant);
         let page = view.events(&[], self.after, Some(ENTRIES_MAX))?;
         let more = page.len() == ENTRIES_MAX && page.iter().all(|event| event.position < self.before);
-        let mut events = Vec::new();
+        let (mut events, mut bytes) = (Vec::new(), 0);
         for at in page.into_iter().take_while(|event| event.position < self.before) {
+            if bytes > PAST_BYTES {
+                return Ok((events, true));
+            }
             self.after = Some(at.position);
             // What has gone since is no news any more.
             let Some(stored) = view.message(&at.cid)? else { continue };
+            bytes += stored.message.text().len();
             let candidate =
                 Candidate::new(&*view, &at.cid, stored.message.clone(), stored.author.clone(), stored.latest)?;
             let suits = candidate.suits(&self.subscription, &*view)?;
@@ -241,7 +259,13 @@ impl Candidate {
 
     fn event(&self, position: Position, cid: Cid, bytes: usize) -> Event {
         let initial = self.initial.as_ref().map(|initial| initial.message.clone());
-        Event { position, cid, message: self.message.clone(), initial, bytes }
+        Event { position, cid, message: self.message.clone(), initial, bytes, room: None }
+    }
+
+    /// About what it takes in memory, however many it waits for: a tree, and the text it is told as.
+    fn weight(&self, bytes: usize) -> usize {
+        const FORMS: usize = 3 + 1;
+        bytes * FORMS
     }
 }
 
@@ -365,10 +389,23 @@ impl Live {
         if waiting > QUEUE_BYTES {
             return self.end(subscriber, Ended::Slow);
         }
+        // Who keeps up is told even what there is no room to keep.
+        if event.room.is_none() && waiting > QUEUE_SHORT {
+            return self.end(subscriber, Ended::Full);
+        }
         match subscriber.queue.try_send(event) {
             Ok(()) => {}
             Err(mpsc::error::TrySendError::Full(_)) => self.end(subscriber, Ended::Slow),
             Err(mpsc::error::TrySendError::Closed(_)) => self.remove(&subscriber.tenant, subscriber.id),
+        }
+    }
+
+    /// Ends the subscription for which most is waiting.
+    fn relieve(&self) {
+        let waiting = |subscriber: &Arc<Subscriber>| subscriber.waiting.load(Ordering::Relaxed);
+        let most = self.lock().values().flatten().max_by_key(|subscriber| waiting(subscriber)).cloned();
+        if let Some(subscriber) = most.filter(|subscriber| waiting(subscriber) > QUEUE_SHORT) {
+            self.end(&subscriber, Ended::Full);
         }
     }
 
@@ -437,6 +474,15 @@ impl Node {
         Ok((reply, events))
     }
 
+    /// Room for a message that waits for subscribers.
+    fn room_for(&self, bytes: usize) -> Option<Arc<Place>> {
+        let taken = self.shared.events.take(Asker::Owner, bytes);
+        if taken.is_err() {
+            self.shared.live.relieve();
+        }
+        taken.ok().map(Arc::new)
+    }
+
     /// Live subscriptions right now.
     pub fn subscriptions(&self) -> usize {
         self.shared.live.len()
@@ -501,9 +547,13 @@ impl Node {
         let former = before.map(|at| self.store().former(at)).transpose()?.flatten();
         let candidate = Candidate::new(&*view, &cid, Arc::new(Value::into(message)), author.into(), latest)?
             .after(former.map(|former| (former.message, former.author.into())));
+        let mut room = None;
         for subscriber in subscribers.iter().filter(|subscriber| subscriber.from <= position) {
             match candidate.suits(&subscriber.subscription, &*view) {
-                Ok(true) => self.shared.live.hand(subscriber, candidate.event(position, cid, bytes)),
+                Ok(true) => {
+                    let room = room.get_or_insert_with(|| self.room_for(candidate.weight(bytes))).clone();
+                    self.shared.live.hand(subscriber, Event { room, ..candidate.event(position, cid, bytes) });
+                }
                 Ok(false) => {}
                 Err(stop) => self.shared.live.end(subscriber, ended(&tenant, stop)),
             }

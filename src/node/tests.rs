@@ -271,3 +271,38 @@ async fn stalled_uploads_of_one_address_keep_nobody_else_out_and_the_owner_alway
     assert_eq!(whole(&own, at(1), 2).await, Ok(202));
     held.iter().for_each(tokio::task::JoinHandle::abort);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_does_not_listen_is_ended_before_all_that_waits_is_too_much_and_who_does_is_not() {
+    let (dir, alice) = (tempfile::tempdir().expect("a directory"), person(1));
+    let mut config = Config { tenants: Tenants::Open, ..Config::default() };
+    config.limits.answers_memory = 16 << 20;
+    let node = door_with(dir.path(), config);
+    let stop = tokio_util::sync::CancellationToken::new();
+    let carried = tokio::spawn(node.clone().carry_events(stop.clone()));
+    let subscribe = async || {
+        let asked = create::records_query(json!({"published": true}), json!({}), &now(), None);
+        let mut message = asked.expect("made");
+        message["descriptor"]["method"] = "Subscribe".into();
+        let (reply, events) = node.subscribe(Asker::Owner, alice.did(), message, None).await.expect("answered");
+        events.unwrap_or_else(|| panic!("{reply:?}"))
+    };
+    let (mut slow, mut fast) = (subscribe().await, subscribe().await);
+    for n in 0..260_usize {
+        let data = n.to_be_bytes();
+        let tags = json!({"a": "x".repeat(10_000)}).as_object().cloned();
+        let write = create::Write { data_format: "text/plain", published: true, tags, ..Default::default() };
+        let message = create::records_write(&write, (&data_cid(&data), 8), &now(), &alice).expect("made");
+        let reply = node.process(alice.did(), message, Some(one_chunk(data.to_vec().into()))).await.expect("answered");
+        assert_eq!(reply.code, 202, "{reply:?}");
+        let told = tokio::time::timeout(Duration::from_secs(20), fast.next()).await.expect("in time");
+        assert!(told.is_ok(), "event {n}: {:?}", told.err());
+        assert!(node.shared.events.used() <= 8 << 20);
+    }
+    let ended = slow.next().await.expect_err("it did not listen");
+    assert!(matches!(ended, Ended::Full), "{ended}");
+    drop(slow);
+    assert!(node.shared.events.used() < 100_000);
+    stop.cancel();
+    carried.await.expect("no panic").expect("carried");
+}

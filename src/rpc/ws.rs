@@ -494,7 +494,7 @@ async fn carry(mut events: Events, id: Value, with_cursors: bool, window: Option
                 let code = match &ended {
                     Ended::Refused(refusal) if refusal.code == 401 => jsonrpc::UNAUTHORIZED,
                     Ended::Failed => jsonrpc::INTERNAL_ERROR,
-                    Ended::Refused(_) | Ended::Slow | Ended::Stopping => jsonrpc::GONE,
+                    Ended::Refused(_) | Ended::Slow | Ended::Full | Ended::Stopping => jsonrpc::GONE,
                 };
                 let problem = Problem::new(&id, code, format!("the subscription has ended: {ended}"));
                 return way.tell(problem.to_json().to_string()).await;
