@@ -22,9 +22,9 @@ pub enum Unread {
     #[error("{0} is data: its links are not followed")]
     Data(Cid),
     #[error("{0} is not a file: {1}")]
-    NotFile(Cid, unixfs::Error),
+    NotFile(Box<Cid>, unixfs::Error),
     #[error("block {block} of {root} is damaged here: {why:#}")]
-    Damaged { root: Cid, block: Cid, why: Fault },
+    Damaged { root: Box<Cid>, block: Box<Cid>, why: Fault },
     #[error(transparent)]
     Fault(Fault),
 }
@@ -105,7 +105,7 @@ impl Reader {
                 }
                 _ => walk.take(self.bytes(&cid, source)?).map(drop),
             };
-            passed.map_err(|why| Unread::NotFile(cid, why))?;
+            passed.map_err(|why| Unread::NotFile(Box::new(cid), why))?;
         }
         if self.first.is_none() {
             self.first = self.step()?;
@@ -131,7 +131,7 @@ impl Reader {
         if !is_damage(&why) {
             return Unread::Fault(why);
         }
-        Unread::Damaged { root: self.root, block: *block, why }
+        Unread::Damaged { root: Box::new(self.root), block: Box::new(*block), why }
     }
 
     /// The next chunk.
@@ -154,7 +154,7 @@ impl Reader {
             let source = self.may(&cid)?.source().ok_or(Unread::NotHere(cid))?;
             let block = self.bytes(&cid, source)?;
             let Some(walk) = &mut self.walk else { return Ok(None) };
-            let mut data = walk.take(block).map_err(|why| Unread::NotFile(cid, why))?;
+            let mut data = walk.take(block).map_err(|why| Unread::NotFile(Box::new(cid), why))?;
             // Children stand before what was known to be next.
             self.expected = if walk.ahead().count() < before { AHEAD - 1 } else { 0 };
             let cut = usize::try_from(self.skip).unwrap_or(usize::MAX).min(data.len());

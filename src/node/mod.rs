@@ -505,7 +505,7 @@ impl Node {
                     // Looks at every block: nothing for a thread of the runtime.
                     Some(Held::Blocks(mut reader)) => {
                         let checked = self.work(asker, move || reader.check().map(|()| reader)).await?;
-                        Some(self.send_to(asker, checked.map_err(unread)?))
+                        Some(self.send_to(asker, *checked.map_err(unread)?))
                     }
                 };
                 Ok(reply)
@@ -688,7 +688,7 @@ impl Node {
 /// A read's data, held since the answer was made: whatever happens to the record now, it can be sent.
 enum Held {
     Inline(Bytes),
-    Blocks(Reader),
+    Blocks(Box<Reader>),
 }
 
 impl Held {
@@ -701,7 +701,7 @@ impl Held {
                 let (start, end) = (at(part.start), at(part.end));
                 Self::Inline(bytes.slice(start..end.max(start)))
             }
-            Self::Blocks(reader) => Self::Blocks(reader.part(part)),
+            Self::Blocks(reader) => Self::Blocks(Box::new(reader.part(part))),
         }
     }
 }
@@ -717,7 +717,7 @@ fn answer(message: &Message, view: Box<dyn View + Send>, blocks: &Blocks) -> Res
         }
         Some((_, root, _)) => {
             let reader = blocks.open_file(Right::reader(root), root).map_err(unread)?;
-            Ok::<_, Stop>(Some(Held::Blocks(reader)))
+            Ok::<_, Stop>(Some(Held::Blocks(Box::new(reader))))
         }
     };
     let mut answer = dwn::answer(message, &*view, &now())?;
