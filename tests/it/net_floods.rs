@@ -167,12 +167,12 @@ async fn blocks_that_nobody_takes_are_few() {
 
 /// What the node takes when it has met one peer: what is only read of its binary then is nobody's flood.
 async fn met(toft: &Toft) -> u64 {
-    let peer = Node::start(110);
-    for kind in ["/tcp/", "/quic-v1"] {
+    for (kind, seed) in [("/tcp/", 110), ("/quic-v1", 113)] {
+        let peer = Node::start(seed);
         peer.net.dial(&toft.address(kind)).await.expect("let in");
         assert!(peer.net.fetch(toft::cid::of(toft::cid::RAW, b"nobody has it"), LONG).await.is_err());
+        peer.net.shutdown().await;
     }
-    peer.net.shutdown().await;
     rss(toft)
 }
 

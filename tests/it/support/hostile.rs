@@ -30,6 +30,9 @@ pub fn socket(address: &str) -> SocketAddr {
 /// A connection from this address on which nothing is said.
 pub async fn silent(from: Ipv4Addr, to: SocketAddr) -> io::Result<TcpStream> {
     let socket = TcpSocket::new_v4()?;
+    // Else it may take the very port that a node of a test wants to dial from.
+    socket.set_reuseaddr(true)?;
+    socket.set_reuseport(true)?;
     socket.bind((from, 0).into())?;
     socket.connect(to).await
 }
