@@ -35,7 +35,7 @@ fn connect(from: Ipv4Addr, to: SocketAddr) -> TcpStream {
 fn ask(from: Ipv4Addr, to: SocketAddr, path: &str) -> String {
     let mut stream = connect(from, to);
     stream.set_read_timeout(Some(Duration::from_secs(10))).expect("a deadline");
-    write!(stream, "GET {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").expect("sends");
+    write!(stream, "GET {path} HTTP/1.1\r\nhost: {to}\r\nconnection: close\r\n\r\n").expect("sends");
     let mut text = String::new();
     stream.read_to_string(&mut text).expect("answers");
     text
