@@ -24,6 +24,7 @@ pub struct Home {
     settings: Vec<(String, String)>,
     /// What `ulimit` is told before the node starts.
     limit: Option<String>,
+    binary: PathBuf,
 }
 
 impl Home {
@@ -40,12 +41,25 @@ impl Home {
             ("TOFT_NET__LISTEN", "/ip4/127.0.0.1/tcp/0,/ip4/127.0.0.1/udp/0/quic-v1"),
         ];
         let settings = settings.map(|(k, v)| (k.to_owned(), v.to_owned())).to_vec();
-        Self { dir: tempfile::tempdir_in(dir).expect("a temp dir"), settings, limit: None }
+        let dir = tempfile::tempdir_in(dir).expect("a temp dir");
+        Self { dir, settings, limit: None, binary: env!("CARGO_BIN_EXE_toft").into() }
     }
 
     /// The node gets less of something, e.g. `-n 1024`: of that many file descriptors no more, ever.
     pub fn limited(mut self, limit: &str) -> Self {
         self.limit = Some(limit.to_owned());
+        self
+    }
+
+    /// Another binary than the one that the tests are built with.
+    pub fn binary(mut self, binary: &Path) -> Self {
+        self.binary = binary.to_owned();
+        self
+    }
+
+    /// A variable of the environment that is no setting.
+    pub fn env(mut self, name: &str, value: &str) -> Self {
+        self.settings.push((name.to_owned(), value.to_owned()));
         self
     }
 
@@ -63,10 +77,10 @@ impl Home {
 
     pub fn command(&self, args: &[&str]) -> Command {
         let mut command = match &self.limit {
-            None => Command::new(env!("CARGO_BIN_EXE_toft")),
+            None => Command::new(&self.binary),
             Some(limit) => {
                 let mut shell = Command::new("sh");
-                shell.args(["-c", &format!("ulimit {limit} && exec \"$0\" \"$@\""), env!("CARGO_BIN_EXE_toft")]);
+                shell.args(["-c", &format!("ulimit {limit} && exec \"$0\" \"$@\"")]).arg(&self.binary);
                 shell
             }
         };
@@ -170,10 +184,7 @@ impl Toft {
 
     fn into_home(mut self) -> Home {
         // Drop would kill a process that is gone already, which does nothing.
-        std::mem::replace(
-            &mut self.home,
-            Home { dir: tempfile::tempdir().expect("a temp dir"), settings: vec![], limit: None },
-        )
+        std::mem::replace(&mut self.home, Home::new())
     }
 }
 
