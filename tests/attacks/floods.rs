@@ -6,7 +6,13 @@ use crate::{
     support::{toft::Toft, within},
 };
 use serde_json::json;
-use std::{io::Write as _, net::TcpStream, time::Duration};
+use std::{
+    io::Write as _,
+    net::TcpStream,
+    sync::Arc,
+    thread,
+    time::{Duration, Instant},
+};
 
 /// As shells have it: connections beyond it must not take the store's files away.
 const USUAL_DESCRIPTORS: &str = "-n 1024";
@@ -87,7 +93,7 @@ fn subscriptions(node: &Toft) -> Vec<TcpStream> {
         Some(socket)
     };
     let sockets: Vec<_> = (0..132).filter_map(open).collect();
-    std::thread::sleep(Duration::from_secs(2));
+    thread::sleep(Duration::from_secs(2));
     sockets
 }
 
@@ -160,7 +166,7 @@ fn unread_answers(node: &Toft, tenant: &str) -> Vec<TcpStream> {
     let (message, _) = stranger::anonymous_query(tenant);
     let request = stranger::head(tenant, &message, 0);
     let readers = many(ATTACKER, node.port(), 120, &request);
-    std::thread::sleep(Duration::from_secs(5));
+    thread::sleep(Duration::from_secs(5));
     readers
 }
 
@@ -182,7 +188,7 @@ fn unread_sockets(node: &Toft, tenant: &str) -> Vec<TcpStream> {
         Some(socket)
     };
     let sockets = (0..12).filter_map(ask).collect();
-    std::thread::sleep(Duration::from_secs(5));
+    thread::sleep(Duration::from_secs(5));
     sockets
 }
 
@@ -209,7 +215,10 @@ fn silent_libp2p_connections() {
         let held = many(ATTACKER, libp2p_port(node), 90, b"");
         let device = guarded(&[("net.listen", "/ip4/127.0.0.3/tcp/0,/ip4/127.0.0.3/udp/0/quic-v1")]).up();
         device.json(&["peer", "add", node.did(), &node.address("/tcp/")]);
-        node.json(&["peer", "add", device.did(), &device.address("/tcp/")]);
+        // The node itself does not reach it: the device has to come in.
+        let address = device.address("/tcp/");
+        let (_, id) = address.rsplit_once('/').expect("an id at its end");
+        node.json(&["peer", "add", device.did(), &format!("/ip4/127.0.0.3/tcp/9/p2p/{id}")]);
         within(crate::node::CONNECTED_WITHIN, "a paired device", || {
             device.json(&["peer", "ls"])[0]["connected"].as_bool().filter(|connected| *connected)
         });
@@ -232,7 +241,7 @@ fn documents(person: &Person) -> u16 {
     let key = person.signer.public().to_jwk();
     let document = json!({"id": did, "verificationMethod": [{"id": format!("{did}#0"), "type": "JsonWebKey",
         "controller": did, "publicKeyJwk": key}], "authentication": ["#0"], "assertionMethod": ["#0"]});
-    std::thread::spawn(move || {
+    thread::spawn(move || {
         for stream in listener.incoming() {
             let Ok(mut stream) = stream else { return };
             let mut request = [0; 4096];
@@ -251,20 +260,30 @@ fn documents(person: &Person) -> u16 {
 #[test]
 fn made_up_dids_from_one_address() {
     let _alone = alone();
-    let attacker = Person::at(ATTACKER);
+    let attacker = Arc::new(Person::at(ATTACKER));
     let hosts: Vec<_> = (0..10).map(|_| documents(&attacker)).collect();
     let honest = Person::at(HONEST);
     let known = documents(&honest);
     let named: Vec<_> = hosts.iter().chain([&known]).map(|port| format!("127.0.0.1:{port}")).collect();
     let node = guarded(&[("resolve.web_insecure_hosts", &named.join(","))]).up();
     withstands(&node, |node| {
-        for n in 0..400 {
-            let did = format!("did:web:127.0.0.1%3A{}:{n}", hosts[n % hosts.len()]);
-            let liar = attacker.named(&did);
-            let message = liar.message(b"x", false);
-            let _ = ask(ATTACKER, node.port(), &[liar.head(&message, 1), b"x".to_vec()].concat());
-        }
+        // It goes on while the honest signer comes.
+        let (port, ends) = (node.port(), Instant::now() + Duration::from_secs(4));
+        let lie = |liar: usize| {
+            let (attacker, hosts) = (attacker.clone(), hosts.clone());
+            thread::spawn(move || {
+                for n in (liar..).step_by(4).take_while(|_| Instant::now() < ends) {
+                    let liar = attacker.named(&format!("did:web:127.0.0.1%3A{}:{n}", hosts[n % hosts.len()]));
+                    let message = liar.message(b"x", false);
+                    let _ = ask(ATTACKER, port, &[liar.head(&message, 1), b"x".to_vec()].concat());
+                }
+            })
+        };
+        let liars: Vec<_> = (0..4).map(lie).collect();
+        thread::sleep(Duration::from_secs(2));
         let honest = honest.named(&format!("did:web:127.0.0.1%3A{known}"));
-        honest.is_served(node.port()).expect("a signer with a did:web is served");
+        let served = honest.is_served(port);
+        liars.into_iter().for_each(|liar| liar.join().expect("no panic"));
+        served.expect("a signer with a did:web is served");
     });
 }
