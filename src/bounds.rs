@@ -9,10 +9,15 @@ use std::{fmt::Display, ops::RangeInclusive};
 /// release build does not know it.
 pub const BEYOND: &str = "TOFT_TEST_BEYOND_BOUNDS";
 
+/// Are bounds to be taken beyond their range?
+pub fn is_beyond() -> bool {
+    cfg!(debug_assertions) && std::env::var_os(BEYOND).is_some()
+}
+
 /// Says what is wrong with a setting that is out of its range.
 pub fn check<T: PartialOrd + Display>(key: &str, value: T, range: RangeInclusive<T>) -> Result<(), Error> {
     if value < *range.start() || value > *range.end() {
-        if cfg!(debug_assertions) && std::env::var_os(BEYOND).is_some() {
+        if is_beyond() {
             return Ok(());
         }
         bail!("{key} = {value}: it must be from {} to {}; a bound cannot be turned off", range.start(), range.end());

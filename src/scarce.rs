@@ -4,6 +4,7 @@
 //! also what strangers can use up, one with each connection: at the start the node takes all that the system gives, and
 //! [`Files::part`] says how many of them each pool may have.
 
+use crate::bounds;
 use std::{
     fmt::Display,
     io,
@@ -128,7 +129,7 @@ impl Files {
     /// Of `wanted`, where all pools together want `all`: everything, or as much less as all others get less.
     pub fn part(&self, wanted: u32, all: u64) -> u32 {
         let given = self.given();
-        if all <= given {
+        if all <= given || bounds::is_beyond() {
             return wanted;
         }
         let part = u64::from(wanted).saturating_mul(given) / all;

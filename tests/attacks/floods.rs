@@ -1,9 +1,9 @@
 //! The floods.
 
 use crate::{
-    node::{Attacked as _, alone, falls, guarded, unguarded, withstands},
+    node::{Attacked as _, CONNECTED_WITHIN, alone, guarded, withstands},
     stranger::{self, ATTACKER, HONEST, Person, ask, code, many},
-    support::{toft::Toft, within},
+    support::toft::Toft,
 };
 use serde_json::json;
 use std::{
@@ -15,10 +15,10 @@ use std::{
 };
 
 /// As shells have it: connections beyond it must not take the store's files away.
-const USUAL_DESCRIPTORS: &str = "-n 1024";
+pub const USUAL_DESCRIPTORS: &str = "-n 1024";
 
-fn silent(node: &Toft) -> Vec<TcpStream> {
-    many(ATTACKER, node.port(), 1130, b"")
+pub fn silent(node: &Toft) -> Result<Vec<TcpStream>, String> {
+    Ok(many(ATTACKER, node.port(), 1130, b""))
 }
 
 #[test]
@@ -27,8 +27,8 @@ fn silent_connections() {
     withstands(&guarded(&[]).limited(USUAL_DESCRIPTORS).up(), silent);
 }
 
-fn half_headers(node: &Toft) -> Vec<TcpStream> {
-    many(ATTACKER, node.port(), 1100, b"POST / HTTP/1.1\r\nhost: localhost\r\ndwn-req")
+pub fn half_headers(node: &Toft) -> Result<Vec<TcpStream>, String> {
+    Ok(many(ATTACKER, node.port(), 1100, b"POST / HTTP/1.1\r\nhost: localhost\r\ndwn-req"))
 }
 
 #[test]
@@ -37,8 +37,13 @@ fn half_headers_from_one_address() {
     withstands(&guarded(&[]).limited(USUAL_DESCRIPTORS).up(), half_headers);
 }
 
-fn half_bodies(node: &Toft) -> Vec<TcpStream> {
-    many(ATTACKER, node.port(), 1100, b"POST / HTTP/1.1\r\nhost: localhost\r\ncontent-length: 100000\r\n\r\n{\"json")
+pub fn half_bodies(node: &Toft) -> Result<Vec<TcpStream>, String> {
+    Ok(many(
+        ATTACKER,
+        node.port(),
+        1100,
+        b"POST / HTTP/1.1\r\nhost: localhost\r\ncontent-length: 100000\r\n\r\n{\"json",
+    ))
 }
 
 #[test]
@@ -48,7 +53,7 @@ fn half_bodies_from_one_address() {
 }
 
 /// Each stops in the middle of a record of a MiB that would be taken.
-fn stalled_uploads(node: &Toft) -> Vec<TcpStream> {
+pub fn stalled_uploads(node: &Toft) -> Result<Vec<TcpStream>, String> {
     let attacker = Person::at(ATTACKER);
     let data = vec![b'x'; 1 << 20];
     let begin = |n: usize| {
@@ -59,7 +64,9 @@ fn stalled_uploads(node: &Toft) -> Vec<TcpStream> {
         let _ = stream.write_all(&data[..data.len() / 2]);
         Some(stream)
     };
-    (0..300).filter_map(begin).collect()
+    let held = (0..300).filter_map(begin).collect();
+    others_upload(node).map_err(|why| format!("another's upload is not taken: {why}"))?;
+    Ok(held)
 }
 
 /// An upload of somebody else, beside those that stall.
@@ -75,16 +82,11 @@ fn others_upload(node: &Toft) -> Result<(), String> {
 #[test]
 fn stalled_uploads_from_one_address() {
     let _alone = alone();
-    let node = guarded(&[]).up();
-    withstands(&node, |node| {
-        let held = stalled_uploads(node);
-        others_upload(node).expect("another's upload is taken");
-        held
-    });
+    withstands(&guarded(&[]).up(), stalled_uploads);
 }
 
 /// Every subscription that one address gets, of 132 × 64.
-fn subscriptions(node: &Toft) -> Vec<TcpStream> {
+pub fn subscriptions(node: &Toft) -> Result<Vec<TcpStream>, String> {
     let open = |_| {
         let mut socket = stranger::websocket(ATTACKER, node.port()).ok()?;
         for id in 0..64 {
@@ -94,7 +96,8 @@ fn subscriptions(node: &Toft) -> Vec<TcpStream> {
     };
     let sockets: Vec<_> = (0..132).filter_map(open).collect();
     thread::sleep(Duration::from_secs(2));
-    sockets
+    others_subscribe(node).map_err(|why| format!("another's subscription is not taken: {why}"))?;
+    Ok(sockets)
 }
 
 /// Somebody else at another address can still subscribe.
@@ -110,48 +113,37 @@ fn others_subscribe(node: &Toft) -> Result<(), String> {
 #[test]
 fn subscriptions_from_one_address() {
     let _alone = alone();
-    withstands(&guarded(&[]).up(), |node| {
-        let held = subscriptions(node);
-        others_subscribe(node).expect("another's subscription is taken");
-        held
-    });
+    withstands(&guarded(&[]).up(), subscriptions);
+}
+
+/// An app's request of Web5 Connect.
+fn letter(text: &str) -> Vec<u8> {
+    let body = json!({"request": text}).to_string();
+    let head = "POST /connect/par HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n";
+    format!("{head}content-length: {}\r\n\r\n{body}", body.len()).into()
 }
 
 /// Fills the mailbox of Web5 Connect.
-fn letters(node: &Toft) {
+pub fn letters(node: &Toft) -> Result<(), String> {
     let mut stream = None;
     for n in 0..5000 {
-        let body = json!({"request": format!("{n}")}).to_string();
-        let head = "POST /connect/par HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n";
-        let request = format!("{head}content-length: {}\r\n\r\n{body}", body.len());
-        let mut open = match stream.take() {
-            Some(open) => open,
-            None => match stranger::connect(ATTACKER, node.port()) {
-                Ok(open) => open,
-                Err(_) => continue,
-            },
-        };
-        if open.write_all(request.as_bytes()).is_ok() && stranger::answer(&mut open).is_ok() {
+        let Some(mut open) = stream.take().or_else(|| stranger::connect(ATTACKER, node.port()).ok()) else { continue };
+        if open.write_all(&letter(&n.to_string())).is_ok() && stranger::answer(&mut open).is_ok() {
             stream = Some(open);
         }
     }
+    let answer = ask(HONEST, node.port(), &letter("honest")).map_err(|e| e.to_string())?;
+    if answer.starts_with("HTTP/1.1 201") { Ok(()) } else { Err(format!("another's letter is not taken: {answer}")) }
 }
 
 #[test]
 fn letters_from_one_address() {
     let _alone = alone();
-    withstands(&guarded(&[]).up(), |node| {
-        letters(node);
-        let body = json!({"request": "honest"}).to_string();
-        let head = "POST /connect/par HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n";
-        let request = format!("{head}content-length: {}\r\n\r\n{body}", body.len());
-        let answer = ask(HONEST, node.port(), request.as_bytes()).expect("an answer");
-        assert!(answer.starts_with("HTTP/1.1 201"), "{answer}");
-    });
+    withstands(&guarded(&[]).up(), letters);
 }
 
 /// 400 published records of 29 kB, and queries for all of them.
-fn shelf(node: &Toft) -> Person {
+pub fn shelf(node: &Toft) -> Person {
     let person = Person::at(HONEST);
     for n in 0..400 {
         let data = format!("{n:029000}");
@@ -162,12 +154,12 @@ fn shelf(node: &Toft) -> Person {
     person
 }
 
-fn unread_answers(node: &Toft, tenant: &str) -> Vec<TcpStream> {
+pub fn unread_answers(node: &Toft, tenant: &str) -> Result<Vec<TcpStream>, String> {
     let (message, _) = stranger::anonymous_query(tenant);
     let request = stranger::head(tenant, &message, 0);
     let readers = many(ATTACKER, node.port(), 120, &request);
     thread::sleep(Duration::from_secs(5));
-    readers
+    Ok(readers)
 }
 
 #[test]
@@ -178,7 +170,7 @@ fn readers_that_do_not_read() {
     withstands(&node, |node| unread_answers(node, person.did()));
 }
 
-fn unread_sockets(node: &Toft, tenant: &str) -> Vec<TcpStream> {
+pub fn unread_sockets(node: &Toft, tenant: &str) -> Result<Vec<TcpStream>, String> {
     let (_, request) = stranger::anonymous_query(tenant);
     let ask = |_| {
         let mut socket = stranger::websocket(ATTACKER, node.port()).ok()?;
@@ -189,7 +181,7 @@ fn unread_sockets(node: &Toft, tenant: &str) -> Vec<TcpStream> {
     };
     let sockets = (0..12).filter_map(ask).collect();
     thread::sleep(Duration::from_secs(5));
-    sockets
+    Ok(sockets)
 }
 
 #[test]
@@ -207,30 +199,29 @@ fn libp2p_port(node: &Toft) -> std::net::SocketAddr {
     format!("{}:{}", parts[2], parts[4]).parse().expect("an address")
 }
 
-#[test]
-fn silent_libp2p_connections() {
-    let _alone = alone();
-    let node = guarded(&[]).up();
-    withstands(&node, |node| {
-        let held = many(ATTACKER, libp2p_port(node), 90, b"");
-        let device = guarded(&[("net.listen", "/ip4/127.0.0.3/tcp/0,/ip4/127.0.0.3/udp/0/quic-v1")]).up();
-        device.json(&["peer", "add", node.did(), &node.address("/tcp/")]);
-        // The node itself does not reach it: the device has to come in.
-        let address = device.address("/tcp/");
-        let (_, id) = address.rsplit_once('/').expect("an id at its end");
-        node.json(&["peer", "add", device.did(), &format!("/ip4/127.0.0.3/tcp/9/p2p/{id}")]);
-        within(crate::node::CONNECTED_WITHIN, "a paired device", || {
-            device.json(&["peer", "ls"])[0]["connected"].as_bool().filter(|connected| *connected)
-        });
-        held
-    });
+/// Silent connections to libp2p, and a paired device that comes in meanwhile.
+pub fn silent_libp2p(node: &Toft) -> Result<Vec<TcpStream>, String> {
+    let held = many(ATTACKER, libp2p_port(node), 300, b"");
+    let device = guarded(&[("net.listen", "/ip4/127.0.0.3/tcp/0,/ip4/127.0.0.3/udp/0/quic-v1")]).up();
+    device.json(&["peer", "add", node.did(), &node.address("/tcp/")]);
+    // The node itself does not reach it: the device has to come in.
+    let address = device.address("/tcp/");
+    let (_, id) = address.rsplit_once('/').expect("an id at its end");
+    node.json(&["peer", "add", device.did(), &format!("/ip4/127.0.0.3/tcp/9/p2p/{id}")]);
+    let end = Instant::now() + CONNECTED_WITHIN;
+    while device.json(&["peer", "ls"])[0]["connected"] != true {
+        if Instant::now() > end {
+            return Err("a paired device does not get in".into());
+        }
+        thread::sleep(Duration::from_millis(50));
+    }
+    Ok(held)
 }
 
 #[test]
-fn without_the_bound_on_connections_silent_ones_stop_the_node() {
+fn silent_libp2p_connections() {
     let _alone = alone();
-    let settings = [("dwn.limits.connections", "1000000"), ("dwn.limits.connections_per_address", "1000000")];
-    falls(&unguarded(&settings).limited(USUAL_DESCRIPTORS).up(), silent);
+    withstands(&guarded(&[]).up(), silent_libp2p);
 }
 
 /// A host of did:web documents: whoever asks for `/.well-known/did.json` gets that of `person`, all else is not there.
@@ -257,20 +248,33 @@ fn documents(person: &Person) -> u16 {
     port
 }
 
-#[test]
-fn made_up_dids_from_one_address() {
-    let _alone = alone();
-    let attacker = Arc::new(Person::at(ATTACKER));
-    let hosts: Vec<_> = (0..10).map(|_| documents(&attacker)).collect();
-    let honest = Person::at(HONEST);
-    let known = documents(&honest);
-    let named: Vec<_> = hosts.iter().chain([&known]).map(|port| format!("127.0.0.1:{port}")).collect();
-    let node = guarded(&[("resolve.web_insecure_hosts", &named.join(","))]).up();
-    withstands(&node, |node| {
-        // It goes on while the honest signer comes.
+/// An honest signer with a did:web, and hosts where nobody is.
+pub struct Web {
+    attacker: Arc<Person>,
+    hosts: Vec<u16>,
+    honest: Person,
+    known: u16,
+}
+
+impl Web {
+    pub fn start() -> Self {
+        let (attacker, honest) = (Arc::new(Person::at(ATTACKER)), Person::at(HONEST));
+        let hosts = (0..10).map(|_| documents(&attacker)).collect();
+        let known = documents(&honest);
+        Self { attacker, hosts, honest, known }
+    }
+
+    /// For `resolve.web_insecure_hosts`.
+    pub fn hosts(&self) -> String {
+        let named: Vec<_> = self.hosts.iter().chain([&self.known]).map(|port| format!("127.0.0.1:{port}")).collect();
+        named.join(",")
+    }
+
+    /// Made-up DIDs, all the time while the honest signer comes.
+    pub fn made_up(&self, node: &Toft) -> Result<(), String> {
         let (port, ends) = (node.port(), Instant::now() + Duration::from_secs(4));
         let lie = |liar: usize| {
-            let (attacker, hosts) = (attacker.clone(), hosts.clone());
+            let (attacker, hosts) = (self.attacker.clone(), self.hosts.clone());
             thread::spawn(move || {
                 for n in (liar..).step_by(4).take_while(|_| Instant::now() < ends) {
                     let liar = attacker.named(&format!("did:web:127.0.0.1%3A{}:{n}", hosts[n % hosts.len()]));
@@ -281,9 +285,17 @@ fn made_up_dids_from_one_address() {
         };
         let liars: Vec<_> = (0..4).map(lie).collect();
         thread::sleep(Duration::from_secs(2));
-        let honest = honest.named(&format!("did:web:127.0.0.1%3A{known}"));
+        let honest = self.honest.named(&format!("did:web:127.0.0.1%3A{}", self.known));
         let served = honest.is_served(port);
         liars.into_iter().for_each(|liar| liar.join().expect("no panic"));
-        served.expect("a signer with a did:web is served");
-    });
+        served.map(drop).map_err(|why| format!("a signer with a did:web is not served: {why}"))
+    }
+}
+
+#[test]
+fn made_up_dids_from_one_address() {
+    let _alone = alone();
+    let web = Web::start();
+    let node = guarded(&[("resolve.web_insecure_hosts", &web.hosts())]).up();
+    withstands(&node, |node| web.made_up(node));
 }

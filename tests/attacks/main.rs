@@ -6,6 +6,7 @@
 //! `TOFT_LONG=1` also waits until a minute after each flood. `TOFT_ATTACKS_BIN` names a binary that is built already.
 
 mod floods;
+mod guards;
 mod node;
 mod stranger;
 mod width;

@@ -97,19 +97,20 @@ impl Attacked for Toft {
     }
 }
 
-/// Holds `flood` against the node and looks whether it still does what it must. The flood returns what holds it up.
+/// Holds `flood` against the node and looks whether it still does what it must. The flood returns what holds it up, or
+/// what somebody else no longer got.
 #[track_caller]
-pub fn withstands<H>(node: &Toft, flood: impl FnOnce(&Toft) -> H) {
+pub fn withstands<H>(node: &Toft, flood: impl FnOnce(&Toft) -> Result<H, String>) {
     if let Err(why) = is_withstood(node, flood) {
         panic!("{why}");
     }
 }
 
 /// Says what the node no longer did under `flood`.
-pub fn is_withstood<H>(node: &Toft, flood: impl FnOnce(&Toft) -> H) -> Result<(), String> {
+fn is_withstood<H>(node: &Toft, flood: impl FnOnce(&Toft) -> Result<H, String>) -> Result<(), String> {
     node.serves_others().map_err(|why| format!("before the flood already: {why}"))?;
     let before = node.memory();
-    let held = flood(node);
+    let held = flood(node)?;
     let served = node.serves_others().map_err(|why| format!("an honest client was not served under the flood: {why}"));
     let during = node.memory();
     drop(held);
@@ -147,7 +148,7 @@ pub fn is_withstood<H>(node: &Toft, flood: impl FnOnce(&Toft) -> H) -> Result<()
 
 /// Shows that a guard matters: without it, the flood does its harm.
 #[track_caller]
-pub fn falls<H>(node: &Toft, flood: impl FnOnce(&Toft) -> H) {
+pub fn falls<H>(node: &Toft, flood: impl FnOnce(&Toft) -> Result<H, String>) {
     match is_withstood(node, flood) {
         Ok(()) => panic!("the flood did no harm without the guard: it tests nothing"),
         Err(harm) => println!("without the guard: {harm}"),
