@@ -4,6 +4,7 @@ use crate::{
     node::{Attacked as _, CONNECTED_WITHIN, alone, guarded, withstands},
     stranger::{self, ATTACKER, HONEST, Person, ask, code, many},
     support::toft::Toft,
+    width::read_until,
 };
 use serde_json::json;
 use std::{
@@ -95,7 +96,9 @@ pub fn subscriptions(node: &Toft) -> Result<Vec<TcpStream>, String> {
         Some(socket)
     };
     let sockets: Vec<_> = (0..132).filter_map(open).collect();
-    thread::sleep(Duration::from_secs(2));
+    let mut sockets = sockets;
+    // Each is answered, with yes or no, before somebody else asks.
+    sockets.iter_mut().for_each(|socket| drop(read_until(socket, "\"jsonrpc\"", 64)));
     others_subscribe(node).map_err(|why| format!("another's subscription is not taken: {why}"))?;
     Ok(sockets)
 }
@@ -190,6 +193,41 @@ fn sockets_that_do_not_read() {
     let node = guarded(&[]).up();
     let person = shelf(&node);
     withstands(&node, |node| unread_sockets(node, person.did()));
+}
+
+/// A published record whose data rides in the answer over a WebSocket.
+pub fn large_record(node: &Toft) -> (Person, serde_json::Value) {
+    let person = Person::at(HONEST);
+    let data = vec![b'z'; 500_000];
+    let message = person.message(&data, true);
+    let answer = ask(HONEST, node.port(), &[person.head(&message, data.len()), data].concat()).expect("an answer");
+    assert_eq!(code(&answer), 202, "{answer}");
+    (person, message["recordId"].clone())
+}
+
+/// Each socket asks for it sixteen times and reads nothing.
+pub fn unread_records(node: &Toft, (person, id): &(Person, serde_json::Value)) -> Result<Vec<TcpStream>, String> {
+    let read = toft::dwn::create::records_read(json!({"recordId": id}), &toft::node::now(), None).expect("a message");
+    let params = json!({"target": person.did(), "message": read});
+    let request = json!({"jsonrpc": "2.0", "id": "r", "method": "dwn.processMessage", "params": params}).to_string();
+    let ask = |_| {
+        let mut socket = stranger::websocket(ATTACKER, node.port()).ok()?;
+        for _ in 0..16 {
+            let _ = socket.write_all(&stranger::frame(&request));
+        }
+        Some(socket)
+    };
+    let sockets = (0..60).filter_map(ask).collect();
+    thread::sleep(Duration::from_secs(5));
+    Ok(sockets)
+}
+
+#[test]
+fn sockets_that_do_not_read_large_records() {
+    let _alone = alone();
+    let node = guarded(&[]).up();
+    let record = large_record(&node);
+    withstands(&node, |node| unread_records(node, &record));
 }
 
 /// The port of libp2p over TCP.

@@ -54,8 +54,8 @@ fn without_a_budget_for_answers_they_take_the_memory() {
     let most = "100000000000";
     let settings = [("dwn.limits.answers_memory", most), ("dwn.limits.answers_memory_per_address", most)];
     let node = unguarded(&settings).up();
-    let person = floods::shelf(&node);
-    falls(&node, |node| floods::unread_sockets(node, person.did()));
+    let record = floods::large_record(&node);
+    falls(&node, |node| floods::unread_records(node, &record));
 }
 
 #[test]

@@ -138,23 +138,25 @@ fn subscribe(node: &Toft, from: Ipv4Addr, count: usize) -> TcpStream {
     for id in 0..count {
         socket.write_all(&frame(&stranger::anonymous_subscription(node.did(), id))).expect("sends");
     }
-    read_until(&mut socket, "\"subscription\"", count);
+    read_until(&mut socket, "\"subscription\"", count).expect("answers");
     socket
 }
 
 /// How long after `begun` every subscription of this socket has had its event.
 fn hear(mut socket: TcpStream, count: usize, begun: Instant) -> Duration {
-    read_until(&mut socket, "\"event\"", count);
+    read_until(&mut socket, "\"event\"", count).expect("events");
     begun.elapsed()
 }
 
-/// Reads until `word` was there so often.
-fn read_until(socket: &mut TcpStream, word: &str, count: usize) {
-    socket.set_read_timeout(Some(Duration::from_secs(30))).expect("sets");
-    let (mut seen, mut text, mut piece) = (0, String::new(), [0; 64 << 10]);
+/// Reads until `word` was there so often; or what came instead.
+pub fn read_until(socket: &mut TcpStream, word: &str, count: usize) -> Result<(), String> {
+    socket.set_read_timeout(Some(Duration::from_secs(30))).map_err(|e| e.to_string())?;
+    let (mut seen, mut text, mut piece) = (0, String::new(), vec![0; 64 << 10]);
     while seen < count {
-        let got = socket.read(&mut piece).unwrap_or_else(|e| panic!("{seen} of {count} {word}: {e}: {text}"));
-        assert!(got > 0, "the socket ended after {seen} of {count} {word}: {text}");
+        let got = socket.read(&mut piece).map_err(|e| format!("{seen} of {count} {word}: {e}: {text}"))?;
+        if got == 0 {
+            return Err(format!("the socket ended after {seen} of {count} {word}: {text}"));
+        }
         text.push_str(&String::from_utf8_lossy(&piece[..got]));
         seen += text.matches(word).count();
         // What may be the beginning of the word stays.
@@ -162,6 +164,7 @@ fn read_until(socket: &mut TcpStream, word: &str, count: usize) {
         let keep = text.len().saturating_sub(word.len() - 1).max(rest);
         text = text[text.ceil_char_boundary(keep)..].to_owned();
     }
+    Ok(())
 }
 
 #[test]
