@@ -333,7 +333,7 @@ impl World {
             let mut reply = self.node.process(tenant.did(), message, None).await.expect("answered");
             assert_eq!(reply.code == 200, may, "{reply:?}");
             if let Some(data) = reply.data.take() {
-                let data: Vec<Bytes> = futures::TryStreamExt::try_collect(data).await.expect("reads");
+                let data: Vec<Bytes> = futures::TryStreamExt::try_collect(data.metered()).await.expect("reads");
                 assert!(&data.concat() == expected, "the data of {}", record.write["recordId"]);
             }
         }

@@ -29,6 +29,9 @@ const AROUND: usize = 1 << 10;
 #[derive(Debug, Clone)]
 pub struct Answers {
     pool: Pool,
+    /// For answers that are put together as one text, data and all. Of its own: who has room here may still need some for
+    /// a piece, which others must not hold while they wait here.
+    whole: Pool,
     deadline: Duration,
 }
 
@@ -51,6 +54,32 @@ impl std::fmt::Debug for Text {
 pub(super) fn events(limits: &Limits) -> Pool {
     let most = limits.answers_memory as usize / 2;
     Pool::new("bytes of messages that wait for subscribers", Size { most, share: most, reserved: 0 })
+}
+
+/// A record's data as an answer carries it. Its first chunk may be in memory already, for which there is room.
+pub struct Outgoing {
+    answers: Answers,
+    data: Body,
+    chunk: usize,
+    held: Place,
+}
+
+impl std::fmt::Debug for Outgoing {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Outgoing({:?})", self.held)
+    }
+}
+
+impl Outgoing {
+    /// With room for each chunk, as the client takes it.
+    pub fn metered(self) -> Body {
+        self.answers.metered(self.held.asker(), self.chunk, Some(self.held), self.data)
+    }
+
+    /// As it is, for who has room for all of it.
+    pub fn raw(self) -> Body {
+        self.data
+    }
 }
 
 /// What of an answer is still to be made.
@@ -82,12 +111,15 @@ fn holding<T: AsRef<[u8]> + Send + 'static>(bytes: T, place: Place) -> Bytes {
 impl Answers {
     pub(super) fn new(limits: &Limits) -> Self {
         let (most, share) = (limits.answers_memory as usize, limits.answers_memory_per_address as usize);
-        let pool = Pool::new("bytes of answers", Size { most, share, reserved: most / 8 });
-        Self { pool, deadline: Duration::from_secs(limits.answers_seconds) }
+        let part = |most: usize, share: usize| Size { most, share, reserved: most / 8 };
+        let pool = Pool::new("bytes of answers", part(most - most / 4, share - share / 4));
+        let whole = Pool::new("bytes of answers in one piece", part(most / 4, share / 4));
+        Self { pool, whole, deadline: Duration::from_secs(limits.answers_seconds) }
     }
 
     pub(super) fn register(&self, registry: &mut Registry) {
         self.pool.register("dwn_answers_bytes", registry);
+        self.whole.register("dwn_answers_whole_bytes", registry);
     }
 
     #[cfg(test)]
@@ -102,13 +134,22 @@ impl Answers {
 
     /// Room for so many bytes, as soon as others have taken theirs.
     pub async fn wait(&self, asker: Asker, bytes: usize) -> Result<Place, Refusal> {
+        self.wait_in(&self.pool, asker, bytes).await
+    }
+
+    /// Room for an answer that is put together as one text, before it is.
+    pub async fn wait_whole(&self, asker: Asker, bytes: usize) -> Result<Place, Refusal> {
+        self.wait_in(&self.whole, asker, bytes).await
+    }
+
+    async fn wait_in(&self, pool: &Pool, asker: Asker, bytes: usize) -> Result<Place, Refusal> {
         let full = |why: Full| Refusal::new(503, format!("AnswersMemoryFull: {why}"));
-        if let Ok(place) = self.pool.take(asker, bytes) {
+        if let Ok(place) = pool.take(asker, bytes) {
             return Ok(place);
         }
-        match tokio::time::timeout(self.deadline, self.pool.wait(asker, bytes)).await {
+        match tokio::time::timeout(self.deadline, pool.wait(asker, bytes)).await {
             Ok(place) => place.map_err(full),
-            Err(_) => self.pool.take(asker, bytes).map_err(full),
+            Err(_) => pool.take(asker, bytes).map_err(full),
         }
     }
 
@@ -139,18 +180,21 @@ impl Answers {
         Ok(whole(text, Some(place)))
     }
 
-    /// Data on its way out, as the client takes it. `chunk`: bytes of one chunk as a rule.
-    pub fn metered(&self, asker: Asker, chunk: usize, data: Body) -> Body {
-        let metered = stream::unfold(Some((self.clone(), data)), move |state| async move {
-            let (answers, mut data) = state?;
+    /// Data on its way out, as the client takes it. `chunk`: bytes of one chunk as a rule; `held`: room for the first.
+    pub fn metered(&self, asker: Asker, chunk: usize, held: Option<Place>, data: Body) -> Body {
+        let metered = stream::unfold(Some((self.clone(), held, data)), move |state| async move {
+            let (answers, held, mut data) = state?;
             let next = async {
-                let place = answers.wait(asker, chunk).await?;
+                let place = match held {
+                    Some(place) => place,
+                    None => answers.wait(asker, chunk).await?,
+                };
                 let Some(bytes) = data.next().await.transpose()? else { return Ok(None) };
                 let place = answers.fit(place, bytes.len()).await?;
                 Ok::<_, Fault>(Some(holding(bytes, place)))
             };
             match next.await.transpose()? {
-                Ok(bytes) => Some((Ok(bytes), Some((answers, data)))),
+                Ok(bytes) => Some((Ok(bytes), Some((answers, None, data)))),
                 Err(fault) => Some((Err(fault), None)),
             }
         });
@@ -166,7 +210,24 @@ impl Node {
 
     /// A file on its way to somebody.
     pub fn send_to(&self, asker: Asker, reader: Reader) -> Body {
-        self.answers().metered(asker, CHUNK, super::send(reader))
+        self.answers().metered(asker, CHUNK, None, super::send(reader))
+    }
+
+    /// Data that is in memory.
+    pub(super) async fn outgoing(&self, asker: Asker, bytes: Bytes) -> Result<Outgoing, Refusal> {
+        let (answers, chunk) = (self.answers().clone(), bytes.len());
+        let held = answers.wait(asker, chunk).await?;
+        Ok(Outgoing { answers, data: super::one_chunk(bytes), chunk, held })
+    }
+
+    /// Data in blocks, each of which is looked at before: nothing for a thread of the runtime.
+    pub(super) async fn outgoing_blocks(&self, asker: Asker, mut reader: Box<Reader>) -> Result<Outgoing, Stop> {
+        let answers = self.answers().clone();
+        // To look at a file is to read its first chunk.
+        let held = answers.wait(asker, CHUNK).await?;
+        let checked = self.work(asker, move || reader.check().map(|()| reader)).await?;
+        let data = super::send(*checked.map_err(super::unread)?);
+        Ok(Outgoing { answers, data, chunk: CHUNK, held })
     }
 
     /// The reply, with as much room as it takes. `held`: room for a piece.
@@ -217,6 +278,14 @@ impl Reply {
                 pieces([before, &head].concat(), held, rest, tail + after)
             }
         }
+    }
+
+    /// As [`Reply::into_text`], with room that was taken before it was made.
+    pub fn into_text_within(self, mut place: Place, before: &str, after: &str) -> Text {
+        let text = [before, &self.text(), after].concat();
+        drop(self);
+        place.shrink(text.len());
+        whole(text, Some(place))
     }
 
     /// Its entries alone, as [`Reply::into_text`].

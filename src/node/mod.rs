@@ -17,7 +17,7 @@ mod workers;
 mod tests;
 
 use answers::Rest;
-pub use answers::{Answers, Text};
+pub use answers::{Answers, Outgoing, Text};
 pub use deny::Denied;
 pub use limits::Limits;
 use quota::{Quotas, Reserved};
@@ -152,7 +152,7 @@ pub struct Reply {
     /// `entry`, `entries`, `cursor`: what stands beside `status`.
     pub body: Members,
     /// The record's data, if the answer carries some.
-    pub data: Option<Body>,
+    pub data: Option<Outgoing>,
     /// Of a long answer, what is still to be made.
     rest: Option<Rest>,
     /// Room in the budget for answers.
@@ -501,12 +501,8 @@ impl Node {
                 let part = choose.and_then(|choose| choose(&reply.body));
                 reply.data = match data.map(|data| data.part(part)) {
                     None => None,
-                    Some(Held::Inline(bytes)) => Some(self.answers().metered(asker, bytes.len(), one_chunk(bytes))),
-                    // Looks at every block: nothing for a thread of the runtime.
-                    Some(Held::Blocks(mut reader)) => {
-                        let checked = self.work(asker, move || reader.check().map(|()| reader)).await?;
-                        Some(self.send_to(asker, *checked.map_err(unread)?))
-                    }
+                    Some(Held::Inline(bytes)) => Some(self.outgoing(asker, bytes).await?),
+                    Some(Held::Blocks(reader)) => Some(self.outgoing_blocks(asker, reader).await?),
                 };
                 Ok(reply)
             }

@@ -254,7 +254,7 @@ async fn answer(node: &Node, asker: Asker, mut request: RpcRequest, data: Option
                 let (before, after) = jsonrpc::around_reply(&id);
                 json_out(reply.into_text(&before, after))
             }
-            Some(data) => with_data(&id, &jsonrpc::replied(&id, &reply.text()), data),
+            Some(data) => with_data(&id, &jsonrpc::replied(&id, &reply.text()), data.metered()),
         },
         Err(fault) => {
             tracing::error!("{fault:#}");

@@ -171,7 +171,7 @@ async fn read(node: &Node, asker: Asker, (did, id): (&str, &str), asked: Asked) 
         (200, Some(data)) => {
             let (tag, size, format) = file(&reply.body);
             let part = asked.part(&tag, size);
-            let mut response = Response::new(stream_out(data));
+            let mut response = Response::new(stream_out(data.metered()));
             let headers = response.headers_mut();
             headers.extend(HeaderValue::from_str(&tag).map(|tag| (header::ETAG, tag)));
             headers.insert(header::ACCEPT_RANGES, HeaderValue::from_static("bytes"));

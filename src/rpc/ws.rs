@@ -17,7 +17,7 @@ use super::{
 use crate::{
     asker::Asker,
     dwn::json::{Object, quoted},
-    node::{Body, Ended, Events, Node, Resume, Text},
+    node::{Body, Ended, Events, Node, Reply, Resume, Text},
 };
 use axum::{
     extract::Request as HttpRequest,
@@ -462,17 +462,28 @@ async fn answer(way: &Way, id: &Value, call: Call) -> Result<Text, crate::dwn::F
     let mut reply = way.node.process_for(way.asker, &call.tenant, call.message, call.data).await?;
     let data = reply.data.take();
     let (before, after) = jsonrpc::around_reply(id);
-    if let Some(data) = data
-        && let Some(bytes) = at_most(data, DATA_MAX).await?
+    let Some((data, size)) = data.zip(data_size(&reply)).filter(|(_, size)| *size <= DATA_MAX) else {
+        return Ok(reply.into_text(&before, after));
+    };
+    // The bytes, the same as text, and the text around them; while it is put together, twice.
+    let place = match way.node.answers().wait_whole(way.asker, 4 * size + reply.body.size()).await {
+        Ok(place) => place,
+        Err(refusal) => return Ok(Reply::from(refusal).into_text(&before, after)),
+    };
+    if let Some(bytes) = at_most(data.raw(), DATA_MAX).await?
         && let Some(entry) = reply.body.remove("entry")
     {
         let entry = Object::extending(&entry).with("encodedData", &quoted(&URL_SAFE_NO_PAD.encode(bytes)));
         reply.body.insert("entry", entry.text());
-        let text = [&before, &*reply.text(), after].concat();
-        drop(reply);
-        return Ok(way.node.answers().text(way.asker, text).await?);
     }
-    Ok(reply.into_text(&before, after))
+    Ok(reply.into_text_within(place, &before, after))
+}
+
+/// Bytes of the data of what was read, as its message says.
+fn data_size(reply: &Reply) -> Option<usize> {
+    let entry = reply.body.get("entry")?;
+    let message = ["recordsWrite", "message"].into_iter().find_map(|name| entry.get(name))?;
+    message.pointer("/descriptor/dataSize")?.as_u64().and_then(|size| usize::try_from(size).ok())
 }
 
 /// Carries the events of one subscription until it ends, and says why it did.

@@ -1,4 +1,5 @@
 //! Each guard matters: with its bound raised beyond its maximum the flood that it stands against does its harm.
+//! Those of libp2p are in `tests/it/net_floods.rs`.
 
 use crate::{
     floods::{self, USUAL_DESCRIPTORS, Web},
@@ -56,11 +57,4 @@ fn without_a_budget_for_answers_they_take_the_memory() {
     let node = unguarded(&settings).up();
     let record = floods::large_record(&node);
     falls(&node, |node| floods::unread_records(node, &record));
-}
-
-#[test]
-fn without_a_share_of_libp2p_connections_silent_ones_shut_devices_out() {
-    let _alone = alone();
-    let settings = [("net.limits.pending", ANY), ("net.limits.pending_per_address", ANY)];
-    falls(&unguarded(&settings).limited("-n 400").up(), floods::silent_libp2p);
 }
