@@ -158,11 +158,8 @@ impl Config {
 /// Takes passwords away: those of settings that are one, and those in URLs.
 fn redact(key: &str, value: &mut Value) {
     match value {
-        Value::String(text) if key.contains("password") => {
-            if !text.is_empty() {
-                *text = "…".into();
-            }
-        }
+        Value::String(text) if text.is_empty() => {}
+        Value::String(text) if key.contains("password") => *text = "…".into(),
         Value::String(text) => *text = foreign::without_credentials(text).into_owned(),
         Value::Array(list) => list.iter_mut().for_each(|value| redact(key, value)),
         Value::Table(table) => table.iter_mut().for_each(|(key, value)| redact(key, value)),

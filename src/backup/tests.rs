@@ -475,10 +475,10 @@ fn a_target_that_is_away_is_tried_again() {
 /// The file of the block that is the last chunk of some data.
 fn block_file(home: &Path, data: &[u8]) -> PathBuf {
     let name = cid::of(cid::RAW, data);
-    let files =
+    let mut files =
         list(&home.join("blocks/sha256")).expect("lists").into_iter().flat_map(|dir| list(&dir).expect("lists"));
     let is_it = |path: &PathBuf| blocks::named(path) == cid::sha256_of(&name);
-    files.filter(is_it).next().expect("a block file")
+    files.find(is_it).expect("a block file")
 }
 
 fn damage(path: &Path) -> Vec<u8> {

@@ -756,7 +756,7 @@ pub fn read_out(blocks: Blocks, root: Cid) -> Body {
 
 /// A file, read chunk by chunk as the client takes it: one that does not read costs a chunk, not a thread.
 pub fn send(reader: Reader) -> Body {
-    flow(Out::Reading(reader))
+    flow(Out::Reading(Box::new(reader)))
 }
 
 fn flow(out: Out) -> Body {
@@ -772,7 +772,7 @@ fn flow(out: Out) -> Body {
 /// Data on its way out.
 enum Out {
     Begin(Blocks, Cid),
-    Reading(Reader),
+    Reading(Box<Reader>),
 }
 
 impl Out {
@@ -780,7 +780,7 @@ impl Out {
     fn next(self) -> Option<(Result<Bytes, Fault>, Option<Self>)> {
         let mut reader = match self {
             Out::Begin(blocks, root) => match blocks.read(Right::reader(&root), &root) {
-                Ok(reader) => reader,
+                Ok(reader) => Box::new(reader),
                 Err(why) => return Some((Err(Fault::new(why)), None)),
             },
             Out::Reading(reader) => reader,

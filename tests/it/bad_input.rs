@@ -221,7 +221,8 @@ fn clients_that_stall_do_not_stop_the_others() {
     let cid = written["dataCid"].as_str().expect("a CID");
     for _ in 0..600 {
         let mut stream = TcpStream::connect(gateway).expect("connects");
-        write!(stream, "GET /ipfs/{cid} HTTP/1.1\r\nhost: toft\r\n\r\n").expect("writes");
+        // What is above this address's share is closed at once.
+        let _ = write!(stream, "GET /ipfs/{cid} HTTP/1.1\r\nhost: toft\r\n\r\n");
         held.push(stream);
     }
     for _ in 0..5 {
