@@ -3,8 +3,9 @@
 
 use super::Node;
 use crate::{
-    did::Did,
+    did,
     dwn::{Fault, Refusal},
+    foreign,
     store::Store,
 };
 use anyhow::Context as _;
@@ -123,6 +124,12 @@ impl Drop for Leaving<'_> {
     }
 }
 
+/// May this be somebody's name? In the dialect a tenant is any text; one that is long, or that means something to a terminal, nobody
+/// is called by.
+fn is_name(tenant: &str) -> bool {
+    tenant.len() <= did::DID_MAX && tenant.chars().all(foreign::is_plain)
+}
+
 impl Gate {
     /// A gate with the registrations the store remembers. `hosted`: always let in.
     pub fn open(mode: Tenants, terms: Option<String>, hosted: BTreeSet<String>, store: &Store) -> Result<Self, Fault> {
@@ -148,10 +155,7 @@ impl Gate {
     }
 
     fn lets_in(&self, tenant: &str) -> bool {
-        // What is no DID can have written nothing; as a name it would only be kept and shown.
-        self.mode == Tenants::Open && tenant.parse::<Did>().is_ok()
-            || self.hosted.contains(tenant)
-            || self.is_shared(tenant)
+        self.mode == Tenants::Open && is_name(tenant) || self.hosted.contains(tenant) || self.is_shared(tenant)
     }
 
     /// In the words of the reference.

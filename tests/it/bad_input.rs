@@ -194,6 +194,13 @@ fn what_stops_a_node_from_starting_is_said_in_a_sentence() {
     assert!(!output.status.success() && said.contains("choose another home with --home or TOFT_HOME"), "{said}");
 }
 
+fn connect_from(address: [u8; 4], to: &str) -> TcpStream {
+    let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).expect("a socket");
+    socket.bind(&std::net::SocketAddr::from((address, 0)).into()).expect("a loopback address");
+    socket.connect(&to.parse::<std::net::SocketAddr>().expect("an address").into()).expect("connects");
+    socket.into()
+}
+
 #[test]
 fn clients_that_stall_do_not_stop_the_others() {
     let node = Home::new().set("dwn.tenants", "open").up();
@@ -220,8 +227,8 @@ fn clients_that_stall_do_not_stop_the_others() {
         node.facts["gateway"].as_str().expect("a gateway").trim_start_matches("http://").trim_end_matches("/ipfs/");
     let cid = written["dataCid"].as_str().expect("a CID");
     for _ in 0..600 {
-        let mut stream = TcpStream::connect(gateway).expect("connects");
-        // What is above this address's share is closed at once.
+        // From another address: what these hold is that one's share. What is above it is closed at once.
+        let mut stream = connect_from([127, 0, 0, 9], gateway);
         let _ = write!(stream, "GET /ipfs/{cid} HTTP/1.1\r\nhost: toft\r\n\r\n");
         held.push(stream);
     }

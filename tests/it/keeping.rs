@@ -193,7 +193,7 @@ fn below_its_reserve_a_node_reads_says_so_and_comes_back() {
     assert_eq!(code(&kept), 202);
     let health = |sdk: &mut Sdk, node: &Toft| sdk.call("get", json!({"url": node.url(), "path": "/health"}));
     let fine = health(&mut sdk, &node);
-    assert_eq!(fine["json"], json!({"ok": true, "writable": true, "degraded": false}));
+    assert_eq!(fine["json"], json!({"ok": true, "writable": true, "degraded": false, "damaged": 0}));
     assert_eq!(node.json(&["status"])["read_only"], Value::Null);
 
     // No disk has so much.

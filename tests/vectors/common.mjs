@@ -13,7 +13,9 @@ const GENERATOR = 'dwn-sdk-js 0.5.2, @web5/dids 1.2.0';
 export const { Cid, Message } = sdk;
 export const b64 = (x) => Buffer.from(x).toString('base64url');
 export const sha = (x) => createHash('sha256').update(x).digest();
-export const at = (n) => new Date(Date.UTC(2026, 0, 1) + n * 1000).toISOString().replace(/Z$/, '000Z');
+// Told over the wire, a story is of these minutes: by a node's clock nothing in it comes too late, or from the future.
+const start = Number(process.env.TOFT_STORY_START ?? Date.UTC(2026, 0, 1));
+export const at = (n) => new Date(start + n * 1000).toISOString().replace(/Z$/, '000Z');
 export const pattern = (size) => Uint8Array.from({ length: size }, (_, i) => i % 251);
 export const clone = (x) => JSON.parse(JSON.stringify(x));
 /** The seeds that were asked for; else these. */
