@@ -241,11 +241,11 @@ fn libp2p_port(node: &Toft) -> std::net::SocketAddr {
 pub fn silent_libp2p(node: &Toft) -> Result<Vec<TcpStream>, String> {
     let held = many(ATTACKER, libp2p_port(node), 300, b"");
     let device = guarded(&[("net.listen", "/ip4/127.0.0.3/tcp/0,/ip4/127.0.0.3/udp/0/quic-v1")]).up();
-    device.json(&["peer", "add", node.did(), &node.address("/tcp/")]);
     // The node itself does not reach it: the device has to come in.
     let address = device.address("/tcp/");
     let (_, id) = address.rsplit_once('/').expect("an id at its end");
     node.json(&["peer", "add", device.did(), &format!("/ip4/127.0.0.3/tcp/9/p2p/{id}")]);
+    device.json(&["peer", "add", node.did(), &node.address("/tcp/")]);
     let end = Instant::now() + CONNECTED_WITHIN;
     while device.json(&["peer", "ls"])[0]["connected"] != true {
         if Instant::now() > end {
