@@ -177,7 +177,7 @@ impl Source {
 #[derive(Debug, Clone, Copy)]
 pub enum Check {
     All,
-    /// One part of [`PARTS`], by number: all have their turn.
+    /// One part of `PARTS`, by number: all have their turn.
     Part(u64),
 }
 
