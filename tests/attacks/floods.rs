@@ -249,7 +249,7 @@ pub fn silent_libp2p(node: &Toft) -> Result<Vec<TcpStream>, String> {
     let end = Instant::now() + CONNECTED_WITHIN;
     while device.json(&["peer", "ls"])[0]["connected"] != true {
         if Instant::now() > end {
-            return Err("a paired device does not get in".into());
+            return Err(format!("a paired device does not get in: {}", device.json(&["peer", "ls"])));
         }
         thread::sleep(Duration::from_millis(50));
     }

@@ -26,6 +26,8 @@ pub const HONEST: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 2);
 /// A connection from an address; nothing is said on it yet.
 pub fn connect(from: Ipv4Addr, to: SocketAddr) -> Result<TcpStream, Error> {
     let socket = Socket::new(Domain::IPV4, Type::STREAM, None)?;
+    // A device dials from the port it listens on: a flood that has the same port must not be in its way on this one machine.
+    socket.set_reuse_address(true)?;
     socket.bind(&SocketAddr::from((from, 0)).into())?;
     socket.connect_timeout(&to.into(), Duration::from_secs(2))?;
     Ok(socket.into())
