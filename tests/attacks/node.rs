@@ -21,9 +21,10 @@ pub const MEMORY_MAX: u64 = 250;
 /// What it may hold a minute after it, as a multiple of before.
 pub const MEMORY_AFTER: f64 = 1.5;
 
-/// One flood at a time.
+/// One flood at a time, with as many file descriptors as it takes: shells give fewer.
 pub fn alone() -> MutexGuard<'static, ()> {
     static ONE: Mutex<()> = Mutex::new(());
+    toft::scarce::Files::raise().expect("file descriptors for the flood");
     ONE.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
