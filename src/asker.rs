@@ -32,6 +32,17 @@ impl Asker {
         })
     }
 
+    /// Does who asks come from this machine?
+    pub fn is_here(self) -> bool {
+        match self {
+            Self::Owner => true,
+            Self::Device => false,
+            Self::Place(IpAddr::V4(address)) => address.is_loopback(),
+            // Of the /64 that `::1` is in, no other address is anybody's.
+            Self::Place(IpAddr::V6(network)) => network.is_unspecified(),
+        }
+    }
+
     /// The place whose share this takes; the owner and his devices have no share that could be used up.
     pub fn place(self) -> Option<IpAddr> {
         match self {
@@ -108,6 +119,8 @@ mod tests {
         assert_ne!(at("2620:fe::1"), at("2620:fe:0:1::1"));
         assert_ne!(at("127.0.0.1"), at("127.0.0.2"), "loopback is not everybody's");
         assert_eq!(at("2620:fe::1").to_string(), "2620:fe::/64");
+        assert!(["127.0.0.1", "127.9.9.9", "::1", "::ffff:127.0.0.1"].iter().all(|address| at(address).is_here()));
+        assert!(!["10.0.0.1", "9.9.9.9", "fe80::1", "2620:fe::1"].iter().any(|address| at(address).is_here()));
     }
 
     #[test]

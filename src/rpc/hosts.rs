@@ -1,8 +1,9 @@
 //! Who may see the node's numbers and its health: who asks under a name that is the operator's, and no page of another origin.
 //!
 //! A page can have its own name point at this node (DNS rebinding); then its browser says that name. And a page's
-//! browser says from what origin it asks.
+//! browser says from what origin it asks. A name is only what somebody says: that of loopback counts for who comes from there.
 
+use crate::asker::Asker;
 use axum::{
     extract::{Request, State},
     http::{HeaderMap, StatusCode, header},
@@ -22,28 +23,30 @@ impl Hosts {
         Self(Arc::new(own.into_iter().chain(more.iter().map(|name| plain(name))).collect()))
     }
 
-    /// Is `authority` (a name, perhaps with a port) one of them?
-    fn holds(&self, authority: &str) -> bool {
+    /// Is `authority` (a name, perhaps with a port) one of them? `here`: whoever asks comes from this machine.
+    fn holds(&self, authority: &str, here: bool) -> bool {
         let name = without_port(authority);
         let address = name.trim_matches(['[', ']']).parse::<IpAddr>();
         let loopback = address.is_ok_and(|address| address.to_canonical().is_loopback());
-        loopback || name.eq_ignore_ascii_case("localhost") || self.0.contains(&plain(name))
+        here && (loopback || name.eq_ignore_ascii_case("localhost")) || self.0.contains(&plain(name))
     }
 
-    fn let_in(&self, headers: &HeaderMap, uri: Option<&str>) -> bool {
+    fn let_in(&self, asker: Option<Asker>, headers: &HeaderMap, uri: Option<&str>) -> bool {
+        let here = asker.is_some_and(Asker::is_here);
         let text = |name| headers.get(name).map(|value| value.to_str().unwrap_or_default());
         // What the request line names counts before the header, for whoever forwards it.
         let host = uri.or_else(|| text(header::HOST)).unwrap_or_default();
         let origin = text(header::ORIGIN).map(|origin| origin.split_once("://").map_or("", |(_, authority)| authority));
         let foreign = text(header::HeaderName::from_static("sec-fetch-site")).is_some_and(|site| site == "cross-site");
-        self.holds(host) && origin.is_none_or(|origin| self.holds(origin)) && !foreign
+        self.holds(host, here) && origin.is_none_or(|origin| self.holds(origin, here)) && !foreign
     }
 }
 
 /// Lets through who may see this.
 pub(super) async fn only(State(hosts): State<Hosts>, request: Request, next: Next) -> Response {
     let uri = request.uri().authority().map(|authority| authority.as_str());
-    if hosts.let_in(request.headers(), uri) {
+    let asker = request.extensions().get::<Asker>().copied();
+    if hosts.let_in(asker, request.headers(), uri) {
         return next.run(request).await;
     }
     let message = "this is not shown under that name or to pages of other origins: dwn.hosts in node.toml names more\n";
@@ -69,6 +72,23 @@ fn without_port(authority: &str) -> &str {
 mod tests {
     use super::*;
 
+    fn from(address: &str) -> Option<Asker> {
+        Some(Asker::at(address.parse().expect("an address")))
+    }
+
+    #[test]
+    fn a_stranger_who_says_localhost_is_a_stranger() {
+        let hosts = Hosts::new("https://dwn.example.com", &[]);
+        let ask = |asker: Option<Asker>, host: &str| {
+            hosts.let_in(asker, &HeaderMap::from_iter([(header::HOST, host.parse().expect("a value"))]), None)
+        };
+        for host in ["localhost:3000", "127.0.0.1", "[::1]:3000"] {
+            assert!(ask(from("127.0.0.1"), host) && ask(from("::1"), host) && ask(Some(Asker::Owner), host), "{host}");
+            assert!(!ask(from("192.0.2.7"), host) && !ask(from("10.0.0.7"), host) && !ask(None, host), "{host}");
+        }
+        assert!(ask(from("192.0.2.7"), "dwn.example.com"), "the operator's name is for all who know it");
+    }
+
     #[test]
     fn only_names_of_the_operators_and_no_foreign_pages() {
         let hosts =
@@ -76,7 +96,7 @@ mod tests {
         let ask = |given: &[(&'static str, &str)]| {
             let mut headers = HeaderMap::new();
             given.iter().for_each(|(name, value)| drop(headers.insert(*name, value.parse().expect("a value"))));
-            hosts.let_in(&headers, None)
+            hosts.let_in(from("127.0.0.1"), &headers, None)
         };
         for host in [
             "localhost",
@@ -113,6 +133,7 @@ mod tests {
         }
         assert!(!ask(&[]));
         assert!(!hosts.let_in(
+            from("127.0.0.1"),
             &HeaderMap::from_iter([(header::HOST, "localhost".parse().expect("a value"))]),
             Some("evil.example")
         ));
