@@ -24,7 +24,7 @@ use tracing_subscriber::{
     field::RecordFields,
     fmt::{
         FmtContext, FormatEvent, FormatFields,
-        format::{self, JsonFields, Writer},
+        format::{self, Format, JsonFields, Writer},
     },
     layer::{Context, SubscriberExt as _},
     registry::LookupSpan,
@@ -57,10 +57,10 @@ pub fn start(filter: EnvFilter, json: bool, repeats: u32) -> Result<Kinds, Strin
     // not stop a node.
     let layer = tracing_subscriber::fmt::layer().with_writer(stderr).log_internal_errors(false);
     let set = if json {
-        layers.with(layer.fmt_fields(JsonFields::new()).event_format(Json(format::format().json()))).try_init()
+        layers.with(layer.fmt_fields(JsonFields::new()).event_format(as_json())).try_init()
     } else {
         let ansi = stderr().is_terminal();
-        layers.with(layer.fmt_fields(Fields).event_format(Text(format::format().with_ansi(ansi)))).try_init()
+        layers.with(layer.fmt_fields(Fields).event_format(as_text(ansi))).try_init()
     };
     set.map_err(|e| format!("the log could not be set up: {e}"))?;
     panic::set_hook(Box::new(|info| {
@@ -123,10 +123,13 @@ impl Visit for Visitor<'_> {
     }
 }
 
-/// Events as lines for people.
-struct Text<F>(F);
+/// Events as `format` writes them, one a line and no longer than `bound` makes them.
+struct Bounded<F> {
+    format: F,
+    bound: fn(String) -> String,
+}
 
-impl<S, N, F> FormatEvent<S, N> for Text<F>
+impl<S, N, F> FormatEvent<S, N> for Bounded<F>
 where
     S: Subscriber + for<'a> LookupSpan<'a>,
     N: for<'w> FormatFields<'w> + 'static,
@@ -134,9 +137,19 @@ where
 {
     fn format_event(&self, context: &FmtContext<'_, S, N>, mut to: Writer<'_>, event: &Event<'_>) -> fmt::Result {
         let mut line = String::new();
-        self.0.format_event(context, Writer::new(&mut line), event)?;
-        to.write_str(&cut(line))
+        self.format.format_event(context, Writer::new(&mut line), event)?;
+        to.write_str(&(self.bound)(line))
     }
+}
+
+/// Events as lines for people.
+fn as_text(ansi: bool) -> Bounded<Format> {
+    Bounded { format: format::format().with_ansi(ansi), bound: cut }
+}
+
+/// Events as objects, one a line.
+fn as_json() -> Bounded<Format<format::Json>> {
+    Bounded { format: format::format().json(), bound: |line| bounded(line.trim_end()) + "\n" }
 }
 
 /// A line of bounded length. Its values are escaped already, and what stands between them is ours.
@@ -148,22 +161,6 @@ fn cut(mut line: String) -> String {
     line.truncate(line.floor_char_boundary(EVENT_MAX));
     let _ = writeln!(line, "… ({whole} bytes)");
     line
-}
-
-/// Events as objects, one a line.
-struct Json<F>(F);
-
-impl<S, N, F> FormatEvent<S, N> for Json<F>
-where
-    S: Subscriber + for<'a> LookupSpan<'a>,
-    N: for<'w> FormatFields<'w> + 'static,
-    F: FormatEvent<S, N>,
-{
-    fn format_event(&self, context: &FmtContext<'_, S, N>, mut to: Writer<'_>, event: &Event<'_>) -> fmt::Result {
-        let mut line = String::new();
-        self.0.format_event(context, Writer::new(&mut line), event)?;
-        writeln!(to, "{}", bounded(line.trim_end()))
-    }
 }
 
 /// An event in JSON, of bounded length, that means nothing to a terminal.
@@ -336,10 +333,10 @@ mod tests {
         let layer = tracing_subscriber::fmt::layer().with_writer(move || to.clone());
         let layers = tracing_subscriber::registry().with(kinds.clone());
         if json {
-            let layer = layer.fmt_fields(JsonFields::new()).event_format(Json(format::format().json()));
+            let layer = layer.fmt_fields(JsonFields::new()).event_format(as_json());
             with_default(layers.with(layer), || work(&kinds));
         } else {
-            let layer = layer.fmt_fields(Fields).event_format(Text(format::format().with_ansi(false)));
+            let layer = layer.fmt_fields(Fields).event_format(as_text(false));
             with_default(layers.with(layer), || work(&kinds));
         }
         written.text()
