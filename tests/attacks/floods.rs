@@ -1,9 +1,9 @@
 //! The floods.
 
 use crate::{
-    node::{Attacked as _, CONNECTED_WITHIN, alone, guarded, withstands},
+    node::{CONNECTED_WITHIN, alone, guarded, withstands},
     stranger::{self, ATTACKER, HONEST, Person, ask, code, many},
-    support::toft::Toft,
+    support::{connect_from, toft::Toft},
     width::read_until,
 };
 use serde_json::json;
@@ -19,7 +19,7 @@ use std::{
 pub const USUAL_DESCRIPTORS: &str = "-n 1024";
 
 pub fn silent(node: &Toft) -> Result<Vec<TcpStream>, String> {
-    Ok(many(ATTACKER, node.port(), 1130, b""))
+    Ok(many(ATTACKER, node.socket(), 1130, b""))
 }
 
 #[test]
@@ -29,7 +29,7 @@ fn silent_connections() {
 }
 
 pub fn half_headers(node: &Toft) -> Result<Vec<TcpStream>, String> {
-    Ok(many(ATTACKER, node.port(), 1100, b"POST / HTTP/1.1\r\nhost: localhost\r\ndwn-req"))
+    Ok(many(ATTACKER, node.socket(), 1100, b"POST / HTTP/1.1\r\nhost: localhost\r\ndwn-req"))
 }
 
 #[test]
@@ -41,7 +41,7 @@ fn half_headers_from_one_address() {
 pub fn half_bodies(node: &Toft) -> Result<Vec<TcpStream>, String> {
     Ok(many(
         ATTACKER,
-        node.port(),
+        node.socket(),
         1100,
         b"POST / HTTP/1.1\r\nhost: localhost\r\ncontent-length: 100000\r\n\r\n{\"json",
     ))
@@ -59,7 +59,7 @@ pub fn stalled_uploads(node: &Toft) -> Result<Vec<TcpStream>, String> {
     let data = vec![b'x'; 1 << 20];
     let begin = |n: usize| {
         let message = attacker.message(&[&data[..], &n.to_le_bytes()].concat(), false);
-        let mut stream = stranger::connect(ATTACKER, node.port()).ok()?;
+        let mut stream = connect_from(ATTACKER, node.socket()).ok()?;
         stream.set_write_timeout(Some(Duration::from_millis(500))).ok()?;
         let _ = stream.write_all(&attacker.head(&message, data.len() + 8));
         let _ = stream.write_all(&data[..data.len() / 2]);
@@ -76,7 +76,7 @@ fn others_upload(node: &Toft) -> Result<(), String> {
     let data = vec![b'y'; 300 << 10];
     let message = honest.message(&data, false);
     let request = [honest.head(&message, data.len()), data].concat();
-    let answer = ask(HONEST, node.port(), &request).map_err(|e| e.to_string())?;
+    let answer = ask(HONEST, node.socket(), &request).map_err(|e| e.to_string())?;
     if code(&answer) == 202 { Ok(()) } else { Err(answer) }
 }
 
@@ -89,7 +89,7 @@ fn stalled_uploads_from_one_address() {
 /// Every subscription that one address gets, of 132 × 64.
 pub fn subscriptions(node: &Toft) -> Result<Vec<TcpStream>, String> {
     let open = |_| {
-        let mut socket = stranger::websocket(ATTACKER, node.port()).ok()?;
+        let mut socket = stranger::websocket(ATTACKER, node.socket()).ok()?;
         for id in 0..64 {
             let _ = socket.write_all(&stranger::frame(&stranger::anonymous_subscription(node.did(), id)));
         }
@@ -105,7 +105,7 @@ pub fn subscriptions(node: &Toft) -> Result<Vec<TcpStream>, String> {
 
 /// Somebody else at another address can still subscribe.
 fn others_subscribe(node: &Toft) -> Result<(), String> {
-    let mut socket = stranger::websocket(HONEST, node.port()).map_err(|e| e.to_string())?;
+    let mut socket = stranger::websocket(HONEST, node.socket()).map_err(|e| e.to_string())?;
     socket.write_all(&stranger::frame(&stranger::anonymous_subscription(node.did(), 1))).map_err(|e| e.to_string())?;
     let mut answer = [0; 4096];
     let count = std::io::Read::read(&mut socket, &mut answer).map_err(|e| e.to_string())?;
@@ -130,12 +130,12 @@ fn letter(text: &str) -> Vec<u8> {
 pub fn letters(node: &Toft) -> Result<(), String> {
     let mut stream = None;
     for n in 0..5000 {
-        let Some(mut open) = stream.take().or_else(|| stranger::connect(ATTACKER, node.port()).ok()) else { continue };
+        let Some(mut open) = stream.take().or_else(|| connect_from(ATTACKER, node.socket()).ok()) else { continue };
         if open.write_all(&letter(&n.to_string())).is_ok() && stranger::answer(&mut open).is_ok() {
             stream = Some(open);
         }
     }
-    let answer = ask(HONEST, node.port(), &letter("honest")).map_err(|e| e.to_string())?;
+    let answer = ask(HONEST, node.socket(), &letter("honest")).map_err(|e| e.to_string())?;
     if answer.starts_with("HTTP/1.1 201") { Ok(()) } else { Err(format!("another's letter is not taken: {answer}")) }
 }
 
@@ -151,7 +151,7 @@ pub fn shelf(node: &Toft) -> Person {
     for n in 0..400 {
         let data = format!("{n:029000}");
         let request = [person.head(&person.message(data.as_bytes(), true), data.len()), data.into_bytes()].concat();
-        let answer = ask(HONEST, node.port(), &request).expect("an answer");
+        let answer = ask(HONEST, node.socket(), &request).expect("an answer");
         assert_eq!(code(&answer), 202, "{answer}");
     }
     person
@@ -160,7 +160,7 @@ pub fn shelf(node: &Toft) -> Person {
 pub fn unread_answers(node: &Toft, tenant: &str) -> Result<Vec<TcpStream>, String> {
     let (message, _) = stranger::anonymous_query(tenant);
     let request = stranger::head(tenant, &message, 0);
-    let readers = many(ATTACKER, node.port(), 120, &request);
+    let readers = many(ATTACKER, node.socket(), 120, &request);
     thread::sleep(Duration::from_secs(5));
     Ok(readers)
 }
@@ -174,17 +174,21 @@ fn readers_that_do_not_read() {
 }
 
 pub fn unread_sockets(node: &Toft, tenant: &str) -> Result<Vec<TcpStream>, String> {
-    let (_, request) = stranger::anonymous_query(tenant);
+    Ok(ask_and_not_read(node, 12, &stranger::anonymous_query(tenant).1))
+}
+
+/// So many WebSockets that ask the same sixteen times each and read nothing.
+fn ask_and_not_read(node: &Toft, sockets: usize, request: &str) -> Vec<TcpStream> {
     let ask = |_| {
-        let mut socket = stranger::websocket(ATTACKER, node.port()).ok()?;
+        let mut socket = stranger::websocket(ATTACKER, node.socket()).ok()?;
         for _ in 0..16 {
-            let _ = socket.write_all(&stranger::frame(&request));
+            let _ = socket.write_all(&stranger::frame(request));
         }
         Some(socket)
     };
-    let sockets = (0..12).filter_map(ask).collect();
+    let sockets = (0..sockets).filter_map(ask).collect();
     thread::sleep(Duration::from_secs(5));
-    Ok(sockets)
+    sockets
 }
 
 #[test]
@@ -200,7 +204,7 @@ pub fn large_record(node: &Toft) -> (Person, serde_json::Value) {
     let person = Person::at(HONEST);
     let data = vec![b'z'; 500_000];
     let message = person.message(&data, true);
-    let answer = ask(HONEST, node.port(), &[person.head(&message, data.len()), data].concat()).expect("an answer");
+    let answer = ask(HONEST, node.socket(), &[person.head(&message, data.len()), data].concat()).expect("an answer");
     assert_eq!(code(&answer), 202, "{answer}");
     (person, message["recordId"].clone())
 }
@@ -210,16 +214,7 @@ pub fn unread_records(node: &Toft, (person, id): &(Person, serde_json::Value)) -
     let read = toft::dwn::create::records_read(json!({"recordId": id}), &toft::node::now(), None).expect("a message");
     let params = json!({"target": person.did(), "message": read});
     let request = json!({"jsonrpc": "2.0", "id": "r", "method": "dwn.processMessage", "params": params}).to_string();
-    let ask = |_| {
-        let mut socket = stranger::websocket(ATTACKER, node.port()).ok()?;
-        for _ in 0..16 {
-            let _ = socket.write_all(&stranger::frame(&request));
-        }
-        Some(socket)
-    };
-    let sockets = (0..60).filter_map(ask).collect();
-    thread::sleep(Duration::from_secs(5));
-    Ok(sockets)
+    Ok(ask_and_not_read(node, 60, &request))
 }
 
 #[test]
@@ -310,7 +305,7 @@ impl Web {
 
     /// Made-up DIDs, all the time while the honest signer comes.
     pub fn made_up(&self, node: &Toft) -> Result<(), String> {
-        let (port, ends) = (node.port(), Instant::now() + Duration::from_secs(4));
+        let (port, ends) = (node.socket(), Instant::now() + Duration::from_secs(4));
         let lie = |liar: usize| {
             let (attacker, hosts) = (self.attacker.clone(), self.hosts.clone());
             thread::spawn(move || {

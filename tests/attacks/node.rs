@@ -5,7 +5,6 @@ use crate::{
     support::toft::{Home, Toft},
 };
 use std::{
-    net::SocketAddr,
     path::{Path, PathBuf},
     process::Command,
     sync::{Mutex, MutexGuard, OnceLock, PoisonError},
@@ -66,29 +65,21 @@ pub fn unguarded(settings: &[(&str, &str)]) -> Home {
 
 /// What the attacked node is asked.
 pub trait Attacked {
-    /// The DWN port.
-    fn port(&self) -> SocketAddr;
     /// Resident memory, in MiB.
-    fn memory(&self) -> u64;
+    fn memory_mib(&self) -> u64;
     /// An honest client at another address is served, several times in a row.
     fn serves_others(&self) -> Result<(), String>;
 }
 
 impl Attacked for Toft {
-    fn port(&self) -> SocketAddr {
-        self.url().trim_start_matches("http://").parse().expect("an address")
-    }
-
-    fn memory(&self) -> u64 {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid())).expect("it runs");
-        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("VmRSS");
-        line.trim().split(' ').next().and_then(|kib| kib.parse::<u64>().ok()).expect("kB") / 1024
+    fn memory_mib(&self) -> u64 {
+        self.memory() >> 20
     }
 
     fn serves_others(&self) -> Result<(), String> {
         let honest = Person::at(HONEST);
         for round in 0..5 {
-            let took = honest.is_served(self.port())?;
+            let took = honest.is_served(self.socket())?;
             if took > SERVED_WITHIN {
                 return Err(format!("round {round} took {took:?}"));
             }
@@ -110,10 +101,10 @@ pub fn withstands<H>(node: &Toft, flood: impl FnOnce(&Toft) -> Result<H, String>
 /// Says what the node no longer did under `flood`.
 fn is_withstood<H>(node: &Toft, flood: impl FnOnce(&Toft) -> Result<H, String>) -> Result<(), String> {
     node.serves_others().map_err(|why| format!("before the flood already: {why}"))?;
-    let before = node.memory();
+    let before = node.memory_mib();
     let held = flood(node)?;
     let served = node.serves_others().map_err(|why| format!("an honest client was not served under the flood: {why}"));
-    let during = node.memory();
+    let during = node.memory_mib();
     drop(held);
     served?;
     if during > MEMORY_MAX {
@@ -123,7 +114,7 @@ fn is_withstood<H>(node: &Toft, flood: impl FnOnce(&Toft) -> Result<H, String>) 
     // What was held is free again: the node serves the attacker's address too.
     let after = Person::at(crate::stranger::ATTACKER);
     let end = Instant::now() + Duration::from_secs(45);
-    while let Err(why) = after.is_served(node.port()) {
+    while let Err(why) = after.is_served(node.socket()) {
         if Instant::now() > end {
             return Err(format!("after the flood the address is still shut out: {why}"));
         }
@@ -131,7 +122,7 @@ fn is_withstood<H>(node: &Toft, flood: impl FnOnce(&Toft) -> Result<H, String>) 
     }
     if is_long() {
         std::thread::sleep(Duration::from_secs(60));
-        let later = node.memory();
+        let later = node.memory_mib();
         println!("memory: {later} MiB a minute later");
         if later as f64 > before as f64 * MEMORY_AFTER {
             return Err(format!("{later} MiB a minute after the flood, {before} MiB before"));

@@ -1,8 +1,7 @@
 //! What strangers and honest people send: raw HTTP and WebSocket from an address of their own.
 
-use crate::support::dag::Shelf;
+use crate::support::{connect_from, dag::Shelf};
 use serde_json::{Value, json};
-use socket2::{Domain, Socket, Type};
 use std::{
     io::{Error, ErrorKind, Read as _, Write as _},
     net::{Ipv4Addr, SocketAddr, TcpStream},
@@ -23,21 +22,11 @@ pub const ATTACKER: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 1);
 /// Where the honest client is.
 pub const HONEST: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 2);
 
-/// A connection from an address; nothing is said on it yet.
-pub fn connect(from: Ipv4Addr, to: SocketAddr) -> Result<TcpStream, Error> {
-    let socket = Socket::new(Domain::IPV4, Type::STREAM, None)?;
-    // A device dials from the port it listens on: a flood that has the same port must not be in its way on this one machine.
-    socket.set_reuse_address(true)?;
-    socket.bind(&SocketAddr::from((from, 0)).into())?;
-    socket.connect_timeout(&to.into(), Duration::from_secs(2))?;
-    Ok(socket.into())
-}
-
 /// As many connections as the node lets be made, of `count`, each having said `text`. What it refuses is tried no further.
 pub fn many(from: Ipv4Addr, to: SocketAddr, count: usize, text: &[u8]) -> Vec<TcpStream> {
     let mut held = vec![];
     for _ in 0..count {
-        let Ok(mut stream) = connect(from, to) else { continue };
+        let Ok(mut stream) = connect_from(from, to) else { continue };
         let _ = stream.set_write_timeout(Some(Duration::from_millis(200)));
         let _ = stream.write_all(text); // refused ones too: what they hold is to be seen
         held.push(stream);
@@ -114,7 +103,7 @@ pub fn head(tenant: &str, message: &Value, length: usize) -> Vec<u8> {
 
 /// Sends a request and takes the whole answer, at most ten seconds for all of it.
 pub fn ask(from: Ipv4Addr, to: SocketAddr, request: &[u8]) -> Result<String, Error> {
-    let mut stream = connect(from, to)?;
+    let mut stream = connect_from(from, to)?;
     stream.set_read_timeout(Some(Duration::from_secs(10)))?;
     stream.set_write_timeout(Some(Duration::from_secs(10)))?;
     stream.write_all(request)?;
@@ -151,7 +140,7 @@ pub fn code(answer: &str) -> u64 {
 
 /// A WebSocket from an address, or why there is none.
 pub fn websocket(from: Ipv4Addr, to: SocketAddr) -> Result<TcpStream, Error> {
-    let mut stream = connect(from, to)?;
+    let mut stream = connect_from(from, to)?;
     stream.set_read_timeout(Some(Duration::from_secs(5)))?;
     stream.set_write_timeout(Some(Duration::from_secs(5)))?;
     let request = "GET / HTTP/1.1\r\nhost: localhost\r\nupgrade: websocket\r\nconnection: upgrade\r\n\

@@ -2,8 +2,8 @@
 
 use crate::{
     node::{Attacked as _, alone, guarded, is_long},
-    stranger::{self, HONEST, Person, answer, ask, code, connect, frame, head},
-    support::toft::Toft,
+    stranger::{self, HONEST, Person, answer, ask, code, frame, head},
+    support::{connect_from, toft::Toft},
 };
 use serde_json::{Value, json};
 use std::{
@@ -40,11 +40,11 @@ fn records_of_one_tenant_over_many_protocols() {
     let _alone = alone();
     let (protocols, records, writers) = if is_long() { (40, 50_000, 16) } else { (40, 800, 4) };
     let node = guarded(&[]).up();
-    let before = node.memory();
+    let before = node.memory_mib();
     let tenant = Person::at(HONEST);
     for n in 0..protocols {
         let message = create::protocols_configure(definition(n), &now(), &tenant.signer).expect("a message");
-        let answer = ask(HONEST, node.port(), &tenant.head(&message, 0)).expect("an answer");
+        let answer = ask(HONEST, node.socket(), &tenant.head(&message, 0)).expect("an answer");
         assert_eq!(code(&answer), 202, "{answer}");
     }
     let begun = Instant::now();
@@ -53,7 +53,7 @@ fn records_of_one_tenant_over_many_protocols() {
             .map(|writer| {
                 let (node, tenant) = (&node, &tenant);
                 scope.spawn(move || {
-                    let mut stream = connect(address(writer), node.port()).expect("connects");
+                    let mut stream = connect_from(address(writer), node.socket()).expect("connects");
                     let write = |n: usize| {
                         let uri = format!("https://width.example/{}", n % protocols);
                         let data = format!("note {n}");
@@ -83,7 +83,7 @@ fn records_of_one_tenant_over_many_protocols() {
         "{records} records over {protocols} protocols: {rate:.0} writes/s with {writers} clients, p50 {:?}, p99 {:?}; memory {before} MiB before, {} MiB after",
         percentile(&mut took, 50),
         percentile(&mut took, 99),
-        node.memory()
+        node.memory_mib()
     );
     let mut took: Vec<_> = (0..200)
         .map(|n| {
@@ -91,7 +91,7 @@ fn records_of_one_tenant_over_many_protocols() {
             let more = json!({"pagination": {"limit": 20}, "dateSort": "createdDescending"});
             let message = create::records_query(filter, more, &now(), Some(&tenant.signer)).expect("a message");
             let begun = Instant::now();
-            let answer = ask(HONEST, node.port(), &tenant.head(&message, 0)).expect("an answer");
+            let answer = ask(HONEST, node.socket(), &tenant.head(&message, 0)).expect("an answer");
             assert_eq!(code(&answer), 200, "{answer}");
             begun.elapsed()
         })
@@ -108,12 +108,12 @@ fn subscriptions_from_many_addresses() {
     let _alone = alone();
     let (addresses, each) = if is_long() { (80, 63) } else { (8, 16) };
     let node = guarded(&[]).up();
-    let before = node.memory();
+    let before = node.memory_mib();
     let sockets: Vec<_> = (0..addresses).map(|n| subscribe(&node, address(n), each)).collect();
     println!(
         "{} subscriptions from {addresses} addresses: memory {before} MiB before, {} MiB with them",
         addresses * each,
-        node.memory()
+        node.memory_mib()
     );
     let owner = node.home().path().join("said");
     std::fs::write(&owner, "for all").expect("writes");
@@ -128,13 +128,13 @@ fn subscriptions_from_many_addresses() {
         "one record heard by all of an address: p50 {:?}, the last {:?} after `toft add` began; memory {} MiB",
         percentile(&mut heard, 50),
         percentile(&mut heard, 100),
-        node.memory()
+        node.memory_mib()
     );
 }
 
 /// A socket with so many subscriptions that are answered.
 fn subscribe(node: &Toft, from: Ipv4Addr, count: usize) -> TcpStream {
-    let mut socket = stranger::websocket(from, node.port()).expect("a WebSocket");
+    let mut socket = stranger::websocket(from, node.socket()).expect("a WebSocket");
     for id in 0..count {
         socket.write_all(&frame(&stranger::anonymous_subscription(node.did(), id))).expect("sends");
     }
@@ -172,7 +172,7 @@ fn a_large_record_with_stalled_readers() {
     let _alone = alone();
     let size: u64 = if is_long() { 1 << 30 } else { 16 << 20 };
     let node = guarded(&[]).up();
-    let before = node.memory();
+    let before = node.memory_mib();
     let file = node.home().path().join("large");
     let mut seed = vec![0; size as usize];
     for (n, chunk) in seed.chunks_mut(8).enumerate() {
@@ -186,13 +186,13 @@ fn a_large_record_with_stalled_readers() {
         "{} MiB added in {:?}; memory {before} MiB before, {} MiB after",
         size >> 20,
         begun.elapsed(),
-        node.memory()
+        node.memory_mib()
     );
     let read = create::records_read(json!({"recordId": added["record"]}), &now(), None).expect("a message");
     let request = head(node.did(), &read, 0);
     let readers: Vec<_> = (0..20)
         .map(|n| {
-            let mut stream = connect(address(n), node.port()).expect("connects");
+            let mut stream = connect_from(address(n), node.socket()).expect("connects");
             stream.write_all(&request).expect("sends");
             let mut piece = [0; 4096];
             assert!(stream.read(&mut piece).expect("begins") > 0);
@@ -200,9 +200,9 @@ fn a_large_record_with_stalled_readers() {
         })
         .collect();
     thread::sleep(Duration::from_secs(3));
-    println!("20 readers that stall in it: memory {} MiB", node.memory());
+    println!("20 readers that stall in it: memory {} MiB", node.memory_mib());
     let begun = Instant::now();
-    let mut stream = connect(HONEST, node.port()).expect("connects");
+    let mut stream = connect_from(HONEST, node.socket()).expect("connects");
     stream.write_all(&request).expect("sends");
     let (mut got, mut piece) = (0u64, vec![0; 1 << 20]);
     while got < size {
@@ -210,7 +210,7 @@ fn a_large_record_with_stalled_readers() {
         assert!(count > 0, "it ended after {got} bytes");
         got += count as u64;
     }
-    println!("an honest reader has it in {:?}; memory {} MiB", begun.elapsed(), node.memory());
+    println!("an honest reader has it in {:?}; memory {} MiB", begun.elapsed(), node.memory_mib());
     drop(readers);
     node.serves_others().expect("served");
 }

@@ -2,13 +2,14 @@
 //! waits for them.
 
 use crate::support::{
+    connect_from,
     toft::{Home, Toft, random_file},
     within,
 };
 use serde_json::{Value, json};
 use std::{
     io::{Read as _, Write as _},
-    net::{SocketAddr, TcpStream},
+    net::{IpAddr, TcpStream},
     time::{Duration, Instant},
 };
 
@@ -19,13 +20,6 @@ const READERS: usize = 120;
 const SOCKETS: usize = 12;
 /// Beside the budget of 64 MiB, of which one address has 16: what connections and threads take.
 const ABOVE: u64 = 100 << 20;
-
-/// Bytes of memory the node takes.
-fn memory(node: &Toft) -> u64 {
-    let status = std::fs::read_to_string(format!("/proc/{}/status", node.pid())).expect("a status");
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("VmRSS");
-    line.trim().trim_end_matches(" kB").parse::<u64>().expect("a number") << 10
-}
 
 /// A question for all published records, without a limit.
 fn question(node: &Toft) -> String {
@@ -42,12 +36,7 @@ fn question(node: &Toft) -> String {
 
 /// A connection from an address of this machine.
 fn connect(node: &Toft, from: &str) -> TcpStream {
-    let to: SocketAddr = node.url().trim_start_matches("http://").parse().expect("an address");
-    let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).expect("a socket");
-    let from: SocketAddr = format!("{from}:0").parse().expect("an address");
-    socket.bind(&from.into()).expect("binds");
-    socket.connect(&to.into()).expect("connects");
-    socket.into()
+    connect_from(from.parse::<IpAddr>().expect("an address"), node.socket()).expect("connects")
 }
 
 /// A question that is asked and whose answer is not read.
@@ -164,7 +153,7 @@ fn readers_that_do_not_read_cost_a_share_and_nobody_waits_for_them() {
     assert_eq!(json["result"]["reply"]["entries"].as_array().map(Vec::len), Some(RECORDS));
     assert!(frames > 10, "in pieces: {frames}");
 
-    let before = memory(&node);
+    let before = node.memory();
     let readers: Vec<TcpStream> = (0..READERS).map(|_| ask(&node, "127.0.0.1")).collect();
     let sockets = (0..SOCKETS).map(|_| {
         let mut socket = socket(&node, "127.0.0.4");
@@ -175,14 +164,14 @@ fn readers_that_do_not_read_cost_a_share_and_nobody_waits_for_them() {
     let mut most = 0;
     for _ in 0..4 {
         std::thread::sleep(Duration::from_millis(500));
-        most = most.max(memory(&node));
+        most = most.max(node.memory());
         let (count, took) = entries(&node, "127.0.0.2");
         assert_eq!(count, RECORDS);
         assert!(took < Duration::from_secs(5), "another waited {took:?}");
     }
     assert!(most < before + ABOVE, "{} MiB, and {} MiB before", most >> 20, before >> 20);
     drop((readers, sockets));
-    within(Duration::from_secs(60), "the memory to be given back", || (memory(&node) < before * 3 / 2).then_some(()));
+    within(Duration::from_secs(60), "the memory to be given back", || (node.memory() < before * 3 / 2).then_some(()));
 }
 
 #[test]

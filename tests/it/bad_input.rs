@@ -1,6 +1,7 @@
 //! What is wrong is answered at once, in the protocol's own words, and the node goes on.
 
 use crate::support::{
+    connect_from,
     sdk::{Sdk, code},
     toft::Home,
 };
@@ -194,13 +195,6 @@ fn what_stops_a_node_from_starting_is_said_in_a_sentence() {
     assert!(!output.status.success() && said.contains("choose another home with --home or TOFT_HOME"), "{said}");
 }
 
-fn connect_from(address: [u8; 4], to: &str) -> TcpStream {
-    let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).expect("a socket");
-    socket.bind(&std::net::SocketAddr::from((address, 0)).into()).expect("a loopback address");
-    socket.connect(&to.parse::<std::net::SocketAddr>().expect("an address").into()).expect("connects");
-    socket.into()
-}
-
 #[test]
 fn clients_that_stall_do_not_stop_the_others() {
     let node = Home::new().set("dwn.tenants", "open").up();
@@ -228,7 +222,7 @@ fn clients_that_stall_do_not_stop_the_others() {
     let cid = written["dataCid"].as_str().expect("a CID");
     for _ in 0..600 {
         // From another address: what these hold is that one's share. What is above it is closed at once.
-        let mut stream = connect_from([127, 0, 0, 9], gateway);
+        let mut stream = connect_from([127, 0, 0, 9], gateway.parse().expect("an address")).expect("connects");
         let _ = write!(stream, "GET /ipfs/{cid} HTTP/1.1\r\nhost: toft\r\n\r\n");
         held.push(stream);
     }

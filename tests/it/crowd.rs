@@ -1,16 +1,15 @@
 //! Many who connect, few file descriptors, and answers that come before a body has: the built binary and stock clients.
 
 use crate::support::{
-    fetched,
+    connect_from, fetched,
     sdk::{Sdk, code},
     toft::Home,
     within,
 };
 use serde_json::{Value, json};
-use socket2::{Domain, Protocol, SockAddr, Socket, Type};
 use std::{
     io::{Read as _, Write as _},
-    net::{Ipv4Addr, SocketAddr, TcpStream},
+    net::{Ipv4Addr, SocketAddr},
     path::PathBuf,
     process::Command,
     sync::{
@@ -24,16 +23,8 @@ use std::{
 
 static FOLDER: OnceLock<PathBuf> = OnceLock::new();
 
-/// A connection from an address of this machine.
-fn connect(from: Ipv4Addr, to: SocketAddr) -> TcpStream {
-    let socket = Socket::new(Domain::IPV4, Type::STREAM, Some(Protocol::TCP)).expect("a socket");
-    socket.bind(&SockAddr::from(SocketAddr::from((from, 0)))).expect("a loopback address");
-    socket.connect(&SockAddr::from(to)).expect("connects");
-    socket.into()
-}
-
 fn ask(from: Ipv4Addr, to: SocketAddr, path: &str) -> String {
-    let mut stream = connect(from, to);
+    let mut stream = connect_from(from, to).expect("connects");
     stream.set_read_timeout(Some(Duration::from_secs(10))).expect("a deadline");
     write!(stream, "GET {path} HTTP/1.1\r\nhost: {to}\r\nconnection: close\r\n\r\n").expect("sends");
     let mut text = String::new();
@@ -98,8 +89,9 @@ impl Crowd {
         let ends = stop.clone();
         let thread = thread::spawn(move || {
             while !ends.load(Ordering::Relaxed) {
-                let one = (0..1130).map(|_| connect(Ipv4Addr::new(127, 0, 0, 3), to));
-                let many = (0..1130).map(|n| connect(Ipv4Addr::new(127, 0, 1, (n % 200) as u8), to));
+                let one = (0..1130).map(|_| connect_from(Ipv4Addr::new(127, 0, 0, 3), to).expect("connects"));
+                let many =
+                    (0..1130).map(|n| connect_from(Ipv4Addr::new(127, 0, 1, (n % 200) as u8), to).expect("connects"));
                 let held: Vec<_> = one.chain(many).collect();
                 let _ = gathered.send(()); // who waited has gone on
                 thread::sleep(Duration::from_secs(3));

@@ -185,10 +185,9 @@ async fn met(toft: &Toft) -> u64 {
     rss(toft)
 }
 
+/// Memory of a node, in MiB.
 fn rss(toft: &Toft) -> u64 {
-    let status = std::fs::read_to_string(format!("/proc/{}/status", toft.pid())).expect("it runs");
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("a line");
-    line.trim().trim_end_matches(" kB").parse::<u64>().expect("a number") / 1024
+    toft.memory() >> 20
 }
 
 /// What the allocator may keep of a flood, in MiB, where half of what was before is less.

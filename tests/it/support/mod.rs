@@ -9,7 +9,10 @@ pub mod proxy;
 pub mod sdk;
 pub mod toft;
 
+use socket2::{Domain, Socket, Type};
 use std::{
+    io,
+    net::{IpAddr, SocketAddr, TcpStream},
     path::{Path, PathBuf},
     process::Command,
     sync::OnceLock,
@@ -34,6 +37,16 @@ fn fetch(script: &str) -> PathBuf {
     assert!(output.status.success(), "scripts/{script} failed; run it by hand to see more:\n{errors}");
     let text = String::from_utf8(output.stdout).expect("a path");
     PathBuf::from(text.lines().last().unwrap_or_else(|| panic!("scripts/{script} printed no path")).trim())
+}
+
+/// A connection from an address of this machine, made in two seconds or not at all.
+pub fn connect_from(from: impl Into<IpAddr>, to: SocketAddr) -> io::Result<TcpStream> {
+    let socket = Socket::new(Domain::for_address(to), Type::STREAM, None)?;
+    // A node dials from the port it listens on: a flood that has the same port must not be in its way on this one machine.
+    socket.set_reuse_address(true)?;
+    socket.bind(&SocketAddr::new(from.into(), 0).into())?;
+    socket.connect_timeout(&to.into(), Duration::from_secs(2))?;
+    Ok(socket.into())
 }
 
 /// Asks `f` until it says yes; panics with `what` after a minute.

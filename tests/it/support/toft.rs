@@ -3,6 +3,7 @@
 use serde_json::Value;
 use std::{
     io::{BufRead as _, BufReader, Read as _},
+    net::SocketAddr,
     path::{Path, PathBuf},
     process::{Child, Command, Output, Stdio},
 };
@@ -148,6 +149,18 @@ impl Toft {
 
     pub fn pid(&self) -> u32 {
         self.child.id()
+    }
+
+    /// Bytes of memory the node takes now.
+    pub fn memory(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid())).expect("it runs");
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("VmRSS");
+        line.trim().trim_end_matches(" kB").parse::<u64>().expect("a number") << 10
+    }
+
+    /// The address of the DWN endpoint.
+    pub fn socket(&self) -> SocketAddr {
+        self.url().trim_start_matches("http://").parse().expect("an address")
     }
 
     /// The first TCP (or QUIC) multiaddr.
