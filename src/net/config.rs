@@ -105,19 +105,34 @@ impl Limits {
     pub fn check(&self) -> Result<(), anyhow::Error> {
         bounds::check("net.limits.connections", self.connections, 16..=4096)?;
         bounds::check("net.limits.connections_per_peer", self.connections_per_peer, 1..=16)?;
-        bounds::check("net.limits.connections_per_address", self.connections_per_address, 1..=self.connections / 2)?;
-        bounds::check("net.limits.connections_reserved", self.connections_reserved, 4..=self.connections / 2)?;
+        bounds::check_part(
+            "net.limits.connections_per_address",
+            self.connections_per_address,
+            1,
+            ("connections", self.connections),
+        )?;
+        bounds::check_part(
+            "net.limits.connections_reserved",
+            self.connections_reserved,
+            4,
+            ("connections", self.connections),
+        )?;
         bounds::check("net.limits.pending", self.pending, 16..=1024)?;
-        bounds::check("net.limits.pending_per_address", self.pending_per_address, 1..=self.pending / 2)?;
+        bounds::check_part("net.limits.pending_per_address", self.pending_per_address, 1, ("pending", self.pending))?;
         bounds::check("net.limits.idle_seconds", self.idle_seconds, 10..=3600)?;
         // Less would not hold one of the longest messages, with what else is under way.
         bounds::check("net.limits.memory", self.memory, 16 << 20..=1 << 30)?;
-        bounds::check("net.limits.memory_per_address", self.memory_per_address, 8 << 20..=self.memory / 2)?;
+        bounds::check_part("net.limits.memory_per_address", self.memory_per_address, 8 << 20, ("memory", self.memory))?;
         bounds::check("net.limits.wants", self.wants, 1024..=1 << 20)?;
-        bounds::check("net.limits.wants_per_address", self.wants_per_address, 256..=self.wants / 2)?;
+        bounds::check_part("net.limits.wants_per_address", self.wants_per_address, 256, ("wants", self.wants))?;
         bounds::check("net.limits.provider_records", self.provider_records, 1000..=1_000_000)?;
         let each = self.provider_records_per_address;
-        bounds::check("net.limits.provider_records_per_address", each, 10..=self.provider_records / 2)
+        bounds::check_part(
+            "net.limits.provider_records_per_address",
+            each,
+            10,
+            ("provider_records", self.provider_records),
+        )
     }
 }
 

@@ -26,7 +26,7 @@ pub use relay::{Error as RelayError, Relay};
 
 use crate::{
     asker::Asker,
-    bounds::check,
+    bounds::{check, check_part},
     budget::{Budget, For, Rate, Subject},
     crypto::PublicKey,
     did::{self, Did, DidUrl, Document, dht, web},
@@ -103,15 +103,30 @@ impl Config {
     /// Is every bound in its range?
     pub fn check(&self) -> Result<(), Fault> {
         check("resolve.lookups_per_minute", self.lookups_per_minute, 8..=10_000)?;
-        check("resolve.lookups_per_address", self.lookups_per_address, 1..=self.lookups_per_minute / 2)?;
-        check("resolve.lookups_reserved", self.lookups_reserved, 1..=self.lookups_per_minute / 2)?;
+        check_part(
+            "resolve.lookups_per_address",
+            self.lookups_per_address,
+            1,
+            ("lookups_per_minute", self.lookups_per_minute),
+        )?;
+        check_part(
+            "resolve.lookups_reserved",
+            self.lookups_reserved,
+            1,
+            ("lookups_per_minute", self.lookups_per_minute),
+        )?;
         check("resolve.remembered", self.remembered, 64..=16_384)?;
-        check("resolve.remembered_per_address", self.remembered_per_address, 1..=self.remembered / 2)?;
+        check_part("resolve.remembered_per_address", self.remembered_per_address, 1, ("remembered", self.remembered))?;
         check("resolve.relay_keys", self.relay_keys, 16..=1_000_000)?;
         check("resolve.relay_new_keys", self.relay_new_keys, 2..=self.relay_keys)?;
-        check("resolve.relay_new_keys_per_address", self.relay_new_keys_per_address, 1..=self.relay_new_keys / 2)?;
+        check_part(
+            "resolve.relay_new_keys_per_address",
+            self.relay_new_keys_per_address,
+            1,
+            ("relay_new_keys", self.relay_new_keys),
+        )?;
         check("resolve.relay_per_minute", self.relay_per_minute, 2..=10_000)?;
-        check("resolve.relay_per_address", self.relay_per_address, 1..=self.relay_per_minute / 2)
+        check_part("resolve.relay_per_address", self.relay_per_address, 1, ("relay_per_minute", self.relay_per_minute))
     }
 }
 
