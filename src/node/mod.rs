@@ -5,6 +5,8 @@
 //! is a reply; a fault is an error of ours. Who wants to know what happens from now on: `subscribe`.
 
 mod answers;
+mod config;
+mod data;
 mod deny;
 mod limits;
 mod quota;
@@ -18,6 +20,9 @@ mod tests;
 
 use answers::Rest;
 pub use answers::{Answers, Outgoing, Text};
+pub use config::Config;
+pub use data::{Body, one_chunk, read_out, send};
+use data::{Held, gather, unread};
 pub use deny::Denied;
 pub use limits::Limits;
 use quota::{Quotas, Reserved};
@@ -28,10 +33,8 @@ pub use tenants::{Registered, Removed, Tenant, Tenants};
 use workers::Workers;
 
 use crate::{
-    asker::{Asker, Network},
-    blocks::{Blocks, Reader, Right, Unread},
-    bounds::check,
-    cid::Cid,
+    asker::Asker,
+    blocks::{Blocks, Right},
     crypto::PublicKey,
     did,
     dwn::{self, Fault, Given, Members, Message, Refusal, Stop, View},
@@ -41,15 +44,12 @@ use crate::{
     store::{self, Data, Store},
 };
 use anyhow::{Context as _, anyhow};
-use bytes::Bytes;
-use futures::{Stream, StreamExt as _};
 use prometheus_client::metrics::{counter::Counter, family::Family};
 use serde_json::Value;
 use std::{
     collections::{BTreeSet, HashMap},
     ops::Range,
     panic::{AssertUnwindSafe, catch_unwind},
-    pin::Pin,
     sync::Arc,
     time::Duration,
 };
@@ -61,86 +61,10 @@ const WORKERS_PER_CORE: usize = 4;
 const SHORT_PAGE: f64 = 100.0;
 /// Bytes of a body that are hashed in one go.
 const PIECE: usize = 256 << 10;
-/// A client gets this long for each piece: 4 kB/s is slower than any link worth waiting for.
+/// The longest for each piece, whoever brings it. Over HTTP `dwn.limits` says less; a device has no other bound.
 const PIECE_DEADLINE: Duration = Duration::from_secs(60);
 /// A body may run over its declared size by this much and still be hashed, so that the answer can name its CID.
 const OVERRUN_MAX: u64 = 1 << 20;
-
-/// Bytes on their way in or out.
-pub type Body = Pin<Box<dyn Stream<Item = Result<Bytes, Fault>> + Send>>;
-
-#[derive(Debug, Clone, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
-#[serde(deny_unknown_fields, default)]
-pub struct Config {
-    /// Address the DWN protocol is served on.
-    pub listen: String,
-    /// Whose records are kept here.
-    pub tenants: Tenants,
-    /// DIDs that are let in by `tenants = "allow-list"` and `"registration"`.
-    pub allow: Vec<String>,
-    /// Where clients reach this endpoint from outside, if that is not `listen`.
-    pub url: String,
-    /// Names under which `/metrics` and `/health` may be asked for, beside loopback's and that of `url`.
-    pub hosts: Vec<String>,
-    /// Largest data of one record, in bytes.
-    pub max_record: u64,
-    /// Bytes of data that the records of one tenant may hold who is not the owner. 0, as older files have it: the default.
-    pub quota: u64,
-    /// Bytes of the disk above `store.min_free` that only the owner's own writes get.
-    pub owner_reserve: u64,
-    /// DIDs that this node has nothing to do with, as tenants or as authors, and addresses and networks that it does not
-    /// talk to at the DWN endpoint and the gateway.
-    pub deny: Vec<String>,
-    /// Addresses and networks of proxies, whose word on where a request comes from counts.
-    pub trusted_proxies: Vec<String>,
-    pub limits: Limits,
-}
-
-impl Default for Config {
-    fn default() -> Self {
-        Self {
-            listen: "127.0.0.1:3000".into(),
-            tenants: Tenants::Own,
-            allow: Vec::new(),
-            url: String::new(),
-            hosts: Vec::new(),
-            max_record: 1 << 30,
-            quota: quota::DEFAULT,
-            owner_reserve: 256 << 20,
-            deny: Vec::new(),
-            trusted_proxies: Vec::new(),
-            limits: Limits::default(),
-        }
-    }
-}
-
-impl Config {
-    /// What no single key can say.
-    pub fn check(&self) -> Result<(), Fault> {
-        self.proxies()?;
-        self.denied()?;
-        check("dwn.max_record", self.max_record, 1 << 20..=1 << 40)?;
-        check("dwn.quota", self.quota(), 1..=1 << 50)?;
-        check("dwn.owner_reserve", self.owner_reserve, 16 << 20..=1 << 40)?;
-        self.limits.check()
-    }
-
-    /// Bytes of data that the records of one tenant may hold who is not the owner.
-    pub fn quota(&self) -> u64 {
-        if self.quota == 0 { quota::DEFAULT } else { self.quota }
-    }
-
-    /// Whom this node has nothing to do with.
-    pub fn denied(&self) -> Result<Denied, Fault> {
-        Denied::parse(&self.deny)
-    }
-
-    /// The proxies whose word on where a request comes from counts.
-    pub fn proxies(&self) -> Result<Vec<Network>, Fault> {
-        let network = |text: &String| text.parse().map_err(|e| anyhow!("dwn.trusted_proxies: {e}"));
-        self.trusted_proxies.iter().map(network).collect()
-    }
-}
 
 /// Of a read's data, the bytes that are wanted, by what stands in the reply; nothing: all.
 pub type Choose = Box<dyn FnOnce(&Members) -> Option<Range<u64>> + Send>;
@@ -681,27 +605,6 @@ impl Node {
     }
 }
 
-/// A read's data, held since the answer was made: whatever happens to the record now, it can be sent.
-enum Held {
-    Inline(Bytes),
-    Blocks(Box<Reader>),
-}
-
-impl Held {
-    /// Of it only these bytes, if not all.
-    fn part(self, part: Option<Range<u64>>) -> Self {
-        let Some(part) = part else { return self };
-        match self {
-            Self::Inline(bytes) => {
-                let at = |at: u64| usize::try_from(at).unwrap_or(usize::MAX).min(bytes.len());
-                let (start, end) = (at(part.start), at(part.end));
-                Self::Inline(bytes.slice(start..end.max(start)))
-            }
-            Self::Blocks(reader) => Self::Blocks(Box::new(reader.part(part))),
-        }
-    }
-}
-
 /// Answers a read and takes hold of its data. A delete may come between the two: then it is the delete that is
 /// answered.
 fn answer(message: &Message, view: Box<dyn View + Send>, blocks: &Blocks) -> Result<Judged, Stop> {
@@ -726,86 +629,6 @@ fn answer(message: &Message, view: Box<dyn View + Send>, blocks: &Blocks) -> Res
     };
     answer.write(answers::PIECE, &*view)?;
     Ok(Judged::Read(Box::new(answer), view, held))
-}
-
-/// What a client hears of data that is kept and cannot be read. Where it lies is the operator's business.
-fn unread(why: Unread) -> Stop {
-    match why {
-        Unread::Fault(fault) => fault.into(),
-        Unread::Damaged { root, block, .. } => Refusal::new(
-            500,
-            format!(
-                "DataDamaged: block {block} of the data {root} is damaged on this node, so nothing of it is sent; the node's \
-                 owner sees it in toft status and repairs it with toft storage scrub, or by writing the same data again"
-            ),
-        )
-        .into(),
-        Unread::NotHere(block) => Refusal::new(
-            500,
-            format!("DataMissing: block {block} of the data is not on this node any more, so nothing of it is sent"),
-        )
-        .into(),
-        why @ (Unread::Data(_) | Unread::NotFile(..)) => Fault::new(why).into(),
-    }
-}
-
-/// The data under `root` for who was given its record, if every block of it is here, else an error before the first byte.
-pub fn read_out(blocks: Blocks, root: Cid) -> Body {
-    flow(Out::Begin(blocks, root))
-}
-
-/// A file, read chunk by chunk as the client takes it: one that does not read costs a chunk, not a thread.
-pub fn send(reader: Reader) -> Body {
-    flow(Out::Reading(Box::new(reader)))
-}
-
-fn flow(out: Out) -> Body {
-    Box::pin(futures::stream::unfold(Some(out), |out| async move {
-        let out = out?;
-        match tokio::task::spawn_blocking(move || out.next()).await {
-            Ok(step) => step,
-            Err(error) => Some((Err(anyhow!("reading data: {error}")), None)),
-        }
-    }))
-}
-
-/// Data on its way out.
-enum Out {
-    Begin(Blocks, Cid),
-    Reading(Box<Reader>),
-}
-
-impl Out {
-    /// The next chunk and what is left; nothing is left after an error.
-    fn next(self) -> Option<(Result<Bytes, Fault>, Option<Self>)> {
-        let mut reader = match self {
-            Out::Begin(blocks, root) => match blocks.read(Right::reader(&root), &root) {
-                Ok(reader) => Box::new(reader),
-                Err(why) => return Some((Err(Fault::new(why)), None)),
-            },
-            Out::Reading(reader) => reader,
-        };
-        let chunk = reader.next()?;
-        let rest = chunk.is_ok().then_some(Out::Reading(reader));
-        Some((chunk, rest))
-    }
-}
-
-/// Bytes of a body until there are `most` of them or it ends; whether it has ended.
-async fn gather(body: &mut Body, most: usize) -> Result<(Vec<u8>, bool), Fault> {
-    let mut piece = vec![];
-    while piece.len() < most {
-        match body.next().await {
-            Some(bytes) => piece.extend_from_slice(&bytes?),
-            None => return Ok((piece, true)),
-        }
-    }
-    Ok((piece, false))
-}
-
-/// Bytes that are all here already.
-pub fn one_chunk(bytes: Bytes) -> Body {
-    Box::pin(futures::stream::iter([Ok(bytes)]))
 }
 
 /// May an earlier moment answer this, while the index is built again? What the tenant itself asks about what is its own. For

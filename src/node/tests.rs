@@ -1,4 +1,5 @@
-//! The door over a store whose index is being built again: whose questions an earlier moment may answer.
+//! The door: whose questions an earlier moment may answer while the index is built again, long answers and their budget, uploads, quotas,
+//! whom the operator denies.
 
 use super::*;
 use crate::{
@@ -11,7 +12,8 @@ use crate::{
     resolve,
     store::Hindrance,
 };
-use futures::TryStreamExt as _;
+use bytes::Bytes;
+use futures::{StreamExt as _, TryStreamExt as _};
 use serde_json::json;
 use std::path::Path;
 
