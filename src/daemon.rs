@@ -8,7 +8,7 @@ use crate::{
     blocks::{Blocks, Right, is_damage},
     config::{self, Config},
     crypto::Signer,
-    did,
+    did, memory,
     metrics::Metrics,
     net::{self, Net},
     node::Node,
@@ -160,6 +160,7 @@ impl Daemon {
         let who = (identity.did.as_str(), registration.terms(), &config.retention);
         let node = Node::new(&config.dwn, who, store.clone(), blocks.clone(), resolver.clone(), &metrics)?;
 
+        tasks.spawn("memory", memory::keep_giving_back(tasks.stop()));
         tasks.spawn("subscriptions", node.clone().carry_events(tasks.stop()));
 
         let counted = net::Metrics::default();

@@ -1,6 +1,6 @@
 //! toft: a personal data node.
 //!
-//! Modules stand bottom-up; a module uses only modules above it (held by `tests/tidy.rs`).
+//! Modules stand bottom-up; a module uses only modules above it (held by `tests/tidy`).
 
 // what things are called
 pub mod task;
@@ -10,6 +10,7 @@ pub mod bounds;
 pub mod foreign;
 pub mod log;
 pub mod process;
+pub mod memory;
 pub mod scarce;
 pub mod asker;
 pub mod pool;

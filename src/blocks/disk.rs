@@ -15,7 +15,7 @@ use super::holds::Held;
 use crate::{
     cid::{self, Digest},
     dwn::Fault,
-    scarce,
+    memory, scarce,
     store::{Place, sync_dir},
 };
 use anyhow::{Context as _, ensure};
@@ -239,7 +239,8 @@ impl Disk {
         let length = file.metadata().with_context(|| format!("looking at {}", path.display()))?.len();
         // Before the memory is taken: a damaged index may say anything.
         ensure_there(&path, length, at, len)?;
-        let mut bytes = vec![0; len as usize];
+        let mut bytes = memory::room(len as usize);
+        bytes.resize(len as usize, 0);
         file.read_exact_at(&mut bytes, at)
             .with_context(|| format!("reading {len} bytes at {at} of {}", path.display()))?;
         Ok(bytes)

@@ -9,6 +9,7 @@ use super::{
 use crate::{
     cid::{self, Cid, Digest},
     dwn::{self, Fault, Stop},
+    memory,
     store::{Data, Hold, Place},
 };
 use bytes::Bytes;
@@ -56,6 +57,12 @@ impl Stage {
                 self.write_chunk()?;
             }
             let (now, later) = bytes.split_at(bytes.len().min(unixfs::CHUNK - self.chunk.len()));
+            if self.chunk.len() + now.len() > self.chunk.capacity() {
+                // What is one piece is small; what comes in more than one is mostly a whole chunk or many.
+                let len = if self.chunk.is_empty() { now.len() } else { unixfs::CHUNK };
+                let begun = std::mem::replace(&mut self.chunk, memory::room(len));
+                self.chunk.extend_from_slice(&begun);
+            }
             self.chunk.extend_from_slice(now);
             bytes = later;
         }

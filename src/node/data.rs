@@ -4,6 +4,7 @@ use crate::{
     blocks::{Blocks, Reader, Right, Unread},
     cid::Cid,
     dwn::{Fault, Refusal, Stop},
+    memory,
 };
 use anyhow::anyhow;
 use bytes::Bytes;
@@ -97,16 +98,21 @@ impl Out {
     }
 }
 
-/// Bytes of a body until there are `most` of them or it ends; whether it has ended.
-pub(super) async fn gather(body: &mut Body, most: usize) -> Result<(Vec<u8>, bool), Fault> {
-    let mut piece = vec![];
-    while piece.len() < most {
+/// Up to `most` bytes of a body, in memory of just that size; whether it has ended. What came beyond them is left in `rest`,
+/// which the next call begins with.
+pub(super) async fn gather(body: &mut Body, rest: &mut Bytes, most: usize) -> Result<(Vec<u8>, bool), Fault> {
+    let mut piece = memory::room(most);
+    loop {
+        let now = rest.split_to(rest.len().min(most - piece.len()));
+        piece.extend_from_slice(&now);
+        if piece.len() == most {
+            return Ok((piece, false));
+        }
         match body.next().await {
-            Some(bytes) => piece.extend_from_slice(&bytes?),
+            Some(bytes) => *rest = bytes?,
             None => return Ok((piece, true)),
         }
     }
-    Ok((piece, false))
 }
 
 /// Bytes that are all here already.

@@ -44,6 +44,7 @@ use crate::{
     store::{self, Data, Store},
 };
 use anyhow::{Context as _, anyhow};
+use bytes::Bytes;
 use prometheus_client::metrics::{counter::Counter, family::Family};
 use serde_json::Value;
 use std::{
@@ -545,12 +546,12 @@ impl Node {
     /// Body → blocks, piece by piece. No worker waits for a slow client, and no slow client is waited for without
     /// end. Stops soon after more came than was declared.
     async fn stage(&self, asker: Asker, mut body: Body, declared: u64, reserved: &mut Reserved) -> Result<Data, Stop> {
-        let (mut got, mut slot) = (0, None);
+        let (mut got, mut slot, mut rest) = (0, None, Bytes::new());
         let mut stage = self.shared.blocks.stage();
         loop {
             // What rides inline is taken without a slot: small writes do not wait for large ones.
             let most = if slot.is_none() { dwn::INLINE_MAX as usize + 1 } else { PIECE };
-            let gather = gather(&mut body, most);
+            let gather = gather(&mut body, &mut rest, most);
             let (piece, ended) = tokio::time::timeout(PIECE_DEADLINE, gather)
                 .await
                 .map_err(|_| Refusal::new(400, format!("the data stalled after {got} bytes")))?

@@ -15,6 +15,7 @@ use super::{
 use crate::{
     asker::Asker,
     dwn::Fault,
+    memory,
     metrics::Metrics,
     node::{Body, Node, Text},
     pool::{Full, Pool, Size},
@@ -323,7 +324,7 @@ async fn some_bytes(headers: &HeaderMap, body: HttpBody) -> Result<Option<Body>,
 
 /// All of a body, if it has no more than `max` bytes.
 pub(super) async fn at_most(mut body: Body, max: usize) -> Result<Option<Vec<u8>>, Fault> {
-    let mut all = Vec::new();
+    let mut all = memory::room(max);
     while let Some(bytes) = body.next().await {
         all.extend_from_slice(&bytes?);
         if all.len() > max {

@@ -16,7 +16,8 @@ use super::{
 };
 use crate::{
     asker::Asker,
-    dwn::json::{Object, quoted},
+    dwn::json::Object,
+    memory,
     node::{Body, Ended, Events, Node, Reply, Resume, Text},
 };
 use axum::{
@@ -60,6 +61,8 @@ use tokio_util::sync::CancellationToken;
 
 /// Requests of one connection that are worked on at the same time; the next are read when one is done.
 const REQUESTS_MAX: usize = 16;
+/// What a connection that is used has for reading, and for writing. Longer frames take what they need meanwhile.
+const BUFFER: usize = 16 << 10;
 /// Frames waiting to be written to one client. Small: events wait in their subscription's queue.
 const FRAMES_MAX: usize = 16;
 /// A client that takes no frame for this long is gone or stuck.
@@ -126,6 +129,8 @@ fn is_among(headers: &HeaderMap, name: HeaderName, wanted: &str) -> bool {
 /// The connection with the bounds of this protocol.
 pub(super) async fn open(coming: OnUpgrade) -> Result<WebSocket, hyper::Error> {
     let bounds = WebSocketConfig::default()
+        .read_buffer_size(BUFFER)
+        .write_buffer_size(BUFFER)
         .max_message_size(Some(jsonrpc::REQUEST_MAX))
         .max_frame_size(Some(jsonrpc::REQUEST_MAX));
     Ok(WebSocketStream::from_raw_socket(TokioIo::new(coming.await?), Role::Server, Some(bounds)).await)
@@ -473,7 +478,12 @@ async fn answer(way: &Way, id: &Value, call: Call) -> Result<Text, crate::dwn::F
     if let Some(bytes) = at_most(data.raw(), DATA_MAX).await?
         && let Some(entry) = reply.body.remove("entry")
     {
-        let entry = Object::extending(&entry).with("encodedData", &quoted(&URL_SAFE_NO_PAD.encode(bytes)));
+        // Base64 has nothing to escape.
+        let mut encoded = memory::text(bytes.len().div_ceil(3) * 4 + 2);
+        encoded.push('"');
+        URL_SAFE_NO_PAD.encode_string(bytes, &mut encoded);
+        encoded.push('"');
+        let entry = Object::extending(&entry).with("encodedData", &encoded);
         reply.body.insert("entry", entry.text());
     }
     Ok(reply.into_text_within(place, &before, after))

@@ -16,7 +16,7 @@ use std::{
     time::Duration,
 };
 use tokio::{
-    io::{AsyncRead, AsyncWrite, ReadBuf},
+    io::{AsyncRead, AsyncReadExt as _, AsyncWrite, ReadBuf},
     time::Sleep,
 };
 
@@ -25,6 +25,8 @@ const LINGER: Duration = Duration::from_secs(10);
 const LINGER_BYTES: u64 = 32 << 20;
 /// What is thrown away at once.
 const PIECE: usize = 16 << 10;
+/// What is read at once. hyper makes its buffer twice as large as what it was given, for as long as the connection lives.
+const READ_MAX: u64 = 32 << 10;
 
 /// What those who answer requests know of a connection, and its end has to know.
 #[derive(Debug, Default)]
@@ -104,7 +106,8 @@ impl<S: AsyncRead + Unpin> AsyncRead for Line<S> {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
         let before = bytes.filled().len();
-        ready!(Pin::new(&mut this.stream).poll_read(cx, bytes))?;
+        let mut some = (&mut this.stream).take(READ_MAX);
+        ready!(Pin::new(&mut some).poll_read(cx, bytes))?;
         let came = bytes.filled().len() - before;
         this.ended |= came == 0;
         this.notes.since.fetch_add(came as u64, Ordering::Relaxed);

@@ -1,0 +1,50 @@
+//! Memory that goes back to the system when it is free.
+//!
+//! The allocator keeps pieces of up to half a MiB in pages of 4 MiB that other threads' pieces share: one that lives holds the
+//! page, and a page whose thread is idle waits for it. Larger pieces have pages of their own, which are free with them, and
+//! of which only what is written to takes memory. See decision 12.
+
+use std::time::Duration;
+use tokio_util::sync::CancellationToken;
+
+/// What has pages of its own.
+const APART: usize = 520 << 10;
+/// What lies among others and is never much.
+const SMALL: usize = 64 << 10;
+/// How often what is free is given back.
+const EVERY: Duration = Duration::from_secs(10);
+
+/// An empty vector with room for `len` bytes, which go back to the system when it is dropped, whichever thread drops it.
+pub fn room(len: usize) -> Vec<u8> {
+    Vec::with_capacity(apart(len))
+}
+
+/// As [`room`], for text.
+pub fn text(len: usize) -> String {
+    String::with_capacity(apart(len))
+}
+
+fn apart(len: usize) -> usize {
+    if len > SMALL { len.max(APART) } else { len }
+}
+
+/// Has what is free given back until `stop`. The allocator gives back what has been free for a second whenever a piece of this
+/// size is dropped, and never by itself: a node that is left alone after a busy hour would keep all of it.
+pub async fn keep_giving_back(stop: CancellationToken) -> Result<(), anyhow::Error> {
+    while tokio::time::timeout(EVERY, stop.cancelled()).await.is_err() {
+        drop(std::hint::black_box(room(APART)));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_large_lies_apart_and_what_is_small_takes_what_it_needs() {
+        assert_eq!(room(100).capacity(), 100);
+        assert!(room(SMALL + 1).capacity() >= APART);
+        assert!(room(1 << 20).capacity() >= 1 << 20);
+    }
+}
