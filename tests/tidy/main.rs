@@ -1,5 +1,7 @@
 //! The architecture, held: the order of modules, who may name what, a `//!` for every module, no leftovers.
 
+mod order;
+
 use std::{
     collections::BTreeMap,
     fs,
