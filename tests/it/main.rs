@@ -13,6 +13,7 @@ mod crowd;
 mod encryption;
 mod full;
 mod get_routes;
+mod homes;
 mod hostile;
 mod keeping;
 mod kill;

@@ -1,5 +1,6 @@
 //! The architecture, held: the order of modules, who may name what, a `//!` for every module, no leftovers.
 
+mod formats;
 mod order;
 
 use std::{
