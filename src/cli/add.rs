@@ -1,6 +1,9 @@
 //! `toft add FILE`: keep a file as a record of this node.
 
-use super::{Context, Output, bytes};
+use super::{
+    context::Context,
+    output::{Output, bytes},
+};
 use crate::rpc::{
     client::Out,
     control::{Added, Failure, Kind},
@@ -46,7 +49,7 @@ pub async fn run(context: &Context, args: &Args) -> Result<Output, Failure> {
         added.cid,
         bytes(added.size),
         added.record,
-        super::next(context, &format!("anchor proof {} -o proof.ots", added.record))
+        context.next(&format!("anchor proof {} -o proof.ots", added.record))
     );
     Ok(Output::new(json, text))
 }

@@ -1,8 +1,9 @@
 //! `toft anchor now | status | proof`: time proofs in Bitcoin.
 
 use super::{
-    Context, Output,
+    context::Context,
     file::{Target, is_there},
+    output::Output,
 };
 use crate::rpc::control::{Failure, Kind};
 use anyhow::Context as _;

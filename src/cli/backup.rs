@@ -1,6 +1,10 @@
 //! `toft backup create | verify | restore | drill`: copies of the home, and the proof that they are good.
 
-use super::{Context, Output, bytes};
+use super::{
+    context::Context,
+    output::{Output, bytes},
+    stop::interruptible,
+};
 use crate::{
     backup::{self, Check, Restored, Source, Wish},
     blocks::Blocks,
@@ -69,7 +73,7 @@ pub async fn run(context: &Context, command: Command) -> Result<Output, Failure>
         Command::Create { dir } => create(context, &absolute(&dir)?).await,
         Command::Verify { dir, whose } => {
             let whose = whose.or_this_home(context);
-            let found = backup::verify(&dir, whose.as_deref(), &super::interruptible()?).await?;
+            let found = backup::verify(&dir, whose.as_deref(), &interruptible()?).await?;
             if !found.damaged.is_empty() {
                 return Err(Failure::new(Kind::Failed, found.damaged.join("\n  ")));
             }
@@ -94,12 +98,12 @@ pub async fn run(context: &Context, command: Command) -> Result<Output, Failure>
                 done.healed
             );
             text += &still_missing(&done.missing);
-            text += &format!("\n→ Next: {}", super::next(context, "up"));
+            text += &format!("\n→ Next: {}", context.next("up"));
             let failed = !done.missing.is_empty();
             Ok(Output::new(json(&done)?, text).failed_if(failed))
         }
         Command::Restore { dir, at, whose, .. } => {
-            let (home, stop) = (context.home.clone(), super::interruptible()?);
+            let (home, stop) = (context.home.clone(), interruptible()?);
             let wish = Wish { at, whose: whose.did };
             let done = blocking(move || backup::restore(&dir, &home, &wish, &stop)).await?;
             let mark = if done.missing.is_empty() { "✓" } else { "!" };
@@ -118,12 +122,12 @@ pub async fn run(context: &Context, command: Command) -> Result<Output, Failure>
                     done.messages_gone, done.data_gone
                 );
             }
-            text += &format!("\n→ Next: {}", super::next(context, "up"));
+            text += &format!("\n→ Next: {}", context.next("up"));
             let failed = !done.missing.is_empty();
             Ok(Output::new(json(&done)?, text).failed_if(failed))
         }
         Command::Drill { dir, whose } => {
-            let done = backup::drill(&dir, whose.or_this_home(context).as_deref(), &super::interruptible()?).await?;
+            let done = backup::drill(&dir, whose.or_this_home(context).as_deref(), &interruptible()?).await?;
             let found = &done.scrubbed;
             if found.damaged > 0 {
                 return Err(Failure::new(Kind::Failed, found.named.join("\n  ")));
@@ -193,7 +197,7 @@ async fn offline(context: &Context, dir: &Path) -> Result<backup::Taken, Failure
 
 /// What this home lacks, from a backup.
 async fn mend(context: &Context, dir: &Path, whose: Option<String>) -> Result<Restored, Failure> {
-    let (home, config, stop) = (context.home.clone(), context.config(&[])?, super::interruptible()?);
+    let (home, config, stop) = (context.home.clone(), context.config(&[])?, interruptible()?);
     if !home.is_dir() {
         let message = format!("{} is no home: leave out --only-missing to make one", home.display());
         return Err(Failure::new(Kind::NotFound, message));

@@ -1,6 +1,6 @@
 //! `toft config show | check | schema`.
 
-use super::{Context, Output};
+use super::{context::Context, output::Output};
 use crate::{
     config::{self, Config},
     rpc::control::Failure,

@@ -4,6 +4,7 @@
 //! stands under the name already is replaced only with `--force`. A device, a pipe and whatever else is no file is
 //! written to as it is; `-` is the standard output. A link is followed: what it leads to counts.
 
+use super::stop::told_to_stop;
 use crate::rpc::control::{Failure, Kind};
 use anyhow::Error;
 use bytes::Bytes;
@@ -14,10 +15,7 @@ use std::{
     path::{Path, PathBuf},
     pin::pin,
 };
-use tokio::{
-    io::{AsyncWrite, AsyncWriteExt as _},
-    signal::unix::{SignalKind, signal},
-};
+use tokio::io::{AsyncWrite, AsyncWriteExt as _};
 
 /// Where a command writes to.
 #[derive(Debug)]
@@ -122,14 +120,6 @@ async fn pour(
     }
     out.flush().await.map_err(writing(path))?;
     Ok(size)
-}
-
-/// Ctrl-C, `kill`, or the terminal is closed.
-async fn told_to_stop() {
-    let kinds = [SignalKind::interrupt(), SignalKind::terminate(), SignalKind::hangup()];
-    let heard = kinds.into_iter().filter_map(|kind| signal(kind).ok());
-    let waits = heard.map(|mut heard| Box::pin(async move { heard.recv().await }));
-    futures::future::select_all(waits).await;
 }
 
 /// A file that is not whole yet; gone when dropped.

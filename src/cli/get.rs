@@ -1,6 +1,10 @@
 //! `toft get CID`: a file by CID, from here or from the network.
 
-use super::{Context, Output, bytes, file::Target};
+use super::{
+    context::Context,
+    file::Target,
+    output::{Output, bytes},
+};
 use crate::rpc::control::{Failure, Kind};
 use anyhow::Error;
 use futures::stream::try_unfold;

@@ -1,6 +1,6 @@
 //! `toft init`: a home with identity, sealed keys and node.toml.
 
-use super::{Context, Output};
+use super::{context::Context, output::Output};
 use crate::{
     config,
     daemon::{Identity, Lock},
@@ -15,8 +15,7 @@ pub fn run(context: &Context) -> Result<Output, Failure> {
     let settings = context.config(&[])?;
     let home = context.home.display();
     if vault::exists(&context.home.join(&settings.identity.keys)) {
-        let message =
-            format!("{home} is a toft home already; nothing was changed. Next: {}", super::next(context, "up"));
+        let message = format!("{home} is a toft home already; nothing was changed. Next: {}", context.next("up"));
         return Err(Failure::new(Kind::Conflict, message));
     }
     vault::make_private_dir(&context.home)?;
@@ -26,7 +25,7 @@ pub fn run(context: &Context) -> Result<Output, Failure> {
         "✓ Identity   {did}\n✓ Keys       {home}/{}   sealed, readable by you alone\n✓ Settings   {home}/{}\n→ Next: {}",
         settings.identity.keys,
         config::FILE,
-        super::next(context, "up"),
+        context.next("up"),
     );
     Ok(Output::new(json!({"did": did, "home": context.home}), text))
 }

@@ -1,6 +1,9 @@
 //! `toft peer add | ls | rm`: devices this node keeps in step with.
 
-use super::{Context, Output};
+use super::{
+    context::Context,
+    output::{Output, bytes},
+};
 use crate::rpc::control::Failure;
 use serde_json::{Value, json};
 
@@ -41,7 +44,7 @@ pub async fn run(context: &Context, command: Command) -> Result<Output, Failure>
                 let lines: Vec<_> = peers.as_array().into_iter().flatten().map(line).collect();
                 match lines.is_empty() {
                     true => {
-                        format!("no peers; add a device with: {}", super::next(context, "peer add <did> <multiaddr>"))
+                        format!("no peers; add a device with: {}", context.next("peer add <did> <multiaddr>"))
                     }
                     false => lines.join("\n"),
                 }
@@ -64,11 +67,11 @@ fn ways(peer: &Value) -> Vec<String> {
     let of = |name: &str| {
         let way = peer[name].as_object()?;
         let number = |key: &str| way.get(key).and_then(Value::as_u64);
-        let (messages, bytes) = (number("messages")?, number("bytes")?);
+        let (messages, size) = (number("messages")?, number("bytes")?);
         let text = match (number("of_messages"), number("of_bytes")) {
-            (Some(of), Some(of_bytes)) => format!("{name} {messages} of {of}, {}", part_of(bytes, of_bytes)),
+            (Some(of), Some(of_bytes)) => format!("{name} {messages} of {of}, {}", part_of(size, of_bytes)),
             _ if messages == 0 => return None,
-            _ => format!("{name} {messages}, {}", super::bytes(bytes)),
+            _ => format!("{name} {messages}, {}", bytes(size)),
         };
         Some(text)
     };
@@ -77,7 +80,7 @@ fn ways(peer: &Value) -> Vec<String> {
 
 /// `310.0 of 900.0 MB`: the unit once, where it is the same.
 fn part_of(part: u64, whole: u64) -> String {
-    let (part, whole) = (super::bytes(part), super::bytes(whole));
+    let (part, whole) = (bytes(part), bytes(whole));
     match (part.split_once(' '), whole.split_once(' ')) {
         (Some((number, unit)), Some((_, same))) if unit == same => format!("{number} of {whole}"),
         _ => format!("{part} of {whole}"),

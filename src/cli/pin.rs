@@ -1,6 +1,6 @@
 //! `toft pin add | rm | ls`: data that stays even if no record holds it any more.
 
-use super::{Context, Output};
+use super::{context::Context, output::Output};
 use crate::rpc::control::Failure;
 use serde_json::{Value, json};
 

@@ -1,6 +1,9 @@
 //! `toft record query`: the records of this node's own tenant, and how they are found.
 
-use super::{Context, Output};
+use super::{
+    context::Context,
+    output::{Output, aside},
+};
 use crate::{
     foreign,
     rpc::{
@@ -85,7 +88,7 @@ pub async fn run(context: &Context, command: Command) -> Result<Output, Failure>
     if let (false, Some(more)) = (context.json, page["cursor"].as_object()) {
         // Beside the lines, which a program may be reading.
         let part = |name: &str| more.get(name).and_then(Value::as_str).unwrap_or_default();
-        super::aside(&format!("→ More: --cursor {}/{}", part("value"), part("messageCid")));
+        aside(&format!("→ More: --cursor {}/{}", part("value"), part("messageCid")));
     }
     Ok(Output::new(page, lines.join("\n")))
 }

@@ -1,6 +1,9 @@
 //! `toft status`: how the running node does.
 
-use super::{Context, Output, bytes};
+use super::{
+    context::Context,
+    output::{Output, bytes},
+};
 use crate::rpc::control::Failure;
 use serde_json::{Value, json};
 
@@ -51,7 +54,7 @@ fn describe(context: &Context, status: &Value) -> String {
     }
     let peers = list("/peers");
     if peers.is_empty() {
-        let add = super::next(context, "peer add <did> <multiaddr>");
+        let add = context.next("peer add <did> <multiaddr>");
         lines.push(format!("Sync      no peers; add a device with: {add}"));
     }
     for peer in peers {

@@ -1,7 +1,11 @@
 //! `toft storage du | gc | scrub | compact`: what the node takes on disk, and its care. With the node, if it runs;
 //! otherwise on the home itself, which is locked meanwhile.
 
-use super::{Context, Output, bytes};
+use super::{
+    context::Context,
+    output::{Output, bytes},
+    stop::interruptible,
+};
 use crate::{
     blocks::Blocks,
     daemon::Lock,
@@ -99,7 +103,7 @@ async fn offline(context: &Context, (method, params): (&str, Value), index: bool
         Ok::<_, Error>((lock, store, blocks, before))
     };
     let (lock, store, blocks, before) = tokio::task::spawn_blocking(open).await.map_err(Error::new)??;
-    let mut done = care((&store, &blocks), (method, params), None, &super::interruptible()?).await;
+    let mut done = care((&store, &blocks), (method, params), None, &interruptible()?).await;
     if let (true, Ok(Some(done))) = (index, done.as_mut().map(Value::as_object_mut)) {
         done.insert("index".into(), json!({"before": before, "after": store.usage()?.index}));
     }
@@ -138,7 +142,7 @@ fn compacted_text(context: &Context, done: &Value) -> String {
         text += &format!("\n  {} more can go, in segments where it is a small part", bytes(left));
     }
     if number("damaged") > 0 {
-        let scrub = super::next(context, "storage scrub");
+        let scrub = context.next("storage scrub");
         text += &format!("\n! {} segments are damaged and were left: {scrub}", number("damaged"));
     }
     if let Some(index) = done.get("index") {

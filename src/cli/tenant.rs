@@ -1,6 +1,9 @@
 //! `toft tenant ls | rm`: whose records this node keeps.
 
-use super::{Context, Output};
+use super::{
+    context::Context,
+    output::{Output, aside},
+};
 use crate::{
     foreign::{LISTED_MAX, plain},
     rpc::control::{Failure, Kind},
@@ -59,7 +62,7 @@ fn confirmed(context: &Context, did: &str) -> Result<bool, Failure> {
     if context.json || !std::io::stdin().is_terminal() {
         return Err(Failure::new(Kind::Usage, "this cannot be undone: say --yes if you mean it"));
     }
-    super::aside(&format!("Remove {} with all its records? There is no way back. Type yes:", plain(did, LISTED_MAX)));
+    aside(&format!("Remove {} with all its records? There is no way back. Type yes:", plain(did, LISTED_MAX)));
     let mut answer = String::new();
     let read = std::io::stdin().read_line(&mut answer);
     Ok(read.is_ok() && answer.trim() == "yes")

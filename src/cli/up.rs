@@ -1,6 +1,10 @@
 //! `toft up`: the node, in the foreground.
 
-use super::{Context, bytes, init};
+use super::{
+    context::Context,
+    init,
+    output::{self, bytes},
+};
 use crate::{
     config::{Config, LogFormat},
     daemon::{Daemon, Facts, Lock},
@@ -79,7 +83,7 @@ async fn serve(context: &Context, config: &Config) -> Result<(), Failure> {
 
 fn report(context: &Context, facts: &Facts) -> Result<(), Error> {
     if context.json {
-        super::say(&serde_json::to_string(facts).context("writing what runs")?);
+        output::say(&serde_json::to_string(facts).context("writing what runs")?);
         return Ok(());
     }
     let records = facts.store.records;
@@ -104,7 +108,7 @@ fn report(context: &Context, facts: &Facts) -> Result<(), Error> {
     say(context, &format!("✓ Gateway     {}", facts.gateway.as_deref().unwrap_or("off")));
     say(context, &format!("✓ Control     {}", facts.socket.display()));
     say(context, &format!("✓ Anchoring   {}", facts.anchoring));
-    let next = super::next(context, "status");
+    let next = context.next("status");
     say(context, &format!("→ Runs in this terminal; Ctrl-C stops it. Next: {next}"));
     Ok(())
 }
@@ -113,7 +117,7 @@ fn report(context: &Context, facts: &Facts) -> Result<(), Error> {
 fn say(context: &Context, line: &str) {
     if !context.json {
         // A closed pipe must not stop a node.
-        super::say(line);
+        output::say(line);
     }
 }
 

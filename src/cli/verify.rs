@@ -1,6 +1,6 @@
 //! `toft verify FILE [PROOF]`: a time proof against the file it is about. Needs bitcoind, no running node.
 
-use super::{Context, Output};
+use super::{context::Context, output::Output};
 use crate::{
     anchor::{
         self,

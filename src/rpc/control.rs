@@ -3,7 +3,7 @@
 //! `POST /rpc` for calls, `POST /add` and `GET /get/{cid}` for content as streams. Whoever can open the
 //! socket is the owner. Scoped tokens for wallets come with the wallet RPC.
 
-use super::dwn::stream;
+use super::http::stream;
 use crate::{
     anchor::Anchor,
     backup::Source,

@@ -5,8 +5,9 @@
 //! small data as `params.encodedData`. An HTTP status of 200 says that the request was answered; the answer's own status is inside.
 
 use super::{
-    connect, header_value,
+    connect,
     hosts::{self, Hosts},
+    http::{RESPONSE, at_most, header_value, json_out, json_text, stream, stream_out},
     jsonrpc::{self, Problem, Request as RpcRequest},
     read,
     registration::{self, Registration},
@@ -14,10 +15,8 @@ use super::{
 };
 use crate::{
     asker::Asker,
-    dwn::Fault,
-    memory,
     metrics::Metrics,
-    node::{Body, Node, Text},
+    node::{Body, Node},
     pool::{Full, Pool, Size},
     store::Damaged,
     task::Tasks,
@@ -31,7 +30,7 @@ use axum::{
     response::{IntoResponse, Response},
     routing::get,
 };
-use futures::{StreamExt as _, TryStreamExt as _};
+use futures::StreamExt as _;
 use prometheus_client::metrics::{counter::Counter, family::Family};
 use serde_json::{Value, json};
 use std::{sync::Arc, time::Duration};
@@ -39,7 +38,6 @@ use tokio::time::error::Elapsed;
 use tower_http::cors::{AllowHeaders, Any, CorsLayer};
 
 const REQUEST: HeaderName = HeaderName::from_static("dwn-request");
-pub(super) const RESPONSE: HeaderName = HeaderName::from_static("dwn-response");
 /// A body without a length has to begin in this time.
 const BEGIN_DEADLINE: Duration = Duration::from_secs(30);
 
@@ -265,20 +263,6 @@ async fn answer(node: &Node, asker: Asker, mut request: RpcRequest, data: Option
     }
 }
 
-/// A response of JSON that is text already.
-pub(super) fn json_text(text: String) -> Response {
-    ([(header::CONTENT_TYPE, "application/json")], text).into_response()
-}
-
-/// A response of JSON as it is made.
-pub(super) fn json_out(text: Text) -> Response {
-    let body = match text {
-        Text::Whole(text) => HttpBody::from(text),
-        Text::Pieces(pieces) => stream_out(pieces),
-    };
-    ([(header::CONTENT_TYPE, "application/json")], body).into_response()
-}
-
 /// Data in the body, the JSON-RPC response in a header.
 fn with_data(id: &Value, response: &str, data: Body) -> Response {
     let Some(header) = header_value(response) else {
@@ -289,14 +273,6 @@ fn with_data(id: &Value, response: &str, data: Body) -> Response {
     out.headers_mut().insert(RESPONSE, header);
     out.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/octet-stream"));
     out
-}
-
-/// Data as a body. What breaks off is told in the log, and to the client by an end that comes too early.
-pub(super) fn stream_out(data: Body) -> HttpBody {
-    HttpBody::from_stream(data.map_err(|fault| {
-        tracing::error!("data breaks off: {fault:#}");
-        std::io::Error::other("the data cannot be read further")
-    }))
 }
 
 /// The body, if it has any bytes. None is none, whether its length says so or it ends before it began.
@@ -320,23 +296,6 @@ async fn some_bytes(headers: &HeaderMap, body: HttpBody) -> Result<Option<Body>,
         }
     })
     .await
-}
-
-/// All of a body, if it has no more than `max` bytes.
-pub(super) async fn at_most(mut body: Body, max: usize) -> Result<Option<Vec<u8>>, Fault> {
-    let mut all = memory::room(max);
-    while let Some(bytes) = body.next().await {
-        all.extend_from_slice(&bytes?);
-        if all.len() > max {
-            return Ok(None);
-        }
-    }
-    Ok(Some(all))
-}
-
-/// The request's body as the door takes it.
-pub(super) fn stream(body: HttpBody) -> Body {
-    Box::pin(body.into_data_stream().map_err(|e| Fault::new(e).context("reading the request's body")))
 }
 
 fn error(status: StatusCode, problem: &Problem) -> Response {

@@ -1,6 +1,6 @@
 //! Seam for `crate::fuzzing`: requests, as header, body and WebSocket frame carry them, and queries in URLs.
 
-use super::{header_value, jsonrpc, jsonrpc::Request, read, registration, ws};
+use super::{http::header_value, jsonrpc, jsonrpc::Request, read, registration, ws};
 use serde_json::{Value, json};
 
 /// A JSON-RPC request with its message.

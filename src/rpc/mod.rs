@@ -2,26 +2,24 @@
 //!
 //! Only this module (and `web`, later) knows HTTP. Handlers translate and call the door; they decide nothing.
 
-pub mod client;
-mod connect;
-pub mod control;
-pub mod dwn;
-#[cfg(any(test, fuzzing))]
-pub(crate) mod fuzzing;
-pub mod gateway;
-mod hosts;
+mod serve;
+mod http;
 mod jsonrpc;
+mod hosts;
 mod part;
 mod read;
-pub mod records;
 mod registration;
-pub mod pkarr;
-mod serve;
+mod connect;
 mod ws;
+pub mod pkarr;
+pub mod dwn;
+pub mod gateway;
+pub mod control;
 pub mod storage;
-
-use crate::dwn as dwn_rules;
-use axum::http::HeaderValue;
+pub mod records;
+pub mod client;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzzing;
 
 pub use registration::{Config as RegistrationConfig, Registration};
 pub use serve::{Guard, Listening, listen_tcp, listen_unix};
@@ -37,9 +35,4 @@ impl Default for Config {
     fn default() -> Self {
         Self { socket: "rpc.sock".into() }
     }
-}
-
-/// JSON text as a header carries it to stock clients.
-fn header_value(json: &str) -> Option<HeaderValue> {
-    HeaderValue::from_bytes(&dwn_rules::in_header(json)).ok()
 }

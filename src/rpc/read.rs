@@ -3,8 +3,7 @@
 //! Everything is asked of the door without a signature. What may not be seen is answered as what is not there.
 
 use super::{
-    dwn::{RESPONSE, json_out, json_text, stream_out},
-    header_value,
+    http::{RESPONSE, header_value, json_out, json_text, stream_out},
     jsonrpc::FAULT,
     part::{Asked, Part},
 };

@@ -11,7 +11,7 @@
 //! is told first what came after it (or everything that is kept).
 
 use super::{
-    dwn::at_most,
+    http::at_most,
     jsonrpc::{self, Call, Problem, Request},
 };
 use crate::{

@@ -156,7 +156,7 @@ fn only_their_modules_name_sled_libp2p_http_and_bitcoind() {
 #[test]
 fn one_place_writes_to_the_terminal_and_one_to_the_log() {
     // There, what strangers say is escaped and bounded. `-o -` gives out bytes, as they are.
-    let doors = ["src/cli/mod.rs", "src/cli/file.rs", "src/log.rs"];
+    let doors = ["src/cli/output.rs", "src/cli/file.rs", "src/log.rs"];
     let ways = ["println!", "print!(", "stdout()", "stderr()"];
     let mut wrong = vec![];
     for path in rust_files(&root().join("src")) {

@@ -1,10 +1,10 @@
 //! Accept loops: bounded connections, shared by address; a deadline for headers and for what bodies carry; a clean end of every
 //! connection and of the node.
 
-mod body;
+mod origin;
 mod crowd;
 mod line;
-mod origin;
+mod body;
 #[cfg(test)]
 mod tests;
 
