@@ -37,6 +37,9 @@ pub mod net;
 pub mod sync;
 pub mod anchor;
 
+// what the node and the network do together
+pub mod content;
+
 // those who knock
 pub mod rpc;
 pub mod config;

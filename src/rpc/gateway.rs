@@ -1,13 +1,11 @@
 //! A local window on published content: `GET /ipfs/{cid}` gives the file, `?format=raw` the block.
 //!
-//! Only what a published record of this node holds ([`Blocks::may`](crate::blocks::Blocks::may)); it fetches nothing. The full trustless gateway (CAR,
-//! ranges, paths, foreign content) comes with its own issue.
+//! It shows what `content` calls published, and fetches nothing. CAR files, ranges, paths and foreign content are not served.
 
 use crate::{
     asker::Asker,
-    blocks::{Right, Unread, is_damage},
-    cid::{self, Cid},
-    dwn::Fault,
+    cid::Cid,
+    content::{PublishedFile, Unpublished, published_block, published_file},
     node::Node,
 };
 use axum::{
@@ -53,30 +51,17 @@ async fn file(
         (header::CACHE_CONTROL, "public, max-age=29030400, immutable".to_owned()),
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff".to_owned()),
     ];
-    let blocks = node.blocks().clone();
     match query.get("format").map(String::as_str) {
-        Some("raw") => match tokio::task::spawn_blocking(move || blocks.get(Right::ANYONE, &root)).await {
-            Ok(Ok(Some(block))) => match node.answers().hold(asker, block).await {
-                Ok(block) => (tag, [(header::CONTENT_TYPE, "application/vnd.ipld.raw")], block).into_response(),
-                Err(refusal) => (StatusCode::SERVICE_UNAVAILABLE, refusal.detail + "\n").into_response(),
-            },
-            Ok(Ok(None)) => not_here(&root),
-            Ok(Err(fault)) if is_damage(&fault) => damaged(&root),
-            Ok(Err(fault)) => failed(&fault),
-            Err(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
+        Some("raw") => match published_block(&node, asker, root).await {
+            Ok(block) => (tag, [(header::CONTENT_TYPE, "application/vnd.ipld.raw")], block).into_response(),
+            Err(why) => refuse(&why),
         },
         Some(_) => {
             let text = "this format is not supported by this version of toft; format=raw is\n";
             (StatusCode::NOT_IMPLEMENTED, text).into_response()
         }
-        None if root.codec() != cid::RAW && root.codec() != cid::DAG_PB => {
-            let text = "only raw and dag-pb (UnixFS files) are shown; add ?format=raw for the block\n";
-            (StatusCode::NOT_IMPLEMENTED, text).into_response()
-        }
-        None => match tokio::task::spawn_blocking(move || blocks.read(Right::ANYONE, &root)).await {
-            Ok(Ok(reader)) => {
-                let size = reader.size();
-                let data = node.send_to(asker, reader);
+        None => match published_file(&node, asker, root).await {
+            Ok(PublishedFile { size, data }) => {
                 let body = Body::from_stream(data.map_err(|fault| std::io::Error::other(format!("{fault:#}"))));
                 let kind = [(header::CONTENT_TYPE, "application/octet-stream")];
                 let mut response = (tag, kind, body).into_response();
@@ -86,28 +71,25 @@ async fn file(
                 }
                 response
             }
-            // What is data to its record is one thing with what is not here: nobody learns what else is.
-            Ok(Err(Unread::NotHere(_) | Unread::Data(_) | Unread::NotFile(..))) => not_here(&root),
-            // It stands in the log already, once.
-            Ok(Err(Unread::Damaged { .. })) => damaged(&root),
-            Ok(Err(Unread::Fault(fault))) => failed(&fault),
-            Err(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
+            Err(why) => refuse(&why),
         },
     }
 }
 
-fn not_here(root: &Cid) -> Response {
-    (StatusCode::NOT_FOUND, format!("no published record of this node holds {root}\n")).into_response()
-}
-
-fn damaged(root: &Cid) -> Response {
-    let text = format!("{root} is published here and cannot be read: it is damaged on this node\n");
-    (StatusCode::INTERNAL_SERVER_ERROR, text).into_response()
-}
-
-fn failed(fault: &Fault) -> Response {
-    tracing::error!("gateway: {fault:#}");
-    StatusCode::INTERNAL_SERVER_ERROR.into_response()
+fn refuse(why: &Unpublished) -> Response {
+    let status = match why {
+        Unpublished::NotHere(_) => StatusCode::NOT_FOUND,
+        Unpublished::NotFile => {
+            return (StatusCode::NOT_IMPLEMENTED, format!("{why}; add ?format=raw for the block\n")).into_response();
+        }
+        Unpublished::Damaged(_) => StatusCode::INTERNAL_SERVER_ERROR,
+        Unpublished::Busy(_) => StatusCode::SERVICE_UNAVAILABLE,
+        Unpublished::Fault(fault) => {
+            tracing::error!("gateway: {fault:#}");
+            return StatusCode::INTERNAL_SERVER_ERROR.into_response();
+        }
+    };
+    (status, format!("{why}\n")).into_response()
 }
 
 async fn path() -> Response {

@@ -1,0 +1,67 @@
+//! Adding: bytes become a record of the node's own tenant.
+
+use crate::{
+    crypto::Signer,
+    dwn::{Fault, create},
+    node::{Body, Node, now},
+};
+use anyhow::anyhow;
+use futures::StreamExt as _;
+
+/// What the record says of its data.
+#[derive(Debug, Clone)]
+pub struct New {
+    /// Media type.
+    pub format: String,
+    /// May anyone have it?
+    pub published: bool,
+}
+
+/// What was made.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Added {
+    /// Of the data.
+    pub cid: String,
+    /// Bytes of the data.
+    pub size: u64,
+    /// The record's id.
+    pub record: String,
+    pub published: bool,
+}
+
+/// Why nothing was made.
+#[derive(Debug, thiserror::Error)]
+pub enum AddError {
+    #[error("the file is above this node's limit of {0} bytes (dwn.max_record in node.toml)")]
+    TooLarge(u64),
+    /// What the door answered.
+    #[error("{code} {detail}")]
+    Refused { code: u16, detail: String },
+    #[error("{0:#}")]
+    Fault(#[from] Fault),
+}
+
+pub(super) async fn add((node, signer): (&Node, &Signer), new: New, mut bytes: Body) -> Result<Added, AddError> {
+    let mut stage = node.blocks().stage();
+    let (limit, mut got) = (node.max_record(), 0);
+    while let Some(piece) = bytes.next().await {
+        let piece = piece?;
+        got += piece.len() as u64;
+        if got > limit {
+            return Err(AddError::TooLarge(limit));
+        }
+        let push = move || stage.push(&piece).map(|()| stage);
+        stage = tokio::task::spawn_blocking(push).await.map_err(Fault::new)??;
+    }
+    let data = tokio::task::spawn_blocking(move || stage.finish()).await.map_err(Fault::new)??;
+    let (root, size) = (data.root, data.size);
+    let write = create::Write { data_format: &new.format, published: new.published, ..Default::default() };
+    let message = create::records_write(&write, (&root, size), &now(), signer)
+        .map_err(|refusal| anyhow!("making the record: {refusal}"))?;
+    let record = message["recordId"].as_str().unwrap_or_default().to_owned();
+    let reply = node.process_staged(signer.did(), message, data).await?;
+    match reply.code {
+        202 => Ok(Added { cid: root.to_string(), size, record, published: new.published }),
+        code => Err(AddError::Refused { code, detail: reply.detail }),
+    }
+}
