@@ -15,6 +15,7 @@ pub mod scarce;
 pub mod asker;
 pub mod pool;
 pub mod budget;
+pub mod protobuf;
 pub mod cid;
 pub mod crypto;
 pub mod did;

@@ -9,6 +9,7 @@
 use crate::cid;
 use bitcoin::hashes::{Hash as _, ripemd160, sha1};
 use std::sync::Arc;
+use unsigned_varint::encode::{self, u64_buffer};
 
 /// What every `.ots` file begins with, and the format's version.
 const MAGIC: &[u8] = b"\x00OpenTimestamps\x00\x00Proof\x00\xbf\x89\xe2\xe8\x84\xe8\x92\x94\x01";
@@ -277,12 +278,8 @@ impl Attestation {
     }
 }
 
-fn write_number(mut value: u64, out: &mut Vec<u8>) {
-    while value > 0x7f {
-        out.push((value & 0x7f) as u8 | 0x80);
-        value >>= 7;
-    }
-    out.push(value as u8);
+fn write_number(value: u64, out: &mut Vec<u8>) {
+    out.extend_from_slice(encode::u64(value, &mut u64_buffer()));
 }
 
 fn write_bytes(bytes: &[u8], out: &mut Vec<u8>) {

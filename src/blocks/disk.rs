@@ -18,6 +18,7 @@ use crate::{
     memory, scarce,
     store::{Place, sync_dir},
 };
+use ::cid::multibase::Base;
 use anyhow::{Context as _, ensure};
 use std::{
     collections::{BTreeSet, HashSet},
@@ -36,6 +37,8 @@ use std::{
 pub(super) const FILE_MIN: usize = 64 << 10;
 /// Where they lie: they are named by their SHA-256.
 const FILES: &str = "sha256";
+/// RFC 4648, lower case, no padding: as in CIDs.
+const BASE32: Base = Base::Base32Lower;
 /// Bytes around a block in a pack.
 const PACK_HEAD: u64 = 4 + 32;
 const PACK_FOOT: u64 = 4;
@@ -457,7 +460,7 @@ impl Disk {
     pub fn file(&self, digest: &Digest) -> PathBuf {
         // The multihash in base32, without the CID's version and codec: one name for a block whatever names it.
         let multihash = [&[cid::SHA2_256 as u8, 32], digest.as_slice()].concat();
-        self.shard(digest[0]).join(base32(&multihash))
+        self.shard(digest[0]).join(BASE32.encode(multihash))
     }
 
     /// Directory of the block files whose digest begins with `first`.
@@ -544,7 +547,7 @@ fn delete(path: &Path) -> Result<u64, Fault> {
 /// The digest that a block file is named by.
 pub fn digest_of(path: &Path) -> Option<Digest> {
     let name = path.file_name()?.to_str()?;
-    let (_, multihash) = ::cid::multibase::decode(format!("b{name}")).ok()?;
+    let multihash = BASE32.decode(name).ok()?;
     multihash.strip_prefix(&[cid::SHA2_256 as u8, 32])?.try_into().ok()
 }
 
@@ -573,27 +576,6 @@ fn ends_whole(file: &File, length: u64) -> Result<bool, Fault> {
     Ok(at == length)
 }
 
-/// RFC 4648 base32, lower case, no padding: as in CID strings.
-fn base32(bytes: &[u8]) -> String {
-    const ALPHABET: &[u8; 32] = b"abcdefghijklmnopqrstuvwxyz234567";
-    let (mut buffer, mut bits) = (0_u32, 0);
-    let mut out = String::with_capacity(bytes.len().div_ceil(5) * 8);
-    let mut push = |value: u32| out.push(char::from(ALPHABET[(value & 31) as usize]));
-    for byte in bytes {
-        buffer = buffer << 8 | u32::from(*byte);
-        bits += 8;
-        while bits >= 5 {
-            bits -= 5;
-            push(buffer >> bits);
-        }
-        buffer &= (1 << bits) - 1;
-    }
-    if bits > 0 {
-        push(buffer << (5 - bits));
-    }
-    out
-}
-
 /// The blocks in a pack, as its lengths lead to them: digest, where its bytes begin, how many.
 pub fn entries(pack: &File) -> impl Iterator<Item = (Digest, u64, u32)> {
     let mut at = 0;
@@ -616,15 +598,4 @@ pub(super) fn verified(digest: &Digest, bytes: Vec<u8>) -> Result<Vec<u8>, Fault
         bytes.len()
     );
     Ok(bytes)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn base32_is_that_of_cids() {
-        let cid = cid::of(cid::RAW, b"x");
-        assert_eq!(format!("b{}", base32(&cid.to_bytes())), cid.to_string());
-    }
 }

@@ -5,7 +5,10 @@
 //! inner nodes, other chunk sizes and shapes. It believes nothing: the sizes that nodes declare must add up, which
 //! also bounds what a hostile DAG can make a walker do by the file size that its root declares.
 
-use crate::cid::{self, Cid};
+use crate::{
+    cid::{self, Cid},
+    protobuf::{self, Fields, Value, put_bytes, put_number, varint},
+};
 use bytes::Bytes;
 
 /// Bytes in a leaf.
@@ -35,6 +38,16 @@ pub enum Error {
     Long(usize),
     #[error("codec 0x{0:x} is not one a UnixFS file is made of")]
     Codec(u64),
+}
+
+impl From<protobuf::Error> for Error {
+    fn from(error: protobuf::Error) -> Self {
+        Self::Pb(match error {
+            protobuf::Error::Truncated => "it ends early",
+            protobuf::Error::Varint => "a number that does not end",
+            protobuf::Error::WireType(_) => "a field of an unexpected type",
+        })
+    }
 }
 
 /// A DAG-PB node of a UnixFS file.
@@ -131,34 +144,19 @@ fn encode(children: &[Child]) -> Vec<u8> {
     let mut out = Vec::new();
     for child in children {
         let mut link = Vec::new();
-        field(&mut link, 1, &child.cid.to_bytes());
-        field(&mut link, 2, &[]);
-        link.push(3 << 3);
-        varint(&mut link, child.tsize);
-        field(&mut out, 2, &link);
+        put_bytes(&mut link, 1, &child.cid.to_bytes());
+        put_bytes(&mut link, 2, &[]);
+        put_number(&mut link, 3, child.tsize);
+        put_bytes(&mut out, 2, &link);
     }
-    let mut file = vec![1 << 3, FILE as u8, 3 << 3];
-    varint(&mut file, children.iter().map(|c| c.filesize).sum());
+    let mut file = Vec::new();
+    put_number(&mut file, 1, FILE);
+    put_number(&mut file, 3, children.iter().map(|c| c.filesize).sum());
     for child in children {
-        file.push(4 << 3);
-        varint(&mut file, child.filesize);
+        put_number(&mut file, 4, child.filesize);
     }
-    field(&mut out, 1, &file);
+    put_bytes(&mut out, 1, &file);
     out
-}
-
-fn field(out: &mut Vec<u8>, number: u8, bytes: &[u8]) {
-    out.push(number << 3 | 2);
-    varint(out, bytes.len() as u64);
-    out.extend_from_slice(bytes);
-}
-
-fn varint(out: &mut Vec<u8>, mut n: u64) {
-    while n >= 0x80 {
-        out.push(n as u8 | 0x80);
-        n >>= 7;
-    }
-    out.push(n as u8);
 }
 
 /// Parses a DAG-PB block as a node of a UnixFS file.
@@ -168,11 +166,11 @@ pub fn node(block: &[u8]) -> Result<Node, Error> {
     }
     let mut links = Vec::new();
     let mut unixfs = None;
-    let mut fields = Fields(block);
-    while let Some(found) = fields.next()? {
-        match found {
-            (1, Field::Bytes(data)) if unixfs.is_none() => unixfs = Some(data),
-            (2, Field::Bytes(bytes)) => links.push(link(bytes)?),
+    for field in Fields::new(block) {
+        match field? {
+            (_, Value::Fixed) => return Err(Error::Pb("a field of an unexpected type")),
+            (1, Value::Bytes(data)) if unixfs.is_none() => unixfs = Some(data),
+            (2, Value::Bytes(bytes)) => links.push(link(bytes)?),
             _ => return Err(Error::Pb("a field that a node does not have")),
         }
     }
@@ -188,12 +186,12 @@ pub fn node(block: &[u8]) -> Result<Node, Error> {
 
 fn link(bytes: &[u8]) -> Result<(Cid, u64), Error> {
     let (mut hash, mut tsize) = (None, 0);
-    let mut fields = Fields(bytes);
-    while let Some(found) = fields.next()? {
-        match found {
-            (1, Field::Bytes(cid)) => hash = Some(Cid::try_from(cid).map_err(|_| Error::Pb("a link's CID"))?),
-            (2, Field::Bytes(_)) => {}
-            (3, Field::Number(n)) => tsize = n,
+    for field in Fields::new(bytes) {
+        match field? {
+            (_, Value::Fixed) => return Err(Error::Pb("a field of an unexpected type")),
+            (1, Value::Bytes(cid)) => hash = Some(Cid::try_from(cid).map_err(|_| Error::Pb("a link's CID"))?),
+            (2, Value::Bytes(_)) => {}
+            (3, Value::Number(n)) => tsize = n,
             _ => return Err(Error::Pb("a field that a link does not have")),
         }
     }
@@ -203,18 +201,17 @@ fn link(bytes: &[u8]) -> Result<(Cid, u64), Error> {
 /// Parses the UnixFS message of a node; its links are not known here.
 fn file(bytes: &[u8]) -> Result<Node, Error> {
     let (mut kind, mut data, mut filesize, mut sizes) = (None, Bytes::new(), None, Vec::new());
-    let mut fields = Fields(bytes);
-    while let Some(found) = fields.next()? {
-        match found {
-            (1, Field::Number(n)) => kind = Some(n),
-            (2, Field::Bytes(d)) => data = Bytes::copy_from_slice(d),
-            (3, Field::Number(n)) => filesize = Some(n),
-            (4, Field::Number(n)) => sizes.push(n),
+    for field in Fields::new(bytes) {
+        match field? {
+            (_, Value::Fixed) => return Err(Error::Pb("a field of an unexpected type")),
+            (1, Value::Number(n)) => kind = Some(n),
+            (2, Value::Bytes(d)) => data = Bytes::copy_from_slice(d),
+            (3, Value::Number(n)) => filesize = Some(n),
+            (4, Value::Number(n)) => sizes.push(n),
             // Packed, as some writers have it.
-            (4, Field::Bytes(packed)) => {
-                let mut rest = Fields(packed);
-                while !rest.0.is_empty() {
-                    sizes.push(rest.varint()?);
+            (4, Value::Bytes(mut packed)) => {
+                while !packed.is_empty() {
+                    sizes.push(varint(&mut packed)?);
                 }
             }
             // hashType, fanout, mode, mtime: nothing that a file's bytes depend on.
@@ -228,47 +225,6 @@ fn file(bytes: &[u8]) -> Result<Node, Error> {
     }
     let filesize = filesize.unwrap_or(data.len() as u64);
     Ok(Node { data, links: Vec::new(), sizes, filesize })
-}
-
-struct Fields<'a>(&'a [u8]);
-
-enum Field<'a> {
-    Number(u64),
-    Bytes(&'a [u8]),
-}
-
-impl<'a> Fields<'a> {
-    fn next(&mut self) -> Result<Option<(u64, Field<'a>)>, Error> {
-        if self.0.is_empty() {
-            return Ok(None);
-        }
-        let tag = self.varint()?;
-        let field = match tag & 7 {
-            0 => Field::Number(self.varint()?),
-            2 => {
-                let length = usize::try_from(self.varint()?).map_err(|_| Error::Pb("a length"))?;
-                let (bytes, rest) = self.0.split_at_checked(length).ok_or(Error::Pb("it ends early"))?;
-                self.0 = rest;
-                Field::Bytes(bytes)
-            }
-            // A fixed32: the nanoseconds of a UnixFS mtime, which stand inside bytes and are not read.
-            _ => return Err(Error::Pb("a field of an unexpected type")),
-        };
-        Ok(Some((tag >> 3, field)))
-    }
-
-    fn varint(&mut self) -> Result<u64, Error> {
-        let mut n = 0_u64;
-        for shift in (0..64).step_by(7) {
-            let (byte, rest) = self.0.split_first().ok_or(Error::Pb("it ends early"))?;
-            self.0 = rest;
-            n |= u64::from(byte & 0x7F) << shift;
-            if *byte < 0x80 {
-                return Ok(n);
-            }
-        }
-        Err(Error::Pb("a number that does not end"))
-    }
 }
 
 /// Walks a file depth-first: says which block comes next, takes it, gives out the file's bytes in order.
@@ -365,23 +321,20 @@ mod tests {
     }
 
     /// A node as other writers make them: CIDv0, data of its own, leaves wrapped.
-    fn foreign(data: &[u8], children: &[(Cid, u64)], kind: u8, blocks: &mut HashMap<Cid, Vec<u8>>) -> (Cid, u64) {
+    fn foreign(data: &[u8], children: &[(Cid, u64)], kind: u64, blocks: &mut HashMap<Cid, Vec<u8>>) -> (Cid, u64) {
         let size = data.len() as u64 + children.iter().map(|(_, size)| size).sum::<u64>();
-        let mut file = vec![1 << 3, kind];
-        field(&mut file, 2, data);
-        file.push(3 << 3);
-        varint(&mut file, size);
-        for (_, size) in children {
-            file.push(4 << 3);
-            varint(&mut file, *size);
-        }
+        let mut file = Vec::new();
+        put_number(&mut file, 1, kind);
+        put_bytes(&mut file, 2, data);
+        put_number(&mut file, 3, size);
+        children.iter().for_each(|(_, size)| put_number(&mut file, 4, *size));
         let mut block = Vec::new();
         for (cid, _) in children {
             let mut link = Vec::new();
-            field(&mut link, 1, &cid.to_bytes());
-            field(&mut block, 2, &link);
+            put_bytes(&mut link, 1, &cid.to_bytes());
+            put_bytes(&mut block, 2, &link);
         }
-        field(&mut block, 1, &file);
+        put_bytes(&mut block, 1, &file);
         let cid = Cid::new_v0(*cid::of(cid::DAG_PB, &block).hash()).expect("DAG-PB and sha2-256");
         blocks.insert(cid, block);
         (cid, size)
@@ -410,10 +363,10 @@ mod tests {
     #[test]
     fn foreign_files_are_read() {
         let mut blocks = HashMap::new();
-        let one = foreign(b"one ", &[], FILE as u8, &mut blocks);
-        let two = foreign(b"two ", &[], RAW_DATA as u8, &mut blocks);
-        let inner = foreign(b"before ", &[two, one], FILE as u8, &mut blocks);
-        let (root, size) = foreign(b"", &[one, inner, one], FILE as u8, &mut blocks);
+        let one = foreign(b"one ", &[], FILE, &mut blocks);
+        let two = foreign(b"two ", &[], RAW_DATA, &mut blocks);
+        let inner = foreign(b"before ", &[two, one], FILE, &mut blocks);
+        let (root, size) = foreign(b"", &[one, inner, one], FILE, &mut blocks);
         assert_eq!(walk(root, &blocks), Ok(b"one before two one one ".to_vec()));
         let mut walk = Walk::new(root);
         walk.take(Bytes::copy_from_slice(&blocks[&root])).expect("taken");
@@ -426,18 +379,18 @@ mod tests {
     #[test]
     fn a_dag_that_lies_is_refused() {
         let mut blocks = HashMap::new();
-        let one = foreign(b"one", &[], FILE as u8, &mut blocks);
-        let empty = foreign(b"", &[], FILE as u8, &mut blocks);
-        let (short, _) = foreign(b"", &[(one.0, 2)], FILE as u8, &mut blocks);
+        let one = foreign(b"one", &[], FILE, &mut blocks);
+        let empty = foreign(b"", &[], FILE, &mut blocks);
+        let (short, _) = foreign(b"", &[(one.0, 2)], FILE, &mut blocks);
         assert_eq!(walk(short, &blocks), Err(Error::Sizes));
         // Nothing, over and over: 174 to the power of the depth.
-        let (root, _) = foreign(b"", &vec![empty; 174], FILE as u8, &mut blocks);
+        let (root, _) = foreign(b"", &vec![empty; 174], FILE, &mut blocks);
         assert_eq!(walk(root, &blocks), Err(Error::Sizes));
         let (directory, _) = foreign(b"", &[], 1, &mut blocks);
         assert_eq!(walk(directory, &blocks), Err(Error::NotFile(1)));
         let mut deep = one;
         for _ in 0..=DEPTH_MAX {
-            deep = foreign(b"", &[deep], FILE as u8, &mut blocks);
+            deep = foreign(b"", &[deep], FILE, &mut blocks);
         }
         assert_eq!(walk(deep.0, &blocks), Err(Error::Depth));
         assert_eq!(node(&vec![0; BLOCK_MAX + 1]), Err(Error::Long(BLOCK_MAX + 1)));

@@ -1,6 +1,6 @@
 //! JSON as DAG-CBOR and back, as a tree or as text, without a tree of another kind in between.
 
-use super::{Cid, DAG_CBOR, Error, of};
+use super::hash::{Cid, DAG_CBOR, Error, of};
 use serde::{
     Serialize, Serializer,
     de::{DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor},
@@ -274,6 +274,18 @@ impl<'de> Visitor<'de> for Text<'_> {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+
+    /// Made by `tests/vectors/generate.mjs`.
+    #[test]
+    fn js_names_json_the_same() {
+        let vectors: Value = serde_json::from_str(include_str!("../../tests/vectors/cids.json")).expect("JSON");
+        for case in vectors["json"].as_array().expect("a list") {
+            let text = case["text"].as_str().expect("a text");
+            let (cid, bytes) = of_json(&serde_json::from_str(text).expect("JSON")).expect("encodes");
+            assert_eq!(cid.to_string(), case["cid"], "{text}");
+            assert_eq!(encode(&decode(&bytes).expect("decodes")).expect("encodes"), bytes, "{text}");
+        }
+    }
 
     #[test]
     fn numbers_follow_javascript() {

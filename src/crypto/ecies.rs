@@ -1,7 +1,8 @@
 //! ECIES over secp256k1 as the JS DWN SDK (eciesjs 0.4) does it: an ephemeral key, HKDF-SHA256 over both
 //! uncompressed points, AES-256-GCM with a nonce of 16 bytes and no associated data. `ECIES-ES256K` in messages.
 
-use super::{KeyError, decode};
+use super::base64url::decode;
+use super::key::{self, KeyError};
 use aes_gcm::{
     AesGcm, KeyInit as _,
     aead::{Aead as _, consts::U16},
@@ -38,15 +39,15 @@ impl PublicKey {
 
     /// The key of a public JWK; of one that holds a private part, an error.
     pub fn from_jwk(jwk: &Value) -> Result<Self, KeyError> {
-        match super::PublicKey::from_jwk(jwk)? {
-            super::PublicKey::Secp256k1(key) => Ok(Self(key.into())),
+        match key::PublicKey::from_jwk(jwk)? {
+            key::PublicKey::Secp256k1(key) => Ok(Self(key.into())),
             _ => Err(KeyError::Unsupported("for encryption other than secp256k1".into())),
         }
     }
 
     /// As the SDK writes it.
     pub fn to_jwk(&self) -> Value {
-        let mut jwk = super::PublicKey::Secp256k1(self.0.into()).to_jwk();
+        let mut jwk = key::PublicKey::Secp256k1(self.0.into()).to_jwk();
         jwk["alg"] = json!("ES256K");
         jwk
     }
@@ -166,7 +167,7 @@ mod tests {
         for bytes in [vec![], vec![0], vec![2; 32], [&[2], &[0xff; 32][..]].concat(), [&[4], &[1; 64][..]].concat()] {
             assert_eq!(PublicKey::from_sec1(&bytes), Err(KeyError::Invalid("secp256k1")), "{bytes:?}");
         }
-        let ed25519 = super::super::PublicKey::x25519(&[9; 32]).expect("a key").to_jwk();
+        let ed25519 = key::PublicKey::x25519(&[9; 32]).expect("a key").to_jwk();
         assert!(matches!(PublicKey::from_jwk(&ed25519), Err(KeyError::Unsupported(_))));
         let mut jwk = key(1).public().to_jwk();
         assert_eq!(PublicKey::from_jwk(&jwk), Ok(key(1).public()));

@@ -5,9 +5,8 @@
 //! What the path of a record is, its derivation [`Scheme`] says.
 
 use super::{
-    decode, ecies,
-    ecies::{PublicKey, SecretKey},
-    encode,
+    base64url::{decode, encode},
+    ecies::{self, PublicKey, SecretKey},
 };
 use crate::foreign::{SHOWN_MAX, plain, said};
 use hkdf::Hkdf;

@@ -4,7 +4,9 @@
 //!
 //! What a node signs for a purpose of its own says so in the header (`typ`), and is no signature of a message.
 
-use super::{PublicKey, Signer, decode, encode};
+use super::base64url::{decode, encode};
+use super::key::PublicKey;
+use super::signer::Signer;
 use crate::foreign::shown;
 use serde_json::{Value, json};
 

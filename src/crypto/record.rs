@@ -8,10 +8,10 @@
 //! the data against the dataCid, then [`open`] and apply.
 
 use super::{
-    KeyError, ecies,
-    ecies::{PublicKey, Sealed, exactly},
-    encode,
+    base64url::encode,
+    ecies::{self, PublicKey, Sealed, exactly},
     hd::{self, PrivateKey, Scheme},
+    key::KeyError,
 };
 use crate::foreign::shown;
 use aes::Aes256;

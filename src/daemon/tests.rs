@@ -10,6 +10,7 @@ use crate::{
     dwn::{create, testing::person},
     net::BlockSource as _,
     node::{self, Tenants, one_chunk},
+    protobuf::{put_bytes, put_number},
     resolve, store,
 };
 use axum::{body::to_bytes, http::Request};
@@ -68,24 +69,19 @@ fn steps() -> impl Strategy<Value = Step> {
 
 /// A node of a file, as its format says.
 fn node_of(links: &[(Cid, u64)]) -> Vec<u8> {
-    fn varint(mut n: u64) -> Vec<u8> {
-        let mut out = vec![];
-        while n >= 0x80 {
-            out.push(n as u8 | 0x80);
-            n >>= 7;
-        }
-        [out, vec![n as u8]].concat()
-    }
-    let field = |number: u8, bytes: &[u8]| [vec![number << 3 | 2], varint(bytes.len() as u64), bytes.to_vec()].concat();
     let mut out = vec![];
     for (cid, size) in links {
-        let link = [field(1, &cid.to_bytes()), field(2, &[]), vec![3 << 3], varint(*size)].concat();
-        out.extend(field(2, &link));
+        let mut link = vec![];
+        put_bytes(&mut link, 1, &cid.to_bytes());
+        put_bytes(&mut link, 2, &[]);
+        put_number(&mut link, 3, *size);
+        put_bytes(&mut out, 2, &link);
     }
-    let size = links.iter().map(|(_, size)| size).sum();
-    let mut file = [vec![1 << 3, 2, 3 << 3], varint(size)].concat();
-    links.iter().for_each(|(_, size)| file.extend([vec![4 << 3], varint(*size)].concat()));
-    out.extend(field(1, &file));
+    let mut file = vec![];
+    put_number(&mut file, 1, 2);
+    put_number(&mut file, 3, links.iter().map(|(_, size)| size).sum());
+    links.iter().for_each(|(_, size)| put_number(&mut file, 4, *size));
+    put_bytes(&mut out, 1, &file);
     out
 }
 

@@ -4,7 +4,8 @@
 //! then the log is followed. What is no longer published is dropped from the list in a sweep: until its old
 //! provider record lapses strangers may still ask, and are answered that it is not here.
 
-use super::{Error, Net};
+use super::error::Error;
+use super::handle::Net;
 use crate::{
     cid::{self, Cid, Digest},
     dwn::Fault,

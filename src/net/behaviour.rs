@@ -1,9 +1,12 @@
 //! Everything the swarm does, put together.
 
 use super::bitswap::behaviour as bitswap;
+use super::config::Config;
 use super::known::Known;
+use super::metrics::Metrics;
 use super::pools::Pools;
-use super::{BlockSource, Config, Metrics, kad, limits, streams};
+use super::source::BlockSource;
+use super::{kad, limits, streams};
 use libp2p::identity::Keypair;
 use libp2p::swarm::NetworkBehaviour;
 use libp2p::{identify, ping};

@@ -1,8 +1,6 @@
 //! The `[net]` section of the configuration.
 
-use super::Error;
 use crate::bounds;
-use libp2p::Multiaddr;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -134,9 +132,4 @@ impl Limits {
             ("provider_records", self.provider_records),
         )
     }
-}
-
-pub fn multiaddr(text: &str) -> Result<Multiaddr, Error> {
-    text.parse()
-        .map_err(|e: libp2p::multiaddr::Error| Error::Address { address: text.to_owned(), reason: e.to_string() })
 }

@@ -1,7 +1,8 @@
 //! Reading a whole file from the network: depth first, with the next blocks already on their way.
 
 use super::bitswap::behaviour::Answer;
-use super::{Error, Session};
+use super::error::Error;
+use super::session::Session;
 use crate::cid::Cid;
 use bytes::Bytes;
 use futures::Stream;

@@ -4,7 +4,8 @@
 //! Only provider records are kept for others, a bounded number of them; values are refused: toft serves
 //! no names for strangers.
 
-use super::{Network, known};
+use super::config::Network;
+use super::known;
 use crate::asker::Asker;
 use crate::cid::Cid;
 use crate::pool::{Full, Place, Pool};

@@ -29,7 +29,7 @@ impl Known {
         devices.told.clear();
         for address in addresses {
             let Ok(address) = address.parse::<Multiaddr>() else { continue };
-            let Some(peer) = last_peer(&address) else { continue };
+            let Some(peer) = peer_of(&address) else { continue };
             let places = devices.told.entry(peer).or_default();
             places.extend(place(&address));
         }
@@ -91,7 +91,7 @@ fn place(address: &Multiaddr) -> Option<IpAddr> {
 }
 
 /// Who must answer at the end of an address: with a relay in between, there are others before.
-fn last_peer(address: &Multiaddr) -> Option<PeerId> {
+pub fn peer_of(address: &Multiaddr) -> Option<PeerId> {
     let peers = address.iter().filter_map(|part| match part {
         Protocol::P2p(id) => Some(id),
         _ => None,

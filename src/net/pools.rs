@@ -1,6 +1,6 @@
 //! All that strangers share here, and how it is given out.
 
-use super::Limits;
+use super::config::Limits;
 use crate::pool::{Pool, Size};
 use prometheus_client::registry::Registry;
 

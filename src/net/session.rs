@@ -1,14 +1,13 @@
 //! Fetching many blocks of one DAG.
 
 use super::bitswap::behaviour::Answer;
-use super::swarm::Command;
-use super::{Error, Net};
+use super::command::{Command, Commands};
+use super::error::Error;
 use crate::cid::{self, Cid};
 use bytes::Bytes;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::runtime::Handle;
-use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{Semaphore, oneshot};
 
 /// Blocks of one session in flight; callers beyond that wait. 64 times 256 KiB keep any home line busy.
@@ -20,14 +19,14 @@ pub struct Session(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
-    net: Net,
+    commands: Commands,
     id: u64,
     permits: Semaphore,
 }
 
 impl Session {
-    pub(super) fn new(net: Net, id: u64) -> Self {
-        Self(Arc::new(Inner { net, id, permits: Semaphore::new(IN_FLIGHT_MAX) }))
+    pub(super) fn new(commands: Commands, id: u64) -> Self {
+        Self(Arc::new(Inner { commands, id, permits: Semaphore::new(IN_FLIGHT_MAX) }))
     }
 
     /// One block. The bytes are verified against `cid`.
@@ -46,7 +45,7 @@ impl Session {
     pub(super) async fn request(&self, cid: Cid) -> Result<oneshot::Receiver<Answer>, Error> {
         let (reply, answer) = oneshot::channel();
         match cid.hash().code() {
-            cid::SHA2_256 => self.0.net.tell(Command::Want { session: self.0.id, cid, reply }).await?,
+            cid::SHA2_256 => self.0.commands.tell(Command::Want { session: self.0.id, cid, reply }).await?,
             cid::IDENTITY => {
                 // The receiver is in our hands.
                 let _ = reply.send(Ok(Bytes::copy_from_slice(cid.hash().digest())));
@@ -66,11 +65,11 @@ impl Session {
 
     /// Why a want was dropped unanswered: there was no room for it, or the swarm's task has stopped.
     pub(super) fn dropped(&self) -> Error {
-        if self.0.net.0.commands.is_closed() { Error::Stopped } else { Error::Busy }
+        if self.0.commands.is_closed() { Error::Stopped } else { Error::Busy }
     }
 
     pub(super) async fn timed_out(&self, cid: Cid, after: Duration) -> Error {
-        match self.0.net.ask(|reply| Command::Asked(cid, reply)).await {
+        match self.0.commands.ask(|reply| Command::Asked(cid, reply)).await {
             Ok(asked) => Error::Timeout { cid, after, asked },
             Err(stopped) => stopped,
         }
@@ -79,10 +78,10 @@ impl Session {
 
 impl Drop for Inner {
     fn drop(&mut self) {
-        let Err(TrySendError::Full(command)) = self.net.0.commands.try_send(Command::Close(self.id)) else { return };
-        let commands = self.net.0.commands.clone();
+        let Some(command) = self.commands.try_tell(Command::Close(self.id)) else { return };
+        let commands = self.commands.clone();
         if let Ok(runtime) = Handle::try_current() {
-            runtime.spawn(async move { commands.send(command).await });
+            runtime.spawn(async move { commands.tell(command).await });
         }
     }
 }

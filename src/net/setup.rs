@@ -2,11 +2,15 @@
 //! say when one of them fails.
 
 use super::behaviour::Behaviour;
+use super::config::Config;
 use super::door::{Door, Guarded};
-use super::known::Known;
+use super::error::Error;
+use super::known::{Known, peer_of};
+use super::metrics::Metrics;
 use super::pools::Pools;
 use super::secure::Secure;
-use super::{BlockSource, Config, Error, Metrics, config, muxer, peer_of, quic};
+use super::source::BlockSource;
+use super::{muxer, quic};
 use crate::crypto::Secret;
 use crate::pool::Pool;
 use libp2p::core::muxing::StreamMuxer;
@@ -86,9 +90,14 @@ fn tcp(
     Ok(transport)
 }
 
+pub fn multiaddr(text: &str) -> Result<Multiaddr, Error> {
+    text.parse()
+        .map_err(|e: libp2p::multiaddr::Error| Error::Address { address: text.to_owned(), reason: e.to_string() })
+}
+
 pub fn join(swarm: &mut Swarm<Behaviour>, bootstrap: &[String]) -> Result<(), Error> {
     for text in bootstrap {
-        let address = config::multiaddr(text)?;
+        let address = multiaddr(text)?;
         let peer = peer_of(&address)
             .ok_or_else(|| Error::Address { address: text.clone(), reason: "it must end in /p2p/<peer id>".into() })?;
         swarm.behaviour_mut().wan.add_address(&peer, address.clone());
@@ -100,7 +109,7 @@ pub fn join(swarm: &mut Swarm<Behaviour>, bootstrap: &[String]) -> Result<(), Er
 }
 
 pub fn listen(swarm: &mut Swarm<Behaviour>, text: &str) -> Result<ListenerId, Error> {
-    let address = config::multiaddr(text)?;
+    let address = multiaddr(text)?;
     if is_taken(&address) {
         return Err(Error::InUse { address: text.to_owned() });
     }

@@ -3,8 +3,8 @@
 //! What this node accepts is offered to paired devices alone: for all others these protocols do not exist, and no stranger
 //! can take up the places, or the attention, of a device.
 
+use super::error::Error;
 use super::known::Known;
-use super::{Duplex, Error};
 use libp2p::core::Endpoint;
 use libp2p::core::transport::PortUse;
 use libp2p::core::upgrade::{InboundUpgrade, OutboundUpgrade, UpgradeInfo};
@@ -19,11 +19,16 @@ use std::convert::Infallible;
 use std::future::{Ready, ready};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::compat::FuturesAsyncReadCompatExt as _;
 
 /// Streams a peer opened that nobody has taken yet, per protocol.
 const ACCEPTED_MAX: usize = 16;
+
+/// A stream to a peer.
+pub trait Duplex: AsyncRead + AsyncWrite + Send + Unpin {}
+impl<T: AsyncRead + AsyncWrite + Send + Unpin> Duplex for T {}
 
 /// A stream a peer opened.
 pub struct Incoming {

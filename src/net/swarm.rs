@@ -2,12 +2,15 @@
 //! (dials waited for, searches for providers, roots to announce).
 
 use super::behaviour::{Behaviour, BehaviourEvent};
-use super::bitswap::behaviour::{Answer, Event as BitswapEvent};
-use super::bitswap::client::{Asked, SessionId};
+use super::bitswap::behaviour::BitswapEvent;
+use super::command::{Command, PeerInfo};
+use super::config::{Config, Network};
+use super::error::Error;
 use super::kad::{self, Purpose, Queries, Table};
-use super::provide::{Provider, Status};
+use super::known::{self, peer_of};
+use super::metrics::Metrics;
+use super::provide::Provider;
 use super::setup::{self, dial_error};
-use super::{Config, Error, Metrics, Network, PeerInfo, config, known, peer_of, streams};
 use crate::cid::Cid;
 use crate::foreign::shown;
 use futures::StreamExt as _;
@@ -39,22 +42,6 @@ const ADDRESS_BYTES_MAX: usize = 256;
 const PROTOCOLS_PER_PEER: usize = 64;
 /// How often it is looked whether a root is due for announcing.
 const PROVIDE_TICK: Duration = Duration::from_millis(500);
-
-pub enum Command {
-    Listeners(oneshot::Sender<Vec<String>>),
-    Dial(Multiaddr, oneshot::Sender<Result<PeerId, Error>>),
-    Open(PeerId, streams::Open),
-    Connected(oneshot::Sender<Vec<PeerInfo>>),
-    Want { session: SessionId, cid: Cid, reply: oneshot::Sender<Answer> },
-    Asked(Cid, oneshot::Sender<Asked>),
-    Close(SessionId),
-    Arrived(Vec<Cid>),
-    FindProviders(Cid, oneshot::Sender<Vec<String>>),
-    Provide(Cid, oneshot::Sender<Result<(), Error>>),
-    StopProviding(Cid),
-    Providing(oneshot::Sender<Status>),
-    Shutdown,
-}
 
 pub struct Loop {
     swarm: Swarm<Behaviour>,
@@ -104,7 +91,7 @@ impl Loop {
     ) -> Result<Self, Error> {
         let starting = config.listen.iter().map(|a| setup::listen(&mut swarm, a)).collect::<Result<_, _>>()?;
         for address in &config.external {
-            swarm.add_external_address(config::multiaddr(address)?);
+            swarm.add_external_address(setup::multiaddr(address)?);
         }
         if config.network == Network::Public {
             setup::join(&mut swarm, &config.bootstrap)?;

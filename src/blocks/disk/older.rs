@@ -107,7 +107,7 @@ mod tests {
     }
 
     fn older_path(dir: &Path, digest: &Digest) -> PathBuf {
-        let name = base32(&[&[0x12, 0x20], digest.as_slice()].concat());
+        let name = BASE32.encode([&[0x12, 0x20], digest.as_slice()].concat());
         dir.join("files").join(hex::encode(&digest[..1])).join(hex::encode(&digest[1..2])).join(name)
     }
 

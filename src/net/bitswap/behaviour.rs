@@ -1,15 +1,16 @@
 //! Joins [`Client`], [`Server`] and the connections' [`Handler`]s to the swarm. Owns the callers that wait
 //! for blocks; looks blocks up on the blocking pool, a bounded number at a time.
 
-use super::client::{Asked, Client, Event as ClientEvent, Key, SessionId};
-use super::handler::{self, Handler, Lane};
+use super::client::{Asked, Client, ClientEvent, Key, SessionId};
+use super::handler::{self, Handler, HandlerEvent, Lane};
 use super::message::{MESSAGE_BYTES_MAX, Message, encode};
 use super::server::{Done, Job, Server};
 use crate::asker::Asker;
 use crate::cid::Cid;
 use crate::net::known::Known;
+use crate::net::metrics::Metrics;
 use crate::net::pools::Pools;
-use crate::net::{BlockSource, Metrics};
+use crate::net::source::BlockSource;
 use crate::pool::{Place, Pool};
 use bytes::Bytes;
 use futures::future::BoxFuture;
@@ -39,7 +40,7 @@ pub type Answer = Result<Bytes, Asked>;
 
 /// What the rest of the swarm hears.
 #[derive(Debug)]
-pub enum Event {
+pub enum BitswapEvent {
     /// Find providers of this CID.
     Search(Cid),
     /// Blocks went over the peer's connection; `gave`: to us, and we wanted them.
@@ -60,7 +61,7 @@ pub struct Behaviour {
     waiters: HashMap<Key, Vec<(SessionId, oneshot::Sender<Answer>)>>,
     lookups: FuturesUnordered<BoxFuture<'static, (Done, Place)>>,
     permits: Arc<Semaphore>,
-    out: VecDeque<ToSwarm<Event, handler::Send>>,
+    out: VecDeque<ToSwarm<BitswapEvent, handler::Send>>,
     tick: Interval,
     metrics: Metrics,
 }
@@ -141,7 +142,7 @@ impl Behaviour {
         let unwanted = self.client.received(peer, message.blocks, message.presences, Instant::now());
         self.metrics.blocks_unwanted.inc_by(unwanted as u64);
         if blocks > unwanted {
-            self.out.push_back(ToSwarm::GenerateEvent(Event::Used { peer, gave: true }));
+            self.out.push_back(ToSwarm::GenerateEvent(BitswapEvent::Used { peer, gave: true }));
         }
     }
 
@@ -180,7 +181,7 @@ impl Behaviour {
             match event {
                 ClientEvent::Block(key, data) => self.answer(&key, &Ok(data)),
                 ClientEvent::Exhausted(key, asked) => self.answer(&key, &Err(asked)),
-                ClientEvent::Search(cid) => self.out.push_back(ToSwarm::GenerateEvent(Event::Search(cid))),
+                ClientEvent::Search(cid) => self.out.push_back(ToSwarm::GenerateEvent(BitswapEvent::Search(cid))),
             }
         }
     }
@@ -216,7 +217,7 @@ impl Behaviour {
             place.shrink(frame.len());
             self.out.push_back(send(done.peer, connection, Lane::Blocks, frame, Some(place)));
             if done.blocks > 0 {
-                self.out.push_back(ToSwarm::GenerateEvent(Event::Used { peer: done.peer, gave: false }));
+                self.out.push_back(ToSwarm::GenerateEvent(BitswapEvent::Used { peer: done.peer, gave: false }));
             }
         }
     }
@@ -245,7 +246,7 @@ fn send(
     lane: Lane,
     frame: Bytes,
     place: Option<Place>,
-) -> ToSwarm<Event, handler::Send> {
+) -> ToSwarm<BitswapEvent, handler::Send> {
     let event = handler::Send { lane, frame, place };
     ToSwarm::NotifyHandler { peer_id, handler: NotifyHandler::One(connection), event }
 }
@@ -265,7 +266,7 @@ async fn look_up(job: Job, source: Arc<dyn BlockSource>, permits: Arc<Semaphore>
 
 impl NetworkBehaviour for Behaviour {
     type ConnectionHandler = Handler;
-    type ToSwarm = Event;
+    type ToSwarm = BitswapEvent;
 
     fn handle_established_inbound_connection(
         &mut self,
@@ -314,16 +315,16 @@ impl NetworkBehaviour for Behaviour {
         let Some(link) = self.links.get_mut(&peer) else { return };
         let used = link.connections.first() == Some(&connection);
         match event {
-            handler::Event::Received(message, _place) => self.received(peer, *message),
-            handler::Event::Sent(Lane::Wants) if used => link.wants_on_wire = false,
-            handler::Event::Sent(Lane::Blocks) if used => self.server.sent(&peer),
-            handler::Event::Sent(_) => {}
-            handler::Event::Unsupported => {
+            HandlerEvent::Received(message, _place) => self.received(peer, *message),
+            HandlerEvent::Sent(Lane::Wants) if used => link.wants_on_wire = false,
+            HandlerEvent::Sent(Lane::Blocks) if used => self.server.sent(&peer),
+            HandlerEvent::Sent(_) => {}
+            HandlerEvent::Unsupported => {
                 link.unsupported = true;
                 self.server.disconnected(&peer);
                 self.client.disconnected(&peer, Instant::now());
             }
-            handler::Event::Failed(reason) => {
+            HandlerEvent::Failed(reason) => {
                 tracing::debug!(%peer, reason, "closing a connection on which Bitswap frames fail");
                 let connection = CloseConnection::One(connection);
                 self.out.push_back(ToSwarm::CloseConnection { peer_id: peer, connection });
@@ -331,7 +332,7 @@ impl NetworkBehaviour for Behaviour {
         }
     }
 
-    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<ToSwarm<Event, THandlerInEvent<Self>>> {
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<ToSwarm<BitswapEvent, THandlerInEvent<Self>>> {
         loop {
             while self.tick.poll_tick(cx).is_ready() {
                 self.on_tick();

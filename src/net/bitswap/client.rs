@@ -33,7 +33,7 @@ const SEARCH_AFTER: Duration = Duration::from_secs(1);
 
 /// What the client has to say to the rest of the node.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Event {
+pub enum ClientEvent {
     Block(Key, Bytes),
     /// Nobody reachable has it: every connected peer said so and the search for providers ended.
     Exhausted(Key, Asked),
@@ -57,7 +57,7 @@ pub struct Client {
     wanted: HashMap<Key, Wanted>,
     /// Searches on their way, by the multihash searched for.
     searches: HashSet<Key>,
-    events: VecDeque<Event>,
+    events: VecDeque<ClientEvent>,
     order: u64,
 }
 
@@ -190,7 +190,7 @@ impl Client {
         }
         self.praise(peer, &key);
         self.finish(&key, Some(peer));
-        self.events.push_back(Event::Block(key, data));
+        self.events.push_back(ClientEvent::Block(key, data));
         true
     }
 
@@ -277,7 +277,7 @@ impl Client {
         Some(Message { wants: entries.into_iter().map(|(_, e)| e).collect(), full, ..Message::default() })
     }
 
-    pub fn event(&mut self) -> Option<Event> {
+    pub fn event(&mut self) -> Option<ClientEvent> {
         self.events.pop_front()
     }
 
@@ -354,7 +354,7 @@ impl Client {
             // One search at a time: a DAG of thousands of blocks must not become thousands of queries.
             Some(cid) if self.searches.is_empty() || self.searches.contains(cid.hash()) => {
                 if self.searches.insert(*cid.hash()) {
-                    self.events.push_back(Event::Search(cid));
+                    self.events.push_back(ClientEvent::Search(cid));
                 }
             }
             Some(_) => {}
@@ -362,7 +362,7 @@ impl Client {
             None => {
                 let asked = wanted.asked();
                 self.finish(&key, None);
-                self.events.push_back(Event::Exhausted(key, asked));
+                self.events.push_back(ClientEvent::Exhausted(key, asked));
             }
         }
     }

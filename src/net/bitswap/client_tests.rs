@@ -1,6 +1,6 @@
 //! The client among peers of every kind, in virtual time.
 
-use super::client::{Asked, Client, Event, Key};
+use super::client::{Asked, Client, ClientEvent, Key};
 use super::message::{Message, Presence, Want};
 use crate::cid::{self, Cid};
 use bytes::Bytes;
@@ -60,7 +60,7 @@ impl World {
         self.client.received(peer, vec![(cid, bytes)], Vec::new(), self.now)
     }
 
-    fn events(&mut self) -> Vec<Event> {
+    fn events(&mut self) -> Vec<ClientEvent> {
         std::iter::from_fn(|| self.client.event()).collect()
     }
 }
@@ -77,7 +77,7 @@ fn the_bytes_are_asked_of_one_peer_that_has_them_and_the_others_are_told_when_th
     assert_eq!(world.said(&a, &cid), [Want::Block]);
     assert_eq!(world.said(&b, &cid), []);
     assert_eq!(world.give(a, cid, bytes.clone()), 0);
-    assert_eq!(world.events(), [Event::Block(*cid.hash(), bytes)]);
+    assert_eq!(world.events(), [ClientEvent::Block(*cid.hash(), bytes)]);
     assert_eq!(world.said(&a, &cid), [], "who sent it knows");
     assert_eq!(world.said(&b, &cid), [Want::Cancel]);
 }
@@ -128,11 +128,11 @@ fn nobody_has_it_first_the_root_is_searched_then_the_block_then_it_is_given_up()
     world.events();
     world.want(leaf);
     world.tell(a, leaf, Presence::DontHave);
-    assert_eq!(world.events(), [Event::Search(root)]);
+    assert_eq!(world.events(), [ClientEvent::Search(root)]);
     world.client.searched(&root, world.now);
-    assert_eq!(world.events(), [Event::Search(leaf)]);
+    assert_eq!(world.events(), [ClientEvent::Search(leaf)]);
     world.client.searched(&leaf, world.now);
-    assert_eq!(world.events(), [Event::Exhausted(*leaf.hash(), Asked { peers: 1, lack: 1 })]);
+    assert_eq!(world.events(), [ClientEvent::Exhausted(*leaf.hash(), Asked { peers: 1, lack: 1 })]);
     assert_eq!(world.client.wants(), 0);
 }
 
@@ -140,12 +140,12 @@ fn nobody_has_it_first_the_root_is_searched_then_the_block_then_it_is_given_up()
 fn a_provider_that_connects_is_asked() {
     let (mut world, (cid, bytes)) = (World::new(), block(1));
     world.want(cid);
-    assert_eq!(world.events(), [Event::Search(cid)]);
+    assert_eq!(world.events(), [ClientEvent::Search(cid)]);
     let found = world.connect();
     world.client.searched(&cid, world.now);
     assert_eq!(world.said(&found, &cid), [Want::Have]);
     world.give(found, cid, bytes.clone());
-    assert_eq!(world.events(), [Event::Block(*cid.hash(), bytes)]);
+    assert_eq!(world.events(), [ClientEvent::Block(*cid.hash(), bytes)]);
 }
 
 #[test]
@@ -173,7 +173,7 @@ fn another_codec_over_the_same_bytes_is_the_same_block() {
     let a = world.connect();
     world.want(cid::from_digest(cid::DAG_PB, &cid::digest(&bytes)));
     assert_eq!(world.give(a, cid, bytes.clone()), 0);
-    assert_eq!(world.events(), [Event::Block(*cid.hash(), bytes)]);
+    assert_eq!(world.events(), [ClientEvent::Block(*cid.hash(), bytes)]);
 }
 
 #[test]
@@ -194,7 +194,7 @@ fn one_session_giving_up_does_not_take_the_block_from_another() {
     world.client.want(2, cid, world.now);
     world.client.close(SESSION);
     world.give(a, cid, bytes.clone());
-    assert_eq!(world.events(), [Event::Block(*cid.hash(), bytes)]);
+    assert_eq!(world.events(), [ClientEvent::Block(*cid.hash(), bytes)]);
 }
 
 /// What a simulated peer does with a want.
@@ -252,12 +252,12 @@ proptest! {
             world.elapse(1);
             for event in world.events() {
                 match event {
-                    Event::Block(key, bytes) => {
+                    ClientEvent::Block(key, bytes) => {
                         prop_assert_eq!(&store[&key], &bytes);
                         prop_assert!(got.insert(key), "twice");
                     }
-                    Event::Search(cid) => world.client.searched(&cid, world.now),
-                    Event::Exhausted(..) => prop_assert!(false, "given up with an honest peer there"),
+                    ClientEvent::Search(cid) => world.client.searched(&cid, world.now),
+                    ClientEvent::Exhausted(..) => prop_assert!(false, "given up with an honest peer there"),
                 }
             }
             if got.len() == store.len() { break }

@@ -4,8 +4,8 @@
 
 use super::message::{FRAME_BYTES_MAX, Message, decode_shared};
 use crate::asker::Asker;
-use crate::net::varint;
 use crate::pool::{Place, Pool};
+use crate::protobuf::varint;
 use bytes::Bytes;
 use futures::future::BoxFuture;
 use futures::io::BufReader;
@@ -70,7 +70,7 @@ pub struct Send {
 }
 
 #[derive(Debug)]
-pub enum Event {
+pub enum HandlerEvent {
     /// A message, and its memory.
     Received(Box<Message>, Place),
     Sent(Lane),
@@ -85,7 +85,7 @@ pub struct Handler {
     reading: Reading,
     lanes: [Outbound; 2],
     lingering: FuturesUnordered<BoxFuture<'static, ()>>,
-    events: VecDeque<Event>,
+    events: VecDeque<HandlerEvent>,
 }
 
 /// What is needed to read a frame.
@@ -132,7 +132,7 @@ impl std::fmt::Debug for Handler {
 
 impl ConnectionHandler for Handler {
     type FromBehaviour = Send;
-    type ToBehaviour = Event;
+    type ToBehaviour = HandlerEvent;
     type InboundProtocol = Upgrade;
     type OutboundProtocol = Upgrade;
     type InboundOpenInfo = ();
@@ -162,7 +162,7 @@ impl ConnectionHandler for Handler {
                         lane.queue.clear();
                         lane.state = State::None;
                     }
-                    self.events.push_back(Event::Unsupported);
+                    self.events.push_back(HandlerEvent::Unsupported);
                 }
                 error => {
                     let failed = self.lane(lane).failed(&error.to_string());
@@ -173,7 +173,7 @@ impl ConnectionHandler for Handler {
         }
     }
 
-    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<ConnectionHandlerEvent<Upgrade, Lane, Event>> {
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<ConnectionHandlerEvent<Upgrade, Lane, HandlerEvent>> {
         loop {
             if let Some(event) = self.events.pop_front() {
                 return Poll::Ready(ConnectionHandlerEvent::NotifyBehaviour(event));
@@ -186,7 +186,7 @@ impl ConnectionHandler for Handler {
             while let Poll::Ready(Some(())) = self.lingering.poll_next_unpin(cx) {}
             match self.inbound.poll_next_unpin(cx) {
                 Poll::Ready(Some((message, place))) => {
-                    self.events.push_back(Event::Received(Box::new(message), place));
+                    self.events.push_back(HandlerEvent::Received(Box::new(message), place));
                 }
                 Poll::Ready(None) | Poll::Pending if self.events.is_empty() => return Poll::Pending,
                 _ => {}
@@ -201,7 +201,11 @@ impl Handler {
     }
 
     /// Moves one lane as far as it goes; returns a request for a stream if it needs one.
-    fn drive(&mut self, at: usize, cx: &mut Context<'_>) -> Option<ConnectionHandlerEvent<Upgrade, Lane, Event>> {
+    fn drive(
+        &mut self,
+        at: usize,
+        cx: &mut Context<'_>,
+    ) -> Option<ConnectionHandlerEvent<Upgrade, Lane, HandlerEvent>> {
         let out = &mut self.lanes[at];
         loop {
             match std::mem::replace(&mut out.state, State::None) {
@@ -233,7 +237,7 @@ impl Handler {
                         out.queue.pop_front();
                         out.tries = 0;
                         out.state = State::open(stream);
-                        self.events.push_back(Event::Sent(out.lane));
+                        self.events.push_back(HandlerEvent::Sent(out.lane));
                     }
                     Poll::Ready(Err(error)) => self.events.extend(out.failed(&error.to_string())),
                 },
@@ -244,12 +248,12 @@ impl Handler {
 
 impl Outbound {
     /// The stream broke: the frame is sent again on a new one, until it has failed too often.
-    fn failed(&mut self, error: &str) -> Option<Event> {
+    fn failed(&mut self, error: &str) -> Option<HandlerEvent> {
         self.state = State::None;
         self.tries += 1;
         (self.tries >= TRIES).then(|| {
             self.queue.clear();
-            Event::Failed(error.to_owned())
+            HandlerEvent::Failed(error.to_owned())
         })
     }
 }
@@ -347,7 +351,7 @@ async fn read_len(stream: &mut BufReader<Stream>) -> io::Result<Option<usize>> {
             return Err(io::Error::other("the frame's length is no sensible varint"));
         }
     }
-    let len = varint::take(&mut &bytes[..]).and_then(|n| usize::try_from(n).ok());
+    let len = varint(&mut &bytes[..]).ok().and_then(|n| usize::try_from(n).ok());
     len.filter(|n| *n <= FRAME_BYTES_MAX)
         .map(Some)
         .ok_or_else(|| io::Error::other(format!("a frame of more than {FRAME_BYTES_MAX} bytes was announced")))

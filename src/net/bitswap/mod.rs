@@ -5,11 +5,11 @@
 //! the swarm. A block is judged by its hash where it arrives (in the handler, on the connection's own
 //! task): what reaches the client is named by what it is, never by what a peer says it is.
 
-pub mod behaviour;
-pub mod client;
-pub mod handler;
 pub mod message;
+pub mod client;
 pub mod server;
+pub mod handler;
+pub mod behaviour;
 
 #[cfg(test)]
 mod client_tests;

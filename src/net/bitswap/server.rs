@@ -5,7 +5,7 @@ use super::client::Key;
 use super::message::{BLOCK_BYTES_MAX, Entry, MESSAGE_BYTES_MAX, Message, Presence, Want, encode};
 use crate::asker::Asker;
 use crate::cid::Cid;
-use crate::net::BlockSource;
+use crate::net::source::BlockSource;
 use crate::pool::{Place, Pool};
 use bytes::Bytes;
 use libp2p::PeerId;
@@ -210,22 +210,22 @@ impl Job {
         for (order, entry) in entries.by_ref() {
             let key = *entry.cid.hash();
             match look_up(source, &entry, MESSAGE_BYTES_MAX.saturating_sub(bytes), message.blocks.is_empty()) {
-                Found::Block(data) => {
+                Lookup::Block(data) => {
                     bytes += data.len();
                     message.blocks.push((entry.cid, data));
                     settled.push((key, order, false));
                 }
-                Found::Have => {
+                Lookup::Have => {
                     message.presences.push((entry.cid, Presence::Have));
                     settled.push((key, order, false));
                 }
-                Found::Nothing => {
+                Lookup::Nothing => {
                     if entry.send_dont_have {
                         message.presences.push((entry.cid, Presence::DontHave));
                     }
                     settled.push((key, order, true));
                 }
-                Found::NoRoom => {
+                Lookup::NoRoom => {
                     left.push((key, order));
                     break;
                 }
@@ -249,21 +249,21 @@ impl Job {
     }
 }
 
-enum Found {
+enum Lookup {
     Block(Bytes),
     Have,
     Nothing,
     NoRoom,
 }
 
-fn look_up(source: &dyn BlockSource, entry: &Entry, room: usize, first: bool) -> Found {
-    let Some(size) = source.size(&entry.cid).filter(|size| *size <= BLOCK_BYTES_MAX) else { return Found::Nothing };
+fn look_up(source: &dyn BlockSource, entry: &Entry, room: usize, first: bool) -> Lookup {
+    let Some(size) = source.size(&entry.cid).filter(|size| *size <= BLOCK_BYTES_MAX) else { return Lookup::Nothing };
     if entry.want == Want::Have && size > HAVE_BECOMES_BLOCK {
-        return Found::Have;
+        return Lookup::Have;
     }
     if size > room && !first {
-        return Found::NoRoom;
+        return Lookup::NoRoom;
     }
     // Between the two questions the block may have gone, or be another size than was said.
-    source.get(&entry.cid).filter(|b| b.len() <= BLOCK_BYTES_MAX).map_or(Found::Nothing, Found::Block)
+    source.get(&entry.cid).filter(|b| b.len() <= BLOCK_BYTES_MAX).map_or(Lookup::Nothing, Lookup::Block)
 }

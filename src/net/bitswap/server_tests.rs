@@ -4,7 +4,7 @@ use super::message::{BLOCK_BYTES_MAX, Entry, FRAME_BYTES_MAX, MESSAGE_BYTES_MAX,
 use super::server::{Job, Server, WANTLIST_MAX};
 use crate::asker::Asker;
 use crate::cid::{self, Cid};
-use crate::net::{BlockSource, varint};
+use crate::net::BlockSource;
 use crate::pool::{Pool, Size};
 use bytes::Bytes;
 use libp2p::PeerId;
@@ -52,7 +52,7 @@ fn next(server: &mut Server, peer: &PeerId, store: &Store) -> Option<Message> {
     let frame = done.frame?;
     assert!(frame.len() <= FRAME_BYTES_MAX);
     let mut body = &frame[..];
-    varint::take(&mut body).expect("a length");
+    crate::protobuf::varint(&mut body).expect("a length");
     server.sent(peer);
     Some(decode(body).expect("our own message"))
 }

@@ -5,6 +5,8 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Mutex;
 use toft::cid::{self, Cid};
 use toft::net::{BlockSource, Node};
+use unsigned_varint::decode;
+use unsigned_varint::encode::{self, u64_buffer};
 
 const CHUNK: usize = 256 * 1024;
 const LINKS: usize = 174;
@@ -121,12 +123,8 @@ pub fn noise(len: usize, seed: u64) -> Vec<u8> {
     out
 }
 
-fn varint(out: &mut Vec<u8>, mut n: u64) {
-    while n >= 0x80 {
-        out.push(n as u8 | 0x80);
-        n >>= 7;
-    }
-    out.push(n as u8);
+fn varint(out: &mut Vec<u8>, n: u64) {
+    out.extend_from_slice(encode::u64(n, &mut u64_buffer()));
 }
 
 fn int(out: &mut Vec<u8>, number: u64, value: u64) {
@@ -143,16 +141,9 @@ fn field(out: &mut Vec<u8>, number: u64, bytes: &[u8]) {
 /// The length-delimited fields of a protobuf message.
 fn fields(mut bytes: &[u8]) -> Result<Vec<(u64, &[u8])>, String> {
     fn take(bytes: &mut &[u8]) -> Result<u64, String> {
-        let mut n = 0;
-        for shift in (0..64).step_by(7) {
-            let (first, rest) = bytes.split_first().ok_or("cut")?;
-            *bytes = rest;
-            n |= u64::from(first & 0x7f) << shift;
-            if *first < 0x80 {
-                return Ok(n);
-            }
-        }
-        Err("long varint".into())
+        let (n, rest) = decode::u64(bytes).map_err(|error| error.to_string())?;
+        *bytes = rest;
+        Ok(n)
     }
     let mut all = Vec::new();
     while !bytes.is_empty() {

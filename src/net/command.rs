@@ -1,0 +1,84 @@
+//! What the swarm's task is asked to do.
+
+use super::bitswap::behaviour::Answer;
+use super::bitswap::client::{Asked, SessionId};
+use super::error::Error;
+use super::provide::Status;
+use super::streams;
+use crate::cid::Cid;
+use libp2p::{Multiaddr, PeerId};
+use std::time::Duration;
+use tokio::sync::mpsc::error::TrySendError;
+use tokio::sync::{mpsc, oneshot};
+
+/// Commands on their way to the swarm's task; senders wait when it is full.
+const COMMANDS_MAX: usize = 256;
+
+pub enum Command {
+    Listeners(oneshot::Sender<Vec<String>>),
+    Dial(Multiaddr, oneshot::Sender<Result<PeerId, Error>>),
+    Open(PeerId, streams::Open),
+    Connected(oneshot::Sender<Vec<PeerInfo>>),
+    Want { session: SessionId, cid: Cid, reply: oneshot::Sender<Answer> },
+    Asked(Cid, oneshot::Sender<Asked>),
+    Close(SessionId),
+    Arrived(Vec<Cid>),
+    FindProviders(Cid, oneshot::Sender<Vec<String>>),
+    Provide(Cid, oneshot::Sender<Result<(), Error>>),
+    StopProviding(Cid),
+    Providing(oneshot::Sender<Status>),
+    Shutdown,
+}
+
+/// A connected peer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PeerInfo {
+    pub id: String,
+    /// The remote address of each connection.
+    pub addresses: Vec<String>,
+    /// What the peer calls its program, once it has said so; fit to be shown, as are the protocols.
+    pub agent: Option<String>,
+    pub protocols: Vec<String>,
+    /// The last ping's round trip.
+    pub round_trip: Option<Duration>,
+}
+
+/// Where commands are sent. The swarm's task ends when the last clone is dropped.
+#[derive(Debug, Clone)]
+pub struct Commands(mpsc::Sender<Command>);
+
+impl Commands {
+    /// The sender, and what the swarm's task receives from.
+    pub fn channel() -> (Self, mpsc::Receiver<Command>) {
+        let (sender, inbox) = mpsc::channel(COMMANDS_MAX);
+        (Self(sender), inbox)
+    }
+
+    pub async fn tell(&self, command: Command) -> Result<(), Error> {
+        self.0.send(command).await.map_err(|_| Error::Stopped)
+    }
+
+    /// Tells, if that is possible without waiting; otherwise gives the command back. None: told, or the task has ended.
+    pub fn try_tell(&self, command: Command) -> Option<Command> {
+        match self.0.try_send(command) {
+            Err(TrySendError::Full(command)) => Some(command),
+            _ => None,
+        }
+    }
+
+    pub async fn ask<T>(&self, command: impl FnOnce(oneshot::Sender<T>) -> Command) -> Result<T, Error> {
+        let (reply, answer) = oneshot::channel();
+        self.tell(command(reply)).await?;
+        answer.await.map_err(|_| Error::Stopped)
+    }
+
+    /// Has the task ended?
+    pub fn is_closed(&self) -> bool {
+        self.0.is_closed()
+    }
+
+    /// Resolves when the task has ended.
+    pub async fn closed(&self) {
+        self.0.closed().await;
+    }
+}
