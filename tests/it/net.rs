@@ -156,7 +156,9 @@ async fn a_block_that_becomes_public_later_reaches_those_who_asked() {
         let net = bob.net.clone();
         async move { net.fetch(root, LONG).await }
     });
-    tokio::time::sleep(Duration::from_millis(500)).await;
+    while alice.metrics.peer_wants.get() == 0 {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
     alice.shelf.allow(&root);
     alice.net.arrived(vec![root]).await.expect("the node runs");
     assert_eq!(asking.await.expect("no panic").expect("the block arrives"), "soon");

@@ -1,13 +1,15 @@
 //! What is the owner's alone: the keys in memory, the files of the home, passwords in the settings.
 
-use crate::support::toft::{Home, random_file};
+use crate::support::{
+    eventually,
+    toft::{Home, random_file},
+};
 use std::{
     fs::{self, File},
     io::{Read as _, Seek as _, SeekFrom},
     os::unix::fs::PermissionsExt as _,
     path::{Path, PathBuf},
     process::Stdio,
-    time::Duration,
 };
 use toft::{crypto::Secret, vault};
 
@@ -63,7 +65,7 @@ fn the_memory_of_a_node_holds_a_key_twice_at_most_and_nobody_may_read_it() {
         a.json(&["add", path.to_str().expect("UTF-8")]);
     }
     a.json(&["anchor", "status"]);
-    std::thread::sleep(Duration::from_secs(3));
+    eventually("both to be in step", || (b.json(&["peer", "ls"])[0]["in_sync"] == true).then_some(()));
     let secrets = vault::open(&a.home().path().join("keys")).expect("opens");
     match found(a.pid(), &[&secrets.identity, &secrets.anchor]) {
         Some(counts) => {
