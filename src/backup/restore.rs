@@ -112,9 +112,9 @@ pub fn restore(dir: &Path, home: &Path, wish: &Wish, stop: &CancellationToken) -
     for dir in dirs {
         sync_dir(&dir)?;
     }
-    let store::Cut { end: log_end, messages_gone, data_gone } = match wish.at {
-        Some(at) => store::cut(&stage.dir.join("store"), u64::try_from(at.as_millisecond()).unwrap_or(0))?,
-        None => store::Cut { end: manifest.log_end, ..store::Cut::default() },
+    let store::Truncated { end: log_end, messages_gone, data_gone } = match wish.at {
+        Some(at) => store::truncate(&stage.dir.join("store"), u64::try_from(at.as_millisecond()).unwrap_or(0))?,
+        None => store::Truncated { end: manifest.log_end, ..store::Truncated::default() },
     };
     remember(&stage.dir.join("store"), lost)?;
     go_on(stop)?;

@@ -4,8 +4,8 @@
 //! or set again, and how much of each segment could go. Then it writes each segment anew that is worth it, beside the
 //! old one, without what can go:
 //!
-//! - A message goes when the index does not have it *and* a frame says that it is removed; a husk is left
-//!   ([`super::husk`]), since later frames build on what the message did to the index.
+//! - A message goes when the index does not have it *and* a frame says that it is removed; a stub is left
+//!   ([`Stub`]), since later frames build on what the message did to the index.
 //! - Data in a frame, and the places of blocks, go when no record reads them and no block is said to lie there:
 //!   collection (`blocks`) comes first.
 //! - State goes when it is not the state now *and* a later frame sets the same key.
@@ -13,7 +13,7 @@
 //! A record that is half gone, because the wiping of its tenant was interrupted, is left until it is gone: a tombstone is
 //! found by what the record's first message says, an update may keep the data of one before.
 //!
-//! All of this only ever becomes more: what may go now may go later. Positions stay ([`super::segment`]), and the index
+//! All of this only ever becomes more: what may go now may go later. Positions stay (see [`super::log`]), and the index
 //! of the compacted log is the index. What goes is gone for `restore --at` as well, unless an older snapshot has it.
 //!
 //! Order, for a crash at any point: the new file is written, made durable, read back, and renamed over the old one,
@@ -21,22 +21,24 @@
 //! equivalent; a file beside is deleted at the next start. Readers of the old file read on in it.
 
 use super::{
-    Position, Store,
-    frame::{self, About, Frame},
-    husk::Husk,
-    index::Index,
-    keys,
-    log::{Log, Read, Whole},
-    pending::{self, Source},
-    refs,
-    rows::{MessageRow, RecordRow},
-    segment::Packing,
-    wipe,
+    handle::Store,
+    log::{
+        Read, SegmentWriter, Whole,
+        frame::{self, About, Frame, Stub},
+    },
+    metrics::Compacted,
+    place::{Place, Position},
+    rows::{
+        index::Index,
+        keys, refs,
+        row::{MessageRow, RecordRow},
+        source::{Source, number_of},
+    },
 };
 use crate::{cid::Digest, dwn::Fault};
 use anyhow::{Context as _, ensure};
 use std::{
-    collections::{BTreeMap, HashMap, HashSet, VecDeque},
+    collections::{HashMap, HashSet, VecDeque},
     fs,
     hash::{BuildHasher as _, RandomState},
     sync::{
@@ -53,26 +55,6 @@ const STEP_BYTES: u64 = 1 << 20;
 const NOTED_MAX: usize = 2 << 20;
 /// Bytes that the node's own rounds read in a second.
 const RATE: u64 = 16 << 20;
-
-/// What a round has done.
-#[derive(Debug, Clone, Copy, Default, PartialEq, serde::Serialize, serde::Deserialize)]
-pub struct Compacted {
-    /// Sealed segments looked at, and their bytes before.
-    pub segments: u64,
-    pub log: u64,
-    /// Of these bytes, those that could go.
-    pub dead: u64,
-    /// Segments written anew.
-    pub rewritten: u64,
-    /// Messages of which only a husk is left.
-    pub messages: u64,
-    /// Frames left out altogether.
-    pub frames: u64,
-    /// Bytes given back to the file system.
-    pub bytes: u64,
-    /// Segments left as they are because something in them is damaged.
-    pub damaged: u64,
-}
 
 /// One round.
 #[derive(Debug)]
@@ -109,7 +91,7 @@ struct Writing {
     start: Position,
     end: Position,
     at: Position,
-    packing: Packing,
+    writer: SegmentWriter,
     messages: u64,
     frames: u64,
 }
@@ -290,7 +272,7 @@ impl Compactor {
             && !message.initial
             && message.data.is_none()
             && is_here(&source, at, message)?
-            && let Some(tenant) = pending::number_of(&source, &message.tenant)?
+            && let Some(tenant) = number_of(&source, &message.tenant)?
         {
             // Of a whole record, only the first message and the newest are here.
             let record = source.get(&keys::record(tenant, id))?.map(|row| RecordRow::decode(&row)).transpose()?;
@@ -325,8 +307,8 @@ impl Compactor {
         let log = &self.store.0.log;
         let end = log.open_at(start)?.end()?;
         log.change()?;
-        let packing = Packing::create(log.beside(start), start)?;
-        Ok(Phase::Writing(Writing { start, end, at: start, packing, messages: 0, frames: 0 }))
+        let writer = SegmentWriter::create(log.beside(start), start)?;
+        Ok(Phase::Writing(Writing { start, end, at: start, writer, messages: 0, frames: 0 }))
     }
 
     fn write(&mut self, mut writing: Writing) -> Result<Phase, Fault> {
@@ -347,26 +329,26 @@ impl Compactor {
                 return Ok(Phase::Between);
             };
             writing.at = next;
-            let was_husk = matches!(frame, Frame::Husk(_));
+            let was_stub = matches!(frame, Frame::Stub(_));
             log.change()?;
             match judge(&store.0.index, &store.source(), Some(&self.noted), at, frame)? {
-                Verdict::Stays => writing.packing.add(at, &bytes)?,
+                Verdict::Stays => writing.writer.add(at, &bytes)?,
                 Verdict::Goes => writing.frames += 1,
                 Verdict::Becomes(frame) => {
-                    writing.messages += u64::from(!was_husk && matches!(frame, Frame::Husk(_)));
+                    writing.messages += u64::from(!was_stub && matches!(frame, Frame::Stub(_)));
                     let mut bytes = Vec::new();
                     frame::encode(&frame, written, at, group, &mut bytes)?;
-                    writing.packing.add(at, &bytes)?;
+                    writing.writer.add(at, &bytes)?;
                 }
             }
         }
         if writing.at < writing.end {
             return Ok(Phase::Writing(writing));
         }
-        let Writing { start, end, packing, messages, frames, .. } = writing;
+        let Writing { start, end, writer, messages, frames, .. } = writing;
         let before = log.open_at(start)?.length()?;
         log.change()?;
-        let after = packing.finish(end)?;
+        let after = writer.finish(end)?;
         if after >= before {
             fs::remove_file(log.beside(start)).context("deleting a segment that became no smaller")?;
             return Ok(Phase::Between);
@@ -392,7 +374,7 @@ impl Noted {
     fn note(&mut self, at: Position, frame: &Frame) {
         let removes = match frame {
             Frame::Message(message) => &message.removes,
-            Frame::Husk(husk) => &husk.removes,
+            Frame::Stub(stub) => &stub.removes,
             Frame::State(changes) => return changes.iter().for_each(|(key, _)| self.note_key(at, key)),
             Frame::Blocks(_) => return,
         };
@@ -400,7 +382,7 @@ impl Noted {
     }
 
     fn note_key(&mut self, at: Position, key: &[u8]) {
-        if let Some((_, digest)) = wipe::wiped(key) {
+        if let Some((_, digest)) = keys::removed(key) {
             return self.note_removed(digest);
         }
         let hash = self.hasher.hash_one(key);
@@ -447,7 +429,7 @@ fn judge(
             let mut left = Vec::new();
             for (key, value) in changes {
                 let over = value.is_some()
-                    && wipe::wiped(&key).is_none()
+                    && keys::removed(&key).is_none()
                     && source.get(&keys::state(&key))?.as_deref() != value.as_ref().map(|value| value.as_slice())
                     && noted.is_none_or(|noted| noted.is_set_after(at, &key));
                 if !over {
@@ -460,15 +442,15 @@ fn judge(
                 _ => Verdict::Becomes(Frame::State(left)),
             }
         }
-        Frame::Husk(husk) if noted.is_some_and(|noted| noted.is_half(&husk.tenant, &husk.subject)) => Verdict::Stays,
-        Frame::Husk(mut husk) => {
+        Frame::Stub(stub) if noted.is_some_and(|noted| noted.is_half(&stub.tenant, &stub.subject)) => Verdict::Stays,
+        Frame::Stub(mut stub) => {
             let inline =
-                husk.inline.is_some() && !needs_inline(source, at, &husk.cid, &husk.tenant, &husk.subject, &husk.data)?;
-            let places = keep_places(source, &mut husk.blocks)?;
+                stub.inline.is_some() && !needs_inline(source, at, &stub.cid, &stub.tenant, &stub.subject, &stub.data)?;
+            let places = keep_places(source, &mut stub.blocks)?;
             if inline {
-                husk.inline = None;
+                stub.inline = None;
             }
-            if inline || places { Verdict::Becomes(Frame::Husk(husk)) } else { Verdict::Stays }
+            if inline || places { Verdict::Becomes(Frame::Stub(stub)) } else { Verdict::Stays }
         }
         Frame::Message(mut message) => {
             let here = is_here(source, at, &message)?;
@@ -484,7 +466,7 @@ fn judge(
                 message.inline = None;
             }
             match here {
-                false => Verdict::Becomes(Frame::Husk(Box::new(Husk::of(*message)?))),
+                false => Verdict::Becomes(Frame::Stub(Box::new(Stub::of(*message)?))),
                 true if inline || places => Verdict::Becomes(Frame::Message(message)),
                 true => Verdict::Stays,
             }
@@ -494,7 +476,7 @@ fn judge(
 
 /// Is the message at `at` the one the index has?
 fn is_here(source: &dyn Source, at: Position, message: &frame::Message) -> Result<bool, Fault> {
-    let Some(tenant) = pending::number_of(source, &message.tenant)? else { return Ok(false) };
+    let Some(tenant) = number_of(source, &message.tenant)? else { return Ok(false) };
     let row = source.get(&keys::message(tenant, &message.cid))?;
     Ok(row.map(|row| MessageRow::decode(&row)).transpose()?.is_some_and(|row| row.position == at))
 }
@@ -509,11 +491,11 @@ fn needs_inline(
     data: &Option<frame::DataInfo>,
 ) -> Result<bool, Fault> {
     let Some(info) = data else { return Ok(true) };
-    let root = pending::root_digest(&info.root()?)?;
-    if matches!(refs::place(source, &root)?, Some(super::Place::Log { at: place, .. }) if place == at) {
+    let root = refs::root_digest(&info.root()?)?;
+    if matches!(refs::place(source, &root)?, Some(Place::Log { at: place, .. }) if place == at) {
         return Ok(true);
     }
-    let Some(tenant) = pending::number_of(source, tenant)? else { return Ok(false) };
+    let Some(tenant) = number_of(source, tenant)? else { return Ok(false) };
     let reads = |digest: &Digest| {
         let row = source.get(&keys::message(tenant, digest))?.map(|row| MessageRow::decode(&row)).transpose()?;
         Ok::<_, Fault>(row.and_then(|row| row.data).is_some_and(|data| data.inline == Some(at)))
@@ -539,79 +521,4 @@ fn keep_places(
     }
     *blocks = left;
     Ok(blocks.len() < all)
-}
-
-/// Messages that are said to be there and whose content, or data, compaction has taken.
-#[derive(Debug, Default)]
-pub(super) struct Lacking(BTreeMap<(String, Digest), Lack>);
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Lack {
-    Message,
-    Data,
-}
-
-impl Lacking {
-    /// Takes the next frame of the log into account.
-    pub fn add(&mut self, frame: &Frame) {
-        let husk;
-        let message = match frame {
-            Frame::Message(message) => message,
-            Frame::Husk(left) => {
-                husk = Box::new(frame::Message::of_husk((**left).clone()));
-                &husk
-            }
-            Frame::State(changes) => {
-                for (tenant, digest) in changes.iter().filter_map(|(key, _)| wipe::wiped(key)) {
-                    self.0.remove(&(tenant.to_owned(), *digest));
-                }
-                return;
-            }
-            Frame::Blocks(_) => return,
-        };
-        let key = |digest: &Digest| (message.tenant.clone(), *digest);
-        let mut kept = None;
-        for superseded in message.removes.iter().chain(&message.demotes) {
-            kept = self.0.remove(&key(superseded)).or(kept);
-        }
-        let bare = message.data.is_some() && message.inline.is_none() && message.blocks.is_empty();
-        let lack = match (message.gone, bare || message.keeps_data && kept.is_some()) {
-            (true, _) => Some(Lack::Message),
-            (false, true) => Some(Lack::Data),
-            (false, false) => None,
-        };
-        match lack {
-            Some(lack) => self.0.insert(key(&message.cid), lack),
-            None => self.0.remove(&key(&message.cid)),
-        };
-    }
-
-    /// The messages without content, and how many lack their data only.
-    pub fn end(self) -> (Vec<(String, Digest)>, u64) {
-        let data = self.0.values().filter(|lack| **lack == Lack::Data).count() as u64;
-        let gone = self.0.into_iter().filter(|(_, lack)| *lack == Lack::Message);
-        (gone.map(|(key, _)| key).collect(), data)
-    }
-}
-
-/// Cuts the compacted segment that `end` lies in at `end`.
-pub(super) fn cut(log: &Log, end: Position) -> Result<(), Fault> {
-    let start = log.holder(end);
-    let segment = log.open_at(start)?;
-    if !segment.is_packed() || segment.end()? <= end {
-        return Ok(());
-    }
-    let (mut packing, mut at) = (Packing::create(log.beside(start), start)?, start);
-    while at < end {
-        at = match (log.whole(at)?, log.read(at)?) {
-            (Some(whole), _) => {
-                packing.add(at, &whole.bytes)?;
-                whole.next
-            }
-            (None, Read::Gone { next }) => next,
-            (None, _) => log.resync(at)?.unwrap_or(end),
-        };
-    }
-    packing.finish(end)?;
-    log.swap(start)
 }

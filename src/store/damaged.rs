@@ -3,7 +3,7 @@
 //! One file beside the log, `damaged`: a line of JSON for each object found damaged, and `{"whole": …}` for one that is
 //! whole again. It is no part of the log: damage to the log must be remembered as well, and a restored home has none of it.
 
-use super::{Position, sync_dir};
+use super::{files::sync_dir, place::Position};
 use crate::{
     cid::{self, Cid, Digest},
     dwn::Fault,

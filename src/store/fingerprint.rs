@@ -5,7 +5,14 @@
 //! compared fingerprints and hashed everything (`scrub`) has compared everything. Nothing in it depends on where
 //! something lies, so a store that was restored, rebuilt or compacted has the fingerprint it had.
 
-use super::{Place, Position, Stats, Store, keys, rows, rows::MessageRow};
+use super::{
+    handle::Store,
+    place::{Place, Position},
+    rows::{
+        keys,
+        row::{self, MessageRow, Stats},
+    },
+};
 use crate::dwn::Fault;
 use sha2::{Digest as _, Sha256};
 
@@ -52,13 +59,13 @@ impl Store {
         for (name, number) in tenants {
             part(&mut sum, b"tenant", &name);
             self.each(keys::events_of(number), |_, value| {
-                part(&mut sum, b"event", &rows::EventRow::decode(value)?.digest);
+                part(&mut sum, b"event", &row::EventRow::decode(value)?.digest);
                 Ok(())
             })?;
             self.each(keys::messages_of(number), |key, value| {
                 // Where it lies is left out.
                 let row = MessageRow { position: 0, ..MessageRow::decode(value)? };
-                let data = row.data.map(|data| rows::DataRow { inline: None, ..data });
+                let data = row.data.map(|data| row::DataRow { inline: None, ..data });
                 part(&mut sum, b"message", key.last_chunk::<32>().map_or(key, |digest| digest));
                 part(&mut sum, b"state", &MessageRow { data, ..row }.encode());
                 Ok(())
@@ -66,7 +73,7 @@ impl Store {
         }
         self.each(keys::blocks(), |key, value| {
             let Some(digest) = keys::placed(key) else { return Ok(()) };
-            let (Place::Log { len, .. } | Place::Pack { len, .. } | Place::File { len }) = rows::decode_place(value)?;
+            let (Place::Log { len, .. } | Place::Pack { len, .. } | Place::File { len }) = row::decode_place(value)?;
             part(&mut sum, b"block", &digest);
             part(&mut sum, b"size", &len.to_be_bytes());
             Ok(())

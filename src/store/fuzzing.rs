@@ -2,13 +2,18 @@
 //! fuzzer finds a checksum.
 
 use super::{
-    Config, Health, Position, Stats,
-    brief::Brief,
-    frame::{self, Decoded, Frame, HEADER, MAGIC, Moved, Newer, StoredPlace},
-    husk::Husk,
-    log::{Appender, Log, Read},
+    config::Config,
+    health::Health,
+    log::{
+        Appender, CachedMessage, Log, Read,
+        frame::{self, Decoded, Frame, HEADER, MAGIC, Moved, Newer, StoredPlace, Stub},
+    },
+    place::Position,
     recover,
-    rows::{self, EventRow, MessageRow, RecordRow, Row},
+    rows::{
+        keys,
+        row::{self, EventRow, MessageRow, RecordRow, Row, Stats},
+    },
 };
 use crate::{
     cid,
@@ -28,10 +33,10 @@ pub(crate) fn payload(bytes: &[u8]) -> bool {
     if let Frame::Message(message) = &frame {
         let _ = (message.damage(), message.data.as_ref().map(|data| data.root()));
         if let Ok(json) = message.json() {
-            let brief = Brief::read(bytes).expect("what is read whole is read in brief");
-            let kept = brief.kept().expect("no husk");
+            let cached = CachedMessage::read(bytes).expect("what is read whole is read to be cached");
+            let kept = cached.kept().expect("no stub");
             assert_eq!((kept.cid, &*kept.author, &kept.message), (message.cid(), message.author.as_str(), &json));
-            assert_eq!(brief.inline().map(|d| &**d), message.inline.as_ref().map(|d| &***d));
+            assert_eq!(cached.inline().map(|d| &**d), message.inline.as_ref().map(|d| &***d));
         }
     }
     let once = written(&frame, at);
@@ -123,7 +128,7 @@ pub(crate) fn recovery(bytes: &[u8]) -> bool {
         let health = Arc::new(Health::default());
         let opened = recover::open(scratch.path(), &Config::default(), &health)?;
         recover::finish(opened.rest, (&opened.index, &opened.log), &health, |_, _| true)?;
-        let stats = opened.index.get(&super::keys::meta("stats"))?.unwrap_or_default();
+        let stats = opened.index.get(&keys::meta("stats"))?.unwrap_or_default();
         Ok((opened.end, stats))
     };
     let Ok(first) = open() else { return false };
@@ -180,7 +185,7 @@ fn lay(mut bytes: &[u8], dir: &Path) {
                 let frames = operand.len() / 8;
                 let mut head = [0; HEADER];
                 head[..3].copy_from_slice(MAGIC);
-                head[3] = frame::PACKED;
+                head[3] = frame::COMPACTED_VERSION;
                 head[4..8].copy_from_slice(&(frames as u32).to_be_bytes());
                 head[8..16].copy_from_slice(&start.wrapping_add(1 << (op >> 3)).to_be_bytes());
                 let table = &operand[operand.len() - frames * 8..];
@@ -211,7 +216,7 @@ pub(crate) fn payloads() -> Vec<Vec<u8>> {
     let state = Frame::State(vec![(b"k".to_vec().into(), Some(b"v".to_vec().into())), (b"l".to_vec().into(), None)]);
     let moved =
         Moved { drops: vec![ByteArray::new([1; 32])], moves: vec![(ByteArray::new([2; 32]), StoredPlace(1, 2, 3, 4))] };
-    let husk = Husk {
+    let stub = Stub {
         tenant: "did:example:a".into(),
         subject: frame::About::Record("r0".into()),
         cid: ByteArray::new([3; 32]),
@@ -224,7 +229,7 @@ pub(crate) fn payloads() -> Vec<Vec<u8>> {
         removes: vec![ByteArray::new([4; 32])],
         blocks: vec![(ByteArray::new([2; 32]), StoredPlace(1, 2, 3, 4))],
     };
-    let frames = [state, Frame::Blocks(moved), Frame::Husk(Box::new(husk))];
+    let frames = [state, Frame::Blocks(moved), Frame::Stub(Box::new(stub))];
     let mut out: Vec<Vec<u8>> = frames.iter().map(|frame| written(frame, Some(7))[HEADER..].to_vec()).collect();
     for n in 0..3u8 {
         let message = json!({"recordId": format!("r{n}"), "descriptor": {
@@ -288,7 +293,7 @@ fn through(kind: u8, bytes: &[u8]) -> Option<Vec<u8>> {
         1 => MessageRow::decode(bytes).ok().map(|row| row.encode()),
         2 => RecordRow::decode(bytes).ok().map(|row| row.encode()),
         3 => EventRow::decode(bytes).ok().map(|row| row.encode()),
-        4 => rows::decode_place(bytes).ok().map(rows::encode_place),
+        4 => row::decode_place(bytes).ok().map(row::encode_place),
         _ => Stats::decode(bytes).ok().map(|stats| stats.encode()),
     }
 }
@@ -303,7 +308,7 @@ pub(crate) fn rows() -> Vec<Vec<u8>> {
         let digest = *message.cid;
         found.push([&[0][..], &Row { digest, values: values.clone() }.encode()].concat());
         found.push([&[3][..], &EventRow::new(digest, &values, true).encode()].concat());
-        let data = Some(rows::DataRow { root: message.cid(), size: 1, inline: Some(0) });
+        let data = Some(row::DataRow { root: message.cid(), size: 1, inline: Some(0) });
         let row = MessageRow { position: 300, latest: true, subject: message.subject.clone(), data };
         found.push([&[1][..], &row.encode()].concat());
         let row = RecordRow {

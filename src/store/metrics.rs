@@ -1,31 +1,26 @@
 //! What the store counts.
 
-use super::{Inner, Position};
+use super::place::Position;
 use prometheus_client::{
-    collector::Collector,
-    encoding::{DescriptorEncoder, EncodeMetric as _},
     metrics::{
         counter::Counter,
-        gauge::{ConstGauge, Gauge},
+        gauge::Gauge,
         histogram::{Histogram, exponential_buckets},
     },
     registry::Registry,
 };
-use std::{
-    sync::{PoisonError, Weak},
-    time::{Duration, SystemTime, UNIX_EPOCH},
-};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// Cheap to clone; every clone counts into the same numbers.
 #[derive(Debug, Clone)]
-pub(super) struct Metrics {
+pub struct Metrics {
     scanned: Counter,
     returned: Counter,
     per_returned: Histogram,
     group: Histogram,
     fsync: Histogram,
     /// End of what is durable in the log, whether or not the index has it yet.
-    durable: Gauge,
+    pub durable: Gauge,
     backed_up: Gauge,
 }
 
@@ -84,57 +79,26 @@ impl Metrics {
     }
 }
 
-fn number(n: u64) -> i64 {
+pub fn number(n: u64) -> i64 {
     i64::try_from(n).unwrap_or(i64::MAX)
 }
 
-/// What is looked up when it is asked for. Does not keep the store open.
-#[derive(Debug)]
-pub(super) struct Standing(pub Weak<Inner>);
-
-impl Collector for Standing {
-    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), std::fmt::Error> {
-        let Some(store) = self.0.upgrade() else { return Ok(()) };
-        let stats = *store.stats.lock().unwrap_or_else(PoisonError::into_inner);
-        let (round, reclaimed) = *store.compacted.lock().unwrap_or_else(PoisonError::into_inner);
-        let tail = *store.tail.borrow();
-        let durable = u64::try_from(store.index.metrics.durable.get()).unwrap_or(0);
-        let queue = store.jobs.as_ref().map_or(0, |jobs| jobs.max_capacity() - jobs.capacity());
-        let gauges = [
-            ("messages", "Messages kept", stats.messages),
-            ("records", "Latest states of records", stats.records),
-            ("blocks", "Blocks that have a place", stats.blocks),
-            ("data_bytes", "Bytes of data that records hold", stats.bytes),
-            ("log_end_bytes", "Bytes ever written to the log", tail),
-            (
-                "index_lag_bytes",
-                "Bytes durable in the log that the index does not have yet",
-                durable.saturating_sub(tail),
-            ),
-            (
-                "rebuild_left_bytes",
-                "Bytes of the log that the index is still to be built from; 0: it is whole",
-                store.rebuild.left().unwrap_or(0),
-            ),
-            ("queue_depth", "Writes that wait for the writer", queue as u64),
-            ("log_sealed_bytes", "Bytes of sealed segments when compaction looked last", round.log),
-            (
-                "log_dead_bytes",
-                "Of these, bytes that could go (less what went)",
-                round.dead.saturating_sub(round.bytes),
-            ),
-            ("compaction_reclaimed_bytes", "Bytes of the log given back by compaction since the start", reclaimed),
-            (
-                "degraded",
-                "Things that are wrong with the store (see /health), damaged objects among them",
-                (store.health.reasons().len() + store.health.damaged.count()) as u64,
-            ),
-            ("damaged", "Objects of the log and blocks known to be damaged", store.health.damaged.count() as u64),
-        ];
-        for (name, help, value) in gauges {
-            let gauge = ConstGauge::new(number(value));
-            gauge.encode(encoder.encode_descriptor(name, help, None, gauge.metric_type())?)?;
-        }
-        Ok(())
-    }
+/// What a round of compaction has done.
+#[derive(Debug, Clone, Copy, Default, PartialEq, serde::Serialize, serde::Deserialize)]
+pub struct Compacted {
+    /// Sealed segments looked at, and their bytes before.
+    pub segments: u64,
+    pub log: u64,
+    /// Of these bytes, those that could go.
+    pub dead: u64,
+    /// Segments written anew.
+    pub rewritten: u64,
+    /// Messages of which only a stub is left.
+    pub messages: u64,
+    /// Frames left out altogether.
+    pub frames: u64,
+    /// Bytes given back to the file system.
+    pub bytes: u64,
+    /// Segments left as they are because something in them is damaged.
+    pub damaged: u64,
 }

@@ -5,10 +5,11 @@
 //! should be answered that an earlier moment may answer (`node` decides which).
 
 use super::{
-    Health, Position, Stats,
-    index::Index,
+    health::Health,
     log::Log,
-    recover::{self, Rest},
+    place::Position,
+    recover::{self, Rest, SHORT},
+    rows::{index::Index, row::Stats},
 };
 use crate::dwn::{Fault, Refusal};
 use std::{
@@ -20,14 +21,12 @@ use std::{
 };
 use tokio::sync::watch;
 
-/// Bytes of the log that are applied before a store counts as open: what a crash under load leaves takes some seconds.
-pub(super) const SHORT: u64 = if cfg!(test) { 4 << 20 } else { 32 << 20 };
 /// How often the operator is told how far it is.
 const TELL_EVERY: Duration = Duration::from_secs(10);
 
 /// How far the index is. Shared by who builds it and who waits.
 #[derive(Debug)]
-pub(super) struct Rebuild {
+pub struct Rebuild {
     from: Position,
     to: Position,
     at: AtomicU64,
@@ -97,7 +96,7 @@ impl Rebuild {
                 tracing::warn!("{}", self.sentence().unwrap_or_default());
             }
             #[cfg(test)]
-            super::tests::rebuild::pause(log.dir(), &self.stop);
+            hindrance::pause(log.dir(), &self.stop);
             !self.stop.load(Ordering::Relaxed)
         };
         let outcome = recover::finish(rest, (index, log), health, reached);
@@ -107,5 +106,51 @@ impl Rebuild {
         }
         self.ended.send_replace(true);
         whole
+    }
+}
+
+/// Stops a rebuild where a test wants it stopped.
+#[cfg(test)]
+pub mod hindrance {
+    use std::{
+        collections::BTreeSet,
+        path::{Path, PathBuf},
+        sync::{
+            Condvar, Mutex, PoisonError,
+            atomic::{AtomicBool, Ordering},
+        },
+        time::Duration,
+    };
+
+    /// Logs whose index is not built further.
+    static HELD: Mutex<BTreeSet<PathBuf>> = Mutex::new(BTreeSet::new());
+    static LET_GO: Condvar = Condvar::new();
+
+    /// Stands behind every batch that is applied while an index is built.
+    pub fn pause(log: &Path, stop: &AtomicBool) {
+        let mut held = HELD.lock().unwrap_or_else(PoisonError::into_inner);
+        while held.contains(log) && !stop.load(Ordering::Relaxed) {
+            held = LET_GO.wait_timeout(held, Duration::from_millis(10)).unwrap_or_else(PoisonError::into_inner).0;
+        }
+    }
+
+    /// Lets the index of a store be built only so far as its first batch, until it is dropped.
+    #[derive(Debug)]
+    pub struct Hindrance(PathBuf);
+
+    impl Hindrance {
+        /// `dir`: the store's.
+        pub fn new(dir: &Path) -> Self {
+            let log = dir.join("log");
+            HELD.lock().unwrap_or_else(PoisonError::into_inner).insert(log.clone());
+            Self(log)
+        }
+    }
+
+    impl Drop for Hindrance {
+        fn drop(&mut self) {
+            HELD.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.0);
+            LET_GO.notify_all();
+        }
     }
 }

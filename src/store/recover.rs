@@ -5,13 +5,19 @@
 //! [`Health`], and nothing after it is thrown away.
 
 use super::{
-    Health, Object, Position, Stats,
-    index::{self, Index},
-    keys,
+    config::Config,
+    damaged::Object,
+    health::Health,
     log::{Appender, Damage, Log, Read, Tail},
-    pending::Pending,
-    rebuild::SHORT,
-    rows, space,
+    lsm,
+    place::Position,
+    rows::{
+        batch::IndexBatch,
+        index::Index,
+        keys,
+        row::{self, Stats},
+    },
+    space,
 };
 use crate::{dwn::Fault, scarce};
 use anyhow::{Context as _, anyhow, ensure};
@@ -26,11 +32,13 @@ use std::{
 const BATCH_MAX: usize = 64;
 /// Bytes of messages in one such batch.
 const BATCH_BYTES: u64 = 8 << 20;
+/// Bytes of the log that are applied before a store counts as open: what a crash under load leaves takes some seconds.
+pub const SHORT: u64 = if cfg!(test) { 4 << 20 } else { 32 << 20 };
 /// How the names of indexes that were set aside begin.
-pub(super) const ASIDE: &str = "index.damaged-";
+pub const ASIDE: &str = "index.damaged-";
 
 /// The store's parts. They agree with one another when the rest is done.
-pub(super) struct Opened {
+pub struct Opened {
     pub log: Log,
     pub appender: Appender,
     pub index: Index,
@@ -40,14 +48,14 @@ pub(super) struct Opened {
 
 /// What of the log the index does not have yet.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Rest {
+pub struct Rest {
     pub from: Position,
     pub to: Position,
     /// Where the next group begins: behind a gap, if acknowledged bytes are missing at the log's end.
     end: Position,
 }
 
-pub(super) fn open(dir: &Path, config: &super::Config, health: &Arc<Health>) -> Result<Opened, Fault> {
+pub fn open(dir: &Path, config: &Config, health: &Arc<Health>) -> Result<Opened, Fault> {
     let (log, tail) = Log::open(&dir.join("log"), health.clone())?;
     tail.damage.iter().for_each(|damage| health.degrade(damage.to_string()));
     let index_dir = dir.join("index");
@@ -91,7 +99,7 @@ pub(super) fn open(dir: &Path, config: &super::Config, health: &Arc<Health>) -> 
 
 /// Makes the index agree with the log. `reached` hears after every batch how far it is, and what is counted there; if it
 /// says `false`, the rest is left for the next start, and so is the answer.
-pub(super) fn finish(
+pub fn finish(
     rest: Rest,
     (index, log): (&Index, &Log),
     health: &Health,
@@ -110,8 +118,8 @@ pub(super) fn finish(
     }
     if index.applied()? != Some(rest.end) {
         // An empty log, or a gap at its end.
-        let pending = Pending::new(index, log)?;
-        index.apply(pending.finish(rest.end).0)?;
+        let batch = IndexBatch::new(index, log)?;
+        index.apply(batch.finish(rest.end).0)?;
     }
     match index.flush() {
         // What was applied stays in memory until there is room.
@@ -123,7 +131,7 @@ pub(super) fn finish(
 
 /// The index, if it opens and can be believed.
 fn usable(dir: &Path, cache: u64) -> Result<Option<Index>, Fault> {
-    let marker = index::suspect_marker(dir);
+    let marker = lsm::suspect_marker(dir);
     if marker.exists() {
         tracing::warn!("the index failed while the node ran last: it is built again from the log");
         set_aside(dir)?;
@@ -133,7 +141,7 @@ fn usable(dir: &Path, cache: u64) -> Result<Option<Index>, Fault> {
     if !dir.exists() {
         return Ok(None);
     }
-    let clean = index::was_closed(dir);
+    let clean = lsm::was_closed(dir);
     match Index::open(dir, cache).and_then(|index| believe(&index, clean).map(|believed| believed.then_some(index))) {
         Ok(Some(index)) => Ok(Some(index)),
         // Nothing is wrong with it that anybody would want to look at.
@@ -159,10 +167,10 @@ fn usable(dir: &Path, cache: u64) -> Result<Option<Index>, Fault> {
 /// version of toft built it.
 fn believe(index: &Index, clean: bool) -> Result<bool, Fault> {
     let version = index.version()?.context("it is empty")?;
-    if version != rows::VERSION {
+    if version != row::VERSION {
         tracing::warn!(
             "the index has version {version}, this toft builds {}: it is built again from the log",
-            rows::VERSION
+            row::VERSION
         );
         return Ok(false);
     }
@@ -170,7 +178,7 @@ fn believe(index: &Index, clean: bool) -> Result<bool, Fault> {
         return Ok(true);
     }
     let stats = index.get(&keys::meta("stats"))?.context("it has no counters")?;
-    let said = super::Stats::decode(&stats)?.messages;
+    let said = Stats::decode(&stats)?.messages;
     let mut found = 0;
     for pair in index.scan(&keys::messages(), &keys::after(keys::messages()), false) {
         pair?;
@@ -216,7 +224,7 @@ fn keep_remains(dir: &Path, log: &Log, tail: &Tail) -> Result<(), Fault> {
 }
 
 /// Applies the log from `from` to `to` to the index, as long as `reached` (see [`finish`]) lets it.
-pub(super) fn replay(
+pub fn replay(
     (index, log): (&Index, &Log),
     from: Position,
     to: Position,
@@ -226,13 +234,13 @@ pub(super) fn replay(
     let mut at = from;
     while at < to {
         index.wait()?;
-        let mut pending = Pending::new(index, log)?;
+        let mut batch = IndexBatch::new(index, log)?;
         let begun = at;
         let mut frames = 0;
         while at < to && frames < BATCH_MAX && at - begun < BATCH_BYTES {
             match log.read(at)? {
                 Read::Frame { frame, next, .. } => {
-                    if let Err(error) = pending.add(at, frame) {
+                    if let Err(error) = batch.add(at, frame) {
                         health.degrade(format!("the message at {at} in the log cannot be indexed: {error:#}"));
                     }
                     at = next;
@@ -247,7 +255,7 @@ pub(super) fn replay(
                 }
             }
         }
-        let (changes, stats) = pending.finish(at);
+        let (changes, stats) = batch.finish(at);
         index.apply(changes)?;
         if !reached(at, stats) {
             return Ok(false);

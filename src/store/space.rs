@@ -18,7 +18,7 @@ use std::{
 const FRESH: Duration = Duration::from_millis(500);
 
 #[derive(Debug)]
-pub(super) struct Space {
+pub struct Space {
     dir: PathBuf,
     /// Bytes that stay free.
     reserve: u64,
@@ -85,7 +85,7 @@ pub fn stop(fault: Fault) -> Stop {
 }
 
 /// The same fault for one more of those who wait.
-pub(super) fn again(fault: &Fault) -> Fault {
+pub fn again(fault: &Fault) -> Fault {
     match fault {
         fault if is_full(fault) => full().into(),
         fault if scarce::is_scarcity(fault) => short().into(),
@@ -94,7 +94,7 @@ pub(super) fn again(fault: &Fault) -> Fault {
 }
 
 /// Did the operating system say that there is no room?
-pub(super) fn is_full(fault: &Fault) -> bool {
+pub fn is_full(fault: &Fault) -> bool {
     fault
         .chain()
         .filter_map(|cause| cause.downcast_ref::<io::Error>())

@@ -1,18 +1,32 @@
 //! The store as its users see it.
 
-use super::*;
-use crate::{
-    cid,
-    dwn::{Cond, EventFilter, Filter, IndexValue, Refusal, Select, Subject},
+use super::{
+    health::{Health, REASONS_MAX},
+    log::frame::{self, Frame},
+    recover,
+    rows::{index::Index, keys, row},
+    *,
 };
+use crate::{
+    cid::{self, Cid},
+    dwn::{Change, Cond, EventFilter, Fault, Filter, IndexValue, Refusal, Select, Stop, Subject, View},
+};
+use bytes::Bytes;
 use serde_json::{Value, json};
+use std::{
+    fs::{self, File},
+    path::Path,
+    sync::{Arc, Mutex, atomic::AtomicBool},
+    thread,
+    time::Duration,
+};
 
 mod callers;
 mod compact;
 mod damage;
 mod plans;
 mod queries;
-pub(super) mod rebuild;
+mod rebuild;
 mod shortage;
 mod steady;
 

@@ -1,22 +1,24 @@
 //! One tenant's past, as the rules ask for it.
 //!
 //! Every call sees the index as it is between two batches; a call that reads for long (a query, the event log) lets
-//! the writer in meanwhile and answers with the state at its end ([`super::steady`]). A view is not frozen from one
+//! the writer in meanwhile and answers with the state at its end ([`super::rows::steady`]). A view is not frozen from one
 //! call to the next: sled keeps no old versions. Under the one writer nothing else changes the index, so there the
 //! past stands still; a read outside it may see a later state in a later call, never half a change.
 
 use super::{
-    Position,
-    brief::Brief,
-    frame,
-    index::{Index, Scan},
-    keys,
-    log::Log,
+    log::{CachedMessage, Log, frame},
+    lsm::Scan,
     metrics::Metrics,
-    pending::{self, Pending, Source},
+    place::Position,
     query,
-    rows::{EventRow, MessageRow, RecordRow},
-    steady::{ROUNDS_MAX, STRIDE, Steady, Versions},
+    rows::{
+        batch::IndexBatch,
+        index::{Index, Versions},
+        keys,
+        row::{EventRow, MessageRow, RecordRow},
+        source::{Source, number_of},
+        steady::{ROUNDS_MAX, STRIDE, Steady},
+    },
 };
 use crate::{
     cid::{self, Cid, Digest},
@@ -37,7 +39,7 @@ const TOGETHER: usize = 64;
 
 /// A tenant's past in the index as it is.
 #[derive(Debug)]
-pub(super) struct Snapshot {
+pub struct TenantView {
     index: Arc<Index>,
     log: Log,
     tenant: String,
@@ -45,28 +47,28 @@ pub(super) struct Snapshot {
     number: OnceLock<u32>,
 }
 
-impl Snapshot {
+impl TenantView {
     pub fn new(index: Arc<Index>, log: Log, tenant: &str) -> Self {
         Self { index, log, tenant: tenant.to_owned(), number: OnceLock::new() }
     }
 
-    fn past(&self) -> Past<'_> {
-        Past { source: self, tenant: &self.tenant, number: Some(&self.number) }
+    fn over(&self) -> ViewOver<'_> {
+        ViewOver { source: self, tenant: &self.tenant, number: Some(&self.number) }
     }
 
     /// Answers `select` and says how.
     pub fn explain(&self, select: &Select) -> Result<query::Explained, Fault> {
-        self.past().explain(select)
+        self.over().explain(select)
     }
 
     /// Answers while no batch is applied.
-    fn steadily<T>(&self, ask: impl FnOnce(&Past<'_>) -> Result<T, Fault>) -> Result<T, Fault> {
+    fn steadily<T>(&self, ask: impl FnOnce(&ViewOver<'_>) -> Result<T, Fault>) -> Result<T, Fault> {
         let _steady = self.index.steady();
-        ask(&self.past())
+        ask(&self.over())
     }
 }
 
-impl Source for Snapshot {
+impl Source for TenantView {
     fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, Fault> {
         self.index.get(key)
     }
@@ -75,7 +77,7 @@ impl Source for Snapshot {
         self.index.scan(from, to, reverse)
     }
 
-    fn frame(&self, at: Position) -> Result<Brief, Fault> {
+    fn frame(&self, at: Position) -> Result<CachedMessage, Fault> {
         self.log.message(at)
     }
 
@@ -100,76 +102,76 @@ impl Source for Snapshot {
     }
 }
 
-impl View for Snapshot {
+impl View for TenantView {
     fn message(&self, cid: &Cid) -> Result<Option<Stored>, Fault> {
-        self.steadily(|past| past.message(cid))
+        self.steadily(|view| view.message(cid))
     }
 
     fn record(&self, record_id: &str) -> Result<Option<Record>, Fault> {
-        self.steadily(|past| past.record(record_id))
+        self.steadily(|view| view.record(record_id))
     }
 
     fn initial_before(&self, record_id: &str, cid: &Cid) -> Result<Option<Stored>, Fault> {
-        self.steadily(|past| past.initial_before(record_id, cid))
+        self.steadily(|view| view.initial_before(record_id, cid))
     }
 
     fn protocol(&self, uri: &str) -> Result<Option<Stored>, Fault> {
-        self.steadily(|past| past.protocol(uri))
+        self.steadily(|view| view.protocol(uri))
     }
 
     fn protocols(&self) -> Result<Vec<Position>, Fault> {
-        self.steadily(|past| past.protocols())
+        self.steadily(|view| view.protocols())
     }
 
     fn children(&self, parent_id: &str) -> Result<Vec<Record>, Fault> {
-        self.steadily(|past| past.children(parent_id))
+        self.steadily(|view| view.children(parent_id))
     }
 
     fn hits(&self, select: &Select) -> Result<Hits, Fault> {
         // The query holds the index steady. Messages are read from the log afterwards: what is in the log stays.
-        self.past().hits(select)
+        self.over().hits(select)
     }
 
     fn each(&self, positions: &[Position], take: &mut Take<'_>) -> Result<(), Fault> {
-        self.past().each(positions, take)
+        self.over().each(positions, take)
     }
 
     fn select_of(&self, tenant: &str, select: &Select) -> Result<Page, Fault> {
-        Past { source: self, tenant, number: None }.select(select)
+        ViewOver { source: self, tenant, number: None }.select(select)
     }
 
     fn events(&self, any_of: &[EventFilter], after: Option<u64>, limit: Option<usize>) -> Result<Vec<Event>, Fault> {
-        self.past().events(any_of, after, limit)
+        self.over().events(any_of, after, limit)
     }
 
     fn inline_data(&self, stored: &Stored) -> Result<Option<Bytes>, Fault> {
-        self.steadily(|past| past.inline_data(stored))
+        self.steadily(|view| view.inline_data(stored))
     }
 
     fn has_data(&self, stored: &Stored) -> Result<bool, Fault> {
-        self.steadily(|past| past.has_data(stored))
+        self.steadily(|view| view.has_data(stored))
     }
 }
 
 /// A tenant's past, read from any source.
-pub(super) struct Past<'a> {
+pub struct ViewOver<'a> {
     source: &'a dyn Source,
     tenant: &'a str,
     /// Where the tenant's number is remembered.
     number: Option<&'a OnceLock<u32>>,
 }
 
-impl<'a> Past<'a> {
+impl<'a> ViewOver<'a> {
     /// The past with what the running group has decided.
-    pub fn with(pending: &'a Pending<'_>, tenant: &'a str) -> Self {
-        Self { source: pending, tenant, number: None }
+    pub fn with(batch: &'a IndexBatch<'_>, tenant: &'a str) -> Self {
+        Self { source: batch, tenant, number: None }
     }
 
     fn number(&self) -> Result<Option<u32>, Fault> {
         if let Some(known) = self.number.and_then(OnceLock::get) {
             return Ok(Some(*known));
         }
-        let number = pending::number_of(self.source, self.tenant)?;
+        let number = number_of(self.source, self.tenant)?;
         if let (Some(cell), Some(number)) = (self.number, number) {
             let _ = cell.set(number); // set meanwhile: to the same
         }
@@ -186,7 +188,7 @@ impl<'a> Past<'a> {
         self.row(tenant, &digest)
     }
 
-    /// The message at a position; none if compaction has left a husk of it, whose end a damaged log does not say.
+    /// The message at a position; none if compaction has left a stub of it, whose end a damaged log does not say.
     fn stored(&self, at: Position, latest: bool) -> Result<Option<Stored>, Fault> {
         Ok(self.source.frame(at)?.kept().map(|kept| Stored { kept: kept.clone(), latest }))
     }
@@ -216,7 +218,7 @@ impl<'a> Past<'a> {
     }
 }
 
-impl View for Past<'_> {
+impl View for ViewOver<'_> {
     fn message(&self, cid: &Cid) -> Result<Option<Stored>, Fault> {
         let Some(row) = self.row_of(cid)? else { return Ok(None) };
         self.stored(row.position, row.latest)
@@ -296,7 +298,7 @@ impl View for Past<'_> {
     }
 
     fn select_of(&self, tenant: &str, select: &Select) -> Result<Page, Fault> {
-        Past { source: self.source, tenant, number: None }.select(select)
+        ViewOver { source: self.source, tenant, number: None }.select(select)
     }
 
     fn events(&self, any_of: &[EventFilter], after: Option<u64>, limit: Option<usize>) -> Result<Vec<Event>, Fault> {

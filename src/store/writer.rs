@@ -5,13 +5,22 @@
 //! no timer: while one group becomes durable, the next one queues.
 
 use super::{
-    Data, Health, Place, Position, Stats, Stopped, ended,
-    frame::{self, Frame},
-    index::Index,
-    log::{Appender, Log},
-    pending::{Pending, panicked},
-    refs, space,
-    view::Past,
+    health::{Health, Stopped},
+    log::{
+        Appender, Log,
+        frame::{self, Frame},
+    },
+    place::{Data, Place, Position},
+    rows::{
+        batch::IndexBatch,
+        effects::panicked,
+        index::Index,
+        keys, refs,
+        row::{RecordRow, Stats},
+        source::{Source as _, number_of},
+    },
+    space,
+    view::ViewOver,
 };
 use crate::{
     cid::Digest,
@@ -29,16 +38,16 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 /// Writes that may wait for the writer. Each holds a message and up to 30 kB of data, so the queue holds some
 /// 10 MB at most; who comes later waits in line for a place.
-pub(super) const QUEUE_MAX: usize = 256;
+pub const QUEUE_MAX: usize = 256;
 /// Changes in a group: sled's memory grows out of bounds with batches of hundreds of records.
 const GROUP_MAX: usize = 64;
 /// Bytes after which a group takes no more: beyond, the fdatasync's cost is no longer shared but added to.
 const GROUP_BYTES: usize = 512 << 10;
 
-pub(super) type Decide = Box<dyn FnMut(&dyn View) -> Result<Change, Stop> + Send>;
+pub type Decide = Box<dyn FnMut(&dyn View) -> Result<Change, Stop> + Send>;
 
 /// What is asked of the writer.
-pub(super) enum Job {
+pub enum Job {
     Commit {
         tenant: String,
         data: Option<Data>,
@@ -100,7 +109,7 @@ impl Answer {
     }
 }
 
-pub(super) struct Writer {
+pub struct Writer {
     pub index: Arc<Index>,
     pub log: Log,
     pub appender: Appender,
@@ -147,8 +156,8 @@ impl Writer {
         };
         let index = self.index.clone();
         let log = self.log.clone();
-        let mut pending = match Pending::new(&index, &log) {
-            Ok(pending) => pending,
+        let mut batch = match IndexBatch::new(&index, &log) {
+            Ok(batch) => batch,
             Err(error) => {
                 answers.push(unasked(first, &error));
                 return Err(error);
@@ -157,7 +166,7 @@ impl Writer {
         let mut bytes = Vec::new();
         let mut job = Some(first);
         while let Some(next) = job {
-            answers.push(answer(next, &mut pending, group, &mut bytes));
+            answers.push(answer(next, &mut batch, group, &mut bytes));
             let room = answers.len() < GROUP_MAX && bytes.len() < GROUP_BYTES;
             job = if room { jobs.try_recv().ok() } else { None };
         }
@@ -178,7 +187,7 @@ impl Writer {
             Err(error) => return Err(self.poison(error)),
         };
         self.index.metrics.committed(answers.len(), begun.elapsed(), next);
-        let (changes, stats) = pending.finish(next);
+        let (changes, stats) = batch.finish(next);
         if let Err(error) = self.index.apply(changes) {
             return Err(self.poison(error.context("the group is durable in the log, but the index did not take it")));
         }
@@ -209,45 +218,79 @@ fn unasked(job: Job, why: &Fault) -> Answer {
     }
 }
 
-/// Does a job: its frame goes to `bytes` and its changes to `pending`, or neither.
-fn answer(job: Job, pending: &mut Pending<'_>, group: Position, bytes: &mut Vec<u8>) -> Answer {
+/// Does a job: its frame goes to `bytes` and its changes to `batch`, or neither.
+fn answer(job: Job, batch: &mut IndexBatch<'_>, group: Position, bytes: &mut Vec<u8>) -> Answer {
     match job {
         Job::Commit { tenant, data, mut decide, reply } => {
-            let decided = catch_unwind(AssertUnwindSafe(|| decide(&Past::with(pending, &tenant))));
+            let decided = catch_unwind(AssertUnwindSafe(|| decide(&ViewOver::with(batch, &tenant))));
             let decided = decided.unwrap_or_else(|panic| Err(Stop::Fault(panicked("a decision", &*panic))));
             let result = decided.and_then(|change| {
                 let mut message = match_data(&change, &tenant, data).and_then(|data| {
                     frame::Message::new(&change, data.as_ref()).context("making the log frame of a message")
                 })?;
-                message.before = pending.state_of(&tenant, &message.subject)?;
-                add(Frame::Message(Box::new(message)), pending, group, bytes)?;
+                message.before = batch.state_of(&tenant, &message.subject)?;
+                add(Frame::Message(Box::new(message)), batch, group, bytes)?;
                 Ok(change)
             });
             Answer::Commit(reply, result)
         }
         Job::State { changes, reply } => {
             let changes = changes.into_iter().map(|(k, v)| (ByteBuf::from(k), v.map(ByteBuf::from))).collect();
-            Answer::State(reply, add(Frame::State(changes), pending, group, bytes))
+            Answer::State(reply, add(Frame::State(changes), batch, group, bytes))
         }
         Job::End { tenant, records, reply } => {
-            Answer::Digests(reply, ended::end(&tenant, &records, pending, group, bytes))
+            Answer::Digests(reply, end_records(&tenant, &records, batch, group, bytes))
         }
-        Job::Release { blocks, reply } => Answer::Digests(reply, release(&blocks, pending, group, bytes)),
-        Job::Relocate { moves, reply } => Answer::Digests(reply, relocate(moves, pending, group, bytes)),
+        Job::Release { blocks, reply } => Answer::Digests(reply, release(&blocks, batch, group, bytes)),
+        Job::Relocate { moves, reply } => Answer::Digests(reply, relocate(moves, batch, group, bytes)),
     }
+}
+
+/// Takes some records away; which messages went.
+fn end_records(
+    tenant: &str,
+    records: &[String],
+    batch: &mut IndexBatch<'_>,
+    group: Position,
+    bytes: &mut Vec<u8>,
+) -> Result<Vec<Digest>, Fault> {
+    let mut gone = Vec::new();
+    if let Some(number) = number_of(batch, tenant)? {
+        for record in records {
+            gone.extend(messages(batch, number, record)?);
+        }
+    }
+    if !gone.is_empty() {
+        let changes = gone.iter().map(|digest| (ByteBuf::from(keys::removal(tenant, digest)), None)).collect();
+        add(Frame::State(changes), batch, group, bytes)?;
+    }
+    Ok(gone)
+}
+
+/// The messages of a record, the newest first; none if a delete has ended it, or it is not here.
+fn messages(batch: &IndexBatch<'_>, tenant: u32, record: &str) -> Result<Vec<Digest>, Fault> {
+    let Some(row) = batch.get(&keys::record(tenant, record))? else { return Ok(Vec::new()) };
+    let RecordRow { initial, newest, .. } = RecordRow::decode(&row)?;
+    let message = batch.frame(newest.0).context("the newest message of a record that ends")?;
+    let kept = message.kept().with_context(|| format!("only a stub is left of {}", message.cid()))?;
+    if kept.message["descriptor"]["method"] == "Delete" {
+        return Ok(Vec::new());
+    }
+    let first = initial.map(|(_, digest)| digest).filter(|digest| *digest != newest.1);
+    Ok([Some(newest.1), first].into_iter().flatten().collect())
 }
 
 /// The blocks that nothing holds leave the index; those it does not know are free as well.
 fn release(
     blocks: &[Digest],
-    pending: &mut Pending<'_>,
+    batch: &mut IndexBatch<'_>,
     group: Position,
     bytes: &mut Vec<u8>,
 ) -> Result<Vec<Digest>, Fault> {
     let (mut free, mut drops) = (Vec::new(), Vec::new());
     for digest in blocks {
-        match refs::place(pending, digest)? {
-            Some(_) if refs::is_held(pending, digest)? => {}
+        match refs::place(batch, digest)? {
+            Some(_) if refs::is_held(batch, digest)? => {}
             known => {
                 free.push(*digest);
                 drops.extend(known.map(|_| ByteArray::new(*digest)));
@@ -255,7 +298,7 @@ fn release(
         }
     }
     if !drops.is_empty() {
-        add(Frame::Blocks(frame::Moved { drops, moves: Vec::new() }), pending, group, bytes)?;
+        add(Frame::Blocks(frame::Moved { drops, moves: Vec::new() }), batch, group, bytes)?;
     }
     Ok(free)
 }
@@ -263,28 +306,28 @@ fn release(
 /// The blocks that still lie where they were copied from now lie where they were copied to.
 fn relocate(
     moves: Vec<(Digest, Place, Place)>,
-    pending: &mut Pending<'_>,
+    batch: &mut IndexBatch<'_>,
     group: Position,
     bytes: &mut Vec<u8>,
 ) -> Result<Vec<Digest>, Fault> {
     let (mut moved, mut digests) = (Vec::new(), Vec::new());
     for (digest, from, to) in moves {
-        if refs::place(pending, &digest)? == Some(from) {
+        if refs::place(batch, &digest)? == Some(from) {
             digests.push(digest);
             moved.push((ByteArray::new(digest), to.into()));
         }
     }
     if !moved.is_empty() {
-        add(Frame::Blocks(frame::Moved { drops: Vec::new(), moves: moved }), pending, group, bytes)?;
+        add(Frame::Blocks(frame::Moved { drops: Vec::new(), moves: moved }), batch, group, bytes)?;
     }
     Ok(digests)
 }
 
 /// Takes a frame into account and appends it; on an error neither.
-pub(super) fn add(frame: Frame, pending: &mut Pending<'_>, group: Position, bytes: &mut Vec<u8>) -> Result<(), Fault> {
+fn add(frame: Frame, batch: &mut IndexBatch<'_>, group: Position, bytes: &mut Vec<u8>) -> Result<(), Fault> {
     let start = bytes.len();
     let position = group + start as u64;
-    let added = frame::encode(&frame, Some(now()), position, group, bytes).and_then(|()| pending.add(position, frame));
+    let added = frame::encode(&frame, Some(now()), position, group, bytes).and_then(|()| batch.add(position, frame));
     if added.is_err() {
         bytes.truncate(start);
     }

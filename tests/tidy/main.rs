@@ -119,7 +119,7 @@ fn the_rules_know_only_cid_crypto_and_did_and_the_followers_not_each_other() {
 #[test]
 fn only_their_modules_name_sled_libp2p_http_and_bitcoind() {
     let owners = [
-        ("sled::", vec!["src/store/index/disk.rs"]),
+        ("sled::", vec!["src/store/lsm/disk.rs"]),
         ("libp2p::", vec!["src/net/"]),
         ("axum", vec!["src/rpc/", "src/web/", "src/daemon/tests.rs"]),
         (

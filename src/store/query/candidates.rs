@@ -5,15 +5,17 @@
 //! protocolPath has a protocol, and what is published has a datePublished.
 
 use super::{
-    super::{
-        keys::{self, Family, Order},
-        marks,
-        pending::{self, NUMBERED, SPELLED},
-    },
     cond::{prefix, strings, text_bounds},
     reader::Reader,
 };
-use crate::dwn::{Cond, Direction, Fault, Filter, IndexValue, Select};
+use crate::{
+    dwn::{Cond, Direction, Fault, Filter, IndexValue, Select},
+    store::rows::{
+        entry_flags,
+        keys::{self, Family, NUMBERED, Order, SPELLED},
+        source::number_of,
+    },
+};
 use anyhow::Context as _;
 use std::collections::BTreeSet;
 
@@ -22,7 +24,7 @@ const RANGES_MAX: usize = 64;
 
 /// A part of the index that holds every row that a filter can match.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Candidate {
+pub struct Candidate {
     pub part: Part,
     /// Do its rows stand in the order that is asked for, span by span?
     pub ordered: bool,
@@ -31,7 +33,7 @@ pub(super) struct Candidate {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Part {
+pub enum Part {
     /// The states of these records.
     Records(Vec<String>),
     Spans(Family, Order, Vec<Span>),
@@ -40,7 +42,7 @@ pub(super) enum Part {
 /// Keys from `from` to before `to`. `value`: how many bytes of a key stand before the sort value; nothing if values
 /// differ within.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Span {
+pub struct Span {
     pub from: Vec<u8>,
     pub to: Vec<u8>,
     pub value: usize,
@@ -50,7 +52,7 @@ pub(super) struct Span {
 type Under = (Family, Vec<Vec<u8>>);
 
 /// Finds the candidates of one query's filters.
-pub(super) struct Finder<'r, 'a> {
+pub struct Finder<'r, 'a> {
     pub reader: &'r Reader<'a>,
     /// The tenant's DID.
     pub name: &'r str,
@@ -119,7 +121,7 @@ impl Finder<'_, '_> {
         let values = match family {
             // What the tenant wrote is most of what there is, and is not indexed by its author.
             Family::Author | Family::Creator if wanted.iter().any(|did| did == self.name) => return Ok(None),
-            Family::Parent | Family::DataCid => wanted.iter().map(|s| pending::spelled(s)).collect(),
+            Family::Parent | Family::DataCid => wanted.iter().map(|s| keys::spelled(s)).collect(),
             _ => self.numbers(&wanted)?,
         };
         Ok((values.len() <= RANGES_MAX).then_some((family, values)))
@@ -159,7 +161,7 @@ impl Finder<'_, '_> {
     fn numbers(&self, strings: &[String]) -> Result<Vec<Vec<u8>>, Fault> {
         let mut out = Vec::new();
         for s in strings {
-            out.extend(pending::number_of(self.reader.source, s)?.map(|n| n.to_be_bytes().to_vec()));
+            out.extend(number_of(self.reader.source, s)?.map(|n| n.to_be_bytes().to_vec()));
         }
         Ok(out)
     }
@@ -213,15 +215,15 @@ impl Finder<'_, '_> {
         let texts = texts.into_iter().filter_map(|(family, property)| {
             let cond = filter.get(property).filter(|cond| matches!(cond, Cond::Range { .. }))?;
             let served = family == Family::Context && context(filter).is_some();
-            let (low, high) = text_bounds(cond, pending::spelled);
+            let (low, high) = text_bounds(cond, keys::spelled);
             let wanted = !served && (low.is_some() || high.is_some());
             wanted.then(|| (family, low.unwrap_or_default(), high.unwrap_or_else(|| vec![0xFF])))
         });
         let tags = filter.iter().filter(|(property, _)| property.starts_with("tag."));
         let tags = tags.filter_map(|(property, cond)| {
             let Cond::Range { gt, gte, lt, lte } = cond else { return None };
-            let whole = pending::spelled(property);
-            let bound = |value: &IndexValue| pending::tagged(property, value);
+            let whole = keys::spelled(property);
+            let bound = |value: &IndexValue| keys::tagged(property, value);
             let low = gte.as_ref().or(gt.as_ref()).map_or_else(|| whole.clone(), bound);
             let high = lte.as_ref().or(lt.as_ref()).map_or_else(|| whole.clone(), bound);
             Some((Family::Tag, low, high))
@@ -238,20 +240,20 @@ impl Finder<'_, '_> {
     }
 }
 
-/// Does every row of the spans meet what the filter asks for, as far as an entry's sort value and marks do not say whether
-/// it does? Spans of interned values and of short ones hold no other rows.
+/// Can index entries alone decide this filter? Spans of interned values and of short ones hold no other rows; the rest of
+/// the filter must be about the sort value or the entry's flags.
 fn covers(family: Family, order: Order, filter: &Filter) -> bool {
     let exact = |property: &str, cond: &Cond| match family {
         Family::All | Family::Context | Family::Tag => false,
         Family::ProtocolPath => matches!(property, "protocol" | "protocolPath"),
         Family::Parent | Family::DataCid => {
-            pending::SPELLED.contains(&(family, property))
+            SPELLED.contains(&(family, property))
                 && strings(cond).is_some_and(|wanted| wanted.iter().all(|s| keys::is_whole(s)))
         }
         _ => NUMBERED.contains(&(family, property)),
     };
     filter.iter().all(|(property, cond)| {
-        property == order.property() || exact(property, cond) || marks::asked(property, cond).is_some()
+        property == order.property() || exact(property, cond) || entry_flags::asked(property, cond).is_some()
     })
 }
 
@@ -264,17 +266,17 @@ fn bounded(order: Order, filter: &Filter) -> bool {
 /// A contextId, or a prefix of one at a length that is indexed.
 fn context(filter: &Filter) -> Option<Vec<u8>> {
     match filter.get("contextId")? {
-        Cond::Equal(IndexValue::String(whole)) => Some(pending::spelled(whole)),
-        cond => prefix(cond).filter(|prefix| keys::is_context(prefix)).map(pending::spelled),
+        Cond::Equal(IndexValue::String(whole)) => Some(keys::spelled(whole)),
+        cond => prefix(cond).filter(|prefix| keys::is_context(prefix)).map(keys::spelled),
     }
 }
 
 /// Tags with one value, or one of several.
 fn tags(filter: &Filter) -> impl Iterator<Item = Vec<Vec<u8>>> {
     filter.iter().filter(|(property, _)| property.starts_with("tag.")).filter_map(|(property, cond)| match cond {
-        Cond::Equal(value) => Some(vec![pending::tagged(property, value)]),
+        Cond::Equal(value) => Some(vec![keys::tagged(property, value)]),
         Cond::OneOf(values) if values.len() <= RANGES_MAX => {
-            let distinct: BTreeSet<_> = values.iter().map(|value| pending::tagged(property, value)).collect();
+            let distinct: BTreeSet<_> = values.iter().map(|value| keys::tagged(property, value)).collect();
             Some(distinct.into_iter().collect())
         }
         _ => None,

@@ -1,16 +1,18 @@
 //! Conditions: whether values meet them, and which part of an index can hold such values.
 
-use super::super::rows::Picked;
-use crate::dwn::{Cond, Filter, IndexValue};
+use crate::{
+    dwn::{Cond, Filter, IndexValue},
+    store::rows::row::Picked,
+};
 use std::{cmp::Ordering, collections::BTreeSet};
 
 /// Do a row's values meet every condition?
-pub(super) fn matches(filter: &Filter, row: &Picked<'_>) -> bool {
+pub fn matches(filter: &Filter, row: &Picked<'_>) -> bool {
     filter.iter().all(|(property, cond)| row.of(property).any(|value| meets(value, cond)))
 }
 
 /// Does a text meet a condition?
-pub(super) fn meets_text(text: &str, cond: &Cond) -> bool {
+pub fn meets_text(text: &str, cond: &Cond) -> bool {
     let is = |wanted: &IndexValue| matches!(wanted, IndexValue::String(s) if s == text);
     let within = |bound: &Option<IndexValue>, good: fn(Ordering) -> bool| match bound {
         None => true,
@@ -58,12 +60,12 @@ fn compare(a: &IndexValue, b: &IndexValue) -> Option<Ordering> {
 }
 
 /// As JavaScript orders strings.
-pub(super) fn compare_strings(a: &str, b: &str) -> Ordering {
+pub fn compare_strings(a: &str, b: &str) -> Ordering {
     if a.is_ascii() && b.is_ascii() { a.cmp(b) } else { a.encode_utf16().cmp(b.encode_utf16()) }
 }
 
 /// The strings that a condition names.
-pub(super) fn strings(cond: &Cond) -> Option<Vec<String>> {
+pub fn strings(cond: &Cond) -> Option<Vec<String>> {
     let values = match cond {
         Cond::Equal(value) => std::slice::from_ref(value),
         Cond::OneOf(values) => values,
@@ -81,7 +83,7 @@ pub(super) fn strings(cond: &Cond) -> Option<Vec<String>> {
 
 /// The beginning of all strings in a range, if that is from `p` to before `p` + U+FFFF (as the SDK writes prefixes) or to
 /// before `p` + `/` + U+FFFF (a context and what is below it).
-pub(super) fn prefix(cond: &Cond) -> Option<&str> {
+pub fn prefix(cond: &Cond) -> Option<&str> {
     match cond {
         Cond::Range { gt: None, gte: Some(IndexValue::String(low)), lt: Some(IndexValue::String(high)), lte: None } => {
             let above = high.strip_suffix('\u{FFFF}')?;
@@ -93,7 +95,7 @@ pub(super) fn prefix(cond: &Cond) -> Option<&str> {
 
 /// Encoded bounds that hold every string that meets the condition, both inclusive; the upper one stands for all
 /// keys that begin with it.
-pub(super) fn text_bounds(cond: &Cond, encode: impl Fn(&str) -> Vec<u8>) -> (Option<Vec<u8>>, Option<Vec<u8>>) {
+pub fn text_bounds(cond: &Cond, encode: impl Fn(&str) -> Vec<u8>) -> (Option<Vec<u8>>, Option<Vec<u8>>) {
     let encoded = |value: &IndexValue| match value {
         IndexValue::String(s) => Some(encode(s)),
         _ => None,

@@ -1,8 +1,8 @@
 //! What a query did, for those who wonder why it is slow.
 
 use super::{
-    Answer,
     candidates::{Candidate, Part},
+    matching::Answer,
     plan::{Estimate, Plan},
     reader::Reader,
 };

@@ -3,7 +3,7 @@
 
 /// What is known of a candidate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Estimate {
+pub struct Estimate {
     /// Entries counted.
     pub rows: u64,
     /// Were that all of them?
@@ -14,7 +14,7 @@ pub(super) struct Estimate {
 
 /// How one filter is answered. Numbers are those of the candidates.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Plan {
+pub enum Plan {
     /// A candidate has no entry: nothing matches.
     Nothing,
     /// Read one in its order until the limit is reached. Beside it, the unordered ones stay in reserve.
@@ -32,7 +32,7 @@ pub(super) enum Plan {
 const ZIGZAG_MAX: usize = 3;
 
 /// Candidates stand in the order of preference where nothing else speaks for one: the narrow before the wide.
-pub(super) fn plan(candidates: &[Estimate]) -> Plan {
+pub fn plan(candidates: &[Estimate]) -> Plan {
     let counted = candidates.iter().enumerate().filter(|(_, it)| it.whole);
     // What is known to be small is worth more than what may end early: its cost has a bound.
     if let Some((at, best)) = counted.min_by_key(|(_, it)| (it.rows, !it.ordered)) {

@@ -1,15 +1,17 @@
 //! The index as one query reads it: counted, and with the writer let in now and then.
 
-use super::super::{
-    pending::Source,
-    steady::{STRIDE, Steady},
+use crate::{
+    dwn::Fault,
+    store::rows::{
+        source::Source,
+        steady::{STRIDE, Steady},
+    },
 };
-use crate::dwn::Fault;
 use std::cell::Cell;
 
 /// Sizes that a query works with.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Tuning {
+pub struct Tuning {
     /// Entries of each candidate that are counted before one is chosen.
     pub few: usize,
     /// Reads after which the writer is let in.
@@ -23,19 +25,19 @@ pub(super) struct Tuning {
 }
 
 /// In unit tests all is small, so that few records reach every plan.
-pub(super) const TUNING: Tuning = if cfg!(test) {
+pub const TUNING: Tuning = if cfg!(test) {
     Tuning { few: 2, stride: STRIDE, steps: 2, trial: 4, rest: 5 }
 } else {
     Tuning { few: 16, stride: STRIDE, steps: 8, trial: 8, rest: 256 }
 };
 
 /// What a seek costs, in entries: it copies a page of the tree.
-pub(super) const SEEK: u64 = 8;
+pub const SEEK: u64 = 8;
 /// What fetching and decoding a row costs, in entries.
-pub(super) const FETCH: u64 = 8;
+pub const FETCH: u64 = 8;
 
 /// Reads for one query, holding the source [`Steady`].
-pub(super) struct Reader<'a> {
+pub struct Reader<'a> {
     pub source: &'a dyn Source,
     pub tenant: u32,
     pub tuning: Tuning,

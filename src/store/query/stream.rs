@@ -1,13 +1,17 @@
 //! Candidates being read: several spans as one order, several orders as one intersection, and what has no order.
 
 use super::{
-    super::{Position, index::Scan, keys, marks::Marks, rows::RecordRow},
     candidates::Span,
     reader::{FETCH, Reader},
 };
 use crate::{
     cid::{self, Digest},
     dwn::Fault,
+    store::{
+        lsm::Scan,
+        place::Position,
+        rows::{entry_flags::EntryFlags, keys, row::RecordRow},
+    },
 };
 use anyhow::{Context as _, ensure};
 use std::{
@@ -19,20 +23,20 @@ use std::{
 
 /// A row's place in an answer: what follows the value in an index key (sort value, tie-break, position).
 #[derive(Debug, Clone)]
-pub(super) struct Place {
+pub struct SortKey {
     key: Vec<u8>,
     /// Bytes of the key before the sort value.
     value: usize,
     down: bool,
-    marks: Option<Marks>,
+    flags: Option<EntryFlags>,
 }
 
-impl Place {
+impl SortKey {
     /// The place of a row with this sort value and message.
     pub fn of(sort: &str, message: &Digest, position: Position, down: bool) -> Result<Self, Fault> {
         let cid = cid::from_digest(cid::DAG_CBOR, message).to_string();
         let tie = keys::tie(&cid).context("a message CID has no place in the order of CIDs")?;
-        Ok(Self { key: keys::suffix(sort, &tie, position), value: 0, down, marks: None })
+        Ok(Self { key: keys::suffix(sort, &tie, position), value: 0, down, flags: None })
     }
 
     pub fn suffix(&self) -> &[u8] {
@@ -48,27 +52,27 @@ impl Place {
     }
 
     /// What the entry that it was read from says of its row.
-    pub fn marks(&self) -> Option<Marks> {
-        self.marks
+    pub fn flags(&self) -> Option<EntryFlags> {
+        self.flags
     }
 }
 
-impl Ord for Place {
+impl Ord for SortKey {
     fn cmp(&self, other: &Self) -> Ordering {
         let order = self.suffix().cmp(other.suffix());
         if self.down { order.reverse() } else { order }
     }
 }
 
-impl PartialEq for Place {
+impl PartialEq for SortKey {
     fn eq(&self, other: &Self) -> bool {
         self.cmp(other).is_eq()
     }
 }
 
-impl Eq for Place {}
+impl Eq for SortKey {}
 
-impl PartialOrd for Place {
+impl PartialOrd for SortKey {
     fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
         Some(self.cmp(other))
     }
@@ -88,18 +92,18 @@ struct Cursor<'a> {
 }
 
 impl<'a> Cursor<'a> {
-    fn next(&mut self, reader: &Reader<'a>) -> Result<Option<Place>, Fault> {
+    fn next(&mut self, reader: &Reader<'a>) -> Result<Option<SortKey>, Fault> {
         let span = &self.span;
         let pairs = self.pairs.get_or_insert_with(|| reader.source.scan(&span.from, &span.to, self.down));
         let Some(pair) = pairs.next() else { return Ok(None) };
         reader.read()?;
-        let (key, marks) = pair?;
+        let (key, flags) = pair?;
         ensure!(key.len() >= span.value, "an index key is shorter than its prefix");
-        Ok(Some(Place { key, value: span.value, down: self.down, marks: Marks::decode(&marks) }))
+        Ok(Some(SortKey { key, value: span.value, down: self.down, flags: EntryFlags::decode(&flags) }))
     }
 
     /// The first place that is not before `target`.
-    fn seek(&mut self, target: &Place, reader: &Reader<'a>) -> Result<Option<Place>, Fault> {
+    fn seek(&mut self, target: &SortKey, reader: &Reader<'a>) -> Result<Option<SortKey>, Fault> {
         let steps = if self.pairs.is_some() { reader.tuning.steps } else { 0 };
         for _ in 0..steps {
             match self.next(reader)? {
@@ -121,11 +125,11 @@ impl<'a> Cursor<'a> {
 }
 
 /// A candidate in the order that is asked for: its spans merged, each place once.
-pub(super) struct Merge<'a> {
+pub struct Merge<'a> {
     cursors: Vec<Cursor<'a>>,
-    heads: BinaryHeap<Reverse<(Place, usize)>>,
+    heads: BinaryHeap<Reverse<(SortKey, usize)>>,
     /// Read to count.
-    ahead: VecDeque<Place>,
+    ahead: VecDeque<SortKey>,
     /// Cursors whose next place is not among the heads yet.
     waiting: Vec<usize>,
 }
@@ -148,7 +152,7 @@ impl<'a> Merge<'a> {
         Ok((self.ahead.len(), false))
     }
 
-    pub fn next(&mut self, reader: &Reader<'a>) -> Result<Option<Place>, Fault> {
+    pub fn next(&mut self, reader: &Reader<'a>) -> Result<Option<SortKey>, Fault> {
         let next = match self.ahead.pop_front() {
             Some(place) => Some(place),
             None => self.pull(reader)?,
@@ -160,7 +164,7 @@ impl<'a> Merge<'a> {
     }
 
     /// Goes to the first place that is not before `target`, and stays there.
-    pub fn seek(&mut self, target: &Place, reader: &Reader<'a>) -> Result<Option<&Place>, Fault> {
+    pub fn seek(&mut self, target: &SortKey, reader: &Reader<'a>) -> Result<Option<&SortKey>, Fault> {
         while self.ahead.pop_front_if(|place| *place < *target).is_some() {
             reader.scan();
         }
@@ -177,7 +181,7 @@ impl<'a> Merge<'a> {
         Ok(self.ahead.front())
     }
 
-    fn seek_one(&mut self, at: usize, target: &Place, reader: &Reader<'a>) -> Result<(), Fault> {
+    fn seek_one(&mut self, at: usize, target: &SortKey, reader: &Reader<'a>) -> Result<(), Fault> {
         if let Some(place) = self.cursor(at)?.seek(target, reader)? {
             self.heads.push(Reverse((place, at)));
         }
@@ -185,7 +189,7 @@ impl<'a> Merge<'a> {
     }
 
     /// The next place of all spans. What comes after it is not read before it is asked for.
-    fn pull(&mut self, reader: &Reader<'a>) -> Result<Option<Place>, Fault> {
+    fn pull(&mut self, reader: &Reader<'a>) -> Result<Option<SortKey>, Fault> {
         self.wait(reader)?;
         let Some(Reverse((place, at))) = self.heads.pop() else { return Ok(None) };
         self.waiting.push(at);
@@ -208,7 +212,7 @@ impl<'a> Merge<'a> {
     }
 
     /// Takes the first head off if it is such a one; whose it was.
-    fn pop_head(&mut self, is_such: impl FnOnce(&Place) -> bool) -> Option<usize> {
+    fn pop_head(&mut self, is_such: impl FnOnce(&SortKey) -> bool) -> Option<usize> {
         let head = self.heads.peek_mut().filter(|head| is_such(&head.0.0))?;
         let Reverse((_, at)) = PeekMut::pop(head);
         Some(at)
@@ -221,7 +225,7 @@ impl<'a> Merge<'a> {
 
 /// The places that several candidates have in common: each leaps to where the others are (zig-zag). With one alone,
 /// all of its places.
-pub(super) struct Joined<'a> {
+pub struct Joined<'a> {
     lead: Merge<'a>,
     others: Vec<Other<'a>>,
 }
@@ -256,7 +260,7 @@ impl<'a> Other<'a> {
         self.rests == 0
     }
 
-    fn ask(&mut self, place: &Place, reader: &Reader<'a>) -> Result<Said, Fault> {
+    fn ask(&mut self, place: &SortKey, reader: &Reader<'a>) -> Result<Said, Fault> {
         let before = reader.work();
         let said = match self.merge.seek(place, reader)? {
             None => Said::Ended,
@@ -276,7 +280,7 @@ impl<'a> Joined<'a> {
         Some(Self { lead, others: merges.map(Other::new).collect() })
     }
 
-    pub fn next(&mut self, reader: &Reader<'a>) -> Result<Option<Place>, Fault> {
+    pub fn next(&mut self, reader: &Reader<'a>) -> Result<Option<SortKey>, Fault> {
         let Some(mut place) = self.lead.next(reader)? else { return Ok(None) };
         'asking: loop {
             for other in &mut self.others {
@@ -309,18 +313,18 @@ enum Said {
     Yes,
     Ended,
     /// One of them goes on there.
-    Beyond(Place),
+    Beyond(SortKey),
 }
 
 /// A candidate in no order of use: positions, of which some may come twice.
-pub(super) struct Loose<'a> {
+pub struct Unordered<'a> {
     ids: vec::IntoIter<String>,
     spans: vec::IntoIter<Span>,
     pairs: Option<Scan<'a>>,
     ahead: VecDeque<Position>,
 }
 
-impl<'a> Loose<'a> {
+impl<'a> Unordered<'a> {
     pub fn spans(spans: Vec<Span>) -> Self {
         Self { ids: Vec::new().into_iter(), spans: spans.into_iter(), pairs: None, ahead: VecDeque::new() }
     }

@@ -10,6 +10,7 @@ use crate::{
     dwn::{self, Given, Message, Stop, create, testing},
 };
 use proptest::{prelude::*, strategy::ValueTree as _, test_runner::TestRunner};
+use std::collections::BTreeSet;
 
 const PROTOCOL: &str = "http://example.com/rooms";
 /// Who writes and asks: the tenant, two who write and are written to, one with a role, one with nothing.

@@ -224,7 +224,7 @@ fn act(store: Store, dir: &Path, op: Op, now: u64) -> Store {
             // As if the node had stopped in the middle: the oldest messages are gone.
             let events = store.view(who(bob)).events(&[], None, Some(2)).expect("reads");
             let wiped = events.iter().filter_map(|e| cid::sha256_of(&e.cid));
-            let changes = wiped.map(|digest| (wipe::key(who(bob), &digest), None)).collect();
+            let changes = wiped.map(|digest| (keys::removal(who(bob), &digest), None)).collect();
             runtime.block_on(store.put_state(changes)).expect("put");
         }
         Op::Compact => {
@@ -395,11 +395,13 @@ fn every_damage_to_a_compacted_segment_is_named_and_costs_only_what_it_hit() {
     store.compact(ANY).expect("compacts");
     let kept: Vec<Cid> = store.view(ALICE).events(&[], None, None).expect("reads").iter().map(|e| e.cid).collect();
     drop(store);
-    let packed: Vec<PathBuf> =
-        segments(dir.path()).into_iter().filter(|path| fs::read(path).expect("reads")[3] == frame::PACKED).collect();
-    assert!(packed.len() > 2);
+    let compacted: Vec<PathBuf> = segments(dir.path())
+        .into_iter()
+        .filter(|path| fs::read(path).expect("reads")[3] == frame::COMPACTED_VERSION)
+        .collect();
+    assert!(compacted.len() > 2);
     let mut hurt = 0;
-    for path in packed.iter().take(1).chain(packed.last()) {
+    for path in compacted.iter().take(1).chain(compacted.last()) {
         let whole = fs::read(path).expect("reads");
         for at in (0..whole.len()).step_by(37) {
             let file = File::options().write(true).open(path).expect("opens");
@@ -461,7 +463,7 @@ fn a_log_is_cut_in_a_compacted_segment_and_says_what_is_missing() {
     let end = at(&store);
     store.compact(ANY).expect("compacts");
     drop(store);
-    let cut = cut(dir.path(), middle).expect("cuts");
+    let cut = truncate(dir.path(), middle).expect("cuts");
     assert!(cut.end < end && cut.messages_gone > 0, "{cut:?}");
     let store = open(dir.path());
     assert_eq!(store.degraded(), Vec::<String>::new());

@@ -128,7 +128,7 @@ fn set_aside(dir: &Path) -> usize {
 fn an_index_of_another_version_is_built_again_and_not_kept() {
     let dir = tempfile::tempdir().expect("a directory");
     let written = filled(dir.path());
-    for version in [rows::VERSION - 1, rows::VERSION + 1] {
+    for version in [row::VERSION - 1, row::VERSION + 1] {
         let index = Index::open(&dir.path().join("index"), 4 << 20).expect("opens");
         let changes = [(keys::meta("version"), Some(version.to_be_bytes().to_vec()))];
         index.apply(changes.into_iter().collect()).expect("applied");
@@ -137,7 +137,7 @@ fn an_index_of_another_version_is_built_again_and_not_kept() {
         assert_eq!((present(&store, &written), set_aside(dir.path())), (written.len(), 0));
         drop(store);
         let index = Index::open(&dir.path().join("index"), 4 << 20).expect("opens");
-        assert_eq!(index.version().expect("reads"), Some(rows::VERSION));
+        assert_eq!(index.version().expect("reads"), Some(row::VERSION));
     }
 }
 

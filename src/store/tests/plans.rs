@@ -3,7 +3,18 @@
 use super::*;
 use crate::{
     dwn::{Direction, SortBy},
-    store::{index::Scan, pending::Source},
+    store::{
+        log::CachedMessage,
+        lsm::Scan,
+        metrics::Metrics,
+        query,
+        rows::{
+            index::Versions,
+            keys,
+            source::{Source, number_of},
+        },
+        view::TenantView,
+    },
 };
 use std::{cell::Cell, sync::RwLockReadGuard};
 
@@ -114,9 +125,9 @@ fn an_index_that_says_all_that_is_asked_spares_the_rows() {
         let select = newest(vec![filter.clone()], 3);
         let it = store.explain(ALICE, &select).expect("explains");
         assert_eq!((it.returned, chosen(&it).0.as_str()), (3, "in order"));
-        let snapshot = view::Snapshot::new(store.0.index.clone(), store.0.log.clone(), ALICE);
+        let snapshot = TenantView::new(store.0.index.clone(), store.0.log.clone(), ALICE);
         let counting = Counting { inner: &snapshot, rows: Cell::new(0) };
-        let tenant = pending::number_of(&snapshot, ALICE).expect("reads").expect("has a number");
+        let tenant = number_of(&snapshot, ALICE).expect("reads").expect("has a number");
         let found = query::select(&counting, (tenant, ALICE), &select).expect("answers").positions.len();
         assert_eq!(found, 3);
         (it.filters[0].considered[it.filters[0].chosen[0]].covers, counting.rows.get())
@@ -128,7 +139,7 @@ fn an_index_that_says_all_that_is_asked_spares_the_rows() {
 
 /// Counts the rows that are fetched.
 struct Counting<'a> {
-    inner: &'a view::Snapshot,
+    inner: &'a TenantView,
     rows: Cell<usize>,
 }
 
@@ -142,7 +153,7 @@ impl Source for Counting<'_> {
         self.inner.scan(from, to, reverse)
     }
 
-    fn frame(&self, at: Position) -> Result<brief::Brief, Fault> {
+    fn frame(&self, at: Position) -> Result<CachedMessage, Fault> {
         self.inner.frame(at)
     }
 
@@ -154,11 +165,11 @@ impl Source for Counting<'_> {
         self.inner.applied()
     }
 
-    fn versions(&self) -> super::super::steady::Versions {
+    fn versions(&self) -> Versions {
         self.inner.versions()
     }
 
-    fn metrics(&self) -> &metrics::Metrics {
+    fn metrics(&self) -> &Metrics {
         self.inner.metrics()
     }
 }

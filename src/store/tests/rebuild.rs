@@ -1,42 +1,6 @@
 //! An index that is far behind the log: what it has is answered, nothing is written, and then all is there.
 
 use super::*;
-use std::{
-    collections::BTreeSet,
-    path::PathBuf,
-    sync::{Condvar, atomic::Ordering},
-};
-
-/// Logs whose index is not built further.
-static HELD: Mutex<BTreeSet<PathBuf>> = Mutex::new(BTreeSet::new());
-static LET_GO: Condvar = Condvar::new();
-
-/// Stands behind every batch that is applied while an index is built.
-pub(in super::super) fn pause(log: &Path, stop: &AtomicBool) {
-    let mut held = HELD.lock().unwrap_or_else(PoisonError::into_inner);
-    while held.contains(log) && !stop.load(Ordering::Relaxed) {
-        held = LET_GO.wait_timeout(held, Duration::from_millis(10)).unwrap_or_else(PoisonError::into_inner).0;
-    }
-}
-
-/// Lets the index of a store be built only so far as its first batch, until it is dropped.
-pub(crate) struct Hindrance(PathBuf);
-
-impl Hindrance {
-    /// `dir`: the store's.
-    pub fn new(dir: &Path) -> Self {
-        let log = dir.join("log");
-        HELD.lock().unwrap_or_else(PoisonError::into_inner).insert(log.clone());
-        Self(log)
-    }
-}
-
-impl Drop for Hindrance {
-    fn drop(&mut self) {
-        HELD.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.0);
-        LET_GO.notify_all();
-    }
-}
 
 const RECORDS: u64 = 160;
 

@@ -1,0 +1,11 @@
+//! What the index holds, in bytes and as a function of the log: keys, rows, who holds which block.
+
+pub mod keys;
+pub mod row;
+pub mod entry_flags;
+pub mod index;
+pub mod source;
+pub mod steady;
+pub mod refs;
+pub mod batch;
+pub mod effects;
