@@ -9,18 +9,18 @@
 //! who wrote them. Spending is opt-in ([`config::Mode`]), and without it, without coins or without bitcoind,
 //! everything waits and nothing is lost. A slow bitcoind slows nobody but the anchor.
 
-pub mod batch;
-pub mod chain;
 pub mod config;
-mod follower;
-mod ledger;
 mod metrics;
 pub mod ots;
+pub mod tree;
 pub mod proof;
+pub mod batch;
+mod transport;
+pub mod chain;
+mod ledger;
 mod queue;
 mod status;
-mod transport;
-pub mod tree;
+mod follower;
 
 pub use config::Config;
 pub use status::{BatchStatus, Now, Outcome, Status};

@@ -4,7 +4,7 @@
 //! themselves whether they are whole, so of packs and of the log also damaged files are put back.
 
 use super::{
-    Manifest, Object, list, manifest_of, object, owner, snapshots,
+    manifest::{Manifest, Object, list, manifest_of, object, owner, snapshots},
     take::{self, go_on, private_file},
 };
 use crate::{

@@ -1,15 +1,16 @@
 //! Taking a snapshot.
 
-use super::{Check, Manifest, Object, PURPOSE, Source, Taken, VERSION, list, manifest, object, snapshots};
+use super::manifest::{Manifest, Object, PURPOSE, VERSION, list, manifest, object, snapshots};
 use crate::{
-    blocks::Trouble,
+    blocks::{Blocks, Trouble},
     cid::Digest,
-    crypto::jws::Jws,
+    crypto::{Signer, jws::Jws},
     foreign::shown,
-    store::{Moment, sync_dir},
+    store::{Moment, Store, sync_dir},
     vault,
 };
 use anyhow::{Context as _, Error, bail, ensure};
+use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use std::{
     collections::{BTreeSet, HashMap, HashSet},
@@ -17,11 +18,69 @@ use std::{
     io::{Read as _, Write as _},
     os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _},
     path::{Path, PathBuf},
+    sync::Arc,
 };
 use tokio_util::sync::CancellationToken;
 
 /// Bytes copied at a time.
 const PIECE: usize = 1 << 20;
+
+/// What is backed up. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Source {
+    pub home: PathBuf,
+    /// Folder of the keys, relative to the home.
+    pub keys: String,
+    /// File of the settings, in the home.
+    pub settings: String,
+    pub store: Store,
+    pub blocks: Blocks,
+    pub signer: Arc<Signer>,
+    /// See `Config::link`.
+    pub link: bool,
+}
+
+/// What taking a snapshot has done.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Taken {
+    pub snapshot: String,
+    pub files: u64,
+    pub bytes: u64,
+    /// Of these, those that no earlier snapshot had brought.
+    pub new_files: u64,
+    pub new_bytes: u64,
+    /// Of the new ones, those that are links to the home's.
+    #[serde(default)]
+    pub linked: u64,
+    /// Of the new ones, those whose objects were damaged in the backup.
+    #[serde(default)]
+    pub mended: u64,
+    /// One sentence for each file that is missing or damaged in the home, and so in the snapshot.
+    #[serde(default)]
+    pub damaged: Vec<String>,
+}
+
+/// Which objects that are there already are read again, to see whether they are whole.
+#[derive(Debug, Clone, Copy)]
+pub enum Check {
+    All,
+    /// One part of `PARTS`, by number: all have their turn.
+    Part(u64),
+}
+
+/// Parts that the snapshots of the schedule look at in turn: with four a day, all within a week.
+pub(super) const PARTS: u64 = 28;
+
+impl Check {
+    fn is_due(self, sha256: &str) -> bool {
+        match self {
+            Check::All => true,
+            Check::Part(round) => {
+                sha256.get(..8).and_then(|n| u64::from_str_radix(n, 16).ok()).is_none_or(|n| n % PARTS == round % PARTS)
+            }
+        }
+    }
+}
 
 /// A file to keep.
 struct Wanted {

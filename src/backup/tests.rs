@@ -1,16 +1,32 @@
 //! Backups as their owner sees them.
 
-use super::*;
+use super::{
+    manifest::{PURPOSE, VERSION, list, manifest, object, parse, snapshots},
+    schedule::prune,
+    take::PARTS,
+    *,
+};
 use crate::{
-    blocks::{self, Right},
-    cid,
-    cid::Cid,
+    blocks::{self, Blocks, Right},
+    cid::{self, Cid},
+    crypto::{Signer, jws::Jws},
+    did,
     dwn::{Change, Subject},
-    store::{self, Moment},
+    span::Span,
+    store::{self, Moment, Store},
     vault,
 };
+use anyhow::Error;
 use serde_json::json;
-use std::thread::sleep;
+use std::{
+    collections::BTreeSet,
+    fs,
+    path::{Path, PathBuf},
+    sync::Arc,
+    thread::sleep,
+    time::Duration,
+};
+use tokio_util::sync::CancellationToken;
 
 const MOMENT: Duration = Duration::from_millis(20);
 

@@ -3,7 +3,10 @@
 //!
 //! The bytes of a packet are what pkarr relays speak: signature (64) ‖ sequence number (8, big-endian) ‖ DNS packet.
 
-use super::{Did, Document, Error, Service, VerificationMethod, document::absolute};
+use super::{
+    document::{Document, Service, VerificationMethod, absolute},
+    name::{Did, Error},
+};
 use crate::crypto::{PublicKey, decode, encode};
 use pkarr::dns::{ResourceRecord, rdata::RData};
 use sha2::{Digest as _, Sha256};

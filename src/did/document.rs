@@ -1,6 +1,9 @@
 //! DID documents, read as far as a node needs them: keys that sign, and services.
 
-use super::{Did, Error, key};
+use super::{
+    multikey,
+    name::{Did, Error},
+};
 use crate::{crypto::PublicKey, foreign::shown};
 use serde_json::{Map, Value};
 
@@ -103,7 +106,7 @@ fn method(did: &Did, json: &Map<String, Value>) -> Option<(String, PublicKey)> {
     let own = id.strip_prefix(did.as_str()).is_some_and(|rest| rest.starts_with('#') && rest.len() > 1);
     let key = match (json.get("publicKeyJwk"), json.get("publicKeyMultibase").and_then(Value::as_str)) {
         (Some(jwk), None) => PublicKey::from_jwk(jwk).ok()?,
-        (None, Some(multibase)) => key::from_multibase(multibase).ok()?,
+        (None, Some(multibase)) => multikey::from_multibase(multibase).ok()?,
         _ => return None,
     };
     own.then_some((id, key))

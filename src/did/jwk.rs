@@ -1,6 +1,9 @@
 //! did:jwk: the identifier is a public JWK in base64url.
 
-use super::{Did, Document, Error, VerificationMethod};
+use super::{
+    document::{Document, VerificationMethod},
+    name::{Did, Error},
+};
 use crate::crypto::{PublicKey, decode};
 use serde_json::Value;
 

@@ -1,6 +1,6 @@
 //! did:web: where the document of such a DID lies. Fetching it is done elsewhere.
 
-use super::{Did, Error};
+use super::name::{Did, Error};
 
 /// A DNS name has at most this many bytes (RFC 1035).
 const HOST_MAX: usize = 253;

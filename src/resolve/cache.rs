@@ -3,6 +3,7 @@
 //! A place stands in the share of the address that first asked for it: who makes up DIDs washes out his own. Those that were good
 //! once stay longest.
 
+use super::error::Error;
 use crate::{
     asker::Asker,
     did::{Did, Document},
@@ -19,7 +20,7 @@ use std::{
 
 /// What is known of one DID. Whoever holds its lock is the one who looks it up.
 #[derive(Debug)]
-pub struct Place {
+pub struct Slot {
     pub known: tokio::sync::Mutex<Option<Known>>,
     /// Who was the first to ask for it: it stands in his share.
     from: Asker,
@@ -27,7 +28,7 @@ pub struct Place {
     good: AtomicBool,
 }
 
-impl Place {
+impl Slot {
     fn new(from: Asker) -> Self {
         Self { known: tokio::sync::Mutex::default(), from, good: AtomicBool::new(false) }
     }
@@ -47,7 +48,7 @@ impl Place {
 
 #[derive(Debug, Clone)]
 pub struct Known {
-    pub outcome: Result<Arc<Document>, super::Error>,
+    pub outcome: Result<Arc<Document>, Error>,
     /// Asked again after this.
     pub fresh_until: Instant,
     /// When the document was last had from where it comes from.
@@ -74,7 +75,7 @@ pub struct Cache {
 
 #[derive(Debug)]
 struct Entry {
-    place: Arc<Place>,
+    place: Arc<Slot>,
     asked: Instant,
 }
 
@@ -96,7 +97,7 @@ impl Cache {
 
     /// The place of a DID, made if need be; then the one of the same address that was not asked for longest goes if
     /// that address has its share, or one of anybody's if there are too many. `None`: none of these can go now.
-    pub fn place(&self, did: &Did, asker: Asker, now: Instant) -> Option<Arc<Place>> {
+    pub fn place(&self, did: &Did, asker: Asker, now: Instant) -> Option<Arc<Slot>> {
         let mut places = self.places.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(entry) = places.get_mut(did) {
             entry.asked = now;
@@ -111,7 +112,7 @@ impl Cache {
             let gone = may.min_by_key(|(_, entry)| (entry.place.is_good(), entry.asked)).map(|(did, _)| did.clone())?;
             places.remove(&gone);
         }
-        let place = Arc::new(Place::new(asker));
+        let place = Arc::new(Slot::new(asker));
         places.insert(did.clone(), Entry { place: place.clone(), asked: now });
         Some(place)
     }

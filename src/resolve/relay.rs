@@ -1,32 +1,17 @@
 //! Our own pkarr relay: people publish their did:dht here, and whoever asks gets it. Speaking HTTP is `rpc`'s work.
 
 use super::{
-    Config, Resolver,
     packets::{Origin, Refused},
+    resolver::Resolver,
 };
 use crate::{
     asker::Asker,
-    budget::{Budget, For, Rate, Subject},
+    budget::{For, Subject},
     did::{Did, dht::Packet},
     dwn::Fault,
 };
-use std::time::Duration;
-
 /// Packets taken a minute from one key: a person changes a document rarely, a client may try again.
 pub(super) const TAKEN_PER_KEY: u32 = 6;
-const DAY: Duration = Duration::from_secs(24 * 60 * 60);
-
-/// What packets are taken: each costs a signature check, an fsync and 1 KiB of log.
-pub(super) fn taken(config: &Config) -> Budget {
-    let reserved = config.relay_per_minute / 8;
-    Budget::new(Rate { most: config.relay_per_minute, share: config.relay_per_address, reserved, over: super::MINUTE })
-}
-
-/// What new keys are taken: each has a place here from then on.
-pub(super) fn new_keys(config: &Config) -> Budget {
-    let (most, share) = (config.relay_new_keys, config.relay_new_keys_per_address);
-    Budget::new(Rate { most, share, reserved: most / 8, over: DAY })
-}
 
 /// A place to publish did:dht packets. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -48,6 +33,13 @@ pub enum Error {
     Full(String),
     #[error(transparent)]
     Fault(#[from] Fault),
+}
+
+impl Resolver {
+    /// The relay for others' packets, if this node is one.
+    pub fn relay(&self) -> Option<Relay> {
+        self.0.config.relay.then(|| Relay(self.clone()))
+    }
 }
 
 impl Relay {

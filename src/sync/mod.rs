@@ -8,8 +8,9 @@
 
 mod flow;
 mod order;
-mod session;
 mod wire;
+mod progress;
+mod session;
 #[cfg(any(test, fuzzing))]
 pub(crate) use wire::fuzzing;
 
@@ -22,13 +23,11 @@ use crate::{
     metrics::Metrics,
     node::Node,
     resolve::Resolver,
-    store::Position,
     task::{Backoff, Tasks},
 };
 use anyhow::{Context as _, Error, bail};
-use flow::Flow;
 use futures::future::BoxFuture;
-use prometheus_client::metrics::counter::Counter;
+use progress::{Progress, SentUpTo, cursor_key};
 use serde::{Deserialize, Serialize};
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -155,85 +154,8 @@ struct Live {
     problem: Option<String>,
 }
 
-/// How far each peer is, and what is counted.
-#[derive(Debug, Default)]
-pub struct Progress {
-    /// Of running sessions.
-    ways: Mutex<BTreeMap<String, Ways>>,
-    /// How many messages each peer refused since the start, and the last of them.
-    refused: Mutex<BTreeMap<String, (u64, String)>>,
-    sent: Counter,
-    received: Counter,
-}
-
-/// Both directions of a session.
-#[derive(Debug, Clone, Copy, Default)]
-struct Ways {
-    sending: Flow,
-    receiving: Flow,
-    /// The other end says what is ahead of it.
-    is_told: bool,
-}
-
-impl Progress {
-    /// A session begins.
-    fn begin(&self, peer: &str, is_told: bool) {
-        let ways = Ways { is_told, ..Ways::default() };
-        self.ways.lock().unwrap_or_else(PoisonError::into_inner).insert(peer.to_owned(), ways);
-    }
-
-    fn end(&self, peer: &str) {
-        self.ways.lock().unwrap_or_else(PoisonError::into_inner).remove(peer);
-    }
-
-    fn sending(&self, peer: &str, change: impl FnOnce(&mut Flow)) {
-        if let Some(ways) = self.ways.lock().unwrap_or_else(PoisonError::into_inner).get_mut(peer) {
-            change(&mut ways.sending);
-        }
-    }
-
-    fn receiving(&self, peer: &str, change: impl FnOnce(&mut Flow)) {
-        if let Some(ways) = self.ways.lock().unwrap_or_else(PoisonError::into_inner).get_mut(peer) {
-            change(&mut ways.receiving);
-        }
-    }
-
-    fn refused(&self, peer: &str, what: String) {
-        let mut refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
-        let entry = refused.entry(peer.to_owned()).or_default();
-        *entry = (entry.0 + 1, what);
-    }
-
-    fn count_sent(&self) {
-        self.sent.inc();
-    }
-
-    fn count_received(&self) {
-        self.received.inc();
-    }
-}
-
-/// How far a peer has been served, and of which tenants: with others the log is gone through again.
-#[derive(Debug, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Cursor {
-    position: Position,
-    tenants: BTreeSet<String>,
-}
-
-impl Cursor {
-    /// As state of the store.
-    fn entry(&self, peer: &str) -> Result<(Vec<u8>, Option<Vec<u8>>), Error> {
-        Ok((cursor_key(peer), Some(serde_json::to_vec(self).context("encoding a sync cursor")?)))
-    }
-}
-
 fn peer_key(did: &str) -> Vec<u8> {
     format!("sync/peer/{did}").into_bytes()
-}
-
-fn cursor_key(did: &str) -> Vec<u8> {
-    format!("sync/sent/{did}").into_bytes()
 }
 
 impl Peers {
@@ -346,11 +268,9 @@ impl Peers {
 
     /// All peers and how they stand.
     pub fn peers(&self) -> Vec<PeerStatus> {
-        let ways = self.shared.progress.ways.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        let refused = self.shared.progress.refused.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let status = |live: &Live| {
-            let refused = refused.get(&live.peer.did);
-            let ways = ways.get(&live.peer.did).filter(|_| live.session.is_some());
+            let (ways, refused) = self.shared.progress.of(&live.peer.did);
+            let ways = ways.filter(|_| live.session.is_some());
             PeerStatus {
                 peer: live.peer.clone(),
                 connected: live.session.is_some(),
@@ -359,8 +279,8 @@ impl Peers {
                 receiving: ways.filter(|ways| ways.is_told).and_then(|ways| ways.receiving.way()),
                 untold: ways.is_some_and(|ways| !ways.is_told),
                 problem: live.problem.clone(),
-                refused: refused.map_or(0, |(n, _)| *n),
-                last_refused: refused.map(|(_, what)| what.clone()),
+                refused: refused.as_ref().map_or(0, |(n, _)| *n),
+                last_refused: refused.map(|(_, what)| what),
             }
         };
         self.lock().values().map(status).collect()
@@ -492,7 +412,7 @@ impl Peers {
         stop: CancellationToken,
     ) -> Result<(), Error> {
         let from = match self.shared.node.store().state(&cursor_key(did))? {
-            Some(bytes) => serde_json::from_slice(&bytes).ok().filter(|cursor: &Cursor| cursor.tenants == tenants),
+            Some(bytes) => serde_json::from_slice(&bytes).ok().filter(|cursor: &SentUpTo| cursor.tenants == tenants),
             None => None,
         };
         tracing::info!("connected with {did}: {} shared tenant(s)", tenants.len());

@@ -5,8 +5,9 @@
 
 use super::{
     flow::{Amount, Flow},
-    order, wire,
-    wire::Frame,
+    order,
+    progress::{Progress, SentUpTo},
+    wire::{self, Frame},
 };
 use crate::{
     cid::{self, Cid},
@@ -109,7 +110,7 @@ pub struct Session {
     /// The other end wants to be told what is ahead.
     pub tells_ahead: bool,
     pub stop: CancellationToken,
-    pub progress: Arc<super::Progress>,
+    pub progress: Arc<Progress>,
 }
 
 impl Session {
@@ -192,7 +193,7 @@ impl Session {
                     self.progress.refused(&self.peer, what);
                 }
             }
-            let cursor = super::Cursor { position, tenants: self.tenants.clone() };
+            let cursor = SentUpTo { position, tenants: self.tenants.clone() };
             self.node.store().put_state(vec![cursor.entry(&self.peer)?]).await?;
         }
     }

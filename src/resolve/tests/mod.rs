@@ -3,13 +3,19 @@
 mod dht;
 mod web;
 
-use super::*;
-use crate::store;
+use super::{config::*, http::Failure, resolver::*, *};
+use crate::{
+    asker::Asker,
+    did::{Did, Document},
+    metrics::Metrics,
+    store::{self, Store},
+};
 use std::{
     collections::BTreeSet,
     io::{Read as _, Write as _},
     net::{SocketAddr, TcpListener, TcpStream},
-    sync::Mutex,
+    sync::{Arc, Mutex},
+    time::{Duration, Instant},
 };
 use tempfile::TempDir;
 
@@ -89,6 +95,7 @@ async fn outdate(resolver: &Resolver, did: &Did) {
 
 #[test]
 fn a_gateway_is_a_plain_url() {
+    let gateway = |text: &str| Config { dht_gateway: text.into(), ..Config::default() }.gateway();
     let target = gateway("https://pkarr.example:8443/relay/").expect("reads").expect("is one");
     assert_eq!((target.authority.as_str(), target.path.as_str()), ("pkarr.example:8443", "/relay/"));
     assert_eq!(gateway("http://[::1]:80").expect("reads").expect("is one").host, "::1");
