@@ -5,11 +5,15 @@
 //! been handed to the operating system. Of a long answer no more is made than its reader takes. Who has to wait for
 //! room longer than [`Limits::answers_seconds`] is refused, or cut off if the answer has begun.
 
-use super::{Body, Limits, Node, Reply};
+use super::{
+    data::{self, Body, one_chunk, unread},
+    limits::Limits,
+    workers::Workers,
+};
 use crate::{
     asker::Asker,
     blocks::Reader,
-    dwn::{Entries, Fault, Refusal, Stop, View},
+    dwn::{self, Entries, Fault, Members, Refusal, Stop, View},
     pool::{Full, Place, Pool, Size},
 };
 use anyhow::Context as _;
@@ -33,6 +37,8 @@ pub struct Answers {
     /// a piece, which others must not hold while they wait here.
     whole: Pool,
     deadline: Duration,
+    /// Who makes the pieces.
+    workers: Workers,
 }
 
 /// An answer's text as it goes out.
@@ -82,9 +88,29 @@ impl Outgoing {
     }
 }
 
+/// What the door answers.
+pub struct Reply {
+    pub code: u16,
+    pub detail: String,
+    /// `entry`, `entries`, `cursor`: what stands beside `status`.
+    pub body: Members,
+    /// The record's data, if the answer carries some.
+    pub data: Option<Outgoing>,
+    /// Of a long answer, what is still to be made.
+    rest: Option<Rest>,
+    /// Room in the budget for answers.
+    held: Option<Place>,
+}
+
+impl std::fmt::Debug for Reply {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Reply({} {}, data: {})", self.code, self.detail, self.data.is_some())
+    }
+}
+
 /// What of an answer is still to be made.
-pub(super) struct Rest {
-    node: Node,
+struct Rest {
+    answers: Answers,
     entries: Entries,
     view: Box<dyn View + Send>,
     /// For the list of entries.
@@ -109,12 +135,12 @@ fn holding<T: AsRef<[u8]> + Send + 'static>(bytes: T, place: Place) -> Bytes {
 }
 
 impl Answers {
-    pub(super) fn new(limits: &Limits) -> Self {
+    pub(super) fn new(limits: &Limits, workers: Workers) -> Self {
         let (most, share) = (limits.answers_memory as usize, limits.answers_memory_per_address as usize);
         let part = |most: usize, share: usize| Size { most, share, reserved: most / 8 };
         let pool = Pool::new("bytes of answers", part(most - most / 4, share - share / 4));
         let whole = Pool::new("bytes of answers in one piece", part(most / 4, share / 4));
-        Self { pool, whole, deadline: Duration::from_secs(limits.answers_seconds) }
+        Self { pool, whole, deadline: Duration::from_secs(limits.answers_seconds), workers }
     }
 
     pub(super) fn register(&self, registry: &mut Registry) {
@@ -200,51 +226,43 @@ impl Answers {
         });
         Box::pin(metered)
     }
-}
-
-impl Node {
-    /// The budget of memory for all answers.
-    pub fn answers(&self) -> &Answers {
-        &self.shared.answers
-    }
 
     /// A file on its way to somebody.
-    pub fn send_to(&self, asker: Asker, reader: Reader) -> Body {
-        self.answers().metered(asker, CHUNK, None, super::send(reader))
+    pub fn send(&self, asker: Asker, reader: Reader) -> Body {
+        self.metered(asker, CHUNK, None, data::send(reader))
     }
 
     /// Data that is in memory.
     pub(super) async fn outgoing(&self, asker: Asker, bytes: Bytes) -> Result<Outgoing, Refusal> {
-        let (answers, chunk) = (self.answers().clone(), bytes.len());
+        let (answers, chunk) = (self.clone(), bytes.len());
         let held = answers.wait(asker, chunk).await?;
-        Ok(Outgoing { answers, data: super::one_chunk(bytes), chunk, held })
+        Ok(Outgoing { answers, data: one_chunk(bytes), chunk, held })
     }
 
     /// Data in blocks, each of which is looked at before: nothing for a thread of the runtime.
     pub(super) async fn outgoing_blocks(&self, asker: Asker, mut reader: Box<Reader>) -> Result<Outgoing, Stop> {
-        let answers = self.answers().clone();
+        let answers = self.clone();
         // To look at a file is to read its first chunk.
         let held = answers.wait(asker, CHUNK).await?;
-        let checked = self.work(asker, move || reader.check().map(|()| reader)).await?;
-        let data = super::send(*checked.map_err(super::unread)?);
+        let checked = self.workers.run(asker, move || reader.check().map(|()| reader)).await?;
+        let data = data::send(*checked.map_err(unread)?);
         Ok(Outgoing { answers, data, chunk: CHUNK, held })
     }
 
     /// The reply, with as much room as it takes. `held`: room for a piece.
     pub(super) async fn replied(
         &self,
-        answer: crate::dwn::Reply,
+        answer: dwn::Reply,
         view: Box<dyn View + Send>,
         held: Place,
     ) -> Result<Reply, Stop> {
-        let answers = self.answers();
         let asker = held.asker();
-        let held = answers.fit(held, answer.body.size() + AROUND).await?;
+        let held = self.fit(held, answer.body.size() + AROUND).await?;
         let rest = match answer.rest {
             None => None,
             Some(entries) => {
-                let held = answers.wait(asker, entries.size()).await?;
-                Some(Rest { node: self.clone(), entries, view, held })
+                let held = self.wait(asker, entries.size()).await?;
+                Some(Rest { answers: self.clone(), entries, view, held })
             }
         };
         Ok(Reply { code: answer.code, detail: answer.detail, body: answer.body, data: None, rest, held: Some(held) })
@@ -254,20 +272,33 @@ impl Node {
 impl Rest {
     /// The next piece, and what is left.
     async fn next(mut self) -> Result<(String, Place, Option<Self>), Fault> {
-        let (node, asker) = (self.node.clone(), self.held.asker());
-        let place = node.answers().wait(asker, PIECE).await?;
-        let made = node.work(asker, move || {
+        let (answers, asker) = (self.answers.clone(), self.held.asker());
+        let place = answers.wait(asker, PIECE).await?;
+        let made = answers.workers.run(asker, move || {
             let mut text = String::with_capacity(PIECE + PIECE / 4);
             let all = self.entries.write(&mut text, PIECE, &*self.view)?;
             Ok::<_, Fault>((text, (!all).then_some(self)))
         });
         let (text, rest) = made.await??;
-        let place = node.answers().fit(place, text.len()).await?;
+        let place = answers.fit(place, text.len()).await?;
         Ok((text, place, rest))
     }
 }
 
 impl Reply {
+    pub(super) fn new(code: u16, detail: impl Into<String>) -> Self {
+        Self { code, detail: detail.into(), body: Members::default(), data: None, rest: None, held: None }
+    }
+
+    /// `{"status": {"code", "detail"}, …}` as the reference writes it: JSON text. Of an answer with many entries nothing but
+    /// the status: it goes out by [`Reply::into_text`].
+    pub fn text(&self) -> String {
+        match &self.rest {
+            None => self.body.reply(self.code, &self.detail),
+            Some(_) => Members::default().reply(self.code, &self.detail),
+        }
+    }
+
     /// The answer between `before` and `after`, to be sent. Long ones come in pieces, made as they are taken.
     pub fn into_text(self, before: &str, after: &str) -> Text {
         let Self { code, detail, body, rest, held, .. } = self;
@@ -304,6 +335,12 @@ impl Reply {
             Text::Pieces(pieces) => pieces.try_collect().await.context("ask for less at once, with a limit")?,
         };
         String::from_utf8(pieces.concat()).context("an answer of this node is no text")
+    }
+}
+
+impl From<Refusal> for Reply {
+    fn from(refusal: Refusal) -> Self {
+        Self::new(refusal.code, refusal.detail)
     }
 }
 

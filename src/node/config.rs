@@ -1,6 +1,6 @@
 //! The `[dwn]` section of the configuration.
 
-use super::{Denied, Limits, Tenants, quota};
+use super::{deny::Denied, gate::Tenants, limits::Limits, quota};
 use crate::{asker::Network, bounds::check, dwn::Fault};
 use anyhow::anyhow;
 

@@ -58,6 +58,7 @@ impl Quotas {
         (own, by_owner): (bool, bool),
         bytes: u64,
     ) -> Result<Reserved, Stop> {
+        // The commit asks for room again: this is before the data comes, so that nobody sends what there is no room for.
         store.room()?;
         // Held while the store is asked: what is committed meanwhile is given back only afterwards.
         let mut under_way = self.lock();

@@ -9,7 +9,7 @@
 //! is written down: what was ended is out of the index or a tombstone in it, and a node that starts anew walks over the tombstones
 //! once. Between rounds the place is remembered, because the door lets nothing in that is over already.
 
-use super::{Node, retention::Rule};
+use super::{clock::now, door::Node, retention::Rule, tally::Retained};
 use crate::{
     asker::Asker,
     crypto::Signer,
@@ -18,14 +18,9 @@ use crate::{
 use anyhow::{Context as _, anyhow};
 use futures::{StreamExt as _, TryStreamExt as _};
 use jiff::Timestamp;
-use prometheus_client::{
-    encoding::EncodeLabelSet,
-    metrics::{counter::Counter, family::Family},
-};
-use serde::{Deserialize, Serialize};
 use std::{
     collections::{HashMap, VecDeque},
-    sync::{Arc, Mutex, PoisonError},
+    sync::Arc,
     time::{Duration, Instant},
 };
 use tokio_util::sync::CancellationToken;
@@ -42,48 +37,10 @@ const TOGETHER: usize = 16;
 /// After so long all is walked over once more: a clock that was set back may have let in what lies behind the place.
 const ANEW: Duration = Duration::from_secs(24 * 60 * 60);
 
-#[derive(Debug, Clone, Hash, PartialEq, Eq, EncodeLabelSet)]
-pub(super) struct How {
-    how: &'static str,
-}
-
-/// What retention has done since the node started.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Retained {
-    pub rules: u64,
-    /// Records of this node's own tenant that were deleted.
-    pub deleted: u64,
-    /// Records of others that left this node.
-    pub purged: u64,
-    /// Rows of the index that were looked at.
-    pub looked_at: u64,
-    /// A round is under way.
-    pub at_work: bool,
-    /// Why the last round left something for the next one.
-    pub problem: Option<String>,
-}
-
-/// The counters of a node.
-#[derive(Debug, Default)]
-pub(super) struct Ended {
-    retained: Mutex<Retained>,
-    pub records: Family<How, Counter>,
-}
-
-impl Ended {
-    fn note(&self, f: impl FnOnce(&mut Retained)) {
-        f(&mut self.retained.lock().unwrap_or_else(PoisonError::into_inner));
-    }
-
-    fn count(&self, how: &'static str, records: usize) {
-        self.records.get_or_create(&How { how }).inc_by(records as u64);
-    }
-}
-
 impl Node {
     /// What retention has done since this node started.
     pub fn retained(&self) -> Retained {
-        let retained = self.shared.ended.retained.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let retained = self.shared.tally.now();
         Retained { rules: self.shared.retention.list().len() as u64, ..retained }
     }
 
@@ -103,8 +60,8 @@ impl Node {
     }
 }
 
-/// A rule and a tenant it is about.
-type Place = (usize, String);
+/// A rule, by number, and a tenant it is about.
+type RuleTenant = (usize, String);
 
 /// Walks over what is over.
 struct Reaper {
@@ -113,7 +70,7 @@ struct Reaper {
     /// What is still to do in this round.
     queue: VecDeque<Work>,
     /// How far each rule has come in each tenant. Tenants in which a rule has found nothing are not in it.
-    seen: HashMap<Place, Cursor>,
+    seen: HashMap<RuleTenant, Cursor>,
     /// When all was walked over from the start last.
     anew: Instant,
 }
@@ -122,7 +79,7 @@ struct Reaper {
 enum Work {
     /// Everybody's records; the tenant that was last.
     Everybody(usize, Option<String>),
-    One(Place),
+    One(RuleTenant),
 }
 
 impl Reaper {
@@ -139,7 +96,7 @@ impl Reaper {
                 Err(fault) => {
                     tracing::error!("ending records whose time is over: {fault:#}");
                     self.queue.clear();
-                    self.node.shared.ended.note(|r| r.problem = Some(format!("{fault:#}")));
+                    self.node.shared.tally.note(|r| r.problem = Some(format!("{fault:#}")));
                 }
             }
             if self.queue.is_empty() || stop.is_cancelled() {
@@ -147,7 +104,7 @@ impl Reaper {
             }
             tokio::time::sleep(PAUSE).await;
         }
-        self.node.shared.ended.note(|r| {
+        self.node.shared.tally.note(|r| {
             r.at_work = false;
             let (deleted, purged) = (r.deleted - ended.deleted, r.purged - ended.purged);
             if deleted + purged > 0 {
@@ -168,7 +125,7 @@ impl Reaper {
             None => Work::Everybody(n, None),
         });
         self.queue = work.collect();
-        self.node.shared.ended.note(|r| (r.at_work, r.problem) = (true, None));
+        self.node.shared.tally.note(|r| (r.at_work, r.problem) = (true, None));
         self.node.retained()
     }
 
@@ -195,24 +152,24 @@ impl Reaper {
     }
 
     /// Ends some records of one tenant by one rule; how many rows it has looked at.
-    async fn some(&mut self, place: Place, room: usize, now: Timestamp) -> Result<usize, Fault> {
+    async fn some(&mut self, place: RuleTenant, room: usize, now: Timestamp) -> Result<usize, Fault> {
         let (rules, after) = (self.node.shared.retention.clone(), self.seen.get(&place).cloned());
         let Some(rule) = rules.list().get(place.0) else { return Ok(0) };
         let Some(found) = self.look(rule, &place.1, after, room, now).await? else { return Ok(0) };
-        let Found { records, looked_at, cursor, more } = found;
+        let Overdue { records, looked_at, cursor, more } = found;
         let failed = if place.1 == self.signer.did() {
             self.delete(&place.1, &records).await?
         } else {
             let some = records.len();
             self.node.store().end_records(&place.1, records).await?;
-            self.node.shared.ended.note(|r| r.purged += some as u64);
-            self.node.shared.ended.count("purged", some);
+            self.node.shared.tally.note(|r| r.purged += some as u64);
+            self.node.shared.tally.count("purged", some);
             None
         };
         match (failed, cursor) {
             // It is not walked past.
             (Some(why), _) => {
-                self.node.shared.ended.note(|r| r.problem = Some(why));
+                self.node.shared.tally.note(|r| r.problem = Some(why));
                 self.seen.remove(&place);
             }
             (None, Some(cursor)) => {
@@ -223,7 +180,7 @@ impl Reaper {
             }
             (None, None) => {}
         }
-        self.node.shared.ended.note(|r| r.looked_at += looked_at as u64);
+        self.node.shared.tally.note(|r| r.looked_at += looked_at as u64);
         Ok(looked_at)
     }
 
@@ -235,7 +192,7 @@ impl Reaper {
         after: Option<Cursor>,
         room: usize,
         now: Timestamp,
-    ) -> Result<Option<Found>, Fault> {
+    ) -> Result<Option<Overdue>, Fault> {
         let Some(select) = next(rule, now, after, room) else { return Ok(None) };
         let view = self.node.store().view(tenant);
         let page = tokio::task::spawn_blocking(move || view.select(&select)).await.context("looking for records")??;
@@ -246,7 +203,7 @@ impl Reaper {
             Some(Cursor { message_cid: entry.cid.to_string(), value })
         });
         let more = page.cursor.is_some();
-        Ok(Some(Found { records, looked_at: page.entries.len(), cursor: page.cursor.or(last), more }))
+        Ok(Some(Overdue { records, looked_at: page.entries.len(), cursor: page.cursor.or(last), more }))
     }
 
     /// Deletes records as their tenant; why one of them could not be, if so.
@@ -258,8 +215,8 @@ impl Reaper {
         let deletes = futures::stream::iter(deletes.collect::<Vec<_>>());
         let outcomes: Vec<_> = deletes.buffer_unordered(TOGETHER).try_collect().await?;
         let deleted = outcomes.iter().filter(|outcome| matches!(outcome, Outcome::Deleted)).count();
-        self.node.shared.ended.note(|r| r.deleted += deleted as u64);
-        self.node.shared.ended.count("deleted", deleted);
+        self.node.shared.tally.note(|r| r.deleted += deleted as u64);
+        self.node.shared.tally.count("deleted", deleted);
         Ok(outcomes.into_iter().find_map(|outcome| match outcome {
             Outcome::Refused(why) => Some(why),
             _ => None,
@@ -268,7 +225,7 @@ impl Reaper {
 }
 
 async fn delete_one(node: Node, signer: Arc<Signer>, tenant: String, record: String) -> Result<Outcome, Fault> {
-    let delete = create::records_delete(&record, false, &super::now(), &signer)
+    let delete = create::records_delete(&record, false, &now(), &signer)
         .map_err(|refusal| anyhow!("making a RecordsDelete: {refusal}"))?;
     match node.delete_in_reserve(&tenant, delete).await {
         Ok(()) => Ok(Outcome::Deleted),
@@ -286,7 +243,7 @@ fn next(rule: &Rule, now: Timestamp, after: Option<Cursor>, room: usize) -> Opti
     Some(Select { any_of, sort: SortBy::DateCreated, limit: Some(room), after, ..Select::default() })
 }
 
-struct Found {
+struct Overdue {
     records: Vec<String>,
     looked_at: usize,
     /// Behind the last row.
@@ -303,8 +260,8 @@ enum Outcome {
 impl Node {
     /// A delete of the node's own, judged as any; also when the disk is nearly full, since it gives space back.
     async fn delete_in_reserve(&self, tenant: &str, delete: serde_json::Value) -> Result<(), Stop> {
-        let message: Arc<Message> = self.admit(Asker::Owner, tenant, delete, Ok).await?;
-        let judge = move |view: &dyn crate::dwn::View| decide(&message, &Given::None, view, &super::now());
+        let message: Arc<Message> = self.admit(Asker::Owner, tenant, delete).await?;
+        let judge = move |view: &dyn crate::dwn::View| decide(&message, &Given::None, view, &now());
         let change = self.shared.store.commit_in_reserve(tenant, judge).await?;
         self.count("RecordsDelete", change.status);
         Ok(())

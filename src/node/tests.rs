@@ -3,19 +3,21 @@
 
 use super::*;
 use crate::{
+    asker::Asker,
     blocks::{self, Blocks},
     crypto::Signer,
     dwn::{
-        create,
+        Fault, create,
         testing::{data_cid, person},
     },
-    resolve,
-    store::Hindrance,
+    metrics::Metrics,
+    resolve::{self, Resolver},
+    store::{self, Hindrance, Store},
 };
 use bytes::Bytes;
 use futures::{StreamExt as _, TryStreamExt as _};
-use serde_json::json;
-use std::path::Path;
+use serde_json::{Value, json};
+use std::{path::Path, time::Duration};
 
 pub(super) fn door(dir: &Path) -> Node {
     door_with(dir, Config { tenants: Tenants::Open, ..Config::default() })
@@ -250,8 +252,8 @@ async fn stalled_uploads_of_one_address_keep_nobody_else_out_and_the_owner_alway
     let node = door_of(dir.path(), own.did(), Config { tenants: Tenants::Open, ..Config::default() });
     let at = |n: u8| Asker::at([127, 0, 0, n].into());
     let mut held: Vec<_> = (0..300).map(|n| stalled(&node, &alice, at(1), n)).collect();
-    let full = node.shared.uploads.size();
-    while node.shared.uploads.used() < full.share {
+    let full = node.shared.uploads.places.size();
+    while node.shared.uploads.places.used() < full.share {
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
     let whole = async |who: &Signer, from, n: usize| {
@@ -260,13 +262,13 @@ async fn stalled_uploads_of_one_address_keep_nobody_else_out_and_the_owner_alway
         tokio::time::timeout(Duration::from_secs(10), written).await.map(|reply| reply.expect("answered").code)
     };
     assert_eq!(whole(&alice, at(2), 0).await, Ok(202), "another address");
-    assert_eq!(node.shared.uploads.used(), full.share, "one address has no more than its share");
+    assert_eq!(node.shared.uploads.places.used(), full.share, "one address has no more than its share");
 
     // All addresses together fill what strangers may have; what the owner signed is taken from wherever it comes.
     for n in 3..12 {
         held.extend((0..full.share).map(|i| stalled(&node, &alice, at(n), 1000 * usize::from(n) + i)));
     }
-    while node.shared.uploads.used() < full.most - full.reserved {
+    while node.shared.uploads.places.used() < full.most - full.reserved {
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
     assert!(whole(&alice, at(99), 1).await.is_err(), "there is no place for strangers");

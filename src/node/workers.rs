@@ -2,13 +2,17 @@
 //! that however much one address asks for, another waits for little of it.
 
 use crate::{asker::Asker, dwn::Fault};
-use anyhow::Context as _;
+use anyhow::{Context as _, anyhow};
 use std::{
     collections::HashMap,
     net::IpAddr,
+    panic::{AssertUnwindSafe, catch_unwind},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+/// Messages that are hashed, verified or staged at the same time: CPU work, so a few per core.
+const WORKERS_PER_CORE: usize = 4;
 
 /// Cheap to clone.
 #[derive(Debug, Clone)]
@@ -20,11 +24,13 @@ struct Inner {
     share: usize,
     /// Of addresses that have something to do, or wait for it.
     each: Mutex<HashMap<IpAddr, Arc<Semaphore>>>,
+    /// Threads of the runtime that may work.
+    turns: Semaphore,
 }
 
 /// Leave to work, until it is dropped.
 #[derive(Debug)]
-pub(super) struct Leave {
+struct Leave {
     _all: OwnedSemaphorePermit,
     _share: Share,
 }
@@ -38,11 +44,44 @@ struct Share {
 }
 
 impl Workers {
-    pub fn new(most: usize) -> Self {
-        Self(Arc::new(Inner { all: Arc::new(Semaphore::new(most)), share: (most / 2).max(1), each: Mutex::default() }))
+    /// As many as this machine has use for, on threads of their own; and half of the runtime's threads for turns.
+    pub fn of_this_machine() -> Self {
+        let cores = std::thread::available_parallelism().map_or(2, usize::from);
+        let threads = tokio::runtime::Handle::try_current().map_or(0, |runtime| runtime.metrics().num_workers());
+        Self::new(cores * WORKERS_PER_CORE, threads / 2)
     }
 
-    pub async fn leave(&self, asker: Asker) -> Result<Leave, Fault> {
+    fn new(most: usize, turns: usize) -> Self {
+        let (all, turns) = (Arc::new(Semaphore::new(most)), Semaphore::new(turns));
+        Self(Arc::new(Inner { all, share: (most / 2).max(1), each: Mutex::default(), turns }))
+    }
+
+    /// CPU-bound work on the blocking pool, a bounded number at a time.
+    pub async fn run<T: Send + 'static>(
+        &self,
+        asker: Asker,
+        f: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, Fault> {
+        let _leave = self.leave(asker).await?;
+        tokio::task::spawn_blocking(f).await.map_err(|e| anyhow!("a worker failed: {e}"))
+    }
+
+    /// Short work, on this very thread: to hand it to another and come back costs as much as to do it. At most half
+    /// of the runtime's threads are taken so, that the network never waits for the disk; beyond, and where it is not
+    /// short, it is work like all other.
+    pub async fn turn<T: Send + 'static>(
+        &self,
+        (asker, is_short): (Asker, bool),
+        f: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, Fault> {
+        if !is_short {
+            return self.run(asker, f).await;
+        }
+        let Ok(_turn) = self.0.turns.try_acquire() else { return self.run(asker, f).await };
+        catch_unwind(AssertUnwindSafe(f)).map_err(|_| anyhow!("a worker failed: it panicked"))
+    }
+
+    async fn leave(&self, asker: Asker) -> Result<Leave, Fault> {
         const STOPPING: &str = "the node is stopping";
         // Made first: whatever happens while it waits, the address is forgotten when nobody of it is left.
         let mut share = Share { workers: self.clone(), address: asker.place(), permit: None };
@@ -79,7 +118,7 @@ mod tests {
 
     #[tokio::test]
     async fn one_address_has_half_and_another_waits_for_none_of_it() {
-        let workers = Workers::new(4);
+        let workers = Workers::new(4, 0);
         let at = |n: u8| workers.leave(Asker::at([10, 0, 0, n].into()));
         let first = [at(1).await.expect("leave"), at(1).await.expect("leave")];
         let mut waits = [Box::pin(at(1)), Box::pin(at(1))];

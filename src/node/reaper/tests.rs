@@ -1,11 +1,11 @@
 //! Records that end, through the real door over a real store.
 
-use super::{super::RetentionConfig, *};
+use super::*;
 use crate::{
     blocks::{self, Blocks},
     dwn::testing::{data_cid, person},
     metrics::Metrics,
-    node::{self, Config, Reply, Tenants, one_chunk},
+    node::{self, Config, Reply, RetentionConfig, Tenants, one_chunk},
     resolve::{self, Resolver},
     store::{self, Store},
 };

@@ -8,7 +8,7 @@ use crate::{
         create::{self, Write},
         testing::{data_cid, person, records_subscribe},
     },
-    node::{one_chunk, tests::door},
+    node::{Event, one_chunk, tests::door},
 };
 use std::time::Duration;
 

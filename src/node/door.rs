@@ -1,0 +1,399 @@
+//! The door itself: what every message goes through, in order.
+
+use super::{
+    admission::{Admission, Admitted},
+    answers::{self, Answers, PIECE, Reply},
+    clock::now,
+    config::Config,
+    data::{Body, Held},
+    deny::Denied,
+    events::Live,
+    gate::{Gate, Registered, Tenants},
+    judge::{self, Answer, Judged, Judging, Origin},
+    limits::Limits,
+    method,
+    quota::{self, Quotas, Reserved},
+    retention::{self, Rules},
+    tally::Tally,
+    uploads::Uploads,
+    workers::Workers,
+};
+use crate::{
+    asker::Asker,
+    blocks::{Blocks, Reader},
+    dwn::{self, Fault, Given, Members, Message, Refusal, Stop, View},
+    metrics::Metrics,
+    pool::{Place, Pool},
+    resolve::Resolver,
+    store::{Data, Store},
+};
+use anyhow::Context as _;
+use prometheus_client::metrics::{counter::Counter, family::Family};
+use serde_json::Value;
+use std::{collections::BTreeSet, ops::Range, sync::Arc};
+
+/// Of a read's data, the bytes that are wanted, by what stands in the reply; nothing: all.
+pub type Choose = Box<dyn FnOnce(&Members) -> Option<Range<u64>> + Send>;
+
+#[derive(Debug, Clone, Hash, PartialEq, Eq, prometheus_client::encoding::EncodeLabelSet)]
+struct Label {
+    method: &'static str,
+    code: u16,
+}
+
+/// The door. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Node {
+    pub(super) shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+pub(super) struct Shared {
+    pub store: Store,
+    blocks: Blocks,
+    resolver: Resolver,
+    tenants: Tenants,
+    pub gate: Gate,
+    /// The node's DID.
+    own: Box<str>,
+    denied: Arc<Denied>,
+    answers: Answers,
+    /// Bytes of messages that wait for subscribers.
+    pub events: Pool,
+    max_record: u64,
+    quotas: Quotas,
+    pub workers: Workers,
+    pub uploads: Uploads,
+    pub retention: Arc<Rules>,
+    pub tally: Tally,
+    pub live: Live,
+    limits: Limits,
+    messages: Family<Label, Counter>,
+}
+
+impl Node {
+    /// A door over a store. `own` is the node's DID: its first tenant. `terms`: the hash of the terms of service
+    /// that registered tenants must have agreed to. `retention`: which records end.
+    pub fn new(
+        config: &Config,
+        (own, terms, retention): (&str, Option<String>, &retention::Config),
+        store: Store,
+        blocks: Blocks,
+        resolver: Resolver,
+        metrics: &Metrics,
+    ) -> Result<Self, Fault> {
+        let mut hosted = BTreeSet::from([own.to_owned()]);
+        if matches!(config.tenants, Tenants::AllowList | Tenants::Registration) {
+            hosted.extend(config.allow.iter().cloned());
+        }
+        let gate = Gate::open(config.tenants, terms, hosted, &store)?;
+        let messages = Family::default();
+        metrics
+            .register(|r| r.register("dwn_messages", "DWN messages answered, by method and status", messages.clone()));
+        let tally = Tally::default();
+        metrics.register(|r| tally.register(r));
+        if config.quota == 0 {
+            tracing::warn!(
+                "dwn.quota = 0: no tenant is without a bound any more; it means the default, {} bytes for each tenant but \
+                 the owner",
+                quota::DEFAULT
+            );
+        }
+        let workers = Workers::of_this_machine();
+        let uploads = Uploads::new(&config.limits, blocks.clone(), workers.clone());
+        metrics.register(|r| uploads.places.register("dwn_uploads", r));
+        let answers = Answers::new(&config.limits, workers.clone());
+        metrics.register(|r| answers.register(r));
+        let live = Live::new(&config.limits);
+        metrics.register(|r| live.places().register("dwn_subscriptions", r));
+        let events = answers::events(&config.limits);
+        metrics.register(|r| events.register("dwn_events_bytes", r));
+        Ok(Self {
+            shared: Arc::new(Shared {
+                store,
+                blocks,
+                resolver,
+                tenants: config.tenants,
+                max_record: config.max_record,
+                quotas: Quotas::new(config.quota(), config.owner_reserve),
+                gate,
+                own: own.into(),
+                denied: Arc::new(config.denied()?),
+                answers,
+                events,
+                workers,
+                uploads,
+                retention: Arc::new(Rules::new(retention, own)),
+                tally,
+                live,
+                limits: config.limits.clone(),
+                messages,
+            }),
+        })
+    }
+
+    pub fn store(&self) -> &Store {
+        &self.shared.store
+    }
+
+    pub fn blocks(&self) -> &Blocks {
+        &self.shared.blocks
+    }
+
+    /// Whom this node has nothing to do with.
+    pub fn denied(&self) -> &Denied {
+        &self.shared.denied
+    }
+
+    /// Largest data of one record, in bytes.
+    pub fn max_record(&self) -> u64 {
+        self.shared.max_record
+    }
+
+    /// What strangers can push against, and how far.
+    pub fn limits(&self) -> &Limits {
+        &self.shared.limits
+    }
+
+    /// Also keep the records of these DIDs (tenants shared with a peer).
+    pub fn share(&self, tenants: BTreeSet<String>) {
+        self.shared.gate.share(tenants);
+    }
+
+    /// Are records of this DID kept here?
+    pub fn hosts(&self, tenant: &str) -> bool {
+        self.shared.gate.check(tenant).is_ok()
+    }
+
+    /// Who is let in.
+    pub fn tenants(&self) -> Tenants {
+        self.shared.tenants
+    }
+
+    /// The budget of memory for all answers.
+    pub fn answers(&self) -> &Answers {
+        &self.shared.answers
+    }
+
+    /// A file on its way to somebody.
+    pub fn send_to(&self, asker: Asker, reader: Reader) -> Body {
+        self.answers().send(asker, reader)
+    }
+
+    /// Lets a tenant in that has registered.
+    pub async fn register(&self, tenant: &str, registered: Registered) -> Result<(), Fault> {
+        self.shared.gate.register(&self.shared.store, tenant, registered).await
+    }
+
+    /// Judges `message` for `tenant` and does what it asks. `data`: the record's bytes, if any came along.
+    pub async fn process(&self, tenant: &str, message: Value, data: Option<Body>) -> Result<Reply, Fault> {
+        self.answer_to(Origin::Client(Asker::Owner), tenant, message, (data, None)).await
+    }
+
+    /// Like [`Node::process`] for a client who comes from somewhere.
+    pub async fn process_for(
+        &self,
+        asker: Asker,
+        tenant: &str,
+        message: Value,
+        data: Option<Body>,
+    ) -> Result<Reply, Fault> {
+        self.answer_to(Origin::Client(asker), tenant, message, (data, None)).await
+    }
+
+    /// Like [`Node::process_for`] for a read of a part of the data.
+    pub async fn read_for(&self, asker: Asker, tenant: &str, message: Value, choose: Choose) -> Result<Reply, Fault> {
+        self.answer_to(Origin::Client(asker), tenant, message, (None, Some(choose))).await
+    }
+
+    /// Like [`Node::process`] for what another device of the tenant has judged already ([`Message::replayed`]).
+    pub async fn replay(&self, tenant: &str, message: Value, data: Option<Body>) -> Result<Reply, Fault> {
+        self.answer_to(Origin::Device, tenant, message, (data, None)).await
+    }
+
+    async fn answer_to(
+        &self,
+        origin: Origin,
+        tenant: &str,
+        message: Value,
+        data: (Option<Body>, Option<Choose>),
+    ) -> Result<Reply, Fault> {
+        let method = method::name(&message);
+        let reply = match self.judge(origin, tenant, message, data).await {
+            Ok(reply) => reply,
+            Err(Stop::Refusal(refusal)) => refusal.into(),
+            Err(Stop::Fault(fault)) => {
+                self.count(method, 500);
+                return Err(fault.context(format!("{method} for {tenant}")));
+            }
+        };
+        self.count(method, reply.code);
+        Ok(reply)
+    }
+
+    /// Like [`Node::process`] for data that is staged already (the node's own writes).
+    pub async fn process_staged(&self, tenant: &str, message: Value, data: Data) -> Result<Reply, Fault> {
+        let method = method::name(&message);
+        let outcome = async {
+            let message = self.admit(Asker::Owner, tenant, message).await?;
+            let _reserved = self.reserve(tenant, &message, true, data.size)?;
+            let given = Given::Staged { cid: data.root, size: data.size, inline: data.inline.clone() };
+            self.commit(tenant, message, given, Some(data)).await
+        };
+        let reply = match outcome.await {
+            Ok(reply) => reply,
+            Err(Stop::Refusal(refusal)) => refusal.into(),
+            Err(Stop::Fault(fault)) => return Err(fault),
+        };
+        self.count(method, reply.code);
+        Ok(reply)
+    }
+
+    /// `body`: the data of a write. `choose`: what of a read's data is wanted.
+    async fn judge(
+        &self,
+        origin: Origin,
+        tenant: &str,
+        message: Value,
+        (body, choose): (Option<Body>, Option<Choose>),
+    ) -> Result<Reply, Stop> {
+        let asker = origin.asker();
+        // Taken before the answer is made; where there is none at once, it is seen first whose share it is to be.
+        let room = method::is_read(&message).then(|| self.answers().take(asker)).flatten();
+        let judging = Judging {
+            origin,
+            view: self.shared.store.view(tenant),
+            blocks: self.shared.blocks.clone(),
+            rules: self.shared.retention.clone(),
+            max_record: self.shared.max_record,
+            has_body: body.is_some(),
+            has_room: room.is_some(),
+        };
+        match self.judged(asker, tenant, message, judging).await? {
+            Judged::Write(message) => self.write(origin, tenant, message, body).await,
+            Judged::Read(answer) => self.reply(*answer, room.context("an answer has no room")?, choose).await,
+            Judged::Waits(message) => {
+                // Verified: what a message says of its author is so.
+                let asker = if self.is_own(message.author()) { Asker::Owner } else { asker };
+                let room = self.answers().wait(asker, PIECE).await?;
+                let (view, blocks) = (self.shared.store.view(tenant), self.shared.blocks.clone());
+                let answer = self.shared.workers.run(asker, move || judge::answer(&message, view, &blocks)).await??;
+                self.reply(answer, room, choose).await
+            }
+        }
+    }
+
+    /// Admits a message and judges it, in one turn of a worker when the signers' keys stand in their DIDs: handing a small
+    /// message from thread to thread costs as much as judging it.
+    async fn judged(&self, asker: Asker, tenant: &str, message: Value, judging: Judging) -> Result<Judged, Stop> {
+        let Shared { workers, resolver, .. } = &*self.shared;
+        let (admission, is_short) = (self.admission(tenant)?, method::is_short(&message));
+        let first = move || {
+            Ok::<_, Stop>(match admission.open(message)? {
+                Admitted::Verified(message) => Ok(judging.judge(message)?),
+                Admitted::Unverified(message) => Err((message, judging)),
+            })
+        };
+        match workers.turn((asker, is_short), first).await?? {
+            Ok(judged) => Ok(judged),
+            Err((message, judging)) => {
+                let keys = message.keys(resolver, asker).await?;
+                workers.run(asker, move || judging.judge(message.verify(&keys)?)).await?
+            }
+        }
+    }
+
+    /// Admits a message, for who judges it in his own way.
+    pub(super) async fn admit(&self, asker: Asker, tenant: &str, message: Value) -> Result<Arc<Message>, Stop> {
+        let Shared { workers, resolver, .. } = &*self.shared;
+        let (admission, is_short) = (self.admission(tenant)?, method::is_short(&message));
+        match workers.turn((asker, is_short), move || admission.open(message)).await?? {
+            Admitted::Verified(message) => Ok(message),
+            Admitted::Unverified(message) => {
+                let keys = message.keys(resolver, asker).await?;
+                Ok(workers.run(asker, move || message.verify(&keys)).await??)
+            }
+        }
+    }
+
+    fn admission(&self, tenant: &str) -> Result<Admission, Refusal> {
+        Admission::new(tenant, &self.shared.store, &self.shared.gate, &self.shared.denied)
+    }
+
+    async fn reply(&self, answer: Answer, room: Place, choose: Option<Choose>) -> Result<Reply, Stop> {
+        let (asker, answers) = (room.asker(), self.answers());
+        let mut reply = answers.replied(answer.reply, answer.view, room).await?;
+        let part = choose.and_then(|choose| choose(&reply.body));
+        reply.data = match answer.data.map(|data| data.part(part)) {
+            None => None,
+            Some(Held::Inline(bytes)) => Some(answers.outgoing(asker, bytes).await?),
+            Some(Held::Blocks(reader)) => Some(answers.outgoing_blocks(asker, reader).await?),
+        };
+        Ok(reply)
+    }
+
+    pub(super) fn is_own(&self, did: Option<&str>) -> bool {
+        did == Some(&*self.shared.own)
+    }
+
+    /// Is it signed by the owner, or by somebody whose records are shared with a paired device?
+    fn is_near(&self, message: &Message) -> bool {
+        message.signer().is_some_and(|did| did == &*self.shared.own || self.shared.gate.is_shared(did))
+    }
+
+    /// A write that `judge` let through.
+    async fn write(
+        &self,
+        origin: Origin,
+        tenant: &str,
+        message: Arc<Message>,
+        body: Option<Body>,
+    ) -> Result<Reply, Stop> {
+        let body = body.filter(|_| message.data().is_some());
+        let bytes = message.data().filter(|_| body.is_some()).map_or(0, |(_, size)| size);
+        let mut reserved = self.reserve(tenant, &message, origin == Origin::Device, bytes)?;
+        let asker = if self.is_near(&message) { Asker::Owner } else { origin.asker() };
+        let (given, data) = match (body, message.data()) {
+            (Some(body), Some((_, size))) => {
+                let data = self.shared.uploads.stage(asker, body, size, &mut reserved).await?;
+                (Given::Staged { cid: data.root, size: data.size, inline: data.inline.clone() }, Some(data))
+            }
+            _ => (Given::None, None),
+        };
+        self.commit(tenant, message, given, data).await
+    }
+
+    /// Room on the disk and in the tenant's quota for what a write brings. Until it is committed it counts as held already;
+    /// what a write replaces counts until it is replaced.
+    fn reserve(&self, tenant: &str, message: &Message, by_owner: bool, bytes: u64) -> Result<Reserved, Stop> {
+        let by_owner = by_owner || self.is_own(message.author());
+        self.shared.quotas.reserve(self.store(), tenant, (self.is_own(Some(tenant)), by_owner), bytes)
+    }
+
+    /// Decides again under the one writer, so that nothing comes between check and act.
+    async fn commit(
+        &self,
+        tenant: &str,
+        message: Arc<Message>,
+        given: Given,
+        data: Option<Data>,
+    ) -> Result<Reply, Stop> {
+        // Once more: between the first look and now the data has come, and the tenant may be leaving.
+        self.shared.gate.check(tenant)?;
+        let rules = self.shared.retention.clone();
+        let decide = move |view: &dyn View| {
+            // Also once more: what ended meanwhile would come in behind the reaper's back.
+            rules.check(message.tenant(), message.json(), jiff::Timestamp::now())?;
+            dwn::decide(&message, &given, view, &now())
+        };
+        let change = self.shared.store.commit(tenant, data, decide).await?;
+        Ok(match change.status {
+            204 => Reply::new(204, "No Content"),
+            _ => Reply::new(202, "Accepted"),
+        })
+    }
+
+    pub(super) fn count(&self, method: &'static str, code: u16) {
+        self.shared.messages.get_or_create(&Label { method, code }).inc();
+    }
+}

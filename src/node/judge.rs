@@ -1,0 +1,117 @@
+//! Judgement of a message that is admitted: a read is answered; of a write it is said whether it may come, before a byte of its
+//! data is read.
+
+use super::{
+    answers::PIECE,
+    clock::now,
+    data::{Held, unread},
+    retention::Rules,
+};
+use crate::{
+    asker::Asker,
+    blocks::{Blocks, Right},
+    dwn::{self, Given, Message, Refusal, Stop, View},
+};
+use anyhow::Context as _;
+use std::sync::Arc;
+
+/// Who hands in a message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Origin {
+    Client(Asker),
+    /// Another device of the tenant.
+    Device,
+}
+
+impl Origin {
+    pub fn asker(self) -> Asker {
+        match self {
+            Origin::Client(asker) => asker,
+            Origin::Device => Asker::Device,
+        }
+    }
+}
+
+/// What judging a message takes.
+pub(super) struct Judging {
+    pub origin: Origin,
+    pub view: Box<dyn View + Send>,
+    pub blocks: Blocks,
+    pub rules: Arc<Rules>,
+    pub max_record: u64,
+    pub has_body: bool,
+    /// There is room for an answer.
+    pub has_room: bool,
+}
+
+/// What came of it.
+pub(super) enum Judged {
+    Write(Arc<Message>),
+    Read(Box<Answer>),
+    /// A read for whose answer there was no room yet.
+    Waits(Arc<Message>),
+}
+
+/// The answer to a read, and its data.
+pub(super) struct Answer {
+    pub reply: dwn::Reply,
+    pub view: Box<dyn View + Send>,
+    pub data: Option<Held>,
+}
+
+impl Judging {
+    pub fn judge(self, message: Arc<Message>) -> Result<Judged, Stop> {
+        let message = match self.origin {
+            Origin::Client(_) => message,
+            Origin::Device => Arc::new(Arc::unwrap_or_clone(message).replayed()),
+        };
+        if message.is_write() {
+            check_write(&message, self.has_body, self.max_record, &self.rules, &*self.view)?;
+            return Ok(Judged::Write(message));
+        }
+        if !self.has_room {
+            return Ok(Judged::Waits(message));
+        }
+        answer(&message, self.view, &self.blocks).map(|answer| Judged::Read(Box::new(answer)))
+    }
+}
+
+/// What can be said of a write before a byte of its data is read. All of it is asked again under the one writer, where it
+/// counts: here it spares the data's way, and the writer what is refused.
+fn check_write(message: &Message, has_body: bool, most: u64, rules: &Rules, view: &dyn View) -> Result<(), Stop> {
+    rules.check(message.tenant(), message.json(), jiff::Timestamp::now())?;
+    let declared = message.data();
+    if let Some((_, size)) = declared
+        && size > most
+    {
+        return Err(Refusal::new(413, format!("dataSize {size} is above this node's limit of {most} bytes")).into());
+    }
+    let promised = if has_body && declared.is_some() { Given::Promised } else { Given::None };
+    dwn::decide(message, &promised, view, &now()).map(drop)
+}
+
+/// Answers a read and takes hold of its data. A delete may come between the two: then it is the delete that is
+/// answered.
+pub(super) fn answer(message: &Message, view: Box<dyn View + Send>, blocks: &Blocks) -> Result<Answer, Stop> {
+    let take = |answer: &dwn::Reply| match &answer.data {
+        None => Ok(None),
+        Some((stored, root, size)) if *size <= dwn::INLINE_MAX => {
+            let data = view.inline_data(stored)?.with_context(|| format!("the data {root} is not here"))?;
+            Ok(Some(Held::Inline(data)))
+        }
+        Some((_, root, _)) => {
+            let reader = blocks.open_file(Right::reader(root), root).map_err(unread)?;
+            Ok::<_, Stop>(Some(Held::Blocks(Box::new(reader))))
+        }
+    };
+    let mut answer = dwn::answer(message, &*view, &now())?;
+    let held = match take(&answer) {
+        Ok(held) => held,
+        Err(_) => {
+            answer = dwn::answer(message, &*view, &now())?;
+            take(&answer)?
+        }
+    };
+    answer.write(PIECE, &*view)?;
+    Ok(Answer { reply: answer, view, data: held })
+}

@@ -1,0 +1,43 @@
+//! What a message asks for, read before anything of it is checked: it decides nothing but the name it is counted under and the
+//! thread it is judged on.
+
+use serde_json::Value;
+
+/// Most entries of an answer that is still short.
+const SHORT_PAGE: f64 = 100.0;
+
+/// Interface and method of a message that may be anything, as a label from a closed set.
+pub(super) fn name(message: &Value) -> &'static str {
+    const KNOWN: [&str; 10] = [
+        "RecordsWrite",
+        "RecordsRead",
+        "RecordsQuery",
+        "RecordsDelete",
+        "RecordsSubscribe",
+        "ProtocolsConfigure",
+        "ProtocolsQuery",
+        "MessagesQuery",
+        "MessagesRead",
+        "MessagesSubscribe",
+    ];
+    let part = |name: &str| message.pointer(&format!("/descriptor/{name}")).and_then(Value::as_str).unwrap_or("");
+    let name = format!("{}{}", part("interface"), part("method"));
+    KNOWN.into_iter().find(|known| *known == name).unwrap_or("unknown")
+}
+
+/// Is it answered rather than decided?
+pub(super) fn is_read(message: &Value) -> bool {
+    let method = message.pointer("/descriptor/method").and_then(Value::as_str);
+    matches!(method, Some("Read" | "Query"))
+}
+
+/// Is a message judged in a moment, from a few rows? What may look through many, or builds much, is not.
+pub(super) fn is_short(message: &Value) -> bool {
+    let asked = |name: &str| message.pointer(&format!("/descriptor/{name}"));
+    match name(message) {
+        "RecordsRead" | "RecordsWrite" | "MessagesRead" => true,
+        "RecordsQuery" => asked("pagination/limit").and_then(Value::as_f64).is_some_and(|limit| limit <= SHORT_PAGE),
+        "MessagesQuery" => asked("cursor").is_some(),
+        _ => false,
+    }
+}
