@@ -1,10 +1,11 @@
 //! Who signed a message, in whose name, and what the signatures say: all that `authorization` holds.
 
 use super::{
-    Refusal,
-    grant::{self, Grant},
-    message::{self, Kind, cid_of, did_of, parse_jws, shown, shown_text},
-    records_write, schema, shapes,
+    fields::{cid_of, did_of, shown, shown_text, signer_of},
+    grant::Grant,
+    kind::Kind,
+    refusal::Refusal,
+    schema, shapes,
 };
 use crate::crypto::{
     PublicKey,
@@ -31,11 +32,14 @@ pub(super) struct Signature {
 
 /// A grant that came with a message, whose signer acts in the grantor's name.
 #[derive(Debug, Clone)]
-struct Delegation {
-    json: Value,
+pub(super) struct Delegation {
+    /// The grant as a message, without its data.
+    pub message: Value,
     jws: Jws,
-    /// Told only after the signatures, as in the reference.
-    flaw: Option<Refusal>,
+    /// What the grant allows, or why it cannot be read.
+    grant: Result<Grant, Refusal>,
+    /// What is wrong with the grant as a message, if something is. Told only after the signatures, as in the reference.
+    pub flaw: Option<Refusal>,
 }
 
 impl Authorization {
@@ -48,7 +52,7 @@ impl Authorization {
         let owner = authorization.get("ownerSignature");
         let owner = owner.map(|jws| Signature::parse(jws, json, Kind::RecordsRead)).transpose()?;
         if kind == Kind::RecordsWrite {
-            records_write::check_attestation(json)?;
+            check_attestation(json)?;
         }
         let delegation = |name| authorization.get(name).map(Delegation::parse).transpose();
         let author_delegation = delegation("authorDelegatedGrant")?;
@@ -73,13 +77,18 @@ impl Authorization {
     }
 
     /// The grant with which a delegate signed for the author.
-    pub fn author_grant(&self) -> Option<Result<Grant, Refusal>> {
-        self.author_delegation.as_ref().map(|delegation| Grant::delegated(&delegation.json))
+    pub fn author_grant(&self) -> Result<Option<&Grant>, Refusal> {
+        self.author_delegation.as_ref().map(Delegation::grant).transpose()
     }
 
     /// The grant with which a delegate signed for the owner.
-    pub fn owner_grant(&self) -> Option<Result<Grant, Refusal>> {
-        self.owner_delegation.as_ref().map(|delegation| Grant::delegated(&delegation.json))
+    pub fn owner_grant(&self) -> Result<Option<&Grant>, Refusal> {
+        self.owner_delegation.as_ref().map(Delegation::grant).transpose()
+    }
+
+    /// The grants that came with the message, to be judged as messages.
+    pub fn delegations_mut(&mut self) -> impl Iterator<Item = &mut Delegation> {
+        self.author_delegation.iter_mut().chain(&mut self.owner_delegation)
     }
 
     /// A signature names the grant it was made with, and a grant comes only with such a signature.
@@ -140,7 +149,7 @@ impl Signature {
     }
 
     pub fn signer(&self) -> &str {
-        self.jws.kids().next().map_or("", did_of)
+        signer_of(&self.jws)
     }
 
     /// A text in the signed payload.
@@ -154,17 +163,19 @@ impl Delegation {
         let missing = || Refusal::bad("AuthenticateJwsMissing", "Missing JWS.");
         let jws = json.get("authorization").and_then(|authorization| authorization.get("signature"));
         let jws = Jws::parse(jws.ok_or_else(missing)?).map_err(|e| Refusal::new(400, e.to_string()))?;
-        // The grant is a message of its own and must be sound as one. What it is nested in bounds the recursion.
         let mut message = json.clone();
         if let Some(message) = message.as_object_mut() {
             message.remove("encodedData");
         }
-        let flaw = message::Message::parse("", message).err().map(|flaw| Refusal { code: 401, ..flaw });
-        Ok(Self { json: json.clone(), jws, flaw })
+        Ok(Self { message, jws, grant: Grant::delegated(json), flaw: None })
+    }
+
+    fn grant(&self) -> Result<&Grant, Refusal> {
+        self.grant.as_ref().map_err(Refusal::clone)
     }
 
     fn grantor(&self) -> &str {
-        self.jws.kids().next().map_or("", did_of)
+        signer_of(&self.jws)
     }
 }
 
@@ -192,7 +203,7 @@ impl Party {
             );
             return Err(Refusal::bad(&format!("{prefix}DelegatedGrantAndIdExistenceMismatch"), text));
         };
-        let grant = Grant::delegated(&delegation.json)?;
+        let grant = delegation.grant()?;
         if !grant.delegated {
             let text = "The owner delegated grant given is not a delegated grant.";
             return Err(Refusal::bad(&format!("{prefix}DelegatedGrantNotADelegatedGrant"), text));
@@ -205,7 +216,7 @@ impl Party {
             );
             return Err(Refusal::bad(&format!("{prefix}DelegatedGrantGrantedToAndOwnerSignatureMismatch"), text));
         }
-        let cid = grant::cid_of(&delegation.json)?.to_string();
+        let cid = cid_of(&delegation.message)?;
         if id != Some(&cid) {
             let id = shown_text(id);
             let text = format_args!(
@@ -215,6 +226,50 @@ impl Party {
         }
         Ok(())
     }
+}
+
+/// An attestation is one signature over the CID of the descriptor. Whose it is is not verified here: who
+/// relies on an attester verifies.
+fn check_attestation(json: &Value) -> Result<(), Refusal> {
+    let Some(attestation) = json.get("attestation") else { return Ok(()) };
+    let (_, payload) = parse_jws(attestation, "RecordsWriteAttestationIntegrityMoreThanOneSignature", &|count| {
+        format!("Currently implementation only supports 1 attester, but got {count}")
+    })?;
+    let (given, expected) = (shown(payload.get("descriptorCid")), cid_of(&json["descriptor"])?);
+    if given != expected {
+        return Err(Refusal::bad(
+            "RecordsWriteAttestationIntegrityDescriptorCidMismatch",
+            format_args!("descriptorCid {given} does not match expected descriptorCid {expected}"),
+        ));
+    }
+    if payload.len() > 1 {
+        let count = payload.len();
+        return Err(Refusal::bad(
+            "RecordsWriteAttestationIntegrityInvalidPayloadProperty",
+            format_args!("Only 'descriptorCid' is allowed in attestation payload, but got {count} properties."),
+        ));
+    }
+    Ok(())
+}
+
+/// A JWS with exactly one signature over a JSON object; its payload.
+fn parse_jws(
+    json: &Value,
+    too_many: &str,
+    complaint: &dyn Fn(usize) -> String,
+) -> Result<(Jws, Map<String, Value>), Refusal> {
+    let count = json.get("signatures").and_then(Value::as_array).map_or(0, Vec::len);
+    if count != 1 {
+        return Err(Refusal::bad(too_many, complaint(count)));
+    }
+    let invalid = |message| Refusal::bad("JwsDecodePlainObjectPayloadInvalid", message);
+    let payload = match jws::payload(json) {
+        Some(Value::Object(payload)) => payload,
+        Some(_) => return Err(invalid("signed payload must be a plain object")),
+        None => return Err(invalid("payload is not a JSON object")),
+    };
+    let jws = Jws::parse(json).map_err(|e| Refusal::new(400, e.to_string()))?;
+    Ok((jws, payload))
 }
 
 fn verify(jws: &Jws, key: &impl Fn(&str) -> Option<PublicKey>) -> Result<(), Refusal> {

@@ -1,6 +1,12 @@
 //! What an accepted message changes: the one thing rules hand to the store.
 
-use super::{Json, Message, Refusal};
+use super::{
+    fields,
+    json::Json,
+    message::Message,
+    refusal::{Refusal, Stop},
+    view::{Record, View},
+};
 use crate::cid::Cid;
 use bytes::Bytes;
 use std::sync::Arc;
@@ -73,5 +79,30 @@ impl Change {
             removes: Vec::new(),
             status: 202,
         })
+    }
+
+    /// The record's messages before this change: the initial write stays, later ones go.
+    pub(super) fn supersede(&mut self, record: &Record) {
+        if record.newest.cid == record.initial.cid {
+            self.demotes.push(record.initial.cid);
+        } else {
+            self.removes.push(record.newest.cid);
+        }
+    }
+
+    /// Depth is bounded by that of protocol definitions; the list of parents still to visit is explicit all the
+    /// same, so that no tree of records can exhaust the stack.
+    pub(super) fn remove_descendants(&mut self, record_id: &str, view: &dyn View) -> Result<(), Stop> {
+        let mut parents = vec![record_id.to_owned()];
+        while let Some(parent) = parents.pop() {
+            for child in view.children(&parent)? {
+                parents.extend(fields::record_id(&child.initial.message).map(str::to_owned));
+                self.removes.push(child.initial.cid);
+                if child.newest.cid != child.initial.cid {
+                    self.removes.push(child.newest.cid);
+                }
+            }
+        }
+        Ok(())
     }
 }

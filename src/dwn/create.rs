@@ -1,9 +1,8 @@
 //! Messages of our own: built and signed for the node's identity. Who calls brings the clock and the key.
 
 use super::{
-    Refusal,
-    message::{cid_of, record_id},
-    records_write::{context_id, entry_id},
+    fields::{cid_of, context_id, entry_id, record_id},
+    refusal::Refusal,
 };
 use crate::{
     cid::Cid,

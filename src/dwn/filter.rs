@@ -1,6 +1,6 @@
 //! RecordsFilter, as clients write it, into conditions on indexed properties.
 
-use super::{Cond, Filter, IndexValue};
+use super::view::{Cond, Direction, Filter, IndexValue, SortBy};
 use serde_json::{Map, Value};
 use std::{cmp::Ordering, collections::BTreeMap};
 
@@ -59,6 +59,21 @@ fn holds(cond: &Cond, value: &IndexValue) -> bool {
                 && compare(lte, Ordering::is_le)
         }
     }
+}
+
+/// A `dateSort` of a message.
+pub(super) fn sort(date_sort: Option<&str>) -> (SortBy, Direction) {
+    match date_sort {
+        Some("createdDescending") => (SortBy::DateCreated, Direction::Descending),
+        Some("publishedAscending") => (SortBy::DatePublished, Direction::Ascending),
+        Some("publishedDescending") => (SortBy::DatePublished, Direction::Descending),
+        _ => (SortBy::DateCreated, Direction::Ascending),
+    }
+}
+
+/// All of these conditions.
+pub(super) fn all<const N: usize>(conditions: [(&str, Cond); N]) -> Filter {
+    conditions.map(|(name, cond)| (name.to_owned(), cond)).into()
 }
 
 pub(super) fn flag(value: bool) -> Cond {

@@ -3,7 +3,8 @@
 
 use super::{
     Event, EventFilter, Fault, Given, Hits, Message, Page, Record, Select, Stored, Take, View, create, decide,
-    index_values, message::cid_of, records_write::entry_id,
+    fields::{cid_of, entry_id},
+    index_values,
 };
 use crate::{
     cid::{self, Cid},

@@ -5,14 +5,16 @@
 //! grantee acts in the grantor's name).
 
 use super::{
-    Direction, Filter, PERMISSIONS, Refusal, Select, SortBy, Stop, View,
-    filter::{is_within, text},
-    message::{self, Kind, descriptor_of, descriptor_text, shown_text},
-    permissions, records_write, schema, shapes,
-    text::is_too_late,
+    fields::{self, PERMISSIONS, REVOCATION, descriptor_of, descriptor_text, is_published, shown_text},
+    filter::{self, is_within, text},
+    kind::Kind,
+    refusal::{Refusal, Stop},
+    schema, shapes,
+    text::{check_protocol_uri, is_too_late},
+    view::{Direction, Select, SortBy, View},
 };
 use crate::{
-    cid::{self, Cid},
+    cid,
     crypto::{self, jws::Jws},
 };
 use serde_json::Value;
@@ -51,7 +53,7 @@ pub(super) struct Claim<'a> {
     /// The time at which the grant must hold.
     pub at: &'a str,
     /// The node's clock: who signs with a grant dates the message as they like, so it must also come in time. `None`: on
-    /// its date somebody else's word is taken ([`Message::claim`](message::Message::claim)).
+    /// its date somebody else's word is taken ([`Message::claim`](super::Message::claim)).
     pub heard: Option<&'a str>,
 }
 
@@ -61,9 +63,9 @@ impl Grant {
     pub fn delegated(json: &Value) -> Result<Self, Refusal> {
         let data = json.get("encodedData").and_then(Value::as_str).and_then(crypto::decode).unwrap_or_default();
         let actual = cid::of(cid::RAW, &data);
-        let declared = message::declared_data(json);
+        let declared = fields::declared_data(json);
         if declared != Some((actual, data.len() as u64)) {
-            let declared = message::shown(descriptor_of(json).get("dataCid"));
+            let declared = fields::shown(descriptor_of(json).get("dataCid"));
             let text = format_args!("actual data CID {actual} does not match dataCid in descriptor: {declared}");
             return Err(Refusal::bad("RecordsWriteDataCidMismatch", text));
         }
@@ -86,16 +88,16 @@ impl Grant {
     }
 
     fn parse(json: &Value, data: &[u8]) -> Result<Self, Refusal> {
-        let data: Value = permissions::parse(data)?;
+        let data: Value = data_of(data)?;
         let signature = json.get("authorization").and_then(|authorization| authorization.get("signature"));
         let signature = signature.and_then(|jws| Jws::parse(jws).ok());
         // Whoever signed: nobody grants in somebody else's name.
-        let grantor = signature.as_ref().and_then(|jws| jws.kids().next()).map_or("", message::did_of);
+        let grantor = signature.as_ref().map_or("", fields::signer_of);
         schema::check("PermissionGrantData", &shapes::PERMISSION_GRANT, &data)?;
         let string = |value: Option<&Value>| value.and_then(Value::as_str).map(str::to_owned);
         let owned = |name| descriptor_text(json, name).map(str::to_owned);
         Ok(Self {
-            id: message::record_id(json).unwrap_or_default().into(),
+            id: fields::record_id(json).unwrap_or_default().into(),
             grantor: grantor.into(),
             grantee: owned("recipient"),
             granted: owned("dateCreated").unwrap_or_default(),
@@ -110,7 +112,7 @@ impl Grant {
     pub fn authorize_write(&self, claim: Claim<'_>, write: &Value, view: &dyn View) -> Result<(), Stop> {
         self.check(claim, view)?;
         self.scope.covers(write)?;
-        let published = descriptor_of(write).get("published") == Some(&Value::Bool(true));
+        let published = is_published(write);
         match self.publication.as_deref() {
             Some("Required") if !published => Err(Refusal::denied(
                 "RecordsGrantAuthorizationConditionPublicationRequired",
@@ -210,8 +212,7 @@ impl Grant {
 
     /// Since when it is revoked. Revocations are looked for with the grantor, whose tenant this need not be.
     fn revoked(&self, view: &dyn View) -> Result<Option<String>, Stop> {
-        let conditions = [("parentId", text(&self.id)), ("protocolPath", text("grant/revocation"))];
-        let filter: Filter = conditions.map(|(name, cond)| (name.to_owned(), cond)).into();
+        let filter = filter::all([("parentId", text(&self.id)), ("protocolPath", text(REVOCATION))]);
         let select = Select {
             any_of: vec![filter],
             sort: SortBy::MessageTimestamp,
@@ -220,7 +221,7 @@ impl Grant {
             after: None,
         };
         let oldest = view.select_of(&self.grantor, &select)?.entries.into_iter().next();
-        Ok(oldest.map(|stored| message::timestamp(&stored.message).to_owned()))
+        Ok(oldest.map(|stored| fields::timestamp(&stored.message).to_owned()))
     }
 }
 
@@ -241,14 +242,14 @@ impl Scope {
     /// Permission requests and grants must say openly which protocol they are for, and name a record in one way.
     pub fn check(&self, write: &Value) -> Result<(), Refusal> {
         if let Some(protocol) = &self.protocol {
-            super::text::check_protocol_uri(protocol)?;
+            check_protocol_uri(protocol)?;
             let tagged = descriptor_of(write).get("tags").and_then(|tags| tags.get("protocol"));
             let Some(tagged) = tagged else {
                 let text = "Permission grants must have a `tags` property that contains a protocol tag";
                 return Err(Refusal::bad("PermissionsProtocolValidateScopeMissingProtocolTag", text));
             };
             if tagged.as_str() != Some(protocol) {
-                let tagged = message::shown(Some(tagged));
+                let tagged = fields::shown(Some(tagged));
                 let text = format_args!(
                     "Permission grants must have a scope with a protocol that matches the tagged protocol: {tagged}"
                 );
@@ -267,7 +268,7 @@ impl Scope {
         if self.protocol.as_deref() != descriptor_text(write, "protocol") {
             return differs("RecordsGrantAuthorizationScopeProtocolMismatch", "protocol");
         }
-        self.allows(records_write::context_id(write), descriptor_text(write, "protocolPath"))
+        self.allows(fields::context_id(write), descriptor_text(write, "protocolPath"))
     }
 
     /// Are records of this context and path, or those below, among those the scope speaks of?
@@ -287,11 +288,10 @@ fn differs(code: &str, what: &str) -> Result<(), Refusal> {
     Err(Refusal::denied(code, text))
 }
 
-/// The CID a signature names a delegated grant by.
-pub(super) fn cid_of(json: &Value) -> Result<Cid, Refusal> {
-    let mut message = json.clone();
-    if let Some(message) = message.as_object_mut() {
-        message.remove("encodedData");
-    }
-    cid::of_json(&message).map(|(cid, _)| cid).map_err(|e| Refusal::new(400, e.to_string()))
+/// The data of a permission record.
+pub(super) fn data_of(data: &[u8]) -> Result<Value, Refusal> {
+    serde_json::from_slice(data).map_err(|problem| {
+        let text = format_args!("the data of a permission record is not JSON: {problem}");
+        Refusal::bad("PermissionsProtocolValidateSchemaUnexpectedRecord", text)
+    })
 }

@@ -1,10 +1,9 @@
 //! What a message is found by.
 
 use super::{
-    IndexValue, Kept,
+    fields::{attesters, context_id, descriptor_of, descriptor_text, is_method, is_published},
     filter::index_value,
-    message::{descriptor_of, descriptor_text, is_method},
-    records_write::{attesters, context_id},
+    view::{IndexValue, Kept},
 };
 use crate::crypto::jws;
 use serde_json::Value;
@@ -70,7 +69,7 @@ pub fn index_values(
             put(CREATOR, first.author.filter(|first| *first != author).and_then(text));
         }
         Some("Records") => {
-            let published = descriptor_of(message).get("published") == Some(&Value::Bool(true));
+            let published = is_published(message);
             put("published", Some(IndexValue::Bool(published)));
             put("recordId", message.get("recordId").and_then(index_value));
             put("contextId", context_id(message).and_then(text));

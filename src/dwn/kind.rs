@@ -1,6 +1,6 @@
 //! What a message asks for.
 
-use super::{Refusal, schema::Shape, shapes};
+use super::{refusal::Refusal, schema::Shape, shapes};
 
 /// What a message asks for: interface and method.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

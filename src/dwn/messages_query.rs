@@ -1,10 +1,15 @@
 //! MessagesQuery: the messages kept here in the order they came (but see `order`); what sync asks.
 
 use super::{
-    Cursor, Entries, Event, EventFilter, Fault, Refusal, Reply, Stop, View,
+    entries::Entries,
+    fields::shown_text,
     grant::Claim,
-    message::{Message, shown_text},
-    order, text,
+    message::Message,
+    order,
+    refusal::{Fault, Refusal, Stop},
+    reply::Reply,
+    text,
+    view::{Cursor, Event, EventFilter, View},
 };
 use crate::cid;
 use anyhow::Context as _;

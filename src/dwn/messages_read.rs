@@ -1,10 +1,13 @@
 //! MessagesRead: one message by its CID, with its data if that is still here.
 
 use super::{
-    INLINE_MAX, Refusal, Reply, Stop, Stored, View,
+    fields,
     json::{Object, quoted},
-    message::{self, Message},
+    message::Message,
     permissions,
+    refusal::{Refusal, Stop},
+    reply::Reply,
+    view::{INLINE_MAX, Stored, View},
 };
 use crate::cid::{self, Cid};
 use serde_json::{Map, Value};
@@ -43,18 +46,18 @@ fn authorize(message: &Message, stored: &Stored, view: &dyn View, now: &str) -> 
 /// The protocol a message belongs to, and, for a permission record, the one that the permission is about.
 fn protocols_of(stored: &Stored, view: &dyn View) -> Result<Vec<String>, Stop> {
     let json = &stored.message;
-    if message::descriptor_text(json, "interface") == Some("Protocols") {
-        let definition = message::descriptor_of(json).get("definition");
+    if fields::descriptor_text(json, "interface") == Some("Protocols") {
+        let definition = fields::descriptor_of(json).get("definition");
         let protocol = definition.and_then(|definition| definition.get("protocol")).and_then(Value::as_str);
         return Ok(protocol.map(str::to_owned).into_iter().collect());
     }
     // A delete says only which record it ended; its initial write says the rest.
-    let write = match message::record_id(json) {
-        Some(id) if message::is_method(json, "Delete") => view.record(id)?.map(|record| record.initial),
+    let write = match fields::record_id(json) {
+        Some(id) if fields::is_method(json, "Delete") => view.record(id)?.map(|record| record.initial),
         _ => Some(stored.clone()),
     };
     let Some(write) = write else { return Ok(Vec::new()) };
-    let own = message::descriptor_text(&write.message, "protocol").map(str::to_owned);
+    let own = fields::descriptor_text(&write.message, "protocol").map(str::to_owned);
     let data = view.inline_data(&write)?;
     let about = permissions::scoped_protocol(&write.message, data.as_deref(), view)?;
     Ok(own.into_iter().chain(about).collect())
@@ -63,14 +66,14 @@ fn protocols_of(stored: &Stored, view: &dyn View) -> Result<Vec<String>, Stop> {
 /// The data a kept write refers to. What is too large to be kept beside a message is kept once for its record,
 /// so an initial write finds it for as long as the newest state refers to the same.
 fn data(stored: Stored, view: &dyn View) -> Result<Option<(Stored, Cid, u64)>, Stop> {
-    let Some((cid, size)) = message::declared_data(&stored.message) else { return Ok(None) };
+    let Some((cid, size)) = fields::declared_data(&stored.message) else { return Ok(None) };
     if view.has_data(&stored)? {
         return Ok(Some((stored, cid, size)));
     }
-    let record = message::record_id(&stored.message).map(|id| view.record(id)).transpose()?.flatten();
+    let record = fields::record_id(&stored.message).map(|id| view.record(id)).transpose()?.flatten();
     let newest = record
         .map(|record| record.newest)
-        .filter(|newest| size > INLINE_MAX && message::declared_data(&newest.message) == Some((cid, size)));
+        .filter(|newest| size > INLINE_MAX && fields::declared_data(&newest.message) == Some((cid, size)));
     match newest {
         Some(newest) if view.has_data(&newest)? => Ok(Some((newest, cid, size))),
         _ => Ok(None),
@@ -78,7 +81,7 @@ fn data(stored: Stored, view: &dyn View) -> Result<Option<(Stored, Cid, u64)>, S
 }
 
 fn parse(descriptor: &Map<String, Value>) -> Result<Cid, Refusal> {
-    let text = message::shown(descriptor.get("messageCid"));
+    let text = fields::shown(descriptor.get("messageCid"));
     let cid = text.parse::<Cid>().ok().filter(|cid| cid.codec() == cid::DAG_CBOR && cid::sha256_of(cid).is_some());
     cid.ok_or_else(|| Refusal::bad("MessagesReadInvalidCid", format_args!("{text} is not a valid CID")))
 }

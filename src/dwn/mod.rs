@@ -6,87 +6,63 @@
 //! [`Message::verify`] checks the signatures → [`decide`] (writes) or [`answer`] (reads) against a
 //! [`View`] of the tenant's past.
 
-/// Data of up to this many bytes is kept beside its message and returned as `encodedData` (SDK: `maxDataSizeAllowedToBeEncoded`).
-pub const INLINE_MAX: u64 = 30_000;
-
-/// The protocol of permission grants, which is built into every node.
-pub const PERMISSIONS: &str = "https://tbd.website/dwn/permissions";
-
+mod refusal;
+mod schema;
+mod shapes;
+mod kind;
+pub mod json;
+mod fields;
+mod view;
+mod filter;
+mod text;
+mod grant;
 mod authorization;
+mod message;
 mod change;
 pub mod create;
+mod tags;
 mod definition;
-mod filter;
-#[cfg(any(test, fuzzing))]
-pub(crate) mod fuzzing;
-mod grant;
 mod index;
-pub mod json;
-mod kind;
-mod message;
-mod messages_query;
-mod messages_read;
+mod entries;
+mod reply;
 mod order;
+mod messages_query;
 mod permissions;
-mod protocol;
+mod messages_read;
 mod protocols_configure;
 mod protocols_query;
+mod protocol;
 mod readable;
 mod records_delete;
+mod visible;
 mod records_query;
 mod records_read;
 mod records_write;
-mod refusal;
-mod reply;
-mod schema;
-mod shapes;
 mod subscribe;
+mod method;
+
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzzing;
 #[cfg(test)]
 pub mod testing;
 #[cfg(test)]
 mod tests;
-mod tags;
-mod text;
-mod view;
-mod visible;
 
 pub use change::{Change, Given, Subject};
+pub use entries::Entries;
+pub use fields::PERMISSIONS;
 pub use index::{First, index_values};
 pub use json::Json;
-pub use message::{Kind, Message};
+pub use kind::Kind;
+pub use message::Message;
+pub use method::{answer, decide};
 pub use readable::in_header;
 pub use records_query::selection;
 pub use refusal::{Fault, Refusal, Stop};
-pub use reply::{Entries, Members, Reply};
+pub use reply::{Members, Reply};
 pub use subscribe::{Happened, Subscription, subscribe};
 pub use text::normalize as normalize_uri;
 pub use view::{
-    Cond, Cursor, Direction, Event, EventFilter, EventKind, Filter, Hits, IndexValue, Kept, Page, Record, Select,
-    SortBy, Stored, Take, View,
+    Cond, Cursor, Direction, Event, EventFilter, EventKind, Filter, Hits, INLINE_MAX, IndexValue, Kept, Page, Record,
+    Select, SortBy, Stored, Take, View,
 };
-
-/// Judges a verified write: what it changes, or why not. Called twice: with [`Given::Promised`] on a
-/// snapshot before a byte of data is read, and with [`Given::Staged`] under the store's one writer.
-/// `now`: the time as messages write it.
-pub fn decide(message: &Message, given: &Given, view: &dyn View, now: &str) -> Result<Change, Stop> {
-    text::check_not_ahead(message.timestamp(), now)?;
-    match message.kind() {
-        Kind::RecordsWrite => records_write::decide(message, given, view, now),
-        Kind::RecordsDelete => records_delete::decide(message, view, now),
-        Kind::ProtocolsConfigure => protocols_configure::decide(message, view, now),
-        other => Err(anyhow::anyhow!("{} is a read: it is answered, not decided", other.name()).into()),
-    }
-}
-
-/// Answers a verified read. The answer's entries, if it has some, are still to be written ([`Reply::write`]). `now`: the
-/// time as messages write it.
-pub fn answer(message: &Message, view: &dyn View, now: &str) -> Result<Reply, Stop> {
-    match message.kind() {
-        Kind::RecordsRead => records_read::answer(message, view, now),
-        Kind::RecordsQuery => records_query::answer(message, view, now),
-        Kind::ProtocolsQuery => protocols_query::answer(message, view, now),
-        Kind::MessagesQuery => messages_query::answer(message, view, now),
-        Kind::MessagesRead => messages_read::answer(message, view, now),
-        other => Err(anyhow::anyhow!("{} is a write: it is decided, not answered", other.name()).into()),
-    }
-}

@@ -12,7 +12,12 @@
 //! What no order can mend: children of a record that was then deleted. Nobody can replay them, because the data that
 //! once made their parent live is gone; they are told where they stand.
 
-use super::{Cond, Event, EventKind, Fault, Filter, IndexValue, Select, View, message::record_id, view::Stored};
+use super::{
+    fields::record_id,
+    filter,
+    refusal::Fault,
+    view::{Event, EventKind, Select, Stored, View},
+};
 use crate::cid::Cid;
 use crate::crypto::jws;
 use serde_json::Value;
@@ -92,11 +97,8 @@ impl<'a> Stretch<'a> {
             needs.push(grant.initial);
         }
         if let (Some(role), Some(protocol)) = (text("protocolRole"), &event.protocol) {
-            let equal = |value: &str| Cond::Equal(IndexValue::String(value.into()));
-            let filter: Filter =
-                [("protocol", protocol.as_str()), ("protocolPath", role), ("recipient", &message.author)]
-                    .map(|(name, value)| (name.to_owned(), equal(value)))
-                    .into();
+            let held = [("protocol", protocol.as_str()), ("protocolPath", role), ("recipient", &message.author)];
+            let filter = filter::all(held.map(|(name, value)| (name, filter::text(value))));
             for newest in view.select(&Select { any_of: vec![filter], ..Select::default() })?.entries {
                 let record = record_id(&newest.message).map(|id| view.record(id)).transpose()?.flatten();
                 needs.extend(record.map(|record| record.initial));

@@ -1,20 +1,22 @@
 //! The permissions protocol, which is built into every node: requests, grants and revocations are records of it.
 
 use super::{
-    Change, Cond, IndexValue, PERMISSIONS, Refusal, Select, SortBy, Stop, View,
+    change::Change,
     definition::Definition,
+    fields::{PERMISSIONS, REVOCATION, descriptor_text, record_id, revoked, shown, shown_text},
     filter,
-    grant::{Grant, Scope},
+    grant::{Grant, Scope, data_of},
     index::GRANT as GRANTED_BY,
-    message::{Message, descriptor_of, descriptor_text, record_id, shown},
-    records_delete, schema, shapes, text,
+    message::Message,
+    refusal::{Refusal, Stop},
+    schema, shapes, text,
+    view::{Cond, IndexValue, Select, SortBy, View},
 };
 use serde_json::Value;
 use std::sync::LazyLock;
 
 const REQUEST: &str = "request";
 const GRANT: &str = "grant";
-const REVOCATION: &str = "grant/revocation";
 
 /// The protocol's definition; no ProtocolsConfigure can change it.
 pub(super) fn definition() -> Option<&'static Definition> {
@@ -23,16 +25,6 @@ pub(super) fn definition() -> Option<&'static Definition> {
         serde_json::from_str(json).ok().as_ref().and_then(Definition::parse)
     });
     DEFINITION.as_ref()
-}
-
-/// Is this record a revocation, and of which grant?
-pub(super) fn revoked(write: &Value) -> Option<&str> {
-    let is = |name, wanted| descriptor_text(write, name) == Some(wanted);
-    if is("protocol", PERMISSIONS) && is("protocolPath", REVOCATION) {
-        descriptor_text(write, "parentId")
-    } else {
-        None
-    }
 }
 
 /// A revocation must be found by the same protocol as its grant.
@@ -58,17 +50,17 @@ pub(super) fn check_revocation(message: &Message, view: &dyn View) -> Result<(),
 pub(super) fn end_what_was_granted(message: &Message, change: &mut Change, view: &dyn View) -> Result<(), Stop> {
     let Some(grant) = revoked(message.json()) else { return Ok(()) };
     let since = IndexValue::String(message.timestamp().into());
-    let filter = [
-        (GRANTED_BY.to_owned(), filter::text(grant)),
-        ("method".to_owned(), filter::text("Write")),
-        ("messageTimestamp".to_owned(), Cond::Range { gt: None, gte: Some(since), lt: None, lte: None }),
-    ];
-    let select = Select { any_of: vec![filter.into()], sort: SortBy::MessageTimestamp, ..Select::default() };
+    let filter = filter::all([
+        (GRANTED_BY, filter::text(grant)),
+        ("method", filter::text("Write")),
+        ("messageTimestamp", Cond::Range { gt: None, gte: Some(since), lt: None, lte: None }),
+    ]);
+    let select = Select { any_of: vec![filter], sort: SortBy::MessageTimestamp, ..Select::default() };
     for stored in view.select(&select)?.entries {
         change.removes.push(stored.cid);
         let id = record_id(&stored.message).unwrap_or_default();
         if view.record(id)?.is_some_and(|record| record.initial.cid == stored.cid) {
-            records_delete::remove_descendants(change, id, view)?;
+            change.remove_descendants(id, view)?;
         }
     }
     // A record below another one of them has been found twice.
@@ -79,7 +71,7 @@ pub(super) fn end_what_was_granted(message: &Message, change: &mut Change, view:
 
 /// Is the data of a permission record what its place in the protocol asks for?
 pub(super) fn check_data(write: &Value, data: &[u8]) -> Result<(), Refusal> {
-    let data = parse(data)?;
+    let data = data_of(data)?;
     match descriptor_text(write, "protocolPath") {
         Some(REQUEST) => {
             schema::check("PermissionRequestData", &shapes::PERMISSION_REQUEST, &data)?;
@@ -92,7 +84,7 @@ pub(super) fn check_data(write: &Value, data: &[u8]) -> Result<(), Refusal> {
         }
         Some(REVOCATION) => schema::check("PermissionRevocationData", &shapes::PERMISSION_REVOCATION, &data),
         path => {
-            let path = super::message::shown_text(path);
+            let path = shown_text(path);
             let text = format_args!("Unexpected permission record: {path}");
             Err(Refusal::bad("PermissionsProtocolValidateSchemaUnexpectedRecord", text))
         }
@@ -101,20 +93,12 @@ pub(super) fn check_data(write: &Value, data: &[u8]) -> Result<(), Refusal> {
 
 /// The protocol that a request, a grant or a revocation is about.
 pub(super) fn scoped_protocol(write: &Value, data: Option<&[u8]>, view: &dyn View) -> Result<Option<String>, Stop> {
-    if descriptor_of(write).get("protocol").and_then(Value::as_str) != Some(PERMISSIONS) {
+    if descriptor_text(write, "protocol") != Some(PERMISSIONS) {
         return Ok(None);
     }
     if let Some(grant) = revoked(write) {
         return Ok(Grant::fetch(grant, view)?.scope.protocol);
     }
-    let data = data.map(parse).transpose()?;
+    let data = data.map(data_of).transpose()?;
     Ok(data.and_then(|data| Scope::of(&data).protocol))
-}
-
-/// The data of a permission record.
-pub(super) fn parse(data: &[u8]) -> Result<Value, Refusal> {
-    serde_json::from_slice(data).map_err(|problem| {
-        let text = format_args!("the data of a permission record is not JSON: {problem}");
-        Refusal::bad("PermissionsProtocolValidateSchemaUnexpectedRecord", text)
-    })
 }

@@ -3,13 +3,15 @@
 //! The structure binds everybody, the tenant too; the rules bind everybody else.
 
 use super::{
-    PERMISSIONS, Refusal, Select, Stop, Stored, View,
     definition::{Action, Definition, Rule, RuleSet, Who},
-    filter::{text, within},
+    fields::{self, PERMISSIONS, descriptor_text, shown_text},
+    filter::{all, text, within},
     kind::Kind,
-    message::{self, Message, descriptor_text, shown_text},
-    permissions, records_delete, records_write, tags,
-    view::Record,
+    message::Message,
+    permissions,
+    refusal::{Refusal, Stop},
+    tags,
+    view::{Record, Select, Stored, View},
 };
 use std::borrow::Cow;
 
@@ -31,32 +33,31 @@ pub(super) fn check_record(message: &Message, view: &dyn View) -> Result<(), Sto
 
 /// May somebody who is not the tenant write this record?
 pub(super) fn authorize_write(message: &Message, view: &dyn View) -> Result<(), Stop> {
-    let record = view.record(message::record_id(message.json()).unwrap_or_default())?;
+    let record = view.record(fields::record_id(message.json()).unwrap_or_default())?;
     let author = message.author();
     let (chain_end, actions): (Option<&str>, &[Action]) = match &record {
         // Rules for a record that is not here yet speak of its ancestors.
         None if message.is_initial_write() => (message.text("parentId"), &[Action::Create]),
         None => (message.text("parentId"), &[]),
-        Some(_) if message.is_initial_write() => (message::record_id(message.json()), &[Action::Create]),
+        Some(_) if message.is_initial_write() => (fields::record_id(message.json()), &[Action::Create]),
         Some(record) if author == Some(&*record.initial.author) => {
-            (message::record_id(message.json()), &[Action::CoUpdate, Action::Update])
+            (fields::record_id(message.json()), &[Action::CoUpdate, Action::Update])
         }
-        Some(_) => (message::record_id(message.json()), &[Action::CoUpdate]),
+        Some(_) => (fields::record_id(message.json()), &[Action::CoUpdate]),
     };
     let chain = record_chain(chain_end, view)?;
     let definition = definition(message.text("protocol"), view, Refusal::denied)?;
     let rules = rule_set(&definition, message.text("protocolPath").unwrap_or_default(), Refusal::denied)?;
-    check_role(message, message.text("protocol"), records_write::context_id(message.json()), &definition, view)?;
+    check_role(message, message.text("protocol"), fields::context_id(message.json()), &definition, view)?;
     let request = Request { message, actions, chain: &chain, recipient: message.text("recipient") };
     Ok(request.authorize(rules)?)
 }
 
 /// May somebody who invokes a role ask for many records?
 pub(super) fn authorize_query(message: &Message, view: &dyn View) -> Result<(), Stop> {
-    let asked = |name| message.filter().and_then(|filter| filter.get(name)).and_then(serde_json::Value::as_str);
-    let definition = definition(asked("protocol"), view, Refusal::denied)?;
-    let rules = rule_set(&definition, asked("protocolPath").unwrap_or_default(), Refusal::denied)?;
-    check_role(message, asked("protocol"), asked("contextId"), &definition, view)?;
+    let definition = definition(message.asked("protocol"), view, Refusal::denied)?;
+    let rules = rule_set(&definition, message.asked("protocolPath").unwrap_or_default(), Refusal::denied)?;
+    check_role(message, message.asked("protocol"), message.asked("contextId"), &definition, view)?;
     let actions: &[Action] = match message.kind() {
         Kind::RecordsSubscribe => &[Action::Subscribe],
         _ => &[Action::Query],
@@ -72,7 +73,7 @@ pub(super) fn authorize_read(message: &Message, write: &Stored, view: &dyn View)
 /// May somebody who is not the tenant delete this record?
 pub(super) fn authorize_delete(message: &Message, record: &Record, view: &dyn View) -> Result<(), Stop> {
     let is_author = message.author() == Some(&*record.initial.author);
-    let actions: &[Action] = match (records_delete::is_prune(message.json()), is_author) {
+    let actions: &[Action] = match (fields::is_prune(message.json()), is_author) {
         (true, true) => &[Action::CoPrune, Action::Prune],
         (true, false) => &[Action::CoPrune],
         (false, true) => &[Action::CoDelete, Action::Delete],
@@ -83,11 +84,11 @@ pub(super) fn authorize_delete(message: &Message, record: &Record, view: &dyn Vi
 
 /// Asks the rules at the place of a record that is here.
 fn authorize_on(message: &Message, write: &Stored, actions: &[Action], view: &dyn View) -> Result<(), Stop> {
-    let chain = record_chain(message::record_id(&write.message), view)?;
+    let chain = record_chain(fields::record_id(&write.message), view)?;
     let definition = definition(descriptor_text(&write.message, "protocol"), view, Refusal::denied)?;
     let path = descriptor_text(&write.message, "protocolPath").unwrap_or_default();
     let rules = rule_set(&definition, path, Refusal::denied)?;
-    let context = records_write::context_id(&write.message);
+    let context = fields::context_id(&write.message);
     check_role(message, descriptor_text(&write.message, "protocol"), context, &definition, view)?;
     let recipient = chain.last().and_then(|record| descriptor_text(&record.message, "recipient"));
     Ok(Request { message, actions, chain: &chain, recipient }.authorize(rules)?)
@@ -158,7 +159,7 @@ fn definition(uri: Option<&str>, view: &dyn View, refuse: Refuse) -> Result<Cow<
         let message = format!("unable to find protocol definition for {uri}");
         refuse("ProtocolAuthorizationProtocolNotFound", message)
     })?;
-    let definition = message::descriptor_of(&configure.message).get("definition");
+    let definition = fields::descriptor_of(&configure.message).get("definition");
     definition
         .and_then(Definition::parse)
         .map(Cow::Owned)
@@ -217,9 +218,9 @@ fn check_place(message: &Message, path: &str, view: &dyn View) -> Result<(), Sto
         let text = format_args!("Could not find matching parent record to verify declared protocol path '{path}'.");
         Refusal::bad("ProtocolAuthorizationIncorrectProtocolPath", text)
     })?;
-    let above = shown_text(records_write::context_id(&parent.message));
-    let expected = format!("{above}/{}", shown_text(message::record_id(message.json())));
-    let declared = shown_text(records_write::context_id(message.json()));
+    let above = shown_text(fields::context_id(&parent.message));
+    let expected = format!("{above}/{}", shown_text(fields::record_id(message.json())));
+    let declared = shown_text(fields::context_id(message.json()));
     if declared == expected {
         return Ok(());
     }
@@ -230,17 +231,17 @@ fn check_place(message: &Message, path: &str, view: &dyn View) -> Result<(), Sto
 /// The record that this one hangs on, if anything may hang on it.
 fn parent(id: &str, message: &Message, view: &dyn View) -> Result<Option<Stored>, Stop> {
     let Some(Record { initial, newest }) = view.record(id)? else { return Ok(None) };
-    if newest.latest && message::is_method(&newest.message, "Write") {
+    if newest.latest && fields::is_method(&newest.message, "Write") {
         return Ok(Some(newest));
     }
     // When it was written it had a parent with data, which is not told any more; only a prune takes children along.
-    Ok((message.is_replayed() && !records_delete::is_prune(&newest.message)).then_some(initial))
+    Ok((message.is_replayed() && !fields::is_prune(&newest.message)).then_some(initial))
 }
 
 fn check_size(message: &Message, rules: &RuleSet) -> Result<(), Refusal> {
     let Some(limits) = &rules.size else { return Ok(()) };
-    let size = message::descriptor_of(message.json()).get("dataSize");
-    let (number, shown) = (size.and_then(serde_json::Value::as_f64).unwrap_or_default(), message::shown(size));
+    let size = fields::descriptor_of(message.json()).get("dataSize");
+    let (number, shown) = (size.and_then(serde_json::Value::as_f64).unwrap_or_default(), fields::shown(size));
     if let Some(min) = limits.min.as_ref().filter(|min| min.as_f64().is_some_and(|min| number < min)) {
         let text = format_args!("data size {shown} is less than allowed {min}");
         return Err(Refusal::bad("ProtocolAuthorizationMinSizeInvalid", text));
@@ -258,10 +259,10 @@ fn check_role_record(message: &Message, path: &str, view: &dyn View) -> Result<(
         let text = "Role records must have a recipient";
         return Err(Refusal::bad("ProtocolAuthorizationRoleMissingRecipient", text).into());
     };
-    let context = records_write::context_id(message.json()).and_then(|context| context.rsplit_once('/'));
+    let context = fields::context_id(message.json()).and_then(|context| context.rsplit_once('/'));
     let context = context.map(|(parent, _)| parent);
     let held = role_records(message.text("protocol"), path, recipient, context, view, 2)?;
-    let is_other = |record: &Stored| message::record_id(&record.message) != message::record_id(message.json());
+    let is_other = |record: &Stored| fields::record_id(&record.message) != fields::record_id(message.json());
     if !held.iter().any(is_other) {
         return Ok(());
     }
@@ -310,11 +311,11 @@ fn role_records(
     view: &dyn View,
     limit: usize,
 ) -> Result<Vec<Stored>, Stop> {
-    let mut filter = super::Filter::from([
-        ("method".to_owned(), text("Write")),
-        ("protocol".to_owned(), text(protocol.unwrap_or_default())),
-        ("protocolPath".to_owned(), text(path)),
-        ("recipient".to_owned(), text(holder)),
+    let mut filter = all([
+        ("method", text("Write")),
+        ("protocol", text(protocol.unwrap_or_default())),
+        ("protocolPath", text(path)),
+        ("recipient", text(holder)),
     ]);
     if let Some(context) = context {
         filter.insert("contextId".into(), within(context));

@@ -1,10 +1,13 @@
 //! ProtocolsConfigure: installs a protocol, or a newer definition of it.
 
 use super::{
-    Change, Refusal, Stop, Subject, View,
+    change::{Change, Subject},
     definition::Definition,
+    fields,
     grant::Grant,
-    message::{self, Message},
+    message::Message,
+    refusal::{Refusal, Stop},
+    view::View,
 };
 use serde_json::{Map, Value};
 
@@ -27,7 +30,7 @@ pub(super) fn decide(message: &Message, view: &dyn View, now: &str) -> Result<Ch
     let uri = protocol(message);
     let mut change = Change::of(message, Subject::Protocol(uri.into()))?;
     if let Some(before) = view.protocol(uri)? {
-        if !message::is_newer((message.json(), message.cid()), (&before.message, &before.cid)) {
+        if !fields::is_newer((message.json(), message.cid()), (&before.message, &before.cid)) {
             return Err(Refusal::conflict().into());
         }
         change.removes.push(before.cid);
@@ -50,7 +53,7 @@ fn authorize(message: &Message, view: &dyn View, now: &str) -> Result<(), Stop> 
         Err(Refusal::denied("ProtocolsGrantAuthorizationScopeProtocolMismatch", text).into())
     };
     if let Some((grant, claim)) = message.delegation(now)? {
-        allows(&grant, claim)?;
+        allows(grant, claim)?;
     }
     // The reference forgets to ask whether the grant is a delegated one and the one that was signed for.
     message.check_delegations().map_err(|refusal| Refusal { code: 401, ..refusal })?;

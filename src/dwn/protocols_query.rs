@@ -1,17 +1,21 @@
 //! ProtocolsQuery: the protocols installed here; the owner sees all, others the published ones.
 
 use super::{
-    Entries, Fault, Refusal, Reply, Stop, Stored, View,
+    entries::Entries,
+    fields::{self, descriptor_of},
     json::list,
-    message::{self, Message, descriptor_of},
+    message::Message,
+    refusal::{Fault, Refusal, Stop},
+    reply::Reply,
     text,
+    view::{Stored, View},
 };
 use serde_json::Value;
 use std::ops::ControlFlow;
 
 pub(super) fn check(message: &Message) -> Result<(), Refusal> {
     if let Some(filter) = message.filter() {
-        text::check_protocol_uri(&message::shown(filter.get("protocol")))?;
+        text::check_protocol_uri(&fields::shown(filter.get("protocol")))?;
     }
     message.check_timestamp()
 }
@@ -25,7 +29,7 @@ pub(super) fn answer(message: &Message, view: &dyn View, now: &str) -> Result<Re
     let found = match filter.contains_key("recipient") {
         // A ProtocolsConfigure has no recipient, so nothing matches one.
         true => None,
-        false => view.protocol(&message::shown(filter.get("protocol")))?.filter(shows),
+        false => view.protocol(&fields::shown(filter.get("protocol")))?.filter(shows),
     };
     Ok(Reply::ok().with("entries", list(found.iter().map(|stored| stored.message.text()))))
 }
@@ -37,7 +41,7 @@ fn in_order(view: &dyn View, shows: impl Fn(&Stored) -> bool) -> Result<Vec<u64>
     view.each(&positions, &mut |stored| {
         let position = at.next().copied().unwrap_or_default();
         if let Some(stored) = stored.filter(&shows) {
-            found.push((message::timestamp(&stored.message).to_owned(), stored.cid.to_string(), position));
+            found.push((fields::timestamp(&stored.message).to_owned(), stored.cid.to_string(), position));
         }
         Ok(ControlFlow::Continue(()))
     })?;
@@ -53,8 +57,7 @@ fn sees_all(message: &Message, view: &dyn View, now: &str) -> Result<bool, Stop>
         return Ok(true);
     }
     let Some((grant, claim)) = message.grant(view, now)? else { return Ok(false) };
-    let asked = message.filter().and_then(|filter| filter.get("protocol")).and_then(Value::as_str);
-    match grant.authorize_protocol(claim, asked, (OTHER, "message"), view) {
+    match grant.authorize_protocol(claim, message.asked("protocol"), (OTHER, "message"), view) {
         Ok(()) => Ok(true),
         Err(Stop::Refusal(refusal)) if refusal.detail.starts_with(OTHER) => Ok(false),
         Err(stop) => Err(stop),

@@ -3,7 +3,7 @@
 //!
 //! They take each byte of a header for the character of that number, as HTTP/1.1 has it and as the reference writes it.
 
-use super::{Json, Message, Refusal, message};
+use super::{fields, json::Json, message::Message, refusal::Refusal};
 use std::borrow::Cow;
 
 /// Bytes that the messages in such a reply may have. Of the 16,384 a client reads, 1,024 are left for the reply around them
@@ -35,7 +35,7 @@ pub(super) fn check(write: &Message, initial: Option<&Json>) -> Result<(), Refus
         return Ok(());
     }
     let what = if initial.is_empty() { " has" } else { " and its record's initial write have" };
-    let record = message::record_id(write.json()).unwrap_or_default();
+    let record = fields::record_id(write.json()).unwrap_or_default();
     let why = format!(
         "RecordsWriteTooLongToRead: this message{what} {length} bytes in the header of an answer, and clients read at \
          most {MESSAGES_MAX} there: put less into the tags and other properties of {record}, and more into its data"

@@ -2,10 +2,12 @@
 //! without a trace.
 
 use super::{
-    Change, Refusal, Stop, Subject, View,
-    message::{self, Message, descriptor_of, descriptor_text},
-    protocol, records_write,
-    view::Record,
+    change::{Change, Subject},
+    fields::{self, descriptor_text, is_prune},
+    message::Message,
+    protocol,
+    refusal::{Refusal, Stop},
+    view::{Record, View},
 };
 use crate::cid::Cid;
 use serde_json::Value;
@@ -22,15 +24,15 @@ pub(super) fn decide(message: &Message, view: &dyn View, now: &str) -> Result<Ch
     let record = record.ok_or_else(Refusal::not_found)?;
     let before = (&*record.newest.message as &Value, &record.newest.cid);
     let incoming = (message.json() as &Value, message.cid());
-    let wins = if message.is_replayed() { outranks(incoming, before) } else { message::is_newer(incoming, before) };
+    let wins = if message.is_replayed() { outranks(incoming, before) } else { fields::is_newer(incoming, before) };
     if !wins {
         return Err(Refusal::conflict().into());
     }
     authorize(message, &record, view, now)?;
     let mut change = Change::of(message, Subject::Record(record_id.into()))?;
-    records_write::supersede(&mut change, &record);
+    change.supersede(&record);
     if is_prune(message.json()) {
-        remove_descendants(&mut change, record_id, view)?;
+        change.remove_descendants(record_id, view)?;
     }
     Ok(change)
 }
@@ -38,22 +40,18 @@ pub(super) fn decide(message: &Message, view: &dyn View, now: &str) -> Result<Ch
 /// A deleted record can only be deleted again by a prune that no prune came before.
 fn can_delete(message: &Message, record: &Record) -> bool {
     let newest = &record.newest.message;
-    !message::is_method(newest, "Delete") || (is_prune(message.json()) && !is_prune(newest))
+    !fields::is_method(newest, "Delete") || (is_prune(message.json()) && !is_prune(newest))
 }
 
 /// Which of two messages about a record devices keep that got them in different orders: a delete before any write,
 /// because nothing is written after one; a prune before a plain delete, because nothing brings back what it took; else
 /// the newer.
 fn outranks(delete: (&Value, &Cid), before: (&Value, &Cid)) -> bool {
-    let rank = |json: &Value| (message::is_method(json, "Delete"), is_prune(json));
+    let rank = |json: &Value| (fields::is_method(json, "Delete"), is_prune(json));
     match rank(delete.0).cmp(&rank(before.0)) {
-        Ordering::Equal => message::is_newer(delete, before),
+        Ordering::Equal => fields::is_newer(delete, before),
         order => order.is_gt(),
     }
-}
-
-pub(super) fn is_prune(json: &Value) -> bool {
-    descriptor_of(json).get("prune") == Some(&Value::Bool(true))
 }
 
 fn authorize(message: &Message, record: &Record, view: &dyn View, now: &str) -> Result<(), Stop> {
@@ -63,7 +61,7 @@ fn authorize(message: &Message, record: &Record, view: &dyn View, now: &str) -> 
         grant.authorize_protocol(claim, protocol, (code, "record to delete"), view)?;
         // (The reference looks at the protocol only.)
         let write = &record.initial.message;
-        grant.scope.allows(records_write::context_id(write), descriptor_text(write, "protocolPath"))?;
+        grant.scope.allows(fields::context_id(write), descriptor_text(write, "protocolPath"))?;
     }
     if message.author() == Some(message.tenant()) {
         return Ok(());
@@ -73,20 +71,4 @@ fn authorize(message: &Message, record: &Record, view: &dyn View, now: &str) -> 
     }
     let text = "RecordsDelete message failed authorization";
     Err(Refusal::denied("RecordsDeleteAuthorizationFailed", text).into())
-}
-
-/// Depth is bounded by that of protocol definitions; the list of parents still to visit is explicit all the
-/// same, so that no tree of records can exhaust the stack.
-pub(super) fn remove_descendants(change: &mut Change, record_id: &str, view: &dyn View) -> Result<(), Stop> {
-    let mut parents = vec![record_id.to_owned()];
-    while let Some(parent) = parents.pop() {
-        for child in view.children(&parent)? {
-            parents.extend(message::record_id(&child.initial.message).map(str::to_owned));
-            change.removes.push(child.initial.cid);
-            if child.newest.cid != child.initial.cid {
-                change.removes.push(child.newest.cid);
-            }
-        }
-    }
-    Ok(())
 }

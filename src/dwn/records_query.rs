@@ -1,14 +1,18 @@
 //! RecordsQuery: the latest states of records that match a filter and that the asker may see.
 
 use super::{
-    Cursor, Direction, Entries, Fault, INLINE_MAX, Refusal, Reply, Select, SortBy, Stop, Stored, View, filter,
+    entries::Entries,
+    fields,
+    filter::{self, sort},
     grant::Claim,
-    json::{Object, quoted},
-    message::{self, Message},
-    protocol, text,
+    message::Message,
+    protocol,
+    refusal::{Refusal, Stop},
+    reply::Reply,
+    text,
+    view::{Cursor, Select, SortBy, View},
     visible::visible,
 };
-use crate::crypto;
 use serde_json::{Map, Value};
 
 /// What can be said before the signature is looked at.
@@ -37,11 +41,10 @@ pub(super) fn check(message: &Message) -> Result<(), Refusal> {
 /// which a grant must be good; `now`: the node's clock.
 pub(super) fn authorize(message: &Message, at: &str, view: &dyn View, now: &str) -> Result<(), Stop> {
     if let Some((grant, claim)) = message.delegation(now)? {
-        let asked = |name| message.filter().and_then(|filter| filter.get(name)).and_then(Value::as_str);
         let code = "RecordsGrantAuthorizationQueryOrSubscribeProtocolScopeMismatch";
-        grant.authorize_protocol(Claim { at, ..claim }, asked("protocol"), (code, "message"), view)?;
+        grant.authorize_protocol(Claim { at, ..claim }, message.asked("protocol"), (code, "message"), view)?;
         // (The reference looks at the protocol only.)
-        grant.scope.allows(asked("contextId"), asked("protocolPath"))?;
+        grant.scope.allows(message.asked("contextId"), message.asked("protocolPath"))?;
     }
     if message.role().is_some() { protocol::authorize_query(message, view) } else { Ok(()) }
 }
@@ -69,44 +72,6 @@ pub fn selection(message: &Message) -> Result<Select, Refusal> {
     })
 }
 
-pub(super) fn sort(date_sort: Option<&str>) -> (SortBy, Direction) {
-    match date_sort {
-        Some("createdDescending") => (SortBy::DateCreated, Direction::Descending),
-        Some("publishedAscending") => (SortBy::DatePublished, Direction::Ascending),
-        Some("publishedDescending") => (SortBy::DatePublished, Direction::Descending),
-        _ => (SortBy::DateCreated, Direction::Ascending),
-    }
-}
-
 fn cursor(json: &Value) -> Cursor {
-    Cursor { message_cid: message::shown(json.get("messageCid")), value: message::shown(json.get("value")) }
-}
-
-/// One line of the answer: the write, small data with it, and the initial write if this is an update. None: the record
-/// was deleted since the answer began.
-pub(super) fn entry(stored: &Stored, view: &dyn View) -> Result<Option<String>, Fault> {
-    let mut data = view.inline_data(stored)?;
-    if data.is_none() && !view.has_data(stored)? {
-        // It is no latest state any more.
-        if is_deleted(stored, view)? {
-            return Ok(None);
-        }
-        data.clone_from(&stored.beside);
-    }
-    let mut entry = Object::extending(stored.message.text());
-    if let Some(data) = data.filter(|data| data.len() as u64 <= INLINE_MAX) {
-        entry = entry.with("encodedData", &quoted(&crypto::encode(&data)));
-    }
-    if let Some(id) = stored.record_id.as_deref()
-        && let Some(initial) = view.initial_before(id, &stored.cid)?
-    {
-        entry = entry.with("initialWrite", initial.message.text());
-    }
-    Ok(Some(entry.text()))
-}
-
-fn is_deleted(stored: &Stored, view: &dyn View) -> Result<bool, Fault> {
-    let Some(id) = stored.record_id.as_deref() else { return Ok(false) };
-    let Some(record) = view.record(id)? else { return Ok(true) };
-    Ok(message::descriptor_of(&record.newest.message).get("method").and_then(Value::as_str) == Some("Delete"))
+    Cursor { message_cid: fields::shown(json.get("messageCid")), value: fields::shown(json.get("value")) }
 }

@@ -1,12 +1,15 @@
 //! RecordsRead: one record with its data.
 
 use super::{
-    Refusal, Reply, Select, SortBy, Stop, Stored, View, filter,
+    fields::{self, descriptor_text},
+    filter,
     json::Object,
-    message::{self, Message, descriptor_of, descriptor_text},
-    protocol, records_query,
+    message::Message,
+    protocol,
+    refusal::{Refusal, Stop},
+    reply::Reply,
+    view::{Select, SortBy, Stored, View},
 };
-use serde_json::Value;
 
 pub(super) fn check(message: &Message) -> Result<(), Refusal> {
     message.check_delegations()?;
@@ -16,7 +19,7 @@ pub(super) fn check(message: &Message) -> Result<(), Refusal> {
 pub(super) fn answer(message: &Message, view: &dyn View, now: &str) -> Result<Reply, Stop> {
     let found = find(message, view)?;
     let initial = found.record_id.as_deref().map(|id| view.initial_before(id, &found.cid)).transpose()?.flatten();
-    if message::is_method(&found.message, "Delete") {
+    if fields::is_method(&found.message, "Delete") {
         let initial = initial.ok_or_else(|| {
             let message = "Initial write for deleted record not found";
             Refusal::bad("RecordsReadInitialWriteNotFound", message)
@@ -28,7 +31,7 @@ pub(super) fn answer(message: &Message, view: &dyn View, now: &str) -> Result<Re
     }
     let creator = initial.as_ref().map_or(&found.author, |initial| &initial.author);
     authorize(message, &found, creator, view, now)?;
-    let data = if view.has_data(&found)? { message::declared_data(&found.message) } else { None };
+    let data = if view.has_data(&found)? { fields::declared_data(&found.message) } else { None };
     let (cid, size) = data.ok_or_else(Refusal::not_found)?;
     let mut entry = Object::default().with("recordsWrite", found.message.text());
     if let Some(initial) = initial {
@@ -41,7 +44,7 @@ pub(super) fn answer(message: &Message, view: &dyn View, now: &str) -> Result<Re
 /// first of all writes in that order, so that "the newest at this path" has an answer.
 fn find(message: &Message, view: &dyn View) -> Result<Stored, Stop> {
     let date_sort = message.text("dateSort");
-    let (sort, direction) = records_query::sort(date_sort);
+    let (sort, direction) = filter::sort(date_sort);
     let by_publication = sort == SortBy::DatePublished;
     let mut filter = message.filter().map(|filter| filter::conditions(filter, by_publication)).unwrap_or_default();
     if date_sort.is_some() {
@@ -63,7 +66,7 @@ fn authorize(message: &Message, write: &Stored, creator: &str, view: &dyn View, 
         grant.authorize_read(claim, &write.message, view)?;
     }
     let author = message.author();
-    let published = descriptor_of(&write.message).get("published") == Some(&Value::Bool(true));
+    let published = fields::is_published(&write.message);
     let recipient = descriptor_text(&write.message, "recipient");
     let is_party =
         author.is_some_and(|author| Some(author) == recipient || *author == *write.author || author == creator);

@@ -1,13 +1,15 @@
 //! RecordsWrite: creates a record (the initial write) or gives it a new state (an update).
 
 use super::{
-    Change, Given, INLINE_MAX, PERMISSIONS, Refusal, Stop, Subject, View,
     authorization::{Authorization, Signature},
-    message::{self, Message, cid_of, descriptor_of, parse_jws, shown, shown_text},
-    permissions, protocol, readable, text,
-    view::Record,
+    change::{Change, Given, Subject},
+    fields::{self, PERMISSIONS, cid_of, context_id, descriptor_of, shown, shown_text},
+    message::Message,
+    permissions, protocol, readable,
+    refusal::{Refusal, Stop},
+    text,
+    view::{INLINE_MAX, Record, View},
 };
-use crate::crypto::jws::Jws;
 use serde_json::{Map, Value};
 
 /// Properties of the descriptor that an update may change.
@@ -16,7 +18,7 @@ const MUTABLE: &[&str] =
 
 /// Are the parts of the message true to one another and to what was signed?
 pub(super) fn check(message: &Message) -> Result<(), Refusal> {
-    let record_id = message::record_id(message.json()).unwrap_or_default();
+    let record_id = fields::record_id(message.json()).unwrap_or_default();
     let context_id = context_id(message.json());
     if message.is_initial_write() {
         check_initial(message, record_id, context_id)?;
@@ -54,7 +56,7 @@ pub(super) fn decide(message: &Message, given: &Given, view: &dyn View, now: &st
         protocol::check_record(message, view)?;
     }
     authorize(message, view, now)?;
-    let record_id = message::record_id(message.json()).unwrap_or_default();
+    let record_id = fields::record_id(message.json()).unwrap_or_default();
     let record = view.record(record_id)?;
     if !message.is_replayed() {
         let initial = record.as_ref().map(|record| &*record.initial.message).filter(|_| !message.is_initial_write());
@@ -71,7 +73,7 @@ pub(super) fn decide(message: &Message, given: &Given, view: &dyn View, now: &st
             record.ok_or_else(|| Refusal::bad("RecordsWriteGetInitialWriteNotFound", "Initial write is not found."))?;
         check_immutable(&record.initial.message, message.json())?;
         check_order(message, &record)?;
-        supersede(&mut change, &record);
+        change.supersede(&record);
         if *given == Given::None {
             check_data_is_here(message, &record, view)?;
             change.keeps_data = true;
@@ -93,38 +95,6 @@ pub(super) fn decide(message: &Message, given: &Given, view: &dyn View, now: &st
     change.data = if *given == Given::None { None } else { message.data() };
     change.status = if change.latest { 202 } else { 204 };
     Ok(change)
-}
-
-/// The record's messages before this change: the initial write stays, later ones go.
-pub(super) fn supersede(change: &mut Change, record: &Record) {
-    if record.newest.cid == record.initial.cid {
-        change.demotes.push(record.initial.cid);
-    } else {
-        change.removes.push(record.newest.cid);
-    }
-}
-
-/// The deterministic id of a write: what its recordId must be if it is the first of its record.
-pub(super) fn entry_id(message: &Value, author: &str) -> Result<String, Refusal> {
-    let mut input = descriptor_of(message).clone();
-    input.insert("author".into(), author.into());
-    cid_of(&Value::Object(input))
-}
-
-/// DIDs that attest the record; only the first is indexed.
-pub(super) fn attesters(message: &Value) -> Vec<String> {
-    let jws = message.get("attestation").and_then(|attestation| Jws::parse(attestation).ok());
-    jws.iter().flat_map(Jws::kids).map(|kid| message::did_of(kid).to_owned()).collect()
-}
-
-pub(super) fn context_id(message: &Value) -> Option<&str> {
-    message.get("contextId").and_then(Value::as_str)
-}
-
-/// A record's id is the entry id of its first write.
-pub(super) fn is_initial(message: &Value, author: Option<&str>) -> Result<bool, Refusal> {
-    let author = author.ok_or_else(|| Refusal::bad("AuthenticateJwsMissing", "Missing JWS."))?;
-    Ok(message::record_id(message) == Some(&entry_id(message, author)?))
 }
 
 fn check_initial(message: &Message, record_id: &str, context_id: Option<&str>) -> Result<(), Refusal> {
@@ -159,30 +129,6 @@ fn check_signed_part(message: &Message, part: &str, cid: &str, code: &str) -> Re
     ))
 }
 
-/// An attestation is one signature over the CID of the descriptor. Whose it is is not verified here: who
-/// relies on an attester verifies.
-pub(super) fn check_attestation(json: &Value) -> Result<(), Refusal> {
-    let Some(attestation) = json.get("attestation") else { return Ok(()) };
-    let (_, payload) = parse_jws(attestation, "RecordsWriteAttestationIntegrityMoreThanOneSignature", &|count| {
-        format!("Currently implementation only supports 1 attester, but got {count}")
-    })?;
-    let (given, expected) = (shown(payload.get("descriptorCid")), cid_of(&json["descriptor"])?);
-    if given != expected {
-        return Err(Refusal::bad(
-            "RecordsWriteAttestationIntegrityDescriptorCidMismatch",
-            format_args!("descriptorCid {given} does not match expected descriptorCid {expected}"),
-        ));
-    }
-    if payload.len() > 1 {
-        let count = payload.len();
-        return Err(Refusal::bad(
-            "RecordsWriteAttestationIntegrityInvalidPayloadProperty",
-            format_args!("Only 'descriptorCid' is allowed in attestation payload, but got {count} properties."),
-        ));
-    }
-    Ok(())
-}
-
 fn authorize(message: &Message, view: &dyn View, now: &str) -> Result<(), Stop> {
     let tenant = message.tenant();
     let authorization = message.authorization();
@@ -194,7 +140,7 @@ fn authorize(message: &Message, view: &dyn View, now: &str) -> Result<(), Stop> 
     if let Some((grant, claim)) = message.delegation(now)? {
         grant.authorize_write(claim, message.json(), view)?;
     }
-    if let Some(grant) = authorization.and_then(Authorization::owner_grant).transpose()? {
+    if let Some(grant) = authorization.map(Authorization::owner_grant).transpose()?.flatten() {
         let signer = authorization.and_then(|authorization| authorization.owner.as_ref()).map(Signature::signer);
         grant.authorize_write(message.claim(owner, signer, now), message.json(), view)?;
     }
@@ -227,10 +173,10 @@ fn replace(change: &mut Change, message: &Message, record: &Record, given: &Give
 }
 
 fn check_order(message: &Message, record: &Record) -> Result<(), Refusal> {
-    if !message::is_newer((message.json(), message.cid()), (&record.newest.message, &record.newest.cid)) {
+    if !fields::is_newer((message.json(), message.cid()), (&record.newest.message, &record.newest.cid)) {
         return Err(Refusal::conflict());
     }
-    if message::is_method(&record.newest.message, "Delete") {
+    if fields::is_method(&record.newest.message, "Delete") {
         let message = "RecordsWrite is not allowed after a RecordsDelete.";
         return Err(Refusal::bad("RecordsWriteNotAllowedAfterDelete", message));
     }
@@ -262,7 +208,7 @@ fn check_same(name: &str, before: Option<&Value>, after: Option<&Value>) -> Resu
 /// gives nobody the data behind it.
 fn check_data_is_here(message: &Message, record: &Record, view: &dyn View) -> Result<(), Stop> {
     let before = descriptor_of(&record.newest.message);
-    let size = message::data_size(&record.newest.message).unwrap_or_default();
+    let size = fields::data_size(&record.newest.message).unwrap_or_default();
     check_data(message.json(), &text_of(before, "dataCid"), size)?;
     if view.has_data(&record.newest)? {
         return Ok(());
@@ -293,7 +239,7 @@ fn check_data(json: &Value, cid: &str, size: u64) -> Result<(), Refusal> {
             format_args!("actual data CID {cid} does not match dataCid in descriptor: {declared}"),
         ));
     }
-    if message::data_size(json) != Some(size) {
+    if fields::data_size(json) != Some(size) {
         let declared = shown(descriptor_of(json).get("dataSize"));
         return Err(Refusal::bad(
             "RecordsWriteDataSizeMismatch",

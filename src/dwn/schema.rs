@@ -1,7 +1,7 @@
 //! Checks the shape of messages and says what is wrong in the words JS clients know (AJV's), in the order
 //! AJV looks: the first thing wrong is the only one told. The shapes themselves are in [`super::shapes`].
 
-use super::Refusal;
+use super::refusal::Refusal;
 use serde_json::{Map, Value};
 
 /// What a JSON value must look like.

@@ -4,10 +4,14 @@
 //! looked at again every time: a grant that is revoked or a role that is gone ends the subscription.
 
 use super::{
-    Filter, IndexValue, Refusal, Stop, View,
-    filter::{self, fits, text},
-    message::{Kind, Message},
+    fields::PERMISSIONS,
+    filter::{self, all, fits, text},
+    kind::Kind,
+    message::Message,
     messages_query, records_query,
+    refusal::{Refusal, Stop},
+    text::check_uris,
+    view::{Filter, IndexValue, View},
     visible::{rights, visible},
 };
 use serde_json::{Map, Value};
@@ -45,12 +49,12 @@ pub(super) fn check_records(message: &Message) -> Result<(), Refusal> {
         let text = "Role-authorized subscriptions must include `protocolPath` in the filter";
         return Err(Refusal::bad("RecordsSubscribeFilterMissingRequiredProperties", text));
     }
-    message.filter().map_or(Ok(()), super::text::check_uris)?;
+    message.filter().map_or(Ok(()), check_uris)?;
     message.check_timestamp()
 }
 
 pub(super) fn check_messages(message: &Message) -> Result<(), Refusal> {
-    message.filters().try_for_each(super::text::check_uris)?;
+    message.filters().try_for_each(check_uris)?;
     message.check_timestamp()
 }
 
@@ -123,8 +127,7 @@ fn messages_filters(asked: &Map<String, Value>) -> Vec<Filter> {
     });
     let mut filters = vec![own.collect()];
     if let Some(protocol) = asked.get("protocol").and_then(Value::as_str) {
-        let tagged = [("protocol", text(super::PERMISSIONS)), ("tag.protocol", text(protocol))];
-        let mut tagged: Filter = tagged.map(|(name, cond)| (name.to_owned(), cond)).into();
+        let mut tagged = all([("protocol", text(PERMISSIONS)), ("tag.protocol", text(protocol))]);
         tagged.extend(asked.get("messageTimestamp").map(|value| ("messageTimestamp".to_owned(), filter::times(value))));
         filters.push(tagged);
     }

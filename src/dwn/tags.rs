@@ -4,7 +4,7 @@
 //! Only the keywords that the shape of a protocol definition names are known; others are refused with it. Where AJV would refuse to compile a schema
 //! (it does so when a record is written, not when the protocol is installed), the record is refused as there.
 
-use super::{Refusal, message::shown, schema::step};
+use super::{fields::shown, refusal::Refusal, schema::step};
 use serde_json::{Map, Value};
 use std::cmp::Ordering;
 

@@ -7,7 +7,7 @@ use crate::{
     did::{self, Did},
 };
 use bytes::Bytes;
-use message::{descriptor_text, is_method, record_id, timestamp};
+use fields::{descriptor_text, is_method, record_id, timestamp};
 use serde_json::{Map, Value, json};
 use std::sync::Arc;
 use zeroize::Zeroizing;
@@ -293,7 +293,7 @@ pub fn records_query_as(
 ) -> Value {
     let mut query = create::records_query(Value::Object(filter), more, now, signer).expect("was made");
     if let (Some(role), Some(signer)) = (role, signer) {
-        let descriptor = message::cid_of(&query["descriptor"]).expect("encodes");
+        let descriptor = fields::cid_of(&query["descriptor"]).expect("encodes");
         let payload = json!({"descriptorCid": descriptor, "protocolRole": role}).to_string();
         query["authorization"] = json!({"signature": crate::crypto::jws::Jws::sign(payload.as_bytes(), signer)});
     }
@@ -305,7 +305,7 @@ pub fn records_subscribe(filter: Value, now: &str, signer: Option<&Signer>, role
     let mut message = create::records_query(filter, json!({}), now, signer).expect("was made");
     message["descriptor"]["method"] = "Subscribe".into();
     if let Some(signer) = signer {
-        let mut payload = json!({"descriptorCid": message::cid_of(&message["descriptor"]).expect("encodes")});
+        let mut payload = json!({"descriptorCid": fields::cid_of(&message["descriptor"]).expect("encodes")});
         role.into_iter().for_each(|role| payload["protocolRole"] = role.into());
         let signature = crate::crypto::jws::Jws::sign(payload.to_string().as_bytes(), signer);
         message["authorization"] = json!({"signature": signature});

@@ -1,6 +1,6 @@
 //! Two kinds of text that messages must spell in one way: timestamps and URIs.
 
-use super::Refusal;
+use super::refusal::Refusal;
 use serde_json::{Map, Value};
 use url::Url;
 

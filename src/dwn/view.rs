@@ -1,7 +1,7 @@
 //! What rules may know of one tenant's past. The store implements it on a snapshot and, under the one
 //! writer, on a snapshot plus what the running group has already decided; tests implement it on a list.
 
-use super::{Fault, Json};
+use super::{fields::record_id, json::Json, refusal::Fault};
 use crate::cid::Cid;
 use bytes::Bytes;
 use std::{
@@ -9,6 +9,9 @@ use std::{
     ops::{ControlFlow, Deref},
     sync::Arc,
 };
+
+/// Data of up to this many bytes is kept beside its message and returned as `encodedData` (SDK: `maxDataSizeAllowedToBeEncoded`).
+pub const INLINE_MAX: u64 = 30_000;
 
 /// A message as it is kept.
 #[derive(Debug, Clone)]
@@ -190,7 +193,7 @@ pub trait View {
         let parent = Cond::Equal(IndexValue::String(parent_id.into()));
         let select = Select { any_of: vec![[("parentId".into(), parent)].into()], ..Select::default() };
         let states = self.select(&select)?.entries;
-        let records = states.iter().filter_map(|state| super::message::record_id(&state.message));
+        let records = states.iter().filter_map(|state| record_id(&state.message));
         records.filter_map(|id| self.record(id).transpose()).collect()
     }
     /// Latest states of records.
@@ -214,7 +217,7 @@ pub trait View {
     fn select_of(&self, tenant: &str, select: &Select) -> Result<Page, Fault>;
     /// Messages kept, in arrival order, after `after`, matching any of the filters (none given: all).
     fn events(&self, any_of: &[EventFilter], after: Option<u64>, limit: Option<usize>) -> Result<Vec<Event>, Fault>;
-    /// Data of a record of up to [`super::INLINE_MAX`] bytes, which is kept beside its message.
+    /// Data of a record of up to [`INLINE_MAX`] bytes, which is kept beside its message.
     fn inline_data(&self, stored: &Stored) -> Result<Option<Bytes>, Fault>;
     /// Does this record's message still have its data here?
     fn has_data(&self, stored: &Stored) -> Result<bool, Fault>;

@@ -2,10 +2,11 @@
 //! began or wrote, what was written to them, and what a role that they invoke opens.
 
 use super::{
-    Cond, Filter, Refusal,
-    filter::{self, flag},
+    filter::{self, all, flag},
     index::CREATOR,
     message::Message,
+    refusal::Refusal,
+    view::{Cond, Filter},
 };
 use serde_json::{Map, Value};
 
@@ -51,14 +52,13 @@ pub(super) fn visible(message: &Message, method: Cond, by_publication: bool) -> 
 
 /// As [`visible`], whatever is asked for: a state of a record that fits any of these may be seen by who asks.
 pub(super) fn rights(message: &Message) -> Vec<Filter> {
-    let of = |more: &[(&str, Cond)]| more.iter().map(|(name, cond)| ((*name).to_owned(), cond.clone())).collect();
-    let published = of(&[("published", flag(true))]);
+    let published = all([("published", flag(true))]);
     let Some(author) = message.author() else { return vec![published] };
     if author == message.tenant() {
         return vec![Filter::new()];
     }
     let theirs =
-        ["author", CREATOR, "recipient"].map(|party| of(&[("published", flag(false)), (party, filter::text(author))]));
+        ["author", CREATOR, "recipient"].map(|party| all([("published", flag(false)), (party, filter::text(author))]));
     let mut rights = vec![published];
     rights.extend(theirs);
     if message.role().is_some() {

@@ -1,6 +1,7 @@
 //! Public keys in JWK.
 
-use super::{Object, Others, Shape, Value, Wrong};
+use crate::dwn::schema::{Object, Others, Shape, Wrong};
+use serde_json::Value;
 
 pub(super) fn public_jwk(value: &Value, path: &str) -> Result<(), Wrong> {
     // To AJV what is no object is of all kinds at once.

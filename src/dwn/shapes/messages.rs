@@ -1,6 +1,10 @@
 //! MessagesQuery, MessagesRead and MessagesSubscribe.
 
-use super::{CURSOR, Object, SIGNED, Shape, TIME, TIMES};
+use super::{
+    signatures::SIGNED,
+    values::{CURSOR, TIME, TIMES},
+};
+use crate::dwn::schema::{Object, Shape};
 
 const MESSAGES: Shape = Shape::Choice(&["Messages"]);
 

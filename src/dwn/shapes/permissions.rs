@@ -1,6 +1,7 @@
 //! The data of permission records: requests, grants, revocations.
 
-use super::{Object, Shape, TIME, Wrong};
+use super::values::TIME;
+use crate::dwn::schema::{Object, Shape, Wrong};
 use serde_json::Value;
 
 pub(in crate::dwn) static PERMISSION_REQUEST: Shape = Shape::Object(&Object::closed(

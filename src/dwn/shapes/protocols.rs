@@ -1,6 +1,13 @@
 //! ProtocolsConfigure with the definition in it, ProtocolsQuery.
 
-use super::{DID, Object, Others, SIGNED, SIGNED_OR_DELEGATED, Shape, TIME, Value, Wrong, jwk::public_jwk};
+use super::{
+    jwk::public_jwk,
+    signatures::SIGNED,
+    values::{DID, TIME},
+    write::SIGNED_OR_DELEGATED,
+};
+use crate::dwn::schema::{Object, Others, Shape, Wrong};
+use serde_json::Value;
 
 const PROTOCOLS: Shape = Shape::Choice(&["Protocols"]);
 

@@ -1,8 +1,11 @@
 //! RecordsRead, RecordsQuery, RecordsSubscribe, RecordsDelete and the filter of records.
 
-use super::{CURSOR, DID, Members, Object, Others, SIGNED_OR_DELEGATED, Shape, TIME, TIMES, Value, Wrong, step};
-
-pub(super) const RECORDS: Shape = Shape::Choice(&["Records"]);
+use super::{
+    values::{CURSOR, DID, TIME, TIMES},
+    write::{RECORDS, SIGNED_OR_DELEGATED},
+};
+use crate::dwn::schema::{Object, Others, Shape, Wrong, step};
+use serde_json::{Map, Value};
 
 const DATE_SORT: Shape =
     Shape::Choice(&["createdAscending", "createdDescending", "publishedAscending", "publishedDescending"]);
@@ -145,12 +148,12 @@ static NUMBER_RANGE: Object = Object {
     )
 };
 
-fn one_bound_per_side(map: &Members, path: &str) -> Result<(), Wrong> {
+fn one_bound_per_side(map: &Map<String, Value>, path: &str) -> Result<(), Wrong> {
     let both = |a, b| map.contains_key(a) && map.contains_key(b);
     if both("gt", "gte") || both("lt", "lte") { Err(Wrong::at(path, "must NOT be valid")) } else { Ok(()) }
 }
 
-fn publication_date_means_published(map: &Members, path: &str) -> Result<(), Wrong> {
+fn publication_date_means_published(map: &Map<String, Value>, path: &str) -> Result<(), Wrong> {
     match map.get("published") {
         Some(published) if map.contains_key("datePublished") && *published != Value::Bool(true) => {
             Err(Wrong::not_allowed_value(&step(path, "published")))

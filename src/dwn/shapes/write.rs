@@ -1,15 +1,45 @@
-//! RecordsWrite.
+//! RecordsWrite; and authorizations that may hold one, a grant, as a grant may be signed with a grant.
 
 use super::{
-    BASE64URL, DID, JWS, Members, Object, Others, SIGNED_OR_OWNED, Shape, TIME, Value, Wrong, jwk::public_jwk,
-    records::RECORDS, step,
+    jwk::public_jwk,
+    signatures::JWS,
+    values::{BASE64URL, DID, TIME},
 };
+use crate::dwn::schema::{Object, Others, Shape, Wrong, step};
+use serde_json::{Map, Value};
 
+pub(super) const RECORDS: Shape = Shape::Choice(&["Records"]);
 const CONTEXT_ID: Shape = Shape::Match(is_context_id, "^[a-zA-Z0-9]+(/[a-zA-Z0-9]+)*$");
 const PROTOCOL_PATH: Shape = Shape::Match(is_protocol_path, "^[a-zA-Z]+(/[a-zA-Z]+)*$");
 
+pub(super) static SIGNED_OR_DELEGATED: Object =
+    Object::closed(&[], &[("signature", Shape::Object(&JWS)), ("authorDelegatedGrant", GRANT_SHAPE)]);
+
+static SIGNED_OR_OWNED: Object = Object {
+    between: Some(owner_needs_signature),
+    ..Object::closed(
+        &[],
+        &[
+            ("signature", Shape::Object(&JWS)),
+            ("authorDelegatedGrant", GRANT_SHAPE),
+            ("ownerSignature", Shape::Object(&JWS)),
+            ("ownerDelegatedGrant", GRANT_SHAPE),
+        ],
+    )
+};
+
+fn owner_needs_signature(map: &Map<String, Value>, path: &str) -> Result<(), Wrong> {
+    if map.contains_key("ownerSignature") && !map.contains_key("signature") {
+        return Err(Wrong::at(path, "must have property signature when property ownerSignature is present"));
+    }
+    Ok(())
+}
+
+/// A grant is a RecordsWrite and may be signed with a grant: only code may go round in a circle.
+const GRANT_SHAPE: Shape = Shape::Code(|value, path| Shape::Object(&GRANT).check(value, path));
+
 /// A RecordsWrite as it travels inside another message, with its data.
-pub(super) static GRANT: Object = Object {
+static GRANT: Object = Object {
     required: &["descriptor", "recordId", "authorization", "encodedData"],
     members: &[
         ("recordId", Shape::Text),
@@ -62,7 +92,7 @@ const RECORDS_WRITE_OBJECT: Object = Object {
 };
 
 /// `protocol`, `protocolPath` and `contextId`: all or none.
-fn protocol_goes_with_context(map: &Members, path: &str) -> Result<(), Wrong> {
+fn protocol_goes_with_context(map: &Map<String, Value>, path: &str) -> Result<(), Wrong> {
     let descriptor = |name| map.get("descriptor").is_some_and(|descriptor| descriptor.get(name).is_some());
     match (map.contains_key("contextId"), descriptor("protocol"), descriptor("protocolPath")) {
         (true, true, true) | (false, false, false) => Ok(()),
@@ -97,7 +127,7 @@ static WRITE_DESCRIPTOR: Object = Object {
     )
 };
 
-fn published_goes_with_its_date(map: &Members, path: &str) -> Result<(), Wrong> {
+fn published_goes_with_its_date(map: &Map<String, Value>, path: &str) -> Result<(), Wrong> {
     let dated = map.contains_key("datePublished");
     match map.get("published") {
         None if dated => Err(Wrong::missing(path, "published")),
@@ -110,7 +140,7 @@ fn published_goes_with_its_date(map: &Members, path: &str) -> Result<(), Wrong> 
     }
 }
 
-fn parent_needs_protocol(map: &Members, path: &str) -> Result<(), Wrong> {
+fn parent_needs_protocol(map: &Map<String, Value>, path: &str) -> Result<(), Wrong> {
     if map.contains_key("parentId") && !map.contains_key("protocol") {
         return Err(Wrong::at(path, "must have property protocol when property parentId is present"));
     }

@@ -1,6 +1,6 @@
 //! The way of messages through the rules, told as stories.
 
-use super::{create::*, message::cid_of, testing::*, *};
+use super::{create::*, fields::cid_of, testing::*, *};
 use crate::crypto::{
     Signer,
     jws::{self, Jws},

@@ -127,7 +127,7 @@ fn tags_are_judged_in_the_words_of_ajv() {
 /// Who signed a message (none of these stories' queries comes from a delegate).
 fn author_of(message: &Value) -> Option<String> {
     let jws = Jws::parse(message.pointer("/authorization/signature")?).ok()?;
-    jws.kids().next().map(|kid| message::did_of(kid).to_owned())
+    jws.kids().next().map(|kid| fields::did_of(kid).to_owned())
 }
 
 /// Is this a record that somebody sees only because they began it, before others wrote to it? There it is taken from them.
