@@ -63,22 +63,12 @@ impl Home {
             stage.finish().expect("staged")
         });
         let message = json!({"recordId": record, "descriptor": {"n": removes.len()}});
-        let (cid, bytes) = cid::of_json(&message).expect("encodes");
         let root = data.as_ref().map(|data| data.root);
         let change = Change {
-            tenant: "did:example:alice".into(),
-            subject: Subject::Record(record.into()),
-            cid,
-            bytes,
-            message: Arc::new(message.into()),
-            author: "did:example:alice".into(),
-            latest: true,
             initial: removes.is_empty(),
             data: data.as_ref().map(|data| (data.root, data.size)),
-            keeps_data: false,
-            demotes: Vec::new(),
             removes,
-            status: 202,
+            ..Change::initial("did:example:alice", Subject::Record(record.into()), message).expect("encodes")
         };
         let commit = self.source.store.commit("did:example:alice", data, move |_| Ok(change.clone()));
         (futures::executor::block_on(commit).expect("committed").cid, root)

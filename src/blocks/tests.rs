@@ -67,21 +67,11 @@ impl Node {
     /// Makes staged data a record's.
     fn commit(&self, record: &str, data: Data, demotes: Vec<Cid>) -> Cid {
         let message = json!({"recordId": record, "descriptor": {"dataCid": data.root.to_string()}});
-        let (cid, bytes) = cid::of_json(&message).expect("encodes");
         let change = Change {
-            tenant: "did:example:alice".into(),
-            subject: Subject::Record(record.into()),
-            cid,
-            bytes,
-            message: Arc::new(message.into()),
-            author: "did:example:alice".into(),
-            latest: true,
             initial: demotes.is_empty(),
             data: Some((data.root, data.size)),
-            keeps_data: false,
             demotes,
-            removes: Vec::new(),
-            status: 202,
+            ..Change::initial("did:example:alice", Subject::Record(record.into()), message).expect("encodes")
         };
         let commit = self.store.commit("did:example:alice", Some(data), move |_| Ok(change.clone()));
         futures::executor::block_on(commit).expect("committed").cid

@@ -4,11 +4,12 @@ use super::{
     fields,
     json::Json,
     message::Message,
-    refusal::{Refusal, Stop},
+    refusal::{Fault, Refusal, Stop},
     view::{Record, View},
 };
-use crate::cid::Cid;
+use crate::cid::{self, Cid};
 use bytes::Bytes;
+use serde_json::Value;
 use std::sync::Arc;
 
 /// What a message is about; the store keeps the state of it.
@@ -62,15 +63,28 @@ pub enum Given {
 }
 
 impl Change {
+    /// A message of the tenant's own becomes the first and the latest state of its subject: what a store can be given without
+    /// rules. `message` is without `encodedData`.
+    pub fn initial(tenant: &str, subject: Subject, message: Value) -> Result<Self, Fault> {
+        let (cid, bytes) = cid::of_json(&message)?;
+        Ok(Self { initial: true, ..Self::new((tenant, tenant), subject, (cid, bytes), Arc::new(message.into())) })
+    }
+
     /// The message becomes the latest state of its subject; everything else is left for the method to say.
     pub(super) fn of(message: &Message, subject: Subject) -> Result<Self, Refusal> {
-        Ok(Self {
-            tenant: message.tenant().into(),
+        let author = message.signed_author()?;
+        let encoded = (*message.cid(), message.bytes().into());
+        Ok(Self::new((message.tenant(), author), subject, encoded, message.json().clone()))
+    }
+
+    fn new((tenant, author): (&str, &str), subject: Subject, (cid, bytes): (Cid, Vec<u8>), message: Arc<Json>) -> Self {
+        Self {
+            tenant: tenant.into(),
             subject,
-            cid: *message.cid(),
-            bytes: message.bytes().into(),
-            message: message.json().clone(),
-            author: message.signed_author()?.into(),
+            cid,
+            bytes,
+            message,
+            author: author.into(),
             latest: true,
             initial: false,
             data: None,
@@ -78,7 +92,7 @@ impl Change {
             demotes: Vec::new(),
             removes: Vec::new(),
             status: 202,
-        })
+        }
     }
 
     /// The record's messages before this change: the initial write stays, later ones go.

@@ -1,4 +1,4 @@
-//! RecordsFilter, as clients write it, into conditions on indexed properties.
+//! Filters: a RecordsFilter, as clients write it, becomes conditions on indexed properties, and values meet them or not.
 
 use super::view::{Cond, Direction, Filter, IndexValue, SortBy};
 use serde_json::{Map, Value};
@@ -38,27 +38,55 @@ pub(super) fn conditions(filter: &Map<String, Value>, published_only: bool) -> F
 pub(super) fn fits(filter: &Filter, values: &BTreeMap<String, Vec<IndexValue>>) -> bool {
     filter
         .iter()
-        .all(|(name, cond)| values.get(name).is_some_and(|values| values.iter().any(|value| holds(cond, value))))
+        .all(|(name, cond)| values.get(name).is_some_and(|values| values.iter().any(|value| cond.holds(value))))
 }
 
-fn holds(cond: &Cond, value: &IndexValue) -> bool {
-    let compare = |bound: &Option<IndexValue>, ok: fn(Ordering) -> bool| {
-        bound.as_ref().is_none_or(|bound| match (value, bound) {
-            (IndexValue::String(a), IndexValue::String(b)) => ok(a.encode_utf16().cmp(b.encode_utf16())),
-            (IndexValue::Number(a), IndexValue::Number(b)) => a.partial_cmp(b).is_some_and(ok),
-            _ => false,
-        })
-    };
-    match cond {
-        Cond::Equal(wanted) => wanted == value,
-        Cond::OneOf(wanted) => wanted.contains(value),
-        Cond::Range { gt, gte, lt, lte } => {
-            compare(gt, Ordering::is_gt)
-                && compare(gte, Ordering::is_ge)
-                && compare(lt, Ordering::is_lt)
-                && compare(lte, Ordering::is_le)
+impl Cond {
+    /// Does a value meet the condition? No value meets one of another type.
+    pub fn holds(&self, value: &IndexValue) -> bool {
+        // A text that is not in an `IndexValue` yet need not be put into one.
+        if let IndexValue::String(text) = value {
+            return self.holds_text(text);
+        }
+        match self {
+            Self::Equal(wanted) => wanted == value,
+            Self::OneOf(wanted) => wanted.contains(value),
+            Self::Range { gt, gte, lt, lte } => in_range([gt, gte, lt, lte], |bound| match (value, bound) {
+                (IndexValue::Number(value), IndexValue::Number(bound)) => value.partial_cmp(bound),
+                (IndexValue::Bool(value), IndexValue::Bool(bound)) => Some(value.cmp(bound)),
+                _ => None,
+            }),
         }
     }
+
+    /// Does a text meet the condition?
+    pub fn holds_text(&self, text: &str) -> bool {
+        let is = |wanted: &IndexValue| matches!(wanted, IndexValue::String(wanted) if wanted == text);
+        match self {
+            Self::Equal(wanted) => is(wanted),
+            Self::OneOf(wanted) => wanted.iter().any(is),
+            Self::Range { gt, gte, lt, lte } => in_range([gt, gte, lt, lte], |bound| match bound {
+                IndexValue::String(bound) => Some(compare_texts(text, bound)),
+                _ => None,
+            }),
+        }
+    }
+}
+
+/// `compare`: how the value stands to a bound.
+fn in_range([gt, gte, lt, lte]: [&Option<IndexValue>; 4], compare: impl Fn(&IndexValue) -> Option<Ordering>) -> bool {
+    let within = |bound: &Option<IndexValue>, good: fn(Ordering) -> bool| {
+        bound.as_ref().is_none_or(|bound| compare(bound).is_some_and(good))
+    };
+    within(gt, Ordering::is_gt)
+        && within(gte, Ordering::is_ge)
+        && within(lt, Ordering::is_lt)
+        && within(lte, Ordering::is_le)
+}
+
+/// The order of strings in JavaScript: by UTF-16 code units.
+pub fn compare_texts(a: &str, b: &str) -> Ordering {
+    if a.is_ascii() && b.is_ascii() { a.cmp(b) } else { a.encode_utf16().cmp(b.encode_utf16()) }
 }
 
 /// A `dateSort` of a message.
@@ -172,7 +200,7 @@ mod tests {
     fn contexts_are_asked_for_by_segment_and_tags_by_prefix() {
         let filter = of(json!({"contextId": "a", "tags": {"t": {"startsWith": "b"}}}));
         assert_eq!(filter.get("contextId").cloned(), range(Some("a"), Some("a/\u{ffff}")));
-        let within = |context: &str| holds(&within("a"), &IndexValue::String(context.into()));
+        let within = |context: &str| within("a").holds_text(context);
         for (context, is) in [("a", true), ("a/b", true), ("a/b/c", true), ("ab", false), ("ab/c", false), ("b", false)]
         {
             assert_eq!((within(context), is_within(context, "a")), (is, is), "{context}");

@@ -51,6 +51,7 @@ mod tests;
 pub use change::{Change, Given, Subject};
 pub use entries::Entries;
 pub use fields::PERMISSIONS;
+pub use filter::compare_texts;
 pub use index::{First, index_values};
 pub use json::Json;
 pub use kind::Kind;

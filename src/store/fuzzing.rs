@@ -237,22 +237,14 @@ pub(crate) fn payloads() -> Vec<Vec<u8>> {
             "dateCreated": "2026-01-01T00:00:00.000000Z", "messageTimestamp": "2026-01-01T00:00:00.000000Z",
             "tags": {"a": [1, 2]}, "published": n == 1, "dataSize": 1,
         }, "contextId": "r0"});
-        let (named, bytes) = cid::of_json(&message).expect("encodes");
+        let (named, _) = cid::of_json(&message).expect("encodes");
         let data = cid::of(cid::RAW, &[n]);
+        let subject = if n == 2 { Subject::Protocol("http://a".into()) } else { Subject::Record(format!("r{n}")) };
         let change = Change {
-            tenant: "did:example:a".into(),
-            subject: if n == 2 { Subject::Protocol("http://a".into()) } else { Subject::Record(format!("r{n}")) },
-            cid: named,
-            bytes,
-            message: Arc::new(message.into()),
-            author: "did:example:a".into(),
-            latest: true,
-            initial: true,
             data: Some((data, 1)),
             keeps_data: n == 1,
-            demotes: vec![],
             removes: vec![named],
-            status: 202,
+            ..Change::initial("did:example:a", subject, message).expect("encodes")
         };
         let mut frame = frame::Message::new(&change, None).expect("a frame");
         frame.inline = (n == 0).then(|| ByteBuf::from(vec![n]));

@@ -90,22 +90,7 @@ fn message(record: &str, at: u64, extra: &Value) -> Value {
 }
 
 fn change(tenant: &str, record: &str, message: Value) -> Change {
-    let (cid, bytes) = cid::of_json(&message).expect("encodes");
-    Change {
-        tenant: tenant.into(),
-        subject: Subject::Record(record.into()),
-        cid,
-        bytes,
-        message: Arc::new(message.into()),
-        author: tenant.into(),
-        latest: true,
-        initial: true,
-        data: None,
-        keeps_data: false,
-        demotes: Vec::new(),
-        removes: Vec::new(),
-        status: 202,
-    }
+    Change::initial(tenant, Subject::Record(record.into()), message).expect("encodes")
 }
 
 /// Writes a record the first time, or the next state of it, as RecordsWrite does.

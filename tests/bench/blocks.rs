@@ -11,12 +11,11 @@ use std::{
     fs::{self, File},
     io::{Read as _, Write as _},
     path::{Path, PathBuf},
-    sync::Arc,
     time::{Duration, Instant},
 };
 use toft::{
     blocks::{self, Blocks, Right},
-    cid::{self, Cid},
+    cid::Cid,
     dwn::{Change, Stop, Subject},
     store::{self, Data, Store},
 };
@@ -182,22 +181,7 @@ fn record(n: u64, data: &Data) -> Result<Change, Stop> {
             "messageTimestamp": "2026-01-01T00:00:00.000000Z",
         },
     });
-    let (cid, bytes) = cid::of_json(&message).map_err(|e| Stop::Fault(e.into()))?;
-    Ok(Change {
-        tenant: ALICE.into(),
-        subject: Subject::Record(id),
-        cid,
-        bytes,
-        message: Arc::new(message.into()),
-        author: ALICE.into(),
-        latest: true,
-        initial: true,
-        data: Some((data.root, data.size)),
-        keeps_data: false,
-        demotes: Vec::new(),
-        removes: Vec::new(),
-        status: 202,
-    })
+    Ok(Change { data: Some((data.root, data.size)), ..Change::initial(ALICE, Subject::Record(id), message)? })
 }
 
 /// Bytes that do not compress and do not repeat, made faster than a disk takes them (xorshift64*).

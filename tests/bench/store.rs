@@ -7,7 +7,6 @@ use std::{
     error::Error,
     fs,
     path::Path,
-    sync::Arc,
     time::{Duration, Instant},
 };
 use toft::{
@@ -161,22 +160,8 @@ fn record(n: u64) -> Result<(Change, Data), Stop> {
     if n.is_multiple_of(3) {
         message["descriptor"]["datePublished"] = message["descriptor"]["dateCreated"].clone();
     }
-    let (cid, encoded) = cid::of_json(&message).map_err(|e| Stop::Fault(e.into()))?;
-    let change = Change {
-        tenant: ALICE.into(),
-        subject: Subject::Record(id),
-        cid,
-        bytes: encoded,
-        message: Arc::new(message.into()),
-        author: ALICE.into(),
-        latest: true,
-        initial: true,
-        data: Some((root, bytes.len() as u64)),
-        keeps_data: false,
-        demotes: Vec::new(),
-        removes: Vec::new(),
-        status: 202,
-    };
+    let change =
+        Change { data: Some((root, bytes.len() as u64)), ..Change::initial(ALICE, Subject::Record(id), message)? };
     let size = bytes.len() as u64;
     Ok((change, Data { root, size, inline: Some(bytes.into()), blocks: Vec::new(), hold: Hold::default() }))
 }

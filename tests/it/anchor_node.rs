@@ -13,7 +13,6 @@ use bytes::Bytes;
 use serde_json::{Value, json};
 use std::{
     path::Path,
-    sync::Arc,
     time::{Duration, Instant},
 };
 use tempfile::TempDir;
@@ -21,7 +20,7 @@ use toft::{
     anchor::{Anchor, BatchStatus, Config, Outcome, Proof, ProofError, Status, config::Mode, proof::Verdict},
     blocks::Blocks,
     cid::{self, Cid},
-    dwn::{Change, Json, Stop, Subject, View},
+    dwn::{Change, Stop, Subject, View},
     metrics::Metrics,
     store::Store,
     task::Tasks,
@@ -68,7 +67,7 @@ impl Node {
         let data = stage.finish().expect("stages");
         let root = data.root;
         let record = cid::of(cid::DAG_CBOR, name.as_bytes()).to_string();
-        let message: Arc<Json> = Arc::new(Value::into(json!({
+        let message = json!({
             "recordId": record,
             "contextId": record,
             "descriptor": {
@@ -76,22 +75,10 @@ impl Node {
                 "dataCid": root.to_string(), "dataSize": data.size,
                 "dateCreated": "2026-01-01T00:00:00.000000Z", "messageTimestamp": "2026-01-01T00:00:00.000000Z",
             },
-        })));
-        let (cid, bytes) = cid::of_json(&message).expect("encodes");
+        });
         let change = Change {
-            tenant: TENANT.into(),
-            subject: Subject::Record(record.clone()),
-            cid,
-            bytes,
-            message,
-            author: TENANT.into(),
-            latest: true,
-            initial: true,
             data: Some((root, data.size)),
-            keeps_data: false,
-            demotes: vec![],
-            removes: vec![],
-            status: 202,
+            ..Change::initial(TENANT, Subject::Record(record.clone()), message).expect("encodes")
         };
         let decide = move |view: &dyn View| -> Result<Change, Stop> {
             let mut change = change.clone();
@@ -102,7 +89,7 @@ impl Node {
             Ok(change)
         };
         let change = self.store.commit(TENANT, Some(data), decide).await.expect("is written");
-        Written { record: record_of(&change.message), message: cid, data: root }
+        Written { record: record_of(&change.message), message: change.cid, data: root }
     }
 
     async fn status(&self) -> Status {

@@ -32,21 +32,10 @@ impl Node {
 
     pub(super) fn delete(&self, record: &str, removes: Cid) {
         let message = json!({"recordId": record, "descriptor": {"method": "Delete", "recordId": record}});
-        let (cid, bytes) = cid::of_json(&message).expect("encodes");
         let change = Change {
-            tenant: "did:example:alice".into(),
-            subject: Subject::Record(record.into()),
-            cid,
-            bytes,
-            message: Arc::new(message.into()),
-            author: "did:example:alice".into(),
-            latest: true,
             initial: false,
-            data: None,
-            keeps_data: false,
-            demotes: Vec::new(),
             removes: vec![removes],
-            status: 202,
+            ..Change::initial("did:example:alice", Subject::Record(record.into()), message).expect("encodes")
         };
         let commit = self.store.commit("did:example:alice", None, move |_| Ok(change.clone()));
         futures::executor::block_on(commit).expect("committed");

@@ -107,21 +107,9 @@ impl Author<'_> {
     }
 
     fn commit(&self, message: serde_json::Value, data: Option<Data>) {
-        let (cid, bytes) = cid::of_json(&message).expect("encodes");
         let change = Change {
-            tenant: ALICE.into(),
-            subject: Subject::Record(self.id.clone()),
-            cid,
-            bytes,
-            message: Arc::new(message.into()),
-            author: ALICE.into(),
-            latest: true,
-            initial: true,
             data: data.as_ref().map(|d| (d.root, d.size)),
-            keeps_data: false,
-            demotes: Vec::new(),
-            removes: Vec::new(),
-            status: 202,
+            ..Change::initial(ALICE, Subject::Record(self.id.clone()), message).expect("encodes")
         };
         let id = self.id.clone();
         let decide = move |view: &dyn View| decide(view, change.clone(), &id);

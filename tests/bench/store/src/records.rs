@@ -51,21 +51,9 @@ pub fn record(n: u64) -> Result<(Change, Data), Stop> {
         "authorization": {"signature": {"payload": noise(300), "signatures": [{"protected": noise(120),
             "signature": noise(86)}]}},
     });
-    let (cid, encoded) = cid::of_json(&message).map_err(|e| Stop::Fault(e.into()))?;
     let change = Change {
-        tenant: ALICE.into(),
-        subject: Subject::Record(id),
-        cid,
-        bytes: encoded,
-        message: Arc::new(message.into()),
-        author: ALICE.into(),
-        latest: true,
-        initial: true,
         data: Some((root, bytes.len() as u64)),
-        keeps_data: false,
-        demotes: Vec::new(),
-        removes: Vec::new(),
-        status: 202,
+        ..Change::initial(ALICE, Subject::Record(id), message)?
     };
     let size = bytes.len() as u64;
     Ok((change, Data { root, size, inline: Some(bytes.into()), blocks: Vec::new(), hold: Hold::default() }))
