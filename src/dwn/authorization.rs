@@ -1,8 +1,9 @@
 //! Who signed a message, in whose name, and what the signatures say: all that `authorization` holds.
 
 use super::{
-    fields::{cid_of, did_of, shown, shown_text, signer_of},
+    fields::{cid_of, did_of, signer_of},
     grant::Grant,
+    json::{js_string, or_undefined},
     kind::Kind,
     refusal::Refusal,
     schema, shapes,
@@ -140,7 +141,7 @@ impl Signature {
         })?;
         schema::check(name, shape, &Value::Object(payload.clone()))?;
         let expected = cid_of(&message["descriptor"])?;
-        let given = shown(payload.get("descriptorCid"));
+        let given = js_string(payload.get("descriptorCid"));
         if given != expected {
             let message = format_args!("provided descriptorCid {given} does not match expected CID {expected}");
             return Err(Refusal::bad("AuthenticateDescriptorCidMismatch", message));
@@ -210,7 +211,7 @@ impl Party {
         }
         let signer = signature.map(Signature::signer);
         if grant.grantee.as_deref() != signer {
-            let (grantee, signer) = (shown_text(grant.grantee.as_deref()), shown_text(signer));
+            let (grantee, signer) = (or_undefined(grant.grantee.as_deref()), or_undefined(signer));
             let text = format_args!(
                 "grantedTo {grantee} in {role} delegated grant must be the same as the signer {signer} of the {signed}."
             );
@@ -218,7 +219,7 @@ impl Party {
         }
         let cid = cid_of(&delegation.message)?;
         if id != Some(&cid) {
-            let id = shown_text(id);
+            let id = or_undefined(id);
             let text = format_args!(
                 "CID of the {role} delegated grant {cid} must be the same as           the delegatedGrantId {id} in the {signed}."
             );
@@ -235,7 +236,7 @@ fn check_attestation(json: &Value) -> Result<(), Refusal> {
     let (_, payload) = parse_jws(attestation, "RecordsWriteAttestationIntegrityMoreThanOneSignature", &|count| {
         format!("Currently implementation only supports 1 attester, but got {count}")
     })?;
-    let (given, expected) = (shown(payload.get("descriptorCid")), cid_of(&json["descriptor"])?);
+    let (given, expected) = (js_string(payload.get("descriptorCid")), cid_of(&json["descriptor"])?);
     if given != expected {
         return Err(Refusal::bad(
             "RecordsWriteAttestationIntegrityDescriptorCidMismatch",

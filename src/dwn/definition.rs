@@ -1,6 +1,6 @@
 //! Protocol definitions: types, structure and rules.
 
-use super::{fields::shown_text, refusal::Refusal, tags, text};
+use super::{json::or_undefined, refusal::Refusal, tags, text};
 use serde::Deserialize;
 use serde_json::{Number, Value};
 use std::collections::BTreeMap;
@@ -225,7 +225,7 @@ impl Rule {
         let rule = self.shown();
         match self.who {
             Some(who) if others.iter().any(|other| other.who == self.who && other.of == self.of) => {
-                let (who, of) = (who.name(), shown_text(self.of.as_deref()));
+                let (who, of) = (who.name(), or_undefined(self.of.as_deref()));
                 Err(Refusal::bad(
                     "ProtocolsConfigureDuplicateActorInRuleSet",
                     format_args!(
@@ -234,7 +234,7 @@ impl Rule {
                 ))
             }
             None if others.iter().any(|other| other.role == self.role) => {
-                let role = shown_text(self.role.as_deref());
+                let role = or_undefined(self.role.as_deref());
                 Err(Refusal::bad(
                     "ProtocolsConfigureDuplicateRoleInRuleSet",
                     format_args!("More than one action rule per role {role} not allowed within a rule set: {rule}"),

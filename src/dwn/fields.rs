@@ -1,4 +1,4 @@
-//! What can be read off a message without judging it: its descriptor, ids, times, data, and how JavaScript writes a value.
+//! What can be read off a message without judging it: its descriptor, ids, times, data.
 
 use super::refusal::Refusal;
 use crate::{
@@ -104,23 +104,4 @@ pub(super) fn signer_of(jws: &Jws) -> &str {
 /// The DID of a key id.
 pub(super) fn did_of(kid: &str) -> &str {
     kid.split_once('#').map_or(kid, |(did, _)| did)
-}
-
-/// A value as JavaScript writes it into a sentence.
-pub(super) fn shown(value: Option<&Value>) -> String {
-    match value {
-        None => "undefined".into(),
-        Some(Value::String(text)) => text.clone(),
-        Some(Value::Object(_)) => "[object Object]".into(),
-        Some(Value::Array(items)) => {
-            let items = items.iter().map(|item| if item.is_null() { String::new() } else { shown(Some(item)) });
-            items.collect::<Vec<_>>().join(",")
-        }
-        Some(value) => value.to_string(),
-    }
-}
-
-/// A text as JavaScript writes it into a sentence.
-pub(super) fn shown_text(text: Option<&str>) -> &str {
-    text.unwrap_or("undefined")
 }

@@ -5,8 +5,9 @@
 //! grantee acts in the grantor's name).
 
 use super::{
-    fields::{self, PERMISSIONS, REVOCATION, descriptor_of, descriptor_text, is_published, shown_text},
+    fields::{self, PERMISSIONS, REVOCATION, descriptor_of, descriptor_text, is_published},
     filter::{self, is_within, text},
+    json::{js_string, or_undefined},
     kind::Kind,
     refusal::{Refusal, Stop},
     schema, shapes,
@@ -65,7 +66,7 @@ impl Grant {
         let actual = cid::of(cid::RAW, &data);
         let declared = fields::declared_data(json);
         if declared != Some((actual, data.len() as u64)) {
-            let declared = fields::shown(descriptor_of(json).get("dataCid"));
+            let declared = js_string(descriptor_of(json).get("dataCid"));
             let text = format_args!("actual data CID {actual} does not match dataCid in descriptor: {declared}");
             return Err(Refusal::bad("RecordsWriteDataCidMismatch", text));
         }
@@ -147,7 +148,7 @@ impl Grant {
         if granted.is_none() || granted == protocol {
             return Ok(());
         }
-        let (granted, given) = (shown_text(granted), shown_text(protocol));
+        let (granted, given) = (or_undefined(granted), or_undefined(protocol));
         let text = format_args!("Grant protocol scope {granted} does not match protocol in {place} {given}");
         Err(Refusal::denied(code, text).into())
     }
@@ -156,12 +157,12 @@ impl Grant {
     pub fn check(&self, claim: Claim<'_>, view: &dyn View) -> Result<(), Stop> {
         let grantee = self.grantee.as_deref();
         if claim.grantee != grantee {
-            let (is, must) = (shown_text(grantee), shown_text(claim.grantee));
+            let (is, must) = (or_undefined(grantee), or_undefined(claim.grantee));
             let text = format_args!("Permission grant is granted to {is}, but need to be granted to {must}");
             return Err(Refusal::denied("GrantAuthorizationNotGrantedToAuthor", text).into());
         }
         if claim.grantor != Some(&self.grantor) {
-            let (is, must) = (&self.grantor, shown_text(claim.grantor));
+            let (is, must) = (&self.grantor, or_undefined(claim.grantor));
             let text = format_args!("Permission grant is granted by {is}, but need to be granted by {must}");
             return Err(Refusal::denied("GrantAuthorizationNotGrantedForTenant", text).into());
         }
@@ -249,7 +250,7 @@ impl Scope {
                 return Err(Refusal::bad("PermissionsProtocolValidateScopeMissingProtocolTag", text));
             };
             if tagged.as_str() != Some(protocol) {
-                let tagged = fields::shown(Some(tagged));
+                let tagged = js_string(Some(tagged));
                 let text = format_args!(
                     "Permission grants must have a scope with a protocol that matches the tagged protocol: {tagged}"
                 );

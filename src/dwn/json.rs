@@ -121,6 +121,25 @@ pub fn quoted(text: &str) -> String {
     Value::from(text).to_string()
 }
 
+/// A value as JavaScript writes it into a sentence: `String(value)`.
+pub fn js_string(value: Option<&Value>) -> String {
+    match value {
+        None => "undefined".into(),
+        Some(Value::String(text)) => text.clone(),
+        Some(Value::Object(_)) => "[object Object]".into(),
+        Some(Value::Array(items)) => {
+            let items = items.iter().map(|item| if item.is_null() { String::new() } else { js_string(Some(item)) });
+            items.collect::<Vec<_>>().join(",")
+        }
+        Some(value) => value.to_string(),
+    }
+}
+
+/// A text as JavaScript writes it into a sentence, if there is one.
+pub fn or_undefined(text: Option<&str>) -> &str {
+    text.unwrap_or("undefined")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -2,8 +2,8 @@
 
 use super::{
     entries::Entries,
-    fields::shown_text,
     grant::Claim,
+    json::or_undefined,
     message::Message,
     order,
     refusal::{Fault, Refusal, Stop},
@@ -53,7 +53,7 @@ pub(super) fn authorize(message: &Message, at: &str, view: &dyn View, now: &str)
     let other = message.filters().map(asked).find(|asked| asked.as_ref() != Some(granted));
     // Without a filter everything is asked for. (The reference lets a grant of one protocol open that.)
     let Some(other) = other.or_else(|| message.filters().next().is_none().then_some(None)) else { return Ok(()) };
-    let asked = shown_text(other.as_deref());
+    let asked = or_undefined(other.as_deref());
     let text = format_args!("The protocol {asked} does not match the scoped protocol {granted}");
     // The interface was called Events once; the code still says so.
     Err(Refusal::denied("EventsGrantAuthorizationMismatchedProtocol", text).into())

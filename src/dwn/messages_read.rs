@@ -2,7 +2,7 @@
 
 use super::{
     fields,
-    json::{Object, quoted},
+    json::{Object, js_string, quoted},
     message::Message,
     permissions,
     refusal::{Refusal, Stop},
@@ -81,7 +81,7 @@ fn data(stored: Stored, view: &dyn View) -> Result<Option<(Stored, Cid, u64)>, S
 }
 
 fn parse(descriptor: &Map<String, Value>) -> Result<Cid, Refusal> {
-    let text = fields::shown(descriptor.get("messageCid"));
+    let text = js_string(descriptor.get("messageCid"));
     let cid = text.parse::<Cid>().ok().filter(|cid| cid.codec() == cid::DAG_CBOR && cid::sha256_of(cid).is_some());
     cid.ok_or_else(|| Refusal::bad("MessagesReadInvalidCid", format_args!("{text} is not a valid CID")))
 }

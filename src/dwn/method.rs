@@ -3,7 +3,8 @@
 use super::{
     authorization::Authorization,
     change::{Change, Given},
-    fields::{descriptor_of, shown},
+    fields::descriptor_of,
+    json::js_string,
     kind::Kind,
     message::Message,
     messages_query, messages_read, protocols_configure, protocols_query, records_delete, records_query, records_read,
@@ -91,9 +92,11 @@ fn check_grants(authorization: &mut Authorization) {
 fn kind_of(json: &Value) -> Result<Kind, Refusal> {
     let name = |property| json.get("descriptor").and_then(|descriptor| descriptor.get(property));
     match (name("interface"), name("method")) {
-        (Some(interface), Some(method)) => Kind::of(&format!("{}{}", shown(Some(interface)), shown(Some(method)))),
+        (Some(interface), Some(method)) => {
+            Kind::of(&format!("{}{}", js_string(Some(interface)), js_string(Some(method))))
+        }
         (interface, method) => {
-            let (interface, method) = (shown(interface), shown(method));
+            let (interface, method) = (js_string(interface), js_string(method));
             let detail = format!("Both interface and method must be present, interface: {interface}, method: {method}");
             Err(Refusal::new(400, detail))
         }

@@ -3,10 +3,11 @@
 use super::{
     change::Change,
     definition::Definition,
-    fields::{PERMISSIONS, REVOCATION, descriptor_text, record_id, revoked, shown, shown_text},
+    fields::{PERMISSIONS, REVOCATION, descriptor_text, record_id, revoked},
     filter,
     grant::{Grant, Scope, data_of},
     index::GRANT as GRANTED_BY,
+    json::{js_string, or_undefined},
     message::Message,
     refusal::{Refusal, Stop},
     schema, shapes, text,
@@ -39,7 +40,7 @@ pub(super) fn check_revocation(message: &Message, view: &dyn View) -> Result<(),
     if tagged == granted.as_ref() {
         return Ok(());
     }
-    let (tagged, granted) = (shown(tagged), shown(granted.as_ref()));
+    let (tagged, granted) = (js_string(tagged), js_string(granted.as_ref()));
     let text = format_args!("Revocation protocol {tagged} does not match grant protocol {granted}");
     Err(Refusal::bad("PermissionsProtocolValidateRevocationProtocolTagMismatch", text).into())
 }
@@ -84,7 +85,7 @@ pub(super) fn check_data(write: &Value, data: &[u8]) -> Result<(), Refusal> {
         }
         Some(REVOCATION) => schema::check("PermissionRevocationData", &shapes::PERMISSION_REVOCATION, &data),
         path => {
-            let path = shown_text(path);
+            let path = or_undefined(path);
             let text = format_args!("Unexpected permission record: {path}");
             Err(Refusal::bad("PermissionsProtocolValidateSchemaUnexpectedRecord", text))
         }

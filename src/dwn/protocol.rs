@@ -4,8 +4,9 @@
 
 use super::{
     definition::{Action, Definition, Rule, RuleSet, Who},
-    fields::{self, PERMISSIONS, descriptor_text, shown_text},
+    fields::{self, PERMISSIONS, descriptor_text},
     filter::{all, text, within},
+    json::{js_string, or_undefined},
     kind::Kind,
     message::Message,
     permissions,
@@ -15,9 +16,9 @@ use super::{
 };
 use std::borrow::Cow;
 
-/// Does this record fit into the structure of its protocol? Refused with 400.
-pub(super) fn check_record(message: &Message, view: &dyn View) -> Result<(), Stop> {
-    let definition = definition(message.text("protocol"), view, Refusal::bad)?;
+/// Does this record fit into the structure of its protocol? Refused with 400. Returns the protocol's definition.
+pub(super) fn check_record(message: &Message, uri: &str, view: &dyn View) -> Result<Cow<'static, Definition>, Stop> {
+    let definition = definition(Some(uri), view, Refusal::bad)?;
     let path = message.text("protocolPath").unwrap_or_default();
     check_type(message, path, &definition)?;
     check_place(message, path, view)?;
@@ -26,16 +27,21 @@ pub(super) fn check_record(message: &Message, view: &dyn View) -> Result<(), Sto
         check_role_record(message, path, view)?;
     }
     check_size(message, rules)?;
-    let Some(rules) = rules.tags.as_ref().and_then(serde_json::Value::as_object) else { return Ok(()) };
-    let place = format!("{}/{path}/$tags", shown_text(message.text("protocol")));
-    Ok(tags::check(rules, message.descriptor().get("tags"), &place)?)
+    if let Some(rules) = rules.tags.as_ref().and_then(serde_json::Value::as_object) {
+        tags::check(rules, message.descriptor().get("tags"), &format!("{uri}/{path}/$tags"))?;
+    }
+    Ok(definition)
 }
 
-/// May somebody who is not the tenant write this record?
-pub(super) fn authorize_write(message: &Message, view: &dyn View) -> Result<(), Stop> {
-    let record = view.record(fields::record_id(message.json()).unwrap_or_default())?;
+/// May somebody who is not the tenant write this record, which fits into its protocol's structure?
+pub(super) fn authorize_write(
+    message: &Message,
+    record: Option<&Record>,
+    definition: &Definition,
+    view: &dyn View,
+) -> Result<(), Stop> {
     let author = message.author();
-    let (chain_end, actions): (Option<&str>, &[Action]) = match &record {
+    let (chain_end, actions): (Option<&str>, &[Action]) = match record {
         // Rules for a record that is not here yet speak of its ancestors.
         None if message.is_initial_write() => (message.text("parentId"), &[Action::Create]),
         None => (message.text("parentId"), &[]),
@@ -46,9 +52,8 @@ pub(super) fn authorize_write(message: &Message, view: &dyn View) -> Result<(), 
         Some(_) => (fields::record_id(message.json()), &[Action::CoUpdate]),
     };
     let chain = record_chain(chain_end, view)?;
-    let definition = definition(message.text("protocol"), view, Refusal::denied)?;
-    let rules = rule_set(&definition, message.text("protocolPath").unwrap_or_default(), Refusal::denied)?;
-    check_role(message, message.text("protocol"), fields::context_id(message.json()), &definition, view)?;
+    let rules = rule_set(definition, message.text("protocolPath").unwrap_or_default(), Refusal::denied)?;
+    check_role(message, message.text("protocol"), fields::context_id(message.json()), definition, view)?;
     let request = Request { message, actions, chain: &chain, recipient: message.text("recipient") };
     Ok(request.authorize(rules)?)
 }
@@ -106,7 +111,7 @@ struct Request<'a> {
 
 impl Request<'_> {
     fn authorize(&self, rules: &RuleSet) -> Result<(), Refusal> {
-        let (kind, author) = (self.message.kind().name(), shown_text(self.message.author()));
+        let (kind, author) = (self.message.kind().name(), or_undefined(self.message.author()));
         let Some(rules) = &rules.actions else {
             return Err(Refusal::denied(
                 "ProtocolAuthorizationActionRulesNotFound",
@@ -151,7 +156,7 @@ impl Request<'_> {
 type Refuse = fn(&str, String) -> Refusal;
 
 fn definition(uri: Option<&str>, view: &dyn View, refuse: Refuse) -> Result<Cow<'static, Definition>, Stop> {
-    let uri = shown_text(uri);
+    let uri = or_undefined(uri);
     if let Some(definition) = permissions::definition().filter(|_| uri == PERMISSIONS) {
         return Ok(Cow::Borrowed(definition));
     }
@@ -181,7 +186,7 @@ fn check_type(message: &Message, path: &str, definition: &Definition) -> Result<
     })?;
     let schema = message.text("schema");
     if let Some(wanted) = kind.schema.as_deref().filter(|wanted| Some(*wanted) != schema) {
-        let given = shown_text(schema);
+        let given = or_undefined(schema);
         return Err(Refusal::bad(
             "ProtocolAuthorizationInvalidSchema",
             // The gap is the reference implementation's.
@@ -218,9 +223,9 @@ fn check_place(message: &Message, path: &str, view: &dyn View) -> Result<(), Sto
         let text = format_args!("Could not find matching parent record to verify declared protocol path '{path}'.");
         Refusal::bad("ProtocolAuthorizationIncorrectProtocolPath", text)
     })?;
-    let above = shown_text(fields::context_id(&parent.message));
-    let expected = format!("{above}/{}", shown_text(fields::record_id(message.json())));
-    let declared = shown_text(fields::context_id(message.json()));
+    let above = or_undefined(fields::context_id(&parent.message));
+    let expected = format!("{above}/{}", or_undefined(fields::record_id(message.json())));
+    let declared = or_undefined(fields::context_id(message.json()));
     if declared == expected {
         return Ok(());
     }
@@ -241,7 +246,7 @@ fn parent(id: &str, message: &Message, view: &dyn View) -> Result<Option<Stored>
 fn check_size(message: &Message, rules: &RuleSet) -> Result<(), Refusal> {
     let Some(limits) = &rules.size else { return Ok(()) };
     let size = fields::descriptor_of(message.json()).get("dataSize");
-    let (number, shown) = (size.and_then(serde_json::Value::as_f64).unwrap_or_default(), fields::shown(size));
+    let (number, shown) = (size.and_then(serde_json::Value::as_f64).unwrap_or_default(), js_string(size));
     if let Some(min) = limits.min.as_ref().filter(|min| min.as_f64().is_some_and(|min| number < min)) {
         let text = format_args!("data size {shown} is less than allowed {min}");
         return Err(Refusal::bad("ProtocolAuthorizationMinSizeInvalid", text));

@@ -3,7 +3,7 @@
 use super::{
     entries::Entries,
     fields::{self, descriptor_of},
-    json::list,
+    json::{js_string, list},
     message::Message,
     refusal::{Fault, Refusal, Stop},
     reply::Reply,
@@ -15,7 +15,7 @@ use std::ops::ControlFlow;
 
 pub(super) fn check(message: &Message) -> Result<(), Refusal> {
     if let Some(filter) = message.filter() {
-        text::check_protocol_uri(&fields::shown(filter.get("protocol")))?;
+        text::check_protocol_uri(&js_string(filter.get("protocol")))?;
     }
     message.check_timestamp()
 }
@@ -29,7 +29,7 @@ pub(super) fn answer(message: &Message, view: &dyn View, now: &str) -> Result<Re
     let found = match filter.contains_key("recipient") {
         // A ProtocolsConfigure has no recipient, so nothing matches one.
         true => None,
-        false => view.protocol(&fields::shown(filter.get("protocol")))?.filter(shows),
+        false => view.protocol(&js_string(filter.get("protocol")))?.filter(shows),
     };
     Ok(Reply::ok().with("entries", list(found.iter().map(|stored| stored.message.text()))))
 }

@@ -2,9 +2,9 @@
 
 use super::{
     entries::Entries,
-    fields,
     filter::{self, sort},
     grant::Claim,
+    json::js_string,
     message::Message,
     protocol,
     refusal::{Refusal, Stop},
@@ -73,5 +73,5 @@ pub fn selection(message: &Message) -> Result<Select, Refusal> {
 }
 
 fn cursor(json: &Value) -> Cursor {
-    Cursor { message_cid: fields::shown(json.get("messageCid")), value: fields::shown(json.get("value")) }
+    Cursor { message_cid: js_string(json.get("messageCid")), value: js_string(json.get("value")) }
 }

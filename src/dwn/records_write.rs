@@ -3,7 +3,9 @@
 use super::{
     authorization::{Authorization, Signature},
     change::{Change, Given, Subject},
-    fields::{self, PERMISSIONS, cid_of, context_id, descriptor_of, shown, shown_text},
+    definition::Definition,
+    fields::{self, PERMISSIONS, cid_of, context_id, descriptor_of},
+    json::{js_string, or_undefined},
     message::Message,
     permissions, protocol, readable,
     refusal::{Refusal, Stop},
@@ -25,14 +27,14 @@ pub(super) fn check(message: &Message) -> Result<(), Refusal> {
     }
     let signature = message.signature().ok_or_else(|| Refusal::bad("AuthenticateJwsMissing", "Missing JWS."))?;
     if signature.text("recordId") != Some(record_id) {
-        let signed = shown_text(signature.text("recordId"));
+        let signed = or_undefined(signature.text("recordId"));
         return Err(Refusal::bad(
             "RecordsWriteValidateIntegrityRecordIdUnauthorized",
             format_args!("recordId in message {record_id} does not match recordId in authorization: {signed}"),
         ));
     }
     if signature.text("contextId") != context_id {
-        let (given, signed) = (shown_text(context_id), shown_text(signature.text("contextId")));
+        let (given, signed) = (or_undefined(context_id), or_undefined(signature.text("contextId")));
         return Err(Refusal::bad(
             "RecordsWriteValidateIntegrityContextIdNotInSignerSignaturePayload",
             format_args!("contextId in message {given} does not match contextId in authorization: {signed}"),
@@ -52,12 +54,10 @@ pub(super) fn check(message: &Message) -> Result<(), Refusal> {
 
 /// What the write changes, if it is allowed.
 pub(super) fn decide(message: &Message, given: &Given, view: &dyn View, now: &str) -> Result<Change, Stop> {
-    if message.text("protocol").is_some() {
-        protocol::check_record(message, view)?;
-    }
-    authorize(message, view, now)?;
     let record_id = fields::record_id(message.json()).unwrap_or_default();
     let record = view.record(record_id)?;
+    let definition = message.text("protocol").map(|uri| protocol::check_record(message, uri, view)).transpose()?;
+    authorize(message, record.as_ref(), definition.as_deref(), view, now)?;
     if !message.is_replayed() {
         let initial = record.as_ref().map(|record| &*record.initial.message).filter(|_| !message.is_initial_write());
         readable::check(message, initial)?;
@@ -98,7 +98,7 @@ pub(super) fn decide(message: &Message, given: &Given, view: &dyn View, now: &st
 }
 
 fn check_initial(message: &Message, record_id: &str, context_id: Option<&str>) -> Result<(), Refusal> {
-    let (created, written) = (shown_text(message.text("dateCreated")), message.timestamp());
+    let (created, written) = (or_undefined(message.text("dateCreated")), message.timestamp());
     if created != written {
         return Err(Refusal::bad(
             "RecordsWriteValidateIntegrityDateCreatedMismatch",
@@ -107,7 +107,7 @@ fn check_initial(message: &Message, record_id: &str, context_id: Option<&str>) -
     }
     let is_root = message.text("protocol").is_some() && message.text("parentId").is_none();
     if is_root && context_id != Some(record_id) {
-        let given = shown_text(context_id);
+        let given = or_undefined(context_id);
         return Err(Refusal::bad(
             "RecordsWriteValidateIntegrityContextIdMismatch",
             format_args!("contextId in message: {given} does not match deterministic contextId: {record_id}"),
@@ -122,14 +122,20 @@ fn check_signed_part(message: &Message, part: &str, cid: &str, code: &str) -> Re
     if expected.as_deref() == signed {
         return Ok(());
     }
-    let (expected, signed) = (shown_text(expected.as_deref()), shown_text(signed));
+    let (expected, signed) = (or_undefined(expected.as_deref()), or_undefined(signed));
     Err(Refusal::bad(
         code,
         format_args!("CID {expected} of {part} property in message does not match {cid} in authorization: {signed}"),
     ))
 }
 
-fn authorize(message: &Message, view: &dyn View, now: &str) -> Result<(), Stop> {
+fn authorize(
+    message: &Message,
+    record: Option<&Record>,
+    definition: Option<&Definition>,
+    view: &dyn View,
+    now: &str,
+) -> Result<(), Stop> {
     let tenant = message.tenant();
     let authorization = message.authorization();
     let owner = authorization.and_then(Authorization::owner);
@@ -151,8 +157,8 @@ fn authorize(message: &Message, view: &dyn View, now: &str) -> Result<(), Stop> 
     if let Some((grant, claim)) = message.grant(view, now)? {
         return grant.authorize_write(claim, message.json(), view);
     }
-    if message.text("protocol").is_some() {
-        return protocol::authorize_write(message, view);
+    if let Some(definition) = definition {
+        return protocol::authorize_write(message, record, definition, view);
     }
     Err(Refusal::denied("RecordsWriteAuthorizationFailed", "message failed authorization").into())
 }
@@ -197,7 +203,7 @@ fn check_same(name: &str, before: Option<&Value>, after: Option<&Value>) -> Resu
     if before == after {
         return Ok(());
     }
-    let (before, after) = (shown(before), shown(after));
+    let (before, after) = (js_string(before), js_string(after));
     Err(Refusal::bad(
         "RecordsWriteImmutablePropertyChanged",
         format_args!("{name} is an immutable property: cannot change '{before}' to '{after}'"),
@@ -225,7 +231,7 @@ fn check_data_can_be(message: &Message) -> Result<(), Refusal> {
     if message.data().is_some() {
         return Ok(());
     }
-    let declared = |name| shown(message.descriptor().get(name));
+    let declared = |name| js_string(message.descriptor().get(name));
     let (cid, size) = (declared("dataCid"), declared("dataSize"));
     let message = format_args!("no data has the dataCid {cid} and the dataSize {size} in the descriptor");
     Err(Refusal::bad("RecordsWriteDataCidMismatch", message))
@@ -240,7 +246,7 @@ fn check_data(json: &Value, cid: &str, size: u64) -> Result<(), Refusal> {
         ));
     }
     if fields::data_size(json) != Some(size) {
-        let declared = shown(descriptor_of(json).get("dataSize"));
+        let declared = js_string(descriptor_of(json).get("dataSize"));
         return Err(Refusal::bad(
             "RecordsWriteDataSizeMismatch",
             format_args!("actual data size {size} bytes does not match dataSize in descriptor: {declared}"),
@@ -250,5 +256,5 @@ fn check_data(json: &Value, cid: &str, size: u64) -> Result<(), Refusal> {
 }
 
 fn text_of(map: &Map<String, Value>, name: &str) -> String {
-    shown(map.get(name))
+    js_string(map.get(name))
 }

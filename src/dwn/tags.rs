@@ -4,7 +4,7 @@
 //! Only the keywords that the shape of a protocol definition names are known; others are refused with it. Where AJV would refuse to compile a schema
 //! (it does so when a record is written, not when the protocol is installed), the record is refused as there.
 
-use super::{fields::shown, refusal::Refusal, schema::step};
+use super::{json::js_string, refusal::Refusal, schema::step};
 use serde_json::{Map, Value};
 use std::cmp::Ordering;
 
@@ -158,9 +158,9 @@ fn keyword(schema: &Map<String, Value>, name: &str, value: &Value, path: &str) -
     let characters = value.as_str().map_or(0.0, |text| text.chars().count() as f64);
     let items = value.as_array().map(Vec::as_slice).unwrap_or_default();
     let count = items.len() as f64;
-    let limited = |ok: bool, sign: &str| require(ok, path, || format!("must be {sign} {}", shown(Some(rule))));
+    let limited = |ok: bool, sign: &str| require(ok, path, || format!("must be {sign} {}", js_string(Some(rule))));
     let sized = |ok: bool, much: &str, what: &str| {
-        require(ok, path, || format!("must NOT have {much} than {} {what}", shown(Some(rule))))
+        require(ok, path, || format!("must NOT have {much} than {} {what}", js_string(Some(rule))))
     };
     match name {
         "maximum" => limited(number <= limit, "<="),

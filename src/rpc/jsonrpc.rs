@@ -2,11 +2,11 @@
 //! two kinds of answer.
 
 use crate::{
+    crypto,
     dwn::{Message, json::Object},
     foreign,
     node::{Body, one_chunk},
 };
-use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use bytes::Bytes;
 use serde_json::{Value, json};
 
@@ -144,8 +144,8 @@ impl Request {
             // Nobody has to send nothing: a body of no bytes is no body.
             None if has_empty_data(&message) => Some(one_chunk(Bytes::new())),
             None => None,
-            Some(text) => match text.as_str().map(|text| URL_SAFE_NO_PAD.decode(text)) {
-                Some(Ok(bytes)) => Some(one_chunk(bytes.into())),
+            Some(text) => match text.as_str().and_then(crypto::decode) {
+                Some(bytes) => Some(one_chunk(bytes.into())),
                 _ => return Err(wrong(&self.id, "params.encodedData must be base64url without padding")),
             },
         };

@@ -9,6 +9,7 @@ use super::{
 };
 use crate::{
     asker::Asker,
+    crypto,
     dwn::{Fault, Members, create, normalize_uri},
     node::{Node, Reply, now},
 };
@@ -19,7 +20,6 @@ use axum::{
     response::{IntoResponse, Response},
     routing::get,
 };
-use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde_json::{Map, Value, json};
 
 /// Parameters of one query; filters have a dozen properties.
@@ -261,8 +261,8 @@ fn found(reply: Reply) -> Result<Reply, Not> {
 
 /// The protocol URI in a path: base64url, because it has slashes.
 fn uri(encoded: &str) -> Result<String, Not> {
-    let bytes = URL_SAFE_NO_PAD.decode(encoded.trim_end_matches('='));
-    let uri = bytes.ok().and_then(|bytes| String::from_utf8(bytes).ok()).ok_or(Not::Plain(StatusCode::BAD_REQUEST))?;
+    let bytes = crypto::decode(encoded.trim_end_matches('='));
+    let uri = bytes.and_then(|bytes| String::from_utf8(bytes).ok()).ok_or(Not::Plain(StatusCode::BAD_REQUEST))?;
     Ok(normalize_uri(&uri).unwrap_or(uri))
 }
 

@@ -13,7 +13,7 @@ use crate::{
     budget::{Budget, For, Rate},
     cid,
     did::Did,
-    dwn::Fault,
+    dwn::{Fault, json::or_undefined},
     foreign,
     node::{self, Limits, Node, Registered, Tenants},
 };
@@ -141,7 +141,7 @@ impl Registration {
             let expected = expected.unwrap_or_default();
             let message = format!(
                 "Expecting terms-of-service hash {expected}, but got {}.",
-                foreign::shown(shown(terms.as_deref()))
+                foreign::shown(or_undefined(terms.as_deref()))
             );
             return Err(Refused::new("RegistrationManagerInvalidOrOutdatedTermsOfServiceHash", message));
         }
@@ -429,11 +429,6 @@ fn scaled(number: &[u8; 32], part: f64) -> [u8; 32] {
         *byte = product[at] << 1 | product[at + 1] >> 7;
     }
     out
-}
-
-/// A text as JavaScript writes it into a sentence.
-fn shown(text: Option<&str>) -> &str {
-    text.unwrap_or("undefined")
 }
 
 #[cfg(test)]

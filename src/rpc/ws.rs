@@ -16,7 +16,7 @@ use super::{
 };
 use crate::{
     asker::Asker,
-    dwn::json::Object,
+    dwn::json::{Object, js_string},
     memory,
     node::{Body, Ended, Events, Node, Reply, Resume, Text},
 };
@@ -354,7 +354,7 @@ impl Connection {
         let (id, key) = subscription_id(request, asked)?;
         self.subscriptions.retain(|_, carried| !carried.task.is_finished());
         if self.subscriptions.contains_key(&key) {
-            let message = format!("the subscribe id: {} is in use by an active subscription", shown(&id));
+            let message = format!("the subscribe id: {} is in use by an active subscription", js_string(Some(&id)));
             return Err(problem(jsonrpc::INVALID_PARAMS, message));
         }
         let most = self.node.limits().subscriptions_per_websocket;
@@ -431,13 +431,8 @@ pub(super) fn subscription_id(request: &Request, subscription: &Value) -> Result
 }
 
 fn does_not_exist(request: &Request, id: &Value) -> Problem {
-    let message = format!("subscription {} does not exist.", shown(id));
+    let message = format!("subscription {} does not exist.", js_string(Some(id)));
     Problem::new(&request.id, jsonrpc::INVALID_PARAMS, message)
-}
-
-/// An id as JavaScript writes it into a sentence.
-fn shown(id: &Value) -> String {
-    id.as_str().map_or_else(|| id.to_string(), str::to_owned)
 }
 
 /// The way to the client, for those who answer beside each other.
