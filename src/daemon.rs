@@ -7,13 +7,14 @@ use crate::{
     backup::Source,
     blocks::{Blocks, Right, is_damage},
     config::{self, Config},
+    content::Content,
     crypto::Signer,
     did, memory,
     metrics::Metrics,
     net::{self, Net},
     node::Node,
     resolve::Resolver,
-    rpc::{self, Guard, Listening, Registration, control::Control},
+    rpc::{self, Guard, Listening, Registration, control::Services},
     scarce::Files,
     store::Store,
     sync::{self, Peers},
@@ -40,7 +41,7 @@ const LINKS_WAITING: usize = 8;
 
 /// A running node.
 pub struct Daemon {
-    control: Control,
+    services: Services,
     tasks: Tasks,
     store: Store,
     net: Net,
@@ -219,8 +220,9 @@ impl Daemon {
             addresses,
             anchoring: anchor.status().await?.sentence,
         };
-        let control = Control {
+        let services = Services {
             node: node.clone(),
+            content: Content::new(node.clone(), net.clone(), identity.signer.clone()),
             net: net.clone(),
             sync,
             anchor,
@@ -241,8 +243,8 @@ impl Daemon {
         if let Some(gateway) = gateway {
             gateway.serve(rpc::gateway::router(node), guards.1, &tasks);
         }
-        listening.serve(rpc::control::router(control.clone()), &tasks);
-        Ok(Self { control, tasks, store, net, facts, _lock: lock })
+        listening.serve(rpc::control::router(services.clone()), &tasks);
+        Ok(Self { services, tasks, store, net, facts, _lock: lock })
     }
 
     pub fn facts(&self) -> &Facts {
@@ -259,8 +261,8 @@ impl Daemon {
         let outcome = self.tasks.finish(STOP_DEADLINE).await;
         self.net.shutdown().await;
         // The last handle to go flushes the index and frees the directory.
-        let (control, store) = (self.control, self.store);
-        tokio::task::spawn_blocking(move || drop((control, store))).await?;
+        let (services, store) = (self.services, self.store);
+        tokio::task::spawn_blocking(move || drop((services, store))).await?;
         let _ = std::fs::remove_file(&self.facts.socket); // a dead socket is replaced at the next start anyway
         outcome
     }

@@ -5,17 +5,18 @@ use super::{
     config::{Config, Mode, Network},
 };
 use jiff::Timestamp;
-use serde::{Serialize, Serializer};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
+use std::borrow::Cow;
 
 /// How things stand.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Status {
     pub mode: Mode,
     pub network: Network,
     /// Messages and data that wait for the next batch.
     pub queued: usize,
     /// When the next batch is made of what waits.
-    #[serde(serialize_with = "optional_text")]
+    #[serde(serialize_with = "optional_text", deserialize_with = "optional_time")]
     pub next: Option<Timestamp>,
     /// The newest batches and all that are not final, oldest first.
     pub batches: Vec<BatchStatus>,
@@ -27,13 +28,13 @@ pub struct Status {
     pub sentence: String,
 }
 
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct BatchStatus {
     pub number: u64,
     /// batched, awaiting_funds, signed, broadcast, mined or final.
-    pub state: &'static str,
+    pub state: Cow<'static, str>,
     pub leaves: u32,
-    #[serde(serialize_with = "text")]
+    #[serde(serialize_with = "text", deserialize_with = "time")]
     pub created: Timestamp,
     pub root: String,
     pub txid: Option<String>,
@@ -47,7 +48,7 @@ pub struct BatchStatus {
 }
 
 /// What "anchor now" came to.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Now {
     pub outcome: Outcome,
     pub batch: Option<u64>,
@@ -56,7 +57,7 @@ pub struct Now {
     pub sentence: String,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Outcome {
     /// Mode "off".
@@ -86,7 +87,7 @@ impl BatchStatus {
         };
         Self {
             number: batch.number,
-            state,
+            state: state.into(),
             leaves: batch.leaves,
             created: at(batch.created),
             root: hex::encode(batch.root),
@@ -103,7 +104,7 @@ impl BatchStatus {
     pub fn sentence(&self) -> String {
         let (number, leaves) = (self.number, self.leaves);
         let txid = self.txid.as_deref().unwrap_or_default();
-        let mut text = match self.state {
+        let mut text = match &*self.state {
             "batched" => format!("batch {number} ({leaves} items) is to be signed"),
             "awaiting_funds" => {
                 let (address, sat) = self.send_to.clone().unwrap_or_default();
@@ -172,4 +173,12 @@ fn optional_text<S: Serializer>(time: &Option<Timestamp>, to: S) -> Result<S::Ok
         Some(time) => to.collect_str(time),
         None => to.serialize_none(),
     }
+}
+
+fn time<'de, D: Deserializer<'de>>(from: D) -> Result<Timestamp, D::Error> {
+    String::deserialize(from)?.parse().map_err(D::Error::custom)
+}
+
+fn optional_time<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Timestamp>, D::Error> {
+    Option::<String>::deserialize(from)?.map(|text| text.parse().map_err(D::Error::custom)).transpose()
 }

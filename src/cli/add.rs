@@ -4,14 +4,9 @@ use super::{
     context::Context,
     output::{Output, bytes},
 };
-use crate::rpc::{
-    client::Out,
-    control::{Added, Failure, Kind},
-};
+use crate::rpc::control::{Failure, Kind, content::AddQuery};
 use bytes::Bytes;
-use futures::TryStreamExt as _;
-use http_body_util::{BodyExt as _, StreamBody};
-use hyper::body::Frame;
+use futures::Stream;
 use std::{io, path::PathBuf};
 use tokio::{fs::File, io::AsyncReadExt as _};
 
@@ -39,10 +34,8 @@ pub async fn run(context: &Context, args: &Args) -> Result<Output, Failure> {
     if file.metadata().await.is_ok_and(|m| !m.is_file()) {
         return Err(Failure::new(Kind::Usage, format!("{name} is not a file")));
     }
-    let query = format!("/add?format={}&published={}", escape(&args.format), args.publish);
-    let json = context.client()?.post(&query, body(file)).await?;
-    let added: Added = serde_json::from_value(json.clone())
-        .map_err(|e| Failure::new(Kind::Failed, format!("the node's answer is not understood: {e}")))?;
+    let query = AddQuery { format: args.format.clone(), published: args.publish };
+    let added = context.client()?.add(&query, pieces(file)).await?;
     let who = if added.published { "published" } else { "private" };
     let text = format!(
         "✓ {}   {}   {who}\n  record {}\n→ Its time proof, once anchored: {}",
@@ -51,21 +44,14 @@ pub async fn run(context: &Context, args: &Args) -> Result<Output, Failure> {
         added.record,
         context.next(&format!("anchor proof {} -o proof.ots", added.record))
     );
-    Ok(Output::new(json, text))
+    Output::told(&added, text)
 }
 
-fn body(file: File) -> Out {
-    let pieces = futures::stream::try_unfold(file, |mut file| async move {
+fn pieces(file: File) -> impl Stream<Item = io::Result<Bytes>> + Send + 'static {
+    futures::stream::try_unfold(file, |mut file| async move {
         let mut piece = vec![0; PIECE];
         let n = file.read(&mut piece).await?;
         piece.truncate(n);
-        Ok::<_, io::Error>((n > 0).then(|| (Bytes::from(piece), file)))
-    });
-    StreamBody::new(pieces.map_ok(Frame::data)).boxed_unsync()
-}
-
-/// A media type in a query.
-fn escape(text: &str) -> String {
-    let plain = |b: u8| b.is_ascii_alphanumeric() || b"-._~/".contains(&b);
-    text.bytes().map(|b| if plain(b) { (b as char).to_string() } else { format!("%{b:02X}") }).collect()
+        Ok((n > 0).then(|| (Bytes::from(piece), file)))
+    })
 }

@@ -5,10 +5,14 @@ use super::{
     file::{Target, is_there},
     output::Output,
 };
-use crate::rpc::control::{Failure, Kind};
-use anyhow::Context as _;
-use base64::{Engine as _, engine::general_purpose::STANDARD};
-use serde_json::{Value, json};
+use crate::{
+    anchor::Status,
+    rpc::control::{
+        Failure, Kind, NoParams,
+        anchor::{self as control, Base64, Made, Proven},
+    },
+};
+use serde_json::json;
 use std::path::{Path, PathBuf};
 
 #[derive(Debug, clap::Subcommand)]
@@ -37,19 +41,19 @@ pub async fn run(context: &Context, command: Command) -> Result<Option<Output>, 
     let client = context.client()?;
     match command {
         Command::Now => {
-            let now = client.call("anchor.now", json!({})).await?;
-            Ok(Some(Output::of(now, |now| now["sentence"].as_str().unwrap_or_default().to_owned())))
+            let now = client.call::<control::Now>(&NoParams {}).await?;
+            Output::of(&now, |now| now.sentence.clone()).map(Some)
         }
         Command::Status => {
-            let status = client.call("anchor.status", json!({})).await?;
-            Ok(Some(Output::of(status, describe)))
+            let status = client.call::<control::Status>(&NoParams {}).await?;
+            Output::of(&status, describe).map(Some)
         }
         Command::Proof { id, output, force } => {
             let to_terminal = output == Path::new("-");
             let beside = if to_terminal { None } else { Some(beside(&output)?) };
-            let proof = client.call("anchor.proof", json!({"id": id})).await?;
-            let ots = bytes(&proof["ots"])?.unwrap_or_default();
-            let stamped = beside.zip(bytes(&proof["stamped"])?);
+            let mut proof = client.call::<control::Proof>(&Proven { id }).await?;
+            let Base64(ots) = std::mem::replace(&mut proof.ots, Base64(vec![]));
+            let stamped = beside.zip(proof.stamped.take().map(|Base64(bytes)| bytes));
             let stamped_in = stamped.as_ref().map(|(path, _)| path.clone());
             // Both are looked at before the first is written.
             let mut missing = Vec::new();
@@ -66,20 +70,28 @@ pub async fn run(context: &Context, command: Command) -> Result<Option<Output>, 
     }
 }
 
-fn told(output: &Path, stamped: Option<&Path>, proof: &Value) -> Output {
-    let confirmations = proof["confirmations"].as_u64().unwrap_or(0);
-    let settled =
-        if proof["final"] == true { "" } else { "   (not final yet: the block may still be reorganised away)" };
-    let network = proof["network"].as_str().unwrap_or_default();
+fn told(output: &Path, stamped: Option<&Path>, proof: &Made) -> Output {
+    let settled = if proof.is_final { "" } else { "   (not final yet: the block may still be reorganised away)" };
+    let json = json!({
+        "proof": output,
+        "stamped": stamped,
+        "cid": proof.cid,
+        "network": proof.network,
+        "txid": proof.txid,
+        "height": proof.height,
+        "confirmations": proof.confirmations,
+        "final": proof.is_final,
+    });
+    let network = json["network"].as_str().unwrap_or_default();
     let mut text = format!(
-        "✓ {}   block {} ({network}), {confirmations} confirmations{settled}",
+        "✓ {}   block {} ({network}), {} confirmations{settled}",
         output.display(),
-        proof["height"]
+        proof.height,
+        proof.confirmations
     );
     match stamped {
         Some(file) => {
-            text +=
-                &format!("\n✓ {}   the bytes it is about ({})", file.display(), proof["cid"].as_str().unwrap_or("?"));
+            text += &format!("\n✓ {}   the bytes it is about ({})", file.display(), proof.cid);
             text += &format!(
                 "\n→ Check it: toft verify {} {}   or: ots verify {}",
                 file.display(),
@@ -89,29 +101,18 @@ fn told(output: &Path, stamped: Option<&Path>, proof: &Value) -> Output {
         }
         None => text += "\n  the bytes it is about are not on this node any more",
     }
-    let json = json!({
-        "proof": output,
-        "stamped": stamped,
-        "cid": proof["cid"],
-        "network": proof["network"],
-        "txid": proof["txid"],
-        "height": proof["height"],
-        "confirmations": proof["confirmations"],
-        "final": proof["final"],
-    });
     Output::new(json, text)
 }
 
-fn describe(status: &Value) -> String {
-    let mut lines = vec![status["sentence"].as_str().unwrap_or_default().to_owned()];
-    for batch in status["batches"].as_array().into_iter().flatten() {
-        let mut line =
-            format!("batch {}  {}  {} items", batch["number"], batch["state"].as_str().unwrap_or("?"), batch["leaves"]);
-        if let Some(txid) = batch["txid"].as_str() {
+fn describe(status: &Status) -> String {
+    let mut lines = vec![status.sentence.clone()];
+    for batch in &status.batches {
+        let mut line = format!("batch {}  {}  {} items", batch.number, batch.state, batch.leaves);
+        if let Some(txid) = &batch.txid {
             line += &format!("  tx {txid}");
         }
-        if let Some(height) = batch["height"].as_u64() {
-            line += &format!("  block {height}  {} confirmations", batch["confirmations"]);
+        if let Some(height) = batch.height {
+            line += &format!("  block {height}  {} confirmations", batch.confirmations);
         }
         lines.push(line);
     }
@@ -124,9 +125,4 @@ fn beside(output: &Path) -> Result<PathBuf, Failure> {
         Some(end) if end == "ots" => Ok(output.with_extension("")),
         _ => Err(Failure::new(Kind::Usage, format!("-o {}: the proof's name must end in .ots", output.display()))),
     }
-}
-
-fn bytes(base64: &Value) -> Result<Option<Vec<u8>>, Failure> {
-    let Some(text) = base64.as_str() else { return Ok(None) };
-    Ok(Some(STANDARD.decode(text).context("the node's answer is not base64").map_err(Failure::from)?))
 }

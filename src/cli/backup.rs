@@ -10,12 +10,14 @@ use crate::{
     blocks::Blocks,
     config,
     daemon::{Identity, Lock},
-    rpc::control::{Failure, Kind},
+    rpc::control::{
+        Failure, Kind,
+        backup::{self as control, Target},
+    },
     store::Store,
     vault,
 };
 use anyhow::{Context as _, Error};
-use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 
 #[derive(Debug, clap::Subcommand)]
@@ -84,7 +86,7 @@ pub async fn run(context: &Context, command: Command) -> Result<Output, Failure>
                 found.objects,
                 bytes(found.bytes)
             );
-            Ok(Output::new(json(&found)?, text))
+            Output::told(&found, text)
         }
         Command::Restore { dir, only_missing: true, whose, .. } => {
             let done = mend(context, &dir, whose.or_this_home(context)).await?;
@@ -100,7 +102,7 @@ pub async fn run(context: &Context, command: Command) -> Result<Output, Failure>
             text += &still_missing(&done.missing);
             text += &format!("\n→ Next: {}", context.next("up"));
             let failed = !done.missing.is_empty();
-            Ok(Output::new(json(&done)?, text).failed_if(failed))
+            Ok(Output::told(&done, text)?.failed_if(failed))
         }
         Command::Restore { dir, at, whose, .. } => {
             let (home, stop) = (context.home.clone(), interruptible()?);
@@ -124,7 +126,7 @@ pub async fn run(context: &Context, command: Command) -> Result<Output, Failure>
             }
             text += &format!("\n→ Next: {}", context.next("up"));
             let failed = !done.missing.is_empty();
-            Ok(Output::new(json(&done)?, text).failed_if(failed))
+            Ok(Output::told(&done, text)?.failed_if(failed))
         }
         Command::Drill { dir, whose } => {
             let done = backup::drill(&dir, whose.or_this_home(context).as_deref(), &interruptible()?).await?;
@@ -144,41 +146,38 @@ pub async fn run(context: &Context, command: Command) -> Result<Output, Failure>
                     false => "the snapshot has no fingerprint to compare with".into(),
                 }
             );
-            Ok(Output::new(json(&done)?, text))
+            Output::told(&done, text)
         }
     }
 }
 
 async fn create(context: &Context, dir: &Path) -> Result<Output, Failure> {
-    let taken = match context.client()?.call("backup.create", json!({"dir": dir})).await {
-        Err(failure) if failure.kind == Kind::Network => json(&offline(context, dir).await?)?,
+    let taken = match context.client()?.call::<control::Create>(&Target { dir: dir.to_owned() }).await {
+        Err(failure) if failure.kind == Kind::Network => offline(context, dir).await?,
         answer => answer?,
     };
-    let number = |key: &str| taken[key].as_u64().unwrap_or(0);
-    let damaged: Vec<_> = taken["damaged"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
     let mut text = format!(
         "{} {}: {} files, {}; new: {} files, {}{}{}\n! It holds the keys: who has {} has this identity",
-        if damaged.is_empty() { "✓" } else { "!" },
-        taken["snapshot"].as_str().unwrap_or_default(),
-        number("files"),
-        bytes(number("bytes")),
-        number("new_files"),
-        bytes(number("new_bytes")),
-        match number("linked") {
+        if taken.damaged.is_empty() { "✓" } else { "!" },
+        taken.snapshot,
+        taken.files,
+        bytes(taken.bytes),
+        taken.new_files,
+        bytes(taken.new_bytes),
+        match taken.linked {
             0 => String::new(),
             linked => format!(" ({linked} of them links to this home's)"),
         },
-        match number("mended") {
+        match taken.mended {
             0 => String::new(),
             mended => format!("; {mended} objects were damaged in the backup and are whole again"),
         },
         dir.display()
     );
-    if !damaged.is_empty() {
-        text += &format!("\n✗ Damaged in this home, and so not in the backup:\n  {}", damaged.join("\n  "));
+    if !taken.damaged.is_empty() {
+        text += &format!("\n✗ Damaged in this home, and so not in the backup:\n  {}", taken.damaged.join("\n  "));
     }
-    let failed = !damaged.is_empty();
-    Ok(Output::new(taken, text).failed_if(failed))
+    Ok(Output::told(&taken, text)?.failed_if(!taken.damaged.is_empty()))
 }
 
 /// A snapshot of a home whose node does not run.
@@ -222,8 +221,4 @@ async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T, Error> + S
 fn absolute(dir: &Path) -> Result<PathBuf, Failure> {
     let absolute = std::path::absolute(dir).with_context(|| format!("the directory {}", dir.display()));
     absolute.map_err(|e| Failure::new(Kind::Usage, format!("{e:#}")))
-}
-
-fn json<T: serde::Serialize>(value: &T) -> Result<Value, Failure> {
-    Ok(serde_json::to_value(value).map_err(Error::new)?)
 }

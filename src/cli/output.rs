@@ -1,6 +1,11 @@
 //! What a command prints: for people, or with `--json` for scripts. Nobody else writes to the terminal, but for bytes (`file`).
 
-use crate::{foreign, rpc::control::Kind};
+use crate::{
+    foreign,
+    rpc::control::{Failure, Kind},
+};
+use anyhow::Context as _;
+use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
 use std::io::Write as _;
 
@@ -18,10 +23,19 @@ impl Output {
         Self { json, text: text.into(), failed: false }
     }
 
-    /// What the node has answered, and for people what `describe` makes of it: it gets texts that are to be shown.
-    pub fn of(json: Value, describe: impl FnOnce(&Value) -> String) -> Self {
-        let text = describe(&foreign::value(&json));
-        Self::new(json, text)
+    /// A result, and what people are told.
+    pub fn told(result: &impl Serialize, text: impl Into<String>) -> Result<Self, Failure> {
+        Ok(Self::new(serde_json::to_value(result).context("the result as JSON")?, text))
+    }
+
+    /// A result, and for people what `describe` makes of it: it gets texts that are fit to be shown.
+    pub fn of<T: Serialize + DeserializeOwned>(
+        result: &T,
+        describe: impl FnOnce(&T) -> String,
+    ) -> Result<Self, Failure> {
+        let json = serde_json::to_value(result).context("the result as JSON")?;
+        let shown = serde_json::from_value(foreign::value(&json)).context("the result as it is shown")?;
+        Ok(Self::new(json, describe(&shown)))
     }
 
     /// The same, with exit code 1 where `failed`.

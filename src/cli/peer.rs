@@ -4,8 +4,13 @@ use super::{
     context::Context,
     output::{Output, bytes},
 };
-use crate::rpc::control::Failure;
-use serde_json::{Value, json};
+use crate::{
+    rpc::control::{
+        Failure, NoParams,
+        peers::{self, NewPeer, OnePeer},
+    },
+    sync::PeerStatus,
+};
 
 #[derive(Debug, clap::Subcommand)]
 pub enum Command {
@@ -29,53 +34,45 @@ pub async fn run(context: &Context, command: Command) -> Result<Output, Failure>
     let client = context.client()?;
     match command {
         Command::Add { did, address, tenants } => {
-            let params = json!({"did": did, "address": address, "tenants": tenants});
-            let peer = client.call("peer.add", params).await?;
-            Ok(Output::of(peer, |peer| {
+            let peer = client.call::<peers::Add>(&NewPeer { did: did.clone(), address, tenants }).await?;
+            Output::of(&peer, |peer| {
                 format!(
                     "✓ Peer {did}\n  shares {}\n→ On the other device: toft peer add <this DID> <this address>   (both in: toft status)",
-                    strings(&peer["tenants"]).join(", ")
+                    peer.tenants.join(", ")
                 )
-            }))
+            })
         }
         Command::Ls => {
-            let peers = client.call("peer.ls", json!({})).await?;
-            Ok(Output::of(peers, |peers| {
-                let lines: Vec<_> = peers.as_array().into_iter().flatten().map(line).collect();
-                match lines.is_empty() {
-                    true => {
-                        format!("no peers; add a device with: {}", context.next("peer add <did> <multiaddr>"))
-                    }
-                    false => lines.join("\n"),
-                }
-            }))
+            let peers = client.call::<peers::Ls>(&NoParams {}).await?;
+            Output::of(&peers, |peers| match peers.is_empty() {
+                true => format!("no peers; add a device with: {}", context.next("peer add <did> <multiaddr>")),
+                false => peers.iter().map(line).collect::<Vec<_>>().join("\n"),
+            })
         }
         Command::Rm { did } => {
-            let removed = client.call("peer.rm", json!({"did": did})).await?;
-            Ok(Output::new(
-                removed,
-                format!(
-                    "✓ {did} is no peer any more. What it has it keeps; its records here stay, and are served again when it is added again"
-                ),
-            ))
+            let removed = client.call::<peers::Rm>(&OnePeer { did: did.clone() }).await?;
+            let text = format!(
+                "✓ {did} is no peer any more. What it has it keeps; its records here stay, and are served again when it is added again"
+            );
+            Output::told(&removed, text)
         }
     }
 }
 
 /// What is under way: `receiving 10 of 15, 310 of 900 MB`.
-fn ways(peer: &Value) -> Vec<String> {
-    let of = |name: &str| {
-        let way = peer[name].as_object()?;
-        let number = |key: &str| way.get(key).and_then(Value::as_u64);
-        let (messages, size) = (number("messages")?, number("bytes")?);
-        let text = match (number("of_messages"), number("of_bytes")) {
-            (Some(of), Some(of_bytes)) => format!("{name} {messages} of {of}, {}", part_of(size, of_bytes)),
-            _ if messages == 0 => return None,
-            _ => format!("{name} {messages}, {}", bytes(size)),
-        };
-        Some(text)
-    };
-    ["receiving", "sending"].into_iter().filter_map(of).collect()
+fn under_way(peer: &PeerStatus) -> Vec<String> {
+    let ways = [("receiving", &peer.receiving), ("sending", &peer.sending)];
+    let told = ways.into_iter().filter_map(|(name, way)| {
+        let way = way.as_ref()?;
+        match (way.of_messages, way.of_bytes) {
+            (Some(of), Some(of_bytes)) => {
+                Some(format!("{name} {} of {of}, {}", way.messages, part_of(way.bytes, of_bytes)))
+            }
+            _ if way.messages == 0 => None,
+            _ => Some(format!("{name} {}, {}", way.messages, bytes(way.bytes))),
+        }
+    });
+    told.collect()
 }
 
 /// `310.0 of 900.0 MB`: the unit once, where it is the same.
@@ -88,27 +85,24 @@ fn part_of(part: u64, whole: u64) -> String {
 }
 
 /// One peer in one line.
-pub fn line(peer: &Value) -> String {
-    let text = |key: &str| peer[key].as_str().unwrap_or_default().to_owned();
-    let state = match (peer["connected"].as_bool(), peer["in_sync"].as_bool()) {
-        (Some(true), Some(true)) => "✓ in sync".to_owned(),
-        (Some(true), _) => match ways(peer) {
+pub fn line(status: &PeerStatus) -> String {
+    let state = match (status.connected, status.in_sync) {
+        (true, true) => "✓ in sync".to_owned(),
+        (true, false) => match under_way(status) {
             ways if !ways.is_empty() => format!("… {}", ways.join("; ")),
-            _ if peer["untold"] == true => {
+            _ if status.untold => {
                 "all is sent; whether all has come is not known: the other device's toft is older".to_owned()
             }
             _ => "… syncing".to_owned(),
         },
-        _ if peer["problem"].is_string() => format!("not connected: {}", text("problem")),
-        _ => "not connected".to_owned(),
+        (false, _) => match &status.problem {
+            Some(problem) => format!("not connected: {problem}"),
+            None => "not connected".to_owned(),
+        },
     };
-    let refused = match peer["refused"].as_u64() {
-        Some(n) if n > 0 => format!("   refused {n}, last: {}", text("last_refused")),
-        _ => String::new(),
+    let refused = match status.refused {
+        0 => String::new(),
+        n => format!("   refused {n}, last: {}", status.last_refused.as_deref().unwrap_or_default()),
     };
-    format!("{} {} {state}{refused}", text("did"), text("address"))
-}
-
-fn strings(list: &Value) -> Vec<String> {
-    list.as_array().into_iter().flatten().filter_map(Value::as_str).map(str::to_owned).collect()
+    format!("{} {} {state}{refused}", status.peer.did, status.peer.address)
 }

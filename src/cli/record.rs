@@ -6,9 +6,9 @@ use super::{
 };
 use crate::{
     foreign,
-    rpc::{
-        control::{Failure, Kind},
-        records::{Explanation, Query as Asked},
+    rpc::control::{
+        Failure,
+        records::{self, Explanation, Question},
     },
 };
 use serde_json::{Map, Value, json};
@@ -75,25 +75,22 @@ pub struct Query {
 pub async fn run(context: &Context, command: Command) -> Result<Output, Failure> {
     let client = context.client()?;
     let Command::Query(query) = command;
-    let asked = serde_json::to_value(asked(&query)).map_err(anyhow::Error::new)?;
+    let question = question(&query);
     if query.explain {
-        let json = client.call("record.explain", asked).await?;
-        let said: Explanation = serde_json::from_value(json.clone())
-            .map_err(|e| Failure::new(Kind::Failed, format!("the node's answer is not understood: {e}")))?;
-        return Ok(Output::new(json, explanation(&said)));
+        let said = client.call::<records::Explain>(&question).await?;
+        return Output::told(&said, explanation(&said));
     }
-    let page = client.call("record.query", asked).await?;
-    let lines: Vec<_> =
-        page["entries"].as_array().into_iter().flatten().map(|entry| foreign::json(&entry.to_string())).collect();
-    if let (false, Some(more)) = (context.json, page["cursor"].as_object()) {
+    let page = client.call::<records::Query>(&question).await?;
+    let lines: Vec<_> = page.entries.iter().map(|entry| foreign::json(&entry.to_string())).collect();
+    if let (false, Some(more)) = (context.json, &page.cursor) {
         // Beside the lines, which a program may be reading.
         let part = |name: &str| more.get(name).and_then(Value::as_str).unwrap_or_default();
         aside(&format!("→ More: --cursor {}/{}", part("value"), part("messageCid")));
     }
-    Ok(Output::new(page, lines.join("\n")))
+    Output::told(&page, lines.join("\n"))
 }
 
-fn asked(query: &Query) -> Asked {
+fn question(query: &Query) -> Question {
     let texts = [
         ("protocol", &query.protocol),
         ("protocolPath", &query.path),
@@ -123,7 +120,7 @@ fn asked(query: &Query) -> Asked {
     }
     let mut pagination = Map::from_iter([("limit".to_owned(), query.limit.into())]);
     pagination.extend(query.cursor.clone().map(|cursor| ("cursor".to_owned(), cursor)));
-    Asked { filter, date_sort: Some(query.sort.clone()), pagination }
+    Question { filter, date_sort: Some(query.sort.clone()), pagination }
 }
 
 fn explanation(said: &Explanation) -> String {

@@ -3,99 +3,81 @@
 use super::{
     context::Context,
     output::{Output, bytes},
+    peer,
 };
-use crate::rpc::control::Failure;
-use serde_json::{Value, json};
+use crate::{
+    node::Retained,
+    rpc::control::{
+        Descriptors, Failure, NoParams,
+        node::{NodeStatus, Shortage, Status},
+    },
+};
 
 pub async fn run(context: &Context) -> Result<Output, Failure> {
-    let status = context.client()?.call("status", json!({})).await?;
-    Ok(Output::of(status, |status| describe(context, status)))
+    let status = context.client()?.call::<Status>(&NoParams {}).await?;
+    Output::of(&status, |status| describe(context, status))
 }
 
-fn describe(context: &Context, status: &Value) -> String {
-    let number = |path: &str| status.pointer(path).and_then(Value::as_u64).unwrap_or(0);
-    let string = |path: &str| status.pointer(path).and_then(Value::as_str).unwrap_or("–").to_owned();
-    let list = |path: &str| status.pointer(path).and_then(Value::as_array).cloned().unwrap_or_default();
+fn describe(context: &Context, status: &NodeStatus) -> String {
     let mut lines = vec![
         format!(
             "Node      up {}   RSS {}   version {}",
-            uptime(number("/uptime_seconds")),
-            bytes(number("/rss_bytes")),
-            string("/version")
+            uptime(status.uptime_seconds),
+            bytes(status.rss_bytes.unwrap_or_default()),
+            status.version
         ),
-        format!("Identity  {}", string("/identity/did")),
-        format!("DWN       {}", string("/dwn")),
+        format!("Identity  {}", status.identity.did),
+        format!("DWN       {}", status.dwn),
         format!(
             "Store     {} records, {} messages, {} log",
-            number("/store/records"),
-            number("/store/messages"),
-            bytes(number("/log_bytes"))
+            status.store.records,
+            status.store.messages,
+            bytes(status.log_bytes)
         ),
+        format!("Files     {}", files(&status.files)),
     ];
-    lines.push(format!("Files     {}", files(status)));
-    if let Some(fewer) = status.pointer("/files/fewer").and_then(Value::as_str) {
-        lines.push(format!("!         {fewer}"));
+    let short = status.short.as_ref().map(scarcity);
+    let troubles = [&status.files.fewer, &short, &status.read_only].into_iter().flatten().chain(&status.degraded);
+    lines.extend(troubles.map(|trouble| format!("!         {trouble}")));
+    if status.retention.rules > 0 {
+        lines.push(format!("Retention {}", retention(&status.retention)));
     }
-    if let Some(short) = status["short"].as_object() {
-        lines.push(format!("!         {}", scarcity(&Value::Object(short.clone()))));
+    lines.push(format!("P2P       {}   {} connected", status.identity.peer, status.connections.len()));
+    lines.extend(status.identity.addresses.iter().map(|address| format!("          {address}")));
+    if status.peers.is_empty() {
+        lines.push(format!("Sync      no peers; add a device with: {}", context.next("peer add <did> <multiaddr>")));
     }
-    if let Some(why) = status["read_only"].as_str() {
-        lines.push(format!("!         {why}"));
-    }
-    for reason in list("/degraded") {
-        lines.push(format!("!         {}", reason.as_str().unwrap_or_default()));
-    }
-    if number("/retention/rules") > 0 {
-        lines.push(format!("Retention {}", retention(&status["retention"])));
-    }
-    lines.push(format!("P2P       {}   {} connected", string("/identity/peer"), list("/connections").len()));
-    for address in list("/identity/addresses") {
-        lines.push(format!("          {}", address.as_str().unwrap_or_default()));
-    }
-    let peers = list("/peers");
-    if peers.is_empty() {
-        let add = context.next("peer add <did> <multiaddr>");
-        lines.push(format!("Sync      no peers; add a device with: {add}"));
-    }
-    for peer in peers {
-        lines.push(format!("Sync      {}", super::peer::line(&peer)));
-    }
-    lines.push(format!("Anchor    {}", string("/anchor/sentence")));
+    lines.extend(status.peers.iter().map(|peer| format!("Sync      {}", peer::line(peer))));
+    lines.push(format!("Anchor    {}", status.anchor.sentence));
     lines.join("\n")
 }
 
 /// How many file descriptors the system gives, and what they are enough for.
-fn files(status: &Value) -> String {
-    let number = |key: &str| status["files"][key].as_u64().unwrap_or(0);
-    let (most, before) = (number("most"), number("before"));
+fn files(files: &Descriptors) -> String {
+    let Descriptors { most, before, dwn_connections, .. } = files;
     let raised = if most > before { format!(" (raised from {before})") } else { String::new() };
-    format!("{most} descriptors{raised}, for up to {} connections at the DWN endpoint", number("dwn_connections"))
+    format!("{most} descriptors{raised}, for up to {dwn_connections} connections at the DWN endpoint")
 }
 
 /// What the system was short of.
-fn scarcity(short: &Value) -> String {
+fn scarcity(short: &Shortage) -> String {
     format!(
         "the system was short of something {} times since the start, {} ago the last time ({}); nothing was lost, it was \
          tried again",
-        short["times"].as_u64().unwrap_or(0),
-        uptime(short["seconds_ago"].as_u64().unwrap_or(0)),
-        short["last"].as_str().unwrap_or_default()
+        short.times,
+        uptime(short.seconds_ago),
+        short.last
     )
 }
 
 /// What has ended since the node started.
-pub(super) fn retention(retained: &Value) -> String {
-    let number = |key: &str| retained[key].as_u64().unwrap_or(0);
-    let mut line = format!(
-        "{} rules; since the start {} records deleted, {} of others purged",
-        number("rules"),
-        number("deleted"),
-        number("purged")
-    );
-    if retained["at_work"] == true {
+pub(super) fn retention(retained: &Retained) -> String {
+    let Retained { rules, deleted, purged, .. } = retained;
+    let mut line = format!("{rules} rules; since the start {deleted} records deleted, {purged} of others purged");
+    if retained.at_work {
         line += "; at work";
     }
-    if let Some(problem) = retained["problem"].as_str() {
+    if let Some(problem) = &retained.problem {
         line += &format!("; ! {problem}");
     }
     line

@@ -4,20 +4,22 @@
 use super::{
     context::Context,
     output::{Output, bytes},
+    status,
     stop::interruptible,
 };
 use crate::{
-    blocks::Blocks,
+    blocks::{Blocks, Collected, Scrubbed},
+    content::{Care, Compaction, Footprint, Rebuilt},
     daemon::Lock,
-    foreign,
-    rpc::{
-        control::{Failure, Kind},
-        storage::care,
+    rpc::control::{
+        Failure, Kind, Method, NoParams,
+        storage::{self as control, Compacting, Scrubbing},
     },
     store::{self, Store},
 };
 use anyhow::Error;
-use serde_json::{Value, json};
+use serde::{Serialize, de::DeserializeOwned};
+use serde_json::Value;
 
 #[derive(Debug, clap::Subcommand)]
 pub enum Command {
@@ -48,159 +50,207 @@ pub enum Command {
 }
 
 pub async fn run(context: &Context, command: Command) -> Result<Output, Failure> {
-    let rate_of = |megabytes: u64| megabytes.saturating_mul(1_000_000);
-    let (method, params) = match &command {
-        Command::Du => ("storage.du", json!({})),
-        Command::Gc => ("storage.gc", json!({})),
-        Command::Scrub { rate } => ("storage.scrub", json!({"rate": rate_of(*rate)})),
-        Command::Compact { above, rate, .. } => {
-            ("storage.compact", json!({"above": f64::from(*above) / 100.0, "rate": rate_of(*rate)}))
+    match command {
+        Command::Du => {
+            let work = async |care: &Care| care.footprint().await;
+            let (done, alone) = with_node_or_alone::<control::Du>(context, &NoParams {}, work).await?;
+            output(context, &done, (alone, false), usage_text)
         }
-    };
-    let (index, is_scrub) =
-        (matches!(command, Command::Compact { index: true, .. }), matches!(command, Command::Scrub { .. }));
-    let (mut done, alone) = match context.client()?.call(method, params.clone()).await {
+        Command::Gc => {
+            let work = async |care: &Care| care.collect().await;
+            let (done, alone) = with_node_or_alone::<control::Gc>(context, &NoParams {}, work).await?;
+            output(context, &done, (alone, false), collected_text)
+        }
+        Command::Scrub { rate } => {
+            let asked = Scrubbing { rate: rate_of(rate) };
+            let work = async |care: &Care| care.scrub(asked.rate).await;
+            let (done, alone) = with_node_or_alone::<control::Scrub>(context, &asked, work).await?;
+            let failed = done.damaged > done.healed || !done.complete;
+            output(context, &done, (alone, failed), scrub_text)
+        }
+        Command::Compact { above, rate, index } => {
+            let asked = Compacting { above: f64::from(above) / 100.0, rate: rate_of(rate) };
+            let (done, alone) = if index {
+                (compact_all(context, &asked).await?, true)
+            } else {
+                let work = async |care: &Care| care.compact(asked.above, asked.rate).await;
+                with_node_or_alone::<control::Compact>(context, &asked, work).await?
+            };
+            output(context, &done, (alone, false), |done| compacted_text(context, done))
+        }
+    }
+}
+
+/// Bytes.
+fn rate_of(megabytes: u64) -> u64 {
+    megabytes.saturating_mul(1_000_000)
+}
+
+/// `alone`: it was done without the node.
+fn output<T: Serialize + DeserializeOwned>(
+    context: &Context,
+    done: &T,
+    (alone, failed): (bool, bool),
+    describe: impl FnOnce(&T) -> String,
+) -> Result<Output, Failure> {
+    let mut output = Output::of(done, describe)?.failed_if(failed);
+    if let Some(members) = output.json.as_object_mut() {
+        members.insert("node".into(), Value::Bool(!alone));
+    }
+    if alone {
+        let home = context.home.display();
+        output.text = format!("· the node does not run: done on {home} itself\n{}", output.text);
+    }
+    Ok(output)
+}
+
+/// Has the node do it, or does it to the home if no node runs on it: then `true`.
+async fn with_node_or_alone<M: Method>(
+    context: &Context,
+    params: &M::Params,
+    work: impl AsyncFnOnce(&Care) -> Result<M::Result, Error>,
+) -> Result<(M::Result, bool), Failure> {
+    match context.client()?.call::<M>(params).await {
         // The lock tells whether it really does not run.
-        Err(failure) if failure.kind == Kind::Network => (offline(context, (method, params), index).await?, true),
-        Ok(_) if index => {
+        Err(failure) if failure.kind == Kind::Network => {
+            let home = ClosedHome::open(context, false).await?;
+            let done = work(&home.care).await;
+            home.close().await?;
+            Ok((done?, true))
+        }
+        answer => Ok((answer?, false)),
+    }
+}
+
+/// Compacts the log, and builds the index anew as well, which takes a home whose node does not run.
+async fn compact_all(context: &Context, asked: &Compacting) -> Result<Compaction, Failure> {
+    match context.client()?.call::<control::Compact>(asked).await {
+        Err(failure) if failure.kind == Kind::Network => {}
+        answer => {
+            answer?;
             let message =
                 "the log was compacted; the index is built anew only while the node does not run: stop it first";
             return Err(Failure::new(Kind::Usage, message));
         }
-        answer => (answer?, false),
-    };
-    let shown = foreign::value(&done);
-    let text = match command {
-        Command::Du => usage_text(&shown),
-        Command::Gc => collected_text(&shown),
-        Command::Scrub { .. } => scrub_text(&shown),
-        Command::Compact { .. } => compacted_text(context, &shown),
-    };
-    let number = |key: &str| done[key].as_u64().unwrap_or(0);
-    let failed = is_scrub && (number("damaged") > number("healed") || done["complete"] == false);
-    if let Some(members) = done.as_object_mut() {
-        members.insert("node".into(), Value::Bool(!alone));
     }
-    let mode = if alone {
-        format!("· the node does not run: done on {} itself\n", context.home.display())
-    } else {
-        String::new()
+    let home = ClosedHome::open(context, true).await?;
+    let done = async {
+        let compaction = home.care.compact(asked.above, asked.rate).await?;
+        let after = home.care.store.usage()?.index;
+        Ok::<_, Error>(Compaction { index: Some(Rebuilt { before: home.index, after }), ..compaction })
     };
-    Ok(Output::new(done, mode + &text).failed_if(failed))
+    let done = done.await;
+    home.close().await?;
+    Ok(done?)
 }
 
-/// Does it to a home whose node does not run.
-async fn offline(context: &Context, (method, params): (&str, Value), index: bool) -> Result<Value, Failure> {
-    let (home, config) = (context.home.clone(), context.config(&[])?);
-    if !home.join("store").is_dir() {
-        return Err(Failure::new(Kind::NotFound, format!("there is no store in {}", home.display())));
-    }
-    let open = move || {
-        let lock = Lock::take(&home)?;
-        let before = if index { store::forget_index(&home.join("store"))? } else { 0 };
-        let store = Store::open(&home.join("store"), &config.store)?;
-        let blocks = Blocks::open(&home.join("blocks"), &config.blocks, store.clone())?;
-        Ok::<_, Error>((lock, store, blocks, before))
-    };
-    let (lock, store, blocks, before) = tokio::task::spawn_blocking(open).await.map_err(Error::new)??;
-    let mut done = care((&store, &blocks), (method, params), None, &interruptible()?).await;
-    if let (true, Ok(Some(done))) = (index, done.as_mut().map(Value::as_object_mut)) {
-        done.insert("index".into(), json!({"before": before, "after": store.usage()?.index}));
-    }
-    // The store is closed, and then the home is free.
-    tokio::task::spawn_blocking(move || drop((blocks, store, lock))).await.map_err(Error::new)?;
-    done
+/// A home whose node does not run, opened for its care.
+struct ClosedHome {
+    care: Care,
+    /// Bytes of the index before it was forgotten.
+    index: u64,
+    lock: Lock,
 }
 
-fn collected_text(done: &Value) -> String {
-    let number = |key: &str| done[key].as_u64().unwrap_or(0);
+impl ClosedHome {
+    /// `anew`: the index is forgotten before, so that opening builds it.
+    async fn open(context: &Context, anew: bool) -> Result<Self, Failure> {
+        let (home, config, stop) = (context.home.clone(), context.config(&[])?, interruptible()?);
+        if !home.join("store").is_dir() {
+            return Err(Failure::new(Kind::NotFound, format!("there is no store in {}", home.display())));
+        }
+        let open = move || {
+            let lock = Lock::take(&home)?;
+            let index = if anew { store::forget_index(&home.join("store"))? } else { 0 };
+            let store = Store::open(&home.join("store"), &config.store)?;
+            let blocks = Blocks::open(&home.join("blocks"), &config.blocks, store.clone())?;
+            Ok::<_, Error>(Self { care: Care { store, blocks, fetch: None, stop }, index, lock })
+        };
+        Ok(tokio::task::spawn_blocking(open).await.map_err(Error::new)??)
+    }
+
+    /// Closes the store, and then frees the home.
+    async fn close(self) -> Result<(), Failure> {
+        let Self { care, lock, .. } = self;
+        let close = move || {
+            drop(care);
+            drop(lock);
+        };
+        Ok(tokio::task::spawn_blocking(close).await.map_err(Error::new)?)
+    }
+}
+
+fn collected_text(done: &Collected) -> String {
     let mut text = format!(
         "✓ {} given back: {} blocks nothing needed, {} files nothing named, {} packs rewritten",
-        bytes(number("bytes")),
-        number("blocks"),
-        number("orphans"),
-        number("packs")
+        bytes(done.bytes),
+        done.blocks,
+        done.orphans,
+        done.packs
     );
-    if number("held") > 0 {
-        text += &format!("\n  {} blocks are being written or read and were left", number("held"));
+    if done.held > 0 {
+        text += &format!("\n  {} blocks are being written or read and were left", done.held);
     }
     text
 }
 
-fn compacted_text(context: &Context, done: &Value) -> String {
-    let number = |key: &str| done["compacted"][key].as_u64().unwrap_or(0);
+fn compacted_text(context: &Context, done: &Compaction) -> String {
+    let Compaction { collected, compacted, index } = done;
     let mut text = format!(
         "✓ {} of the log given back: {} of {} sealed segments written anew, without {} messages and {} frames of state",
-        bytes(number("bytes")),
-        number("rewritten"),
-        number("segments"),
-        number("messages"),
-        number("frames")
+        bytes(compacted.bytes),
+        compacted.rewritten,
+        compacted.segments,
+        compacted.messages,
+        compacted.frames
     );
-    let left = number("dead").saturating_sub(number("bytes"));
+    let left = compacted.dead.saturating_sub(compacted.bytes);
     if left > 0 {
         text += &format!("\n  {} more can go, in segments where it is a small part", bytes(left));
     }
-    if number("damaged") > 0 {
+    if compacted.damaged > 0 {
         let scrub = context.next("storage scrub");
-        text += &format!("\n! {} segments are damaged and were left: {scrub}", number("damaged"));
+        text += &format!("\n! {} segments are damaged and were left: {scrub}", compacted.damaged);
     }
-    if let Some(index) = done.get("index") {
-        let size = |key: &str| bytes(index[key].as_u64().unwrap_or(0));
-        text += &format!("\n✓ the index was built anew: {} → {}", size("before"), size("after"));
+    if let Some(Rebuilt { before, after }) = *index {
+        text += &format!("\n✓ the index was built anew: {} → {}", bytes(before), bytes(after));
     }
-    text + "\n" + &collected_text(&done["collected"])
+    text + "\n" + &collected_text(collected)
 }
 
-fn scrub_text(found: &Value) -> String {
-    let number = |key: &str| found[key].as_u64().unwrap_or(0);
-    let seen = format!("{} messages, {} blocks, {}", number("messages"), number("blocks"), bytes(number("bytes")));
-    let mut lines = match (number("damaged"), found["complete"].as_bool()) {
-        (_, Some(false)) => vec![format!("… ended early, after {seen}")],
-        (0, _) => vec![format!("✓ all is whole: {seen}")],
-        (damaged, _) if damaged == number("healed") => vec![format!("✓ {damaged} damaged, all of them healed: {seen}")],
-        (damaged, _) => vec![format!(
-            "✗ {damaged} damaged, {} of them healed; {} record(s) have lost something: {seen}",
-            number("healed"),
-            found["records"].as_array().map_or(0, Vec::len)
-        )],
-    };
-    let named = found["named"].as_array().into_iter().flatten().filter_map(Value::as_str);
-    lines.extend(named.map(|sentence| format!("  {sentence}")));
+fn scrub_text(found: &Scrubbed) -> String {
+    let Scrubbed { damaged, healed, .. } = found;
+    let seen = format!("{} messages, {} blocks, {}", found.messages, found.blocks, bytes(found.bytes));
+    let mut lines = vec![match damaged {
+        _ if !found.complete => format!("… ended early, after {seen}"),
+        0 => format!("✓ all is whole: {seen}"),
+        _ if damaged == healed => format!("✓ {damaged} damaged, all of them healed: {seen}"),
+        _ => format!(
+            "✗ {damaged} damaged, {healed} of them healed; {} record(s) have lost something: {seen}",
+            found.records.len()
+        ),
+    }];
+    lines.extend(found.named.iter().map(|sentence| format!("  {sentence}")));
     lines.join("\n")
 }
 
-fn usage_text(usage: &Value) -> String {
-    let number = |path: &str| usage.pointer(path).and_then(Value::as_u64).unwrap_or(0);
-    let waste = number("/blocks/pack_bytes").saturating_sub(number("/blocks/pack_live"));
+fn usage_text(footprint: &Footprint) -> String {
+    let Footprint { store, blocks, stats, pins, retention } = footprint;
+    let waste = blocks.pack_bytes.saturating_sub(blocks.pack_live);
     let mut lines = vec![
-        format!("Log       {:>9}  {} segments", bytes(number("/store/log")), number("/store/segments")),
-        format!("Index     {:>9}", bytes(number("/store/index"))),
-        format!(
-            "Files     {:>9}  {} blocks of 64 KiB and more",
-            bytes(number("/blocks/file_bytes")),
-            number("/blocks/files")
-        ),
-        format!(
-            "Packs     {:>9}  {} packs, {} of it waste",
-            bytes(number("/blocks/pack_bytes")),
-            number("/blocks/packs"),
-            bytes(waste)
-        ),
-        format!(
-            "Data      {:>9}  what {} records hold; {} pins",
-            bytes(number("/stats/bytes")),
-            number("/stats/records"),
-            number("/pins")
-        ),
+        format!("Log       {:>9}  {} segments", bytes(store.log), store.segments),
+        format!("Index     {:>9}", bytes(store.index)),
+        format!("Files     {:>9}  {} blocks of 64 KiB and more", bytes(blocks.file_bytes), blocks.files),
+        format!("Packs     {:>9}  {} packs, {} of it waste", bytes(blocks.pack_bytes), blocks.packs, bytes(waste)),
+        format!("Data      {:>9}  what {} records hold; {pins} pins", bytes(stats.bytes), stats.records),
     ];
-    if number("/retention/rules") > 0 {
-        lines.push(format!("Retention {}", super::status::retention(&usage["retention"])));
+    if let Some(retained) = retention.as_ref().filter(|retained| retained.rules > 0) {
+        lines.push(format!("Retention {}", status::retention(retained)));
     }
-    if number("/store/aside") > 0 {
+    if store.aside > 0 {
         lines.push(format!(
             "Aside     {:>9}  old indexes (store/index.damaged-…), which can be deleted",
-            bytes(number("/store/aside"))
+            bytes(store.aside)
         ));
     }
     lines.join("\n")

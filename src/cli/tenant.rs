@@ -6,9 +6,12 @@ use super::{
 };
 use crate::{
     foreign::{LISTED_MAX, plain},
-    rpc::control::{Failure, Kind},
+    node::Tenant,
+    rpc::control::{
+        Failure, Kind, NoParams,
+        tenants::{self, OneTenant},
+    },
 };
-use serde_json::{Value, json};
 use std::io::IsTerminal as _;
 
 #[derive(Debug, clap::Subcommand)]
@@ -28,33 +31,31 @@ pub async fn run(context: &Context, command: Command) -> Result<Output, Failure>
     let client = context.client()?;
     match command {
         Command::Ls => {
-            let tenants = client.call("tenant.ls", json!({})).await?;
-            let lines = |tenants: &Value| tenants.as_array().into_iter().flatten().map(line).collect::<Vec<_>>();
-            Ok(Output::of(tenants, |tenants| lines(tenants).join("\n")))
+            let tenants = client.call::<tenants::Ls>(&NoParams {}).await?;
+            Output::of(&tenants, |tenants| tenants.iter().map(line).collect::<Vec<_>>().join("\n"))
         }
         Command::Rm { did, yes } => {
             if !yes && !confirmed(context, &did)? {
                 return Err(Failure::new(Kind::Usage, "nothing was removed"));
             }
-            let removed = client.call("tenant.rm", json!({"did": did})).await?;
+            let removed = client.call::<tenants::Rm>(&OneTenant { did: did.clone() }).await?;
             let text = format!(
                 "✓ {did} and its {} messages are removed: no longer found, served or announced",
-                removed["messages"]
+                removed.messages
             );
-            Ok(Output::new(removed, text))
+            Output::told(&removed, text)
         }
     }
 }
 
-fn line(tenant: &Value) -> String {
-    let did = tenant["did"].as_str().unwrap_or_default();
-    let how = match (tenant["registered"]["since"].as_str(), tenant["allowed"].as_bool()) {
-        (Some(since), Some(true)) => format!("registered {since}"),
-        (Some(since), _) => format!("registered {since}, for terms that have changed"),
-        (None, Some(true)) => "let in".to_owned(),
-        (None, _) => "no longer let in".to_owned(),
+fn line(tenant: &Tenant) -> String {
+    let how = match (&tenant.registered, tenant.allowed) {
+        (Some(registered), true) => format!("registered {}", registered.since),
+        (Some(registered), false) => format!("registered {}, for terms that have changed", registered.since),
+        (None, true) => "let in".to_owned(),
+        (None, false) => "no longer let in".to_owned(),
     };
-    format!("{did} {} messages, {how}", tenant["messages"])
+    format!("{} {} messages, {how}", tenant.did, tenant.messages)
 }
 
 /// Asks on a terminal; a script says --yes.

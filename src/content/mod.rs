@@ -10,7 +10,7 @@ mod published;
 mod care;
 
 pub use add::{AddError, Added, New};
-pub use care::{Care, Compaction, Footprint};
+pub use care::{Care, Compaction, Footprint, Rebuilt};
 pub use get::GetError;
 pub use published::{PublishedFile, Unpublished, published_block, published_file};
 

@@ -3,9 +3,14 @@
 //! Each connection takes one. What strangers can have of them is bounded so that the log, the index and the owner always find one
 //! free: where the system gives fewer than the settings ask for, all pools become smaller together.
 
-use crate::{blocks, config::Config, net, rpc, scarce::Files};
+use crate::{
+    blocks,
+    config::Config,
+    net,
+    rpc::{self, control::Descriptors},
+    scarce::Files,
+};
 use anyhow::Error;
-use serde_json::{Value, json};
 
 /// What each pool gets.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -94,15 +99,15 @@ impl Places {
     }
 
     /// For the status.
-    pub fn status(&self) -> Value {
-        json!({
-            "most": self.files.most,
-            "before": self.files.before,
-            "dwn_connections": self.dwn,
-            "gateway_connections": self.gateway,
-            "peer_connections": self.peers,
-            "fewer": self.sentence(),
-        })
+    pub fn status(&self) -> Descriptors {
+        Descriptors {
+            most: self.files.most,
+            before: self.files.before,
+            dwn_connections: self.dwn,
+            gateway_connections: self.gateway,
+            peer_connections: self.peers,
+            fewer: self.sentence(),
+        }
     }
 }
 

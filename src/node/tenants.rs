@@ -5,18 +5,18 @@ use super::{
     gate::{Leaving, Registered},
 };
 use crate::dwn::Fault;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What was removed of a tenant.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Removed {
     pub registration: bool,
     pub messages: u64,
 }
 
 /// Somebody who is or may be a tenant.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Tenant {
     pub did: String,
     pub messages: u64,

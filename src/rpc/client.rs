@@ -1,11 +1,17 @@
 //! The CLI's side of the control socket.
 
-use super::control::{Failure, Kind};
+use super::control::{Failure, Kind, Method, content::AddQuery};
+use crate::content::Added;
 use anyhow::{Context as _, Error, anyhow};
 use bytes::Bytes;
-use http_body_util::{BodyExt as _, Full, combinators::UnsyncBoxBody};
-use hyper::{Method, Request, Response, body::Incoming};
+use futures::{Stream, TryStreamExt as _};
+use http_body_util::{BodyDataStream, BodyExt as _, Full, StreamBody, combinators::UnsyncBoxBody};
+use hyper::{
+    Request, Response,
+    body::{Frame, Incoming},
+};
 use hyper_util::rt::TokioIo;
+use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use std::{
     io,
@@ -21,44 +27,61 @@ pub struct Client {
 }
 
 /// What a request carries.
-pub type Out = UnsyncBoxBody<Bytes, io::Error>;
+type Body = UnsyncBoxBody<Bytes, io::Error>;
 
 impl Client {
     pub fn new(home: &Path, socket: &str) -> Self {
         Self { socket: home.join(socket), home: home.to_owned() }
     }
 
-    /// One JSON-RPC call.
-    pub async fn call(&self, method: &str, params: Value) -> Result<Value, Failure> {
-        let call = json!({"jsonrpc": "2.0", "id": 1, "method": method, "params": params}).to_string();
-        let response = self.send(Method::POST, "/rpc", whole(call.into())).await?;
+    /// Calls a method.
+    pub async fn call<M: Method>(&self, params: &M::Params) -> Result<M::Result, Failure> {
+        let params = serde_json::to_value(params).context("writing the call")?;
+        let call = json!({"jsonrpc": "2.0", "id": 1, "method": M::NAME, "params": params}).to_string();
+        let response = self.send("POST", "/rpc", whole(call.into())).await?;
         let mut reply: Value = body_json(response).await?;
         match reply.get_mut("error").map(Value::take) {
             Some(error) => Err(failure(&error)),
-            None => Ok(reply.get_mut("result").map(Value::take).unwrap_or_default()),
+            None => read(reply.get_mut("result").map(Value::take).unwrap_or_default()),
         }
     }
 
-    /// A request with a body, answered with JSON.
-    pub async fn post(&self, path: &str, body: Out) -> Result<Value, Failure> {
-        let response = self.send(Method::POST, path, body).await?;
-        body_json(response).await
+    /// Writes a record with these bytes as its data.
+    pub async fn add(
+        &self,
+        query: &AddQuery,
+        data: impl Stream<Item = io::Result<Bytes>> + Send + 'static,
+    ) -> Result<Added, Failure> {
+        let AddQuery { format, published } = query;
+        let query = url::form_urlencoded::Serializer::new(String::new())
+            .append_pair("format", format)
+            .append_pair("published", if *published { "true" } else { "false" })
+            .finish();
+        let body = StreamBody::new(data.map_ok(Frame::data)).boxed_unsync();
+        let response = self.send("POST", &format!("/add?{query}"), body).await?;
+        read(body_json(response).await?)
     }
 
-    /// A request answered with bytes.
-    pub async fn get(&self, path: &str) -> Result<Incoming, Failure> {
-        let response = self.send(Method::GET, path, whole(Bytes::new())).await?;
-        Ok(response.into_body())
+    /// The file under `cid`, which must be fit for a path. `timeout`: seconds for a block that nobody sends.
+    pub async fn get(
+        &self,
+        cid: &str,
+        timeout: u64,
+    ) -> Result<impl Stream<Item = Result<Bytes, Failure>> + use<>, Failure> {
+        let response = self.send("GET", &format!("/get/{cid}?timeout={timeout}"), whole(Bytes::new())).await?;
+        let cid = cid.to_owned();
+        let broken = move |e| Failure::new(Kind::Network, format!("{cid} broke off: {:#}", Error::new(e)));
+        Ok(BodyDataStream::new(response.into_body()).map_err(broken))
     }
 
     /// Sends one request; an answer that is no success is a failure.
-    async fn send(&self, method: Method, path: &str, body: Out) -> Result<Response<Incoming>, Failure> {
+    async fn send(&self, verb: &str, path: &str, body: Body) -> Result<Response<Incoming>, Failure> {
         let stream = UnixStream::connect(&self.socket).await.map_err(|e| self.not_running(&e))?;
         let (mut sender, connection) =
             hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(Error::new)?;
         tokio::spawn(connection); // ends with the exchange; an error shows at the request
         let request = Request::builder()
-            .method(method)
+            .method(verb)
             .uri(path)
             .header("host", "toft")
             .header("content-type", "application/json")
@@ -86,8 +109,15 @@ impl Client {
 }
 
 /// A body that is all there.
-pub fn whole(bytes: Bytes) -> Out {
+fn whole(bytes: Bytes) -> Body {
     Full::new(bytes).map_err(|never| match never {}).boxed_unsync()
+}
+
+/// An answer as what the method declares.
+fn read<T: DeserializeOwned>(answer: Value) -> Result<T, Failure> {
+    let why =
+        |e| format!("the node's answer is not understood: {e}; if it runs another version of toft, start it again");
+    serde_json::from_value(answer).map_err(|e| Failure::new(Kind::Failed, why(e)))
 }
 
 async fn body_json(response: Response<Incoming>) -> Result<Value, Failure> {

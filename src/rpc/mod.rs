@@ -15,8 +15,6 @@ pub mod pkarr;
 pub mod dwn;
 pub mod gateway;
 pub mod control;
-pub mod storage;
-pub mod records;
 pub mod client;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod fuzzing;

@@ -1,6 +1,6 @@
 //! How far two devices are with each other, as far as they tell: what has gone, what has come, what is still to.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// So many messages with so many bytes of data.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -32,7 +32,7 @@ pub struct Flow {
 }
 
 /// How far one direction is, for people.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Way {
     pub messages: u64,
     pub bytes: u64,

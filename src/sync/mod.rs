@@ -73,7 +73,7 @@ pub struct Peer {
 }
 
 /// A peer and how it stands.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct PeerStatus {
     #[serde(flatten)]
     pub peer: Peer,

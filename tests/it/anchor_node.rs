@@ -444,7 +444,7 @@ async fn a_double_spend_is_waited_out_and_then_anchored_anew() {
     let other = bitcoind.wallet("toft", "signrawtransactionwithwallet", json!([other]));
     bitcoind.mine_only(&[other["hex"].as_str().expect("signed").to_owned()]);
     let noted = node.until("a note", |s| s.batches[0].note.is_some()).await;
-    assert_eq!((noted.batches[0].state, noted.batches[0].txid.as_ref()), ("broadcast", Some(&first)));
+    assert_eq!((&*noted.batches[0].state, noted.batches[0].txid.as_ref()), ("broadcast", Some(&first)));
     bitcoind.mine(5);
     node.until("another transaction", |s| s.batches[0].txid.as_ref().is_some_and(|t| *t != first)).await;
     bitcoind.mine(1);

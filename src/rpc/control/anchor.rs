@@ -1,0 +1,119 @@
+//! Time proofs in Bitcoin: `anchor.…`.
+
+use super::{
+    failure::{Failure, Kind},
+    method::{Entry, Method, NoParams, Scope},
+    services::Services,
+};
+use crate::anchor::{self, ProofError, config::Network};
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
+
+pub const METHODS: &[Entry] = &[Entry::of::<Now>(), Entry::of::<Status>(), Entry::of::<Proof>()];
+
+#[derive(Debug)]
+pub struct Now;
+
+impl Method for Now {
+    const NAME: &'static str = "anchor.now";
+    const SUMMARY: &'static str = "Anchor everything new, without waiting for its time.";
+    const SCOPE: Scope = Scope::Anchor;
+    const ERRORS: &'static [Kind] = &[];
+    type Params = NoParams;
+    type Result = anchor::Now;
+
+    async fn run(services: &Services, NoParams {}: NoParams) -> Result<anchor::Now, Failure> {
+        Ok(services.anchor.now().await?)
+    }
+}
+
+#[derive(Debug)]
+pub struct Status;
+
+impl Method for Status {
+    const NAME: &'static str = "anchor.status";
+    const SUMMARY: &'static str = "Say what is queued, on its way and confirmed.";
+    const SCOPE: Scope = Scope::Anchor;
+    const ERRORS: &'static [Kind] = &[];
+    type Params = NoParams;
+    type Result = anchor::Status;
+
+    async fn run(services: &Services, NoParams {}: NoParams) -> Result<anchor::Status, Failure> {
+        Ok(services.anchor.status().await?)
+    }
+}
+
+#[derive(Debug)]
+pub struct Proof;
+
+impl Method for Proof {
+    const NAME: &'static str = "anchor.proof";
+    const SUMMARY: &'static str = "Make the OpenTimestamps proof of a record, a message or data.";
+    const SCOPE: Scope = Scope::Anchor;
+    const ERRORS: &'static [Kind] = &[Kind::NotFound, Kind::Pending];
+    type Params = Proven;
+    type Result = Made;
+
+    async fn run(services: &Services, Proven { id }: Proven) -> Result<Made, Failure> {
+        let proof = services.anchor.proof(&id).await.map_err(|why| {
+            let kind = match &why {
+                ProofError::Unknown(_) => Kind::NotFound,
+                ProofError::Pending(_) => Kind::Pending,
+                ProofError::Fault(_) => Kind::Failed,
+            };
+            Failure::new(kind, why.to_string())
+        })?;
+        Ok(Made {
+            ots: Base64(proof.ots),
+            stamped: proof.stamped.map(|bytes| Base64(bytes.into())),
+            cid: proof.cid.to_string(),
+            network: proof.network,
+            txid: proof.txid,
+            height: proof.height,
+            confirmations: proof.confirmations,
+            is_final: proof.finished,
+        })
+    }
+}
+
+/// What the proof is to be about.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Proven {
+    /// recordId, message CID or data CID.
+    pub id: String,
+}
+
+/// A proof, and what it is about.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Made {
+    /// The `.ots` file.
+    pub ots: Base64,
+    /// The file it stamps; nothing if this node does not have it any more.
+    pub stamped: Option<Base64>,
+    /// Of the stamped file.
+    pub cid: String,
+    pub network: Network,
+    pub txid: String,
+    pub height: u32,
+    pub confirmations: u32,
+    /// Enough confirmations. Before, the block may still be reorganised away.
+    #[serde(rename = "final")]
+    pub is_final: bool,
+}
+
+/// Bytes in JSON, with padding.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Base64(pub Vec<u8>);
+
+impl Serialize for Base64 {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        to.serialize_str(&STANDARD.encode(&self.0))
+    }
+}
+
+impl<'de> Deserialize<'de> for Base64 {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        STANDARD.decode(String::deserialize(from)?).map(Self).map_err(D::Error::custom)
+    }
+}

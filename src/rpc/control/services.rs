@@ -1,0 +1,48 @@
+//! What the control RPC's methods act on.
+
+use crate::{anchor::Anchor, backup::Source, content::Content, crypto::Signer, net::Net, node::Node, sync::Peers};
+use serde::{Deserialize, Serialize};
+use std::{path::PathBuf, sync::Arc, time::Instant};
+use tokio_util::sync::CancellationToken;
+
+/// A running node, as its owner has it. Cheap to clone.
+#[derive(Clone)]
+pub struct Services {
+    pub node: Node,
+    pub content: Content,
+    pub net: Net,
+    pub sync: Peers,
+    pub anchor: Anchor,
+    pub backup: Source,
+    /// Cancelled when the node stops: long calls end early.
+    pub stop: CancellationToken,
+    /// The node's own tenant.
+    pub signer: Arc<Signer>,
+    pub home: PathBuf,
+    /// URL of the DWN endpoint.
+    pub dwn: String,
+    /// URL of the gateway, if there is one.
+    pub gateway: Option<String>,
+    pub files: Descriptors,
+    pub started: Instant,
+}
+
+impl std::fmt::Debug for Services {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Services({})", self.signer.did())
+    }
+}
+
+/// File descriptors, and how many connections they are enough for.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Descriptors {
+    /// What the process may have.
+    pub most: u64,
+    /// What it was given at first.
+    pub before: u64,
+    pub dwn_connections: u32,
+    pub gateway_connections: u32,
+    pub peer_connections: u32,
+    /// Where there are fewer connections than the settings ask for: a sentence.
+    pub fewer: Option<String>,
+}
