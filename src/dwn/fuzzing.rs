@@ -2,7 +2,7 @@
 //! say (no fuzzer can sign), so that what stands behind the integrity checks is reached too.
 
 use super::{
-    Event, EventFilter, Fault, Given, Hits, Message, Page, Record, Select, Stored, Take, View, create, decide,
+    EventFilter, Fault, Given, Hits, LogEvent, Message, Page, Record, Select, Stored, Take, View, create, decide,
     fields::{cid_of, entry_id},
     index_values,
 };
@@ -149,7 +149,7 @@ impl View for Nothing {
         self.select(select)
     }
 
-    fn events(&self, _: &[EventFilter], _: Option<u64>, _: Option<usize>) -> Result<Vec<Event>, Fault> {
+    fn events(&self, _: &[EventFilter], _: Option<u64>, _: Option<usize>) -> Result<Vec<LogEvent>, Fault> {
         Ok(vec![])
     }
 

@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 const INHERITED: &[&str] = &["protocol", "protocolPath", "recipient", "schema", "parentId", "dateCreated"];
 
 /// Under which grants a write was signed. No filter of a client can ask for it; a revocation does.
-pub(super) const GRANT: &str = "permissionGrantId";
+pub(super) const GRANTED_BY: &str = "permissionGrantId";
 
 /// Who began the record, where that is not who wrote its state. No filter of a client can ask for it; what somebody may see
 /// depends on it.
@@ -77,7 +77,7 @@ pub fn index_values(
             put("attester", attesters(message).into_iter().next().map(IndexValue::String));
             let grants: Vec<_> = grants(message).into_iter().map(IndexValue::String).collect();
             if !grants.is_empty() {
-                values.insert(GRANT.to_owned(), grants);
+                values.insert(GRANTED_BY.to_owned(), grants);
             }
             if latest {
                 values.extend(tags(message));
@@ -92,7 +92,7 @@ pub fn index_values(
 fn grants(message: &Value) -> Vec<String> {
     let authorization = message.get("authorization");
     let part = |name| authorization.and_then(|authorization| authorization.get(name));
-    let invoked = part("signature").and_then(jws::payload).and_then(|payload| payload.get(GRANT).cloned());
+    let invoked = part("signature").and_then(jws::payload).and_then(|payload| payload.get(GRANTED_BY).cloned());
     let delegated = ["authorDelegatedGrant", "ownerDelegatedGrant"].into_iter().filter_map(part);
     let delegated = delegated.filter_map(|grant| grant.get("recordId").cloned());
     invoked.into_iter().chain(delegated).filter_map(|id| id.as_str().map(str::to_owned)).collect()

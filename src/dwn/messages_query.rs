@@ -9,7 +9,7 @@ use super::{
     refusal::{Fault, Refusal, Stop},
     reply::Reply,
     text,
-    view::{Cursor, Event, EventFilter, View},
+    view::{EventFilter, LogEvent, PaginationCursor, View},
 };
 use crate::cid;
 use anyhow::Context as _;
@@ -29,7 +29,7 @@ pub(super) fn answer(message: &Message, view: &dyn View, now: &str) -> Result<Re
     // Without news there is no cursor: the client keeps the one it has.
     let cursor = events.last().map(|last| cursor(last).text());
     let events = order::order(events, view)?;
-    let digest = |event: &Event| cid::sha256_of(&event.cid).context("a message's CID is of another kind");
+    let digest = |event: &LogEvent| cid::sha256_of(&event.cid).context("a message's CID is of another kind");
     let reply = Reply::ok().listing(Entries::cids(events.iter().map(digest).collect::<Result<_, Fault>>()?));
     Ok(match cursor {
         Some(cursor) => reply.with("cursor", cursor),
@@ -81,8 +81,8 @@ fn filters(json: &Map<String, Value>) -> Vec<EventFilter> {
 }
 
 /// A position as text that sorts as the number does.
-fn cursor(event: &Event) -> Cursor {
-    Cursor { message_cid: event.cid.to_string(), value: format!("{:020}", event.position) }
+fn cursor(event: &LogEvent) -> PaginationCursor {
+    PaginationCursor { message_cid: event.cid.to_string(), value: format!("{:020}", event.position) }
 }
 
 /// The position a cursor names. A cursor of another node's making (positions are private) names none: the

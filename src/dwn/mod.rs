@@ -64,6 +64,6 @@ pub use reply::{Members, Reply};
 pub use subscribe::{Happened, Subscription, subscribe};
 pub use text::normalize as normalize_uri;
 pub use view::{
-    Cond, Cursor, Direction, Event, EventFilter, EventKind, Filter, Hits, INLINE_MAX, IndexValue, Kept, Page, Record,
-    Select, SortBy, Stored, Take, View,
+    Cond, Direction, EventFilter, EventKind, Filter, Hits, INLINE_MAX, IndexValue, Kept, LogEvent, Page,
+    PaginationCursor, Record, Select, SortBy, Stored, Take, View,
 };

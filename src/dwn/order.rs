@@ -16,7 +16,7 @@ use super::{
     fields::record_id,
     filter,
     refusal::Fault,
-    view::{Event, EventKind, Select, Stored, View},
+    view::{EventKind, LogEvent, Select, Stored, View},
 };
 use crate::cid::Cid;
 use crate::crypto::jws;
@@ -24,7 +24,7 @@ use serde_json::Value;
 use std::collections::{BTreeMap, HashMap};
 
 /// The events in an order in which each comes after what it needs, else as they came.
-pub(super) fn order(events: Vec<Event>, view: &dyn View) -> Result<Vec<Event>, Fault> {
+pub(super) fn order(events: Vec<LogEvent>, view: &dyn View) -> Result<Vec<LogEvent>, Fault> {
     if events.iter().all(|event| event.kind == EventKind::First) {
         return Ok(events); // nearly always, and then it costs nothing
     }
@@ -54,7 +54,7 @@ struct Stretch<'a> {
 }
 
 impl<'a> Stretch<'a> {
-    fn new(events: &'a [Event]) -> Self {
+    fn new(events: &'a [LogEvent]) -> Self {
         let mut by_protocol: HashMap<_, Vec<_>> = HashMap::new();
         for (at, event) in events.iter().enumerate() {
             if let Some(protocol) = &event.protocol {
@@ -65,7 +65,7 @@ impl<'a> Stretch<'a> {
     }
 
     /// Before which event this one must be told, if before any.
-    fn place(&self, at: usize, event: &Event, view: &dyn View) -> Result<Option<usize>, Fault> {
+    fn place(&self, at: usize, event: &LogEvent, view: &dyn View) -> Result<Option<usize>, Fault> {
         let Some(protocol) = event.protocol.as_deref() else { return Ok(None) };
         let after = match event.kind {
             EventKind::First => return Ok(None),
@@ -81,14 +81,14 @@ impl<'a> Stretch<'a> {
         Ok(same.get(next).copied().filter(|&to| to < at))
     }
 
-    fn first_write(&self, event: &Event, view: &dyn View) -> Result<Option<usize>, Fault> {
+    fn first_write(&self, event: &LogEvent, view: &dyn View) -> Result<Option<usize>, Fault> {
         let Some(update) = view.message(&event.cid)? else { return Ok(None) };
         let Some(id) = record_id(&update.message) else { return Ok(None) };
         Ok(view.record(id)?.and_then(|record| self.by_cid.get(&record.initial.cid).copied()))
     }
 
     /// The grant and the roles that the message's author calls upon.
-    fn needs(&self, event: &Event, view: &dyn View) -> Result<Vec<usize>, Fault> {
+    fn needs(&self, event: &LogEvent, view: &dyn View) -> Result<Vec<usize>, Fault> {
         let Some(message) = view.message(&event.cid)? else { return Ok(vec![]) };
         let signed = message.message.pointer("/authorization/signature").and_then(jws::payload);
         let text = |name: &str| signed.as_ref().and_then(|payload| payload.get(name)).and_then(Value::as_str);

@@ -6,7 +6,7 @@ use super::{
     fields::{PERMISSIONS, REVOCATION, descriptor_text, record_id, revoked},
     filter,
     grant::{Grant, Scope, data_of},
-    index::GRANT as GRANTED_BY,
+    index::GRANTED_BY,
     json::{js_string, or_undefined},
     message::Message,
     refusal::{Refusal, Stop},

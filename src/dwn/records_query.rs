@@ -10,7 +10,7 @@ use super::{
     refusal::{Refusal, Stop},
     reply::Reply,
     text,
-    view::{Cursor, Select, SortBy, View},
+    view::{PaginationCursor, Select, SortBy, View},
     visible::visible,
 };
 use serde_json::{Map, Value};
@@ -72,6 +72,6 @@ pub fn selection(message: &Message) -> Result<Select, Refusal> {
     })
 }
 
-fn cursor(json: &Value) -> Cursor {
-    Cursor { message_cid: js_string(json.get("messageCid")), value: js_string(json.get("value")) }
+fn cursor(json: &Value) -> PaginationCursor {
+    PaginationCursor { message_cid: js_string(json.get("messageCid")), value: js_string(json.get("value")) }
 }

@@ -5,7 +5,7 @@ use super::{
     entries::Entries,
     json::{Object, quoted},
     refusal::{Fault, Refusal},
-    view::{Cursor, Stored, View},
+    view::{PaginationCursor, Stored, View},
 };
 use crate::cid::Cid;
 use serde_json::Value;
@@ -128,7 +128,7 @@ impl From<&Change> for Reply {
     }
 }
 
-impl Cursor {
+impl PaginationCursor {
     /// `{"messageCid", "value"}` as JSON text.
     pub(super) fn text(&self) -> String {
         Object::default().with("messageCid", &quoted(&self.message_cid)).with("value", &quoted(&self.value)).text()

@@ -37,7 +37,7 @@ pub fn data_cid(data: &[u8]) -> Cid {
 }
 
 #[derive(Debug, Clone)]
-struct Kept {
+struct Entry {
     stored: Stored,
     subject: Subject,
     initial: bool,
@@ -51,7 +51,7 @@ pub struct Past {
     /// The node's clock; without one, messages come when they say.
     pub clock: Option<String>,
     tenant: String,
-    kept: Vec<Kept>,
+    kept: Vec<Entry>,
     position: u64,
 }
 
@@ -127,7 +127,7 @@ impl Past {
         }
         let data = if change.keeps_data { newest_data } else { data.map(<[u8]>::to_vec) };
         self.position += 1;
-        let kept = super::Kept {
+        let kept = Kept {
             cid: change.cid,
             author: change.author.into(),
             record_id: match &change.subject {
@@ -138,7 +138,7 @@ impl Past {
             beside: None,
         };
         let stored = Stored { kept: Arc::new(kept), latest: change.latest };
-        self.kept.push(Kept {
+        self.kept.push(Entry {
             stored,
             subject: change.subject,
             initial: change.initial,
@@ -151,11 +151,11 @@ impl Past {
         self.kept.iter().find(|kept| kept.stored.cid == stored.cid).and_then(|kept| kept.data.as_ref())
     }
 
-    fn of_subject(&self, subject: &Subject) -> impl DoubleEndedIterator<Item = &Kept> {
+    fn of_subject(&self, subject: &Subject) -> impl DoubleEndedIterator<Item = &Entry> {
         self.kept.iter().filter(move |kept| kept.subject == *subject)
     }
 
-    fn values(&self, kept: &Kept) -> std::collections::BTreeMap<String, Vec<IndexValue>> {
+    fn values(&self, kept: &Entry) -> std::collections::BTreeMap<String, Vec<IndexValue>> {
         let initial = self.of_subject(&kept.subject).find(|other| other.initial);
         let first = initial.map_or_else(First::default, |initial| First::of(&initial.stored));
         index_values(&kept.stored.message, &kept.stored.author, first, kept.stored.latest)
@@ -213,7 +213,7 @@ impl View for Past {
         if select.direction == Direction::Descending {
             found.reverse();
         }
-        if let Some(Cursor { message_cid, value }) = &select.after {
+        if let Some(PaginationCursor { message_cid, value }) = &select.after {
             let after = (value.clone(), message_cid.clone());
             found
                 .retain(|(key, _)| if select.direction == Direction::Descending { *key < after } else { *key > after });
@@ -222,7 +222,7 @@ impl View for Past {
         let more = found.len() > limit;
         found.truncate(limit);
         let last = found.last().filter(|_| more).map(|((value, cid), _)| (value.clone(), cid.clone()));
-        let cursor = last.map(|(value, message_cid)| Cursor { message_cid, value });
+        let cursor = last.map(|(value, message_cid)| PaginationCursor { message_cid, value });
         Ok(Hits { positions: found.into_iter().map(|(_, position)| position).collect(), cursor })
     }
 
@@ -230,8 +230,8 @@ impl View for Past {
         if tenant == self.tenant { self.select(select) } else { Ok(Page::default()) }
     }
 
-    fn events(&self, any_of: &[EventFilter], after: Option<u64>, limit: Option<usize>) -> Result<Vec<Event>, Fault> {
-        let matches = |kept: &&Kept| {
+    fn events(&self, any_of: &[EventFilter], after: Option<u64>, limit: Option<usize>) -> Result<Vec<LogEvent>, Fault> {
+        let matches = |kept: &&Entry| {
             let (json, values) = (&kept.stored.message, self.values(kept));
             let equal = |name: &str, wanted: &Option<String>| {
                 wanted.as_ref().is_none_or(|wanted| {
@@ -261,7 +261,7 @@ impl View for Past {
             };
             let defined = kept.stored.message.pointer("/descriptor/definition/protocol").and_then(Value::as_str);
             let protocol = descriptor_text(&kept.stored.message, "protocol").or(defined).map(str::to_owned);
-            Event { position: kept.position, cid: kept.stored.cid, kind, protocol }
+            LogEvent { position: kept.position, cid: kept.stored.cid, kind, protocol }
         });
         Ok(events.take(limit.unwrap_or(usize::MAX)).collect())
     }

@@ -93,7 +93,7 @@ pub enum Direction {
 
 /// The last entry of the page before: its CID string and its value of the sort property. Exclusive.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Cursor {
+pub struct PaginationCursor {
     pub message_cid: String,
     pub value: String,
 }
@@ -106,14 +106,14 @@ pub struct Select {
     pub sort: SortBy,
     pub direction: Direction,
     pub limit: Option<usize>,
-    pub after: Option<Cursor>,
+    pub after: Option<PaginationCursor>,
 }
 
 /// A page of messages; `cursor` is there only when more follow.
 #[derive(Debug, Clone, Default)]
 pub struct Page {
     pub entries: Vec<Stored>,
-    pub cursor: Option<Cursor>,
+    pub cursor: Option<PaginationCursor>,
 }
 
 /// Where the messages lie that answer a query, in order; `cursor` is there only when more follow.
@@ -121,7 +121,7 @@ pub struct Page {
 pub struct Hits {
     /// Node-private, and known to the view that named them.
     pub positions: Vec<u64>,
-    pub cursor: Option<Cursor>,
+    pub cursor: Option<PaginationCursor>,
 }
 
 /// A filter of the event log (MessagesQuery). Times are compared as strings.
@@ -139,7 +139,7 @@ pub struct EventFilter {
 
 /// One accepted message in arrival order. `position` is node-private and grows.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Event {
+pub struct LogEvent {
     pub position: u64,
     pub cid: Cid,
     pub kind: EventKind,
@@ -216,7 +216,7 @@ pub trait View {
     /// keeps it.
     fn select_of(&self, tenant: &str, select: &Select) -> Result<Page, Fault>;
     /// Messages kept, in arrival order, after `after`, matching any of the filters (none given: all).
-    fn events(&self, any_of: &[EventFilter], after: Option<u64>, limit: Option<usize>) -> Result<Vec<Event>, Fault>;
+    fn events(&self, any_of: &[EventFilter], after: Option<u64>, limit: Option<usize>) -> Result<Vec<LogEvent>, Fault>;
     /// Data of a record of up to [`INLINE_MAX`] bytes, which is kept beside its message.
     fn inline_data(&self, stored: &Stored) -> Result<Option<Bytes>, Fault>;
     /// Does this record's message still have its data here?

@@ -13,7 +13,7 @@ use super::{clock::now, door::Node, retention::Rule, tally::Retained};
 use crate::{
     asker::Asker,
     crypto::Signer,
-    dwn::{Cursor, Fault, Given, Message, Select, SortBy, Stop, create, decide},
+    dwn::{Fault, Given, Message, PaginationCursor, Select, SortBy, Stop, create, decide},
 };
 use anyhow::{Context as _, anyhow};
 use futures::{StreamExt as _, TryStreamExt as _};
@@ -70,7 +70,7 @@ struct Reaper {
     /// What is still to do in this round.
     queue: VecDeque<Work>,
     /// How far each rule has come in each tenant. Tenants in which a rule has found nothing are not in it.
-    seen: HashMap<RuleTenant, Cursor>,
+    seen: HashMap<RuleTenant, PaginationCursor>,
     /// When all was walked over from the start last.
     anew: Instant,
 }
@@ -189,7 +189,7 @@ impl Reaper {
         &self,
         rule: &Rule,
         tenant: &str,
-        after: Option<Cursor>,
+        after: Option<PaginationCursor>,
         room: usize,
         now: Timestamp,
     ) -> Result<Option<Overdue>, Fault> {
@@ -200,7 +200,7 @@ impl Reaper {
         let records = records.filter_map(|entry| Some(entry.message["recordId"].as_str()?.to_owned())).collect();
         let last = page.entries.last().and_then(|entry| {
             let value = entry.message.pointer("/descriptor/dateCreated")?.as_str()?.to_owned();
-            Some(Cursor { message_cid: entry.cid.to_string(), value })
+            Some(PaginationCursor { message_cid: entry.cid.to_string(), value })
         });
         let more = page.cursor.is_some();
         Ok(Some(Overdue { records, looked_at: page.entries.len(), cursor: page.cursor.or(last), more }))
@@ -238,7 +238,7 @@ async fn delete_one(node: Node, signer: Arc<Signer>, tenant: String, record: Str
 
 /// Asks for what is over. Tombstones are asked for as well: to pass over them in the index would be unbounded work in
 /// one turn.
-fn next(rule: &Rule, now: Timestamp, after: Option<Cursor>, room: usize) -> Option<Select> {
+fn next(rule: &Rule, now: Timestamp, after: Option<PaginationCursor>, room: usize) -> Option<Select> {
     let any_of = vec![rule.filter(now)?];
     Some(Select { any_of, sort: SortBy::DateCreated, limit: Some(room), after, ..Select::default() })
 }
@@ -247,7 +247,7 @@ struct Overdue {
     records: Vec<String>,
     looked_at: usize,
     /// Behind the last row.
-    cursor: Option<Cursor>,
+    cursor: Option<PaginationCursor>,
     more: bool,
 }
 

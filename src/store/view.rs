@@ -22,7 +22,7 @@ use super::{
 };
 use crate::{
     cid::{self, Cid, Digest},
-    dwn::{Cursor, Event, EventFilter, Fault, Hits, Page, Record, Select, Stored, Take, View},
+    dwn::{EventFilter, Fault, Hits, LogEvent, Page, PaginationCursor, Record, Select, Stored, Take, View},
 };
 use anyhow::Context as _;
 use bytes::Bytes;
@@ -140,7 +140,7 @@ impl View for TenantView {
         ViewOver { source: self, tenant, number: None }.select(select)
     }
 
-    fn events(&self, any_of: &[EventFilter], after: Option<u64>, limit: Option<usize>) -> Result<Vec<Event>, Fault> {
+    fn events(&self, any_of: &[EventFilter], after: Option<u64>, limit: Option<usize>) -> Result<Vec<LogEvent>, Fault> {
         self.over().events(any_of, after, limit)
     }
 
@@ -205,7 +205,7 @@ impl<'a> ViewOver<'a> {
     }
 
     /// Takes out events that are no longer there.
-    fn drop_gone(&self, tenant: u32, events: &mut Vec<Event>, steady: &Steady<'_>) -> Result<(), Fault> {
+    fn drop_gone(&self, tenant: u32, events: &mut Vec<LogEvent>, steady: &Steady<'_>) -> Result<(), Fault> {
         let mut gone = Vec::new();
         for event in &*events {
             steady.tick()?;
@@ -277,7 +277,8 @@ impl View for ViewOver<'_> {
         let Some(tenant) = self.number()? else { return Ok(Hits::default()) };
         let query::Answer { positions, more } = query::select(self.source, (tenant, self.tenant), select)?;
         let last = positions.last().filter(|_| more.is_some()).map(|at| self.source.frame(*at)).transpose()?;
-        let cursor = more.zip(last).map(|(value, last)| Cursor { message_cid: last.cid().to_string(), value });
+        let cursor =
+            more.zip(last).map(|(value, last)| PaginationCursor { message_cid: last.cid().to_string(), value });
         Ok(Hits { positions, cursor })
     }
 
@@ -301,13 +302,13 @@ impl View for ViewOver<'_> {
         ViewOver { source: self.source, tenant, number: None }.select(select)
     }
 
-    fn events(&self, any_of: &[EventFilter], after: Option<u64>, limit: Option<usize>) -> Result<Vec<Event>, Fault> {
+    fn events(&self, any_of: &[EventFilter], after: Option<u64>, limit: Option<usize>) -> Result<Vec<LogEvent>, Fault> {
         let Some(tenant) = self.number()? else { return Ok(Vec::new()) };
         let Some(mut from) = after.map_or(Some(0), |after| after.checked_add(1)) else { return Ok(Vec::new()) };
         let to = keys::after(keys::event(tenant, u64::MAX));
         let limit = limit.unwrap_or(usize::MAX);
         let steady = Steady::new(self.source, STRIDE);
-        let mut found: Vec<Event> = Vec::new();
+        let mut found: Vec<LogEvent> = Vec::new();
         // Of which state it is known that nothing found had gone.
         let mut sure = None;
         for round in 1.. {
@@ -359,12 +360,12 @@ impl View for ViewOver<'_> {
 }
 
 /// The event, if one of the filters lets it through.
-fn event(key: &[u8], row: &EventRow, any_of: &[EventFilter]) -> Result<Option<Event>, Fault> {
+fn event(key: &[u8], row: &EventRow, any_of: &[EventFilter]) -> Result<Option<LogEvent>, Fault> {
     if !any_of.is_empty() && !any_of.iter().any(|filter| is_meant(filter, row)) {
         return Ok(None);
     }
     let cid = cid::from_digest(cid::DAG_CBOR, &row.digest);
-    Ok(Some(Event { position: position_of(key)?, cid, kind: row.kind, protocol: row.protocol.clone() }))
+    Ok(Some(LogEvent { position: position_of(key)?, cid, kind: row.kind, protocol: row.protocol.clone() }))
 }
 
 /// The position at the end of an event's key.

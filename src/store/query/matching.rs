@@ -1,13 +1,13 @@
 //! Which rows answer a query, and where they stand in its order.
 
 use super::{
-    cond::{compare_strings, matches, meets_text},
+    cond::matches,
     reader::Reader,
     stream::{SortKey, Unordered},
 };
 use crate::{
     cid::{self, Digest},
-    dwn::{Cond, Cursor, Direction, Fault, Select, SortBy},
+    dwn::{Cond, Direction, Fault, PaginationCursor, Select, SortBy, compare_texts},
     store::{
         place::Position,
         rows::{
@@ -118,7 +118,7 @@ impl<'a> Query<'_, 'a> {
             return Ok(None);
         }
         let meets = |(property, cond): (&String, &Cond)| match asked(property, cond) {
-            _ if property == self.order.property() => meets_text(&sort, cond),
+            _ if property == self.order.property() => cond.holds_text(&sort),
             Some(bits) => flags.meet(bits),
             None => true,
         };
@@ -140,8 +140,8 @@ pub fn order(sort: SortBy) -> Order {
 }
 
 /// Does a row, by its sort value and message, come after the cursor?
-fn follows((sort, message): (&str, &Digest), cursor: &Cursor, direction: Direction) -> bool {
-    let order = compare_strings(sort, &cursor.value)
+fn follows((sort, message): (&str, &Digest), cursor: &PaginationCursor, direction: Direction) -> bool {
+    let order = compare_texts(sort, &cursor.value)
         .then_with(|| cid::from_digest(cid::DAG_CBOR, message).to_string().cmp(&cursor.message_cid));
     order == if direction == Direction::Ascending { Ordering::Greater } else { Ordering::Less }
 }

@@ -1,7 +1,7 @@
 //! A slow, obvious filter checks the indexes.
 
 use super::*;
-use crate::dwn::{self, Cursor, Direction, SortBy};
+use crate::dwn::{self, Direction, PaginationCursor, SortBy};
 use proptest::{prelude::*, sample::select, strategy::ValueTree as _, test_runner::TestRunner};
 use std::collections::BTreeSet;
 
@@ -122,7 +122,7 @@ fn query() -> impl Strategy<Value = Select> {
             sort,
             direction,
             limit,
-            after: after.map(|(n, cid)| Cursor { message_cid: cid.into(), value: time(n) }),
+            after: after.map(|(n, cid)| PaginationCursor { message_cid: cid.into(), value: time(n) }),
         })
 }
 
@@ -167,7 +167,7 @@ fn slowly(states: &[Change], select: &Select) -> Vec<(String, String)> {
     if select.direction == Direction::Descending {
         found.reverse();
     }
-    if let Some(Cursor { message_cid, value }) = &select.after {
+    if let Some(PaginationCursor { message_cid, value }) = &select.after {
         let last = (value.clone(), message_cid.clone());
         found.retain(|it| if select.direction == Direction::Ascending { *it > last } else { *it < last });
     }
