@@ -303,13 +303,10 @@ fn socket(home: &Path, name: &str) -> Result<PathBuf, Error> {
 struct Public(Blocks);
 
 impl net::BlockSource for Public {
-    fn get(&self, cid: &crate::cid::Cid) -> Option<bytes::Bytes> {
-        self.0.get(Right::ANYONE, cid).unwrap_or_else(|fault| lacking(cid, &fault))
-    }
-
-    fn size(&self, cid: &crate::cid::Cid) -> Option<usize> {
-        let size = self.0.size(Right::ANYONE, cid).unwrap_or_else(|fault| lacking(cid, &fault));
-        size.and_then(|size| size.try_into().ok())
+    fn offer(&self, cid: &crate::cid::Cid) -> Option<net::Offer> {
+        let block = self.0.locate(Right::ANYONE, cid).unwrap_or_else(|fault| lacking(cid, &fault))?;
+        let (size, cid) = (block.size().try_into().ok()?, *cid);
+        Some(net::Offer::new(size, move || block.read().map_or_else(|fault| lacking(&cid, &fault), Some)))
     }
 }
 

@@ -11,9 +11,10 @@
 //! block in the index without its bytes.
 
 use super::{
-    Blocks,
     disk::{self, Touched},
+    handle::Blocks,
     holds::{Claim, Held},
+    report::Collected,
 };
 use crate::{cid::Digest, dwn::Fault, store::Place};
 use anyhow::Context as _;
@@ -27,21 +28,6 @@ const STEP_BLOCKS: usize = 256;
 const STEP_BYTES: u64 = 1 << 20;
 /// Pause between two steps of the node's own collecting, so that it takes a small part of a core and of the disk.
 const STEP_PAUSE: Duration = Duration::from_millis(20);
-
-/// What a round has done.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-pub struct Collected {
-    /// Blocks that nothing needed.
-    pub blocks: u64,
-    /// Files that no record has ever named.
-    pub orphans: u64,
-    /// Packs rewritten and deleted.
-    pub packs: u64,
-    /// Bytes given back to the file system.
-    pub bytes: u64,
-    /// Blocks left alone because a stage or a reader had them.
-    pub held: u64,
-}
 
 /// One round.
 #[derive(Debug)]
@@ -94,7 +80,7 @@ impl Blocks {
                 () = stop.cancelled() => return Ok(()),
             }
             let blocks = self.clone();
-            match tokio::task::spawn_blocking(move || blocks.damage().look_again()).await {
+            match tokio::task::spawn_blocking(move || blocks.look_again()).await {
                 Ok(Ok(())) => {}
                 Ok(Err(fault)) => tracing::error!("looking at damaged blocks again: {fault:#}"),
                 Err(error) => tracing::error!("looking at damaged blocks again: {error}"),
@@ -155,7 +141,7 @@ impl Collector {
 
     fn of_index(&mut self, from: &Digest) -> Result<Phase, Fault> {
         let store = self.blocks.0.store.clone();
-        let found = store.places(from, STEP_BLOCKS)?;
+        let (found, next) = self.blocks.places(from, STEP_BLOCKS)?;
         let mut free = Vec::new();
         for (digest, place) in &found {
             if !store.is_held(digest)? {
@@ -163,9 +149,9 @@ impl Collector {
             }
         }
         self.free(&free)?;
-        Ok(match found.last().and_then(|(last, _)| following(last)) {
-            Some(next) if found.len() == STEP_BLOCKS => Phase::Index(next),
-            _ => Phase::Files(0, self.blocks.0.disk.names(0)?.into()),
+        Ok(match next {
+            Some(next) => Phase::Index(next),
+            None => Phase::Files(0, self.blocks.0.disk.names(0)?.into()),
         })
     }
 
@@ -274,17 +260,4 @@ impl Collector {
         }
         Ok(())
     }
-}
-
-/// The next digest; `None` after the last.
-pub(super) fn following(digest: &Digest) -> Option<Digest> {
-    let mut next = *digest;
-    for byte in next.iter_mut().rev() {
-        let (sum, overflowed) = byte.overflowing_add(1);
-        *byte = sum;
-        if !overflowed {
-            return Some(next);
-        }
-    }
-    None
 }

@@ -7,7 +7,7 @@
 //!
 //! What is not here and what is not somebody's to have are one answer, found with the same few looks into the index.
 
-use super::Blocks;
+use super::handle::Blocks;
 use crate::{
     cid::{self, Cid, Digest},
     dwn::Fault,
@@ -68,6 +68,16 @@ pub enum Source {
     /// In its CID.
     Cid,
     Here(Digest, Place),
+}
+
+impl Source {
+    /// Bytes of a block.
+    pub fn length(self, cid: &Cid) -> u64 {
+        match self {
+            Self::Cid => cid.hash().digest().len() as u64,
+            Self::Here(_, Place::Log { len, .. } | Place::Pack { len, .. } | Place::File { len }) => len.into(),
+        }
+    }
 }
 
 impl Verdict {

@@ -1,6 +1,6 @@
 //! What the blocks count.
 
-use super::{Scrubbed, Usage};
+use super::report::{Collected, Scrubbed, Usage};
 use crate::store::{Damaged, Damages};
 use prometheus_client::{
     collector::Collector,
@@ -61,7 +61,7 @@ impl Metrics {
         }
     }
 
-    pub fn collected(&self, done: &super::Collected) {
+    pub fn collected(&self, done: &Collected) {
         self.collected.inc_by(done.blocks + done.orphans);
         self.collected_bytes.inc_by(done.bytes);
     }

@@ -1,17 +1,26 @@
 //! Files on their way out.
 
-use super::{Blocks, Right, Source, Verdict, damage::is_damage, holds::Held, length, unixfs};
+use super::{
+    damage::is_damage,
+    handle::Blocks,
+    holds::Held,
+    may::{Right, Source, Verdict},
+    unixfs,
+};
 use crate::{
     cid::{self, Cid},
     dwn::Fault,
 };
 use bytes::{Buf as _, Bytes};
-use std::ops::Range;
+use std::{collections::VecDeque, ops::Range};
 
 /// Blocks of a file that the disk is asked for while the one before them is hashed and sent: 2 MiB.
 const AHEAD: usize = 8;
 /// Blocks that are looked at before the first byte goes out: 16 GiB. Beyond, they are found wanting as they come.
 const LOOKED_MAX: usize = 1 << 16;
+
+/// Bytes of nodes that are kept from then on, so that they are read once: those of a file of some 300 MiB.
+const NODES_MAX: usize = 64 << 10;
 
 /// Why a file is not read.
 #[derive(Debug, thiserror::Error)]
@@ -42,6 +51,7 @@ impl Blocks {
             right,
             root: *root,
             walk,
+            nodes: VecDeque::new(),
             first: None,
             skip: 0,
             left: u64::MAX,
@@ -70,6 +80,8 @@ pub struct Reader {
     right: Right,
     root: Cid,
     walk: Option<unixfs::Walk>,
+    /// The next nodes, as far as they were read in advance.
+    nodes: VecDeque<(Cid, Bytes)>,
     /// A chunk that was read in advance.
     first: Option<Bytes>,
     /// Bytes of the file that are not asked for, before those that are; and how many these still are.
@@ -95,15 +107,24 @@ impl Reader {
     /// others the disk is asked no more than that: what hashes to something else is found as it is sent.
     pub fn check(&mut self) -> Result<(), Unread> {
         let mut walk = self.walk.clone().unwrap_or_else(|| unixfs::Walk::new(self.root));
+        let mut room = NODES_MAX;
         for _ in 0..LOOKED_MAX {
             let Some(cid) = walk.wants() else { break };
             let source = self.may(&cid)?.source().ok_or(Unread::NotHere(cid))?;
             let passed = match (cid.codec(), source) {
                 (cid::RAW, Source::Here(digest, place)) => {
                     self.blocks.sight(&digest, place).map_err(|why| self.damaged(&cid, why))?;
-                    walk.pass(length(&cid, source))
+                    walk.pass(source.length(&cid))
                 }
-                _ => walk.take(self.bytes(&cid, source)?).map(drop),
+                _ => {
+                    let node = self.bytes(&cid, source)?;
+                    // Those that are kept are the first ones, without a gap.
+                    room = room.saturating_sub(node.len());
+                    if room > 0 {
+                        self.nodes.push_back((cid, node.clone()));
+                    }
+                    walk.take(node).map(drop)
+                }
             };
             passed.map_err(|why| Unread::NotFile(Box::new(cid), why))?;
         }
@@ -124,6 +145,12 @@ impl Reader {
 
     fn bytes(&self, cid: &Cid, source: Source) -> Result<Bytes, Unread> {
         self.blocks.bytes(cid, source).map_err(|why| self.damaged(cid, why))
+    }
+
+    /// A node that was read in advance. Those before it were passed over.
+    fn kept(&mut self, cid: &Cid) -> Option<Bytes> {
+        let at = self.nodes.iter().position(|(node, _)| node == cid)?;
+        self.nodes.drain(..=at).next_back().map(|(_, node)| node)
     }
 
     /// What has come of trying to read a block.
@@ -152,7 +179,10 @@ impl Reader {
             }
             let before = walk.ahead().count();
             let source = self.may(&cid)?.source().ok_or(Unread::NotHere(cid))?;
-            let block = self.bytes(&cid, source)?;
+            let block = match self.kept(&cid) {
+                Some(node) => node,
+                None => self.bytes(&cid, source)?,
+            };
             let Some(walk) = &mut self.walk else { return Ok(None) };
             let mut data = walk.take(block).map_err(|why| Unread::NotFile(Box::new(cid), why))?;
             // Children stand before what was known to be next.

@@ -5,14 +5,16 @@
 //! does not know how).
 
 use super::{
-    Blocks, cid, damage,
+    damage::is_damage,
     disk::{self, Touched},
+    handle::Blocks,
     holds::Held,
+    report::Scrubbed,
 };
 use crate::{
-    cid::{Cid, Digest},
+    cid::{self, Cid, Digest},
     dwn::Fault,
-    store::{Checked, Holder, Place, of_records},
+    store::{Checked, Place, of_records},
 };
 use anyhow::Context as _;
 use bytes::Bytes;
@@ -30,46 +32,6 @@ pub type Fetch = Arc<dyn Fn(Cid) -> BoxFuture<'static, Option<Bytes>> + Send + S
 const STEP_BYTES: u64 = 4 << 20;
 /// Blocks looked up in one step.
 const STEP_BLOCKS: usize = 64;
-/// Damaged objects that are named; beyond, they are counted.
-const NAMED_MAX: usize = 1000;
-
-/// What a scrub has found.
-#[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-pub struct Scrubbed {
-    pub messages: u64,
-    pub blocks: u64,
-    pub bytes: u64,
-    /// Objects that are not what they should be, healed ones included.
-    pub damaged: u64,
-    pub healed: u64,
-    /// One sentence for each damaged object.
-    pub named: Vec<String>,
-    /// Records whose data, or message, is damaged still.
-    #[serde(default)]
-    pub records: Vec<Holder>,
-    /// It came to the end of everything.
-    pub complete: bool,
-}
-
-impl Scrubbed {
-    fn name(&mut self, sentence: String) {
-        self.damaged += 1;
-        if self.named.len() < NAMED_MAX {
-            self.named.push(sentence);
-        }
-    }
-
-    /// Something that stays damaged, and whose it is.
-    fn lost(&mut self, sentence: String, holders: Vec<Holder>) {
-        self.name(sentence);
-        for holder in holders {
-            if self.records.len() < NAMED_MAX && !self.records.contains(&holder) {
-                self.records.push(holder);
-            }
-        }
-    }
-}
-
 impl Blocks {
     /// Reads everything again, at most `rate` bytes in a second (0: as fast as the disk goes).
     pub async fn scrub(&self, rate: u64, fetch: Option<Fetch>, stop: &CancellationToken) -> Result<Scrubbed, Fault> {
@@ -117,9 +79,7 @@ impl Blocks {
         }
         let blocks = self.clone();
         // What was damaged once and is needed no more was not come by.
-        tokio::task::spawn_blocking(move || blocks.damage().look_again())
-            .await
-            .context("looking at damage again")??;
+        tokio::task::spawn_blocking(move || blocks.look_again()).await.context("looking at damage again")??;
         done.complete = true;
         running.found(&done);
         Ok(done)
@@ -132,8 +92,8 @@ impl Blocks {
 
     /// Reads the next blocks.
     fn check(&self, from: &Digest) -> Result<Step, Fault> {
-        let found = self.0.store.places(from, STEP_BLOCKS)?;
-        let mut step = Step::default();
+        let (found, next) = self.places(from, STEP_BLOCKS)?;
+        let mut step = Step { next, ..Step::default() };
         for (digest, place) in &found {
             // What lies in the log was checked there.
             if matches!(place, Place::Log { .. }) || !self.0.store.is_held(digest)? {
@@ -142,14 +102,12 @@ impl Blocks {
             step.seen += 1;
             match self.fetch(digest, *place) {
                 Ok(bytes) => step.bytes += bytes.len() as u64,
-                Err(fault) if damage::is_damage(&fault) => {
+                Err(fault) if is_damage(&fault) => {
                     step.damaged.push((*digest, *place, format!("{fault:#}")));
                 }
                 Err(fault) => return Err(fault),
             }
         }
-        let last = found.last().filter(|_| found.len() == STEP_BLOCKS);
-        step.next = last.and_then(|(digest, _)| super::collect::following(digest));
         Ok(step)
     }
 
@@ -173,7 +131,7 @@ impl Blocks {
         let Some(bytes) = fetch(cid::from_digest(cid::RAW, digest)).await else { return Ok(false) };
         let (blocks, digest) = (self.clone(), *digest);
         let written = tokio::task::spawn_blocking(move || {
-            let bytes = disk::verified(&digest, bytes.to_vec())?;
+            let bytes = disk::verified(&digest, bytes)?;
             let (mut touched, mut held) = (Touched::default(), Held::new(blocks.0.holds.clone()));
             held.block(&digest);
             let place = blocks.0.disk.write(&digest, &bytes, &mut touched, &mut held)?;

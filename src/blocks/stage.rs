@@ -1,8 +1,8 @@
 //! Data on its way in.
 
 use super::{
-    Blocks,
     disk::{self, Touched},
+    handle::Blocks,
     holds::Held,
     unixfs,
 };
@@ -36,8 +36,15 @@ struct Writer {
     touched: Touched,
 }
 
+impl Blocks {
+    /// Starts staging.
+    pub fn stage(&self) -> Stage {
+        Stage::new(self.clone())
+    }
+}
+
 impl Stage {
-    pub(super) fn new(blocks: Blocks) -> Self {
+    fn new(blocks: Blocks) -> Self {
         let held = Held::new(blocks.0.holds.clone());
         let writer = Writer { blocks: blocks.clone(), places: Vec::new(), held, touched: Touched::default() };
         Self { blocks, chunk: Vec::new(), layout: unixfs::Layout::default(), writer, size: 0 }

@@ -2,11 +2,18 @@
 
 use super::*;
 use crate::{
-    dwn::{Change, Subject},
-    store::{self, Data, Place},
+    cid::{self, Cid, Digest},
+    dwn::{Change, Fault, Subject},
+    store::{self, Data, Place, Store},
 };
+use bytes::Bytes;
 use serde_json::json;
-use std::{fs, sync::Arc};
+use std::{
+    fs,
+    path::Path,
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
 
 mod collect;
 mod damage;
@@ -123,6 +130,29 @@ fn data_comes_back() {
         assert!(node.read(&root) == data, "{size}");
         assert!(node.blocks.get(Right::OWNER, &root).expect("answers").is_some());
     }
+}
+
+#[test]
+fn what_is_served_is_read_and_hashed_once() {
+    let node = node();
+    let fetched = || node.blocks.0.fetched.swap(0, Ordering::SeqCst);
+    // Chunks of which none is like another, and nodes on two levels.
+    let data: Vec<u8> = (0..180 * unixfs::CHUNK).map(|k| (k >> (k % 4 * 8)) as u8).collect();
+    let staged = node.stage(&data);
+    let root = staged.root;
+    node.commit("a", staged, Vec::new());
+    fetched();
+    let block = node.blocks.locate(Right::OWNER, &root).expect("answers").expect("is here");
+    assert_eq!((block.size() > 0, fetched()), (true, 0), "its place says how large it is");
+    assert_eq!((block.read().expect("reads").len() as u64, fetched()), (block.size(), 1));
+    assert!(node.read(&root) == data);
+    assert_eq!(fetched(), 180 + 3, "each leaf and each node");
+    let begin = 175 * unixfs::CHUNK as u64 + 5;
+    let mut part = node.blocks.open_file(Right::OWNER, &root).expect("is here").part(begin..begin + 10);
+    part.check().expect("is whole");
+    let read: Vec<u8> = part.flat_map(|chunk| chunk.expect("reads")).collect();
+    assert!(read == data[begin as usize..][..10]);
+    assert_eq!(fetched(), 1 + 3, "one leaf and each node");
 }
 
 #[test]

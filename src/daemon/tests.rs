@@ -284,9 +284,9 @@ impl World {
         {
             let not_here = (404, format!("no published record of this node holds {cid}\n").into_bytes());
             // Bitswap.
-            let source = Public(self.node.blocks().clone());
-            assert_eq!(source.get(&cid).map(Vec::from).as_ref(), stored, "{cid} by Bitswap");
-            assert_eq!(source.size(&cid), stored.map(Vec::len), "{cid} by Bitswap");
+            let offer = Public(self.node.blocks().clone()).offer(&cid);
+            assert_eq!(offer.as_ref().map(net::Offer::size), stored.map(Vec::len), "{cid} by Bitswap");
+            assert_eq!(offer.and_then(net::Offer::read).map(Vec::from).as_ref(), stored, "{cid} by Bitswap");
             // The gateway: the block.
             let answer = self.at_gateway(&format!("/ipfs/{cid}?format=raw")).await;
             assert_eq!(answer, stored.map_or(not_here.clone(), |block| (200, block.clone())), "{cid} at the gateway");
@@ -314,7 +314,7 @@ impl World {
         let identity = ::cid::multihash::Multihash::wrap(cid::IDENTITY, &digest[..]).expect("32 bytes fit");
         for hash in [blake, identity] {
             let cid = Cid::new_v1(cid::DAG_PB, hash);
-            assert_eq!(Public(self.node.blocks().clone()).get(&cid), None);
+            assert!(Public(self.node.blocks().clone()).offer(&cid).is_none());
             assert_eq!(self.at_gateway(&format!("/ipfs/{cid}")).await.0, 404);
         }
     }

@@ -40,5 +40,5 @@ pub use handle::Net;
 pub use metrics::Metrics;
 pub use provide::Status as ProvideStatus;
 pub use session::Session;
-pub use source::BlockSource;
+pub use source::{BlockSource, Offer};
 pub use streams::{Duplex, Incoming};

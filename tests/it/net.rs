@@ -168,10 +168,7 @@ async fn a_block_that_becomes_public_later_reaches_those_who_asked() {
 async fn deaf_peer(bob: &Node) -> Net {
     struct Deaf;
     impl toft::net::BlockSource for Deaf {
-        fn get(&self, _: &Cid) -> Option<Bytes> {
-            None
-        }
-        fn size(&self, _: &Cid) -> Option<usize> {
+        fn offer(&self, _: &Cid) -> Option<toft::net::Offer> {
             std::thread::sleep(Duration::from_secs(8));
             None
         }

@@ -4,23 +4,34 @@
 //! durable before a directory of the old ones goes, and `files` goes last: while it is there, the next open goes on.
 //! What is no block file stays, and so do the directories that it lies in. Memory: the names in one directory.
 
-use super::*;
+use super::dir::list;
+use super::files::{FILES, Files, Written, digest_of};
+use crate::{
+    cid::{self, Digest},
+    dwn::Fault,
+    store::sync_dir,
+};
+use anyhow::Context as _;
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+};
 
 /// Where the files lay.
 const OLDER: &str = "files";
 
-impl Disk {
+impl Files {
     /// Moves what lies where files lay before; says how many that were.
-    pub(super) fn move_older(&self) -> Result<u64, Fault> {
+    pub fn move_older(&self) -> Result<u64, Fault> {
         let older = self.dir.join(OLDER);
         if !older.try_exists().with_context(|| format!("looking at {}", older.display()))? {
             return Ok(0);
         }
-        let (mut moved, mut touched) = (0, Touched::default());
+        let (mut moved, mut written) = (0, Written::default());
         for first in 0..=u8::MAX {
             for dir in self.older_dirs(first)? {
                 // Also where nothing is left to move: who has moved it may have ended before it was durable.
-                self.make_shard(first, &mut touched)?;
+                self.make_shard(first, &mut written)?;
                 for path in list(&dir)? {
                     if let Some(digest) = digest_of(&path).filter(|digest| digest[0] == first) {
                         self.move_file(&path, &digest)?;
@@ -29,21 +40,21 @@ impl Disk {
                 }
             }
         }
-        self.sync(touched)?;
+        self.sync_dirs(&written)?;
         self.remove_older(&older)?;
         Ok(moved)
     }
 
     fn move_file(&self, from: &Path, digest: &Digest) -> Result<(), Fault> {
-        let to = self.file(digest);
+        let to = self.path(digest);
         // Both are there if an earlier toft has run on this home again. The one that is whole stays.
         if fs::read(&to).is_ok_and(|bytes| cid::digest(&bytes) == *digest) {
             sync_dir(&self.shard(digest[0]))?;
             sync_dir(&self.dir.join(FILES))?;
-            self.change()?;
+            self.changes.next()?;
             return fs::remove_file(from).with_context(|| format!("removing {}", from.display()));
         }
-        self.change()?;
+        self.changes.next()?;
         fs::rename(from, &to)
             .with_context(|| format!("moving {} to {}: both must lie on one file system", from.display(), to.display()))
     }
@@ -76,7 +87,7 @@ impl Disk {
         if !dir.is_dir() {
             return Ok(true);
         }
-        self.change()?;
+        self.changes.next()?;
         match fs::remove_dir(dir) {
             Ok(()) => Ok(true),
             Err(error) if error.kind() == io::ErrorKind::DirectoryNotEmpty => Ok(false),
@@ -91,7 +102,10 @@ impl Disk {
 
 #[cfg(test)]
 mod tests {
+    use super::super::Disk;
     use super::*;
+    use crate::store::Place;
+    use ::cid::multibase::Base;
 
     /// Blocks of which some share their first byte, and some both: where they lie is what counts, not their size.
     fn contents() -> Vec<(Digest, Vec<u8>)> {
@@ -107,7 +121,7 @@ mod tests {
     }
 
     fn older_path(dir: &Path, digest: &Digest) -> PathBuf {
-        let name = BASE32.encode([&[0x12, 0x20], digest.as_slice()].concat());
+        let name = Base::Base32Lower.encode([&[0x12, 0x20], digest.as_slice()].concat());
         dir.join("files").join(hex::encode(&digest[..1])).join(hex::encode(&digest[1..2])).join(name)
     }
 
@@ -124,9 +138,9 @@ mod tests {
         dir
     }
 
-    fn begin(dir: &Path, changes: i64) -> Disk {
+    fn begin(dir: &Path, changes: Option<u64>) -> Disk {
         let disk = Disk::begin(dir, 1 << 20).expect("begins");
-        disk.crash_in.store(changes, Ordering::SeqCst);
+        disk.changes.crash_in(changes);
         disk
     }
 
@@ -134,7 +148,7 @@ mod tests {
     #[track_caller]
     fn nothing_is_lost(disk: &Disk, blocks: &[(Digest, Vec<u8>)]) {
         for (digest, bytes) in blocks {
-            let found = [older_path(&disk.dir, digest), disk.file(digest)].map(|path| fs::read(path).ok());
+            let found = [older_path(&disk.files.dir, digest), disk.files.path(digest)].map(|path| fs::read(path).ok());
             let found: Vec<_> = found.into_iter().flatten().collect();
             assert!(matches!(&found[..], [one] if one == bytes), "{}: {}", hex::encode(digest), found.len());
         }
@@ -149,7 +163,7 @@ mod tests {
             assert!(disk.names(digest[0]).expect("lists").contains(digest));
         }
         assert_eq!(disk.files().expect("counts").0, blocks.len() as u64);
-        assert!(!disk.dir.join("files").exists());
+        assert!(!disk.files.dir.join("files").exists());
     }
 
     #[test]
@@ -157,8 +171,8 @@ mod tests {
         let blocks = contents();
         for changes in 0.. {
             let dir = older_home(&blocks);
-            let disk = begin(dir.path(), changes);
-            let outcome = disk.move_older();
+            let disk = begin(dir.path(), Some(changes));
+            let outcome = disk.files.move_older();
             nothing_is_lost(&disk, &blocks);
             all_has_moved(&Disk::open(dir.path(), 1 << 20).expect("opens"), &blocks);
             if let Ok(moved) = outcome {
@@ -173,13 +187,13 @@ mod tests {
         let blocks = contents();
         let dir = older_home(&blocks);
         let done = |disk: &Disk| {
-            let outcome = disk.move_older();
+            let outcome = disk.files.move_older();
             nothing_is_lost(disk, &blocks);
             outcome.is_ok()
         };
-        let runs = (0..100).take_while(|_| !done(&begin(dir.path(), 1))).count();
+        let runs = (0..100).take_while(|_| !done(&begin(dir.path(), Some(1)))).count();
         assert!(runs > blocks.len() && runs < 100, "{runs}");
-        all_has_moved(&begin(dir.path(), 0), &blocks);
+        all_has_moved(&begin(dir.path(), Some(0)), &blocks);
     }
 
     #[test]
@@ -187,13 +201,13 @@ mod tests {
         let blocks = contents();
         for damaged in [0, 1] {
             let dir = older_home(&blocks);
-            let disk = begin(dir.path(), -1);
+            let disk = begin(dir.path(), None);
             for (digest, bytes) in &blocks {
-                let paths = [older_path(dir.path(), digest), disk.file(digest)];
+                let paths = [older_path(dir.path(), digest), disk.files.path(digest)];
                 put(&paths[1], bytes);
                 put(&paths[damaged], b"damage");
             }
-            assert_eq!(disk.move_older().expect("moves"), blocks.len() as u64);
+            assert_eq!(disk.files.move_older().expect("moves"), blocks.len() as u64);
             all_has_moved(&disk, &blocks);
         }
     }

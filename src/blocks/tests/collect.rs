@@ -2,7 +2,7 @@
 
 use super::*;
 use proptest::prelude::*;
-use std::{collections::BTreeMap, sync::atomic::Ordering, thread};
+use std::{collections::BTreeMap, thread};
 
 /// Packs so small that a few blocks fill one.
 const PACK: u64 = 100 << 10;
@@ -48,7 +48,7 @@ impl Node {
     }
 
     fn crash_in(&self, changes: i64) {
-        self.blocks.0.disk.crash_in.store(changes, Ordering::SeqCst);
+        self.blocks.0.disk.changes.crash_in(u64::try_from(changes).ok());
     }
 
     /// Bytes of all block files.

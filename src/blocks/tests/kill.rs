@@ -6,6 +6,7 @@
 //! before the answer is for other tests.)
 
 use super::*;
+use crate::blocks::pins::pin_key;
 use crate::dwn::{Cond, Filter, IndexValue, Refusal, Select, Stop, View};
 use std::{
     collections::{BTreeMap, BTreeSet},

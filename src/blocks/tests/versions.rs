@@ -49,7 +49,7 @@ fn sizes(node: &Node, at: impl Fn(Option<u64>) -> bool) -> Vec<u64> {
         let store::Entry::Message { arrived, data, .. } = entry else { continue };
         assert!(at(arrived), "{arrived:?}");
         if let Some((root, size)) = data
-            && node.blocks.size(Right::OWNER, &root).expect("answers").is_some()
+            && node.blocks.locate(Right::OWNER, &root).expect("answers").is_some()
         {
             assert_eq!(node.read(&root).len() as u64, size);
             sizes.push(size);

@@ -257,13 +257,16 @@ enum Lookup {
 }
 
 fn look_up(source: &dyn BlockSource, entry: &Entry, room: usize, first: bool) -> Lookup {
-    let Some(size) = source.size(&entry.cid).filter(|size| *size <= BLOCK_BYTES_MAX) else { return Lookup::Nothing };
-    if entry.want == Want::Have && size > HAVE_BECOMES_BLOCK {
+    // Asked once: the size is that of its place, and only what is sent is read.
+    let Some(offer) = source.offer(&entry.cid).filter(|offer| offer.size() <= BLOCK_BYTES_MAX) else {
+        return Lookup::Nothing;
+    };
+    if entry.want == Want::Have && offer.size() > HAVE_BECOMES_BLOCK {
         return Lookup::Have;
     }
-    if size > room && !first {
+    if offer.size() > room && !first {
         return Lookup::NoRoom;
     }
-    // Between the two questions the block may have gone, or be another size than was said.
-    source.get(&entry.cid).filter(|b| b.len() <= BLOCK_BYTES_MAX).map_or(Lookup::Nothing, Lookup::Block)
+    // It may have gone, or be another size than was said.
+    offer.read().filter(|block| block.len() <= BLOCK_BYTES_MAX).map_or(Lookup::Nothing, Lookup::Block)
 }

@@ -4,30 +4,39 @@ use super::message::{BLOCK_BYTES_MAX, Entry, FRAME_BYTES_MAX, MESSAGE_BYTES_MAX,
 use super::server::{Job, Server, WANTLIST_MAX};
 use crate::asker::Asker;
 use crate::cid::{self, Cid};
-use crate::net::BlockSource;
+use crate::net::{BlockSource, Offer};
 use crate::pool::{Pool, Size};
 use bytes::Bytes;
 use libp2p::PeerId;
 use std::collections::HashMap;
-use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 
 #[derive(Default)]
-struct Store(Mutex<HashMap<Cid, Bytes>>);
+struct Store {
+    blocks: Mutex<HashMap<Cid, Bytes>>,
+    /// How often blocks were asked for, and read.
+    asked: AtomicUsize,
+    read: Arc<AtomicUsize>,
+}
 
 impl Store {
     fn put(&self, bytes: Vec<u8>) -> Cid {
         let cid = cid::of(cid::RAW, &bytes);
-        self.0.lock().expect("no panics here").insert(cid, bytes.into());
+        self.blocks.lock().expect("no panics here").insert(cid, bytes.into());
         cid
     }
 }
 
 impl BlockSource for Store {
-    fn get(&self, cid: &Cid) -> Option<Bytes> {
-        self.0.lock().expect("no panics here").get(cid).cloned()
-    }
-    fn size(&self, cid: &Cid) -> Option<usize> {
-        self.get(cid).map(|b| b.len())
+    fn offer(&self, cid: &Cid) -> Option<Offer> {
+        self.asked.fetch_add(1, Ordering::SeqCst);
+        let block = self.blocks.lock().expect("no panics here").get(cid).cloned()?;
+        let read = self.read.clone();
+        Some(Offer::new(block.len(), move || {
+            read.fetch_add(1, Ordering::SeqCst);
+            Some(block)
+        }))
     }
 }
 
@@ -58,6 +67,20 @@ fn next(server: &mut Server, peer: &PeerId, store: &Store) -> Option<Message> {
 }
 
 #[test]
+fn a_block_is_looked_up_once_and_only_what_is_sent_is_read() {
+    let (store, peer) = (Store::default(), PeerId::random());
+    let mut server = server();
+    let cids = [2000, 3000, 10].map(|len| store.put(vec![len as u8; len]));
+    let wants = [entry(cids[0], Want::Have), entry(cids[1], Want::Block), entry(cids[2], Want::Have)];
+    server.received((peer, place(1)), wants.into(), false);
+    let message = next(&mut server, &peer, &store).expect("an answer");
+    assert_eq!(message.presences, [(cids[0], Presence::Have)]);
+    // One so small is sent at once.
+    assert_eq!(message.blocks.iter().map(|(cid, _)| *cid).collect::<Vec<_>>(), cids[1..]);
+    assert_eq!((store.asked.load(Ordering::SeqCst), store.read.load(Ordering::SeqCst)), (3, 2));
+}
+
+#[test]
 fn a_peer_is_told_have_dont_have_or_given_the_block() {
     let (mut server, peer, store) = (server(), PeerId::random(), Store::default());
     let (big, small, block) = (store.put(vec![1; 5000]), store.put(vec![2; 10]), store.put(vec![3; 5000]));
@@ -82,7 +105,7 @@ fn the_reply_carries_the_codec_that_was_asked_for() {
     let (mut server, peer, store) = (server(), PeerId::random(), Store::default());
     let raw = store.put(vec![1; 5000]);
     let asked = Cid::new_v1(cid::DAG_PB, *raw.hash());
-    store.0.lock().expect("no panics here").insert(asked, Bytes::from(vec![1; 5000]));
+    store.blocks.lock().expect("no panics here").insert(asked, Bytes::from(vec![1; 5000]));
     server.received((peer, place(1)), vec![entry(asked, Want::Block)], false);
     assert_eq!(next(&mut server, &peer, &store).expect("an answer").blocks[0].0, asked);
 }

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use std::collections::{HashMap, HashSet};
 use std::sync::Mutex;
 use toft::cid::{self, Cid};
-use toft::net::{BlockSource, Node};
+use toft::net::{BlockSource, Node, Offer};
 use unsigned_varint::decode;
 use unsigned_varint::encode::{self, u64_buffer};
 
@@ -71,16 +71,13 @@ impl Shelf {
 }
 
 impl BlockSource for Shelf {
-    fn get(&self, cid: &Cid) -> Option<Bytes> {
+    fn offer(&self, cid: &Cid) -> Option<Offer> {
         let key = cid.hash().to_bytes();
         if self.denied.lock().expect("no test panics while it holds the shelf").contains(&key) {
             return None;
         }
-        self.blocks.lock().expect("no test panics while it holds the shelf").get(&key).cloned()
-    }
-
-    fn size(&self, cid: &Cid) -> Option<usize> {
-        self.get(cid).map(|b| b.len())
+        let block = self.blocks.lock().expect("no test panics while it holds the shelf").get(&key).cloned()?;
+        Some(Offer::new(block.len(), || Some(block)))
     }
 }
 
