@@ -1,4 +1,4 @@
-//! Messages of our own: built and signed for the node's identity. Who calls brings the clock and the key.
+//! Messages of our own: built and signed for the node's identity. The caller brings the clock and the key.
 
 use super::{
     fields::{cid_of, context_id, entry_id, record_id},

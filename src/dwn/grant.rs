@@ -53,8 +53,8 @@ pub(super) struct Claim<'a> {
     pub kind: Kind,
     /// The time at which the grant must hold.
     pub at: &'a str,
-    /// The node's clock: who signs with a grant dates the message as they like, so it must also come in time. `None`: on
-    /// its date somebody else's word is taken ([`Message::claim`](super::Message::claim)).
+    /// The node's clock when the message arrived: a date can be chosen freely, so the message must also arrive in time. `None`:
+    /// somebody else vouches for the date ([`Message::claim`](super::Message::claim)).
     pub heard: Option<&'a str>,
 }
 
@@ -94,6 +94,7 @@ impl Grant {
         let signature = signature.and_then(|jws| Jws::parse(jws).ok());
         // Whoever signed: nobody grants in somebody else's name.
         let grantor = signature.as_ref().map_or("", fields::signer_of);
+        // Of a grant that is kept here this was checked when it was written; one that came with a message no node has judged.
         schema::check("PermissionGrantData", &shapes::PERMISSION_GRANT, &data)?;
         let string = |value: Option<&Value>| value.and_then(Value::as_str).map(str::to_owned);
         let owned = |name| descriptor_text(json, name).map(str::to_owned);

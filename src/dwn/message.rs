@@ -45,9 +45,8 @@ impl Message {
         Ok(Self { tenant, kind, json: Arc::new(json.into()), cid, bytes, authorization, initial, replayed: false })
     }
 
-    /// The same message as another device of the tenant tells it, which has judged it already: it is judged by its
-    /// own merits, not by what happened here meanwhile, so that devices that saw the same in another order end up the
-    /// same.
+    /// The same message, as another device of the tenant tells it that has judged it already. It is then judged by its content
+    /// and not by what happened here meanwhile, so that devices keep the same messages in whatever order they meet them.
     pub fn replayed(self) -> Self {
         Self { replayed: true, ..self }
     }
@@ -169,8 +168,8 @@ impl Message {
         Ok(grant.map(|grant| (grant, self.claim(Some(&self.tenant), self.author(), now))))
     }
 
-    /// A message must come in time, too, unless another device of the tenant has judged it when it did, or the tenant has
-    /// signed it as owner: their word is taken on its date.
+    /// What a grant for this message must be good for. The message must also arrive in time, unless its date is vouched for:
+    /// by another device of the tenant, which judged it on arrival, or by the tenant, who signed it as owner.
     pub(super) fn claim<'a>(&'a self, grantor: Option<&'a str>, grantee: Option<&'a str>, now: &'a str) -> Claim<'a> {
         let vouched = self.authorization.as_ref().and_then(Authorization::owner_in_person) == Some(&self.tenant);
         let heard = (!self.replayed && !vouched).then_some(now);

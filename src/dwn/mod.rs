@@ -1,10 +1,11 @@
 //! DWN rules: what a message is, whether it is allowed, what it changes. Pure: no I/O, no clock, no
 //! randomness, no database. Knows only `cid`, `crypto` and `did`.
 //!
-//! Dialect: `@tbd54566975/dwn-sdk-js` 0.5.2. One file per method. The way of a message:
-//! [`Message::parse`] (shape and integrity, no past needed) → the caller resolves the signers' keys and
-//! [`Message::verify`] checks the signatures → [`decide`] (writes) or [`answer`] (reads) against a
-//! [`View`] of the tenant's past.
+//! Dialect: `@tbd54566975/dwn-sdk-js` 0.5.2. One file per method; `method` is the roof. The way of a message:
+//!
+//! 1. [`Message::parse`] checks shape and integrity, which needs no past.
+//! 2. The caller finds the signers' keys, and [`Message::verify`] checks the signatures.
+//! 3. [`decide`] (writes) or [`answer`] (reads) judges it against a [`View`] of the tenant's past.
 
 mod refusal;
 mod schema;

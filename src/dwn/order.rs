@@ -1,16 +1,16 @@
-//! In which order a tenant's messages are told to who will replay them.
+//! The order in which MessagesQuery lists a tenant's messages, so that they can be replayed one after the other.
 //!
-//! The log keeps the first and the newest message of a record, in the order in which they came. A record that was
-//! written, answered and then updated is told as: first write (its data is gone), answer, update. Who replays that
-//! has no live parent when the answer comes and refuses it; the reference does, and takes it only in a second round.
-//! The same goes for a protocol that was configured again after its records. So a newer state is told before the
-//! first message that may need it, with the grant and the roles that it needs itself.
+//! The log keeps the first and the newest message of a record, in the order of arrival. Take a record that was written,
+//! got a child, and was then updated. The log has: first write (its data is gone), child, update. A node that replays this
+//! refuses the child, because its parent has no data yet; the reference needs a second round. A protocol that was configured
+//! again after its records has the same problem. So an update is listed before the first message that may need it,
+//! together with the grant and the roles that the update itself needs.
 //!
-//! Cursors survive this because a cursor is a position in the log: it says which messages have been told, not in
-//! which order. A reply holds all messages between two positions, and its cursor is the larger one.
+//! Cursors stay right, because a cursor is a position in the log: it says which messages were listed, not in which
+//! order. A reply holds all messages between two positions, and its cursor is the larger one.
 //!
-//! What no order can mend: children of a record that was then deleted. Nobody can replay them, because the data that
-//! once made their parent live is gone; they are told where they stand.
+//! No order helps the children of a record that was deleted since: the data that made their parent live is gone. They are
+//! listed where they stand.
 
 use super::{
     fields::record_id,

@@ -28,9 +28,15 @@ pub(super) fn definition() -> Option<&'static Definition> {
     DEFINITION.as_ref()
 }
 
-/// A revocation must be found by the same protocol as its grant.
-pub(super) fn check_revocation(message: &Message, view: &dyn View) -> Result<(), Stop> {
+/// What a revocation asks for, if the message is one: it ends what was written under its grant.
+pub(super) fn revoke(message: &Message, change: &mut Change, view: &dyn View) -> Result<(), Stop> {
     let Some(grant) = revoked(message.json()) else { return Ok(()) };
+    check_tag(message, grant, view)?;
+    end_what_was_granted(grant, message.timestamp(), change, view)
+}
+
+/// A revocation must be found by the same protocol as its grant.
+fn check_tag(message: &Message, grant: &str, view: &dyn View) -> Result<(), Stop> {
     let grant = Grant::fetch(grant, view).map_err(|stop| match stop {
         Stop::Refusal(refusal) => Stop::Refusal(Refusal { code: 400, ..refusal }),
         fault => fault,
@@ -45,16 +51,21 @@ pub(super) fn check_revocation(message: &Message, view: &dyn View) -> Result<(),
     Err(Refusal::bad("PermissionsProtocolValidateRevocationProtocolTagMismatch", text).into())
 }
 
-/// What was written under a grant and is dated after its revocation came before the revocation did, and goes with
-/// it: the records begun so, with what is below them, and later states (what they replaced is gone already; the
-/// initial write stays). Deletes cannot be undone. (The reference means to do this, and does not: dwn-sdk-js#716.)
-pub(super) fn end_what_was_granted(message: &Message, change: &mut Change, view: &dyn View) -> Result<(), Stop> {
-    let Some(grant) = revoked(message.json()) else { return Ok(()) };
-    let since = IndexValue::String(message.timestamp().into());
+/// Removes what was written under a grant, is dated since its revocation, and arrived before that.
+///
+/// | what was written | what goes |
+/// |---|---|
+/// | an initial write | its record, and all records below it |
+/// | an update | the update; the initial write stays, and what the update replaced is gone already |
+/// | a delete | nothing: it cannot be undone |
+///
+/// (The reference means to do this, and does not: dwn-sdk-js#716.)
+fn end_what_was_granted(grant: &str, since: &str, change: &mut Change, view: &dyn View) -> Result<(), Stop> {
+    let since = Some(IndexValue::String(since.into()));
     let filter = filter::all([
         (GRANTED_BY, filter::text(grant)),
         ("method", filter::text("Write")),
-        ("messageTimestamp", Cond::Range { gt: None, gte: Some(since), lt: None, lte: None }),
+        ("messageTimestamp", Cond::Range { gt: None, gte: since, lt: None, lte: None }),
     ]);
     let select = Select { any_of: vec![filter], sort: SortBy::MessageTimestamp, ..Select::default() };
     for stored in view.select(&select)?.entries {

@@ -1,7 +1,7 @@
-//! What stock clients can read of an answer with data: over HTTP the data is its body and the reply stands in a header, and
-//! node's client and fetch read at most 16 KiB of headers, all together.
+//! What stock clients can read of an answer with data. Over HTTP the data is the body and the reply stands in a header;
+//! node's client and fetch read at most 16 KiB of headers in all.
 //!
-//! They take each byte of a header for the character of that number, as HTTP/1.1 has it and as the reference writes it.
+//! They read each byte of a header as the character of that number, as HTTP/1.1 says and as the reference writes it.
 
 use super::{fields, json::Json, message::Message, refusal::Refusal};
 use std::borrow::Cow;

@@ -43,9 +43,9 @@ fn can_delete(message: &Message, record: &Record) -> bool {
     !fields::is_method(newest, "Delete") || (is_prune(message.json()) && !is_prune(newest))
 }
 
-/// Which of two messages about a record devices keep that got them in different orders: a delete before any write,
-/// because nothing is written after one; a prune before a plain delete, because nothing brings back what it took; else
-/// the newer.
+/// Does a delete outrank the record's newest message? Devices that meet messages in different orders must keep the same
+/// one: a delete outranks any write, because nothing is written after it; a prune outranks a plain delete, because nothing
+/// brings back what it took; of two alike, the newer one wins.
 fn outranks(delete: (&Value, &Cid), before: (&Value, &Cid)) -> bool {
     let rank = |json: &Value| (fields::is_method(json, "Delete"), is_prune(json));
     match rank(delete.0).cmp(&rank(before.0)) {

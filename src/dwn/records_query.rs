@@ -36,9 +36,9 @@ pub(super) fn check(message: &Message) -> Result<(), Refusal> {
     message.check_timestamp()
 }
 
-/// May somebody ask for many records, now or from now on (RecordsQuery, RecordsSubscribe)? What they may not see
-/// is left out; only a delegate must have a good grant, and a role that is invoked must be held. `at`: the time at
-/// which a grant must be good; `now`: the node's clock.
+/// May somebody ask for many records, now or from now on (RecordsQuery, RecordsSubscribe)? Anybody may: what they may not
+/// see is left out. Only a delegate's grant must be good, and a role that is invoked must be held. `at`: the time at which a
+/// grant must be good; `now`: the node's clock.
 pub(super) fn authorize(message: &Message, at: &str, view: &dyn View, now: &str) -> Result<(), Stop> {
     if let Some((grant, claim)) = message.delegation(now)? {
         let code = "RecordsGrantAuthorizationQueryOrSubscribeProtocolScopeMismatch";

@@ -79,8 +79,7 @@ pub(super) fn decide(message: &Message, given: &Given, view: &dyn View, now: &st
             change.keeps_data = true;
         }
     }
-    permissions::check_revocation(message, view)?;
-    permissions::end_what_was_granted(message, &mut change, view)?;
+    permissions::revoke(message, &mut change, view)?;
     match given {
         Given::None => {}
         Given::Promised => check_data_can_be(message)?,
@@ -163,9 +162,13 @@ fn authorize(
     Err(Refusal::denied("RecordsWriteAuthorizationFailed", "message failed authorization").into())
 }
 
-/// The same initial write once more, perhaps in another form: signed again, or by the owner too, who keeps a copy. As for
-/// any two messages of one time, the greater CID wins; the other form goes. A form without data is nothing to gain, and
-/// whichever brings the data of one that came without completes it. (The reference refuses that with 409.)
+/// The same initial write came before, perhaps in another form: signed again, or by the owner too, who keeps a copy.
+///
+/// | what is here | what comes | |
+/// |---|---|---|
+/// | anything | a form without data | refused: it adds nothing |
+/// | a form without data | any form with data | replaces it (the reference refuses that with 409) |
+/// | a form with data | another form with data | replaces it if its CID is greater, as of any two messages of one time |
 fn replace(change: &mut Change, message: &Message, record: &Record, given: &Given) -> Result<(), Refusal> {
     let lacks_data = record.newest.cid == record.initial.cid && !record.newest.latest;
     if *given == Given::None || !lacks_data {

@@ -94,9 +94,15 @@ impl Subscription {
         self.asked.iter().any(|filter| fits(filter, values))
     }
 
-    /// Is this event of a record told? Its new state, if it is asked for and may be seen; and also a state that is not
-    /// asked for, or the end of the record, if the subscriber saw the state before and that was asked for: else they would
-    /// take for true what no longer is. Who may not see a new state learns nothing, not even that.
+    /// Is the subscriber told this event of a record?
+    ///
+    /// | the new state | told if |
+    /// |---|---|
+    /// | fits their filter | they may see it |
+    /// | does not fit, but the state before did | they may see both: else they would go on believing the old one |
+    /// | is a delete | they could see the state before, and either fits their filter |
+    ///
+    /// Whoever may not see a new state is told nothing, not even that there is one.
     fn tells(&self, happened: &Happened<'_>) -> bool {
         let is = |name: &str, wanted: &str| {
             happened.values.get(name).is_some_and(|values| values.contains(&IndexValue::String(wanted.into())))

@@ -1,5 +1,11 @@
-//! Which records somebody may see who asks for many: the owner everything; others what is published, what they
-//! began or wrote, what was written to them, and what a role that they invoke opens.
+//! Which records somebody may see who asks for many.
+//!
+//! | who | sees |
+//! |---|---|
+//! | the owner | every record |
+//! | anybody | published records |
+//! | whoever signs | also the records that they began, whose newest state they wrote, or that are addressed to them |
+//! | whoever invokes a role | also what the role opens |
 
 use super::{
     filter::{self, all, flag},

@@ -147,7 +147,7 @@ impl Store {
     {
         self.room()?;
         let (reply, answer) = oneshot::channel();
-        self.ask(Job::Commit { tenant: tenant.to_owned(), data, decide: Box::new(decide), reply }).await?;
+        self.send(Job::Commit { tenant: tenant.to_owned(), data, decide: Box::new(decide), reply }).await?;
         answer.await.map_err(|_| Stop::Fault(anyhow!("the writer has ended")))?
     }
 
@@ -183,9 +183,14 @@ impl Store {
         TenantView::new(self.0.index.clone(), self.0.log.clone(), "")
     }
 
+    /// Queues a job, if the index is whole.
     pub(super) async fn ask(&self, job: Job) -> Result<(), Fault> {
-        // The queue would be waited for as long as that takes.
         self.whole()?;
+        self.send(job).await
+    }
+
+    /// Queues a job. The index is whole: else the queue would be waited for as long as that takes.
+    async fn send(&self, job: Job) -> Result<(), Fault> {
         let jobs = self.0.jobs.as_ref().context("the store is closing")?;
         jobs.send(job).await.map_err(|_| anyhow!("the writer has ended"))
     }

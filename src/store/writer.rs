@@ -340,7 +340,8 @@ fn now() -> u64 {
     u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX)
 }
 
-/// The staged data that belongs to the change: what it names must be what is here.
+/// The staged data that belongs to the change: what it names must be what is here. (The rules have compared what they were told
+/// of the data. They never see the data itself.)
 fn match_data(change: &Change, tenant: &str, data: Option<Data>) -> Result<Option<Data>, Fault> {
     ensure!(change.tenant == tenant, "a change of {} was decided on the past of {tenant}", change.tenant);
     let Some((root, size)) = &change.data else { return Ok(None) };
