@@ -1,7 +1,7 @@
 //! Protobuf, as far as Bitswap messages and the nodes of files need it.
 //!
-//! Both formats are a handful of small messages, and their bytes come from strangers: reading never panics, copies nothing
-//! and takes no memory.
+//! Both formats are a handful of small messages, and their bytes come from strangers: reading never panics, copies
+//! nothing and takes no memory.
 
 use unsigned_varint::encode::{self, u64_buffer};
 

@@ -1,14 +1,19 @@
 //! Collection: blocks that nothing needs go, and packs that are mostly waste are rewritten.
 //!
-//! A [`Collector`] makes one round in small steps: over all blocks of the index (those that no record, pin, stage
-//! or reader needs leave the index, and then their file is deleted), over all block files (those the index does not
-//! know, which a crash or a dropped stage has left, are deleted), and over all packs (where less than half is
-//! needed, the rest is copied to the newest pack and the file is deleted). The node works on between the steps, and
-//! during them: who needs a block that is just being taken waits for it ([`super::holds`]).
+//! A [`Collector`] makes one round, in small steps:
 //!
-//! Order, for a crash at any point: a copy is durable before the log says where the block lies now; a file is deleted
-//! only after the log says, durably, that nothing lies there. So a crash leaves waste for the next round, and never a
-//! block in the index without its bytes.
+//! | over | what goes |
+//! |---|---|
+//! | all blocks of the index | those that no record, pin, stage or reader needs: from the index, then their files |
+//! | all block files | those that the index does not know: a crash or a dropped stage has left them |
+//! | all packs | those of which less than half is needed; the rest is copied to the newest pack before |
+//!
+//! The node works on between the steps, and during them: who needs a block that is just being taken waits for it
+//! ([`super::holds`]).
+//!
+//! The order holds for a crash at any point. A copy is durable before the log says where the block lies now. A file is
+//! deleted only after the log says, durably, that nothing lies there. So a crash leaves waste for the next round, and
+//! never a block in the index without its bytes.
 
 use super::{
     disk::{self, Touched},

@@ -1,4 +1,4 @@
-//! Blocks that are known to be damaged: who finds one says so, who reads it whole takes that back.
+//! Blocks that are known to be damaged. Who finds one says so; who reads it whole takes that back.
 
 use crate::{
     cid::Digest,

@@ -1,7 +1,7 @@
 //! Blocks one by one.
 //!
-//! The rule is asked once for a block, when it is located; then its size costs no look at the disk, and its bytes are read and
-//! hashed once.
+//! The rule is asked once for a block, when it is located. Its size then costs no look at the disk, and its bytes are
+//! read and hashed once.
 
 use super::{
     handle::Blocks,

@@ -1,9 +1,9 @@
 //! Who needs a block that the index does not (yet) say is needed, and which blocks are being taken away.
 //!
-//! A stage holds what it has written or found until its data is committed or dropped; a reader holds the root it
-//! reads. The collector claims what it is about to take: it gets no claim on what is held, and who wants to hold
-//! what is claimed waits until the collector is done with it, some milliseconds. So no grace time is needed: after
-//! a commit the index holds the blocks, and before it the stage does.
+//! A stage holds what it has written or found, until its data is committed or dropped. A reader holds the root it
+//! reads. The collector claims what it is about to take, and gets no claim on what is held. Who wants to hold what is
+//! claimed waits until the collector is done with it, some milliseconds. So no grace time is needed: before a commit
+//! the stage holds the blocks, and after it the index does.
 
 use crate::cid::Digest;
 use std::{

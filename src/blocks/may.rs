@@ -1,9 +1,11 @@
-//! The one rule of who may have a block: asked at every step of every walk, whoever walks.
+//! The one rule of who may have a block. Every walk asks it at every step.
 //!
-//! What a record holds are the blocks of the tree that was built here over its data. Its data may itself be the bytes of
-//! a node, with links to anything: then they are bytes, and nobody follows them for a stranger. So the codec counts: a
-//! file begins, for others than the owner, only at the root under which a record holds it, and goes on only in that
-//! record's own tree. A block alone may be had under any codec: its bytes say the same.
+//! A record holds the blocks of the tree that was built here over its data. The data may itself be the bytes of a node
+//! with links to anything. Then it is bytes: nobody follows its links for a stranger. So the codec counts:
+//!
+//! - For others than the owner a file begins only at the root under which a record holds it, and goes on only in that
+//!   record's own tree.
+//! - A block alone may be had under any codec: its bytes say the same.
 //!
 //! What is not here and what is not somebody's to have are one answer, found with the same few looks into the index.
 

@@ -1,15 +1,15 @@
 //! Content by CID: staging data as UnixFS blocks, reading it back, verified.
 //!
-//! [`Stage`] takes a stream and writes its blocks, large ones as files, small ones into packs (`disk`, all that knows where blocks lie), before
-//! anything refers to them; the commit that names them makes them part of a record and tells the index where they
-//! lie. Data of up to `dwn::INLINE_MAX` bytes becomes no block on disk: it rides in the log's frame. Whatever is
-//! read is hashed before it is given out; wrong bytes are an error that names the block.
-//!
-//! A crash between staging and commit leaves blocks that no record names, never a record without its blocks. Such
-//! waste, and the blocks of data that was superseded, are taken away by the [`Collector`]; the latter are out of
-//! [`Blocks::get`]'s reach from the moment their last record, or pin, lets go of them.
-//!
-//! Whoever wants a block says with what right ([`Right`]), and one rule says whether he may have it ([`Blocks::may`]).
+//! - [`Stage`] takes a stream and writes its blocks before anything refers to them: large ones as files, small ones
+//!   into packs. Only `disk` knows where blocks lie. The commit that names them makes them part of a record and tells
+//!   the index where they lie. Data of up to `dwn::INLINE_MAX` bytes becomes no block on disk: it lies in the log's
+//!   frame.
+//! - Whatever is read is hashed before it is given out. Wrong bytes are an error that names the block.
+//! - Whoever wants a block says with what right ([`Right`]), and one rule says whether he may have it
+//!   ([`Blocks::may`]).
+//! - A crash between staging and commit leaves blocks that no record names, never a record without its blocks. The
+//!   [`Collector`] takes such waste away, and the blocks of data that was superseded. Those are out of
+//!   [`Blocks::get`]'s reach as soon as their last record, or pin, lets go of them.
 //!
 //! All calls may block on the disk. This module does not fetch what is not here (`net` does).
 

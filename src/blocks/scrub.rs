@@ -1,8 +1,8 @@
 //! Scrub: everything that is kept is read again and hashed, at a bounded rate, and each damaged object is named.
 //!
-//! Of the log: every frame's checksums, every message's CID, data that stands in the frame. Of the blocks: the hash of
-//! each that something needs; a damaged one is written anew where `fetch` brings its bytes (from peers: this module
-//! does not know how).
+//! - Of the log: every frame's checksums, every message's CID, data that stands in the frame.
+//! - Of the blocks: the hash of each that something needs. A damaged one is written anew if `fetch` brings its bytes
+//!   (from peers: this module does not know how).
 
 use super::{
     damage::is_damage,

@@ -1,5 +1,5 @@
-//! A secret of 32 bytes, at one place of the memory: given up, it is wiped; where the system allows it, its page is locked,
-//! so that it does not reach a swap device. It is neither copied nor shown.
+//! A secret of 32 bytes, at one place of the memory. It is wiped when it is given up. Where the system allows it, its
+//! page is locked, so that it does not reach a swap device. It is neither copied nor shown.
 
 use ed25519_dalek::SigningKey;
 use region::LockGuard;

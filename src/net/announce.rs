@@ -1,8 +1,8 @@
-//! Tells the network what this node publishes: reads the log, announces the data of published records.
+//! Tells the network what this node publishes: reads the log and announces the data of published records.
 //!
-//! At the start everything published is announced again (provider records live in the network, not here);
-//! then the log is followed. What is no longer published is dropped from the list in a sweep: until its old
-//! provider record lapses strangers may still ask, and are answered that it is not here.
+//! At the start everything published is announced again, because provider records live in the network and not here.
+//! Then the log is followed. A sweep drops from the list what is no longer published. Until its old provider record
+//! lapses, strangers may still ask for it; they are told that it is not here.
 
 use super::error::Error;
 use super::handle::Net;

@@ -1,9 +1,15 @@
-//! Who stands at the door: connections that somebody is setting up and of which nobody knows yet whose they are.
+//! Who stands at the door: connections that are being set up, whose other end is not known yet.
 //!
-//! A flood of them, silent ones above all, must not shut out a device that comes from another place, nor one behind the
-//! same router. So a newcomer is never turned away by those that came before from its own place: the oldest of them gives
-//! way, which an honest one, done after a few round trips, hardly ever is. Where all places are taken, the oldest goes of
-//! whoever has most. Addresses at which paired devices live have places of their own.
+//! A flood of them, above all of silent ones, must not shut out a device, be it at another place or behind the same
+//! router:
+//!
+//! | what is taken | who gives way to a newcomer |
+//! |---|---|
+//! | the share of its own place | the oldest from that place |
+//! | all places | the oldest of whoever has most |
+//!
+//! An honest newcomer is done after a few round trips, so it is hardly ever the oldest. Addresses at which paired
+//! devices live have places of their own.
 
 use super::known::{self, Known};
 use crate::asker::Asker;

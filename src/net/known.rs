@@ -1,5 +1,7 @@
-//! The paired devices, as far as the network knows them: by the peer ids at the ends of their addresses, which nobody else
-//! can have, and by the places they are at, which others may be at, too.
+//! The paired devices, as far as the network knows them.
+//!
+//! A device is known by the peer id at the end of its address, which nobody else can have. It is also known by its
+//! place, which others may share.
 
 use crate::asker::Asker;
 use libp2p::multiaddr::Protocol;

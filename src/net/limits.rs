@@ -1,6 +1,7 @@
-//! How many connections there may be, and whose. Places go by shares (see [`crate::pool`]); whose a connection is, is known
-//! when its other end has proved its peer id. A paired device always finds one: if all are taken, a stranger that has long
-//! been of no use to anybody gives way.
+//! How many connections there may be, and whose.
+//!
+//! Places go by shares (see [`crate::pool`]). Whose a connection is, is known once its other end has proved its peer
+//! id. A paired device always gets a place: if all are taken, a stranger that has long been of no use gives way.
 
 use super::known::{self, Known};
 use super::pools::Pools;

@@ -1,9 +1,9 @@
 //! Yamux, with what a peer makes us buffer counted.
 //!
-//! The other end may send 256 KiB on each stream before anybody has read a byte of it, and may cut it into pieces of one
-//! byte, which cost sixty times as much to keep. What lies unread, streams themselves included, is taken from the one budget
-//! for all connections (`net.limits.memory`); a connection for which nothing is left there is closed. To know what comes
-//! in, the headers of yamux frames are read on their way into the yamux crate.
+//! The other end may send 256 KiB on each stream before anybody has read a byte of it. It may cut them into pieces of
+//! one byte, which cost sixty times as much to keep. So what lies unread, streams included, is taken from one budget
+//! for all connections (`net.limits.memory`). A connection for which nothing is left there is closed. To know what
+//! comes in, the headers of yamux frames are read on their way into the yamux crate.
 
 use crate::asker::Asker;
 use crate::pool::{Full, Place, Pool};

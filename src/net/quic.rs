@@ -1,10 +1,10 @@
 //! QUIC, forgiving towards peers that stop listening once they have spoken.
 //!
-//! kubo up to 0.31 opens a stream for a Bitswap message, writes protocol name and message in one go and
-//! closes both directions. On QUIC the closing arrives as STOP_SENDING, our answer "yes, that protocol"
-//! cannot be written, and libp2p gives up the negotiation and with it the message that is already there:
-//! nothing could be fetched from such a peer. go-multistream met the same on the listening side and ignores
-//! the failed echo (multiformats/go-multistream#87); so do we, for as many bytes as an echo can have.
+//! kubo up to 0.31 opens a stream for a Bitswap message, writes protocol name and message in one go and closes both
+//! directions. On QUIC the closing arrives as STOP_SENDING. Our answer "yes, that protocol" then cannot be written, and
+//! libp2p gives up the negotiation together with the message that is already there: nothing could be fetched from such
+//! a peer. go-multistream has the same on its listening side and ignores the failed echo
+//! (multiformats/go-multistream#87). So do we, for as many bytes as an echo can have.
 
 use futures::{AsyncRead, AsyncWrite};
 use libp2p::PeerId;

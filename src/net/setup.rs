@@ -1,5 +1,5 @@
-//! Building the swarm: identity, transports, listen addresses, the way into the public network. And what to
-//! say when one of them fails.
+//! Building the swarm: identity, transports, listen addresses, the way into the public network; and what to say when
+//! one of them fails.
 
 use super::behaviour::Behaviour;
 use super::config::Config;

@@ -1,7 +1,7 @@
 //! Streams for other modules' own protocols, without libp2p's types.
 //!
-//! What this node accepts is offered to paired devices alone: for all others these protocols do not exist, and no stranger
-//! can take up the places, or the attention, of a device.
+//! What this node accepts is offered to paired devices only. For all others these protocols do not exist, so no
+//! stranger can take the places, or the attention, of a device.
 
 use super::error::Error;
 use super::known::Known;

@@ -1,9 +1,9 @@
 //! Large blocks: files named by their digests.
 //!
-//! A file is `sha256/<xx>/<base32 multihash>`, written beside (`tmp/`), made durable, then renamed, so a file under its name is
-//! whole. Several are made durable at once: the file system's journal then takes them together, which one by one costs a
-//! journal entry and a flush of the disk each. There are 256 directories: more would be new to most files, and each new one
-//! costs a file an fsync more and 4 KiB.
+//! A file is `sha256/<xx>/<base32 multihash>`, written beside (`tmp/`), made durable, then renamed, so a file under its
+//! name is whole. Several are made durable at once: the file system's journal then takes them together, which one by
+//! one costs a journal entry and a flush of the disk each. There are 256 directories: more would be new to most files,
+//! and each new one costs a file an fsync more and 4 KiB.
 
 use super::dir::{Changes, delete, length, list};
 use crate::{

@@ -1,10 +1,10 @@
 //! Blocks on disk: large ones as files ([`files`]), small ones in packs ([`packs`]).
 //!
-//! What a crash leaves (files and pack bytes that no record names, never the other way round) is waste, which `collect` takes
-//! away. Where a home has its files in the 65,536 directories of before, [`older`] moves them when it is opened.
+//! What a crash leaves (files and pack bytes that no record names, never the other way round) is waste, which `collect`
+//! takes away. Where a home has its files in the 65,536 directories of before, [`older`] moves them when it is opened.
 //!
-//! **The seam.** [`Disk`] is all that the rest of `blocks` asks of the place where blocks lie. They may lie elsewhere one
-//! day (an object store for a host of many tenants); then this is what must be answered there:
+//! **The seam.** [`Disk`] is all that the rest of `blocks` asks of the place where blocks lie. They may lie elsewhere
+//! one day (an object store for a host of many tenants); then this is what must be answered there:
 //!
 //! | for | calls | what is relied on |
 //! |---|---|---|

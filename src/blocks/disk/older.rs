@@ -1,8 +1,8 @@
 //! Block files from where they lay before: `files/<xx>/<yy>/<name>`, in up to 65,536 directories.
 //!
-//! A file is renamed to where it lies today, and so is there, whole, under the one name or the other. The new names are
-//! durable before a directory of the old ones goes, and `files` goes last: while it is there, the next open goes on.
-//! What is no block file stays, and so do the directories that it lies in. Memory: the names in one directory.
+//! A file is renamed to where it lies today, so it is there, whole, under one name or the other. The new names are
+//! durable before a directory of the old ones goes. `files` goes last: while it is there, the next open goes on. What
+//! is no block file stays, and so do the directories that it lies in. Memory: the names in one directory.
 
 use super::dir::list;
 use super::files::{FILES, Files, Written, digest_of};

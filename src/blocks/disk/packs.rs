@@ -1,7 +1,7 @@
 //! Small blocks, many in a file.
 //!
-//! A pack is a sequence of `[length u32][digest 32][bytes][crc32c u32]`, appended to under a lock; where a block lies in it stands
-//! in the index.
+//! A pack is a sequence of `[length u32][digest 32][bytes][crc32c u32]`, appended to under a lock; where a block lies
+//! in it stands in the index.
 
 use super::super::holds::Held;
 use super::dir::{Changes, delete, length, list};

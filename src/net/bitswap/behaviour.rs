@@ -1,5 +1,5 @@
-//! Joins [`Client`], [`Server`] and the connections' [`Handler`]s to the swarm. Owns the callers that wait
-//! for blocks; looks blocks up on the blocking pool, a bounded number at a time.
+//! Joins [`Client`], [`Server`] and the connections' [`Handler`]s to the swarm. It owns the callers that wait for
+//! blocks. It looks blocks up on the blocking pool, a bounded number at a time.
 
 use super::client::{Asked, Client, ClientEvent, Key, SessionId};
 use super::handler::{self, Handler, HandlerEvent, Lane};

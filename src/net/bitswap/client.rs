@@ -1,10 +1,13 @@
-//! Whom to ask for which block. No I/O and no clock: what happened and when comes in, messages and events
-//! go out, so every failover can be told as a test.
+//! Whom to ask for which block. No I/O and no clock: what happened, and when, comes in; messages and events go out. So
+//! a test can tell every failover.
 //!
-//! A block is asked for like this: peers that already gave blocks to the session are asked for the block
-//! itself; when there are none, every connected peer is asked whether it has it (WANT_HAVE). Only one peer
-//! at a time is asked for the bytes, the least busy one, so a block is not sent twice; if it answers
-//! DONT_HAVE, goes away or stays silent, the next one is asked. When nobody is left, providers are searched.
+//! How a block is asked for:
+//!
+//! 1. Peers that have given blocks to the session are asked for the block itself. If there are none, every connected
+//!    peer is asked whether it has it (WANT_HAVE).
+//! 2. One peer at a time is asked for the bytes, the least busy one, so that a block is not sent twice.
+//! 3. If it answers DONT_HAVE, goes away or stays silent, the next one is asked.
+//! 4. When nobody is left, providers are searched.
 
 use super::message::{BLOCK_BYTES_MAX, Entry, Message, Presence, Want};
 use crate::cid::Cid;

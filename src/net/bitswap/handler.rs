@@ -1,6 +1,8 @@
-//! Frames on one connection. Reads every inbound stream to its end (kubo and helia open a new one for
-//! nearly every message), writes wantlists and blocks on two streams of their own so that a want never
-//! waits behind megabytes, and closes a stream that has been idle so the peer need not time it out.
+//! Frames on one connection.
+//!
+//! - Every inbound stream is read to its end: kubo and helia open a new one for nearly every message.
+//! - Wantlists and blocks are written on two streams of their own, so that a want never waits behind megabytes.
+//! - A stream that is idle is closed, so that the peer need not time it out.
 
 use super::message::{FRAME_BYTES_MAX, Message, decode_shared};
 use crate::asker::Asker;

@@ -1,6 +1,7 @@
-//! The Bitswap message: protobuf, written by hand because the format is five small messages and the bytes
-//! come from strangers. Decoding never panics and never allocates more than the frame's own size times a
-//! small factor; block data stays a slice of the frame.
+//! The Bitswap message, read and written.
+//!
+//! The bytes come from strangers. Decoding never panics. It allocates no more than the frame's own size times a small
+//! factor. Block data stays a slice of the frame.
 
 use crate::cid::{self, Cid};
 use crate::protobuf::{self, Fields, Value, put_bytes, put_head, put_number, put_varint, varint, varint_len};

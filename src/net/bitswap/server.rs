@@ -1,5 +1,5 @@
-//! What to answer to whom. Keeps each peer's wantlist and hands out small jobs ("look these up, make one
-//! message"); it never holds block bytes, so a slow peer costs its wantlist and at most two messages.
+//! What to answer to whom. Keeps each peer's wantlist and hands out small jobs ("look these up, make one message"). It
+//! never holds block bytes: a slow peer costs its wantlist and at most two messages.
 
 use super::client::Key;
 use super::message::{BLOCK_BYTES_MAX, Entry, MESSAGE_BYTES_MAX, Message, Presence, Want, encode};
