@@ -9,7 +9,9 @@ use crate::{
     config::{self, Config},
     content::Content,
     crypto::Signer,
-    did, memory,
+    did,
+    job::Jobs,
+    memory,
     metrics::Metrics,
     net::{self, Net},
     node::Node,
@@ -130,12 +132,14 @@ impl Daemon {
             tracing::warn!("{fewer}");
         }
         let tasks = Tasks::default();
+        let jobs = Jobs::new(&tasks);
         let metrics = Metrics::default();
         let socket = socket(home, &config.rpc.socket)?;
         let secrets = vault::open(&home.join(&config.identity.keys))?;
         let identity = Identity::of(&secrets);
         let Secrets { peer: peer_key, anchor: anchor_key, .. } = secrets;
 
+        // What is remembered.
         let (dir, settings) = (home.join("store"), config.store.clone());
         let store = tokio::task::spawn_blocking(move || Store::begin(&dir, &settings)).await??;
         let (dir, settings, opened) = (home.join("blocks"), config.blocks.clone(), store.clone());
@@ -155,15 +159,14 @@ impl Daemon {
         metrics.register(|registry| store.register(registry));
         metrics.register(|registry| blocks.register(registry));
 
+        // The one door.
         let resolver = Resolver::new(&config.resolve, store.clone(), &metrics)?;
         let relay = resolver.relay();
         let registration = Registration::new(&config.registration, &config.dwn.limits, home)?;
         let who = (identity.did.as_str(), registration.terms(), &config.retention);
         let node = Node::new(&config.dwn, who, store.clone(), blocks.clone(), resolver.clone(), &metrics)?;
 
-        tasks.spawn("memory", memory::keep_giving_back(tasks.stop()));
-        tasks.spawn("subscriptions", node.clone().carry_events(tasks.stop()));
-
+        // The network.
         let counted = net::Metrics::default();
         metrics.register(|registry| counted.register(registry));
         let net = Net::start(&places.net(&config.net), peer_key, Arc::new(Public(blocks.clone())), counted)?;
@@ -176,11 +179,8 @@ impl Daemon {
                 () = stop.cancelled() => Ok(()),
             }
         });
-        let incoming = incoming(&net, &tasks)?;
-        let own = sync::Own { did: identity.did.clone(), signer: identity.signer.clone() };
-        let dial = Dialler { net: net.clone(), did: identity.did.clone() };
-        let sync = Peers::start(&config.sync, node.clone(), (own, resolver), (dial, incoming), &tasks, &metrics)?;
-        tasks.spawn("announce", net::announce(net.clone(), store.clone(), tasks.stop()));
+
+        // Who follows the log, and what comes round every so often.
         let backup = Source {
             home: home.to_owned(),
             keys: config.identity.keys.clone(),
@@ -190,15 +190,30 @@ impl Daemon {
             signer: identity.signer.clone(),
             link: config.backup.link,
         };
-        tasks.spawn("backup", backup.clone().keep_backing_up(config.backup.clone(), tasks.stop()));
-        let (every, above) = (config.store.compact_every.0, config.store.compact_above);
-        tasks.spawn("compact", store.clone().keep_compacting(every, above, tasks.stop()));
-        let (every, signer) = (config.retention.every.0, identity.signer.clone());
-        tasks.spawn("retention", node.clone().keep_ending(every, signer, tasks.stop()));
-        let every = config.blocks.collect_every.0;
-        tasks.spawn("collect", blocks.clone().keep_collecting(every, tasks.stop()));
-        let anchor = Anchor::start(&config.anchor, store.clone(), blocks, anchor_key, &metrics, &tasks).await?;
+        jobs.start("subscriptions", "tells subscribers what was written", |job| node.clone().carry_events(job));
+        jobs.start("announce", "tells the network what is published", |job| {
+            net::announce(net.clone(), store.clone(), job)
+        });
+        jobs.start("backup", "takes snapshots of the home", |job| {
+            backup.clone().keep_backing_up(config.backup.clone(), job)
+        });
+        jobs.start("compact", "gives back what the log holds of deleted messages", |job| {
+            store.clone().keep_compacting(config.store.compact_every.0, config.store.compact_above, job)
+        });
+        jobs.start("retention", "ends records whose time is over", |job| {
+            node.clone().keep_ending(config.retention.every.0, identity.signer.clone(), job)
+        });
+        jobs.start("collect", "deletes blocks that nothing needs", |job| {
+            blocks.clone().keep_collecting(config.blocks.collect_every.0, job)
+        });
+        jobs.start("memory", "gives free memory back to the system", memory::keep_giving_back);
+        let incoming = incoming(&net, &tasks)?;
+        let own = sync::Own { did: identity.did.clone(), signer: identity.signer.clone() };
+        let dial = Dialler { net: net.clone(), did: identity.did.clone() };
+        let sync = Peers::start(&config.sync, node.clone(), (own, resolver), (dial, incoming), &jobs, &metrics)?;
+        let anchor = Anchor::start(&config.anchor, store.clone(), blocks.clone(), anchor_key, &metrics, &jobs).await?;
 
+        // Who knocks.
         let gateway = match config.gateway.listen.as_str() {
             "" => None,
             address => Some(rpc::listen_tcp("gateway-http", address, "gateway.listen").await?),
@@ -227,6 +242,7 @@ impl Daemon {
             sync,
             anchor,
             backup,
+            jobs,
             stop: tasks.stop(),
             signer: identity.signer,
             home: home.to_owned(),

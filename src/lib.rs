@@ -8,6 +8,7 @@ pub mod metrics;
 pub mod span;
 pub mod bounds;
 pub mod foreign;
+pub mod job;
 pub mod log;
 pub mod process;
 pub mod memory;

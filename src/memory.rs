@@ -4,8 +4,9 @@
 //! page, and a page whose thread is idle waits for it. Larger pieces have pages of their own, which are free with them, and
 //! of which only what is written to takes memory. See decision 12.
 
+use crate::job::{First, Job};
+use anyhow::Error;
 use std::time::Duration;
-use tokio_util::sync::CancellationToken;
 
 /// What has pages of its own.
 const APART: usize = 520 << 10;
@@ -28,13 +29,14 @@ fn apart(len: usize) -> usize {
     if len > SMALL { len.max(APART) } else { len }
 }
 
-/// Has what is free given back until `stop`. The allocator gives back what has been free for a second whenever a piece of this
+/// Has what is free given back until it is to stop. The allocator gives back what has been free for a second whenever a piece of this
 /// size is dropped, and never by itself: a node that is left alone after a busy hour would keep all of it.
-pub async fn keep_giving_back(stop: CancellationToken) -> Result<(), anyhow::Error> {
-    while tokio::time::timeout(EVERY, stop.cancelled()).await.is_err() {
+pub async fn keep_giving_back(job: Job) -> Result<(), Error> {
+    let give_back = || {
         drop(std::hint::black_box(room(APART)));
-    }
-    Ok(())
+        std::future::ready(Ok(()))
+    };
+    job.rounds(EVERY, First::Later, give_back).await
 }
 
 #[cfg(test)]

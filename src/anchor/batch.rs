@@ -73,7 +73,7 @@ pub struct Need {
 }
 
 #[derive(Debug, Clone, PartialEq)]
-pub enum Event {
+pub enum BatchEvent {
     /// The node has started: what was under way may be lost.
     Started,
     /// Time to look again.
@@ -123,18 +123,18 @@ impl Batch {
     }
 
     /// What `event` changes and what is to be done, in order. `last` confirmations make it final.
-    pub fn on(&mut self, event: Event, last: u32) -> Vec<Action> {
+    pub fn on(&mut self, event: BatchEvent, last: u32) -> Vec<Action> {
         use Action::{Look, Persist, Send, Sign};
         match (&self.state, event) {
             (State::Final(..), _) => vec![],
 
-            (State::Batched | State::AwaitingFunds(_), Event::Started | Event::Woke) => vec![Sign],
-            (State::Batched | State::AwaitingFunds(_), Event::Signed(attempt)) => {
+            (State::Batched | State::AwaitingFunds(_), BatchEvent::Started | BatchEvent::Woke) => vec![Sign],
+            (State::Batched | State::AwaitingFunds(_), BatchEvent::Signed(attempt)) => {
                 self.note = None;
                 self.state = State::Signed(attempt);
                 vec![Persist, Send, Look]
             }
-            (State::Batched | State::AwaitingFunds(_), Event::NoFunds(need)) => {
+            (State::Batched | State::AwaitingFunds(_), BatchEvent::NoFunds(need)) => {
                 let new = State::AwaitingFunds(need);
                 if self.state == new {
                     return vec![];
@@ -143,33 +143,37 @@ impl Batch {
                 vec![Persist]
             }
             // an answer to a question that is no longer open
-            (State::Batched | State::AwaitingFunds(_), _) | (_, Event::Signed(_) | Event::NoFunds(_)) => vec![],
+            (State::Batched | State::AwaitingFunds(_), _) | (_, BatchEvent::Signed(_) | BatchEvent::NoFunds(_)) => {
+                vec![]
+            }
 
-            (State::Signed(_), Event::Started | Event::Woke) | (State::Broadcast(_), Event::Started) => {
+            (State::Signed(_), BatchEvent::Started | BatchEvent::Woke) | (State::Broadcast(_), BatchEvent::Started) => {
                 vec![Send, Look]
             }
-            (State::Broadcast(_) | State::Mined(..), Event::Woke) | (State::Mined(..), Event::Started) => vec![Look],
+            (State::Broadcast(_) | State::Mined(..), BatchEvent::Woke) | (State::Mined(..), BatchEvent::Started) => {
+                vec![Look]
+            }
 
-            (State::Signed(attempt), Event::Sent(Ok(()))) => {
+            (State::Signed(attempt), BatchEvent::Sent(Ok(()))) => {
                 self.note = None;
                 self.state = State::Broadcast(attempt.clone());
                 vec![Persist]
             }
-            (_, Event::Sent(answer)) => {
+            (_, BatchEvent::Sent(answer)) => {
                 self.note = answer.err();
                 vec![]
             }
 
             (
                 State::Signed(attempt) | State::Broadcast(attempt) | State::Mined(attempt, _),
-                Event::Located(place, n),
+                BatchEvent::Located(place, n),
             ) => {
                 let attempt = attempt.clone();
                 (self.note, self.confirmations) = (None, n);
                 self.state = if n >= last { State::Final(attempt, place) } else { State::Mined(attempt, place) };
                 vec![Persist]
             }
-            (_, Event::Seen(seen)) => self.seen(seen, last),
+            (_, BatchEvent::Seen(seen)) => self.seen(seen, last),
         }
     }
 
@@ -266,8 +270,8 @@ mod tests {
         Inclusion::fake(n)
     }
 
-    fn mined(n: u8, confirmations: u32) -> Event {
-        Event::Seen(Seen::Mined { height: 7, block: place(n).block(), confirmations })
+    fn mined(n: u8, confirmations: u32) -> BatchEvent {
+        BatchEvent::Seen(Seen::Mined { height: 7, block: place(n).block(), confirmations })
     }
 
     fn batch(state: State) -> Batch {
@@ -278,18 +282,18 @@ mod tests {
     fn the_good_road() {
         use Action::{Locate, Look, Persist, Send, Sign};
         let mut b = Batch::new(1, [0; 32], 3, 0);
-        assert_eq!(b.on(Event::Woke, LAST), [Sign]);
-        assert_eq!(b.on(Event::Signed(attempt(1)), LAST), [Persist, Send, Look]);
-        assert_eq!(b.on(Event::Sent(Ok(())), LAST), [Persist]);
-        assert_eq!(b.on(Event::Seen(Seen::Unconfirmed), LAST), []);
-        assert_eq!(b.on(Event::Woke, LAST), [Look]);
+        assert_eq!(b.on(BatchEvent::Woke, LAST), [Sign]);
+        assert_eq!(b.on(BatchEvent::Signed(attempt(1)), LAST), [Persist, Send, Look]);
+        assert_eq!(b.on(BatchEvent::Sent(Ok(())), LAST), [Persist]);
+        assert_eq!(b.on(BatchEvent::Seen(Seen::Unconfirmed), LAST), []);
+        assert_eq!(b.on(BatchEvent::Woke, LAST), [Look]);
         assert_eq!(b.on(mined(1, 1), LAST), [Locate { block: place(1).block() }]);
-        assert_eq!(b.on(Event::Located(place(1), 1), LAST), [Persist]);
+        assert_eq!(b.on(BatchEvent::Located(place(1), 1), LAST), [Persist]);
         assert_eq!(b.on(mined(1, 5), LAST), []);
         assert_eq!(b.confirmations, 5);
         assert_eq!(b.on(mined(1, 6), LAST), [Persist]);
         assert!(b.is_final());
-        assert_eq!(b.on(Event::Woke, LAST), []);
+        assert_eq!(b.on(BatchEvent::Woke, LAST), []);
         assert_eq!(Batch::decode(&b.encode()).expect("decodes").state, b.state);
     }
 
@@ -297,19 +301,19 @@ mod tests {
     fn without_coins_it_waits_and_says_so_once() {
         let need = Need { address: "bc1q".into(), at_least: 2_000 };
         let mut b = Batch::new(1, [0; 32], 3, 0);
-        assert_eq!(b.on(Event::NoFunds(need.clone()), LAST), [Action::Persist]);
-        assert_eq!(b.on(Event::NoFunds(need), LAST), []);
-        assert_eq!(b.on(Event::Woke, LAST), [Action::Sign]);
-        assert_eq!(b.on(Event::Signed(attempt(1)), LAST)[0], Action::Persist);
+        assert_eq!(b.on(BatchEvent::NoFunds(need.clone()), LAST), [Action::Persist]);
+        assert_eq!(b.on(BatchEvent::NoFunds(need), LAST), []);
+        assert_eq!(b.on(BatchEvent::Woke, LAST), [Action::Sign]);
+        assert_eq!(b.on(BatchEvent::Signed(attempt(1)), LAST)[0], Action::Persist);
     }
 
     #[test]
     fn after_a_start_the_same_bytes_are_sent_again() {
         for state in [State::Signed(attempt(1)), State::Broadcast(attempt(1))] {
             let mut b = batch(state);
-            assert_eq!(b.on(Event::Started, LAST), [Action::Send, Action::Look]);
+            assert_eq!(b.on(BatchEvent::Started, LAST), [Action::Send, Action::Look]);
             // refused, because it is mined already: the wallet decides
-            assert_eq!(b.on(Event::Sent(Err("bad-txns-inputs-missingorspent".into())), LAST), []);
+            assert_eq!(b.on(BatchEvent::Sent(Err("bad-txns-inputs-missingorspent".into())), LAST), []);
             assert_eq!(b.on(mined(1, 2), LAST), [Action::Locate { block: place(1).block() }]);
         }
     }
@@ -317,35 +321,35 @@ mod tests {
     #[test]
     fn a_reorganised_block_is_left_and_the_new_one_taken() {
         let mut b = batch(State::Mined(attempt(1), place(1)));
-        assert_eq!(b.on(Event::Seen(Seen::Unconfirmed), LAST), [Action::Persist, Action::Send]);
+        assert_eq!(b.on(BatchEvent::Seen(Seen::Unconfirmed), LAST), [Action::Persist, Action::Send]);
         assert_eq!(b.state, State::Broadcast(attempt(1)));
         let mut b = batch(State::Mined(attempt(1), place(1)));
         assert_eq!(b.on(mined(2, 1), LAST), [Action::Locate { block: place(2).block() }]);
-        b.on(Event::Located(place(2), 1), LAST);
+        b.on(BatchEvent::Located(place(2), 1), LAST);
         assert_eq!(b.state, State::Mined(attempt(1), place(2)));
     }
 
     #[test]
     fn a_double_spend_is_believed_only_when_it_is_buried() {
         let mut b = batch(State::Broadcast(attempt(1)));
-        assert_eq!(b.on(Event::Seen(Seen::Conflicted { depth: LAST - 1 }), LAST), []);
+        assert_eq!(b.on(BatchEvent::Seen(Seen::Conflicted { depth: LAST - 1 }), LAST), []);
         assert_eq!(b.state, State::Broadcast(attempt(1)));
-        assert_eq!(b.on(Event::Seen(Seen::Conflicted { depth: LAST }), LAST), [Action::Persist, Action::Sign]);
+        assert_eq!(b.on(BatchEvent::Seen(Seen::Conflicted { depth: LAST }), LAST), [Action::Persist, Action::Sign]);
         assert_eq!(b.state, State::Batched);
     }
 
-    fn event() -> impl Strategy<Value = Event> {
+    fn event() -> impl Strategy<Value = BatchEvent> {
         prop_oneof![
-            Just(Event::Started),
-            Just(Event::Woke),
-            any::<u8>().prop_map(|n| Event::Signed(attempt(n))),
-            Just(Event::NoFunds(Need { address: "a".into(), at_least: 1 })),
-            any::<bool>().prop_map(|ok| Event::Sent(if ok { Ok(()) } else { Err("no".into()) })),
-            Just(Event::Seen(Seen::Unknown)),
-            Just(Event::Seen(Seen::Unconfirmed)),
+            Just(BatchEvent::Started),
+            Just(BatchEvent::Woke),
+            any::<u8>().prop_map(|n| BatchEvent::Signed(attempt(n))),
+            Just(BatchEvent::NoFunds(Need { address: "a".into(), at_least: 1 })),
+            any::<bool>().prop_map(|ok| BatchEvent::Sent(if ok { Ok(()) } else { Err("no".into()) })),
+            Just(BatchEvent::Seen(Seen::Unknown)),
+            Just(BatchEvent::Seen(Seen::Unconfirmed)),
             (0..3_u8, 1..9_u32).prop_map(|(n, c)| mined(n, c)),
-            (1..9_u32).prop_map(|depth| Event::Seen(Seen::Conflicted { depth })),
-            (0..3_u8, 1..9_u32).prop_map(|(n, c)| Event::Located(place(n), c)),
+            (1..9_u32).prop_map(|depth| BatchEvent::Seen(Seen::Conflicted { depth })),
+            (0..3_u8, 1..9_u32).prop_map(|(n, c)| BatchEvent::Located(place(n), c)),
         ]
     }
 
@@ -358,7 +362,7 @@ mod tests {
             let mut stored = b.clone();
             for event in events {
                 let before = b.clone();
-                let buried = matches!(event, Event::Seen(Seen::Conflicted { depth }) if depth >= LAST);
+                let buried = matches!(event, BatchEvent::Seen(Seen::Conflicted { depth }) if depth >= LAST);
                 for action in b.on(event, LAST) {
                     match action {
                         Action::Persist => stored = b.clone(),

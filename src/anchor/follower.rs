@@ -4,7 +4,7 @@
 //! await: what is signed is stored before it is sent, and whatever was under way is done again at the next start.
 
 use super::{
-    batch::{Action, Batch, Event, State},
+    batch::{Action, Batch, BatchEvent, State},
     chain::{Chain, Error, Signing},
     config::{Config, Mode},
     ledger::Ledger,
@@ -16,6 +16,7 @@ use super::{
 use crate::{
     crypto::Secret,
     dwn::Fault,
+    job::{Job, Wait},
     scarce,
     store::{Position, Store},
     task::Backoff,
@@ -23,6 +24,7 @@ use crate::{
 use anyhow::Context as _;
 use std::{
     collections::{BTreeMap, VecDeque},
+    fmt::Display,
     sync::{Arc, Mutex, PoisonError},
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
@@ -30,7 +32,6 @@ use tokio::{
     sync::{mpsc, oneshot, watch},
     time::Instant,
 };
-use tokio_util::sync::CancellationToken;
 
 /// Final batches that the status still shows.
 const RECENT: usize = 10;
@@ -134,21 +135,29 @@ impl Follower {
     }
 
     /// Runs until `stop`. An error is one of the store.
-    pub(super) async fn run(mut self, stop: CancellationToken) -> Result<(), Fault> {
+    pub(super) async fn run(mut self, job: Job) -> Result<(), Fault> {
+        job.awaits(Wait::LogOr(CLOCK));
         let mut asked = None;
         loop {
+            job.works();
             tokio::select! {
-                () = stop.cancelled() => return Ok(()),
+                () = job.stop().cancelled() => return Ok(()),
                 done = self.turn(asked.take()) => match done {
                     // It will be there again, and so will the turn.
-                    Err(fault) if scarce::is_scarcity(&fault) => scarce::note(&format_args!("anchoring: {fault:#}")),
-                    done => done?,
+                    Err(fault) if scarce::is_scarcity(&fault) => {
+                        let what = format!("anchoring: {fault:#}");
+                        scarce::note(&what);
+                        job.ended(Some(&what));
+                    }
+                    Err(fault) => return Err(fault),
+                    Ok(()) => job.ended(self.problem.as_ref().map(|problem| problem as &dyn Display)),
                 },
             }
             let poll = if self.must_ask() { self.poll } else { Instant::now() + CLOCK };
             let wake = poll.min(Instant::now() + self.until_due().min(CLOCK));
+            job.waits(Some(wake.into_std()));
             tokio::select! {
-                () = stop.cancelled() => return Ok(()),
+                () = job.stop().cancelled() => return Ok(()),
                 () = tokio::time::sleep_until(wake) => {}
                 command = self.commands.recv() => match command {
                     Some(command) => asked = Some(command),
@@ -257,7 +266,7 @@ impl Follower {
     async fn drive(&mut self) -> Result<(), Trouble> {
         let tip = self.chain.run(Chain::tip).await?; // also: is it the network we mean?
         self.tip = Some(tip.height);
-        let event = if self.fresh { Event::Started } else { Event::Woke };
+        let event = if self.fresh { BatchEvent::Started } else { BatchEvent::Woke };
         let numbers: Vec<u64> =
             self.open.values().filter(|b| self.may_pay() || b.attempt().is_some()).map(|b| b.number).collect();
         let mut first = Ok(());
@@ -281,7 +290,7 @@ impl Follower {
     }
 
     /// Gives a batch an event and does what it asks for, in order.
-    async fn step(&self, batch: &mut Batch, event: Event) -> Result<(), Trouble> {
+    async fn step(&self, batch: &mut Batch, event: BatchEvent) -> Result<(), Trouble> {
         let last = self.config.confirmations;
         let mut actions: VecDeque<Action> = batch.on(event, last).into();
         for _ in 0..ACTIONS_MAX {
@@ -300,7 +309,7 @@ impl Follower {
         Ok(())
     }
 
-    async fn act(&self, batch: &Batch, action: Action) -> Result<Option<Event>, Trouble> {
+    async fn act(&self, batch: &Batch, action: Action) -> Result<Option<BatchEvent>, Trouble> {
         let attempt = batch.attempt().cloned();
         Ok(match (action, attempt) {
             (Action::Persist, _) => {
@@ -311,19 +320,19 @@ impl Follower {
             (Action::Sign, _) => {
                 let payload = self.config.payload(&batch.root);
                 Some(match self.chain.run(move |chain| chain.sign(&payload)).await? {
-                    Signing::NoFunds(need) => Event::NoFunds(need),
+                    Signing::NoFunds(need) => BatchEvent::NoFunds(need),
                     Signing::Signed(attempt) => {
                         tracing::info!(batch = batch.number, fee = attempt.fee, "signed anchor {}", attempt.txid);
                         self.metrics.signed.inc();
                         self.metrics.fees.inc_by(attempt.fee);
-                        Event::Signed(attempt)
+                        BatchEvent::Signed(attempt)
                     }
                 })
             }
             (Action::Send, Some(attempt)) => match self.chain.run(move |chain| chain.send(&attempt.tx)).await {
-                Ok(()) => Some(Event::Sent(Ok(()))),
+                Ok(()) => Some(BatchEvent::Sent(Ok(()))),
                 // an answer, which says little; anything else is no answer
-                Err(Error::Rpc { message, .. }) => Some(Event::Sent(Err(format!("bitcoind: {message}")))),
+                Err(Error::Rpc { message, .. }) => Some(BatchEvent::Sent(Err(format!("bitcoind: {message}")))),
                 Err(error) => return Err(error.into()),
             },
             (Action::Look, Some(attempt)) => {
@@ -331,7 +340,7 @@ impl Follower {
                 let look = move |chain: &Chain| {
                     chain.seen(&attempt.txid, place.as_ref().map(|(height, block)| (*height, block.as_str())))
                 };
-                Some(Event::Seen(self.chain.run(look).await?))
+                Some(BatchEvent::Seen(self.chain.run(look).await?))
             }
             (Action::Locate { block }, Some(attempt)) => {
                 let locate = move |chain: &Chain| {
@@ -340,7 +349,7 @@ impl Follower {
                 };
                 let (confirmations, place) = self.chain.run(locate).await?;
                 tracing::info!(batch = batch.number, height = place.height, "the anchor is mined");
-                Some(Event::Located(place, confirmations))
+                Some(BatchEvent::Located(place, confirmations))
             }
             (Action::Send | Action::Look | Action::Locate { .. }, None) => None,
         })

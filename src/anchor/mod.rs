@@ -30,9 +30,9 @@ use crate::{
     cid::{self, Cid, Digest},
     crypto::Secret,
     dwn::Fault,
+    job::Jobs,
     metrics::Metrics,
     store::{Entry, Store},
-    task::Tasks,
 };
 use anyhow::{Context as _, anyhow};
 use bytes::Bytes;
@@ -116,7 +116,7 @@ impl Anchor {
         blocks: Blocks,
         secret: impl Into<Secret>,
         metrics: &Metrics,
-        tasks: &Tasks,
+        jobs: &Jobs,
     ) -> Result<Self, Fault> {
         config.check().map_err(|sentence| anyhow!(sentence))?;
         let (chain, queue) = (Chain::new(config), Arc::new(Mutex::new(Queue::default())));
@@ -134,7 +134,7 @@ impl Anchor {
             commands,
         };
         let (follower, status) = Follower::open(parts).await.context("opening the anchor's state")?;
-        tasks.spawn("anchor", follower.run(tasks.stop()));
+        jobs.start("anchor", "anchors what is new in Bitcoin", |job| follower.run(job));
         let ledger = Ledger::new(store.clone());
         let (network, commands) = (config.bitcoin.network, sender);
         let grown = Mutex::default();

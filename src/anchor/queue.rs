@@ -56,7 +56,7 @@ impl Queue {
         self.items.contains_key(digest) || self.records.contains_key(digest)
     }
 
-    pub(super) fn add(&mut self, found: Found) {
+    pub(super) fn add(&mut self, found: Arrivals) {
         for item in found.items {
             self.items.entry(item.digest).or_insert((item.codec, item.position));
         }
@@ -77,16 +77,16 @@ impl Queue {
 
 /// What some entries of the log brought.
 #[derive(Debug)]
-pub(super) struct Found {
+pub(super) struct Arrivals {
     items: Vec<Item>,
     records: Vec<(Digest, Digest)>,
     next: Position,
 }
 
 /// Reads on in the log; none at its end. Blocks.
-pub(super) fn read(store: &Store, ledger: &Ledger, from: Position) -> Result<Option<Found>, Fault> {
+pub(super) fn read(store: &Store, ledger: &Ledger, from: Position) -> Result<Option<Arrivals>, Fault> {
     let entries = store.entries(from, READ)?;
-    let mut found = Found { items: Vec::new(), records: Vec::new(), next: from };
+    let mut found = Arrivals { items: Vec::new(), records: Vec::new(), next: from };
     if entries.is_empty() {
         return Ok(None);
     }

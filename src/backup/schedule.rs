@@ -4,7 +4,10 @@ use super::{
     manifest::{list, manifest, snapshots},
     take::{Check, Source},
 };
-use crate::span::Span;
+use crate::{
+    job::{self, First, Job},
+    span::Span,
+};
 use anyhow::{Context as _, Error};
 use serde::{Deserialize, Serialize};
 use std::{
@@ -13,7 +16,6 @@ use std::{
     path::{Path, PathBuf},
     time::Duration,
 };
-use tokio_util::sync::CancellationToken;
 
 #[derive(Debug, Clone, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields, default)]
@@ -37,31 +39,29 @@ impl Default for Config {
 
 impl Source {
     /// Takes a snapshot every so often, until told to stop.
-    pub async fn keep_backing_up(self, config: Config, stop: CancellationToken) -> Result<(), Error> {
+    pub async fn keep_backing_up(self, config: Config, job: Job) -> Result<(), Error> {
         if config.target.is_empty() {
+            job.is_off();
             return Ok(());
         }
-        for round in 0.. {
+        let mut numbers = 0..;
+        let round = || {
             let (source, target, keep) = (self.clone(), PathBuf::from(&config.target), config.keep.0);
-            let round = move || {
-                let taken = source.take(&target, Check::Part(round))?;
-                prune(&target, jiff::Timestamp::now(), keep)?;
-                Ok::<_, Error>(taken)
-            };
-            match tokio::task::spawn_blocking(round).await.context("taking a backup")? {
-                Ok(taken) => {
-                    tracing::info!("backup {}: {} new bytes", taken.snapshot, taken.new_bytes);
-                    taken.damaged.iter().for_each(|sentence| tracing::error!("backup {}: {sentence}", taken.snapshot));
-                }
+            let (part, whither) = (numbers.next().unwrap_or_default(), config.target.clone());
+            async move {
                 // The disk it goes to may be away: the next round tries again.
-                Err(error) => tracing::error!("the backup into {} failed: {error:#}", config.target),
+                let taken = job::blocking(move || {
+                    let taken = source.take(&target, Check::Part(part))?;
+                    prune(&target, jiff::Timestamp::now(), keep)?;
+                    Ok(taken)
+                });
+                let taken = taken.await.with_context(|| format!("the backup into {whither} failed"))?;
+                tracing::info!("backup {}: {} new bytes", taken.snapshot, taken.new_bytes);
+                taken.damaged.iter().for_each(|sentence| tracing::error!("backup {}: {sentence}", taken.snapshot));
+                Ok(())
             }
-            tokio::select! {
-                () = tokio::time::sleep(config.every.0) => {}
-                () = stop.cancelled() => break,
-            }
-        }
-        Ok(())
+        };
+        job.rounds(config.every.0, First::AtOnce, round).await
     }
 }
 

@@ -12,6 +12,7 @@ use crate::{
     crypto::{Signer, jws::Jws},
     did,
     dwn::{Change, Subject},
+    job::Job,
     span::Span,
     store::{self, Moment, Store},
     vault,
@@ -44,6 +45,10 @@ fn home() -> Home {
     let (store, blocks) = open(dir.path());
     let (home, keys, settings) = (dir.path().to_owned(), "keys".to_owned(), "node.toml".to_owned());
     Home { dir, source: Source { home, keys, settings, store, blocks, signer, link: false } }
+}
+
+fn job(stop: &CancellationToken) -> Job {
+    Job::new("backup", "", stop.clone())
 }
 
 fn open(home: &Path) -> (Store, Blocks) {
@@ -429,8 +434,8 @@ fn the_schedule_takes_snapshots_and_lets_old_ones_go() {
     let off = Config { target: String::new(), ..config.clone() };
     runtime().block_on(async {
         let stop = CancellationToken::new();
-        home.source.clone().keep_backing_up(off, stop.clone()).await.expect("nothing to do");
-        let running = tokio::spawn(home.source.clone().keep_backing_up(config, stop.clone()));
+        home.source.clone().keep_backing_up(off, job(&stop)).await.expect("nothing to do");
+        let running = tokio::spawn(home.source.clone().keep_backing_up(config, job(&stop)));
         let (mut seen, mut most) = (BTreeSet::new(), 0);
         let first = loop {
             let names = snapshots(target.path()).expect("lists");
@@ -465,7 +470,7 @@ fn a_target_that_is_away_is_tried_again() {
     let config = Config { target: target.to_str().expect("UTF-8").into(), every, ..Config::default() };
     runtime().block_on(async {
         let stop = CancellationToken::new();
-        let running = tokio::spawn(home.source.clone().keep_backing_up(config, stop.clone()));
+        let running = tokio::spawn(home.source.clone().keep_backing_up(config, job(&stop)));
         tokio::time::sleep(Duration::from_millis(100)).await;
         assert!(!running.is_finished(), "the node goes on");
         fs::remove_file(&target).expect("removes");

@@ -21,7 +21,12 @@ use super::{
     holds::{Claim, Held},
     report::Collected,
 };
-use crate::{cid::Digest, dwn::Fault, store::Place};
+use crate::{
+    cid::Digest,
+    dwn::Fault,
+    job::{First, Job},
+    store::Place,
+};
 use anyhow::Context as _;
 use futures::executor::block_on;
 use std::{collections::VecDeque, time::Duration};
@@ -77,24 +82,22 @@ impl Blocks {
 
 impl Blocks {
     /// Makes a round every so often, until told to stop.
-    pub async fn keep_collecting(self, every: Duration, stop: CancellationToken) -> Result<(), Fault> {
+    pub async fn keep_collecting(self, every: Duration, job: Job) -> Result<(), Fault> {
         self.look().await;
-        loop {
-            tokio::select! {
-                () = tokio::time::sleep(every) => {}
-                () = stop.cancelled() => return Ok(()),
-            }
-            let blocks = self.clone();
-            match tokio::task::spawn_blocking(move || blocks.look_again()).await {
-                Ok(Ok(())) => {}
-                Ok(Err(fault)) => tracing::error!("looking at damaged blocks again: {fault:#}"),
-                Err(error) => tracing::error!("looking at damaged blocks again: {error}"),
-            }
-            match self.collect_gently(&stop).await {
-                Ok(done) => tracing::debug!("collection: {done:?}"),
-                // A full or failing disk: the node goes on, and the next round tries again.
-                Err(fault) => tracing::error!("collecting blocks: {fault:#}"),
-            }
+        // A full or failing disk: the node goes on, and the next round tries again.
+        job.rounds(every, First::Later, || self.round(job.stop())).await
+    }
+
+    /// What is damaged may be whole again; then a collection, whatever came of that.
+    async fn round(&self, stop: &CancellationToken) -> Result<(), Fault> {
+        let blocks = self.clone();
+        let looked = tokio::task::spawn_blocking(move || blocks.look_again()).await;
+        let looked = looked.map_err(Fault::new).and_then(|outcome| outcome).context("looking at damaged blocks again");
+        let collected = self.collect_gently(stop).await.context("collecting blocks");
+        tracing::debug!("collection: {collected:?}");
+        match (looked, collected) {
+            (Err(one), Err(other)) => Err(one.context(format!("{other:#}; and before it"))),
+            (looked, collected) => looked.and(collected.map(drop)),
         }
     }
 

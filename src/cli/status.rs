@@ -6,6 +6,7 @@ use super::{
     peer,
 };
 use crate::{
+    job,
     node::Retained,
     rpc::control::{
         Descriptors, Failure, NoParams,
@@ -42,6 +43,7 @@ fn describe(context: &Context, status: &NodeStatus) -> String {
     if status.retention.rules > 0 {
         lines.push(format!("Retention {}", retention(&status.retention)));
     }
+    lines.extend(jobs(&status.jobs));
     lines.push(format!("P2P       {}   {} connected", status.identity.peer, status.connections.len()));
     lines.extend(status.identity.addresses.iter().map(|address| format!("          {address}")));
     if status.peers.is_empty() {
@@ -50,6 +52,22 @@ fn describe(context: &Context, status: &NodeStatus) -> String {
     lines.extend(status.peers.iter().map(|peer| format!("Sync      {}", peer::line(peer))));
     lines.push(format!("Anchor    {}", status.anchor.sentence));
     lines.join("\n")
+}
+
+/// How many jobs there are, and those whose last run failed. Sync, anchor and retention have lines of their own.
+fn jobs(jobs: &[job::Status]) -> Vec<String> {
+    let told = |job: &&job::Status| matches!(job.name.split(' ').next(), Some("sync" | "anchor" | "retention"));
+    let failing: Vec<_> = jobs.iter().filter(|job| job.failing && !told(job)).collect();
+    let first = match failing.len() {
+        0 => format!("Jobs      {}", jobs.len()),
+        some => format!("Jobs      {}, of which {some} failed the last time", jobs.len()),
+    };
+    let line = |job: &&job::Status| {
+        let why = job.last_error.as_ref().map(|error| format!("{}: {}", error.at, error.message)).unwrap_or_default();
+        let again = job.next_run.map(|next| format!(" at {next}")).unwrap_or_default();
+        format!("!         {}, {why}; it runs again{again}", job.name)
+    };
+    std::iter::once(first).chain(failing.iter().map(line)).collect()
 }
 
 /// How many file descriptors the system gives, and what they are enough for.
@@ -89,5 +107,29 @@ fn uptime(seconds: u64) -> String {
         60..3600 => format!("{}m", seconds / 60),
         3600..86400 => format!("{}h {}m", seconds / 3600, seconds / 60 % 60),
         _ => format!("{}d {}h", seconds / 86400, seconds / 3600 % 24),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn only_jobs_that_failed_are_named_and_when_they_run_again() {
+        let job = |name: &str, failing: bool| {
+            let job = json!({"name": name, "work": "", "wait": null, "state": "waiting", "runs": 1, "failing": failing,
+                "last_run": null, "next_run": "2026-11-29T16:00:00Z",
+                "last_error": {"message": "the disk is away", "at": "2026-11-29T10:00:00Z"}});
+            serde_json::from_value(job).expect("a job")
+        };
+        assert_eq!(jobs(&[job("backup", false), job("sync did:x:bob", true)]), ["Jobs      2"]);
+        assert_eq!(
+            jobs(&[job("backup", true), job("collect", false)]),
+            [
+                "Jobs      2, of which 1 failed the last time",
+                "!         backup, 2026-11-29T10:00:00Z: the disk is away; it runs again at 2026-11-29T16:00:00Z"
+            ]
+        );
     }
 }

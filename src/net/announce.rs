@@ -9,11 +9,12 @@ use super::handle::Net;
 use crate::{
     cid::{self, Cid, Digest},
     dwn::Fault,
+    job::{Job, Wait},
     scarce,
     store::{Entry, Store},
 };
 use std::{collections::BTreeSet, time::Duration};
-use tokio_util::sync::CancellationToken;
+use tokio::time::{Instant, sleep_until};
 
 /// Log entries looked at in one go.
 const ENTRIES_MAX: usize = 256;
@@ -23,7 +24,8 @@ const SWEEP_EVERY: Duration = Duration::from_secs(600);
 const SHORT_WAIT: Duration = Duration::from_secs(1);
 
 /// Runs until the node stops.
-pub async fn announce(net: Net, store: Store, stop: CancellationToken) -> Result<(), Fault> {
+pub async fn announce(net: Net, store: Store, job: Job) -> Result<(), Fault> {
+    job.awaits(Wait::LogOr(SWEEP_EVERY));
     let mut tail = store.tail();
     let mut position = *tail.borrow_and_update();
     let mut announced = BTreeSet::new();
@@ -32,17 +34,20 @@ pub async fn announce(net: Net, store: Store, stop: CancellationToken) -> Result
         provide(&net, &root).await?;
         announced.insert(root);
     }
-    let mut sweep = tokio::time::interval(SWEEP_EVERY);
+    job.ended(None);
+    let mut sweep = Instant::now();
     loop {
+        job.waits(Some(sweep.into_std()));
         tokio::select! {
             changed = tail.changed() => {
                 if changed.is_err() {
                     return Ok(()); // the store is closed
                 }
+                job.works();
                 let reader = store.clone();
                 let found = tokio::task::spawn_blocking(move || new_roots(&reader, position)).await?;
-                let Some((next, roots)) = enough(found)? else {
-                    tokio::time::sleep(SHORT_WAIT).await;
+                let Some((next, roots)) = enough(&job, found)? else {
+                    job.sleep(SHORT_WAIT).await;
                     tail.mark_changed();
                     continue;
                 };
@@ -53,25 +58,33 @@ pub async fn announce(net: Net, store: Store, stop: CancellationToken) -> Result
                         provide(&net, &root).await?;
                     }
                 }
+                job.ended(None);
             }
-            _ = sweep.tick() => {
+            () = sleep_until(sweep) => {
+                job.works();
                 let (reader, known) = (store.clone(), announced.clone());
                 let found = tokio::task::spawn_blocking(move || no_longer_public(&reader, known)).await?;
-                for root in enough(found)?.unwrap_or_default() {
-                    net.stop_providing(named(&root)).await?;
-                    announced.remove(&root);
+                if let Some(gone) = enough(&job, found)? {
+                    for root in gone {
+                        net.stop_providing(named(&root)).await?;
+                        announced.remove(&root);
+                    }
+                    job.ended(None);
                 }
+                sweep = Instant::now() + SWEEP_EVERY;
             }
-            () = stop.cancelled() => return Ok(()),
+            () = job.stop().cancelled() => return Ok(()),
         }
     }
 }
 
 /// Nothing, when the system is short of what it takes for a moment: it is looked for again.
-fn enough<T>(found: Result<T, Fault>) -> Result<Option<T>, Fault> {
+fn enough<T>(job: &Job, found: Result<T, Fault>) -> Result<Option<T>, Fault> {
     match found {
         Err(fault) if scarce::is_scarcity(&fault) => {
-            scarce::note(&format_args!("announcing: {fault:#}"));
+            let what = format!("announcing: {fault:#}");
+            scarce::note(&what);
+            job.ended(Some(&what));
             Ok(None)
         }
         found => found.map(Some),

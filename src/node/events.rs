@@ -43,7 +43,7 @@ const CURSOR_DIGITS: usize = 20;
 
 /// One accepted message, for one subscriber.
 #[derive(Debug, Clone)]
-pub struct Event {
+pub struct Delivery {
     position: Position,
     cid: Cid,
     pub(super) message: Arc<Json>,
@@ -54,7 +54,7 @@ pub struct Event {
     room: Option<Arc<Place>>,
 }
 
-impl Event {
+impl Delivery {
     /// The event as the reference sends it, as JSON text: the message, and its record's initial write if it is a later one.
     pub fn text(&self) -> String {
         let event = Object::default().with("message", self.message.text());
@@ -95,15 +95,15 @@ pub enum Ended {
 #[derive(Debug)]
 pub struct Events {
     past: Option<Past>,
-    told: VecDeque<Event>,
-    live: mpsc::Receiver<Event>,
+    told: VecDeque<Delivery>,
+    live: mpsc::Receiver<Delivery>,
     waiting: Arc<AtomicUsize>,
     subscriber: Listed,
 }
 
 impl Events {
     /// Waits for the next event.
-    pub async fn next(&mut self) -> Result<Event, Ended> {
+    pub async fn next(&mut self) -> Result<Delivery, Ended> {
         // What still waits is dropped with it: that is what it was ended for.
         if let Some(full @ Ended::Full) = self.subscriber.why.get() {
             return Err(full.clone());
@@ -147,7 +147,7 @@ struct Past {
 
 impl Past {
     /// The next events, and what is left to look at.
-    fn more(mut self) -> Result<(Vec<Event>, Option<Self>), Ended> {
+    fn more(mut self) -> Result<(Vec<Delivery>, Option<Self>), Ended> {
         match self.page() {
             Ok((events, true)) => Ok((events, Some(self))),
             Ok((events, false)) => Ok((events, None)),
@@ -155,7 +155,7 @@ impl Past {
         }
     }
 
-    fn page(&mut self) -> Result<(Vec<Event>, bool), Stop> {
+    fn page(&mut self) -> Result<(Vec<Delivery>, bool), Stop> {
         let view = self.store.view(&self.tenant);
         let page = view.events(&[], self.after, Some(ENTRIES_MAX))?;
         let more = page.len() == ENTRIES_MAX && page.iter().all(|event| event.position < self.before);
@@ -249,9 +249,9 @@ impl Candidate {
     }
 
     /// The event; `bytes` and `room`: what it takes while it waits.
-    pub fn event(&self, position: Position, cid: Cid, (bytes, room): (usize, Option<Arc<Place>>)) -> Event {
+    pub fn event(&self, position: Position, cid: Cid, (bytes, room): (usize, Option<Arc<Place>>)) -> Delivery {
         let initial = self.initial.as_ref().map(|initial| initial.message.clone());
-        Event { position, cid, message: self.message.clone(), initial, bytes, room }
+        Delivery { position, cid, message: self.message.clone(), initial, bytes, room }
     }
 
     /// About what it takes in memory, however many it waits for: a tree, and the text it is told as.
@@ -279,7 +279,7 @@ pub(super) struct Subscriber {
     /// Entries of the log before it are none of this subscription's.
     pub from: Position,
     pub subscription: Arc<Subscription>,
-    queue: mpsc::Sender<Event>,
+    queue: mpsc::Sender<Delivery>,
     /// Bytes in the queue.
     waiting: Arc<AtomicUsize>,
     why: Arc<OnceLock<Ended>>,
@@ -375,7 +375,7 @@ impl Live {
     }
 
     /// Puts an event into the queue, or ends the subscription if there is no room.
-    pub fn hand(&self, subscriber: &Subscriber, event: Event) {
+    pub fn hand(&self, subscriber: &Subscriber, event: Delivery) {
         // A message that alone is larger than the bound still goes through.
         let waiting = subscriber.waiting.fetch_add(event.bytes, Ordering::Relaxed);
         if waiting > QUEUE_BYTES {

@@ -33,7 +33,7 @@ pub use config::Config;
 pub use data::{Body, one_chunk, read_out, send};
 pub use deny::Denied;
 pub use door::{Choose, Node};
-pub use events::{Ended, Event, Events, Resume};
+pub use events::{Delivery, Ended, Events, Resume};
 pub use gate::{Registered, Tenants};
 pub use limits::Limits;
 pub use retention::{Config as RetentionConfig, Rules};

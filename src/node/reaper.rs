@@ -14,6 +14,7 @@ use crate::{
     asker::Asker,
     crypto::Signer,
     dwn::{Fault, Given, Message, PaginationCursor, Select, SortBy, Stop, create, decide},
+    job::{Job, Wait},
 };
 use anyhow::{Context as _, anyhow};
 use futures::{StreamExt as _, TryStreamExt as _};
@@ -45,16 +46,17 @@ impl Node {
     }
 
     /// Ends what is over, every so often, until told to stop.
-    pub async fn keep_ending(self, every: Duration, signer: Arc<Signer>, stop: CancellationToken) -> Result<(), Fault> {
+    pub async fn keep_ending(self, every: Duration, signer: Arc<Signer>, job: Job) -> Result<(), Fault> {
         if self.shared.retention.list().is_empty() {
+            job.is_off();
             return Ok(());
         }
+        job.awaits(Wait::Every(every));
         let mut reaper = Reaper::new(self, signer);
         loop {
-            reaper.round(&stop).await;
-            tokio::select! {
-                () = tokio::time::sleep(every) => {}
-                () = stop.cancelled() => return Ok(()),
+            job.run(reaper.round(job.stop())).await;
+            if !job.sleep(every).await {
+                return Ok(());
             }
         }
     }
@@ -87,14 +89,14 @@ impl Reaper {
         Self { node, signer, queue: VecDeque::new(), seen: HashMap::new(), anew: Instant::now() }
     }
 
-    async fn round(&mut self, stop: &CancellationToken) {
+    /// A round. What went wrong in it is left for the next one.
+    async fn round(&mut self, stop: &CancellationToken) -> Result<(), Fault> {
         let ended = self.begin();
         loop {
             match self.turn(Timestamp::now()).await {
                 Ok(()) => {}
                 // The disk, or the writer: the next round tries again.
                 Err(fault) => {
-                    tracing::error!("ending records whose time is over: {fault:#}");
                     self.queue.clear();
                     self.node.shared.tally.note(|r| r.problem = Some(format!("{fault:#}")));
                 }
@@ -111,6 +113,10 @@ impl Reaper {
                 tracing::info!("retention: {deleted} records deleted, {purged} records of others left this node");
             }
         });
+        match self.node.shared.tally.now().problem {
+            None => Ok(()),
+            Some(why) => Err(anyhow!(why).context("ending records whose time is over")),
+        }
     }
 
     /// Begins a round; what stood before it.

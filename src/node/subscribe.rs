@@ -17,14 +17,17 @@ use crate::{
     asker::Asker,
     cid,
     dwn::{self, Fault, Refusal, Stop},
+    job::{Job, Wait},
     pool::Place,
     scarce,
     store::{Entry, Position},
 };
 use anyhow::Context as _;
 use serde_json::{Value, json};
-use std::{sync::Arc, time::Duration};
-use tokio_util::sync::CancellationToken;
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 /// Pause after the system was short of something.
 const SHORT_WAIT: Duration = Duration::from_secs(1);
@@ -87,49 +90,61 @@ impl Node {
     }
 
     /// Carries events until the node stops. One task per node.
-    pub async fn carry_events(self, stop: CancellationToken) -> Result<(), Fault> {
+    pub async fn carry_events(self, job: Job) -> Result<(), Fault> {
+        job.awaits(Wait::Log);
         let mut tail = self.store().tail();
         let mut position = *tail.borrow_and_update();
         loop {
+            let is_short = position < *tail.borrow();
+            job.waits(is_short.then(|| Instant::now() + SHORT_WAIT));
             tokio::select! {
                 changed = tail.changed() => if changed.is_err() { break },
                 // It was short of something.
-                () = tokio::time::sleep(SHORT_WAIT), if position < *tail.borrow() => {}
-                () = stop.cancelled() => break,
+                () = tokio::time::sleep(SHORT_WAIT), if is_short => {}
+                () = job.stop().cancelled() => break,
             }
             // Read before the list: who is listed later begins behind it.
             let end = *tail.borrow_and_update();
-            position = if self.subscriptions() == 0 {
-                end
-            } else {
-                let node = self.clone();
-                tokio::task::spawn_blocking(move || node.deliver(position, end)).await.context("carrying events")??
-            };
+            if self.subscriptions() == 0 {
+                position = end;
+                continue;
+            }
+            job.works();
+            let node = self.clone();
+            let delivered = tokio::task::spawn_blocking(move || {
+                let outcome = node.deliver(&mut position, end);
+                (position, outcome)
+            });
+            let outcome;
+            (position, outcome) = delivered.await.context("carrying events")?;
+            match outcome {
+                Ok(()) => job.ended(None),
+                Err(fault) if scarce::is_scarcity(&fault) => {
+                    let what = format!("carrying events: {fault:#}");
+                    scarce::note(&what);
+                    job.ended(Some(&what));
+                }
+                Err(fault) => return Err(fault),
+            }
         }
         let all: Vec<_> = self.shared.live.lock().values().flatten().cloned().collect();
         all.iter().for_each(|subscriber| self.shared.live.end(subscriber, Ended::Stopping));
         Ok(())
     }
 
-    /// Hands out the log from `position` to `end`; where to go on.
-    fn deliver(&self, mut position: Position, end: Position) -> Result<Position, Fault> {
-        while position < end {
-            let entries = match self.store().entries(position, ENTRIES_MAX) {
-                Err(fault) if scarce::is_scarcity(&fault) => {
-                    scarce::note(&format_args!("carrying events: {fault:#}"));
-                    return Ok(position);
-                }
-                entries => entries?,
-            };
-            let Some(last) = entries.last() else { return Ok(end) }; // nothing but damage, which the store has named
-            position = last.next();
+    /// Hands out the log from `position` to `end`, or as far as it can be read: where to go on is left in `position`.
+    fn deliver(&self, position: &mut Position, end: Position) -> Result<(), Fault> {
+        while *position < end {
+            let entries = self.store().entries(*position, ENTRIES_MAX)?;
+            // Nothing but damage, which the store has named.
+            *position = entries.last().map_or(end, Entry::next);
             for entry in entries {
                 if let Err(fault) = self.hand_out(entry) {
                     tracing::error!("subscribers miss an event: {fault:#}"); // one message is no reason to stop the node
                 }
             }
         }
-        Ok(position)
+        Ok(())
     }
 
     fn hand_out(&self, entry: Entry) -> Result<(), Fault> {

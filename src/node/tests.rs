@@ -10,6 +10,7 @@ use crate::{
         Fault, create,
         testing::{data_cid, person},
     },
+    job::Job,
     metrics::Metrics,
     resolve::{self, Resolver},
     store::{self, Hindrance, Store},
@@ -283,7 +284,7 @@ async fn who_does_not_listen_is_ended_before_all_that_waits_is_too_much_and_who_
     config.limits.answers_memory = 16 << 20;
     let node = door_with(dir.path(), config);
     let stop = tokio_util::sync::CancellationToken::new();
-    let carried = tokio::spawn(node.clone().carry_events(stop.clone()));
+    let carried = tokio::spawn(node.clone().carry_events(Job::new("subscriptions", "", stop.clone())));
     let subscribe = async || {
         let asked = create::records_query(json!({"published": true}), json!({}), &now(), None);
         let mut message = asked.expect("made");

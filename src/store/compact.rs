@@ -35,7 +35,11 @@ use super::{
         source::{Source, number_of},
     },
 };
-use crate::{cid::Digest, dwn::Fault};
+use crate::{
+    cid::Digest,
+    dwn::Fault,
+    job::{First, Job},
+};
 use anyhow::{Context as _, ensure};
 use std::{
     collections::{HashMap, HashSet, VecDeque},
@@ -175,22 +179,19 @@ impl Store {
     }
 
     /// Makes a round every so often, until told to stop.
-    pub async fn keep_compacting(self, every: Duration, above: f64, stop: CancellationToken) -> Result<(), Fault> {
-        // A share of 1 is never reached: off.
+    pub async fn keep_compacting(self, every: Duration, above: f64, job: Job) -> Result<(), Fault> {
+        // A share of 1 is never reached.
         if above >= 1.0 {
+            job.is_off();
             return Ok(());
         }
-        loop {
-            tokio::select! {
-                () = tokio::time::sleep(every) => {}
-                () = stop.cancelled() => return Ok(()),
-            }
-            match self.compact_gently(above, RATE, &stop).await {
-                Ok(done) => tracing::debug!("compaction: {done:?}"),
-                // A full disk, or a degraded store: the node goes on, and the next round tries again.
-                Err(fault) => tracing::error!("compacting the log: {fault:#}"),
-            }
-        }
+        // A full disk, or a degraded store: the node goes on, and the next round tries again.
+        let round = || async {
+            let done = self.compact_gently(above, RATE, job.stop()).await.context("compacting the log")?;
+            tracing::debug!("compaction: {done:?}");
+            Ok(())
+        };
+        job.rounds(every, First::Later, round).await
     }
 
     /// While the guard lives, no file of the log is replaced.

@@ -20,10 +20,11 @@ pub use wire::{Link, Own, PROTOCOL};
 use crate::{
     did::Did,
     foreign::{said, shown},
+    job::{Job, Jobs, Wait},
     metrics::Metrics,
     node::Node,
     resolve::Resolver,
-    task::{Backoff, Tasks},
+    task::Backoff,
 };
 use anyhow::{Context as _, Error, bail};
 use futures::future::BoxFuture;
@@ -31,6 +32,7 @@ use progress::{Progress, SentUpTo, cursor_key};
 use serde::{Deserialize, Serialize};
 use std::{
     collections::{BTreeMap, BTreeSet},
+    fmt::Display,
     sync::{Arc, Mutex, PoisonError},
     time::{Duration, Instant},
 };
@@ -118,7 +120,7 @@ struct Shared {
     resolver: Resolver,
     dial: Box<dyn Dial>,
     retry: Duration,
-    tasks: Tasks,
+    jobs: Jobs,
     live: Mutex<BTreeMap<String, Live>>,
     /// Incoming handshakes under way, by libp2p peer.
     greetings: Mutex<BTreeMap<String, usize>>,
@@ -165,7 +167,7 @@ impl Peers {
         node: Node,
         (own, resolver): (Own, Resolver),
         (dial, mut incoming): (impl Dial, mpsc::Receiver<Link>),
-        tasks: &Tasks,
+        jobs: &Jobs,
         metrics: &Metrics,
     ) -> Result<Self, Error> {
         let progress = Arc::new(Progress::default());
@@ -179,7 +181,7 @@ impl Peers {
             resolver,
             dial: Box::new(dial),
             retry: Duration::from_secs(config.retry.max(1)),
-            tasks: tasks.clone(),
+            jobs: jobs.clone(),
             live: Mutex::default(),
             greetings: Mutex::default(),
             progress,
@@ -191,8 +193,8 @@ impl Peers {
             this.begin(peer);
         }
         let acceptor = this.clone();
-        let stop = tasks.stop();
-        tasks.spawn("sync-accept", async move {
+        let stop = jobs.tasks().stop();
+        jobs.tasks().spawn("sync-accept", async move {
             let handshakes = Arc::new(tokio::sync::Semaphore::new(HANDSHAKES_MAX));
             loop {
                 let link = tokio::select! {
@@ -206,7 +208,7 @@ impl Peers {
                 let Ok(permit) = handshakes.clone().try_acquire_owned() else { continue };
                 let Some(place) = acceptor.greet(&link.remote_peer) else { continue };
                 let this = acceptor.clone();
-                acceptor.shared.tasks.spawn("sync-session", async move {
+                acceptor.shared.jobs.tasks().spawn("sync-session", async move {
                     if let Err(error) = this.serve(link, None, Some((permit, place))).await {
                         tracing::info!("a sync stream ended: {error:#}");
                     }
@@ -302,17 +304,18 @@ impl Peers {
 
     /// Hosts the peer's tenants and keeps dialling it.
     fn begin(&self, peer: Peer) {
-        let stop = self.shared.tasks.stop().child_token();
+        let stop = self.shared.jobs.tasks().stop().child_token();
         let live = Live { peer: peer.clone(), stop: stop.clone(), session: None, problem: None };
         if let Some(old) = self.lock().insert(peer.did.clone(), live) {
             old.end();
         }
         self.share();
         let this = self.clone();
-        self.shared.tasks.spawn("sync-peer", async move {
+        let did = peer.did.clone();
+        self.shared.jobs.start_one(("sync", &did), "keeps in step with a device", stop, |job| async move {
             tokio::select! {
-                () = this.keep_dialling(&peer) => {}
-                () = stop.cancelled() => {}
+                () = this.keep_dialling(&peer, &job) => {}
+                () = job.stop().cancelled() => {}
             }
             Ok(())
         });
@@ -336,23 +339,31 @@ impl Peers {
         self.lock().values().any(|live| live.peer.address.ends_with(&end))
     }
 
-    async fn keep_dialling(&self, peer: &Peer) {
-        let mut backoff = Backoff::new(self.shared.retry, Duration::from_secs(300).max(self.shared.retry));
+    async fn keep_dialling(&self, peer: &Peer, job: &Job) {
+        let (first, most) = (self.shared.retry, Duration::from_secs(300).max(self.shared.retry));
+        let mut backoff = Backoff::new(first, most);
+        job.awaits(Wait::Retry(first, most));
         loop {
+            job.works();
             if self.lock().get(&peer.did).is_some_and(|live| live.session.is_none()) {
                 let outcome = match self.shared.dial.dial(peer.address.clone()).await {
                     Ok(link) => self.serve(link, Some(peer), None).await,
                     Err(error) => Err(error),
                 };
+                job.ended(
+                    outcome.as_ref().err().map(|error| format!("{error:#}")).as_ref().map(|text| text as &dyn Display),
+                );
                 match outcome {
                     Ok(lasted) if lasted >= LASTING => backoff.reset(),
                     Ok(_) => {}
                     Err(error) => self.problem(&peer.did, &error),
                 }
             } else {
+                // The other one has dialled.
+                job.ended(None);
                 backoff.reset();
             }
-            tokio::time::sleep(backoff.wait()).await;
+            job.sleep(backoff.wait()).await;
         }
     }
 

@@ -21,6 +21,7 @@ use toft::{
     blocks::Blocks,
     cid::{self, Cid},
     dwn::{Change, Stop, Subject, View},
+    job::Jobs,
     metrics::Metrics,
     store::Store,
     task::Tasks,
@@ -50,7 +51,8 @@ impl Node {
         let blocks = Blocks::open(&dir.join("blocks"), &toft::blocks::Config::default(), store.clone())
             .expect("the blocks open");
         let (tasks, metrics) = (Tasks::default(), Metrics::default());
-        let anchor = Anchor::start(config, store.clone(), blocks.clone(), [5; 32], &metrics, &tasks);
+        let jobs = Jobs::new(&tasks);
+        let anchor = Anchor::start(config, store.clone(), blocks.clone(), [5; 32], &metrics, &jobs);
         let anchor = anchor.await.expect("the anchor starts");
         Self { store, blocks, anchor, tasks }
     }

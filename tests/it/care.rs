@@ -326,3 +326,33 @@ fn start_and_ask(home: Home, url: &str, signer: &Signer, messages: &[Value]) -> 
     assert_eq!(number(&node, "toft_store_rebuild_left_bytes"), 0.0);
     (node, seen)
 }
+
+#[test]
+fn a_backup_that_fails_is_told_and_tried_again() {
+    let dir = tempfile::tempdir().expect("a temp dir");
+    let target = dir.path().join("backup");
+    fs::write(&target, "in the way").expect("writes");
+    let target = target.to_str().expect("UTF-8");
+    let node = Home::new().set("backup.target", target).set("backup.every", "1s").up();
+    let job = |is: &dyn Fn(&Value) -> bool| {
+        let jobs = node.json(&["status"])["jobs"].clone();
+        let named = |name: &str| jobs.as_array().expect("a list").iter().find(|job| job["name"] == name).cloned();
+        for name in ["subscriptions", "announce", "compact", "retention", "collect", "memory", "anchor"] {
+            assert!(named(name).is_some(), "{name}: {jobs}");
+        }
+        assert_eq!(named("retention").expect("is listed")["state"], "off");
+        named("backup").filter(is)
+    };
+    let waits = |job: &Value| job["state"] == "waiting";
+    let failed = eventually("a backup has failed", || job(&|job| waits(job) && job["failing"] == true));
+    let message = failed["last_error"]["message"].as_str().expect("a text");
+    assert!(message.starts_with(&format!("the backup into {target} failed: ")), "{failed}");
+    assert!(failed["next_run"].is_string() && failed["last_run"].is_string(), "{failed}");
+    eventually("it is told", || {
+        let text = String::from_utf8(node.home().run(&["status"]).stdout).expect("text");
+        text.lines().any(|line| line.starts_with("!         backup, ") && line.contains(target)).then_some(())
+    });
+    fs::remove_file(target).expect("removes");
+    let done = eventually("a backup is taken", || job(&|job| waits(job) && job["failing"] == false));
+    assert!(done["last_error"]["message"].is_string() && done["runs"].as_u64() > failed["runs"].as_u64(), "{done}");
+}

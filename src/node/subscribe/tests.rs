@@ -8,9 +8,10 @@ use crate::{
         create::{self, Write},
         testing::{data_cid, person, records_subscribe},
     },
-    node::{Event, one_chunk, tests::door},
+    node::{Delivery, one_chunk, tests::door},
 };
 use std::time::Duration;
+use tokio_util::sync::CancellationToken;
 
 const WIKI: &str = "http://example.com/wiki";
 
@@ -33,7 +34,7 @@ impl Stage {
         let dir = tempfile::tempdir().expect("a directory");
         let (node, stop) = (door(dir.path()), CancellationToken::new());
         // Begun before anything is written.
-        let mut carrying = Box::pin(node.clone().carry_events(stop.clone()));
+        let mut carrying = Box::pin(node.clone().carry_events(Job::new("subscriptions", "", stop.clone())));
         assert!(futures::poll!(&mut carrying).is_pending());
         tokio::spawn(carrying);
         let stage = Self { node, alice: person(1), stop, _dir: dir };
@@ -109,7 +110,7 @@ impl Stage {
 struct Told(String, String);
 
 impl Told {
-    fn of(event: &Event) -> Self {
+    fn of(event: &Delivery) -> Self {
         let message: &Value = &event.message;
         let id = message.get("recordId").or_else(|| message.pointer("/descriptor/recordId"));
         let status = message.pointer("/descriptor/tags/status").or_else(|| message.pointer("/descriptor/method"));

@@ -7,6 +7,7 @@ mod failure;
 mod services;
 mod method;
 pub mod node;
+pub mod jobs;
 pub mod peers;
 pub mod tenants;
 pub mod records;
@@ -33,6 +34,7 @@ const CALL_MAX: usize = 1 << 20;
 /// Every method there is, by group.
 pub const TABLE: &[&[Entry]] = &[
     node::METHODS,
+    jobs::METHODS,
     peers::METHODS,
     tenants::METHODS,
     records::METHODS,
@@ -72,6 +74,7 @@ mod tests {
         }
         let sources = [
             include_str!("node.rs"),
+            include_str!("jobs.rs"),
             include_str!("peers.rs"),
             include_str!("tenants.rs"),
             include_str!("records.rs"),
@@ -107,6 +110,12 @@ mod tests {
             "mode": "wallet", "network": "regtest", "queued": 3, "next": "2026-11-21T09:00:00.5Z", "batches": [batch],
             "tip": 7, "problem": null, "sentence": "a sentence",
         });
+        let job = json!({
+            "name": "backup", "work": "takes snapshots", "wait": "every 6h", "state": "waiting", "runs": 2,
+            "last_run": "2026-11-21T09:00:00Z", "failing": true,
+            "last_error": {"message": "away", "at": "2026-11-21T09:00:00Z"}, "next_run": "2026-11-21T15:00:00Z",
+        });
+        is_read_as_written::<jobs::Ls>(&json!([job]));
         is_read_as_written::<peers::Ls>(&json!([peer]));
         is_read_as_written::<anchor::Status>(&anchor);
         let stats = json!({"records": 1, "messages": 2, "blocks": 3, "bytes": 4});
@@ -120,7 +129,7 @@ mod tests {
             "short": {"times": 1, "last": "memory", "seconds_ago": 2}, "free_bytes": 5, "read_only": null,
             "retention": retention,
             "connections": [{"peer": "b", "addresses": [], "agent": null, "round_trip_seconds": 0.25}],
-            "peers": [peer], "anchor": anchor,
+            "peers": [peer], "anchor": anchor, "jobs": [job],
         }));
         let footprint = |more: Value| {
             let mut footprint = json!({

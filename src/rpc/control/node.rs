@@ -5,7 +5,7 @@ use super::{
     method::{Entry, Method, NoParams, Scope},
     services::{Descriptors, Services},
 };
-use crate::{anchor, node::Retained, scarce, store, sync::PeerStatus};
+use crate::{anchor, job, node::Retained, scarce, store, sync::PeerStatus};
 use anyhow::Error;
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
@@ -78,6 +78,7 @@ impl Method for Status {
             connections: connections.collect(),
             peers: services.sync.peers(),
             anchor: services.anchor.status().await?,
+            jobs: services.jobs.list(),
         })
     }
 }
@@ -109,6 +110,8 @@ pub struct NodeStatus {
     pub connections: Vec<Connection>,
     pub peers: Vec<PeerStatus>,
     pub anchor: anchor::Status,
+    /// What the node does by itself.
+    pub jobs: Vec<job::Status>,
 }
 
 /// A libp2p peer that is connected.

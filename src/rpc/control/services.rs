@@ -1,6 +1,8 @@
 //! What the control RPC's methods act on.
 
-use crate::{anchor::Anchor, backup::Source, content::Content, crypto::Signer, net::Net, node::Node, sync::Peers};
+use crate::{
+    anchor::Anchor, backup::Source, content::Content, crypto::Signer, job::Jobs, net::Net, node::Node, sync::Peers,
+};
 use serde::{Deserialize, Serialize};
 use std::{path::PathBuf, sync::Arc, time::Instant};
 use tokio_util::sync::CancellationToken;
@@ -14,6 +16,7 @@ pub struct Services {
     pub sync: Peers,
     pub anchor: Anchor,
     pub backup: Source,
+    pub jobs: Jobs,
     /// Cancelled when the node stops: long calls end early.
     pub stop: CancellationToken,
     /// The node's own tenant.
