@@ -84,8 +84,8 @@ fn verified(message: Message, keys: &Keys) -> Result<Arc<Message>, Refusal> {
     Ok(Arc::new(message))
 }
 
-/// May an earlier moment answer this, while the index is built again? What the tenant itself asks about what is its own. For
-/// others a permission may have been revoked, or a record deleted, that the index does not know of yet.
+/// Can an earlier state answer this while the index is built again? Only what a tenant asks about its own records: for others,
+/// a permission may have been revoked, or a record deleted, that the index does not know of yet.
 fn is_own_read(message: &Message) -> bool {
     let signers = message.signers();
     let own = |kid: &String| kid.split('#').next() == Some(message.tenant());

@@ -258,7 +258,7 @@ impl Node {
         (body, choose): (Option<Body>, Option<Choose>),
     ) -> Result<Reply, Stop> {
         let asker = origin.asker();
-        // Taken before the answer is made; where there is none at once, it is seen first whose share it is to be.
+        // Room is taken before the answer is made. If there is none at once, the author is verified first: his share may have some.
         let room = method::is_read(&message).then(|| self.answers().take(asker)).flatten();
         let judging = Judging {
             origin,
@@ -283,8 +283,8 @@ impl Node {
         }
     }
 
-    /// Admits a message and judges it, in one turn of a worker when the signers' keys stand in their DIDs: handing a small
-    /// message from thread to thread costs as much as judging it.
+    /// Admits a message and judges it. Both happen in one turn of a worker if the signers' keys stand in their DIDs: handing a
+    /// small message from thread to thread costs as much as judging it.
     async fn judged(&self, asker: Asker, tenant: &str, message: Value, judging: Judging) -> Result<Judged, Stop> {
         let Shared { workers, resolver, .. } = &*self.shared;
         let (admission, is_short) = (self.admission(tenant)?, method::is_short(&message));
@@ -378,11 +378,11 @@ impl Node {
         given: Given,
         data: Option<Data>,
     ) -> Result<Reply, Stop> {
-        // Once more: between the first look and now the data has come, and the tenant may be leaving.
+        // Checked again: the data has come since the first check, and the tenant may be leaving now.
         self.shared.gate.check(tenant)?;
         let rules = self.shared.retention.clone();
         let decide = move |view: &dyn View| {
-            // Also once more: what ended meanwhile would come in behind the reaper's back.
+            // Checked again: a record whose time ended meanwhile would lie behind the place the reaper has reached.
             rules.check(message.tenant(), message.json(), jiff::Timestamp::now())?;
             dwn::decide(&message, &given, view, &now())
         };

@@ -76,8 +76,7 @@ impl Drop for Leaving<'_> {
     }
 }
 
-/// May this be somebody's name? In the dialect a tenant is any text; one that is long, or that means something to a terminal, nobody
-/// is called by.
+/// Can this be a tenant's name? The dialect takes any text. A text that is too long, or that would control a terminal, is refused.
 fn is_name(tenant: &str) -> bool {
     tenant.len() <= did::DID_MAX && tenant.chars().all(foreign::is_plain)
 }

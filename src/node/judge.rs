@@ -1,5 +1,4 @@
-//! Judgement of a message that is admitted: a read is answered; of a write it is said whether it may come, before a byte of its
-//! data is read.
+//! Judges a message that is admitted. A read is answered. A write is checked before a byte of its data is read.
 
 use super::{
     answers::PIECE,
@@ -76,8 +75,8 @@ impl Judging {
     }
 }
 
-/// What can be said of a write before a byte of its data is read. All of it is asked again under the one writer, where it
-/// counts: here it spares the data's way, and the writer what is refused.
+/// Checks a write before a byte of its data is read. The one writer checks all of it again, which is what counts. This first
+/// look spares the client sending data in vain, and spares the writer what is refused.
 fn check_write(message: &Message, has_body: bool, most: u64, rules: &Rules, view: &dyn View) -> Result<(), Stop> {
     rules.check(message.tenant(), message.json(), jiff::Timestamp::now())?;
     let declared = message.data();
@@ -90,8 +89,7 @@ fn check_write(message: &Message, has_body: bool, most: u64, rules: &Rules, view
     dwn::decide(message, &promised, view, &now()).map(drop)
 }
 
-/// Answers a read and takes hold of its data. A delete may come between the two: then it is the delete that is
-/// answered.
+/// Answers a read and takes hold of its data. If a delete comes between the two, the answer is made again.
 pub(super) fn answer(message: &Message, view: Box<dyn View + Send>, blocks: &Blocks) -> Result<Answer, Stop> {
     let take = |answer: &dwn::Reply| match &answer.data {
         None => Ok(None),

@@ -1,5 +1,5 @@
-//! What a message asks for, read before anything of it is checked: it decides nothing but the name it is counted under and the
-//! thread it is judged on.
+//! What a message asks for, read before it is checked. It decides only the name the message is counted under and the thread it
+//! is judged on.
 
 use serde_json::Value;
 
@@ -31,7 +31,7 @@ pub(super) fn is_read(message: &Value) -> bool {
     matches!(method, Some("Read" | "Query"))
 }
 
-/// Is a message judged in a moment, from a few rows? What may look through many, or builds much, is not.
+/// Is a message judged from a few rows? One that may look through many rows, or builds a long answer, is not.
 pub(super) fn is_short(message: &Value) -> bool {
     let asked = |name: &str| message.pointer(&format!("/descriptor/{name}"));
     match name(message) {

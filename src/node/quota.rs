@@ -1,7 +1,7 @@
 //! How much others may store here: a quota for each tenant that is not the owner, and room on the disk that only the owner gets.
 //!
-//! What a write will take is reserved when it is admitted and given back when it is committed or refused, so that writes under way
-//! together keep to what each of them alone has to keep to.
+//! A write reserves what it will take when it is admitted, and gives it back when it is committed or refused. So writes under way
+//! keep to the quota together, not only each alone.
 
 use crate::{
     dwn::{Refusal, Stop},
@@ -58,7 +58,7 @@ impl Quotas {
         (own, by_owner): (bool, bool),
         bytes: u64,
     ) -> Result<Reserved, Stop> {
-        // The commit asks for room again: this is before the data comes, so that nobody sends what there is no room for.
+        // Before the data comes, so that nobody sends what there is no room for. The commit asks again, when it is there.
         store.room()?;
         // Held while the store is asked: what is committed meanwhile is given back only afterwards.
         let mut under_way = self.lock();

@@ -1,13 +1,13 @@
 //! Ends the records whose time is over, as the rules in [`super::retention`] say.
 //!
-//! In the node's own tenant a record ends with a RecordsDelete that the node signs and puts through the door: devices
-//! in step follow it, subscribers hear of it. For anybody else's records the node has no key to sign with: they leave this
-//! node alone, at once and without a message, and the door refuses them from then on.
+//! In the node's own tenant a record ends with a RecordsDelete that the node signs and puts through the door: devices in step
+//! follow it, and subscribers hear of it. The node has no key to sign with for anybody else. Their records leave this node at
+//! once and without a message, and the door refuses them from then on.
 //!
-//! A round goes over each rule and tenant in small turns. A turn reads the index in the order of `dateCreated`, up to
-//! the moment before which records are over, and looks at so many rows at most; the next goes on behind it. Nothing
-//! is written down: what was ended is out of the index or a tombstone in it, and a node that starts anew walks over the tombstones
-//! once. Between rounds the place is remembered, because the door lets nothing in that is over already.
+//! A round goes over each rule and tenant in small turns. A turn reads the index in the order of `dateCreated`, up to the moment
+//! before which records are over, and looks at a bounded number of rows. The next turn goes on behind it. Nothing is written
+//! down: what was ended is gone from the index or a tombstone in it, and a node that starts anew walks over the tombstones once.
+//! Between rounds the place is remembered, because the door lets in nothing that is over already.
 
 use super::{clock::now, door::Node, retention::Rule, tally::Retained};
 use crate::{

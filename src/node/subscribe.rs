@@ -1,7 +1,7 @@
-//! Subscribing, and the follower that carries events: it reads the log and hands what was accepted to those who asked for it.
+//! Subscribing, and the follower that carries events: it reads the log and hands accepted messages to subscribers.
 //!
-//! It owns the position in the log and judges, for each accepted message, which subscriptions of its tenant may see it. Who
-//! subscribes, and what waits for each: `events`.
+//! The follower owns its position in the log. For each accepted message it judges which subscriptions of the tenant may see
+//! it. The list of subscriptions and their queues are in `events`.
 
 #[cfg(test)]
 mod tests;
@@ -62,7 +62,7 @@ impl Node {
         message: Value,
         resume: Option<Resume>,
     ) -> Result<(Reply, Events), Stop> {
-        // An earlier moment may answer what a tenant reads of its own (see `admission`); events it has none.
+        // An earlier state can answer a tenant's own read (see `admission`). It has no events to carry.
         self.store().whole()?;
         let message = self.admit(asker, tenant, message).await?;
         let (view, asked) = (self.store().view(tenant), message.clone());

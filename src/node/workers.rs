@@ -1,5 +1,5 @@
-//! Who works: so many at the same time, and of these at most half for one address. Who waits stands behind his own first, so
-//! that however much one address asks for, another waits for little of it.
+//! Workers: a bounded number at the same time, at most half of them for one address. A request waits behind those of its own
+//! address first, so one address cannot make another wait long.
 
 use crate::{asker::Asker, dwn::Fault};
 use anyhow::{Context as _, anyhow};
@@ -44,7 +44,7 @@ struct Share {
 }
 
 impl Workers {
-    /// As many as this machine has use for, on threads of their own; and half of the runtime's threads for turns.
+    /// A few for each core, and half of the runtime's threads for turns.
     pub fn of_this_machine() -> Self {
         let cores = std::thread::available_parallelism().map_or(2, usize::from);
         let threads = tokio::runtime::Handle::try_current().map_or(0, |runtime| runtime.metrics().num_workers());
@@ -66,9 +66,8 @@ impl Workers {
         tokio::task::spawn_blocking(f).await.map_err(|e| anyhow!("a worker failed: {e}"))
     }
 
-    /// Short work, on this very thread: to hand it to another and come back costs as much as to do it. At most half
-    /// of the runtime's threads are taken so, that the network never waits for the disk; beyond, and where it is not
-    /// short, it is work like all other.
+    /// Short work runs on this very thread: handing it to another costs as much as doing it. At most half of the runtime's
+    /// threads are used like this, so that the network never waits for the disk. All other work goes to [`Workers::run`].
     pub async fn turn<T: Send + 'static>(
         &self,
         (asker, is_short): (Asker, bool),
