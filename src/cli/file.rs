@@ -1,8 +1,9 @@
-//! Files that the user names to be written: one place for every command that has a `-o`.
+//! Output files: what `-o` names, for every command that has it.
 //!
-//! A file gets its name when it is whole: half a file is worse than none, and nothing is left of one, however the command ends. What
-//! stands under the name already is replaced only with `--force`. A device, a pipe and whatever else is no file is
-//! written to as it is; `-` is the standard output. A link is followed: what it leads to counts.
+//! - A file gets its name when it is whole. However the command ends, no half file is left.
+//! - An existing file is replaced only with `--force`.
+//! - A device, a pipe and whatever else is no file is written to directly. `-` is the standard output.
+//! - A link is followed.
 
 use super::stop::told_to_stop;
 use crate::rpc::control::{Failure, Kind};
@@ -93,7 +94,7 @@ impl Target {
     }
 }
 
-/// Does a file of this very content stand there?
+/// Is there a file with exactly this content?
 pub fn is_there(path: &Path, bytes: &[u8]) -> bool {
     fs::metadata(path).is_ok_and(|found| found.is_file()) && fs::read(path).is_ok_and(|found| found == bytes)
 }
@@ -122,7 +123,7 @@ async fn pour(
     Ok(size)
 }
 
-/// A file that is not whole yet; gone when dropped.
+/// A file that is not whole yet. Dropping it removes it.
 #[derive(Debug)]
 struct Part {
     path: PathBuf,

@@ -1,4 +1,4 @@
-//! What a command prints: for people, or with `--json` for scripts. Nobody else writes to the terminal, but for bytes (`file`).
+//! What a command prints: text for people, or JSON for scripts (`--json`). Only this file and `file` (for bytes) write to the terminal.
 
 use crate::{
     foreign,
@@ -14,7 +14,7 @@ use std::io::Write as _;
 pub struct Output {
     pub json: Value,
     pub text: String,
-    /// It did what it was asked to, and what it found is no success.
+    /// The command ran, and what it found is no success: exit code 1.
     pub failed: bool,
 }
 
@@ -51,14 +51,14 @@ pub fn print(json: bool, output: &Output) {
     }
 }
 
-/// Lines on standard output. Whatever is in them, they mean nothing else to a terminal.
+/// Lines on standard output. Control characters in them are escaped.
 pub fn say(text: &str) {
     // A closed pipe (`toft … | head`) is the reader's choice, no failure of the command.
     let mut out = std::io::stdout();
     let _ = writeln!(out, "{}", foreign::lines(text)).and_then(|()| out.flush());
 }
 
-/// Lines beside the output: a program may be reading that.
+/// Lines on standard error, because a program may be reading the output.
 pub fn aside(text: &str) {
     let _ = writeln!(std::io::stderr(), "{}", foreign::lines(text));
 }

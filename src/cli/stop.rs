@@ -4,8 +4,7 @@ use crate::rpc::control::{Failure, Kind};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
-/// Cancelled when the user asks to stop, with Ctrl-C or SIGTERM: the command cleans up and ends. Asked twice, it is left
-/// as it is.
+/// Cancelled by Ctrl-C or SIGTERM: the command cleans up and ends. The second signal ends the process at once.
 pub fn interruptible() -> Result<CancellationToken, Failure> {
     let listen = |kind| signal(kind).map_err(|e| Failure::new(Kind::Failed, format!("listening for signals: {e}")));
     let (mut interrupt, mut terminate) = (listen(SignalKind::interrupt())?, listen(SignalKind::terminate())?);
@@ -26,7 +25,7 @@ pub fn interruptible() -> Result<CancellationToken, Failure> {
     Ok(stop)
 }
 
-/// Ctrl-C, `kill`, or the terminal is closed.
+/// Resolves with Ctrl-C, `kill`, or when the terminal is closed.
 pub async fn told_to_stop() {
     let kinds = [SignalKind::interrupt(), SignalKind::terminate(), SignalKind::hangup()];
     let heard = kinds.into_iter().filter_map(|kind| signal(kind).ok());

@@ -1,8 +1,8 @@
 //! Web5 Connect: a mailbox where an app leaves a request for a wallet, and the wallet its answer.
 //!
-//! What is left here is encrypted by those who leave it. It is kept in memory for ten minutes, handed out once,
-//! and bounded in size, number and sum, which it is not in the reference: what one address leaves has a share of that
-//! (`dwn.limits.letters…`). Nobody has to say who they are. Asking with HEAD takes nothing out.
+//! Both are encrypted by those who leave them. They are kept in memory for ten minutes and handed out once. Unlike in the reference,
+//! their size, number and sum are bounded, and each address has a share (`dwn.limits.letters…`). Nobody has to identify themselves.
+//! HEAD takes nothing out.
 
 use crate::{
     asker::Asker,
@@ -24,24 +24,24 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// How long something waits to be fetched; the reference's.
+/// How long a letter waits to be fetched, as in the reference.
 const TTL: Duration = Duration::from_secs(600);
 /// Largest body: a request or an ID token with its encryption is a few KiB.
 const BODY_MAX: usize = 64 << 10;
 /// Longest `state`: what the reference's table holds.
 const STATE_MAX: usize = 512;
 
-/// What waits, by kind and name. Cheap to clone.
+/// Letters that wait, by kind and name. Cheap to clone.
 #[derive(Debug, Clone)]
 struct Mailbox {
     url: Arc<str>,
     letters: Pool,
     bytes: Pool,
-    waiting: Arc<Mutex<HashMap<(Kind, String), Letter>>>,
+    waiting: Arc<Mutex<HashMap<(LetterKind, String), Letter>>>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-enum Kind {
+enum LetterKind {
     Request,
     Answer,
 }
@@ -50,13 +50,13 @@ enum Kind {
 struct Letter {
     text: String,
     until: Instant,
-    /// Itself and its bytes, in the shares of who left it.
+    /// One letter and its bytes, in the shares of the address that left it.
     _places: [pool::Place; 2],
 }
 
-/// Why something cannot be left here.
+/// Why a letter cannot be left here.
 #[derive(Debug, PartialEq, Eq)]
-enum Full {
+enum NotLeft {
     Taken,
     NoRoom(pool::Full),
 }
@@ -89,7 +89,7 @@ async fn push(
         Some(request) => text(request),
     };
     let Some(id) = uuid() else { return status(StatusCode::INTERNAL_SERVER_ERROR, "Internal Server Error") };
-    match mailbox.leave(asker, (Kind::Request, id.clone()), request, Instant::now()) {
+    match mailbox.leave(asker, (LetterKind::Request, id.clone()), request, Instant::now()) {
         Ok(()) => {
             let uri = format!("{}/connect/authorize/{id}.jwt", mailbox.url);
             let body = json!({"request_uri": uri, "expires_in": TTL.as_secs()});
@@ -101,7 +101,7 @@ async fn push(
 
 /// The wallet fetches it.
 async fn authorize(method: Method, State(mailbox): State<Mailbox>, Path(file): Path<String>) -> Response {
-    mailbox.hand_out(&method, Kind::Request, &file)
+    mailbox.hand_out(&method, LetterKind::Request, &file)
 }
 
 /// The wallet leaves its answer.
@@ -117,7 +117,7 @@ async fn callback(
     else {
         return status(StatusCode::BAD_REQUEST, "Bad Request");
     };
-    match mailbox.leave(asker, (Kind::Answer, state), token, Instant::now()) {
+    match mailbox.leave(asker, (LetterKind::Answer, state), token, Instant::now()) {
         Ok(()) => status(StatusCode::CREATED, "Created"),
         Err(full) => refuse(&full),
     }
@@ -125,7 +125,7 @@ async fn callback(
 
 /// The app fetches it.
 async fn token(method: Method, State(mailbox): State<Mailbox>, Path(file): Path<String>) -> Response {
-    mailbox.hand_out(&method, Kind::Answer, &file)
+    mailbox.hand_out(&method, LetterKind::Answer, &file)
 }
 
 impl Mailbox {
@@ -141,21 +141,21 @@ impl Mailbox {
         }
     }
 
-    fn leave(&self, asker: Asker, name: (Kind, String), text: String, now: Instant) -> Result<(), Full> {
+    fn leave(&self, asker: Asker, name: (LetterKind, String), text: String, now: Instant) -> Result<(), NotLeft> {
         let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
         waiting.retain(|_, letter| letter.until > now);
         if let Some(there) = waiting.get(&name) {
             // The same again is a repeated request; something else is somebody else.
-            return if there.text == text { Ok(()) } else { Err(Full::Taken) };
+            return if there.text == text { Ok(()) } else { Err(NotLeft::Taken) };
         }
         let places = [self.letters.take(asker, 1), self.bytes.take(asker, text.len() + name.1.len())];
-        let [letter, bytes] = places.map(|place| place.map_err(Full::NoRoom));
+        let [letter, bytes] = places.map(|place| place.map_err(NotLeft::NoRoom));
         waiting.insert(name, Letter { text, until: now + TTL, _places: [letter?, bytes?] });
         Ok(())
     }
 
     /// Hands a letter out, once. To who only looks (HEAD) it is shown and stays.
-    fn take(&self, only_looks: bool, name: (Kind, String), now: Instant) -> Option<String> {
+    fn take(&self, only_looks: bool, name: (LetterKind, String), now: Instant) -> Option<String> {
         let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
         if only_looks {
             return waiting.get(&name).filter(|letter| letter.until > now).map(|letter| letter.text.clone());
@@ -163,7 +163,7 @@ impl Mailbox {
         waiting.remove(&name).filter(|letter| letter.until > now).map(|letter| letter.text)
     }
 
-    fn hand_out(&self, method: &Method, kind: Kind, file: &str) -> Response {
+    fn hand_out(&self, method: &Method, kind: LetterKind, file: &str) -> Response {
         let name = file.strip_suffix(".jwt").map(|name| (kind, name.to_owned()));
         match name.and_then(|name| self.take(*method == Method::HEAD, name, Instant::now())) {
             Some(text) => ([(header::CONTENT_TYPE, "application/jwt")], text).into_response(),
@@ -191,10 +191,10 @@ fn status(code: StatusCode, message: &str) -> Response {
     (code, axum::Json(body)).into_response()
 }
 
-fn refuse(full: &Full) -> Response {
+fn refuse(full: &NotLeft) -> Response {
     match full {
-        Full::Taken => status(StatusCode::BAD_REQUEST, "Bad Request: there is an answer for this 'state'"),
-        Full::NoRoom(full) => status(StatusCode::TOO_MANY_REQUESTS, &format!("Too Many Requests: {full}")),
+        NotLeft::Taken => status(StatusCode::BAD_REQUEST, "Bad Request: there is an answer for this 'state'"),
+        NotLeft::NoRoom(full) => status(StatusCode::TOO_MANY_REQUESTS, &format!("Too Many Requests: {full}")),
     }
 }
 
@@ -229,36 +229,37 @@ mod tests {
     #[test]
     fn a_letter_is_read_once_and_lapses() {
         let (mailbox, now) = (mailbox(), Instant::now());
-        let leave = |name: &str, text: &str, at| mailbox.leave(from(1), (Kind::Answer, name.into()), text.into(), at);
+        let leave =
+            |name: &str, text: &str, at| mailbox.leave(from(1), (LetterKind::Answer, name.into()), text.into(), at);
         let take = |kind, name: &str, at| mailbox.take(false, (kind, name.into()), at);
         assert_eq!(leave("a", "x", now), Ok(()));
         assert_eq!(leave("a", "x", now), Ok(()), "the same again");
-        assert_eq!(leave("a", "y", now), Err(Full::Taken));
-        assert_eq!(take(Kind::Request, "a", now), None, "another kind");
-        assert_eq!(mailbox.take(true, (Kind::Answer, "a".into()), now).as_deref(), Some("x"), "looked at");
-        assert_eq!(take(Kind::Answer, "a", now).as_deref(), Some("x"));
-        assert_eq!(take(Kind::Answer, "a", now), None);
+        assert_eq!(leave("a", "y", now), Err(NotLeft::Taken));
+        assert_eq!(take(LetterKind::Request, "a", now), None, "another kind");
+        assert_eq!(mailbox.take(true, (LetterKind::Answer, "a".into()), now).as_deref(), Some("x"), "looked at");
+        assert_eq!(take(LetterKind::Answer, "a", now).as_deref(), Some("x"));
+        assert_eq!(take(LetterKind::Answer, "a", now), None);
         assert_eq!(mailbox.letters.used() + mailbox.bytes.used(), 0);
         assert_eq!(leave("b", "x", now), Ok(()));
-        assert_eq!(take(Kind::Answer, "b", now + TTL), None);
+        assert_eq!(take(LetterKind::Answer, "b", now + TTL), None);
     }
 
     #[test]
     fn one_address_fills_its_share_and_all_of_them_the_mailbox_until_something_lapses() {
         let (mailbox, now, limits) = (mailbox(), Instant::now(), Limits::default());
         let leave = |who, n: usize, size: usize, at| {
-            mailbox.leave(from(who), (Kind::Request, n.to_string()), "x".repeat(size), at)
+            mailbox.leave(from(who), (LetterKind::Request, n.to_string()), "x".repeat(size), at)
         };
         let left = (0..5000).filter(|n| leave(0, *n, 1, now).is_ok()).count();
         assert_eq!(left, limits.letters_per_address as usize, "as many as one has");
         for n in left..limits.letters as usize {
             assert_eq!(leave(1 + n / 64, n, 1, now), Ok(()), "others are not hindered");
         }
-        let all = Err(Full::NoRoom(pool::Full::All("letters waiting")));
+        let all = Err(NotLeft::NoRoom(pool::Full::All("letters waiting")));
         assert_eq!(leave(1000, 1_000_000, 1, now), all);
         let share = limits.letters_bytes_per_address as usize;
         assert_eq!(leave(0, 0, share - 1, now + TTL), Ok(()));
-        let one = Err(Full::NoRoom(pool::Full::Share("bytes of letters waiting")));
+        let one = Err(NotLeft::NoRoom(pool::Full::Share("bytes of letters waiting")));
         assert_eq!(leave(0, 1, 1, now + TTL), one);
         assert_eq!(leave(1, 1, 1, now + TTL), Ok(()));
     }

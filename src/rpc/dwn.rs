@@ -8,7 +8,7 @@ use super::{
     connect,
     hosts::{self, Hosts},
     http::{RESPONSE, at_most, header_value, json_out, json_text, stream, stream_out},
-    jsonrpc::{self, Problem, Request as RpcRequest},
+    jsonrpc::{self, RpcError, RpcRequest},
     read,
     registration::{self, Registration},
     ws,
@@ -38,7 +38,7 @@ use tokio::time::error::Elapsed;
 use tower_http::cors::{AllowHeaders, Any, CorsLayer};
 
 const REQUEST: HeaderName = HeaderName::from_static("dwn-request");
-/// A body without a length has to begin in this time.
+/// Deadline for the first byte of a body without a length.
 const BEGIN_DEADLINE: Duration = Duration::from_secs(30);
 
 /// Damaged objects that `/health` names.
@@ -84,7 +84,7 @@ pub fn router(
     let size = Size {
         most: limits.websockets as usize,
         share: limits.websockets_per_address as usize,
-        // Who it is shows only when something is said.
+        // A WebSocket shows who speaks only with its first message.
         reserved: 0,
     };
     let sockets = Pool::new("WebSockets", size);
@@ -195,7 +195,7 @@ async fn post(State(shared): State<Shared>, Extension(asker): Extension<Asker>, 
     let body = match some_bytes(&parts.headers, body).await {
         Ok(body) => body,
         Err(Elapsed { .. }) => {
-            let problem = Problem::new(&Value::Null, jsonrpc::BAD_REQUEST, "the request's body did not begin in time");
+            let problem = RpcError::new(&Value::Null, jsonrpc::BAD_REQUEST, "the request's body did not begin in time");
             return error(StatusCode::REQUEST_TIMEOUT, &problem);
         }
     };
@@ -205,16 +205,16 @@ async fn post(State(shared): State<Shared>, Extension(asker): Extension<Asker>, 
             Ok(Some(bytes)) => (RpcRequest::parse(&bytes), None),
             Ok(None) => {
                 let message = "without a dwn-request header the body is the request, of at most 1 MiB of JSON";
-                let problem = Problem::new(&Value::Null, jsonrpc::BAD_REQUEST, message);
+                let problem = RpcError::new(&Value::Null, jsonrpc::BAD_REQUEST, message);
                 return error(StatusCode::PAYLOAD_TOO_LARGE, &problem);
             }
             Err(broken) => {
-                let problem = Problem::new(&Value::Null, jsonrpc::BAD_REQUEST, format!("{broken:#}"));
+                let problem = RpcError::new(&Value::Null, jsonrpc::BAD_REQUEST, format!("{broken:#}"));
                 return error(StatusCode::BAD_REQUEST, &problem);
             }
         },
         (None, None) => {
-            let problem = Problem::new(&Value::Null, jsonrpc::BAD_REQUEST, "request payload required.");
+            let problem = RpcError::new(&Value::Null, jsonrpc::BAD_REQUEST, "request payload required.");
             return error(StatusCode::BAD_REQUEST, &problem);
         }
     };
@@ -232,7 +232,7 @@ async fn answer(node: &Node, asker: Asker, mut request: RpcRequest, data: Option
             return json_text(jsonrpc::success(&request.id, &result.to_string()));
         }
         jsonrpc::CLOSE | jsonrpc::ACK => {
-            let problem = Problem::new(&request.id, jsonrpc::INVALID_REQUEST, "socket connection does not exist");
+            let problem = RpcError::new(&request.id, jsonrpc::INVALID_REQUEST, "socket connection does not exist");
             return error(StatusCode::INTERNAL_SERVER_ERROR, &problem);
         }
         _ => return error(StatusCode::BAD_REQUEST, &request.unknown()),
@@ -244,7 +244,7 @@ async fn answer(node: &Node, asker: Asker, mut request: RpcRequest, data: Option
     let id = request.id;
     if call.is_subscribe() {
         // The reference's words and status: the context it asks for needs a WebSocket.
-        let problem = Problem::new(&id, jsonrpc::INVALID_REQUEST, jsonrpc::NO_CONTEXT);
+        let problem = RpcError::new(&id, jsonrpc::INVALID_REQUEST, jsonrpc::NO_CONTEXT);
         return error(StatusCode::INTERNAL_SERVER_ERROR, &problem);
     }
     match node.process_for(asker, &call.tenant, call.message, data.or(call.data)).await {
@@ -257,7 +257,7 @@ async fn answer(node: &Node, asker: Asker, mut request: RpcRequest, data: Option
         },
         Err(fault) => {
             tracing::error!("{fault:#}");
-            let problem = Problem::new(&id, jsonrpc::INTERNAL_ERROR, jsonrpc::FAULT);
+            let problem = RpcError::new(&id, jsonrpc::INTERNAL_ERROR, jsonrpc::FAULT);
             error(StatusCode::INTERNAL_SERVER_ERROR, &problem)
         }
     }
@@ -266,7 +266,7 @@ async fn answer(node: &Node, asker: Asker, mut request: RpcRequest, data: Option
 /// Data in the body, the JSON-RPC response in a header.
 fn with_data(id: &Value, response: &str, data: Body) -> Response {
     let Some(header) = header_value(response) else {
-        let problem = Problem::new(id, jsonrpc::INTERNAL_ERROR, "the reply fits no header");
+        let problem = RpcError::new(id, jsonrpc::INTERNAL_ERROR, "the reply fits no header");
         return error(StatusCode::INTERNAL_SERVER_ERROR, &problem);
     };
     let mut out = Response::new(stream_out(data));
@@ -275,7 +275,7 @@ fn with_data(id: &Value, response: &str, data: Body) -> Response {
     out
 }
 
-/// The body, if it has any bytes. None is none, whether its length says so or it ends before it began.
+/// The body, if it has any bytes. An empty body is no body, with a length and without one.
 async fn some_bytes(headers: &HeaderMap, body: HttpBody) -> Result<Option<Body>, Elapsed> {
     let length = headers.get(header::CONTENT_LENGTH).and_then(|v| v.to_str().ok()).and_then(|v| v.parse::<u64>().ok());
     if length == Some(0) || length.is_none() && !headers.contains_key(header::TRANSFER_ENCODING) {
@@ -289,7 +289,7 @@ async fn some_bytes(headers: &HeaderMap, body: HttpBody) -> Result<Option<Body>,
         loop {
             match body.next().await {
                 Some(Ok(piece)) if piece.is_empty() => {}
-                // What breaks off is said where it is read.
+                // An error is reported where the body is read.
                 Some(piece) => return Some(futures::stream::iter([piece]).chain(body).boxed()),
                 None => return None,
             }
@@ -298,6 +298,6 @@ async fn some_bytes(headers: &HeaderMap, body: HttpBody) -> Result<Option<Body>,
     .await
 }
 
-fn error(status: StatusCode, problem: &Problem) -> Response {
+fn error(status: StatusCode, problem: &RpcError) -> Response {
     (status, axum::Json(problem.to_json())).into_response()
 }

@@ -1,11 +1,11 @@
 //! Seam for `crate::fuzzing`: requests, as header, body and WebSocket frame carry them, and queries in URLs.
 
-use super::{http::header_value, jsonrpc, jsonrpc::Request, read, registration, ws};
+use super::{http::header_value, jsonrpc, jsonrpc::RpcRequest, read, registration, ws};
 use serde_json::{Value, json};
 
 /// A JSON-RPC request with its message.
 pub(crate) fn request(bytes: &[u8]) -> bool {
-    let mut request = match Request::parse(bytes) {
+    let mut request = match RpcRequest::parse(bytes) {
         Ok(request) => request,
         Err(problem) => {
             survives_a_header(&problem.to_json());
@@ -42,9 +42,9 @@ fn survives_a_header(json: &Value) {
 
 /// What a header's bytes say: a request or none, and the same as those of its Latin-1 reading when they are ASCII.
 pub(crate) fn header(bytes: &[u8]) -> bool {
-    let read = Request::in_header(bytes);
+    let read = RpcRequest::in_header(bytes);
     if bytes.is_ascii() {
-        assert_eq!(read.is_ok(), Request::parse(bytes).is_ok());
+        assert_eq!(read.is_ok(), RpcRequest::parse(bytes).is_ok());
     }
     read.is_ok()
 }

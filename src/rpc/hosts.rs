@@ -1,7 +1,7 @@
-//! Who may see the node's numbers and its health: who asks under a name that is the operator's, and no page of another origin.
+//! Who may see metrics and health: requests under one of the operator's host names, and not from pages of other origins.
 //!
-//! A page can have its own name point at this node (DNS rebinding); then its browser says that name. And a page's
-//! browser says from what origin it asks. A name is only what somebody says: that of loopback counts for who comes from there.
+//! A page can make its own name point at this node (DNS rebinding). Its browser then sends that name as `Host`. A browser also sends
+//! the page's origin. Anybody can claim a name, so a loopback name counts only for requests that come from loopback.
 
 use crate::asker::Asker;
 use axum::{
@@ -12,7 +12,7 @@ use axum::{
 };
 use std::{collections::BTreeSet, net::IpAddr, sync::Arc};
 
-/// Names, without ports, beside loopback's.
+/// Host names without ports. Loopback's are not among them.
 #[derive(Debug, Clone)]
 pub(super) struct Hosts(Arc<BTreeSet<String>>);
 
@@ -34,7 +34,7 @@ impl Hosts {
     fn let_in(&self, asker: Option<Asker>, headers: &HeaderMap, uri: Option<&str>) -> bool {
         let here = asker.is_some_and(Asker::is_here);
         let text = |name| headers.get(name).map(|value| value.to_str().unwrap_or_default());
-        // What the request line names counts before the header, for whoever forwards it.
+        // The authority in the request line wins over the header, as it does for proxies.
         let host = uri.or_else(|| text(header::HOST)).unwrap_or_default();
         let origin = text(header::ORIGIN).map(|origin| origin.split_once("://").map_or("", |(_, authority)| authority));
         let foreign = text(header::HeaderName::from_static("sec-fetch-site")).is_some_and(|site| site == "cross-site");
@@ -42,7 +42,7 @@ impl Hosts {
     }
 }
 
-/// Lets through who may see this.
+/// Middleware: refuses all others with 403.
 pub(super) async fn only(State(hosts): State<Hosts>, request: Request, next: Next) -> Response {
     let uri = request.uri().authority().map(|authority| authority.as_str());
     let asker = request.extensions().get::<Asker>().copied();

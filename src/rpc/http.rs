@@ -1,4 +1,4 @@
-//! Bodies of requests as the door takes them, and its answers as HTTP carries them.
+//! Bodies of requests as the door takes them, and the door's answers as HTTP responses.
 
 use crate::{
     dwn::{self, Fault},
@@ -12,10 +12,10 @@ use axum::{
 };
 use futures::{StreamExt as _, TryStreamExt as _};
 
-/// Where the JSON-RPC response stands when the body is data.
+/// Carries the JSON-RPC response when the body is data.
 pub(super) const RESPONSE: HeaderName = HeaderName::from_static("dwn-response");
 
-/// All of a body, if it has no more than `max` bytes.
+/// The whole body. `None`: it has more than `max` bytes.
 pub(super) async fn at_most(mut body: Body, max: usize) -> Result<Option<Vec<u8>>, Fault> {
     let mut all = memory::room(max);
     while let Some(bytes) = body.next().await {
@@ -32,12 +32,12 @@ pub(super) fn stream(body: HttpBody) -> Body {
     Box::pin(body.into_data_stream().map_err(|e| Fault::new(e).context("reading the request's body")))
 }
 
-/// A response of JSON that is text already.
+/// A response with JSON text.
 pub(super) fn json_text(text: String) -> Response {
     ([(header::CONTENT_TYPE, "application/json")], text).into_response()
 }
 
-/// A response of JSON as it is made.
+/// A response with JSON that may come piece by piece.
 pub(super) fn json_out(text: Text) -> Response {
     let body = match text {
         Text::Whole(text) => HttpBody::from(text),
@@ -46,7 +46,7 @@ pub(super) fn json_out(text: Text) -> Response {
     ([(header::CONTENT_TYPE, "application/json")], body).into_response()
 }
 
-/// Data as a body. What breaks off is told in the log, and to the client by an end that comes too early.
+/// Data as a body. If it breaks off, the log says why, and the client sees an early end.
 pub(super) fn stream_out(data: Body) -> HttpBody {
     HttpBody::from_stream(data.map_err(|fault| {
         tracing::error!("data breaks off: {fault:#}");

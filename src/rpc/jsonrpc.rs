@@ -1,5 +1,4 @@
-//! JSON-RPC 2.0 as the DWN protocol speaks it, over HTTP and over a WebSocket: the request, its parameters, the
-//! two kinds of answer.
+//! JSON-RPC 2.0 as the DWN protocol speaks it, over HTTP and WebSocket: requests, their parameters, results and errors.
 
 use crate::{
     crypto,
@@ -21,10 +20,10 @@ pub(super) const INTERNAL_ERROR: i64 = -32603;
 /// dwn-server's own codes: a status of HTTP below -50000.
 pub(super) const BAD_REQUEST: i64 = -50400;
 pub(super) const UNAUTHORIZED: i64 = -50401;
-/// In the same manner: the subscription is gone.
+/// Of our own, in the same manner: the subscription has ended.
 pub(super) const GONE: i64 = -50410;
 
-/// What clients are told of a fault; the rest is in the log.
+/// What clients are told of a fault. The log has the causes.
 pub(super) const FAULT: &str = "the node could not do this; its log says why";
 
 /// The reference's words for a subscribe message that comes in another way than [`SUBSCRIBE`] over a WebSocket.
@@ -37,9 +36,9 @@ pub(super) const CLOSE: &str = "rpc.subscribe.close";
 pub(super) const PING: &str = "rpc.ping";
 pub(super) const ACK: &str = "rpc.ack";
 
-/// A request that is one.
+/// A request with a method.
 #[derive(Debug)]
-pub(super) struct Request {
+pub(super) struct RpcRequest {
     /// `null` when the client gave none.
     pub id: Value,
     pub method: String,
@@ -47,23 +46,23 @@ pub(super) struct Request {
     pub subscription: Option<Value>,
 }
 
-/// Why a request has no result.
+/// The error of a request.
 #[derive(Debug, PartialEq)]
-pub(super) struct Problem {
+pub(super) struct RpcError {
     pub id: Value,
     pub code: i64,
     pub message: String,
 }
 
 /// A DWN message for a tenant.
-pub(super) struct Call {
+pub(super) struct DwnCall {
     pub tenant: String,
     pub message: Value,
     /// Small data that came along in the JSON (`encodedData`, base64url).
     pub data: Option<Body>,
 }
 
-impl Problem {
+impl RpcError {
     pub fn new(id: &Value, code: i64, message: impl std::fmt::Display) -> Self {
         Self { id: id.clone(), code, message: foreign::said(message) }
     }
@@ -73,43 +72,43 @@ impl Problem {
     }
 }
 
-/// A result, `result` and all as JSON text.
+/// A response with a result, which is JSON text.
 pub(super) fn success(id: &Value, result: &str) -> String {
     Object::default().with("jsonrpc", "\"2.0\"").with("id", &id.to_string()).with("result", result).text()
 }
 
-/// The result that is a reply of the door.
+/// The response whose result is a reply of the door.
 pub(super) fn replied(id: &Value, reply: &str) -> String {
     success(id, &Object::default().with("reply", reply).text())
 }
 
-/// What stands before and after the reply in [`replied`].
+/// The text before and after the reply in [`replied`].
 pub(super) fn around_reply(id: &Value) -> (String, &'static str) {
     (format!(r#"{{"jsonrpc":"2.0","id":{id},"result":{{"reply":"#), "}}")
 }
 
-impl Request {
-    pub fn parse(text: &[u8]) -> Result<Self, Problem> {
+impl RpcRequest {
+    pub fn parse(text: &[u8]) -> Result<Self, RpcError> {
         let mut json: Value = serde_json::from_slice(text).map_err(|problem| {
-            Problem::new(&Value::Null, PARSE_ERROR, format!("the request is not JSON: {problem}"))
+            RpcError::new(&Value::Null, PARSE_ERROR, format!("the request is not JSON: {problem}"))
         })?;
         let id = json.get("id").cloned().unwrap_or(Value::Null);
         if json.get("jsonrpc").and_then(Value::as_str) != Some("2.0") {
             let message = "not a JSON-RPC 2.0 request: \"jsonrpc\" must be \"2.0\"";
-            return Err(Problem::new(&id, INVALID_REQUEST, message));
+            return Err(RpcError::new(&id, INVALID_REQUEST, message));
         }
         let Some(method) = json.get("method").and_then(Value::as_str).map(str::to_owned) else {
-            return Err(Problem::new(&id, INVALID_REQUEST, "the request names no method"));
+            return Err(RpcError::new(&id, INVALID_REQUEST, "the request names no method"));
         };
         let params = json.get_mut("params").map(Value::take).unwrap_or(Value::Null);
         let subscription = json.get_mut("subscription").map(Value::take);
         Ok(Self { id, method, params, subscription })
     }
 
-    /// Reads a request as it stands in a header. Most clients, fetch among them, write each character below U+0100 as one byte
-    /// (Latin-1) and have no way to write others; some write UTF-8. What is not UTF-8 is Latin-1. What could be both is what its
-    /// signature says it is, and without one UTF-8.
-    pub fn in_header(bytes: &[u8]) -> Result<Self, Problem> {
+    /// Reads a request from a header. Most clients, fetch among them, write each character below U+0100 as one byte (Latin-1) and
+    /// cannot write others. Some write UTF-8. Bytes that are not UTF-8 are Latin-1. Where both are possible, the message's signature
+    /// decides; without a signature it is UTF-8.
+    pub fn in_header(bytes: &[u8]) -> Result<Self, RpcError> {
         let latin1 = || bytes.iter().map(|byte| char::from(*byte)).collect::<String>();
         let is_utf8 = std::str::from_utf8(bytes).is_ok();
         if is_utf8 && (bytes.is_ascii() || Self::parse(bytes).is_ok_and(|request| request.is_sound())) {
@@ -119,21 +118,21 @@ impl Request {
         if is_utf8 && !other.as_ref().is_ok_and(Self::is_sound) { Self::parse(bytes) } else { other }
     }
 
-    /// Is its message, if it has one, what was signed?
+    /// Is its message well-formed, so that its signature fits?
     fn is_sound(&self) -> bool {
         let message = self.params.get("message").cloned().unwrap_or_default();
         Message::parse("", message).is_ok()
     }
 
     /// The answer to a method that is not known.
-    pub fn unknown(&self) -> Problem {
+    pub fn unknown(&self) -> RpcError {
         let message = format!("method {} is not known here; this node answers {PROCESS}", self.method);
-        Problem::new(&self.id, METHOD_NOT_FOUND, message)
+        RpcError::new(&self.id, METHOD_NOT_FOUND, message)
     }
 
     /// The DWN message in the parameters.
-    pub fn call(&mut self) -> Result<Call, Problem> {
-        let wrong = |id: &Value, message: &str| Problem::new(id, INVALID_PARAMS, message);
+    pub fn call(&mut self) -> Result<DwnCall, RpcError> {
+        let wrong = |id: &Value, message: &str| RpcError::new(id, INVALID_PARAMS, message);
         let Some(tenant) = self.params.get("target").and_then(Value::as_str).map(str::to_owned) else {
             return Err(wrong(&self.id, "params.target must be the tenant's DID"));
         };
@@ -141,7 +140,7 @@ impl Request {
             return Err(wrong(&self.id, "params.message must be a DWN message"));
         };
         let data = match self.params.get("encodedData") {
-            // Nobody has to send nothing: a body of no bytes is no body.
+            // Data of no bytes needs no body.
             None if has_empty_data(&message) => Some(one_chunk(Bytes::new())),
             None => None,
             Some(text) => match text.as_str().and_then(crypto::decode) {
@@ -149,7 +148,7 @@ impl Request {
                 _ => return Err(wrong(&self.id, "params.encodedData must be base64url without padding")),
             },
         };
-        Ok(Call { tenant, message, data })
+        Ok(DwnCall { tenant, message, data })
     }
 }
 
@@ -161,7 +160,7 @@ fn has_empty_data(message: &Value) -> bool {
         && asked("dataSize").and_then(Value::as_u64) == Some(0)
 }
 
-impl Call {
+impl DwnCall {
     pub fn is_subscribe(&self) -> bool {
         self.message.pointer("/descriptor/method").and_then(Value::as_str) == Some("Subscribe")
     }
@@ -183,7 +182,7 @@ mod tests {
             json!({"jsonrpc": "2.0", "id": "1", "method": PROCESS, "params": {"target": signer.did(), "message": message}})
         };
         let read = |bytes: &[u8]| {
-            let request = Request::in_header(bytes).expect("a request");
+            let request = RpcRequest::in_header(bytes).expect("a request");
             request.params["message"]["descriptor"]["tags"]["a"].as_str().map(str::to_owned)
         };
         let latin1 = |text: &str| text.chars().map(|c| u8::try_from(c).expect("Latin-1")).collect::<Vec<_>>();
@@ -199,7 +198,7 @@ mod tests {
             json!({"jsonrpc": "2.0", "method": PROCESS, "params": {"message": {"descriptor": {"tags": {"a": "é"}}}}});
         assert_eq!(read(anonymous.to_string().as_bytes()).as_deref(), Some("é"));
         assert_eq!(read(&latin1(&anonymous.to_string())).as_deref(), Some("é"));
-        assert_eq!(Request::in_header(b"{oops\xe9").expect_err("no JSON").code, PARSE_ERROR);
+        assert_eq!(RpcRequest::in_header(b"{oops\xe9").expect_err("no JSON").code, PARSE_ERROR);
     }
 
     #[test]
@@ -209,7 +208,7 @@ mod tests {
             let text = format!(
                 r#"{{"jsonrpc":"2.0","id":"a","method":"x","params":{{"target":"did:x:y","message":{message}{data}}}}}"#
             );
-            Request::parse(text.as_bytes()).expect("a request").call().expect("a call").data.is_some()
+            RpcRequest::parse(text.as_bytes()).expect("a request").call().expect("a call").data.is_some()
         };
         assert!(call(0, "") && call(0, r#","encodedData":"""#) && call(1, r#","encodedData":"""#) && !call(1, ""));
     }
@@ -232,11 +231,11 @@ mod tests {
             (r#"{"jsonrpc":"2.0","id":1}"#, INVALID_REQUEST),
             (r#"{"jsonrpc":"2.0","method":{}}"#, INVALID_REQUEST),
         ] {
-            assert_eq!(Request::parse(text.as_bytes()).expect_err(text).code, code, "{text}");
+            assert_eq!(RpcRequest::parse(text.as_bytes()).expect_err(text).code, code, "{text}");
         }
         let request = |params: &str| {
             let text = format!(r#"{{"jsonrpc":"2.0","id":"a","method":"dwn.processMessage","params":{params}}}"#);
-            Request::parse(text.as_bytes()).expect("a request").call().map(drop).map_err(|p| (p.id, p.code))
+            RpcRequest::parse(text.as_bytes()).expect("a request").call().map(drop).map_err(|p| (p.id, p.code))
         };
         let wrong = Err((json!("a"), INVALID_PARAMS));
         assert_eq!(request("null"), wrong);

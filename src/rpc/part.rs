@@ -1,4 +1,4 @@
-//! What of a file a request is answered with: all, a range, or that the client has it already (RFC 9110, 13 and 14).
+//! Conditional and range requests (RFC 9110, sections 13 and 14): the whole file, a range of it, or "not modified".
 
 use axum::http::{HeaderMap, Method, header};
 use std::ops::Range;
@@ -38,14 +38,14 @@ impl Asked {
         if self.none_match.as_deref().is_some_and(|tags| names(tags, tag)) {
             return Part::NotModified;
         }
-        // A range is for GET alone, and of the file that the client has begun to read.
+        // A range is for GET alone, and only of the version that the client has begun to read.
         if self.head || self.if_range.as_deref().is_some_and(|wanted| wanted != tag) {
             return Part::Whole;
         }
         self.range.as_deref().map_or(Part::Whole, |range| of(range, size))
     }
 
-    /// The bytes that are to be read for it.
+    /// The bytes to read for it. `None`: all.
     pub fn bytes(&self, part: &Part) -> Option<Range<u64>> {
         match part {
             Part::Whole if self.head => Some(0..0),
@@ -61,7 +61,7 @@ fn names(tags: &str, tag: &str) -> bool {
     tags.trim() == "*" || tags.split(',').any(|one| one.trim().trim_start_matches("W/") == tag)
 }
 
-/// One range of bytes. What is several, or none that this program knows, is passed over, as everybody may.
+/// One range of bytes. Several ranges, and units that are not known here, are ignored, which the RFC allows.
 fn of(range: &str, size: u64) -> Part {
     let Some((first, last)) = range.trim().strip_prefix("bytes=").and_then(|range| range.split_once('-')) else {
         return Part::Whole;
@@ -110,7 +110,7 @@ mod tests {
     }
 
     #[test]
-    fn who_has_it_already_gets_it_not_again_and_who_has_another_all_of_it() {
+    fn a_client_that_has_the_file_gets_304_and_one_that_has_another_version_gets_all() {
         let part = |method: Method, given: &[(header::HeaderName, &str)]| {
             let headers = given.iter().map(|(name, value)| (name.clone(), value.parse().expect("a value")));
             Asked::of(&method, &headers.collect()).part("\"cid\"", 10)

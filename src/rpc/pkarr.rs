@@ -17,7 +17,7 @@ use axum::{
 };
 use tower_http::cors::{Any, CorsLayer};
 
-/// How long others may use a packet without asking again.
+/// How long caches may use a packet.
 const CACHE_CONTROL: &str = "public, max-age=60";
 
 /// The routes of the relay.

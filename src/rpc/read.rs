@@ -1,6 +1,6 @@
 //! Published records and protocols by URL, for browsers and links: the reference's GET routes.
 //!
-//! Everything is asked of the door without a signature. What may not be seen is answered as what is not there.
+//! The door is asked without a signature. What may not be seen is answered like what does not exist.
 
 use super::{
     http::{RESPONSE, header_value, json_out, json_text, stream_out},
@@ -43,21 +43,20 @@ pub(super) fn router(node: Node) -> Router {
         .with_state(node)
 }
 
-/// Why there is nothing to show.
-pub(super) enum Not {
-    /// The asker's mistake, or what the reply says.
-    /// JSON text.
+/// Why there is no content in the answer.
+pub(super) enum Rejection {
+    /// The asker's mistake, or the reply's own status; with JSON text.
     Status(StatusCode, String),
     Plain(StatusCode),
     Fault(Fault),
 }
 
-impl IntoResponse for Not {
+impl IntoResponse for Rejection {
     fn into_response(self) -> Response {
         match self {
-            Not::Status(code, body) => (code, json_text(body)).into_response(),
-            Not::Plain(code) => (code, code.canonical_reason().unwrap_or_default()).into_response(),
-            Not::Fault(fault) => {
+            Rejection::Status(code, body) => (code, json_text(body)).into_response(),
+            Rejection::Plain(code) => (code, code.canonical_reason().unwrap_or_default()).into_response(),
+            Rejection::Fault(fault) => {
                 tracing::error!("{fault:#}");
                 (StatusCode::INTERNAL_SERVER_ERROR, FAULT).into_response()
             }
@@ -65,9 +64,9 @@ impl IntoResponse for Not {
     }
 }
 
-impl From<Fault> for Not {
+impl From<Fault> for Rejection {
     fn from(fault: Fault) -> Self {
-        Not::Fault(fault)
+        Rejection::Fault(fault)
     }
 }
 
@@ -78,7 +77,7 @@ async fn record(
     Path((did, id)): Path<(String, String)>,
     method: Method,
     headers: HeaderMap,
-) -> Result<Response, Not> {
+) -> Result<Response, Rejection> {
     read(&node, asker, (&did, &id), Asked::of(&method, &headers)).await
 }
 
@@ -90,7 +89,7 @@ async fn newest(
     RawQuery(query): RawQuery,
     method: Method,
     headers: HeaderMap,
-) -> Result<Response, Not> {
+) -> Result<Response, Rejection> {
     let path = path.trim_end_matches('/');
     if path.is_empty() {
         return Ok(no_path());
@@ -104,7 +103,7 @@ async fn newest(
     let entries = reply.body.get("entries").unwrap_or_default();
     match entries.pointer("/0/recordId").and_then(Value::as_str) {
         Some(id) => read(&node, asker, (&did, id), Asked::of(&method, &headers)).await,
-        None => Err(Not::Plain(StatusCode::NOT_FOUND)),
+        None => Err(Rejection::Plain(StatusCode::NOT_FOUND)),
     }
 }
 
@@ -113,11 +112,11 @@ async fn protocol(
     State(node): State<Node>,
     Extension(asker): Extension<Asker>,
     Path((did, protocol)): Path<(String, String)>,
-) -> Result<Response, Not> {
+) -> Result<Response, Rejection> {
     let reply = found(configured(&node, asker, &did, Some(&uri(&protocol)?)).await?)?;
     match reply.body.get("entries").unwrap_or_default().pointer_mut("/0") {
         Some(entry) => Ok(axum::Json(entry.take()).into_response()),
-        None => Err(Not::Plain(StatusCode::NOT_FOUND)),
+        None => Err(Rejection::Plain(StatusCode::NOT_FOUND)),
     }
 }
 
@@ -126,18 +125,18 @@ async fn protocols(
     State(node): State<Node>,
     Extension(asker): Extension<Asker>,
     Path(did): Path<String>,
-) -> Result<Response, Not> {
+) -> Result<Response, Rejection> {
     let reply = found(configured(&node, asker, &did, None).await?)?;
     Ok(json_out(reply.into_entries()))
 }
 
-/// Any query for published records; the reply says how it went.
+/// Any query for published records. The reply says how it went.
 async fn query(
     State(node): State<Node>,
     Extension(asker): Extension<Asker>,
     Path(did): Path<String>,
     RawQuery(query): RawQuery,
-) -> Result<Response, Not> {
+) -> Result<Response, Rejection> {
     let mut asked = nested(query.as_deref().unwrap_or_default())?;
     let filter = object(asked.remove("filter"));
     let mut more = Map::new();
@@ -153,12 +152,12 @@ async fn query(
     let reply = records(&node, asker, &did, filter, Value::Object(more)).await?;
     if reply.code == 400 {
         // The reference cannot make such a query in the first place.
-        return Err(Not::Status(StatusCode::BAD_REQUEST, reply.text()));
+        return Err(Rejection::Status(StatusCode::BAD_REQUEST, reply.text()));
     }
     Ok(json_out(reply.into_text("", "")))
 }
 
-async fn read(node: &Node, asker: Asker, (did, id): (&str, &str), asked: Asked) -> Result<Response, Not> {
+async fn read(node: &Node, asker: Asker, (did, id): (&str, &str), asked: Asked) -> Result<Response, Rejection> {
     let message = create::records_read(json!({"recordId": id}), &now(), None).map_err(bad)?;
     let wanted = asked.clone();
     let choose = move |body: &Members| {
@@ -174,7 +173,7 @@ async fn read(node: &Node, asker: Asker, (did, id): (&str, &str), asked: Asked) 
             let headers = response.headers_mut();
             headers.extend(HeaderValue::from_str(&tag).map(|tag| (header::ETAG, tag)));
             headers.insert(header::ACCEPT_RANGES, HeaderValue::from_static("bytes"));
-            // A stranger's page is shown, but not as part of this origin.
+            // A record may be a page of a stranger: it is shown in an origin of its own.
             headers.insert(SECURITY, HeaderValue::from_static("sandbox allow-scripts"));
             headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
             if let Some(header) = header_value(&reply.text()) {
@@ -197,13 +196,13 @@ async fn read(node: &Node, asker: Asker, (did, id): (&str, &str), asked: Asked) 
             *response.status_mut() = code;
             Ok(response)
         }
-        (200, None) => Err(Not::Plain(StatusCode::BAD_REQUEST)),
-        (401, _) => Err(Not::Plain(StatusCode::NOT_FOUND)),
-        (code, _) => Err(Not::Status(status(code), reply.text())),
+        (200, None) => Err(Rejection::Plain(StatusCode::BAD_REQUEST)),
+        (401, _) => Err(Rejection::Plain(StatusCode::NOT_FOUND)),
+        (code, _) => Err(Rejection::Status(status(code), reply.text())),
     }
 }
 
-/// Of the data in a reply the entity tag, the size and what it is.
+/// Entity tag, size and content type of the data in a reply.
 fn file(body: &Members) -> (String, u64, HeaderValue) {
     let entry = body.get("entry").unwrap_or_default();
     let descriptor = entry.pointer("/recordsWrite/descriptor").unwrap_or(&Value::Null);
@@ -222,7 +221,7 @@ async fn records(
     did: &str,
     mut filter: Map<String, Value>,
     more: Value,
-) -> Result<Reply, Not> {
+) -> Result<Reply, Rejection> {
     for name in ["protocol", "schema"] {
         if let Some(Value::String(text)) = filter.get_mut(name)
             && let Some(normal) = normalize_uri(text)
@@ -230,7 +229,7 @@ async fn records(
             *text = normal;
         }
     }
-    // A URL has only texts; these are texts nowhere.
+    // A URL has only texts. These properties are never texts.
     if let Some(published) = filter.get_mut("published") {
         match published.as_str() {
             Some("true") => *published = true.into(),
@@ -245,31 +244,31 @@ async fn records(
     Ok(node.process_for(asker, did, message, None).await?)
 }
 
-async fn configured(node: &Node, asker: Asker, did: &str, uri: Option<&str>) -> Result<Reply, Not> {
+async fn configured(node: &Node, asker: Asker, did: &str, uri: Option<&str>) -> Result<Reply, Rejection> {
     let message = create::protocols_query(uri, &now(), None).map_err(bad)?;
     Ok(node.process_for(asker, did, message, None).await?)
 }
 
-/// A reply that found something, perhaps nothing of it.
-fn found(reply: Reply) -> Result<Reply, Not> {
+/// A reply with status 200.
+fn found(reply: Reply) -> Result<Reply, Rejection> {
     match reply.code {
         200 => Ok(reply),
-        401 => Err(Not::Plain(StatusCode::NOT_FOUND)),
-        code => Err(Not::Plain(status(code))),
+        401 => Err(Rejection::Plain(StatusCode::NOT_FOUND)),
+        code => Err(Rejection::Plain(status(code))),
     }
 }
 
 /// The protocol URI in a path: base64url, because it has slashes.
-fn uri(encoded: &str) -> Result<String, Not> {
+fn uri(encoded: &str) -> Result<String, Rejection> {
     let bytes = crypto::decode(encoded.trim_end_matches('='));
-    let uri = bytes.and_then(|bytes| String::from_utf8(bytes).ok()).ok_or(Not::Plain(StatusCode::BAD_REQUEST))?;
+    let uri = bytes.and_then(|bytes| String::from_utf8(bytes).ok()).ok_or(Rejection::Plain(StatusCode::BAD_REQUEST))?;
     Ok(normalize_uri(&uri).unwrap_or(uri))
 }
 
 /// `filter.protocol=x&filter.author=y` as `{"filter": {"protocol": "x", "author": "y"}}`. A name given twice is a
-/// list. Names are names: none of them means anything to this program.
-pub(super) fn nested(query: &str) -> Result<Map<String, Value>, Not> {
-    let wrong = || Not::Plain(StatusCode::BAD_REQUEST);
+/// list. No name has a special meaning, `__proto__` neither.
+pub(super) fn nested(query: &str) -> Result<Map<String, Value>, Rejection> {
+    let wrong = || Rejection::Plain(StatusCode::BAD_REQUEST);
     let mut out = Map::new();
     for (count, (name, value)) in url::form_urlencoded::parse(query.as_bytes()).enumerate() {
         if count >= PARAMETERS_MAX || name.matches('.').count() > DOTS_MAX {
@@ -298,15 +297,15 @@ fn object(value: Option<Value>) -> Map<String, Value> {
     }
 }
 
-/// A text that is a number becomes it.
+/// A text that is a number becomes that number.
 fn number(value: &mut Value) {
     if let Some(number) = value.as_str().and_then(|text| text.parse::<u64>().ok()) {
         *value = number.into();
     }
 }
 
-fn bad(refusal: crate::dwn::Refusal) -> Not {
-    Not::Status(StatusCode::BAD_REQUEST, Members::default().reply(refusal.code, &refusal.detail))
+fn bad(refusal: crate::dwn::Refusal) -> Rejection {
+    Rejection::Status(StatusCode::BAD_REQUEST, Members::default().reply(refusal.code, &refusal.detail))
 }
 
 fn status(code: u16) -> StatusCode {

@@ -1,11 +1,10 @@
-//! Registration of tenants, as the reference has it: agree to the terms of service, and spend some work.
+//! Registration of tenants, as in the reference: a tenant agrees to the terms of service and does a proof of work.
 //!
-//! Who owns what: the door remembers who is registered; this module owns the challenge, its difficulty and the
-//! nonces that were used. Those live in memory: after a restart there is a new challenge, and old work is void.
+//! The door remembers who is registered. This module owns the challenge, its difficulty and the used nonces. They live in memory:
+//! after a restart there is a new challenge, and old work is void.
 //!
-//! The difficulty follows the rate of registrations: above [`SOLVES_PER_MINUTE`] it rises at once, below it goes
-//! back to where it began within ten minutes. Stricter than the reference: a nonce is good for one registration,
-//! not for one a minute.
+//! The difficulty follows the rate of registrations. Above [`SOLVES_PER_MINUTE`] it rises at once; below, it falls back to its start
+//! within ten minutes. Stricter than the reference: a nonce is good for one registration, not for one a minute.
 
 use super::jsonrpc::FAULT;
 use crate::{

@@ -12,7 +12,7 @@
 
 use super::{
     http::at_most,
-    jsonrpc::{self, Call, Problem, Request},
+    jsonrpc::{self, DwnCall, RpcError, RpcRequest},
 };
 use crate::{
     asker::Asker,
@@ -45,7 +45,7 @@ use tokio::{
 use tokio_tungstenite::{
     WebSocketStream,
     tungstenite::{
-        Error as WsError, Message, Utf8Bytes,
+        Error as WsError, Message as WsMessage, Utf8Bytes,
         error::ProtocolError,
         handshake::derive_accept_key,
         protocol::{
@@ -61,39 +61,39 @@ use tokio_util::sync::CancellationToken;
 
 /// Requests of one connection that are worked on at the same time; the next are read when one is done.
 const REQUESTS_MAX: usize = 16;
-/// What a connection that is used has for reading, and for writing. Longer frames take what they need meanwhile.
+/// Bytes of a connection's read buffer, and of its write buffer. Longer frames take more for as long as they need it.
 const BUFFER: usize = 16 << 10;
 /// Frames waiting to be written to one client. Small: events wait in their subscription's queue.
 const FRAMES_MAX: usize = 16;
-/// A client that takes no frame for this long is gone or stuck.
+/// A client that reads no frame for this long is gone or stuck.
 const WRITE_DEADLINE: Duration = Duration::from_secs(30);
-/// A farewell is not worth waiting longer.
+/// How long a close frame may take to be sent.
 const FAREWELL_DEADLINE: Duration = Duration::from_secs(1);
-/// How long, and how much of, what a client still sends is thrown away when it has been told that this is the end.
+/// How long, and how much of, what a client still sends is discarded after our close frame.
 const LINGER: Duration = Duration::from_secs(10);
 const LINGER_MAX: u64 = 32 << 20;
-/// A client that said nothing, not even a pong, between two pings is gone; as the reference has it.
+/// A client that sent nothing, not even a pong, between two pings is gone. The reference has the same interval.
 const PING_EVERY: Duration = Duration::from_secs(30);
-/// Data in a reply, as base64url in its JSON. What is larger is read over HTTP.
+/// Bytes of data that a reply carries as base64url in its JSON. Larger data is read over HTTP.
 const DATA_MAX: usize = 512 << 10;
-/// Most events a client may allow itself without acknowledging: beyond, the bound bounds nothing.
+/// Most events that a client may ask to have unacknowledged. A larger bound would bound nothing.
 const IN_FLIGHT_MAX: u64 = 1000;
-/// Longest subscription id: the client's choice, echoed with every event.
+/// Bytes of a subscription id, which the client chooses and every event repeats.
 const ID_MAX: usize = 256;
 
-/// A connection that speaks frames. (axum's own hides that a message may have several.)
+/// A connection that sends and receives frames. (axum's type hides that a message may have several.)
 pub(super) type WebSocket = WebSocketStream<TokioIo<Upgraded>>;
 
-/// What is on its way to one client.
+/// The queue of what is to be sent to one client.
 type Out = mpsc::Sender<Parcel>;
 
-/// What is sent in one piece, or piece by piece.
+/// A WebSocket message as it is, or a text that may be sent piece by piece.
 enum Parcel {
-    Message(Message),
+    Message(WsMessage),
     Text(Text),
 }
 
-/// Answers a request for a WebSocket; where it comes from when the client has the answer.
+/// The answer to a request for a WebSocket, and the connection that begins when the client has the answer.
 pub(super) fn upgrade(request: &mut HttpRequest) -> Result<(Response, OnUpgrade), (StatusCode, &'static str)> {
     let headers = request.headers();
     let has = |name: HeaderName, wanted: &str| is_among(headers, name, wanted);
@@ -140,7 +140,7 @@ pub(super) async fn open(coming: OnUpgrade) -> Result<WebSocket, hyper::Error> {
 pub(super) async fn converse(socket: WebSocket, node: Node, asker: Asker, stop: CancellationToken) {
     let (sink, mut frames) = socket.split();
     let (out, queue) = mpsc::channel(FRAMES_MAX);
-    // Cancelled when the client is to be let go.
+    // Cancelled when the client is to be disconnected.
     let over = CancellationToken::new();
     let mut writing = tokio::spawn(write(sink, queue, over.clone()));
     let (subscriptions, running) = (HashMap::new(), JoinSet::new());
@@ -151,17 +151,17 @@ pub(super) async fn converse(socket: WebSocket, node: Node, asker: Asker, stop: 
     let farewell = loop {
         tokio::select! {
             frame = frames.next() => match frame {
-                Some(Ok(Message::Text(text))) => {
+                Some(Ok(WsMessage::Text(text))) => {
                     alive = true;
                     connection.request(text.as_bytes()).await;
                 }
-                Some(Ok(Message::Binary(bytes))) => {
+                Some(Ok(WsMessage::Binary(bytes))) => {
                     alive = true;
                     connection.request(&bytes).await;
                 }
-                Some(Ok(Message::Ping(_) | Message::Pong(_))) => alive = true,
+                Some(Ok(WsMessage::Ping(_) | WsMessage::Pong(_))) => alive = true,
                 // The answer to a close is made already; it has to be sent.
-                Some(Ok(Message::Close(_) | Message::Frame(_))) | None => break None,
+                Some(Ok(WsMessage::Close(_) | WsMessage::Frame(_))) | None => break None,
                 Some(Err(error)) => {
                     tracing::debug!("a WebSocket ended: {error}");
                     break farewell(&error);
@@ -171,7 +171,7 @@ pub(super) async fn converse(socket: WebSocket, node: Node, asker: Asker, stop: 
                 if !std::mem::take(&mut alive) {
                     break Some((CloseCode::Policy, "nothing was heard for too long"));
                 }
-                let _ = out.try_send(Parcel::Message(Message::Ping(Bytes::new()))); // a full queue is traffic enough
+                let _ = out.try_send(Parcel::Message(WsMessage::Ping(Bytes::new()))); // a full queue is traffic enough
             }
             () = over.cancelled() => break Some((CloseCode::Policy, "what was sent was not taken")),
             () = stop.cancelled() => break Some((CloseCode::Away, "the node is stopping")),
@@ -179,7 +179,7 @@ pub(super) async fn converse(socket: WebSocket, node: Node, asker: Asker, stop: 
     };
     drop(connection);
     drop(out);
-    // What waits to be sent still is, if that goes quickly.
+    // What waits is still sent, if the client takes it quickly.
     let sink = match tokio::time::timeout(FAREWELL_DEADLINE, &mut writing).await {
         Ok(sink) => sink,
         Err(_) => {
@@ -195,7 +195,7 @@ pub(super) async fn converse(socket: WebSocket, node: Node, asker: Asker, stop: 
     }
 }
 
-/// What a client is told whose frames cannot be read further; nothing if there is nobody to tell.
+/// The close frame for a client whose frames cannot be read. `None`: the client is gone.
 fn farewell(error: &WsError) -> Option<(CloseCode, &'static str)> {
     match error {
         WsError::Capacity(_) => Some((CloseCode::Size, "messages have at most 1 MiB")),
@@ -206,8 +206,8 @@ fn farewell(error: &WsError) -> Option<(CloseCode, &'static str)> {
     }
 }
 
-/// Ends a connection as RFC 6455 has it: the client's close is answered, or it gets one that says why. Then what still comes
-/// is thrown away until the client ends it too: else the system would take our close back.
+/// Ends a connection as RFC 6455 says: the client's close frame is answered, or the client gets one with a reason. Then what still
+/// comes is discarded until the client ends its side. Without that the system would send a reset, and our close frame would be lost.
 async fn end(mut socket: WebSocket, farewell: Option<(CloseCode, &'static str)>, linger: Duration) {
     let say = async {
         if let Some((code, reason)) = farewell {
@@ -226,9 +226,9 @@ async fn end(mut socket: WebSocket, farewell: Option<(CloseCode, &'static str)>,
     let _ = tokio::time::timeout(linger, rest).await; // it has had the time that it gets
 }
 
-type Sink = SplitSink<WebSocket, Message>;
+type Sink = SplitSink<WebSocket, WsMessage>;
 
-/// Writes until there is nothing more to write, or the client takes nothing any more.
+/// Writes until the queue ends, or the client reads nothing any more.
 async fn write(mut sink: Sink, mut queue: mpsc::Receiver<Parcel>, over: CancellationToken) -> Sink {
     while let Some(parcel) = queue.recv().await {
         let written = async {
@@ -250,47 +250,47 @@ async fn write(mut sink: Sink, mut queue: mpsc::Receiver<Parcel>, over: Cancella
     sink
 }
 
-/// `None`: the client takes nothing any more.
-async fn send(sink: &mut Sink, message: Message) -> Option<()> {
+/// `None`: the client reads nothing any more.
+async fn send(sink: &mut Sink, message: WsMessage) -> Option<()> {
     tokio::time::timeout(WRITE_DEADLINE, sink.send(message)).await.ok()?.ok()
 }
 
 async fn whole(sink: &mut Sink, text: Bytes) -> Option<()> {
-    // It holds its room until the client has it: the connection has a copy.
+    // The room in the budget is held until the client has the text, of which the connection has a copy.
     let _held = text.clone();
-    send(sink, Message::Text(Utf8Bytes::try_from(text).ok()?)).await
+    send(sink, WsMessage::Text(Utf8Bytes::try_from(text).ok()?)).await
 }
 
-/// One message, in as many frames as it has pieces. If it breaks off, so does the connection: the message has no end.
+/// One message, one frame for each piece. If the pieces break off, the connection ends, because the message has no end.
 async fn fragments(sink: &mut Sink, mut pieces: Body) -> Option<()> {
     let mut kind = Data::Text;
     while let Some(piece) = pieces.next().await {
         let piece = piece.inspect_err(|fault| tracing::warn!("{fault:#}")).ok()?;
         let _held = piece.clone();
         let frame = Frame::message(piece, OpCode::Data(std::mem::replace(&mut kind, Data::Continue)), false);
-        send(sink, Message::Frame(frame)).await?;
+        send(sink, WsMessage::Frame(frame)).await?;
     }
-    send(sink, Message::Frame(Frame::message(Bytes::new(), OpCode::Data(kind), true))).await
+    send(sink, WsMessage::Frame(Frame::message(Bytes::new(), OpCode::Data(kind), true))).await
 }
 
 struct Connection {
     node: Node,
     asker: Asker,
     out: Out,
-    /// Cancelled when the client is to be let go.
+    /// Cancelled when the client is to be disconnected.
     over: CancellationToken,
     /// By the JSON of the id the client chose.
-    subscriptions: HashMap<String, Carried>,
+    subscriptions: HashMap<String, Subscription>,
     running: JoinSet<()>,
 }
 
 /// A subscription whose events are being carried. Dropping it ends that.
-struct Carried {
+struct Subscription {
     task: AbortHandle,
     window: Option<Arc<Window>>,
 }
 
-impl Drop for Carried {
+impl Drop for Subscription {
     fn drop(&mut self) {
         self.task.abort();
     }
@@ -298,7 +298,7 @@ impl Drop for Carried {
 
 impl Connection {
     async fn request(&mut self, text: &[u8]) {
-        let mut request = match Request::parse(text) {
+        let mut request = match RpcRequest::parse(text) {
             Ok(request) => request,
             Err(problem) => return self.tell(problem.to_json().to_string()).await,
         };
@@ -321,38 +321,40 @@ impl Connection {
     }
 
     async fn tell(&self, json: String) {
-        self.way().tell(json).await;
+        self.outbox().tell(json).await;
     }
 
-    fn way(&self) -> Way {
-        Way { node: self.node.clone(), asker: self.asker, out: self.out.clone(), over: self.over.clone() }
+    fn outbox(&self) -> Outbox {
+        Outbox { node: self.node.clone(), asker: self.asker, out: self.out.clone(), over: self.over.clone() }
     }
 
-    /// Has the door answer, beside what else is going on here.
-    async fn process(&mut self, id: Value, call: Call) {
+    /// Has the door answer, concurrently with other requests of this connection.
+    async fn process(&mut self, id: Value, call: DwnCall) {
         while self.running.len() >= REQUESTS_MAX {
             self.running.join_next().await;
         }
         while self.running.try_join_next().is_some() {}
-        let way = self.way();
+        let outbox = self.outbox();
         self.running.spawn(async move {
-            match answer(&way, &id, call).await {
-                Ok(text) => way.send(text).await,
+            match answer(&outbox, &id, call).await {
+                Ok(text) => outbox.send(text).await,
                 Err(fault) => {
                     tracing::error!("{fault:#}");
-                    way.tell(Problem::new(&id, jsonrpc::INTERNAL_ERROR, jsonrpc::FAULT).to_json().to_string()).await;
+                    outbox
+                        .tell(RpcError::new(&id, jsonrpc::INTERNAL_ERROR, jsonrpc::FAULT).to_json().to_string())
+                        .await;
                 }
             }
         });
     }
 
-    /// Answers by itself: the first event may follow at once, and must not come before the answer.
-    async fn subscribe(&mut self, request: &Request, call: Call) -> Result<Option<Value>, Problem> {
-        let problem = |code, message: String| Problem::new(&request.id, code, message);
+    /// Sends its answer itself: the first event may follow at once and must not overtake the answer.
+    async fn subscribe(&mut self, request: &RpcRequest, call: DwnCall) -> Result<Option<Value>, RpcError> {
+        let problem = |code, message: String| RpcError::new(&request.id, code, message);
         let asked = request.subscription.as_ref().filter(|_| request.method == jsonrpc::SUBSCRIBE);
         let Some(asked) = asked else { return Err(problem(jsonrpc::INVALID_REQUEST, jsonrpc::NO_CONTEXT.into())) };
         let (id, key) = subscription_id(request, asked)?;
-        self.subscriptions.retain(|_, carried| !carried.task.is_finished());
+        self.subscriptions.retain(|_, subscription| !subscription.task.is_finished());
         if self.subscriptions.contains_key(&key) {
             let message = format!("the subscribe id: {} is in use by an active subscription", js_string(Some(&id)));
             return Err(problem(jsonrpc::INVALID_PARAMS, message));
@@ -382,26 +384,26 @@ impl Connection {
         })?;
         self.tell(jsonrpc::replied(&request.id, &reply.text())).await;
         if let Some(events) = events {
-            let task = tokio::spawn(carry(events, id, with_cursors, window.clone(), self.way())).abort_handle();
-            self.subscriptions.insert(key, Carried { task, window });
+            let task = tokio::spawn(carry(events, id, with_cursors, window.clone(), self.outbox())).abort_handle();
+            self.subscriptions.insert(key, Subscription { task, window });
         }
         Ok(None)
     }
 
-    fn close(&mut self, request: &Request) -> Result<Option<Value>, Problem> {
+    fn close(&mut self, request: &RpcRequest) -> Result<Option<Value>, RpcError> {
         let (id, key) = self.named(request)?;
-        match self.subscriptions.remove(&key).filter(|carried| !carried.task.is_finished()) {
+        match self.subscriptions.remove(&key).filter(|subscription| !subscription.task.is_finished()) {
             // A number, not an object: so says the reference.
             Some(_) => Ok(Some(json!({"reply": {"status": 200, "detail": "Accepted"}}))),
             None => Err(does_not_exist(request, &id)),
         }
     }
 
-    /// Answered only if it has an id: a client acknowledges often.
-    fn acknowledge(&mut self, request: &Request) -> Result<Option<Value>, Problem> {
+    /// Answered only if the request has an id, because clients acknowledge often.
+    fn acknowledge(&mut self, request: &RpcRequest) -> Result<Option<Value>, RpcError> {
         let (id, key) = self.named(request)?;
-        let Some(carried) = self.subscriptions.get(&key) else { return Err(does_not_exist(request, &id)) };
-        if let Some(window) = &carried.window {
+        let Some(subscription) = self.subscriptions.get(&key) else { return Err(does_not_exist(request, &id)) };
+        if let Some(window) = &subscription.window {
             let named = request.subscription.as_ref().and_then(|subscription| subscription.get("cursor"));
             window.acknowledge(named.or_else(|| request.params.get("cursor")));
         }
@@ -409,45 +411,45 @@ impl Connection {
         Ok(wants_answer.then(|| json!({"reply": {"status": {"code": 200, "detail": "OK"}}})))
     }
 
-    fn named(&self, request: &Request) -> Result<(Value, String), Problem> {
+    fn named(&self, request: &RpcRequest) -> Result<(Value, String), RpcError> {
         match &request.subscription {
             Some(subscription) => subscription_id(request, subscription),
             None => {
                 let message = "subscribe options do not exist";
-                Err(Problem::new(&request.id, jsonrpc::INVALID_REQUEST, message))
+                Err(RpcError::new(&request.id, jsonrpc::INVALID_REQUEST, message))
             }
         }
     }
 }
 
 /// The id that the client has chosen for a subscription, and its key.
-pub(super) fn subscription_id(request: &Request, subscription: &Value) -> Result<(Value, String), Problem> {
+pub(super) fn subscription_id(request: &RpcRequest, subscription: &Value) -> Result<(Value, String), RpcError> {
     let id = subscription.get("id").filter(|id| id.is_string() || id.is_number());
     let id = id.map(|id| (id.clone(), id.to_string())).filter(|(_, key)| key.len() <= ID_MAX);
     id.ok_or_else(|| {
         let message = format!("subscription.id must be a text or a number of at most {ID_MAX} bytes");
-        Problem::new(&request.id, jsonrpc::INVALID_PARAMS, message)
+        RpcError::new(&request.id, jsonrpc::INVALID_PARAMS, message)
     })
 }
 
-fn does_not_exist(request: &Request, id: &Value) -> Problem {
+fn does_not_exist(request: &RpcRequest, id: &Value) -> RpcError {
     let message = format!("subscription {} does not exist.", js_string(Some(id)));
-    Problem::new(&request.id, jsonrpc::INVALID_PARAMS, message)
+    RpcError::new(&request.id, jsonrpc::INVALID_PARAMS, message)
 }
 
-/// The way to the client, for those who answer beside each other.
-struct Way {
+/// Sends answers and events to the client. Each concurrent task has its own.
+struct Outbox {
     node: Node,
     asker: Asker,
     out: Out,
     over: CancellationToken,
 }
 
-impl Way {
+impl Outbox {
     async fn tell(&self, json: String) {
         match self.node.answers().text(self.asker, json).await {
             Ok(text) => self.send(text).await,
-            // Its address takes nothing of what it has asked for.
+            // The client's address reads too little of what it has asked for.
             Err(_) => self.over.cancel(),
         }
     }
@@ -458,15 +460,15 @@ impl Way {
 }
 
 /// The reply to a message, with small data in it.
-async fn answer(way: &Way, id: &Value, call: Call) -> Result<Text, crate::dwn::Fault> {
-    let mut reply = way.node.process_for(way.asker, &call.tenant, call.message, call.data).await?;
+async fn answer(outbox: &Outbox, id: &Value, call: DwnCall) -> Result<Text, crate::dwn::Fault> {
+    let mut reply = outbox.node.process_for(outbox.asker, &call.tenant, call.message, call.data).await?;
     let data = reply.data.take();
     let (before, after) = jsonrpc::around_reply(id);
     let Some((data, size)) = data.zip(data_size(&reply)).filter(|(_, size)| *size <= DATA_MAX) else {
         return Ok(reply.into_text(&before, after));
     };
-    // The bytes, the same as text, and the text around them; while it is put together, twice.
-    let place = match way.node.answers().wait_whole(way.asker, 4 * size + reply.body.size()).await {
+    // Room for the bytes, their text and the text around it, twice while it is put together.
+    let place = match outbox.node.answers().wait_whole(outbox.asker, 4 * size + reply.body.size()).await {
         Ok(place) => place,
         Err(refusal) => return Ok(Reply::from(refusal).into_text(&before, after)),
     };
@@ -492,7 +494,7 @@ fn data_size(reply: &Reply) -> Option<usize> {
 }
 
 /// Carries the events of one subscription until it ends, and says why it did.
-async fn carry(mut events: Events, id: Value, with_cursors: bool, window: Option<Arc<Window>>, way: Way) {
+async fn carry(mut events: Events, id: Value, with_cursors: bool, window: Option<Arc<Window>>, outbox: Outbox) {
     loop {
         let json = match events.next().await {
             Ok(event) => {
@@ -512,15 +514,15 @@ async fn carry(mut events: Events, id: Value, with_cursors: bool, window: Option
                     Ended::Failed => jsonrpc::INTERNAL_ERROR,
                     Ended::Refused(_) | Ended::Slow | Ended::Full | Ended::Stopping => jsonrpc::GONE,
                 };
-                let problem = Problem::new(&id, code, format!("the subscription has ended: {ended}"));
-                return way.tell(problem.to_json().to_string()).await;
+                let problem = RpcError::new(&id, code, format!("the subscription has ended: {ended}"));
+                return outbox.tell(problem.to_json().to_string()).await;
             }
         };
-        way.tell(json).await;
+        outbox.tell(json).await;
     }
 }
 
-/// Events that were sent and not acknowledged, at most so many.
+/// Bounds the events that were sent and are not acknowledged.
 #[derive(Debug)]
 struct Window {
     free: Semaphore,
@@ -540,7 +542,7 @@ impl Window {
         }
     }
 
-    /// Makes room for all up to the cursor; without a cursor, or with one that is not among them, for all or none.
+    /// Makes room: for all events up to the cursor; without a cursor for all; with an unknown cursor for none.
     fn acknowledge(&self, cursor: Option<&Value>) {
         let mut sent = self.sent.lock().unwrap_or_else(PoisonError::into_inner);
         let count = match cursor {

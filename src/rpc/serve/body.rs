@@ -1,8 +1,8 @@
-//! Bodies of requests: each piece within a time, all of them at a least rate; and what becomes of those that nobody reads.
+//! Bodies of requests. Each piece has a deadline, and the whole a least rate. What no handler reads is drained, within bounds.
 
 use super::{
-    crowd::{Seat, Turn},
-    line::Notes,
+    connections::{Exchange, Slot},
+    socket::Notes,
 };
 use axum::body::{Body, Bytes, HttpBody};
 use http_body_util::BodyExt as _;
@@ -16,16 +16,16 @@ use std::{
 };
 use tokio::time::{Instant, Sleep};
 
-/// So much of a body that nobody wants is read before the answer goes out, and for so long, that the connection can be kept.
+/// How much of an unread body is drained before the answer goes out, and for how long. Then the connection can be kept.
 const REST_MAX: u64 = 64 << 10;
 const REST_DEADLINE: Duration = Duration::from_secs(1);
 
 /// How fast a body must come.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Pace {
-    /// For each piece, and for as many bytes as come in it at the least rate.
+    /// Deadline for each piece, and the stretch over which the rate is measured.
     pub piece: Duration,
-    /// Bytes a second, while they are waited for.
+    /// Least bytes a second, counted only while the node waits.
     pub rate: u32,
 }
 
@@ -35,28 +35,28 @@ impl Pace {
     }
 }
 
-/// What a handler reads.
+/// The handler's end of a body.
 pub(super) struct Upload(Arc<Mutex<Coming>>);
 
-/// What is left of it when the handler has answered.
+/// The server's end of the same body: what is left when the handler has answered.
 pub(super) struct Rest(Arc<Mutex<Coming>>);
 
 struct Coming {
     incoming: Option<Incoming>,
-    /// Somebody has asked for it.
+    /// The handler has begun to read.
     wanted: bool,
     pace: Option<Pace>,
-    /// Of this stretch of waiting: what has come, and how long it was waited for.
+    /// In this stretch: bytes that came, and how long the node waited for them.
     got: u64,
     waited: Duration,
     since: Option<Instant>,
     alarm: Option<Pin<Box<Sleep>>>,
-    seat: Arc<Seat>,
+    slot: Arc<Slot>,
     notes: Arc<Notes>,
 }
 
 /// Splits a body into what the handler gets and what is kept.
-pub(super) fn split(incoming: Incoming, pace: Option<Pace>, seat: Arc<Seat>, notes: Arc<Notes>) -> (Body, Rest) {
+pub(super) fn split(incoming: Incoming, pace: Option<Pace>, slot: Arc<Slot>, notes: Arc<Notes>) -> (Body, Rest) {
     let empty = incoming.is_end_stream();
     let coming = Arc::new(Mutex::new(Coming {
         incoming: (!empty).then_some(incoming),
@@ -66,7 +66,7 @@ pub(super) fn split(incoming: Incoming, pace: Option<Pace>, seat: Arc<Seat>, not
         waited: Duration::ZERO,
         since: None,
         alarm: None,
-        seat,
+        slot,
         notes,
     }));
     let body = if empty { Body::empty() } else { Body::new(Upload(coming.clone())) };
@@ -104,7 +104,7 @@ impl Coming {
         };
         if let Some(since) = self.since.take() {
             self.waited += since.elapsed();
-            self.seat.work();
+            self.slot.work();
         }
         match &frame {
             Some(Ok(frame)) => self.got += frame.data_ref().map_or(0, |data| data.len() as u64),
@@ -122,7 +122,7 @@ impl Coming {
         let begun = self.since.is_some();
         let since = *self.since.get_or_insert_with(Instant::now);
         if !begun {
-            self.seat.wait();
+            self.slot.wait();
         }
         let Some(pace) = self.pace else { return Poll::Pending };
         loop {
@@ -133,7 +133,7 @@ impl Coming {
                 return Poll::Ready(io::Error::new(io::ErrorKind::TimedOut, "the body does not come"));
             }
             if waited >= pace.piece {
-                // What was fast once is no credit for ever.
+                // A new stretch begins: past speed is no credit.
                 (self.got, self.waited) = (0, Duration::ZERO);
                 self.since = Some(Instant::now());
                 return self.wait(cx);
@@ -154,7 +154,7 @@ impl Coming {
 }
 
 impl Rest {
-    /// Has all of the body come, or can it be waited for? If not, the connection cannot be kept for another request.
+    /// Has the whole body come, or does it end within the bounds? Otherwise the connection cannot be kept.
     pub async fn whole(self, expects: bool) -> bool {
         let (incoming, wanted, stalled) = {
             let mut coming = lock(&self.0);
@@ -164,7 +164,7 @@ impl Rest {
         if incoming.is_end_stream() {
             return true;
         }
-        // A client that waits to be told to send it, is not.
+        // The client waits for `100 Continue`, which it will not get.
         if expects && !wanted || incoming.size_hint().lower() > REST_MAX {
             return false;
         }
@@ -187,15 +187,15 @@ async fn ends_soon(mut incoming: Incoming) -> bool {
     true
 }
 
-/// An answer's body; with it ends the request's turn.
+/// An answer's body. The exchange ends with it.
 pub(super) struct Answer {
     body: Body,
-    _turn: Turn,
+    _exchange: Exchange,
 }
 
 impl Answer {
-    pub fn new(body: Body, turn: Turn) -> Self {
-        Self { body, _turn: turn }
+    pub fn new(body: Body, exchange: Exchange) -> Self {
+        Self { body, _exchange: exchange }
     }
 }
 

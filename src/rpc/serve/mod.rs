@@ -1,9 +1,9 @@
-//! Accept loops: bounded connections, shared by address; a deadline for headers and for what bodies carry; a clean end of every
-//! connection and of the node.
+//! Listeners and their accept loops. Connections are bounded, in all and for each address. Headers and bodies have deadlines.
+//! Every connection ends cleanly, also when the node stops.
 
 mod origin;
-mod crowd;
-mod line;
+mod connections;
+mod socket;
 mod body;
 #[cfg(test)]
 mod tests;
@@ -23,7 +23,7 @@ use axum::{
     response::{IntoResponse as _, Response},
 };
 use body::{Answer, Pace};
-use crowd::{Crowd, Seat};
+use connections::{Connections, Slot};
 use hyper::{
     Request,
     body::Incoming,
@@ -33,8 +33,8 @@ use hyper_util::{
     rt::{TokioIo, TokioTimer},
     service::TowerToHyperService,
 };
-use line::{Line, Notes};
 use prometheus_client::registry::Registry;
+use socket::{Notes, Socket};
 use std::{
     convert::Infallible,
     io,
@@ -51,39 +51,39 @@ use tokio_util::sync::CancellationToken;
 
 /// Connections to the control socket, which only the owner can open.
 const CONTROL_MAX: u32 = 32;
-/// All headers of one request. Messages with delegated grants and encryption are several KiB; the
+/// All headers of one request. Messages with delegated grants and encryption are several KiB. The
 /// reference stops at 16 KiB, and so do its clients.
 const HEADERS_MAX: usize = 128 << 10;
-/// A client of the control socket that does not finish its headers in this time is let go.
+/// A client of the control socket that does not finish its headers in this time is disconnected.
 const CONTROL_HEADERS: Duration = Duration::from_secs(10);
-/// A client that takes nothing of what is sent to it for this long is let go (where the system can tell).
+/// A client that reads nothing of what is sent to it for this long is disconnected (where the system can tell).
 #[cfg(target_os = "linux")]
 const UNREAD_DEADLINE: Duration = Duration::from_secs(60);
-/// What running requests get to finish when the node stops.
+/// How long running requests have to finish when the node stops.
 const DRAIN: Duration = Duration::from_secs(5);
-/// After the system could not give what a new connection needs.
+/// The pause after the system lacked something that a new connection needs.
 const SHORT_WAIT: Duration = Duration::from_millis(50);
 
 /// What strangers may do at a listener. Cheap to clone; clones share the places.
 #[derive(Debug, Clone)]
 pub struct Guard {
-    crowd: Crowd,
-    /// For the headers of a request, and until the next one comes.
+    connections: Connections,
+    /// Deadline for the headers of a request, and for the next request to come.
     headers: Duration,
-    /// For bodies; none for the owner's own.
+    /// How fast bodies must come. `None` for the owner.
     pace: Option<Pace>,
     proxies: Arc<[Network]>,
-    /// With whom the operator has nothing to do.
+    /// Addresses that the operator has denied.
     denied: Arc<node::Denied>,
 }
 
 impl Guard {
-    /// As the settings say, with at most so many connections.
+    /// The limits of the settings, with at most `connections` connections.
     pub fn new(settings: &node::Config, connections: u32) -> Result<Self, Error> {
         let limits = &settings.limits;
         let share = limits.connections_per_address.min((connections / 2).max(1));
         Ok(Self {
-            crowd: crowd(connections, share),
+            connections: bounded(connections, share),
             headers: Duration::from_secs(limits.header_seconds),
             pace: Some(Pace { piece: Duration::from_secs(limits.piece_seconds), rate: limits.least_rate }),
             proxies: settings.proxies()?.into(),
@@ -94,12 +94,12 @@ impl Guard {
     /// For the control socket.
     fn control() -> Self {
         let (headers, proxies, denied) = (CONTROL_HEADERS, Arc::from([]), Arc::default());
-        Self { crowd: crowd(CONTROL_MAX, CONTROL_MAX), headers, pace: None, proxies, denied }
+        Self { connections: bounded(CONTROL_MAX, CONTROL_MAX), headers, pace: None, proxies, denied }
     }
 
     /// Registers how many connections there are, and how many were turned away.
     pub fn register(&self, name: &str, registry: &mut Registry) {
-        self.crowd.register(name, registry);
+        self.connections.register(name, registry);
     }
 
     fn is_proxy(&self, address: IpAddr) -> bool {
@@ -107,16 +107,16 @@ impl Guard {
     }
 }
 
-fn crowd(most: u32, share: u32) -> Crowd {
-    Crowd::new(Pool::new("connections", Size { most: most as usize, share: share as usize, reserved: 0 }))
+fn bounded(most: u32, share: u32) -> Connections {
+    Connections::new(Pool::new("connections", Size { most: most as usize, share: share as usize, reserved: 0 }))
 }
 
-/// Who is at the other end.
+/// What is at the other end of a connection.
 #[derive(Debug, Clone, Copy)]
-enum Peer {
+enum Remote {
     Owner,
     Address(IpAddr),
-    /// Says itself who asks.
+    /// A trusted proxy: its headers say who asks.
     Proxy(IpAddr),
 }
 
@@ -127,7 +127,7 @@ pub struct Listening<L> {
     listener: L,
 }
 
-/// Binds a TCP address; a port in use is said in a sentence.
+/// Binds a TCP address. The error says what to do, for example when the port is in use.
 pub async fn listen_tcp(name: &'static str, address: &str, key: &str) -> Result<Listening<TcpListener>, Error> {
     let listener = TcpListener::bind(address).await.map_err(|e| match e.kind() {
         io::ErrorKind::AddrInUse => {
@@ -163,7 +163,7 @@ impl Listening<TcpListener> {
         self.listener.local_addr().context("the address of a bound listener")
     }
 
-    /// The same socket once more: who is served by one does not notice when another takes over.
+    /// A second handle on the same socket, so that another server can take over without refusing a client.
     pub fn again(&self) -> Result<Self, Error> {
         let listener = socket2::SockRef::from(&self.listener).try_clone().context("sharing a listener")?;
         Ok(Self { name: self.name, listener: TcpListener::from_std(listener.into())? })
@@ -183,7 +183,7 @@ impl Listening<TcpListener> {
                 #[cfg(target_os = "linux")]
                 let _ = socket2::SockRef::from(&stream).set_tcp_user_timeout(Some(UNREAD_DEADLINE));
                 let address = from.ip();
-                Ok((stream, if trusts.is_proxy(address) { Peer::Proxy(address) } else { Peer::Address(address) }))
+                Ok((stream, if trusts.is_proxy(address) { Remote::Proxy(address) } else { Remote::Address(address) }))
             }),
         );
     }
@@ -194,7 +194,7 @@ impl Listening<UnixListener> {
     pub fn serve(self, router: Router, tasks: &Tasks) {
         let stop = tasks.stop();
         let listener = self.listener;
-        let next = async move || Ok((listener.accept().await?.0, Peer::Owner));
+        let next = async move || Ok((listener.accept().await?.0, Remote::Owner));
         tasks.spawn(self.name, accept(stop, router, Guard::control(), next));
     }
 }
@@ -202,7 +202,7 @@ impl Listening<UnixListener> {
 async fn accept<S, F>(stop: CancellationToken, router: Router, guard: Guard, next: F) -> Result<(), Error>
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-    F: AsyncFn() -> io::Result<(S, Peer)>,
+    F: AsyncFn() -> io::Result<(S, Remote)>,
 {
     let serving = Arc::new(Serving::new(router, guard, stop.clone()));
     loop {
@@ -211,28 +211,28 @@ where
             () = stop.cancelled() => break,
         };
         match accepted {
-            Ok((_, Peer::Address(address))) if serving.guard.denied.has(address) => {}
-            Ok((stream, peer)) => {
-                let asker = match peer {
-                    Peer::Owner => Some(Asker::Owner),
-                    Peer::Address(address) => Some(Asker::at(address)),
-                    Peer::Proxy(_) => None,
+            Ok((_, Remote::Address(address))) if serving.guard.denied.has(address) => {}
+            Ok((stream, remote)) => {
+                let asker = match remote {
+                    Remote::Owner => Some(Asker::Owner),
+                    Remote::Address(address) => Some(Asker::at(address)),
+                    Remote::Proxy(_) => None,
                 };
-                // Above the bounds, it is closed at once: nobody waits here for another.
-                if let Ok(seat) = serving.guard.crowd.admit(asker) {
-                    tokio::spawn(serving.clone().connection(stream, peer, seat));
+                // A connection above the bounds is closed at once. Nobody queues here.
+                if let Ok(slot) = serving.guard.connections.admit(asker) {
+                    tokio::spawn(serving.clone().connection(stream, remote, slot));
                 }
             }
             Err(error) if scarce::is_io(&error) => {
                 scarce::note(&format_args!("a connection could not be accepted: {error}"));
-                serving.guard.crowd.evict();
+                serving.guard.connections.evict();
                 tokio::time::sleep(SHORT_WAIT).await;
             }
             // The client is gone already.
             Err(error) => tracing::debug!("a connection could not be accepted: {error}"),
         }
     }
-    let _ = tokio::time::timeout(DRAIN, serving.guard.crowd.emptied()).await; // late ones are dropped with the runtime
+    let _ = tokio::time::timeout(DRAIN, serving.guard.connections.emptied()).await; // late ones are dropped with the runtime
     Ok(())
 }
 
@@ -240,37 +240,37 @@ where
 struct Serving {
     router: TowerToHyperService<Router>,
     guard: Guard,
-    /// Tells clients that keep a connection for their next request when it will be gone, that they do not run into that.
+    /// Tells clients how long they may keep a connection for their next request.
     idle: HeaderValue,
     stop: CancellationToken,
 }
 
 impl Serving {
     fn new(router: Router, guard: Guard, stop: CancellationToken) -> Self {
-        // A little shorter than it is.
+        // A little shorter than the deadline, so that a client does not run into it.
         let idle = format!("timeout={}", guard.headers.as_secs() * 4 / 5);
         let idle = HeaderValue::from_str(&idle).unwrap_or(HeaderValue::from_static("timeout=1"));
         Self { router: TowerToHyperService::new(router), guard, idle, stop }
     }
 
     /// Serves one client; each of its requests carries who it is ([`Asker`]).
-    async fn connection<S>(self: Arc<Self>, stream: S, peer: Peer, seat: Arc<Seat>)
+    async fn connection<S>(self: Arc<Self>, stream: S, remote: Remote, slot: Arc<Slot>)
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
         let notes = Arc::<Notes>::default();
-        let line = Line::new(stream, notes.clone(), seat.clone());
-        let service = service_fn(|request| self.clone().answer(request, peer, seat.clone(), notes.clone()));
+        let socket = Socket::new(stream, notes.clone(), slot.clone());
+        let service = service_fn(|request| self.clone().answer(request, remote, slot.clone(), notes.clone()));
         let connection = hyper::server::conn::http1::Builder::new()
             .timer(TokioTimer::new())
             .header_read_timeout(self.guard.headers)
             .max_buf_size(HEADERS_MAX)
-            .serve_connection(TokioIo::new(line), service)
+            .serve_connection(TokioIo::new(socket), service)
             .with_upgrades();
         let mut connection = std::pin::pin!(connection);
         let ended = tokio::select! {
             ended = connection.as_mut() => ended,
-            () = seat.gone() => return,
+            () = slot.gone() => return,
             () = self.stop.cancelled() => {
                 connection.as_mut().graceful_shutdown();
                 connection.await
@@ -284,28 +284,28 @@ impl Serving {
     async fn answer(
         self: Arc<Self>,
         request: Request<Incoming>,
-        peer: Peer,
-        seat: Arc<Seat>,
+        remote: Remote,
+        slot: Arc<Slot>,
         notes: Arc<Notes>,
     ) -> Result<Response, Infallible> {
-        let (asker, denied) = match peer {
-            Peer::Owner => (Asker::Owner, false),
-            Peer::Address(address) => (Asker::at(address), false),
-            Peer::Proxy(address) => {
+        let (asker, denied) = match remote {
+            Remote::Owner => (Asker::Owner, false),
+            Remote::Address(address) => (Asker::at(address), false),
+            Remote::Proxy(address) => {
                 let address = origin::asker(address, request.headers(), &self.guard.proxies);
                 (Asker::at(address), self.guard.denied.has(address))
             }
         };
         let expects = request.headers().contains_key(header::EXPECT);
         let (parts, incoming) = request.into_parts();
-        let (body, rest) = body::split(incoming, self.guard.pace, seat.clone(), notes.clone());
-        let (mut response, turn) = match seat.begin(asker) {
+        let (body, rest) = body::split(incoming, self.guard.pace, slot.clone(), notes.clone());
+        let (mut response, exchange) = match slot.begin(asker) {
             Ok(_) if denied => (forbidden(), None),
-            Ok(turn) => {
+            Ok(exchange) => {
                 let mut request = Request::from_parts(parts, body);
                 request.extensions_mut().insert(asker);
                 let response = self.router.call(request).await.unwrap_or_else(|never| match never {});
-                (response, Some(turn))
+                (response, Some(exchange))
             }
             Err(full) => (turned_away(full), None),
         };
@@ -317,11 +317,11 @@ impl Serving {
             notes.unread();
             headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
         }
-        let Some(turn) = turn else { return Ok(response) };
+        let Some(exchange) = exchange else { return Ok(response) };
         if response.status() == StatusCode::SWITCHING_PROTOCOLS {
-            turn.upgrade();
+            exchange.upgrade();
         }
-        Ok(response.map(|body| Body::new(Answer::new(body, turn))))
+        Ok(response.map(|body| Body::new(Answer::new(body, exchange))))
     }
 }
 

@@ -1,7 +1,7 @@
 //! Where a request comes from, when a proxy has passed it on.
 //!
-//! Each proxy adds, at the end of `Forwarded` or `X-Forwarded-For`, who connected to it. So the list is read from its end as long as
-//! what speaks is a proxy that is trusted; the first that is not is the asker. Whatever stands before that, he may have made up.
+//! Each proxy appends the address that connected to it to `Forwarded` or `X-Forwarded-For`. The list is read from its end, for as long
+//! as the speaker is a trusted proxy. The first address that is not trusted is the asker. What stands before it may be made up.
 
 use crate::asker::Network;
 use axum::http::HeaderMap;
@@ -9,7 +9,7 @@ use std::net::{IpAddr, SocketAddr};
 
 const FORWARDED: &str = "forwarded";
 const X_FORWARDED_FOR: &str = "x-forwarded-for";
-/// Proxies in a row that are believed.
+/// Longest chain of proxies that is followed.
 const CHAIN_MAX: usize = 16;
 
 /// Who asks, according to the proxies in `trusted`, where `peer` is one of them.

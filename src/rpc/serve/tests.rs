@@ -47,7 +47,7 @@ async fn server(change: impl FnOnce(&mut node::Config)) -> Server {
 
 impl Server {
     fn used(&self) -> usize {
-        self.guard.crowd.used()
+        self.guard.connections.used()
     }
 
     async fn until_used(&self, count: usize) {

@@ -1,10 +1,10 @@
 //! A connection's bytes, and how it ends.
 //!
-//! Who answers before all of a request has come and closes at once throws the answer away as well: the system
-//! answers what still comes with a reset, and the client, who is still sending, sees that instead of the answer. So the
-//! node ends its side, reads on, and throws away what comes, within bounds.
+//! A server that answers before the whole request has come, and closes at once, loses its answer too: the system answers what still
+//! comes with a reset, and the client, which is still sending, sees the reset instead of the answer. So the node ends its own side,
+//! reads on, and discards what comes, within bounds.
 
-use super::crowd::Seat;
+use super::connections::Slot;
 use std::{
     io,
     pin::Pin,
@@ -20,22 +20,22 @@ use tokio::{
     time::Sleep,
 };
 
-/// How long what still comes is thrown away, and how much of it.
+/// How long, and how much of, what still comes is discarded.
 const LINGER: Duration = Duration::from_secs(10);
 const LINGER_BYTES: u64 = 32 << 20;
-/// What is thrown away at once.
+/// Bytes discarded at once.
 const PIECE: usize = 16 << 10;
-/// What is read at once. hyper makes its buffer twice as large as what it was given, for as long as the connection lives.
+/// Bytes read at once. hyper grows its buffer to twice what one read gave, for as long as the connection lives.
 const READ_MAX: u64 = 32 << 10;
 
-/// What those who answer requests know of a connection, and its end has to know.
+/// What the end of a connection must know of its requests.
 #[derive(Debug, Default)]
 pub(super) struct Notes {
     /// Bytes that have come since the last request was whole.
     since: AtomicU64,
-    /// Something of a request was answered unread.
+    /// A request was answered before all of it was read.
     unread: AtomicBool,
-    /// The client stalled: nothing more is waited for.
+    /// The client stalled, so nothing more is expected.
     stalled: AtomicBool,
 }
 
@@ -57,20 +57,20 @@ impl Notes {
         self.stalled.load(Ordering::Relaxed)
     }
 
-    /// May something still come that the client means as part of what was answered?
+    /// May more of a request come that is answered already?
     fn is_owed(&self) -> bool {
         let pending = self.unread.load(Ordering::Relaxed) || self.since.load(Ordering::Relaxed) > 0;
         pending && !self.has_stalled()
     }
 }
 
-pub(super) struct Line<S> {
+pub(super) struct Socket<S> {
     stream: S,
     notes: Arc<Notes>,
     ended: bool,
     linger: Option<Linger>,
-    /// Held as long as the connection, whatever it becomes.
-    _seat: Arc<Seat>,
+    /// Held as long as the connection lives, whatever it becomes.
+    _slot: Arc<Slot>,
 }
 
 struct Linger {
@@ -78,14 +78,14 @@ struct Linger {
     left: u64,
 }
 
-impl<S> Line<S> {
-    pub fn new(stream: S, notes: Arc<Notes>, seat: Arc<Seat>) -> Self {
-        Self { stream, notes, ended: false, linger: None, _seat: seat }
+impl<S> Socket<S> {
+    pub fn new(stream: S, notes: Arc<Notes>, slot: Arc<Slot>) -> Self {
+        Self { stream, notes, ended: false, linger: None, _slot: slot }
     }
 }
 
-impl<S: AsyncRead + Unpin> Line<S> {
-    /// Throws away what comes until the client ends or the bounds are reached.
+impl<S: AsyncRead + Unpin> Socket<S> {
+    /// Discards what comes until the client ends or the bounds are reached.
     fn poll_rest(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let Some(linger) = &mut self.linger else { return Poll::Ready(()) };
         while linger.left > 0 && linger.until.as_mut().poll(cx).is_pending() {
@@ -102,7 +102,7 @@ impl<S: AsyncRead + Unpin> Line<S> {
     }
 }
 
-impl<S: AsyncRead + Unpin> AsyncRead for Line<S> {
+impl<S: AsyncRead + Unpin> AsyncRead for Socket<S> {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
         let before = bytes.filled().len();
@@ -115,7 +115,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Line<S> {
     }
 }
 
-impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Line<S> {
+impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Socket<S> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         Pin::new(&mut self.stream).poll_write(cx, bytes)
     }

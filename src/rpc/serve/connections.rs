@@ -1,9 +1,14 @@
-//! Who is connected: so many in all, so many from one address.
+//! The connections of a listener: bounded in all, and for each address.
 //!
-//! Nobody waits at the door. Who comes above his address's share is turned away at once. When all places are taken, a
-//! connection that keeps the node waiting (for a request, for its headers, for the next piece of a body) goes, and the newcomer gets
-//! its place: silence from many addresses keeps nobody out. Which one: of the address that has most, then one that never asked
-//! anything, then the one that is waited for longest. When the node waits for nobody, the newcomer goes.
+//! There is no queue. A connection above its address's share is refused at once. When all slots are taken, the node evicts a
+//! connection that it waits for (for a request, its headers, or the next piece of a body), and the newcomer gets the slot. So silent
+//! connections from many addresses keep nobody out. When the node waits for no connection, the newcomer is refused.
+//!
+//! Which connection is evicted:
+//!
+//! 1. one of the address that has most connections;
+//! 2. among these, one that never sent a request;
+//! 3. among these, the one that the node has waited for longest.
 
 use crate::{
     asker::Asker,
@@ -20,20 +25,20 @@ use std::{
 };
 use tokio_util::sync::CancellationToken;
 
-/// Whose connections a proxy's are, while they carry no request: nobody's share.
+/// The asker of a proxy's connection while it carries no request: such a connection counts for no share.
 const PROXY: Asker = Asker::Device;
 
-/// How often is looked whether all have gone.
+/// How often it is checked whether all connections have ended.
 const LOOK: Duration = Duration::from_millis(20);
 
-/// Since when the node waits for a connection, and which it is.
+/// Since when the node waits for a connection, and the connection's id.
 type Since = (Instant, u64);
 
 /// Cheap to clone; clones share the places.
 #[derive(Debug, Clone)]
-pub(super) struct Crowd {
+pub(super) struct Connections {
     pool: Pool,
-    /// Those the node waits for, longest first.
+    /// Connections that the node waits for, longest first.
     waits: Arc<Mutex<BTreeMap<Since, Awaited>>>,
     next: Arc<AtomicU64>,
 }
@@ -41,19 +46,19 @@ pub(super) struct Crowd {
 /// A connection that the node waits for.
 #[derive(Debug, Clone)]
 struct Awaited {
-    seat: Weak<Seat>,
+    slot: Weak<Slot>,
     asker: Asker,
-    /// Has it ever asked anything?
+    /// Has it ever sent a request?
     asked: bool,
 }
 
-/// A connection's place. Dropped, it is free.
+/// A connection's place. Dropping it frees the place.
 #[derive(Debug)]
-pub(super) struct Seat {
-    crowd: Crowd,
+pub(super) struct Slot {
+    connections: Connections,
     id: u64,
     asker: Asker,
-    /// Does it carry the requests of others, who each have a share?
+    /// A proxy's connection carries requests of others, who each have a share.
     proxy: bool,
     state: Mutex<State>,
     gone: CancellationToken,
@@ -64,64 +69,64 @@ struct State {
     place: Option<Place>,
     since: Option<Since>,
     asked: bool,
-    /// It is no connection for requests any more.
+    /// It became a WebSocket and carries no more requests.
     upgraded: bool,
 }
 
-/// A request that is being answered: until it is dropped, the node does not wait for the connection.
+/// A request and its answer. Until it is dropped, the node does not wait for the connection.
 #[derive(Debug)]
-pub(super) struct Turn(Arc<Seat>);
+pub(super) struct Exchange(Arc<Slot>);
 
-impl Crowd {
+impl Connections {
     pub fn new(pool: Pool) -> Self {
         Self { pool, waits: Arc::default(), next: Arc::default() }
     }
 
     /// A place for a connection from this asker, or for one of a proxy (`None`).
-    pub fn admit(&self, asker: Option<Asker>) -> Result<Arc<Seat>, Full> {
+    pub fn admit(&self, asker: Option<Asker>) -> Result<Arc<Slot>, Full> {
         let place = loop {
             match self.pool.take(asker.unwrap_or(PROXY), 1) {
                 Err(Full::All(_)) if self.evict() => {}
                 outcome => break outcome?,
             }
         };
-        let seat = Arc::new(Seat {
-            crowd: self.clone(),
+        let slot = Arc::new(Slot {
+            connections: self.clone(),
             id: self.next.fetch_add(1, Ordering::Relaxed),
             asker: asker.unwrap_or(PROXY),
             proxy: asker.is_none(),
             state: Mutex::new(State { place: Some(place), ..State::default() }),
             gone: CancellationToken::new(),
         });
-        seat.wait();
-        Ok(seat)
+        slot.wait();
+        Ok(slot)
     }
 
-    /// Lets a connection go that the node waits for. `false`: it waits for none.
+    /// Disconnects a connection that the node waits for. `false`: it waits for none.
     pub fn evict(&self) -> bool {
-        while let Some(seat) = self.dispensable() {
-            if let Some(seat) = seat.upgrade() {
-                seat.leave();
+        while let Some(slot) = self.dispensable() {
+            if let Some(slot) = slot.upgrade() {
+                slot.leave();
                 return true;
             }
         }
         false
     }
 
-    /// The one that is missed least, no longer waited for.
-    fn dispensable(&self) -> Option<Weak<Seat>> {
+    /// Takes the next connection to evict from the list.
+    fn dispensable(&self) -> Option<Weak<Slot>> {
         let mut waits = self.waits();
-        // Of equals the last, which with `rev` is the one waited for longest.
+        // `max_by_key` takes the last of equals, which with `rev` is the one waited for longest.
         let rank = |one: &Awaited| (self.pool.held(one.asker), !one.asked);
         let since = waits.iter().rev().max_by_key(|(_, one)| rank(one)).map(|(since, _)| *since)?;
-        waits.remove(&since).map(|one| one.seat)
+        waits.remove(&since).map(|one| one.slot)
     }
 
     pub fn used(&self) -> usize {
         self.pool.used()
     }
 
-    /// Resolves when nobody is connected.
+    /// Resolves when no connection is left.
     pub async fn emptied(&self) {
         while self.used() > 0 {
             tokio::time::sleep(LOOK).await;
@@ -137,7 +142,7 @@ impl Crowd {
     }
 }
 
-impl Seat {
+impl Slot {
     /// Resolves when the place has been given to another.
     pub async fn gone(&self) {
         self.gone.cancelled().await;
@@ -149,26 +154,26 @@ impl Seat {
         if state.place.is_some() && !state.upgraded && state.since.is_none() {
             let since = (Instant::now(), self.id);
             state.since = Some(since);
-            let awaited = Awaited { seat: Arc::downgrade(self), asker: self.asker, asked: state.asked };
-            self.crowd.waits().insert(since, awaited);
+            let awaited = Awaited { slot: Arc::downgrade(self), asker: self.asker, asked: state.asked };
+            self.connections.waits().insert(since, awaited);
         }
     }
 
     /// The client has done something.
     pub fn work(&self) {
         if let Some(since) = self.state().since.take() {
-            self.crowd.waits().remove(&since);
+            self.connections.waits().remove(&since);
         }
     }
 
-    /// A request has come; through a proxy, it takes of its asker's share.
-    pub fn begin(self: &Arc<Self>, asker: Asker) -> Result<Turn, Full> {
+    /// A request has come. Through a proxy, it counts for its asker's share.
+    pub fn begin(self: &Arc<Self>, asker: Asker) -> Result<Exchange, Full> {
         self.work();
         self.state().asked = true;
         if self.proxy {
             self.lend(asker).inspect_err(|_| self.wait())?;
         }
-        Ok(Turn(self.clone()))
+        Ok(Exchange(self.clone()))
     }
 
     fn lend(&self, asker: Asker) -> Result<(), Full> {
@@ -192,20 +197,20 @@ impl Seat {
     }
 }
 
-impl Drop for Seat {
+impl Drop for Slot {
     fn drop(&mut self) {
         self.work();
     }
 }
 
-impl Turn {
-    /// The connection becomes something else, whose end is nobody's to wait for here.
+impl Exchange {
+    /// The connection becomes a WebSocket, which is bounded elsewhere.
     pub fn upgrade(&self) {
         self.0.state().upgraded = true;
     }
 }
 
-impl Drop for Turn {
+impl Drop for Exchange {
     fn drop(&mut self) {
         if self.0.state().upgraded {
             return;
@@ -223,86 +228,90 @@ mod tests {
     use super::*;
     use crate::pool::Size;
 
-    fn crowd(most: usize, share: usize) -> Crowd {
-        Crowd::new(Pool::new("connections", Size { most, share, reserved: 0 }))
+    fn bounded(most: usize, share: usize) -> Connections {
+        Connections::new(Pool::new("connections", Size { most, share, reserved: 0 }))
     }
 
     fn at(n: u8) -> Asker {
         Asker::at([10, 0, 0, n].into())
     }
 
-    fn is_gone(seat: &Seat) -> bool {
-        seat.gone.is_cancelled()
+    fn is_gone(slot: &Slot) -> bool {
+        slot.gone.is_cancelled()
     }
 
     #[test]
     fn above_a_share_nobody_is_let_in_and_nobody_is_sent_away_for_it() {
-        let crowd = crowd(4, 2);
-        let held = [1, 1, 2].map(|n| crowd.admit(Some(at(n))).expect("room"));
-        assert_eq!(crowd.admit(Some(at(1))).map(drop), Err(Full::Share("connections")));
-        let _fourth = crowd.admit(Some(at(2))).expect("room");
-        assert_eq!(crowd.admit(Some(at(1))).map(drop), Err(Full::Share("connections")), "though all is full as well");
-        assert!(held.iter().all(|seat| !is_gone(seat)));
+        let connections = bounded(4, 2);
+        let held = [1, 1, 2].map(|n| connections.admit(Some(at(n))).expect("room"));
+        assert_eq!(connections.admit(Some(at(1))).map(drop), Err(Full::Share("connections")));
+        let _fourth = connections.admit(Some(at(2))).expect("room");
+        assert_eq!(
+            connections.admit(Some(at(1))).map(drop),
+            Err(Full::Share("connections")),
+            "though all is full as well"
+        );
+        assert!(held.iter().all(|slot| !is_gone(slot)));
         drop(held);
-        assert_eq!(crowd.pool.used(), 1);
+        assert_eq!(connections.pool.used(), 1);
     }
 
     #[test]
     fn when_all_is_full_the_one_that_was_waited_for_longest_goes() {
-        let crowd = crowd(3, 1);
-        let [first, second, third] = [1, 2, 3].map(|n| crowd.admit(Some(at(n))).expect("room"));
-        let turn = first.begin(at(1)).expect("its place");
-        let fourth = crowd.admit(Some(at(4))).expect("the second's place");
-        assert_eq!([&first, &second, &third].map(|seat| is_gone(seat)), [false, true, false]);
-        let _turns = [third.begin(at(3)), fourth.begin(at(4))];
-        assert_eq!(crowd.admit(Some(at(5))).map(drop), Err(Full::All("connections")), "all are at work");
-        drop(turn);
-        let _fifth = crowd.admit(Some(at(5))).expect("the first waits for its next request");
+        let connections = bounded(3, 1);
+        let [first, second, third] = [1, 2, 3].map(|n| connections.admit(Some(at(n))).expect("room"));
+        let exchange = first.begin(at(1)).expect("its place");
+        let fourth = connections.admit(Some(at(4))).expect("the second's place");
+        assert_eq!([&first, &second, &third].map(|slot| is_gone(slot)), [false, true, false]);
+        let _exchanges = [third.begin(at(3)), fourth.begin(at(4))];
+        assert_eq!(connections.admit(Some(at(5))).map(drop), Err(Full::All("connections")), "all are at work");
+        drop(exchange);
+        let _fifth = connections.admit(Some(at(5))).expect("the first waits for its next request");
         assert!(is_gone(&first));
-        assert_eq!(crowd.pool.used(), 3);
+        assert_eq!(connections.pool.used(), 3);
         drop((first, second));
-        assert_eq!(crowd.pool.used(), 3, "their places were given away already");
+        assert_eq!(connections.pool.used(), 3, "their places were given away already");
     }
 
     #[test]
     fn of_those_waited_for_the_one_whose_address_has_most_goes_first() {
-        let crowd = crowd(5, 3);
-        let [honest, other] = [1, 2].map(|n| crowd.admit(Some(at(n))).expect("room"));
+        let connections = bounded(5, 3);
+        let [honest, other] = [1, 2].map(|n| connections.admit(Some(at(n))).expect("room"));
         drop(honest.begin(at(1)));
-        let greedy = [(); 3].map(|()| crowd.admit(Some(at(3))).expect("room"));
+        let greedy = [(); 3].map(|()| connections.admit(Some(at(3))).expect("room"));
         // Longer waited for than all of the greedy one's.
-        let newcomers = [4, 5].map(|n| crowd.admit(Some(at(n))).expect("a greedy one's place"));
-        assert_eq!(greedy.each_ref().map(|seat| is_gone(seat)), [true, true, false]);
-        let _sixth = crowd.admit(Some(at(6))).expect("a place");
+        let newcomers = [4, 5].map(|n| connections.admit(Some(at(n))).expect("a greedy one's place"));
+        assert_eq!(greedy.each_ref().map(|slot| is_gone(slot)), [true, true, false]);
+        let _sixth = connections.admit(Some(at(6))).expect("a place");
         assert!(is_gone(&other), "all have one: the one that never asked and is waited for longest");
-        assert!(!is_gone(&honest) && newcomers.iter().all(|seat| !is_gone(seat)));
+        assert!(!is_gone(&honest) && newcomers.iter().all(|slot| !is_gone(slot)));
     }
 
     #[test]
     fn a_body_that_does_not_come_is_waited_for_and_an_upgraded_connection_is_not() {
-        let crowd = crowd(2, 1);
-        let [body, socket] = [1, 2].map(|n| crowd.admit(Some(at(n))).expect("room"));
-        let turns = [body.begin(at(1)), socket.begin(at(2))].map(|turn| turn.expect("its place"));
-        turns[1].upgrade();
-        drop(turns);
+        let connections = bounded(2, 1);
+        let [body, socket] = [1, 2].map(|n| connections.admit(Some(at(n))).expect("room"));
+        let exchanges = [body.begin(at(1)), socket.begin(at(2))].map(|exchange| exchange.expect("its place"));
+        exchanges[1].upgrade();
+        drop(exchanges);
         body.work();
         socket.wait();
-        assert!(crowd.admit(Some(at(3))).is_err());
+        assert!(connections.admit(Some(at(3))).is_err());
         body.wait();
-        let _third = crowd.admit(Some(at(3))).expect("the body's place");
+        let _third = connections.admit(Some(at(3))).expect("the body's place");
         assert!(is_gone(&body) && !is_gone(&socket));
     }
 
     #[test]
     fn a_proxys_connections_are_nobodys_and_its_requests_are_their_askers() {
-        let crowd = crowd(8, 1);
-        let held: Vec<_> = (0..4).map(|_| crowd.admit(None).expect("room")).collect();
+        let connections = bounded(8, 1);
+        let held: Vec<_> = (0..4).map(|_| connections.admit(None).expect("room")).collect();
         let first = held[0].begin(at(1)).expect("a share");
         assert!(held[1].begin(at(1)).is_err(), "it has its share");
         let _other = held[1].begin(at(2)).expect("another's share");
         drop(first);
         let _again = held[2].begin(at(1)).expect("it has given its share back");
-        assert!(held.iter().all(|seat| !is_gone(seat)));
-        assert_eq!(crowd.pool.used(), 4);
+        assert!(held.iter().all(|slot| !is_gone(slot)));
+        assert_eq!(connections.pool.used(), 4);
     }
 }
