@@ -83,6 +83,7 @@ mod tests {
             include_str!("backup.rs"),
             include_str!("anchor.rs"),
         ];
+        assert_eq!(TABLE.len(), sources.len(), "a file for each group");
         for (group, source) in TABLE.iter().zip(sources) {
             assert_eq!(group.len(), source.matches("\nimpl Method for ").count(), "{group:?}");
         }
