@@ -72,7 +72,7 @@ impl Blocks {
         })))
     }
 
-    /// Keeps no more than so many files open while they are written; at most [`OPEN_MAX`].
+    /// Keeps no more than so many files open while they are written; at most [`super::OPEN_MAX`].
     pub fn hold_open(&self, files: u32) {
         self.0.disk.hold_open(files);
     }

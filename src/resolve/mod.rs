@@ -3,7 +3,7 @@
 //! did:key and did:jwk carry their document in themselves and are answered at once. did:web asks the host that the
 //! DID names; did:dht asks this node's own relay and then the configured gateway. Every such question is one that a
 //! stranger made us ask, so it is bounded: no private addresses, one lookup at a time per DID, so many a minute, and
-//! both answers and failures are remembered for a while. Nobody can use up what all may ask: see [`Asker`].
+//! both answers and failures are remembered for a while. Nobody can use up what all may ask: see [`crate::asker::Asker`].
 //!
 //! A gateway is not trusted: packets are signed by the key that the DID is, and the newest one seen is kept in the
 //! store, so that a gateway can keep a change from us but never take us back. When it cannot be asked, the packet
