@@ -29,12 +29,12 @@ pub(super) fn timestamp(json: &Value) -> &str {
 }
 
 /// Is this a message of the method (of any interface)?
-pub(super) fn is_method(json: &Value, method: &str) -> bool {
+pub fn is_method(json: &Value, method: &str) -> bool {
     descriptor_text(json, "method") == Some(method)
 }
 
 /// The record a RecordsWrite or RecordsDelete is about.
-pub(super) fn record_id(json: &Value) -> Option<&str> {
+pub fn record_id(json: &Value) -> Option<&str> {
     json.get("recordId").and_then(Value::as_str).or_else(|| descriptor_text(json, "recordId"))
 }
 

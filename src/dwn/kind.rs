@@ -1,6 +1,7 @@
 //! What a message asks for.
 
 use super::{refusal::Refusal, schema::Shape, shapes};
+use serde_json::Value;
 
 /// What a message asks for: interface and method.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -41,22 +42,17 @@ impl Kind {
         name.split_at(interface.map_or(0, str::len))
     }
 
+    /// What a message asks for that may be anything.
+    pub fn of_json(json: &Value) -> Option<Self> {
+        let part = |name| json.get("descriptor").and_then(|descriptor| descriptor.get(name)).and_then(Value::as_str);
+        let (interface, method) = (part("interface")?, part("method")?);
+        ALL.into_iter().find(|kind| kind.parts() == (interface, method))
+    }
+
     pub(super) fn of(name: &str) -> Result<Self, Refusal> {
-        Ok(match name {
-            "RecordsWrite" => Self::RecordsWrite,
-            "RecordsRead" => Self::RecordsRead,
-            "RecordsQuery" => Self::RecordsQuery,
-            "RecordsDelete" => Self::RecordsDelete,
-            "RecordsSubscribe" => Self::RecordsSubscribe,
-            "ProtocolsConfigure" => Self::ProtocolsConfigure,
-            "ProtocolsQuery" => Self::ProtocolsQuery,
-            "MessagesQuery" => Self::MessagesQuery,
-            "MessagesRead" => Self::MessagesRead,
-            "MessagesSubscribe" => Self::MessagesSubscribe,
-            _ => {
-                let message = format_args!("schema for {name} not found.");
-                return Err(Refusal::bad("SchemaValidatorSchemaNotFound", message));
-            }
+        ALL.into_iter().find(|kind| kind.name() == name).ok_or_else(|| {
+            let message = format_args!("schema for {name} not found.");
+            Refusal::bad("SchemaValidatorSchemaNotFound", message)
         })
     }
 
@@ -85,3 +81,16 @@ impl Kind {
         matches!(self, Self::RecordsSubscribe | Self::MessagesSubscribe)
     }
 }
+
+const ALL: [Kind; 10] = [
+    Kind::RecordsWrite,
+    Kind::RecordsRead,
+    Kind::RecordsQuery,
+    Kind::RecordsDelete,
+    Kind::RecordsSubscribe,
+    Kind::ProtocolsConfigure,
+    Kind::ProtocolsQuery,
+    Kind::MessagesQuery,
+    Kind::MessagesRead,
+    Kind::MessagesSubscribe,
+];

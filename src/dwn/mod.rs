@@ -51,7 +51,7 @@ mod tests;
 
 pub use change::{Change, Given, Subject};
 pub use entries::Entries;
-pub use fields::PERMISSIONS;
+pub use fields::{PERMISSIONS, is_method, record_id};
 pub use filter::compare_texts;
 pub use index::{First, index_values};
 pub use json::Json;

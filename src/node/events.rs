@@ -219,8 +219,7 @@ type Values = BTreeMap<String, Vec<dwn::IndexValue>>;
 
 impl Candidate {
     pub fn new(view: &dyn View, cid: &Cid, message: Arc<Json>, author: Arc<str>, latest: bool) -> Result<Self, Fault> {
-        let record = message.get("recordId").or_else(|| message.pointer("/descriptor/recordId"));
-        let record = record.and_then(Value::as_str).map(|id| view.record(id)).transpose()?.flatten();
+        let record = dwn::record_id(&message).map(|id| view.record(id)).transpose()?.flatten();
         let initial = record.map(|record| record.initial).filter(|initial| initial.cid != *cid);
         let first = initial.as_ref().map_or_else(First::default, |initial| First::of(initial));
         let values = dwn::index_values(&message, &author, first, latest);

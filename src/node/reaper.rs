@@ -13,7 +13,7 @@ use super::{clock::now, door::Node, retention::Rule, tally::Retained};
 use crate::{
     asker::Asker,
     crypto::Signer,
-    dwn::{Fault, Given, Message, PaginationCursor, Select, SortBy, Stop, create, decide},
+    dwn::{Fault, Given, Message, PaginationCursor, Select, SortBy, Stop, create, decide, is_method},
     job::{Job, Wait},
 };
 use anyhow::{Context as _, anyhow};
@@ -202,7 +202,7 @@ impl Reaper {
         let Some(select) = next(rule, now, after, room) else { return Ok(None) };
         let view = self.node.store().view(tenant);
         let page = tokio::task::spawn_blocking(move || view.select(&select)).await.context("looking for records")??;
-        let records = page.entries.iter().filter(|entry| entry.message["descriptor"]["method"] == "Write");
+        let records = page.entries.iter().filter(|entry| is_method(&entry.message, "Write"));
         let records = records.filter_map(|entry| Some(entry.message["recordId"].as_str()?.to_owned())).collect();
         let last = page.entries.last().and_then(|entry| {
             let value = entry.message.pointer("/descriptor/dateCreated")?.as_str()?.to_owned();

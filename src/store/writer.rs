@@ -24,7 +24,7 @@ use super::{
 };
 use crate::{
     cid::Digest,
-    dwn::{Change, Fault, Stop, View},
+    dwn::{Change, Fault, Stop, View, is_method},
     scarce,
 };
 use anyhow::{Context as _, anyhow, ensure};
@@ -273,7 +273,7 @@ fn messages(batch: &IndexBatch<'_>, tenant: u32, record: &str) -> Result<Vec<Dig
     let RecordRow { initial, newest, .. } = RecordRow::decode(&row)?;
     let message = batch.frame(newest.0).context("the newest message of a record that ends")?;
     let kept = message.kept().with_context(|| format!("only a stub is left of {}", message.cid()))?;
-    if kept.message["descriptor"]["method"] == "Delete" {
+    if is_method(&kept.message, "Delete") {
         return Ok(Vec::new());
     }
     let first = initial.map(|(_, digest)| digest).filter(|digest| *digest != newest.1);

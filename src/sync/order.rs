@@ -8,22 +8,20 @@
 
 use crate::{
     cid::Cid,
-    dwn::{Fault, View},
+    dwn::{Fault, View, is_method, record_id},
 };
-use serde_json::Value;
 
 /// For one message of the log: the CIDs to send for it, oldest first. Empty when it is no longer kept.
 pub fn to_send(view: &dyn View, cid: &Cid) -> Result<Vec<Cid>, Fault> {
     let Some(stored) = view.message(cid)? else { return Ok(vec![]) };
-    let record_id = match stored.message.pointer("/descriptor/interface").and_then(Value::as_str) {
-        Some("Records") => stored.message.get("recordId").or_else(|| stored.message.pointer("/descriptor/recordId")),
-        _ => None,
-    };
-    let Some(record) = record_id.and_then(Value::as_str).map(|id| view.record(id)).transpose()?.flatten() else {
+    let is_records = stored.message["descriptor"]["interface"] == "Records";
+    let Some(record) =
+        record_id(&stored.message).filter(|_| is_records).map(|id| view.record(id)).transpose()?.flatten()
+    else {
         return Ok(vec![*cid]);
     };
     // The newest message went with its initial write already, unless the initial one lies behind the cursor.
-    let is_write = record.newest.message.pointer("/descriptor/method").and_then(Value::as_str) == Some("Write");
+    let is_write = is_method(&record.newest.message, "Write");
     Ok(if is_write && record.initial.cid == *cid && record.newest.cid != *cid {
         vec![record.initial.cid, record.newest.cid]
     } else {
@@ -47,7 +45,7 @@ mod tests {
         testing::{Past, at, data_cid, person},
     };
     use proptest::prelude::*;
-    use serde_json::json;
+    use serde_json::{Value, json};
     use std::collections::{BTreeSet, HashMap};
 
     const PROTOCOL: &str = "http://notes.example/p";

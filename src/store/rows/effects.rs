@@ -228,9 +228,7 @@ impl IndexBatch<'_> {
         // Only a delete is found by what another message says.
         let author = before.and_then(|record| record.author.as_deref()).filter(|_| !message.initial);
         let initial = match before.and_then(|record| record.initial) {
-            Some((at, _)) if json["descriptor"]["method"] == "Delete" => {
-                self.frame(at)?.kept().map(|kept| kept.message.clone())
-            }
+            Some((at, _)) if dwn::is_method(&json, "Delete") => self.frame(at)?.kept().map(|kept| kept.message.clone()),
             _ => None,
         };
         let first = dwn::First { author, message: initial.as_deref().map(|json| &**json) };
