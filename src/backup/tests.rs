@@ -128,7 +128,7 @@ fn a_home_comes_back_from_its_backup() {
     assert_eq!(was.expose(), is.expose());
     assert_eq!(fs::read_to_string(to.path().join("node.toml")).expect("reads"), "# mine\n");
     let (store, blocks) = open(to.path());
-    assert_eq!(store.checkpoint().expect("answers"), home.source.store.checkpoint().expect("answers"));
+    assert_eq!(store.moment().expect("answers"), home.source.store.moment().expect("answers"));
     for (root, size) in roots {
         assert!(read(&blocks, &root) == bytes(1, size), "{size}");
     }
@@ -199,7 +199,7 @@ fn a_home_comes_back_as_it_was_at_a_time() {
     let done = restored(target.path(), to.path(), Some(at), None).expect("restores");
     let (store, blocks) = open(to.path());
     assert_eq!((store.stats().records, store.stats().messages), (3, 3));
-    assert_eq!(store.checkpoint().expect("answers").0, done.log_end);
+    assert_eq!(store.moment().expect("answers").end, done.log_end);
     assert!(read(&blocks, &kept.expect("data")) == bytes(1, 31_000));
     assert!(read(&blocks, &other.expect("data")) == bytes(2, 70_000));
     assert_eq!(store.degraded(), Vec::<String>::new());

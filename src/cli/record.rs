@@ -151,7 +151,7 @@ fn explanation(said: &Explanation) -> String {
     let more = if it.more { ", and more follow" } else { "" };
     lines.push(format!("Scanned   {} entries for {} records{more}", it.scanned, it.returned));
     lines.push(format!("Unused    {} entries, read to choose", it.unused));
-    lines.push(format!("Time      {:.1} ms, the writer let in {} times", said.microseconds as f64 / 1000.0, it.pauses));
+    lines.push(format!("Time      {:.1} ms", said.microseconds as f64 / 1000.0));
     lines.join("\n")
 }
 

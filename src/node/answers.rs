@@ -13,8 +13,9 @@ use super::{
 use crate::{
     asker::Asker,
     blocks::Reader,
-    dwn::{self, Entries, Fault, Members, Refusal, Stop, View},
+    dwn::{self, Entries, Fault, Members, Refusal, Stop},
     pool::{Full, Place, Pool, Size},
+    store::Store,
 };
 use anyhow::Context as _;
 use bytes::Bytes;
@@ -112,7 +113,8 @@ impl std::fmt::Debug for Reply {
 struct Rest {
     answers: Answers,
     entries: Entries,
-    view: Box<dyn View + Send>,
+    store: Store,
+    tenant: String,
     /// For the list of entries.
     held: Place,
 }
@@ -253,7 +255,7 @@ impl Answers {
     pub(super) async fn replied(
         &self,
         answer: dwn::Reply,
-        view: Box<dyn View + Send>,
+        (store, tenant): (Store, String),
         held: Place,
     ) -> Result<Reply, Stop> {
         let asker = held.asker();
@@ -262,7 +264,7 @@ impl Answers {
             None => None,
             Some(entries) => {
                 let held = self.wait(asker, entries.size()).await?;
-                Some(Rest { answers: self.clone(), entries, view, held })
+                Some(Rest { answers: self.clone(), entries, store, tenant, held })
             }
         };
         Ok(Reply { code: answer.code, detail: answer.detail, body: answer.body, data: None, rest, held: Some(held) })
@@ -276,7 +278,8 @@ impl Rest {
         let place = answers.wait(asker, PIECE).await?;
         let made = answers.workers.run(asker, move || {
             let mut text = String::with_capacity(PIECE + PIECE / 4);
-            let all = self.entries.write(&mut text, PIECE, &*self.view)?;
+            // Each piece has a view of its own: who waits for a slow client keeps no old state of the index.
+            let all = self.entries.write(&mut text, PIECE, &*self.store.view(&self.tenant))?;
             Ok::<_, Fault>((text, (!all).then_some(self)))
         });
         let (text, rest) = made.await??;

@@ -262,7 +262,7 @@ impl Node {
         let room = method::is_read(&message).then(|| self.answers().take(asker)).flatten();
         let judging = Judging {
             origin,
-            view: self.shared.store.view(tenant),
+            store: self.shared.store.clone(),
             blocks: self.shared.blocks.clone(),
             rules: self.shared.retention.clone(),
             max_record: self.shared.max_record,
@@ -276,8 +276,8 @@ impl Node {
                 // Verified: what a message says of its author is so.
                 let asker = if self.is_own(message.author()) { Asker::Owner } else { asker };
                 let room = self.answers().wait(asker, PIECE).await?;
-                let (view, blocks) = (self.shared.store.view(tenant), self.shared.blocks.clone());
-                let answer = self.shared.workers.run(asker, move || judge::answer(&message, view, &blocks)).await??;
+                let (store, blocks) = (self.shared.store.clone(), self.shared.blocks.clone());
+                let answer = self.shared.workers.run(asker, move || judge::answer(&message, &store, &blocks)).await??;
                 self.reply(answer, room, choose).await
             }
         }
@@ -322,7 +322,7 @@ impl Node {
 
     async fn reply(&self, answer: Answer, room: Place, choose: Option<Choose>) -> Result<Reply, Stop> {
         let (asker, answers) = (room.asker(), self.answers());
-        let mut reply = answers.replied(answer.reply, answer.view, room).await?;
+        let mut reply = answers.replied(answer.reply, (self.shared.store.clone(), answer.tenant), room).await?;
         let part = choose.and_then(|choose| choose(&reply.body));
         reply.data = match answer.data.map(|data| data.part(part)) {
             None => None,

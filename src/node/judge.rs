@@ -10,6 +10,7 @@ use crate::{
     asker::Asker,
     blocks::{Blocks, Right},
     dwn::{self, Given, Message, Refusal, Stop, View},
+    store::Store,
 };
 use anyhow::Context as _;
 use std::sync::Arc;
@@ -34,7 +35,7 @@ impl Origin {
 /// What judging a message takes.
 pub(super) struct Judging {
     pub origin: Origin,
-    pub view: Box<dyn View + Send>,
+    pub store: Store,
     pub blocks: Blocks,
     pub rules: Arc<Rules>,
     pub max_record: u64,
@@ -54,7 +55,7 @@ pub(super) enum Judged {
 /// The answer to a read, and its data.
 pub(super) struct Answer {
     pub reply: dwn::Reply,
-    pub view: Box<dyn View + Send>,
+    pub tenant: String,
     pub data: Option<Held>,
 }
 
@@ -65,13 +66,14 @@ impl Judging {
             Origin::Device => Arc::new(Arc::unwrap_or_clone(message).replayed()),
         };
         if message.is_write() {
-            check_write(&message, self.has_body, self.max_record, &self.rules, &*self.view)?;
+            let view = self.store.view(message.tenant());
+            check_write(&message, self.has_body, self.max_record, &self.rules, &*view)?;
             return Ok(Judged::Write(message));
         }
         if !self.has_room {
             return Ok(Judged::Waits(message));
         }
-        answer(&message, self.view, &self.blocks).map(|answer| Judged::Read(Box::new(answer)))
+        answer(&message, &self.store, &self.blocks).map(|answer| Judged::Read(Box::new(answer)))
     }
 }
 
@@ -90,8 +92,26 @@ fn check_write(message: &Message, has_body: bool, most: u64, rules: &Rules, view
 }
 
 /// Answers a read and takes hold of its data. If a delete comes between the two, the answer is made again.
-pub(super) fn answer(message: &Message, view: Box<dyn View + Send>, blocks: &Blocks) -> Result<Answer, Stop> {
-    let take = |answer: &dwn::Reply| match &answer.data {
+pub(super) fn answer(message: &Message, store: &Store, blocks: &Blocks) -> Result<Answer, Stop> {
+    let look = || {
+        let view = store.view(message.tenant());
+        let reply = dwn::answer(message, &*view, &now())?;
+        Ok::<_, Stop>((hold(&reply, &*view, blocks), reply))
+    };
+    let (data, mut reply) = match look()? {
+        (Ok(data), reply) => (data, reply),
+        (Err(_), _) => {
+            let (data, reply) = look()?;
+            (data?, reply)
+        }
+    };
+    reply.write(PIECE, &*store.view(message.tenant()))?;
+    Ok(Answer { reply, tenant: message.tenant().to_owned(), data })
+}
+
+/// Takes hold of the data that an answer names.
+fn hold(reply: &dwn::Reply, view: &dyn View, blocks: &Blocks) -> Result<Option<Held>, Stop> {
+    match &reply.data {
         None => Ok(None),
         Some((stored, root, size)) if *size <= dwn::INLINE_MAX => {
             let data = view.inline_data(stored)?.with_context(|| format!("the data {root} is not here"))?;
@@ -99,17 +119,7 @@ pub(super) fn answer(message: &Message, view: Box<dyn View + Send>, blocks: &Blo
         }
         Some((_, root, _)) => {
             let reader = blocks.open_file(Right::reader(root), root).map_err(unread)?;
-            Ok::<_, Stop>(Some(Held::Blocks(Box::new(reader))))
+            Ok(Some(Held::Blocks(Box::new(reader))))
         }
-    };
-    let mut answer = dwn::answer(message, &*view, &now())?;
-    let held = match take(&answer) {
-        Ok(held) => held,
-        Err(_) => {
-            answer = dwn::answer(message, &*view, &now())?;
-            take(&answer)?
-        }
-    };
-    answer.write(PIECE, &*view)?;
-    Ok(Answer { reply: answer, view, data: held })
+    }
 }

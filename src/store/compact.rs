@@ -29,7 +29,6 @@ use super::{
     metrics::Compacted,
     place::{Place, Position},
     rows::{
-        index::Index,
         keys, refs,
         row::{MessageRow, RecordRow},
         source::{Source, number_of},
@@ -258,7 +257,7 @@ impl Compactor {
     /// Bytes of a frame that could go, should the log agree with the index.
     fn saved(&self, at: Position, frame: Frame, before: usize) -> Result<u64, Fault> {
         let mut bytes = Vec::new();
-        match judge(&self.store.0.index, &self.store.source(), None, at, frame)? {
+        match judge(&self.store.source(), None, at, frame)? {
             Verdict::Stays => return Ok(0),
             Verdict::Goes => {}
             Verdict::Becomes(frame) => frame::encode(&frame, Some(0), at, at, &mut bytes)?,
@@ -332,7 +331,7 @@ impl Compactor {
             writing.at = next;
             let was_stub = matches!(frame, Frame::Stub(_));
             log.change()?;
-            match judge(&store.0.index, &store.source(), Some(&self.noted), at, frame)? {
+            match judge(&store.source(), Some(&self.noted), at, frame)? {
                 Verdict::Stays => writing.writer.add(at, &bytes)?,
                 Verdict::Goes => writing.frames += 1,
                 Verdict::Becomes(frame) => {
@@ -415,14 +414,7 @@ fn short(digest: &Digest) -> u64 {
 }
 
 /// What may become of the frame at `at`. Without `noted`, by the index alone.
-fn judge(
-    index: &Index,
-    source: &dyn Source,
-    noted: Option<&Noted>,
-    at: Position,
-    frame: Frame,
-) -> Result<Verdict, Fault> {
-    let _steady = index.steady();
+fn judge(source: &dyn Source, noted: Option<&Noted>, at: Position, frame: Frame) -> Result<Verdict, Fault> {
     Ok(match frame {
         Frame::Blocks(_) => Verdict::Stays,
         Frame::State(changes) => {

@@ -9,15 +9,13 @@ use super::{
     handle::Store,
     place::{Place, Position},
     rows::{
-        keys,
+        keys, refs,
         row::{self, MessageRow, Stats},
+        source::Source,
     },
 };
 use crate::dwn::Fault;
 use sha2::{Digest as _, Sha256};
-
-/// How often it is tried to find a moment without writing, before writing is made to wait.
-const ATTEMPTS: usize = 3;
 
 /// A store at one moment.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,68 +28,68 @@ pub struct Moment {
 }
 
 impl Store {
-    /// The log's end, the counters and the fingerprint of one moment. Reads the whole index (blocking); on a node that
-    /// never rests, writes wait for it.
+    /// The log's end, the counters and the fingerprint of one moment. Reads the whole index (blocking); nothing waits for
+    /// it.
     pub fn moment(&self) -> Result<Moment, Fault> {
-        for _ in 0..ATTEMPTS {
-            let (end, stats) = self.checkpoint()?;
-            let fingerprint = self.fingerprint()?;
-            // The end moves with every batch.
-            if self.checkpoint()?.0 == end {
-                return Ok(Moment { end, stats, fingerprint });
-            }
-        }
-        let _steady = self.0.index.steady();
-        let (end, stats) = self.checkpoint_within()?;
-        Ok(Moment { end, stats, fingerprint: self.fingerprint()? })
+        let source = self.source();
+        let (end, stats) = checkpoint(&source)?;
+        Ok(Moment { end, stats, fingerprint: fingerprint(&source)? })
     }
+}
 
-    /// Of one state of the index only if nothing is applied to it meanwhile.
-    fn fingerprint(&self) -> Result<String, Fault> {
-        let mut sum = Sha256::new();
-        let mut tenants = Vec::new();
-        self.each(keys::tenants(), |key, name| {
-            tenants.extend(key.last_chunk().map(|number| (name.to_vec(), u32::from_be_bytes(*number))));
-            Ok(())
-        })?;
-        // Their numbers are given out in order of arrival, which is nobody's business.
-        tenants.sort();
-        for (name, number) in tenants {
-            part(&mut sum, b"tenant", &name);
-            self.each(keys::events_of(number), |_, value| {
-                part(&mut sum, b"event", &row::EventRow::decode(value)?.digest);
-                Ok(())
-            })?;
-            self.each(keys::messages_of(number), |key, value| {
-                // Where it lies is left out.
-                let row = MessageRow { position: 0, ..MessageRow::decode(value)? };
-                let data = row.data.map(|data| row::DataRow { inline: None, ..data });
-                part(&mut sum, b"message", key.last_chunk::<32>().map_or(key, |digest| digest));
-                part(&mut sum, b"state", &MessageRow { data, ..row }.encode());
-                Ok(())
-            })?;
-        }
-        self.each(keys::blocks(), |key, value| {
-            let Some(digest) = keys::placed(key) else { return Ok(()) };
-            let (Place::Log { len, .. } | Place::Pack { len, .. } | Place::File { len }) = row::decode_place(value)?;
-            part(&mut sum, b"block", &digest);
-            part(&mut sum, b"size", &len.to_be_bytes());
-            Ok(())
-        })?;
-        self.each(keys::state(b""), |key, value| {
-            part(&mut sum, b"key", key.get(1..).unwrap_or_default());
-            part(&mut sum, b"value", value);
-            Ok(())
-        })?;
-        Ok(hex::encode(sum.finalize()))
-    }
+fn checkpoint(source: &dyn Source) -> Result<(Position, Stats), Fault> {
+    let stats = source.get(&keys::meta("stats"))?.map_or(Ok(Stats::default()), |bytes| Stats::decode(&bytes))?;
+    Ok((refs::counter(source, &keys::meta("applied"))?, stats))
+}
 
-    fn each(&self, prefix: Vec<u8>, mut f: impl FnMut(&[u8], &[u8]) -> Result<(), Fault>) -> Result<(), Fault> {
-        self.0.index.scan(&prefix, &keys::after(prefix.clone()), false).try_for_each(|pair| {
-            let (key, value) = pair?;
-            f(&key, &value)
-        })
+fn fingerprint(source: &dyn Source) -> Result<String, Fault> {
+    let mut sum = Sha256::new();
+    let mut tenants = Vec::new();
+    each(source, keys::tenants(), |key, name| {
+        tenants.extend(key.last_chunk().map(|number| (name.to_vec(), u32::from_be_bytes(*number))));
+        Ok(())
+    })?;
+    // Their numbers are given out in order of arrival, which is nobody's business.
+    tenants.sort();
+    for (name, number) in tenants {
+        part(&mut sum, b"tenant", &name);
+        each(source, keys::events_of(number), |_, value| {
+            part(&mut sum, b"event", &row::EventRow::decode(value)?.digest);
+            Ok(())
+        })?;
+        each(source, keys::messages_of(number), |key, value| {
+            // Where it lies is left out.
+            let row = MessageRow { position: 0, ..MessageRow::decode(value)? };
+            let data = row.data.map(|data| row::DataRow { inline: None, ..data });
+            part(&mut sum, b"message", key.last_chunk::<32>().map_or(key, |digest| digest));
+            part(&mut sum, b"state", &MessageRow { data, ..row }.encode());
+            Ok(())
+        })?;
     }
+    each(source, keys::blocks(), |key, value| {
+        let Some(digest) = keys::placed(key) else { return Ok(()) };
+        let (Place::Log { len, .. } | Place::Pack { len, .. } | Place::File { len }) = row::decode_place(value)?;
+        part(&mut sum, b"block", &digest);
+        part(&mut sum, b"size", &len.to_be_bytes());
+        Ok(())
+    })?;
+    each(source, keys::state(b""), |key, value| {
+        part(&mut sum, b"key", key.get(1..).unwrap_or_default());
+        part(&mut sum, b"value", value);
+        Ok(())
+    })?;
+    Ok(hex::encode(sum.finalize()))
+}
+
+fn each(
+    source: &dyn Source,
+    prefix: Vec<u8>,
+    mut f: impl FnMut(&[u8], &[u8]) -> Result<(), Fault>,
+) -> Result<(), Fault> {
+    source.scan(&prefix, &keys::after(prefix.clone()), false).try_for_each(|pair| {
+        let (key, value) = pair?;
+        f(&key, &value)
+    })
 }
 
 /// No two different sequences of parts come to the same bytes.

@@ -8,10 +8,7 @@ use super::{
         frame::{About, Frame, Message},
     },
     place::{Place, Position},
-    rows::{
-        keys, refs,
-        row::{self, Stats},
-    },
+    rows::{keys, refs, row, source::Source as _},
     writer::Job,
 };
 use crate::{cid::Digest, dwn::Fault};
@@ -33,18 +30,6 @@ pub(crate) struct Checked {
 }
 
 impl Store {
-    /// The log's end and the counters there, of one moment.
-    pub(crate) fn checkpoint(&self) -> Result<(Position, Stats), Fault> {
-        let _steady = self.0.index.steady();
-        self.checkpoint_within()
-    }
-
-    /// The same for who holds the index steady already.
-    pub(super) fn checkpoint_within(&self) -> Result<(Position, Stats), Fault> {
-        let stats = self.0.index.get(&keys::meta("stats"))?.map_or(Ok(Stats::default()), |s| Stats::decode(&s))?;
-        Ok((self.0.index.applied()?.unwrap_or(0), stats))
-    }
-
     /// The files of the log before `end`: how many bytes of each, and whether it does not change any more.
     pub(crate) fn segments(&self, end: Position) -> Result<Vec<(PathBuf, u64, bool)>, Fault> {
         self.0.log.files(end)
@@ -57,7 +42,6 @@ impl Store {
 
     /// Blocks from `from` on with their places, at most `max`, in the order of their digests.
     pub(crate) fn places(&self, from: &Digest, max: usize) -> Result<Vec<(Digest, Place)>, Fault> {
-        let _steady = self.0.index.steady();
         let pairs = self.0.index.scan(&keys::block(from), &keys::after(keys::blocks()), false);
         pairs
             .filter_map(|pair| match pair {
@@ -70,19 +54,16 @@ impl Store {
 
     /// The roots that a block belongs to, held or not.
     pub(crate) fn roots(&self, block: &Digest) -> Result<Vec<Digest>, Fault> {
-        let _steady = self.0.index.steady();
         refs::roots(&self.source(), block)
     }
 
     /// Does a record, or a pin, hold this block?
     pub(crate) fn is_held(&self, block: &Digest) -> Result<bool, Fault> {
-        let _steady = self.0.index.steady();
         refs::is_held(&self.source(), block)
     }
 
     /// Bytes of the blocks that lie in each pack, held or not.
     pub(crate) fn packs(&self) -> Result<BTreeMap<u32, u64>, Fault> {
-        let _steady = self.0.index.steady();
         let pairs = self.0.index.scan(&keys::packs(), &keys::after(keys::packs()), false);
         pairs
             .map(|pair| {
@@ -180,14 +161,13 @@ impl Store {
 
     /// Records of which the index has a message from `from` on and before `to`, some of them if there are many.
     fn records_between(&self, from: Position, to: Position) -> Result<Vec<Holder>, Fault> {
-        let _steady = self.0.index.steady();
-        let (all, mut found) = (keys::tenants(), Vec::new());
-        for pair in self.0.index.scan(&all, &keys::after(all.clone()), false) {
+        let (all, source, mut found) = (keys::tenants(), self.source(), Vec::new());
+        for pair in source.scan(&all, &keys::after(all.clone()), false) {
             let (key, name) = pair?;
             let number = u32::from_be_bytes(*key.last_chunk().context("a tenant's key is too short")?);
-            for pair in self.0.index.scan(&keys::event(number, from), &keys::event(number, to), false) {
+            for pair in source.scan(&keys::event(number, from), &keys::event(number, to), false) {
                 let event = row::EventRow::decode(&pair?.1)?;
-                let row = self.0.index.get(&keys::message(number, &event.digest))?;
+                let row = source.get(&keys::message(number, &event.digest))?;
                 let row = row.map(|bytes| row::MessageRow::decode(&bytes)).transpose()?;
                 if let Some(About::Record(record)) = row.map(|row| row.subject)
                     && found.len() < HOLDERS_MAX

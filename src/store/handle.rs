@@ -11,7 +11,7 @@ use super::{
     query::Explained,
     rebuild::Rebuild,
     recover::{self, Opened},
-    rows::{index::Index, keys, row::Stats},
+    rows::{index::Index, keys, row::Stats, source::Snapshot},
     space::Space,
     view::TenantView,
     writer::{Job, QUEUE_MAX, Writer},
@@ -127,14 +127,14 @@ impl Store {
         self.0.rebuild.check()
     }
 
-    /// One tenant's past. Every call on it sees one state of the index; two calls may see two.
+    /// One tenant's past. It is frozen when it is first asked: all calls on it see one state of the index.
     pub fn view(&self, tenant: &str) -> Box<dyn View + Send> {
-        Box::new(TenantView::new(self.0.index.clone(), self.0.log.clone(), tenant))
+        Box::new(TenantView::new(self.source(), tenant))
     }
 
     /// Answers a query of a tenant's records and says how: which indexes were considered, chosen and gone through.
     pub fn explain(&self, tenant: &str, select: &Select) -> Result<Explained, Fault> {
-        TenantView::new(self.0.index.clone(), self.0.log.clone(), tenant).explain(select)
+        TenantView::new(self.source(), tenant).explain(select)
     }
 
     /// Runs `decide` under the one writer and makes its change durable: resolves after fdatasync and index.
@@ -179,8 +179,9 @@ impl Store {
         self.0.tail.clone()
     }
 
-    pub(super) fn source(&self) -> TenantView {
-        TenantView::new(self.0.index.clone(), self.0.log.clone(), "")
+    /// What the store holds from now on, or rather from the first read on.
+    pub(super) fn source(&self) -> Snapshot {
+        Snapshot::new(self.0.index.clone(), self.0.log.clone())
     }
 
     /// Queues a job, if the index is whole.

@@ -11,7 +11,10 @@
 use super::{
     handle::Store,
     place::Position,
-    rows::{keys, source::number_of},
+    rows::{
+        keys,
+        source::{Source as _, number_of},
+    },
     view::TenantView,
     writer::Job,
 };
@@ -50,16 +53,15 @@ impl Store {
 
     /// Tenants with messages here, and how many.
     pub fn tenants(&self) -> Result<Vec<(String, u64)>, Fault> {
-        let _steady = self.0.index.steady();
         let all = keys::tenants();
-        let mut found = Vec::new();
-        for pair in self.0.index.scan(&all, &keys::after(all.clone()), false) {
+        let (source, mut found) = (self.source(), Vec::new());
+        for pair in source.scan(&all, &keys::after(all.clone()), false) {
             let (key, name) = pair?;
             let number = u32::from_be_bytes(*key.last_chunk().context("a tenant's key is too short")?);
             let from = keys::event(number, 0);
             let to = keys::after(keys::event(number, Position::MAX));
             let mut messages = 0;
-            for pair in self.0.index.scan(&from, &to, false) {
+            for pair in source.scan(&from, &to, false) {
                 pair?;
                 messages += 1;
             }
@@ -75,7 +77,7 @@ impl Store {
     pub async fn wipe_some(&self, tenant: &str) -> Result<usize, Fault> {
         let (store, owned) = (self.clone(), tenant.to_owned());
         let some = tokio::task::spawn_blocking(move || {
-            TenantView::new(store.0.index.clone(), store.0.log.clone(), &owned).events(&[], None, Some(STEP_MAX))
+            TenantView::new(store.source(), &owned).events(&[], None, Some(STEP_MAX))
         });
         let digests: Vec<Digest> = some.await??.iter().filter_map(|event| cid::sha256_of(&event.cid)).collect();
         let changes = digests.iter().map(|digest| (keys::removal(tenant, digest), None)).collect::<Vec<_>>();
@@ -87,7 +89,6 @@ impl Store {
 
     /// The tenants that have ever had messages here, at most `max`, after a name of the list before.
     pub fn tenant_names(&self, after: Option<&str>, max: usize) -> Result<Vec<String>, Fault> {
-        let _steady = self.0.index.steady();
         let all = keys::tenants();
         let number = after.map(|name| number_of(&self.source(), name)).transpose()?.flatten();
         let from = number.map_or_else(|| all.clone(), |number| keys::after(keys::tenant(number)));

@@ -12,7 +12,6 @@ use super::{
         keys,
         refs::{self, Keeper, Scope},
         source::number_of,
-        steady::{STRIDE, Steady},
     },
 };
 use crate::{
@@ -74,7 +73,6 @@ impl Entry {
 impl Store {
     /// Bytes of data that the records of a tenant hold; data held by two records counts twice.
     pub fn tenant_bytes(&self, tenant: &str) -> Result<u64, Fault> {
-        let _steady = self.0.index.steady();
         let source = self.source();
         number_of(&source, tenant)?.map_or(Ok(0), |tenant| refs::counter(&source, &keys::usage(tenant)))
     }
@@ -120,19 +118,8 @@ impl Store {
     pub fn states(&self, prefix: &[u8]) -> Result<Vec<(Bytes, Bytes)>, Fault> {
         let from = keys::state(prefix);
         let to = keys::after(from.clone());
-        let source = self.source();
-        let (steady, mut found) = (Steady::new(&source, STRIDE), Vec::new());
-        let collect = || {
-            found.clear();
-            for pair in self.0.index.scan(&from, &to, false) {
-                let (key, value) = pair?;
-                found.push((Bytes::from(key).slice(1..), Bytes::from(value)));
-                steady.tick()?;
-            }
-            Ok(())
-        };
-        steady.repeat(|versions| versions.states, collect)?;
-        Ok(found)
+        let pairs = self.0.index.scan(&from, &to, false);
+        pairs.map(|pair| pair.map(|(key, value)| (Bytes::from(key).slice(1..), Bytes::from(value)))).collect()
     }
 
     /// Where a block lies, if a record of any tenant, or a pin, holds it.
@@ -143,7 +130,6 @@ impl Store {
     /// Where a block lies that somebody of `keeper` holds as a part of `scope`; and is it the root of a tree, or a part of
     /// the tree that was named? Who may have what is asked of `blocks`, not here.
     pub fn part(&self, digest: &Digest, keeper: Keeper, scope: Scope) -> Result<Option<(Place, bool)>, Fault> {
-        let _steady = self.0.index.steady();
         let source = self.source();
         let Some(tree) = refs::part(&source, digest, keeper, scope)? else { return Ok(None) };
         Ok(refs::place(&source, digest)?.map(|place| (place, tree)))
@@ -151,13 +137,11 @@ impl Store {
 
     /// Does a published latest-state record of any tenant hold this block (so that anyone may have it)?
     pub fn block_is_public(&self, digest: &Digest) -> Result<bool, Fault> {
-        let _steady = self.0.index.steady();
         Ok(refs::part(&self.source(), digest, Keeper::Published, Scope::All)?.is_some())
     }
 
     /// The records that hold a block, as tenant and recordId, at most `max`: whom to ask whether a peer may read it.
     pub fn block_records(&self, digest: &Digest, max: usize) -> Result<Vec<(String, String)>, Fault> {
-        let _steady = self.0.index.steady();
         let mut found = Vec::new();
         refs::holders(&self.source(), digest, |holder| {
             if found.len() < max {
@@ -171,12 +155,8 @@ impl Store {
     /// Digests of all data that published records hold: what may be announced.
     pub fn public_roots(&self) -> Result<BTreeSet<Digest>, Fault> {
         let all = keys::blocks();
-        let mut roots = BTreeSet::new();
-        self.0.index.stroll(&all, &keys::after(all.clone()), |key, _| {
-            roots.extend(keys::published(key));
-            Ok(())
-        })?;
-        Ok(roots)
+        let pairs = self.0.index.scan(&all, &keys::after(all.clone()), false);
+        pairs.filter_map(|pair| pair.map(|(key, _)| keys::published(&key)).transpose()).collect()
     }
 
     fn holder(&self, reference: &[u8]) -> Result<(String, String), Fault> {

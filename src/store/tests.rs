@@ -28,7 +28,7 @@ mod plans;
 mod queries;
 mod rebuild;
 mod shortage;
-mod steady;
+mod snapshots;
 
 const ALICE: &str = "did:example:alice";
 const BOB: &str = "did:example:bob";
@@ -36,7 +36,6 @@ const BOB: &str = "did:example:bob";
 impl Store {
     /// In which keys the index differs from one that is built from the log anew, in `scratch`; some of them.
     pub(crate) fn differs_from_log(&self, scratch: &Path) -> Result<Vec<String>, Fault> {
-        let _steady = self.0.index.steady();
         let (end, health) = (*self.0.tail.borrow(), Health::default());
         let fresh = Index::open(&scratch.join("index"), 4 << 20)?;
         recover::replay((&fresh, &self.0.log), 0, end, &health, |_, _| true)?;

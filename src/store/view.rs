@@ -1,23 +1,16 @@
 //! One tenant's past, as the rules ask for it.
 //!
-//! Every call sees the index as it is between two batches; a call that reads for long (a query, the event log) lets
-//! the writer in meanwhile and answers with the state at its end ([`super::rows::steady`]). A view is not frozen from one
-//! call to the next: sled keeps no old versions. Under the one writer nothing else changes the index, so there the
-//! past stands still; a read outside it may see a later state in a later call, never half a change.
+//! A view reads one state of the index, whatever is written meanwhile: for a reader the state in which he first asked,
+//! under the one writer the state before the group with what the group has decided.
 
 use super::{
-    log::{CachedMessage, Log, frame},
-    lsm::Scan,
-    metrics::Metrics,
+    log::frame,
     place::Position,
     query,
     rows::{
-        batch::IndexBatch,
-        index::{Index, Versions},
         keys,
         row::{EventRow, MessageRow, RecordRow},
         source::{Source, number_of},
-        steady::{ROUNDS_MAX, STRIDE, Steady},
     },
 };
 use crate::{
@@ -27,7 +20,7 @@ use crate::{
 use anyhow::Context as _;
 use bytes::Bytes;
 use std::{
-    sync::{Arc, OnceLock, RwLockReadGuard},
+    sync::OnceLock,
     time::{Duration, Instant},
 };
 
@@ -37,145 +30,26 @@ const SLOW: Duration = Duration::from_micros(30);
 /// As many are asked for together.
 const TOGETHER: usize = 64;
 
-/// A tenant's past in the index as it is.
+/// A tenant's past, read from any source.
 #[derive(Debug)]
-pub struct TenantView {
-    index: Arc<Index>,
-    log: Log,
+pub struct TenantView<S> {
+    source: S,
     tenant: String,
     /// The tenant's number, once it is known: it never changes.
     number: OnceLock<u32>,
 }
 
-impl TenantView {
-    pub fn new(index: Arc<Index>, log: Log, tenant: &str) -> Self {
-        Self { index, log, tenant: tenant.to_owned(), number: OnceLock::new() }
-    }
-
-    fn over(&self) -> ViewOver<'_> {
-        ViewOver { source: self, tenant: &self.tenant, number: Some(&self.number) }
-    }
-
-    /// Answers `select` and says how.
-    pub fn explain(&self, select: &Select) -> Result<query::Explained, Fault> {
-        self.over().explain(select)
-    }
-
-    /// Answers while no batch is applied.
-    fn steadily<T>(&self, ask: impl FnOnce(&ViewOver<'_>) -> Result<T, Fault>) -> Result<T, Fault> {
-        let _steady = self.index.steady();
-        ask(&self.over())
-    }
-}
-
-impl Source for TenantView {
-    fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, Fault> {
-        self.index.get(key)
-    }
-
-    fn scan(&self, from: &[u8], to: &[u8], reverse: bool) -> Scan<'_> {
-        self.index.scan(from, to, reverse)
-    }
-
-    fn frame(&self, at: Position) -> Result<CachedMessage, Fault> {
-        self.log.message(at)
-    }
-
-    fn expect(&self, positions: &[Position]) {
-        self.log.expect(positions);
-    }
-
-    fn steady(&self) -> Option<RwLockReadGuard<'_, ()>> {
-        Some(self.index.steady())
-    }
-
-    fn applied(&self) -> Result<Position, Fault> {
-        Ok(self.index.applied()?.unwrap_or(0))
-    }
-
-    fn versions(&self) -> Versions {
-        self.index.versions()
-    }
-
-    fn metrics(&self) -> &Metrics {
-        &self.index.metrics
-    }
-}
-
-impl View for TenantView {
-    fn message(&self, cid: &Cid) -> Result<Option<Stored>, Fault> {
-        self.steadily(|view| view.message(cid))
-    }
-
-    fn record(&self, record_id: &str) -> Result<Option<Record>, Fault> {
-        self.steadily(|view| view.record(record_id))
-    }
-
-    fn initial_before(&self, record_id: &str, cid: &Cid) -> Result<Option<Stored>, Fault> {
-        self.steadily(|view| view.initial_before(record_id, cid))
-    }
-
-    fn protocol(&self, uri: &str) -> Result<Option<Stored>, Fault> {
-        self.steadily(|view| view.protocol(uri))
-    }
-
-    fn protocols(&self) -> Result<Vec<Position>, Fault> {
-        self.steadily(|view| view.protocols())
-    }
-
-    fn children(&self, parent_id: &str) -> Result<Vec<Record>, Fault> {
-        self.steadily(|view| view.children(parent_id))
-    }
-
-    fn hits(&self, select: &Select) -> Result<Hits, Fault> {
-        // The query holds the index steady. Messages are read from the log afterwards: what is in the log stays.
-        self.over().hits(select)
-    }
-
-    fn each(&self, positions: &[Position], take: &mut Take<'_>) -> Result<(), Fault> {
-        self.over().each(positions, take)
-    }
-
-    fn select_of(&self, tenant: &str, select: &Select) -> Result<Page, Fault> {
-        ViewOver { source: self, tenant, number: None }.select(select)
-    }
-
-    fn events(&self, any_of: &[EventFilter], after: Option<u64>, limit: Option<usize>) -> Result<Vec<LogEvent>, Fault> {
-        self.over().events(any_of, after, limit)
-    }
-
-    fn inline_data(&self, stored: &Stored) -> Result<Option<Bytes>, Fault> {
-        self.steadily(|view| view.inline_data(stored))
-    }
-
-    fn has_data(&self, stored: &Stored) -> Result<bool, Fault> {
-        self.steadily(|view| view.has_data(stored))
-    }
-}
-
-/// A tenant's past, read from any source.
-pub struct ViewOver<'a> {
-    source: &'a dyn Source,
-    tenant: &'a str,
-    /// Where the tenant's number is remembered.
-    number: Option<&'a OnceLock<u32>>,
-}
-
-impl<'a> ViewOver<'a> {
-    /// The past with what the running group has decided.
-    pub fn with(batch: &'a IndexBatch<'_>, tenant: &'a str) -> Self {
-        Self { source: batch, tenant, number: None }
+impl<S: Source> TenantView<S> {
+    pub fn new(source: S, tenant: &str) -> Self {
+        Self { source, tenant: tenant.to_owned(), number: OnceLock::new() }
     }
 
     fn number(&self) -> Result<Option<u32>, Fault> {
-        if let Some(known) = self.number.and_then(OnceLock::get) {
+        if let Some(known) = self.number.get() {
             return Ok(Some(*known));
         }
-        let number = number_of(self.source, self.tenant)?;
-        if let (Some(cell), Some(number)) = (self.number, number) {
-            let _ = cell.set(number); // set meanwhile: to the same
-        }
-        Ok(number)
+        let number = number_of(&self.source, &self.tenant)?;
+        Ok(number.map(|number| *self.number.get_or_init(|| number)))
     }
 
     fn row(&self, tenant: u32, digest: &Digest) -> Result<Option<MessageRow>, Fault> {
@@ -199,26 +73,13 @@ impl<'a> ViewOver<'a> {
     }
 
     /// Answers `select` and says how.
-    fn explain(&self, select: &Select) -> Result<query::Explained, Fault> {
+    pub fn explain(&self, select: &Select) -> Result<query::Explained, Fault> {
         let Some(tenant) = self.number()? else { return Ok(query::Explained::default()) };
-        query::explain(self.source, (tenant, self.tenant), select)
-    }
-
-    /// Takes out events that are no longer there.
-    fn drop_gone(&self, tenant: u32, events: &mut Vec<LogEvent>, steady: &Steady<'_>) -> Result<(), Fault> {
-        let mut gone = Vec::new();
-        for event in &*events {
-            steady.tick()?;
-            if self.source.get(&keys::event(tenant, event.position))?.is_none() {
-                gone.push(event.position);
-            }
-        }
-        events.retain(|event| gone.binary_search(&event.position).is_err());
-        Ok(())
+        query::explain(&self.source, (tenant, &self.tenant), select)
     }
 }
 
-impl View for ViewOver<'_> {
+impl<S: Source> View for TenantView<S> {
     fn message(&self, cid: &Cid) -> Result<Option<Stored>, Fault> {
         let Some(row) = self.row_of(cid)? else { return Ok(None) };
         self.stored(row.position, row.latest)
@@ -275,7 +136,7 @@ impl View for ViewOver<'_> {
 
     fn hits(&self, select: &Select) -> Result<Hits, Fault> {
         let Some(tenant) = self.number()? else { return Ok(Hits::default()) };
-        let query::Answer { positions, more } = query::select(self.source, (tenant, self.tenant), select)?;
+        let query::Answer { positions, more } = query::select(&self.source, (tenant, &self.tenant), select)?;
         let last = positions.last().filter(|_| more.is_some()).map(|at| self.source.frame(*at)).transpose()?;
         let cursor =
             more.zip(last).map(|(value, last)| PaginationCursor { message_cid: last.cid().to_string(), value });
@@ -299,49 +160,18 @@ impl View for ViewOver<'_> {
     }
 
     fn select_of(&self, tenant: &str, select: &Select) -> Result<Page, Fault> {
-        ViewOver { source: self.source, tenant, number: None }.select(select)
+        TenantView::new(&self.source as &dyn Source, tenant).select(select)
     }
 
     fn events(&self, any_of: &[EventFilter], after: Option<u64>, limit: Option<usize>) -> Result<Vec<LogEvent>, Fault> {
         let Some(tenant) = self.number()? else { return Ok(Vec::new()) };
-        let Some(mut from) = after.map_or(Some(0), |after| after.checked_add(1)) else { return Ok(Vec::new()) };
+        let Some(from) = after.map_or(Some(0), |after| after.checked_add(1)) else { return Ok(Vec::new()) };
         let to = keys::after(keys::event(tenant, u64::MAX));
-        let limit = limit.unwrap_or(usize::MAX);
-        let steady = Steady::new(self.source, STRIDE);
-        let mut found: Vec<LogEvent> = Vec::new();
-        // Of which state it is known that nothing found had gone.
-        let mut sure = None;
-        for round in 1.. {
-            // Up to the end, or the limit, as of the moment.
-            while found.len() < limit {
-                let pauses = steady.pauses();
-                for pair in self.source.scan(&keys::event(tenant, from), &to, false) {
-                    let (key, value) = pair?;
-                    let event = event(&key, &EventRow::decode(&value)?, any_of)?;
-                    from = position_of(&key)?.saturating_add(1);
-                    found.extend(event);
-                    steady.tick()?;
-                    if found.len() == limit || steady.pauses() != pauses {
-                        break;
-                    }
-                }
-                if steady.pauses() == pauses {
-                    break;
-                }
-            }
-            let Some(since) = steady.since() else { break };
-            let (pauses, count) = (steady.pauses(), found.len());
-            if self.source.versions().events != *sure.get_or_insert(since.versions.events) {
-                sure = Some(steady.repeat(|versions| versions.events, || self.drop_gone(tenant, &mut found, &steady))?);
-            }
-            if steady.pauses() == pauses && found.len() == count {
-                break;
-            }
-            if round == ROUNDS_MAX {
-                steady.hold();
-            }
-        }
-        Ok(found)
+        let pairs = self.source.scan(&keys::event(tenant, from), &to, false);
+        let events = pairs.filter_map(|pair| {
+            pair.and_then(|(key, value)| event(&key, &EventRow::decode(&value)?, any_of)).transpose()
+        });
+        events.take(limit.unwrap_or(usize::MAX)).collect()
     }
 
     fn inline_data(&self, stored: &Stored) -> Result<Option<Bytes>, Fault> {
@@ -350,8 +180,8 @@ impl View for ViewOver<'_> {
         if at == row.position && stored.beside.is_some() {
             return Ok(stored.beside.clone());
         }
-        let inline = self.source.frame(at)?.inline().cloned();
-        inline.map(Some).with_context(|| format!("the data of {} is not in the frame at {at}", stored.cid))
+        // None: it was superseded since the view was taken, and compaction has been there.
+        Ok(self.source.frame(at)?.inline().cloned())
     }
 
     fn has_data(&self, stored: &Stored) -> Result<bool, Fault> {

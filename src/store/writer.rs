@@ -20,7 +20,7 @@ use super::{
         source::{Source as _, number_of},
     },
     space,
-    view::ViewOver,
+    view::TenantView,
 };
 use crate::{
     cid::Digest,
@@ -222,7 +222,7 @@ fn unasked(job: Job, why: &Fault) -> Answer {
 fn answer(job: Job, batch: &mut IndexBatch<'_>, group: Position, bytes: &mut Vec<u8>) -> Answer {
     match job {
         Job::Commit { tenant, data, mut decide, reply } => {
-            let decided = catch_unwind(AssertUnwindSafe(|| decide(&ViewOver::with(batch, &tenant))));
+            let decided = catch_unwind(AssertUnwindSafe(|| decide(&TenantView::new(&*batch, &tenant))));
             let decided = decided.unwrap_or_else(|panic| Err(Stop::Fault(panicked("a decision", &*panic))));
             let result = decided.and_then(|change| {
                 let mut message = match_data(&change, &tenant, data).and_then(|data| {

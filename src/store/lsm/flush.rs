@@ -3,9 +3,11 @@
 use super::{
     disk::Disk,
     entry::{Changes, Policy},
-    layers::{Layers, Merged, Table},
+    layers::{Layers, Merged},
     pages::{Id, Pages},
     run::{self, Run, Writer},
+    table::Table,
+    value_cache::ValueCache,
 };
 use crate::{scarce, store::space};
 use anyhow::{Context as _, Error as Fault, anyhow};
@@ -167,8 +169,8 @@ impl Flusher {
         self.core.layers()
     }
 
-    /// Changes the active table.
-    pub fn put(&self, changes: Changes) -> Result<(), Fault> {
+    /// Changes the active table, and takes what changes out of the cache before.
+    pub fn put(&self, changes: Changes, values: &ValueCache) -> Result<(), Fault> {
         let core = &self.core;
         if let Some(why) = &core.signs().failed {
             return Err(anyhow!("{why}"));
@@ -176,7 +178,10 @@ impl Flusher {
         let mut written = core.written();
         written.bytes += changes.iter().map(|(k, v)| k.len() + v.as_ref().map_or(0, Vec::len) + ENTRY).sum::<usize>();
         written.last = Instant::now();
-        core.layers().active.change(|map| map.extend(changes));
+        let active = core.layers().active.clone();
+        let hot = changes.keys().map(Vec::as_slice).filter(|key| core.policy.is_hot(key));
+        values.change(hot, active.last() + 1);
+        active.apply(changes);
         if written.bytes >= FULL {
             core.freeze(&mut written);
         }
@@ -276,7 +281,8 @@ impl Core {
         let mut done = false;
         self.change(|layers| {
             if layers.frozen.is_none() {
-                layers.frozen = Some(std::mem::take(&mut layers.active));
+                let next = Arc::new(Table::after(layers.active.last()));
+                layers.frozen = Some(std::mem::replace(&mut layers.active, next));
                 (written.bytes, done) = (0, true);
             }
         });
@@ -334,22 +340,25 @@ impl Core {
 
     /// Writes the frozen table out, if there is one.
     fn flush(&self) -> Result<(), Fault> {
-        let Some(table) = self.layers().frozen.clone() else { return Ok(()) };
+        let layers = self.layers();
+        let Some(table) = layers.frozen.clone() else { return Ok(()) };
         let table: &Table = &table;
         let (small, many): (Changes, u64) = {
             let map = table.read();
             let small = map.iter().filter(|(key, _)| self.policy.is_small(key));
             let sought = map.keys().filter(|key| !self.policy.is_ranged(key)).count() as u64;
-            (small.map(|(k, v)| (k.clone(), v.clone())).collect(), sought)
+            (small.map(|(key, versions)| (key.clone(), versions.newest().clone())).collect(), sought)
         };
         let run = self.write(many, |writer| {
             let map = table.read();
             let mut many = map.iter().filter(|(key, _)| !self.policy.is_small(key));
-            many.try_for_each(|(key, value)| writer.add((key, value.as_deref()))).map(|()| true)
+            many.try_for_each(|(key, versions)| writer.add((key, versions.newest().as_deref()))).map(|()| true)
         })?;
         let run = run.map(Arc::new);
+        // Before sled changes.
+        let after = layers.small.flush(small.keys())?;
         self.list(small, |layers| {
-            layers.frozen = None;
+            (layers.frozen, layers.small) = (None, after.clone());
             layers.runs.splice(0..0, run.clone());
         })?;
         self.disk.flush()

@@ -5,60 +5,41 @@ use super::{
     disk::Disk,
     entry::{Entry, Policy, Scan, hash},
     run::{self, Run},
+    small::Small,
+    table::{Sequence, Table, Value},
 };
 use anyhow::Error as Fault;
-use std::{
-    collections::{BTreeMap, VecDeque},
-    ops::Bound,
-    sync::{Arc, PoisonError, RwLock, RwLockReadGuard},
-};
+use std::{collections::VecDeque, ops::Bound, sync::Arc};
 
 /// Entries that a cursor takes out of a table at once.
 const TAKEN: usize = 16;
 
-/// A key and its new value, or (`None`) that it is gone.
-type Change = (Vec<u8>, Option<Vec<u8>>);
-type Map = BTreeMap<Vec<u8>, Option<Vec<u8>>>;
-
-/// Entries in memory.
-#[derive(Debug, Default)]
-pub struct Table(RwLock<Map>);
-
-impl Table {
-    pub fn read(&self) -> RwLockReadGuard<'_, Map> {
-        self.0.read().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    pub fn change(&self, change: impl FnOnce(&mut Map)) {
-        change(&mut self.0.write().unwrap_or_else(PoisonError::into_inner));
-    }
-}
-
-/// The layers of a moment.
+/// The layers between two flushes or merges. Only the active table changes, and says what it was.
 #[derive(Debug, Clone)]
 pub struct Layers {
     pub active: Arc<Table>,
     pub frozen: Option<Arc<Table>>,
     /// Newest first.
     pub runs: Vec<Arc<Run>>,
-    /// Where what is small lies.
-    disk: Arc<Disk>,
+    pub small: Small,
     policy: Policy,
 }
 
 impl Layers {
     pub fn new(runs: Vec<Arc<Run>>, disk: Arc<Disk>, policy: Policy) -> Self {
-        Self { active: Arc::default(), frozen: None, runs, disk, policy }
+        let small = Small::new(disk);
+        Self { active: Arc::new(Table::after(0)), frozen: None, runs, small, policy }
     }
 
-    pub fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, Fault> {
+    /// The value of a key as of a batch that the active table has.
+    pub fn get(&self, key: &[u8], at: Sequence) -> Result<Value, Fault> {
         for table in [Some(&self.active), self.frozen.as_ref()].into_iter().flatten() {
-            if let Some(change) = table.read().get(key) {
-                return Ok(change.clone());
+            if let Some(value) = table.get(key, at) {
+                return Ok(value);
             }
         }
         if self.policy.is_small(key) {
-            return self.disk.get(key);
+            return self.small.get(key);
         }
         let hash = (!self.policy.is_ranged(key)).then(|| hash(key));
         for run in &self.runs {
@@ -69,12 +50,13 @@ impl Layers {
         Ok(None)
     }
 
-    /// Pairs with `from` ≤ key < `to`, upwards or downwards.
-    pub fn scan(&self, from: &[u8], to: &[u8], reverse: bool) -> Result<Scan<'static>, Fault> {
+    /// Pairs with `from` ≤ key < `to` as of a batch that the active table has, upwards or downwards.
+    pub fn scan(&self, from: &[u8], to: &[u8], reverse: bool, at: Sequence) -> Result<Scan<'static>, Fault> {
         let tables = [Some(&self.active), self.frozen.as_ref()].into_iter().flatten();
         let mut sources: Vec<_> = tables
-            .filter(|table| !table.read().is_empty())
-            .map(|table| Source::Table(TableCursor::new(table.clone(), from, to, reverse)))
+            .map(|table| TableCursor::new(table.clone(), from, to, reverse, at))
+            .filter(|cursor| !cursor.taken.is_empty())
+            .map(Source::Table)
             .collect();
         for run in &self.runs {
             let run = run.clone();
@@ -82,7 +64,7 @@ impl Layers {
             sources.push(Source::Run(cursor));
         }
         if self.policy.may_be_small(from, to) {
-            sources.push(Source::Small(Small::new(self.disk.scan(from, to, reverse))?));
+            sources.push(Source::Small(SmallCursor::new(self.small.scan(from, to, reverse))?));
         }
         let end = if reverse { from } else { to }.to_vec();
         let mut merged = Merged { sources, reverse };
@@ -119,7 +101,7 @@ impl Merged {
     }
 
     /// The next key and what its newest source says of it.
-    pub fn next(&mut self) -> Result<Option<Change>, Fault> {
+    pub fn next(&mut self) -> Result<Option<(Vec<u8>, Value)>, Fault> {
         let mut best: Option<Entry<'_>> = None;
         for entry in self.sources.iter().filter_map(Source::get) {
             let nearer = |(key, _): Entry<'_>| if self.reverse { entry.0 > key } else { entry.0 < key };
@@ -142,16 +124,16 @@ impl Merged {
 enum Source {
     Table(TableCursor),
     Run(run::Cursor),
-    Small(Small),
+    Small(SmallCursor),
 }
 
 /// Walks through what is in sled.
-struct Small {
+struct SmallCursor {
     pairs: Scan<'static>,
     pair: Option<(Vec<u8>, Vec<u8>)>,
 }
 
-impl Small {
+impl SmallCursor {
     fn new(mut pairs: Scan<'static>) -> Result<Self, Fault> {
         let pair = pairs.next().transpose()?;
         Ok(Self { pairs, pair })
@@ -186,29 +168,24 @@ impl Source {
 /// Walks through a table, some entries at a time: nobody holds it for long.
 struct TableCursor {
     table: Arc<Table>,
-    taken: VecDeque<Change>,
+    taken: VecDeque<(Vec<u8>, Value)>,
     from: Bound<Vec<u8>>,
     to: Bound<Vec<u8>>,
     reverse: bool,
+    at: Sequence,
 }
 
 impl TableCursor {
-    fn new(table: Arc<Table>, from: &[u8], to: &[u8], reverse: bool) -> Self {
+    fn new(table: Arc<Table>, from: &[u8], to: &[u8], reverse: bool, at: Sequence) -> Self {
         let (from, to) = (Bound::Included(from.to_vec()), Bound::Excluded(to.to_vec()));
-        let mut cursor = Self { table, taken: VecDeque::new(), from, to, reverse };
+        let mut cursor = Self { table, taken: VecDeque::new(), from, to, reverse, at };
         cursor.take();
         cursor
     }
 
     fn take(&mut self) {
-        let table = self.table.read();
-        let range = table.range((self.from.clone(), self.to.clone()));
-        let pair = |(key, value): (&Vec<u8>, &Option<Vec<u8>>)| (key.clone(), value.clone());
-        self.taken = if self.reverse {
-            range.rev().take(TAKEN).map(pair).collect()
-        } else {
-            range.take(TAKEN).map(pair).collect()
-        };
+        let range = (self.from.as_ref().map(Vec::as_slice), self.to.as_ref().map(Vec::as_slice));
+        self.taken = self.table.range(range, self.at, self.reverse, TAKEN).into();
     }
 
     fn step(&mut self) {

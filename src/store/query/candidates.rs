@@ -148,7 +148,7 @@ impl Finder<'_, '_> {
         let (mut from, mut found) = (prefix.clone(), Vec::new());
         while found.len() < max {
             let Some(pair) = self.reader.source.scan(&from, &to, false).next() else { break };
-            self.reader.read()?;
+            self.reader.read();
             let (key, _) = pair?;
             let number = key.get(prefix.len()..prefix.len() + 4).context("an index key is too short")?.to_vec();
             from = keys::after([prefix.as_slice(), &number].concat());

@@ -34,15 +34,6 @@ pub struct Answer {
 /// Whose records are asked for: number and DID.
 pub type Tenant<'a> = (u32, &'a str);
 
-/// The best rows of a candidate without order.
-#[derive(Debug)]
-pub struct Best {
-    /// Places of rows that match, in order.
-    pub places: btree_set::IntoIter<SortKey>,
-    /// There were more than are kept.
-    pub truncated: bool,
-}
-
 /// One query of a tenant's records.
 pub struct Query<'r, 'a> {
     pub reader: &'r Reader<'a>,
@@ -57,11 +48,14 @@ pub struct Query<'r, 'a> {
 impl<'a> Query<'_, 'a> {
     /// Reads all of a candidate and keeps the best that come after `reached`: as many as can be asked for, and one
     /// that says that more follow.
-    pub fn gather(&self, mut unordered: Unordered<'a>, reached: Option<&SortKey>) -> Result<Best, Fault> {
+    pub fn gather(
+        &self,
+        mut unordered: Unordered<'a>,
+        reached: Option<&SortKey>,
+    ) -> Result<btree_set::IntoIter<SortKey>, Fault> {
         let most = self.select.limit.unwrap_or(usize::MAX).saturating_add(1);
-        let (mut best, mut truncated) = (BTreeSet::new(), false);
+        let mut best = BTreeSet::new();
         while let Some(position) = unordered.next(self.reader)? {
-            self.reader.steady.tick()?;
             let Some(row) = self.row(position)? else { continue };
             let Some(place) = self.place_of(position, &row)? else { continue };
             if reached.is_some_and(|reached| place <= *reached) {
@@ -70,10 +64,9 @@ impl<'a> Query<'_, 'a> {
             best.insert(place);
             if best.len() > most {
                 best.pop_last();
-                truncated = true;
             }
         }
-        Ok(Best { places: best.into_iter(), truncated })
+        Ok(best.into_iter())
     }
 
     fn row(&self, position: Position) -> Result<Option<Vec<u8>>, Fault> {
@@ -82,7 +75,6 @@ impl<'a> Query<'_, 'a> {
 
     /// Does the row at a position answer the query?
     pub fn matches_at(&self, position: Position) -> Result<bool, Fault> {
-        self.reader.steady.tick()?;
         let Some(row) = self.row(position)? else { return Ok(false) };
         Ok(self.sort_of(&self.decode(&row)?).is_some())
     }
@@ -110,8 +102,7 @@ impl<'a> Query<'_, 'a> {
     /// Does the row at a place answer the query, by what its entry says? The filter is covered by the candidate that the
     /// place comes from. `None`: one has to look at the row.
     pub fn covers(&self, filter: usize, place: &SortKey) -> Result<Option<bool>, Fault> {
-        // Since a pause the row may have gone.
-        let (Some(flags), None) = (place.flags(), self.reader.steady.since()) else { return Ok(None) };
+        let Some(flags) = place.flags() else { return Ok(None) };
         let sort = place.sort()?;
         // Which of those with the cursor's value come before it, their whole CIDs say.
         if self.select.after.as_ref().is_some_and(|cursor| cursor.value == sort) {

@@ -13,8 +13,7 @@
 //! without order are counted on beside it and the first that ends takes over; so what is looked at stays within a
 //! factor of what the best of the indexes would have taken.
 //!
-//! A long query lets the writer in now and then ([`reader`]). What it finds is brought up to date before it is
-//! answered, so an answer is the state of one moment, the last.
+//! A query reads one state of the index, whatever is written meanwhile.
 
 mod cond;
 mod reader;
@@ -42,10 +41,6 @@ use std::borrow::Cow;
 use strategy::{Live, Opened, Strategy, Stream, choose, only};
 use stream::{Joined, Merge, SortKey, Unordered};
 
-/// A query that is overtaken by writes so often is answered with the writer held off.
-const ATTEMPTS_MAX: u32 = 3;
-
-/// Answers `select`. The caller does not hold the index steady: this does.
 pub fn select(source: &dyn Source, tenant: Tenant<'_>, select: &Select) -> Result<Answer, Fault> {
     answer(source, tenant, select, TUNING, None)
 }
@@ -64,31 +59,18 @@ fn answer(
     tuning: Tuning,
     mut explained: Option<&mut Explained>,
 ) -> Result<Answer, Fault> {
-    for attempt in 0.. {
-        let stride = if attempt < ATTEMPTS_MAX { tuning.stride } else { usize::MAX };
-        let reader = Reader::new(source, tenant.0, Tuning { stride, ..tuning });
-        let order = order(select.sort);
-        let wanted = select.any_of.iter().flat_map(Filter::keys).map(String::as_str).chain([order.property()]);
-        let query = Query { reader: &reader, name: tenant.1, order, select, wanted: wanted.collect() };
-        let outlines = explained.as_deref_mut().map(|explained| &mut explained.filters);
-        let found = run(&query, outlines)?;
-        if let Some(explained) = explained.as_deref_mut() {
-            explained.count(&reader, found.as_ref());
-        }
-        let returned = found.as_ref().map_or(0, |found| found.positions.len());
-        source.metrics().queried(reader.scanned(), returned as u64);
-        if let Some(found) = found {
-            return Ok(found);
-        }
+    let (reader, order) = (Reader::new(source, tenant.0, tuning), order(select.sort));
+    let wanted = select.any_of.iter().flat_map(Filter::keys).map(String::as_str).chain([order.property()]);
+    let query = Query { reader: &reader, name: tenant.1, order, select, wanted: wanted.collect() };
+    let found = run(&query, explained.as_deref_mut().map(|explained| &mut explained.filters))?;
+    if let Some(explained) = explained {
+        explained.count(&reader, &found);
     }
-    anyhow::bail!("a query was overtaken by writes without end")
+    source.metrics().queried(reader.scanned(), found.positions.len() as u64);
+    Ok(found)
 }
 
-/// `None`: what was found has changed so much meanwhile that it has to be looked for again.
-fn run<'a>(query: &Query<'_, 'a>, mut outlines: Option<&mut Vec<Filtered>>) -> Result<Option<Answer>, Fault> {
-    if let Some(outlines) = &mut outlines {
-        outlines.clear();
-    }
+fn run<'a>(query: &Query<'_, 'a>, mut outlines: Option<&mut Vec<Filtered>>) -> Result<Answer, Fault> {
     let mut streams = Vec::new();
     for (number, filter) in query.select.any_of.iter().enumerate() {
         let (stream, outline) = stream(query, number, filter, outlines.is_some())?;
@@ -97,20 +79,8 @@ fn run<'a>(query: &Query<'_, 'a>, mut outlines: Option<&mut Vec<Filtered>>) -> R
             outlines.push(outline);
         }
     }
-    let mut found = ResultSet::new(streams);
     let limit = query.select.limit.unwrap_or(usize::MAX);
-    let mut settled = 0;
-    loop {
-        found.fill(limit, query)?;
-        if query.reader.steady.pauses() == settled {
-            break;
-        }
-        found.settle(query)?;
-        settled = query.reader.steady.pauses();
-        if found.is_short() {
-            return Ok(None);
-        }
-    }
+    let found = ResultSet::merge(streams, limit, query)?;
     if let Some(outlines) = outlines {
         for (outline, stream) in outlines.iter_mut().zip(&found.streams) {
             outline.switched = stream.switched;
@@ -119,7 +89,7 @@ fn run<'a>(query: &Query<'_, 'a>, mut outlines: Option<&mut Vec<Filtered>>) -> R
     let last = found.hits.iter().take(limit).next_back().map(SortKey::sort).transpose()?;
     let more = (found.hits.len() > limit).then(|| last.map(Cow::into_owned).unwrap_or_default());
     let positions = found.hits.iter().take(limit).map(SortKey::position).collect::<Result<_, _>>()?;
-    Ok(Some(Answer { positions, more }))
+    Ok(Answer { positions, more })
 }
 
 /// Chooses how a filter is answered.
@@ -163,7 +133,7 @@ fn stream<'a>(
             })
         }
     };
-    Ok((Stream { strategy, filter: number, covered, truncated: false, switched: None }, outline))
+    Ok((Stream { strategy, filter: number, covered, switched: None }, outline))
 }
 
 fn open<'a>(query: &Query<'_, 'a>, candidate: Candidate) -> Opened<'a> {

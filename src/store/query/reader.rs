@@ -1,12 +1,6 @@
-//! The index as one query reads it: counted, and with the writer let in now and then.
+//! The index as one query reads it: counted.
 
-use crate::{
-    dwn::Fault,
-    store::rows::{
-        source::Source,
-        steady::{STRIDE, Steady},
-    },
-};
+use crate::store::rows::source::Source;
 use std::cell::Cell;
 
 /// Sizes that a query works with.
@@ -14,8 +8,6 @@ use std::cell::Cell;
 pub struct Tuning {
     /// Entries of each candidate that are counted before one is chosen.
     pub few: usize,
-    /// Reads after which the writer is let in.
-    pub stride: usize,
     /// Entries that a source of an intersection steps over before it seeks.
     pub steps: usize,
     /// After so many looks it is judged what a source of an intersection saves.
@@ -26,9 +18,9 @@ pub struct Tuning {
 
 /// In unit tests all is small, so that few records reach every plan.
 pub const TUNING: Tuning = if cfg!(test) {
-    Tuning { few: 2, stride: STRIDE, steps: 2, trial: 4, rest: 5 }
+    Tuning { few: 2, steps: 2, trial: 4, rest: 5 }
 } else {
-    Tuning { few: 16, stride: STRIDE, steps: 8, trial: 8, rest: 256 }
+    Tuning { few: 16, steps: 8, trial: 8, rest: 256 }
 };
 
 /// What a seek costs, in entries: it copies a page of the tree.
@@ -36,12 +28,11 @@ pub const SEEK: u64 = 8;
 /// What fetching and decoding a row costs, in entries.
 pub const FETCH: u64 = 8;
 
-/// Reads for one query, holding the source [`Steady`].
+/// Reads for one query.
 pub struct Reader<'a> {
     pub source: &'a dyn Source,
     pub tenant: u32,
     pub tuning: Tuning,
-    pub steady: Steady<'a>,
     read: Cell<u64>,
     scanned: Cell<u64>,
     seeks: Cell<u64>,
@@ -49,14 +40,12 @@ pub struct Reader<'a> {
 
 impl<'a> Reader<'a> {
     pub fn new(source: &'a dyn Source, tenant: u32, tuning: Tuning) -> Self {
-        let steady = Steady::new(source, tuning.stride);
-        Self { source, tenant, tuning, steady, read: Cell::default(), scanned: Cell::default(), seeks: Cell::default() }
+        Self { source, tenant, tuning, read: Cell::default(), scanned: Cell::default(), seeks: Cell::default() }
     }
 
     /// An entry has been read.
-    pub fn read(&self) -> Result<(), Fault> {
+    pub fn read(&self) {
         self.read.set(self.read.get() + 1);
-        self.steady.tick()
     }
 
     /// A place in the middle of an index is looked for.

@@ -1,12 +1,13 @@
 //! One filter being answered: the candidate, or candidates, that were chosen, and what may take over.
 
 use super::{
-    matching::{Best, Query},
+    matching::Query,
     plan::{Estimate, Plan, plan},
     reader::Reader,
     stream::{Joined, Merge, SortKey, Unordered},
 };
 use crate::dwn::Fault;
+use std::collections::btree_set;
 
 /// By how much more is counted, or read, when the last count did not do.
 const FURTHER: usize = 4;
@@ -63,15 +64,14 @@ pub struct Stream<'a> {
     pub filter: usize,
     /// Do the entries that are read say alone whether a row meets the filter?
     pub covered: bool,
-    /// The best of what was gathered have all been given; there were more.
-    pub truncated: bool,
     /// The candidate that took over.
     pub switched: Option<usize>,
 }
 
 pub enum Strategy<'a> {
     Live(Box<Live<'a>>),
-    Sorted(Best),
+    /// Places of rows that match: as many as can be asked for.
+    Sorted(btree_set::IntoIter<SortKey>),
     Ended,
 }
 
@@ -130,11 +130,7 @@ impl<'a> Stream<'a> {
             }
             let next = match &mut self.strategy {
                 Strategy::Live(live) => live.next(query.reader)?,
-                Strategy::Sorted(best) => {
-                    let next = best.places.next();
-                    self.truncated |= next.is_none() && best.truncated;
-                    return Ok(next.map(|place| (place, true)));
-                }
+                Strategy::Sorted(places) => return Ok(places.next().map(|place| (place, true))),
                 Strategy::Ended => None,
             };
             let Some(place) = next else { return Ok(None) };

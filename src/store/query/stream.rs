@@ -96,7 +96,7 @@ impl<'a> Cursor<'a> {
         let span = &self.span;
         let pairs = self.pairs.get_or_insert_with(|| reader.source.scan(&span.from, &span.to, self.down));
         let Some(pair) = pairs.next() else { return Ok(None) };
-        reader.read()?;
+        reader.read();
         let (key, flags) = pair?;
         ensure!(key.len() >= span.value, "an index key is shorter than its prefix");
         Ok(Some(SortKey { key, value: span.value, down: self.down, flags: EntryFlags::decode(&flags) }))
@@ -362,14 +362,14 @@ impl<'a> Unordered<'a> {
 
     fn pull(&mut self, reader: &Reader<'a>) -> Result<Option<Position>, Fault> {
         for id in self.ids.by_ref() {
-            reader.read()?;
+            reader.read();
             if let Some(position) = state(&id, reader)? {
                 return Ok(Some(position));
             }
         }
         loop {
             if let Some(pair) = self.pairs.as_mut().and_then(Iterator::next) {
-                reader.read()?;
+                reader.read();
                 return position(&pair?.0).map(Some);
             }
             let Some(span) = self.spans.next() else { return Ok(None) };

@@ -2,7 +2,7 @@
 //! the group must see it, and the batch that will be applied.
 
 use super::{
-    index::{Index, Versions},
+    index::Index,
     keys,
     row::{self, Stats},
     source::Source,
@@ -11,14 +11,14 @@ use crate::{
     dwn::Fault,
     store::{
         log::{CachedMessage, Log, frame},
-        lsm::{Changes, Scan},
+        lsm::{self, Changes, Scan},
         metrics::Metrics,
         place::Position,
     },
 };
 use std::{
     collections::{BTreeMap, HashMap},
-    sync::{Arc, RwLockReadGuard},
+    sync::Arc,
 };
 
 /// A new value, or its end.
@@ -30,6 +30,8 @@ type Overlay<'a> = Box<dyn Iterator<Item = (&'a Vec<u8>, &'a Change)> + 'a>;
 pub struct IndexBatch<'a> {
     index: &'a Index,
     log: &'a Log,
+    /// The index before the group.
+    before: lsm::Snapshot,
     changes: Changes,
     pub(super) frames: HashMap<Position, Arc<frame::Message>>,
     pub(super) stats: Stats,
@@ -41,7 +43,7 @@ impl Source for IndexBatch<'_> {
     fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, Fault> {
         match self.last.get(key).or_else(|| self.changes.get(key)) {
             Some(change) => Ok(change.clone()),
-            None => self.index.get(key),
+            None => self.before.get(key),
         }
     }
 
@@ -49,7 +51,7 @@ impl Source for IndexBatch<'_> {
         if from >= to {
             return Box::new(std::iter::empty());
         }
-        let mut pairs = self.index.scan(from, to, reverse);
+        let mut pairs: Scan<'_> = self.before.scan(from, to, reverse);
         for changes in [&self.changes, &self.last] {
             let above = changes.range(from.to_vec()..to.to_vec());
             let above: Overlay<'_> = if reverse { Box::new(above.rev()) } else { Box::new(above) };
@@ -60,19 +62,6 @@ impl Source for IndexBatch<'_> {
 
     fn frame(&self, at: Position) -> Result<CachedMessage, Fault> {
         self.frames.get(&at).map_or_else(|| self.log.message(at), |frame| CachedMessage::of(frame))
-    }
-
-    fn steady(&self) -> Option<RwLockReadGuard<'_, ()>> {
-        // The writer itself asks.
-        None
-    }
-
-    fn applied(&self) -> Result<Position, Fault> {
-        Ok(self.index.applied()?.unwrap_or(0))
-    }
-
-    fn versions(&self) -> Versions {
-        self.index.versions()
     }
 
     fn metrics(&self) -> &Metrics {
@@ -113,9 +102,10 @@ impl Iterator for Merged<'_> {
 
 impl<'a> IndexBatch<'a> {
     pub fn new(index: &'a Index, log: &'a Log) -> Result<Self, Fault> {
-        let stats = index.get(&keys::meta("stats"))?.map_or(Ok(Stats::default()), |bytes| Stats::decode(&bytes))?;
+        let before = index.snapshot();
+        let stats = before.get(&keys::meta("stats"))?.map_or(Ok(Stats::default()), |bytes| Stats::decode(&bytes))?;
         let (changes, last, frames) = (BTreeMap::new(), BTreeMap::new(), HashMap::new());
-        Ok(Self { index, log, changes, last, frames, stats })
+        Ok(Self { index, log, before, changes, last, frames, stats })
     }
 
     /// What is to be applied: everything the frames changed, and that the log has been applied up to `next`.

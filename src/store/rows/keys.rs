@@ -166,23 +166,6 @@ impl Grip {
     }
 }
 
-/// Key spaces whose changes readers want to know of.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
-    Row,
-    Event,
-    State,
-}
-
-pub fn kind(key: &[u8]) -> Option<Kind> {
-    match *key.first()? {
-        ROW => Some(Kind::Row),
-        EVENT => Some(Kind::Event),
-        STATE => Some(Kind::State),
-        _ => None,
-    }
-}
-
 /// How the index keeps its key spaces.
 pub const POLICY: Policy = Policy {
     small: &[META, PROTOCOL, NAME, TENANT, PACK, USAGE, STATE],

@@ -5,7 +5,6 @@ pub mod row;
 pub mod entry_flags;
 pub mod index;
 pub mod source;
-pub mod steady;
 pub mod refs;
 pub mod batch;
 pub mod effects;

@@ -37,8 +37,7 @@ fn what_is_rebuilt_is_answered_while_the_rest_is_built() {
     let store = begin(dir.path());
     let built = store.stats().records;
     assert!(built > 0 && built < RECORDS, "{built}");
-    let view = store.view(ALICE);
-    let newest = |n: u64| view.record(&format!("r{n}")).expect("reads").map(|found| found.newest.cid);
+    let newest = |n: u64| store.view(ALICE).record(&format!("r{n}")).expect("reads").map(|found| found.newest.cid);
     assert_eq!((newest(0), newest(RECORDS - 1)), (Some(cids[0]), None));
     assert!(store.degraded()[0].contains("being built again"), "{:?}", store.degraded());
     assert!(store.read_only().is_some_and(|why| why.contains('%')), "{:?}", store.read_only());

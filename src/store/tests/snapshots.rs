@@ -1,4 +1,4 @@
-//! Long reads let the writer in and still answer with the state of one moment.
+//! Every answer is the state of one moment, and a view stays at its own.
 
 use super::*;
 use crate::dwn::{Direction, SortBy};
@@ -11,6 +11,10 @@ const WRITES: u64 = 160;
 fn numbers(view: &dyn View, select: &Select) -> Vec<u64> {
     let page = view.select(select).expect("selects");
     page.entries.iter().map(|entry| entry.message["descriptor"]["n"].as_u64().expect("a number")).collect()
+}
+
+fn sorted(all: &Select, (sort, direction): (SortBy, Direction)) -> Select {
+    Select { sort, direction, ..all.clone() }
 }
 
 /// A whole stretch: `len` numbers without a gap.
@@ -41,7 +45,6 @@ fn an_answer_is_the_state_of_one_moment() {
         store.put_state(filler.collect()).await.expect("kept");
     });
     let all = Select { any_of: vec![equal("protocol", "http://chat")], ..Select::default() };
-    assert!(store.explain(ALICE, &all).expect("explains").pauses > 0, "too few records to let the writer in");
     let done = AtomicBool::new(false);
     std::thread::scope(|scope| {
         scope.spawn(|| {
@@ -54,17 +57,18 @@ fn an_answer_is_the_state_of_one_moment() {
             done.store(true, Ordering::Release);
         });
         let ask = |orders: &[(SortBy, Direction)]| {
-            let view = store.view(ALICE);
+            let first = store.view(ALICE);
+            let kept: Vec<_> = orders.iter().map(|order| numbers(&*first, &sorted(&all, *order))).collect();
             loop {
                 let ended = done.load(Ordering::Acquire);
-                for &(sort, direction) in orders {
-                    let all = Select { sort, direction, ..all.clone() };
-                    is_stretch(numbers(&*view, &all), RECORDS);
-                    let best = numbers(&*view, &Select { limit: Some(9), ..all });
-                    match sort {
-                        SortBy::DateCreated => assert_eq!(best.len(), 9),
-                        _ => is_stretch(best, 9),
-                    }
+                let view = store.view(ALICE);
+                for (order, kept) in orders.iter().zip(&kept) {
+                    let all = sorted(&all, *order);
+                    let found = numbers(&*view, &all);
+                    is_stretch(found.clone(), RECORDS);
+                    // Two calls on a view, whatever was written between them.
+                    assert_eq!(numbers(&*view, &Select { limit: Some(9), ..all.clone() }), found[..9]);
+                    assert_eq!(numbers(&*first, &all), *kept);
                 }
                 if ended {
                     break;
@@ -77,14 +81,17 @@ fn an_answer_is_the_state_of_one_moment() {
         scope.spawn(move || {
             ask(&[(SortBy::DatePublished, Direction::Ascending), (SortBy::DatePublished, Direction::Descending)])
         });
-        let view = store.view(ALICE);
         loop {
             let ended = done.load(Ordering::Acquire);
+            let view = store.view(ALICE);
             // The first write of each record and its newest.
             let events = view.events(&[], None, None).expect("reads");
             assert_eq!(events.len() as u64, 2 * RECORDS);
             assert!(events.is_sorted_by_key(|event| event.position));
-            assert_eq!(view.events(&[], None, Some(70)).expect("reads").len(), 70);
+            assert_eq!(view.events(&[], None, Some(70)).expect("reads"), events[..70]);
+            for event in events {
+                assert!(view.message(&event.cid).expect("reads").is_some(), "an event without its message");
+            }
             let states = store.states(b"t/").expect("reads");
             assert_eq!(states.len(), 32);
             assert_eq!(states.first().map(|(_, n)| n), states.last().map(|(_, n)| n), "half a change");
@@ -93,4 +100,48 @@ fn an_answer_is_the_state_of_one_moment() {
             }
         }
     });
+}
+
+#[test]
+fn a_view_is_frozen_when_it_is_first_asked() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let store = open(dir.path());
+    let put = |n: u64| runtime().block_on(write_next(&store, n));
+    let unasked = store.view(ALICE);
+    put(0);
+    let view = store.view(ALICE);
+    let all = Select { any_of: vec![equal("protocol", "http://chat")], ..Select::default() };
+    assert_eq!(numbers(&*view, &all), [0]);
+    // So many that tables are flushed and runs are merged.
+    (1..100).for_each(put);
+    assert_eq!(numbers(&*view, &all), [0]);
+    assert_eq!(view.events(&[], None, None).expect("reads").len(), 1);
+    assert!(view.record("r00").expect("reads").is_some_and(|record| record.initial.cid == record.newest.cid));
+    assert!(view.record("r01").expect("reads").is_none());
+    assert_eq!(view.children("none").expect("reads").len(), 0);
+    is_stretch(numbers(&*unasked, &all), RECORDS);
+    let record = unasked.record("r00").expect("reads").expect("is there");
+    assert_ne!(record.initial.cid, record.newest.cid);
+}
+
+#[test]
+fn a_moment_is_one_state_while_others_write() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let store = open(dir.path());
+    std::thread::scope(|scope| {
+        let writer = scope.spawn(|| {
+            runtime().block_on(async {
+                for n in 0..WRITES {
+                    write_next(&store, n).await;
+                }
+            })
+        });
+        let mut seen = std::collections::BTreeMap::new();
+        while !writer.is_finished() {
+            let moment = store.moment().expect("reads");
+            assert_eq!(seen.entry(moment.end).or_insert_with(|| moment.clone()), &moment);
+        }
+    });
+    let last = store.moment().expect("reads");
+    assert_eq!((last.end, last.stats), (store.log_bytes(), store.stats()));
 }
