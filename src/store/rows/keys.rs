@@ -168,7 +168,8 @@ impl Grip {
 
 /// How the index keeps its key spaces.
 pub const POLICY: Policy = Policy {
-    small: &[META, PROTOCOL, NAME, TENANT, PACK, USAGE, STATE],
+    // Not STATE: followers keep some keys for each record.
+    small: &[META, PROTOCOL, NAME, TENANT, PACK, USAGE],
     ranged: &[BY, CHILD],
     hot: &[ROW, MESSAGE, RECORD, PROTOCOL, NAME],
 };

@@ -13,7 +13,7 @@ use anyhow::{Context as _, anyhow, bail};
 use std::collections::BTreeMap;
 
 /// Version of everything the index stores; grows with any change of keys or values.
-pub const VERSION: u64 = 9;
+pub const VERSION: u64 = 10;
 
 /// Names of index properties, stored as one byte. Append only.
 const PROPERTIES: [&str; 25] = [

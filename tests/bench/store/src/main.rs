@@ -62,7 +62,7 @@ fn parts(name: &str) -> (&str, bool) {
 }
 
 fn runtime() -> Result<tokio::runtime::Runtime> {
-    Ok(tokio::runtime::Builder::new_multi_thread().worker_threads(2).build()?)
+    Ok(tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_time().build()?)
 }
 
 fn make(dir: &Path, n: u64) -> Result<()> {
@@ -393,9 +393,15 @@ fn writes(dir: &Path, rounds: usize, names: &[&str]) -> Result<()> {
                 let into = dir.join("writes");
                 let _ = fs::remove_dir_all(&into);
                 let before = written();
-                let (rate, times) = if name == "toft" {
+                let (rate, times) = if let Some(follower) = name.strip_prefix("toft") {
                     let store = Store::open(&into, &config())?;
-                    runtime.block_on(commits(&store, writers, 0, made.len() as u64, Some((limit, made.clone()))))?
+                    let written = commits(&store, writers, 0, made.len() as u64, Some((limit, made.clone())));
+                    runtime.block_on(async {
+                        tokio::select! {
+                            written = written => written,
+                            kept = anchoring(&store), if follower == "+anchor" => kept,
+                        }
+                    })?
                 } else {
                     let engine = engines::open(name, &into, cache())?;
                     runtime.block_on(puts(engine, writers, &prepared, limit))?
@@ -408,6 +414,28 @@ fn writes(dir: &Path, rounds: usize, names: &[&str]) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// Keeps for each record what the anchor keeps, as it closes a batch: where its digest stands, and which of its messages is in it.
+async fn anchoring(store: &Store) -> Result<(f64, Vec<Duration>)> {
+    const BATCH: u64 = 2000;
+    let mut done = 0;
+    loop {
+        let records = store.stats().records;
+        if records < done + BATCH {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+            continue;
+        }
+        for from in (done..records).step_by(1000) {
+            let keys = (from..records.min(from + 1000)).flat_map(|n| {
+                let digest = toft::cid::digest(&n.to_be_bytes());
+                let key = |name: &str| [name.as_bytes(), &digest].concat();
+                [(key("anchor/digest/"), Some(vec![1; 22])), (key("anchor/record/"), Some(vec![1; 33]))]
+            });
+            store.put_state(keys.collect()).await.map_err(|e| anyhow::anyhow!("{e:?}"))?;
+        }
+        done = records;
+    }
 }
 
 /// Durable writes into an engine: one writer thread makes a transaction of what has queued, as the store does.
