@@ -569,7 +569,7 @@ mod tests {
             (events_of(1), after(events_of(1)), false),
             (blocks(), after(blocks()), false),
             (tenants(), after(tenants()), true),
-            (state(b"a"), state(b"b"), true),
+            (state(b"a"), state(b"b"), false),
             (vec![], vec![0xFF; 9], true),
             (vec![EVENT], vec![PROTOCOL], false),
             (vec![EVENT], vec![PROTOCOL, 0], true),
