@@ -208,7 +208,7 @@ pub trait View {
     }
     /// Where the latest states of records lie.
     fn hits(&self, select: &Select) -> Result<Hits, Fault>;
-    /// Hands over the messages at these positions, one by one, until it is told to stop; none where no more than a husk is
+    /// Hands over the messages at these positions, one by one, until it is told to stop; none where no more than a stub is
     /// left of one. What a message says never changes: one that was replaced since its position was named is still
     /// that one.
     fn each(&self, positions: &[u64], take: &mut Take<'_>) -> Result<(), Fault>;

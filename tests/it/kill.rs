@@ -2,7 +2,7 @@
 //! the log agree; what was pinned stays pinned. (A killed process loses no page cache: that fdatasync comes before the
 //! answer is for the store's own tests.)
 //!
-//! `TOFT_LONG=1` runs 500 rounds; the normal run a few. A round looks at its own writes and at some of before; the last
+//! `TOFT_LONG=1` runs 500 rounds, a larger number so many; the normal run a few. A round looks at its own writes and at some of before; the last
 //! round of a home at all of its writes.
 
 use crate::support::{
@@ -21,7 +21,10 @@ const AGAIN: usize = 20;
 
 #[test]
 fn acknowledged_writes_survive_kill_9() {
-    let rounds = if std::env::var_os("TOFT_LONG").is_some() { 500 } else { 4 };
+    let rounds = match std::env::var("TOFT_LONG") {
+        Ok(long) => long.parse().ok().filter(|rounds| *rounds > 1).unwrap_or(500),
+        Err(_) => 4,
+    };
     let mut sdk = Sdk::start();
     let alice = sdk.persona("alice", "ed25519");
     let mut home = Home::new().set("dwn.tenants", "open");

@@ -79,7 +79,7 @@ fn a_store_of_the_first_version_opens_whole() {
     }
 }
 
-/// Frames with times, blocks that were collected and moved, a log that was compacted (husks, packed segments), a pin.
+/// Frames with times, blocks that were collected and moved, a log that was compacted (stubs, compacted segments), a pin.
 #[test]
 fn a_store_of_the_second_version_opens_whole() {
     opens_whole("v2");
