@@ -419,3 +419,6 @@ impl Wanted {
         Asked { peers: self.asks.len() as u32, lack: lack as u32 }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -10,8 +10,3 @@ pub mod client;
 pub mod server;
 pub mod handler;
 pub mod behaviour;
-
-#[cfg(test)]
-mod client_tests;
-#[cfg(test)]
-mod server_tests;

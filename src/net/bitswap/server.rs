@@ -270,3 +270,6 @@ fn look_up(source: &dyn BlockSource, entry: &Entry, room: usize, first: bool) ->
     // It may have gone, or be another size than was said.
     offer.read().filter(|block| block.len() <= BLOCK_BYTES_MAX).map_or(Lookup::Nothing, Lookup::Block)
 }
+
+#[cfg(test)]
+mod tests;

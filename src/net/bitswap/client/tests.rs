@@ -1,7 +1,7 @@
 //! The client among peers of every kind, in virtual time.
 
-use super::client::{Asked, Client, ClientEvent, Key};
-use super::message::{Message, Presence, Want};
+use super::super::message::{Message, Presence, Want};
+use super::{Asked, Client, ClientEvent, Key};
 use crate::cid::{self, Cid};
 use bytes::Bytes;
 use libp2p::PeerId;

@@ -1,7 +1,9 @@
 //! What peers are told, and what a greedy one costs.
 
-use super::message::{BLOCK_BYTES_MAX, Entry, FRAME_BYTES_MAX, MESSAGE_BYTES_MAX, Message, Presence, Want, decode};
-use super::server::{Job, Server, WANTLIST_MAX};
+use super::super::message::{
+    BLOCK_BYTES_MAX, Entry, FRAME_BYTES_MAX, MESSAGE_BYTES_MAX, Message, Presence, Want, decode,
+};
+use super::{Job, Server, WANTLIST_MAX};
 use crate::asker::Asker;
 use crate::cid::{self, Cid};
 use crate::net::{BlockSource, Offer};
