@@ -22,7 +22,7 @@ use crate::{
     foreign::{said, shown},
     job::{Job, Jobs, Wait},
     metrics::Metrics,
-    node::Node,
+    node::{Node, Removed},
     resolve::Resolver,
     task::Backoff,
 };
@@ -49,6 +49,20 @@ const HANDSHAKE: Duration = Duration::from_secs(15);
 const HANDSHAKES_MAX: usize = 32;
 /// Peers of one node: each holds one stream and one task.
 const PEERS_MAX: usize = 256;
+
+/// Why a tenant is not removed.
+#[derive(Debug, thiserror::Error)]
+pub enum TenantStays {
+    #[error("this is the node's own DID: to begin anew, stop the node and make a new home")]
+    Own,
+    /// The peer's next round would bring it all again.
+    #[error("{tenant} is shared with the peer {peer}, which would bring it back: toft peer rm first")]
+    Shared { tenant: String, peer: String },
+    #[error("{0} is no tenant of this node: see toft tenant ls")]
+    NotHere(String),
+    #[error("{0:#}")]
+    Fault(#[from] Error),
+}
 
 #[derive(Debug, Clone, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields, default)]
@@ -266,6 +280,22 @@ impl Peers {
         self.shared.node.store().put_state(vec![(peer_key(did), None), (cursor_key(did), None)]).await?;
         self.share();
         Ok(known)
+    }
+
+    /// Removes a tenant with its registration, its records and their data, unless a peer would bring it back.
+    pub async fn remove_tenant(&self, did: &str) -> Result<Removed, TenantStays> {
+        if did == self.shared.own.did {
+            return Err(TenantStays::Own);
+        }
+        let sharer = |live: &&Live| live.peer.tenants.iter().any(|tenant| tenant == did);
+        if let Some(peer) = self.lock().values().find(sharer).map(|live| live.peer.did.clone()) {
+            return Err(TenantStays::Shared { tenant: did.to_owned(), peer });
+        }
+        let removed = self.shared.node.remove_tenant(did).await?;
+        match removed.messages == 0 && !removed.registration {
+            true => Err(TenantStays::NotHere(did.to_owned())),
+            false => Ok(removed),
+        }
     }
 
     /// All peers and how they stand.

@@ -5,7 +5,10 @@ use super::{
     method::{Entry, Method, NoParams, Scope},
     services::Services,
 };
-use crate::node::{Removed, Tenant};
+use crate::{
+    node::{Removed, Tenant},
+    sync::TenantStays,
+};
 use anyhow::Error;
 use serde::{Deserialize, Serialize};
 
@@ -40,23 +43,12 @@ impl Method for Rm {
     type Result = Removed;
 
     async fn run(services: &Services, OneTenant { did }: OneTenant) -> Result<Removed, Failure> {
-        if did == services.signer.did() {
-            let message = "this is the node's own DID: to begin anew, stop the node and make a new home";
-            return Err(Failure::new(Kind::Usage, message));
-        }
-        // A peer's next round would bring it all again.
-        if let Some(sharer) = services.sync.peers().iter().find(|status| status.peer.tenants.contains(&did)) {
-            let message = format!(
-                "{did} is shared with the peer {}, which would bring it back: toft peer rm first",
-                sharer.peer.did
-            );
-            return Err(Failure::new(Kind::Conflict, message));
-        }
-        let removed = services.node.remove_tenant(&did).await?;
-        if removed.messages == 0 && !removed.registration {
-            return Err(Failure::new(Kind::NotFound, format!("{did} is no tenant of this node: see toft tenant ls")));
-        }
-        Ok(removed)
+        services.sync.remove_tenant(&did).await.map_err(|why| match why {
+            TenantStays::Own => Failure::new(Kind::Usage, why.to_string()),
+            TenantStays::Shared { .. } => Failure::new(Kind::Conflict, why.to_string()),
+            TenantStays::NotHere(_) => Failure::new(Kind::NotFound, why.to_string()),
+            TenantStays::Fault(fault) => fault.into(),
+        })
     }
 }
 
