@@ -26,8 +26,7 @@ use std::{collections::BTreeSet, sync::Arc};
 const ENTRIES_BYTES: u64 = 8 << 20;
 
 /// What a follower reads.
-// Nearly all are messages: a box would cost more than it saves.
-#[allow(clippy::large_enum_variant)]
+#[expect(clippy::large_enum_variant, reason = "nearly all are messages: a box would cost more than it saves")]
 #[derive(Debug, Clone)]
 pub enum Entry {
     /// An accepted message. `message` is its DAG-CBOR (no `encodedData`). `latest`: when it was

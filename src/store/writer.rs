@@ -76,9 +76,8 @@ pub enum Job {
     },
 }
 
-// Few live at once, and none is moved around.
-#[allow(clippy::large_enum_variant)]
 /// What is answered when the group is durable.
+#[expect(clippy::large_enum_variant, reason = "few live at once, and none is moved around")]
 enum Answer {
     Commit(oneshot::Sender<Result<Change, Stop>>, Result<Change, Stop>),
     State(oneshot::Sender<Result<(), Fault>>, Result<(), Fault>),

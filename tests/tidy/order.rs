@@ -156,7 +156,7 @@ fn a_file_uses_only_files_listed_above_it() {
         let text = code(text.split("#[cfg(test)]\nmod tests {").next().unwrap_or_default());
         for used in paths(&text, &module) {
             // Production never calls a test's code.
-            let for_tests = tree.is_for_tests(&used) && !text.contains("#[cfg(any(test, fuzzing))]");
+            let for_tests = tree.is_for_tests(&used);
             let why = tree.wrong(&module, &used);
             if for_tests {
                 let name = used.join("::");

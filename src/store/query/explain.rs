@@ -23,9 +23,6 @@ pub struct Explained {
     pub returned: u64,
     /// Do more records follow?
     pub more: bool,
-    /// How often the writer was let in meanwhile: never, since reads go by snapshots. A command line of before asks for it.
-    #[serde(default)]
-    pub pauses: u64,
 }
 
 /// How one filter was answered.

@@ -78,13 +78,7 @@ impl IndexBatch<'_> {
         let (before, kept) = self.make_way(tenant, message)?;
         let values = self.values(message, before.as_ref())?;
         self.put(keys::event(tenant, position), EventRow::new(digest, &values, message.initial).encode());
-        let data = match &message.data {
-            Some(info) => {
-                let inline = message.inline.as_ref().map(|_| position);
-                Some(DataRow { root: info.root()?, size: info.size, inline })
-            }
-            None => kept,
-        };
+        let data = own_data(position, message)?.or(kept);
         match &message.subject {
             About::Record(id) => {
                 let newest = (position, digest);
@@ -123,13 +117,7 @@ impl IndexBatch<'_> {
         self.keep_frame(position, message.clone());
         let digest = *message.cid;
         let (before, kept) = self.make_way(tenant, &message)?;
-        let data = match &message.data {
-            Some(info) => {
-                let inline = message.inline.as_ref().map(|_| position);
-                Some(DataRow { root: info.root()?, size: info.size, inline })
-            }
-            None => kept,
-        };
+        let data = own_data(position, &message)?.or(kept);
         match &message.subject {
             About::Record(id) => {
                 let newest = (position, digest);
@@ -455,6 +443,13 @@ impl IndexBatch<'_> {
     fn message(&self, tenant: u32, digest: &Digest) -> Result<Option<MessageRow>, Fault> {
         self.get(&keys::message(tenant, digest))?.map(|bytes| MessageRow::decode(&bytes)).transpose()
     }
+}
+
+/// The data that came with a message.
+fn own_data(position: Position, message: &frame::Message) -> Result<Option<DataRow>, Fault> {
+    let Some(info) = &message.data else { return Ok(None) };
+    let inline = message.inline.as_ref().map(|_| position);
+    Ok(Some(DataRow { root: info.root()?, size: info.size, inline }))
 }
 
 /// What a panic said.
