@@ -1,17 +1,20 @@
 //! Every door gives out what it may, and no door more: random data of published, private, superseded and deleted records
 //! that link to, repeat and imitate one another, against a slow model.
 
-use super::*;
+use super::network::Public;
 use crate::{
     asker::Asker,
-    blocks::unixfs,
+    blocks::{Blocks, Right, unixfs},
     cid::{self, Cid, Digest},
     crypto::Signer,
     dwn::{create, testing::person},
-    net::BlockSource as _,
-    node::{self, Tenants, one_chunk},
+    metrics::Metrics,
+    net::{self, BlockSource as _},
+    node::{self, Node, Tenants, one_chunk},
     protobuf::{put_bytes, put_number},
-    resolve, store,
+    resolve::{self, Resolver},
+    rpc,
+    store::{self, Store},
 };
 use axum::{body::to_bytes, http::Request};
 use bytes::Bytes;
@@ -19,7 +22,10 @@ use hyper::service::Service as _;
 use hyper_util::service::TowerToHyperService;
 use proptest::prelude::*;
 use serde_json::{Value, json};
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 /// What data is made of; numbers choose among what was written before.
 #[derive(Debug, Clone)]

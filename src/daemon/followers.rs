@@ -1,0 +1,82 @@
+//! Who follows the log, and what comes round every so often: the list of jobs.
+
+use super::{
+    base::Base,
+    door::Door,
+    identity::Identity,
+    network::{Dialler, incoming},
+    storage::Storage,
+};
+use crate::{
+    anchor::Anchor,
+    backup::Source,
+    config,
+    crypto::Secret,
+    memory,
+    net::{self, Net},
+    sync::{self, Peers},
+};
+use anyhow::Error;
+
+/// Those of them that are asked for something.
+pub(super) struct Followers {
+    pub backup: Source,
+    pub sync: Peers,
+    pub anchor: Anchor,
+}
+
+impl Followers {
+    pub async fn start(
+        base: &Base<'_>,
+        identity: &Identity,
+        (storage, door, net): (&Storage, &Door, &Net),
+        anchor_key: Secret,
+    ) -> Result<Self, Error> {
+        let backup = backup(base, identity, storage);
+        jobs(base, identity, (storage, door, net), &backup);
+        let sync = sync(base, identity, door, net)?;
+        let (store, blocks) = (storage.store.clone(), storage.blocks.clone());
+        let anchor = Anchor::start(&base.config.anchor, store, blocks, anchor_key, &base.metrics, &base.jobs).await?;
+        Ok(Self { backup, sync, anchor })
+    }
+}
+
+/// Jobs that nobody asks for anything.
+fn jobs(base: &Base<'_>, identity: &Identity, (storage, door, net): (&Storage, &Door, &Net), backup: &Source) {
+    let (jobs, config, node, Storage { store, blocks }) = (&base.jobs, base.config, &door.node, storage);
+    jobs.start("subscriptions", "tells subscribers what was written", |job| node.clone().carry_events(job));
+    jobs.start("announce", "tells the network what is published", |job| net::announce(net.clone(), store.clone(), job));
+    jobs.start("backup", "takes snapshots of the home", |job| {
+        backup.clone().keep_backing_up(config.backup.clone(), job)
+    });
+    jobs.start("compact", "gives back what the log holds of deleted messages", |job| {
+        store.clone().keep_compacting(config.store.compact_every.0, config.store.compact_above, job)
+    });
+    jobs.start("retention", "ends records whose time is over", |job| {
+        node.clone().keep_ending(config.retention.every.0, identity.signer.clone(), job)
+    });
+    jobs.start("collect", "deletes blocks that nothing needs", |job| {
+        blocks.clone().keep_collecting(config.blocks.collect_every.0, job)
+    });
+    jobs.start("memory", "gives free memory back to the system", memory::keep_giving_back);
+}
+
+/// What a snapshot is taken of.
+fn backup(base: &Base<'_>, identity: &Identity, storage: &Storage) -> Source {
+    Source {
+        home: base.home.to_owned(),
+        keys: base.config.identity.keys.clone(),
+        settings: config::FILE.to_owned(),
+        store: storage.store.clone(),
+        blocks: storage.blocks.clone(),
+        signer: identity.signer.clone(),
+        link: base.config.backup.link,
+    }
+}
+
+fn sync(base: &Base<'_>, identity: &Identity, door: &Door, net: &Net) -> Result<Peers, Error> {
+    let Identity { did, signer } = identity.clone();
+    let links = (Dialler { net: net.clone(), did: did.clone() }, incoming(net, &base.tasks)?);
+    let who = (sync::Own { did, signer }, door.resolver.clone());
+    Peers::start(&base.config.sync, door.node.clone(), who, links, &base.jobs, &base.metrics)
+}

@@ -1,0 +1,104 @@
+//! The network, and how blocks and sync reach it: neither knows libp2p.
+
+use super::base::Base;
+use crate::{
+    blocks::{Blocks, Right, is_damage},
+    cid::Cid,
+    crypto::Secret,
+    net::{self, Net},
+    sync,
+    task::Tasks,
+};
+use anyhow::{Error, anyhow, bail};
+use futures::{FutureExt as _, future::BoxFuture};
+use std::sync::Arc;
+use tokio::sync::mpsc;
+
+/// Incoming sync streams between libp2p and their handshake.
+const LINKS_WAITING: usize = 8;
+
+/// Starts libp2p, which serves the published of `blocks`. The node stops when it ends by itself.
+pub(super) fn start(base: &Base<'_>, key: Secret, blocks: &Blocks) -> Result<Net, Error> {
+    let counted = net::Metrics::default();
+    base.metrics.register(|registry| counted.register(registry));
+    let net = Net::start(&base.places.net(&base.config.net), key, Arc::new(Public(blocks.clone())), counted)?;
+    base.metrics.register(|registry| net.register(registry));
+    let (watched, stop) = (net.clone(), base.tasks.stop());
+    base.tasks.spawn("net", async move {
+        tokio::select! {
+            () = watched.ended() => bail!("the swarm's task has ended by itself"),
+            () = stop.cancelled() => Ok(()),
+        }
+    });
+    Ok(net)
+}
+
+/// What strangers may have of the blocks: those of published records.
+pub(super) struct Public(pub Blocks);
+
+impl net::BlockSource for Public {
+    fn offer(&self, cid: &Cid) -> Option<net::Offer> {
+        let block = self.0.locate(Right::ANYONE, cid).unwrap_or_else(|fault| lacking(cid, &fault))?;
+        let (size, cid) = (block.size().try_into().ok()?, *cid);
+        Some(net::Offer::new(size, move || block.read().map_or_else(|fault| lacking(&cid, &fault), Some)))
+    }
+}
+
+fn lacking<T>(cid: &Cid, fault: &Error) -> Option<T> {
+    // Of what is damaged the log speaks once, not whenever somebody asks for it.
+    if !is_damage(fault) {
+        tracing::error!("block {cid}: {fault:#}");
+    }
+    None
+}
+
+/// Streams that peers open for sync, handed on without libp2p's names.
+pub(super) fn incoming(net: &Net, tasks: &Tasks) -> Result<mpsc::Receiver<sync::Link>, Error> {
+    let (send, receive) = mpsc::channel(LINKS_WAITING);
+    let mut streams = net.accept(sync::PROTOCOL)?;
+    let (local_peer, stop) = (net.peer_id(), tasks.stop());
+    tasks.spawn("sync-incoming", async move {
+        loop {
+            let next = tokio::select! {
+                next = streams.recv() => next,
+                () = stop.cancelled() => return Ok(()),
+            };
+            let Some(next) = next else { return Ok(()) };
+            let link =
+                sync::Link { stream: Box::new(next.stream), local_peer: local_peer.clone(), remote_peer: next.peer };
+            if send.send(link).await.is_err() {
+                return Ok(());
+            }
+        }
+    });
+    Ok(receive)
+}
+
+/// Lets sync open streams without knowing libp2p.
+pub(super) struct Dialler {
+    pub net: Net,
+    pub did: String,
+}
+
+impl sync::Dial for Dialler {
+    fn dial(&self, address: String) -> BoxFuture<'static, Result<sync::Link, Error>> {
+        let (net, did) = (self.net.clone(), self.did.clone());
+        async move {
+            let remote_peer = net.dial(&address).await?;
+            let opened = net.open_stream(&remote_peer, sync::PROTOCOL).await;
+            // A device that does not know this one does not let it see that it speaks of such things at all.
+            let stream = opened.map_err(|error| match error {
+                net::Error::Unsupported { .. } => anyhow!(
+                    "the device at {address} does not have this node as a peer yet; there: toft peer add {did} <multiaddr>"
+                ),
+                other => other.into(),
+            })?;
+            Ok(sync::Link { stream: Box::new(stream), local_peer: net.peer_id(), remote_peer })
+        }
+        .boxed()
+    }
+
+    fn paired(&self, addresses: Vec<String>) {
+        self.net.pair(&addresses);
+    }
+}
