@@ -45,7 +45,8 @@ impl fmt::Display for Wait {
 }
 
 /// How a job stands.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
+#[schemars(rename = "JobStatus")]
 pub struct Status {
     pub name: String,
     /// What it does, in a few words.
@@ -64,7 +65,8 @@ pub struct Status {
     pub next_run: Option<Moment>,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[schemars(rename = "JobState")]
 #[serde(rename_all = "kebab-case")]
 pub enum State {
     Working,
@@ -74,15 +76,16 @@ pub enum State {
 }
 
 /// Why a run failed.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
+#[schemars(rename = "JobFailed")]
 pub struct Failed {
     pub message: String,
     pub at: Moment,
 }
 
 /// A moment, as RFC 3339 spells it, to the second.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Moment(pub Timestamp);
+#[derive(Debug, Clone, Copy, PartialEq, Eq, schemars::JsonSchema)]
+pub struct Moment(#[schemars(with = "String")] pub Timestamp);
 
 impl fmt::Display for Moment {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -9,7 +9,8 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 use std::borrow::Cow;
 
 /// How things stand.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
+#[schemars(rename = "AnchorStatus")]
 pub struct Status {
     pub mode: Mode,
     pub network: Network,
@@ -17,6 +18,7 @@ pub struct Status {
     pub queued: usize,
     /// When the next batch is made of what waits.
     #[serde(serialize_with = "optional_text", deserialize_with = "optional_time")]
+    #[schemars(with = "Option<String>")]
     pub next: Option<Timestamp>,
     /// The newest batches and all that are not final, oldest first.
     pub batches: Vec<BatchStatus>,
@@ -28,13 +30,15 @@ pub struct Status {
     pub sentence: String,
 }
 
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
+#[schemars(rename = "AnchorBatch")]
 pub struct BatchStatus {
     pub number: u64,
     /// batched, awaiting_funds, signed, broadcast, mined or final.
     pub state: Cow<'static, str>,
     pub leaves: u32,
     #[serde(serialize_with = "text", deserialize_with = "time")]
+    #[schemars(with = "String")]
     pub created: Timestamp,
     pub root: String,
     pub txid: Option<String>,
@@ -48,7 +52,8 @@ pub struct BatchStatus {
 }
 
 /// What "anchor now" came to.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
+#[schemars(rename = "AnchorNow")]
 pub struct Now {
     pub outcome: Outcome,
     pub batch: Option<u64>,
@@ -57,7 +62,8 @@ pub struct Now {
     pub sentence: String,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[schemars(rename = "AnchorOutcome")]
 #[serde(rename_all = "snake_case")]
 pub enum Outcome {
     /// Mode "off".

@@ -41,7 +41,8 @@ pub struct Source {
 }
 
 /// What taking a snapshot has done.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[schemars(rename = "Snapshot")]
 pub struct Taken {
     pub snapshot: String,
     pub files: u64,

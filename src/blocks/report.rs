@@ -6,7 +6,8 @@ use crate::store::Holder;
 const NAMED_MAX: usize = 1000;
 
 /// What the blocks take on disk.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
+#[schemars(rename = "BlocksUsage")]
 pub struct Usage {
     pub files: u64,
     pub file_bytes: u64,
@@ -17,7 +18,7 @@ pub struct Usage {
 }
 
 /// What a round has done.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
 pub struct Collected {
     /// Blocks that nothing needed.
     pub blocks: u64,
@@ -32,7 +33,7 @@ pub struct Collected {
 }
 
 /// What a scrub has found.
-#[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
 pub struct Scrubbed {
     pub messages: u64,
     pub blocks: u64,

@@ -67,12 +67,12 @@ pub fn aside(text: &str) {
 pub fn code(kind: Kind) -> u8 {
     match kind {
         Kind::Failed => 1,
-        Kind::Usage => 2,
+        Kind::Usage | Kind::Parse | Kind::InvalidRequest | Kind::UnknownMethod => 2,
         Kind::NotFound => 3,
-        Kind::Denied => 4,
+        Kind::Denied | Kind::Unauthorized | Kind::Locked => 4,
         Kind::Conflict => 5,
         Kind::Network => 6,
-        Kind::Pending => 7,
+        Kind::Pending | Kind::TooMany => 7,
     }
 }
 

@@ -18,7 +18,7 @@ pub struct New {
 }
 
 /// What was made.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
 pub struct Added {
     /// Of the data.
     pub cid: String,

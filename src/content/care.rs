@@ -32,7 +32,7 @@ impl std::fmt::Debug for Care {
 }
 
 /// What a home takes on disk, and what it holds.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Footprint {
     pub store: store::Usage,
     pub blocks: blocks::Usage,
@@ -45,7 +45,7 @@ pub struct Footprint {
 }
 
 /// What a compaction has done.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Compaction {
     pub collected: Collected,
     pub compacted: Compacted,
@@ -55,7 +55,7 @@ pub struct Compaction {
 }
 
 /// Bytes of the index.
-#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Rebuilt {
     pub before: u64,
     pub after: u64,

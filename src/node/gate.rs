@@ -35,7 +35,7 @@ pub enum Tenants {
 }
 
 /// What a registered tenant has agreed to.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Registered {
     /// SHA-256 of the terms of service, in hex; nothing if there were none.
     pub terms: Option<String>,

@@ -14,7 +14,7 @@ struct How {
 }
 
 /// What retention has done since the node started.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Retained {
     pub rules: u64,
     /// Records of this node's own tenant that were deleted.

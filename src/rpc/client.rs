@@ -127,5 +127,6 @@ async fn body_json(response: Response<Incoming>) -> Result<Value, Failure> {
 
 fn failure(error: &Value) -> Failure {
     let kind = serde_json::from_value(error["data"]["kind"].clone()).unwrap_or(Kind::Failed);
-    Failure::new(kind, error["message"].as_str().unwrap_or("the node gave no reason"))
+    let message = error["message"].as_str().unwrap_or("the node gave no reason");
+    Failure { retry_after: error["data"]["retryAfter"].as_u64(), ..Failure::new(kind, message) }
 }

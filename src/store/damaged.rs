@@ -71,7 +71,7 @@ impl FromStr for Object {
 }
 
 /// A record whose data, or message, is damaged.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Holder {
     pub tenant: String,
     pub record: String,

@@ -84,7 +84,7 @@ pub fn number(n: u64) -> i64 {
 }
 
 /// What a round of compaction has done.
-#[derive(Debug, Clone, Copy, Default, PartialEq, serde::Serialize, serde::Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
 pub struct Compacted {
     /// Sealed segments looked at, and their bytes before.
     pub segments: u64,

@@ -26,7 +26,8 @@ use std::{
 const ROOM: u64 = 20 << 20;
 
 /// Bytes on disk.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
+#[schemars(rename = "StoreUsage")]
 pub struct Usage {
     pub log: u64,
     pub segments: u64,

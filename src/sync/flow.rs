@@ -32,7 +32,7 @@ pub struct Flow {
 }
 
 /// How far one direction is, for people.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Way {
     pub messages: u64,
     pub bytes: u64,

@@ -78,7 +78,7 @@ impl Default for Config {
 }
 
 /// A device this one keeps in step with.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Peer {
     pub did: String,
@@ -89,7 +89,7 @@ pub struct Peer {
 }
 
 /// A peer and how it stands.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct PeerStatus {
     #[serde(flatten)]
     pub peer: Peer,

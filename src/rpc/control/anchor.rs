@@ -1,12 +1,13 @@
 //! Time proofs in Bitcoin: `anchor.…`.
 
 use super::{
+    call::Call,
     failure::{Failure, Kind},
-    method::{Entry, Method, NoParams, Scope},
-    services::Services,
+    method::{Entry, Example, Method, NoParams, Scope},
 };
 use crate::anchor::{self, ProofError, config::Network};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
+use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 
 pub const METHODS: &[Entry] = &[Entry::of::<Now>(), Entry::of::<Status>(), Entry::of::<Proof>()];
@@ -19,11 +20,16 @@ impl Method for Now {
     const SUMMARY: &'static str = "Anchor everything new, without waiting for its time.";
     const SCOPE: Scope = Scope::Anchor;
     const ERRORS: &'static [Kind] = &[];
+    const EXAMPLES: &'static [Example] = &[Example {
+        name: "now",
+        params: "{}",
+        result: r#"{"outcome": "off", "batch": null, "txid": null, "sentence": "anchoring is off"}"#,
+    }];
     type Params = NoParams;
     type Result = anchor::Now;
 
-    async fn run(services: &Services, NoParams {}: NoParams) -> Result<anchor::Now, Failure> {
-        Ok(services.anchor.now().await?)
+    async fn run(call: &Call, NoParams {}: NoParams) -> Result<anchor::Now, Failure> {
+        Ok(call.anchor.now().await?)
     }
 }
 
@@ -35,11 +41,16 @@ impl Method for Status {
     const SUMMARY: &'static str = "Say what is queued, on its way and confirmed.";
     const SCOPE: Scope = Scope::Anchor;
     const ERRORS: &'static [Kind] = &[];
+    const EXAMPLES: &'static [Example] = &[Example {
+        name: "how it stands",
+        params: "{}",
+        result: r#"{"mode": "wallet", "network": "regtest", "queued": 3, "next": "2026-11-21T09:00:00.5Z", "batches": [{"number": 1, "state": "awaiting_funds", "leaves": 2, "created": "2026-11-21T09:00:00Z", "root": "00", "txid": null, "fee": null, "height": null, "confirmations": 0, "send_to": ["bcrt1", 700], "note": null}], "tip": 7, "problem": null, "sentence": "3 messages wait for the next batch"}"#,
+    }];
     type Params = NoParams;
     type Result = anchor::Status;
 
-    async fn run(services: &Services, NoParams {}: NoParams) -> Result<anchor::Status, Failure> {
-        Ok(services.anchor.status().await?)
+    async fn run(call: &Call, NoParams {}: NoParams) -> Result<anchor::Status, Failure> {
+        Ok(call.anchor.status().await?)
     }
 }
 
@@ -51,11 +62,16 @@ impl Method for Proof {
     const SUMMARY: &'static str = "Make the OpenTimestamps proof of a record, a message or data.";
     const SCOPE: Scope = Scope::Anchor;
     const ERRORS: &'static [Kind] = &[Kind::NotFound, Kind::Pending];
+    const EXAMPLES: &'static [Example] = &[Example {
+        name: "of a record",
+        params: r#"{"id": "$record"}"#,
+        result: r#"{"ots": "AAE=", "stamped": null, "cid": "$data", "network": "mainnet", "txid": "00", "height": 1, "confirmations": 6, "final": true}"#,
+    }];
     type Params = Proven;
     type Result = Made;
 
-    async fn run(services: &Services, Proven { id }: Proven) -> Result<Made, Failure> {
-        let proof = services.anchor.proof(&id).await.map_err(|why| {
+    async fn run(call: &Call, Proven { id }: Proven) -> Result<Made, Failure> {
+        let proof = call.anchor.proof(&id).await.map_err(|why| {
             let kind = match &why {
                 ProofError::Unknown(_) => Kind::NotFound,
                 ProofError::Pending(_) => Kind::Pending,
@@ -77,7 +93,7 @@ impl Method for Proof {
 }
 
 /// What the proof is to be about.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Proven {
     /// recordId, message CID or data CID.
@@ -85,7 +101,8 @@ pub struct Proven {
 }
 
 /// A proof, and what it is about.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "AnchorProof")]
 pub struct Made {
     /// The `.ots` file.
     pub ots: Base64,
@@ -103,8 +120,8 @@ pub struct Made {
 }
 
 /// Bytes in JSON, with padding.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Base64(pub Vec<u8>);
+#[derive(Debug, Clone, PartialEq, Eq, JsonSchema)]
+pub struct Base64(#[schemars(with = "String")] pub Vec<u8>);
 
 impl Serialize for Base64 {
     fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {

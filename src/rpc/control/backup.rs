@@ -1,12 +1,13 @@
 //! Copies of the home: `backup.…`.
 
 use super::{
+    call::Call,
     failure::{Failure, Kind},
-    method::{Entry, Method, Scope},
-    services::Services,
+    method::{Entry, Example, From, Method, Scope},
 };
 use crate::backup::{Check, Taken};
 use anyhow::Error;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 
@@ -19,18 +20,24 @@ impl Method for Create {
     const NAME: &'static str = "backup.create";
     const SUMMARY: &'static str = "Add a snapshot of the home to a backup.";
     const SCOPE: Scope = Scope::Backup;
+    const FROM: From = From::Socket;
     const ERRORS: &'static [Kind] = &[];
+    const EXAMPLES: &'static [Example] = &[Example {
+        name: "to a disk",
+        params: r#"{"dir": "/mnt/usb/toft"}"#,
+        result: r#"{"snapshot": "2026-11-21T09:00:00Z", "files": 7, "bytes": 4096, "new_files": 1, "new_bytes": 512, "linked": 0, "mended": 0, "damaged": []}"#,
+    }];
     type Params = Target;
     type Result = Taken;
 
-    async fn run(services: &Services, Target { dir }: Target) -> Result<Taken, Failure> {
-        let source = services.backup.clone();
+    async fn run(call: &Call, Target { dir }: Target) -> Result<Taken, Failure> {
+        let source = call.backup.clone();
         Ok(tokio::task::spawn_blocking(move || source.take(&dir, Check::All)).await.map_err(Error::new)??)
     }
 }
 
 /// Where the backup is.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Target {
     /// Absolute.

@@ -1,8 +1,8 @@
 //! Content as streams, beside the methods: `POST /add` and `GET /get/{cid}`.
 
 use super::{
+    call::Call,
     failure::{Failure, Kind},
-    services::Services,
 };
 use crate::{
     cid::Cid,
@@ -49,13 +49,13 @@ fn octets() -> String {
     "application/octet-stream".into()
 }
 
-pub(super) fn router() -> Router<Services> {
+pub(super) fn router() -> Router<Call> {
     Router::new().route("/add", post(add)).route("/get/{cid}", get(fetch))
 }
 
-async fn add(State(services): State<Services>, Query(query): Query<AddQuery>, request: Request) -> Response {
+async fn add(State(call): State<Call>, Query(query): Query<AddQuery>, request: Request) -> Response {
     let new = New { format: query.format, published: query.published };
-    match services.content.add(new, stream(request.into_body())).await {
+    match call.content.add(new, stream(request.into_body())).await {
         Ok(added) => axum::Json(added).into_response(),
         Err(why) => {
             let kind = match &why {
@@ -67,11 +67,11 @@ async fn add(State(services): State<Services>, Query(query): Query<AddQuery>, re
     }
 }
 
-async fn fetch(State(services): State<Services>, Path(text): Path<String>, Query(query): Query<GetQuery>) -> Response {
+async fn fetch(State(call): State<Call>, Path(text): Path<String>, Query(query): Query<GetQuery>) -> Response {
     let Ok(root) = Cid::try_from(text.as_str()) else {
         return refuse(Failure::new(Kind::Usage, format!("{text} is not a CID")));
     };
-    match services.content.get(root, Duration::from_secs(query.timeout.unwrap_or(GET_TIMEOUT))).await {
+    match call.content.get(root, Duration::from_secs(query.timeout.unwrap_or(GET_TIMEOUT))).await {
         Ok(body) => {
             HttpBody::from_stream(body.map_err(|fault| std::io::Error::other(format!("{fault:#}")))).into_response()
         }

@@ -1,12 +1,14 @@
 //! Who the node is, and how it does.
 
 use super::{
+    call::Call,
     failure::{Failure, Kind},
-    method::{Entry, Method, NoParams, Scope},
-    services::{Descriptors, Services},
+    method::{Entry, Example, Method, NoParams, Scope},
+    services::Descriptors,
 };
 use crate::{anchor, job, node::Retained, scarce, store, sync::PeerStatus};
 use anyhow::Error;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 
@@ -16,21 +18,27 @@ pub const METHODS: &[Entry] = &[Entry::of::<Id>(), Entry::of::<Status>()];
 pub struct Id;
 
 impl Method for Id {
-    const NAME: &'static str = "id";
+    const NAME: &'static str = "node.id";
     const SUMMARY: &'static str = "Say who this node is and where it is reached.";
     const SCOPE: Scope = Scope::Info;
     const ERRORS: &'static [Kind] = &[];
+    const EXAMPLES: &'static [Example] = &[Example {
+        name: "who",
+        params: "{}",
+        result: r#"{"did": "$did", "peer": "12D3KooWGjMCwVQsVLbJqGYdkzJ8vTz5dBf5YPHjQkXvF7b8kZpQ", "addresses": ["/ip4/192.0.2.7/tcp/4001/p2p/12D3KooWGjMCwVQsVLbJqGYdkzJ8vTz5dBf5YPHjQkXvF7b8kZpQ"]}"#,
+    }];
     type Params = NoParams;
     type Result = Identity;
 
-    async fn run(services: &Services, NoParams {}: NoParams) -> Result<Identity, Failure> {
-        let addresses = services.net.listen_addrs().await.map_err(Error::new)?;
-        Ok(Identity { did: services.signer.did().to_owned(), peer: services.net.peer_id(), addresses })
+    async fn run(call: &Call, NoParams {}: NoParams) -> Result<Identity, Failure> {
+        let addresses = call.net.listen_addrs().await.map_err(Error::new)?;
+        Ok(Identity { did: call.signer.did().to_owned(), peer: call.net.peer_id(), addresses })
     }
 }
 
 /// Who a node is and where it is reached.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "NodeIdentity")]
 pub struct Identity {
     pub did: String,
     /// libp2p peer id.
@@ -43,16 +51,21 @@ pub struct Identity {
 pub struct Status;
 
 impl Method for Status {
-    const NAME: &'static str = "status";
+    const NAME: &'static str = "node.status";
     const SUMMARY: &'static str = "Say how this node does.";
     const SCOPE: Scope = Scope::Info;
     const ERRORS: &'static [Kind] = &[];
+    const EXAMPLES: &'static [Example] = &[Example {
+        name: "how it does",
+        params: "{}",
+        result: r#"{"version": "0.1.0", "identity": {"did": "$did", "peer": "12D3KooWGjMCwVQsVLbJqGYdkzJ8vTz5dBf5YPHjQkXvF7b8kZpQ", "addresses": ["/ip4/192.0.2.7/tcp/4001/p2p/12D3KooWGjMCwVQsVLbJqGYdkzJ8vTz5dBf5YPHjQkXvF7b8kZpQ"]}, "uptime_seconds": 1, "rss_bytes": null, "home": null, "dwn": "http://127.0.0.1:3000", "gateway": null, "store": {"records": 1, "messages": 2, "blocks": 3, "bytes": 4}, "log_bytes": 1, "degraded": [], "files": {"most": 1, "before": 1, "dwn_connections": 1, "gateway_connections": 1, "peer_connections": 1, "fewer": null}, "short": {"times": 1, "last": "memory", "seconds_ago": 2}, "free_bytes": 5, "read_only": null, "retention": {"rules": 1, "deleted": 0, "purged": 0, "looked_at": 9, "at_work": false, "problem": null}, "connections": [{"peer": "12D3KooWGjMCwVQsVLbJqGYdkzJ8vTz5dBf5YPHjQkXvF7b8kZpQ", "addresses": ["/ip4/192.0.2.7/tcp/4001/p2p/12D3KooWGjMCwVQsVLbJqGYdkzJ8vTz5dBf5YPHjQkXvF7b8kZpQ"], "agent": null, "round_trip_seconds": 0.25}], "peers": [{"did": "$other", "address": "/ip4/192.0.2.7/tcp/4001/p2p/12D3KooWGjMCwVQsVLbJqGYdkzJ8vTz5dBf5YPHjQkXvF7b8kZpQ", "tenants": ["$did", "$other"], "connected": true, "in_sync": false, "sending": {"messages": 1, "bytes": 2, "of_messages": 3, "of_bytes": null}, "receiving": null, "untold": false, "problem": null, "refused": 0, "last_refused": null}], "anchor": {"mode": "wallet", "network": "regtest", "queued": 3, "next": "2026-11-21T09:00:00.5Z", "batches": [{"number": 1, "state": "awaiting_funds", "leaves": 2, "created": "2026-11-21T09:00:00Z", "root": "00", "txid": null, "fee": null, "height": null, "confirmations": 0, "send_to": ["bcrt1", 700], "note": null}], "tip": 7, "problem": null, "sentence": "3 messages wait for the next batch"}, "jobs": [{"name": "backup", "work": "takes snapshots of the home", "wait": "every 6h", "state": "waiting", "runs": 2, "last_run": "2026-11-21T09:00:00Z", "failing": true, "last_error": {"message": "the disk is away", "at": "2026-11-21T09:00:00Z"}, "next_run": "2026-11-21T15:00:00Z"}]}"#,
+    }];
     type Params = NoParams;
     type Result = NodeStatus;
 
-    async fn run(services: &Services, none: NoParams) -> Result<NodeStatus, Failure> {
-        let store = services.node.store();
-        let connections = services.net.connected().await.map_err(Error::new)?;
+    async fn run(call: &Call, none: NoParams) -> Result<NodeStatus, Failure> {
+        let store = call.node.store();
+        let connections = call.net.connected().await.map_err(Error::new)?;
         let connections = connections.into_iter().map(|peer| Connection {
             peer: peer.id,
             addresses: peer.addresses,
@@ -61,37 +74,38 @@ impl Method for Status {
         });
         Ok(NodeStatus {
             version: env!("CARGO_PKG_VERSION").to_owned(),
-            identity: Id::run(services, none).await?,
-            uptime_seconds: services.started.elapsed().as_secs(),
+            identity: Id::run(call, none).await?,
+            uptime_seconds: call.started.elapsed().as_secs(),
             rss_bytes: rss(),
-            home: services.home.clone(),
-            dwn: services.dwn.clone(),
-            gateway: services.gateway.clone(),
+            home: Some(call.home.clone()),
+            dwn: call.dwn.clone(),
+            gateway: call.gateway.clone(),
             store: store.stats(),
             log_bytes: store.log_bytes(),
             degraded: store.degraded(),
-            files: services.files.clone(),
+            files: call.files.clone(),
             short: Shortage::since_the_start(),
             free_bytes: store.free()?,
             read_only: store.read_only(),
-            retention: services.node.retained(),
+            retention: call.node.retained(),
             connections: connections.collect(),
-            peers: services.sync.peers(),
-            anchor: services.anchor.status().await?,
-            jobs: services.jobs.list(),
+            peers: call.sync.peers(),
+            anchor: call.anchor.status().await?,
+            jobs: call.jobs.list(),
         })
     }
 }
 
 /// How a node does.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct NodeStatus {
     pub version: String,
     pub identity: Identity,
     pub uptime_seconds: u64,
     /// Resident memory, where the system tells.
     pub rss_bytes: Option<u64>,
-    pub home: PathBuf,
+    /// Told over the node's socket alone.
+    pub home: Option<PathBuf>,
     /// URL of the DWN endpoint.
     pub dwn: String,
     /// URL of the gateway, if there is one.
@@ -115,7 +129,7 @@ pub struct NodeStatus {
 }
 
 /// A libp2p peer that is connected.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct Connection {
     /// libp2p peer id.
     pub peer: String,
@@ -128,7 +142,7 @@ pub struct Connection {
 }
 
 /// What the system has been short of since the node started.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct Shortage {
     pub times: u64,
     /// What the last time was about.

@@ -1,11 +1,12 @@
 //! Devices in step: `peer.…`.
 
 use super::{
+    call::Call,
     failure::{Failure, Kind},
-    method::{Entry, Method, NoParams, Scope},
-    services::Services,
+    method::{Entry, Example, From, Method, NoParams, Scope},
 };
 use crate::sync::{Peer, PeerStatus};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub const METHODS: &[Entry] = &[Entry::of::<Ls>(), Entry::of::<Add>(), Entry::of::<Rm>()];
@@ -14,15 +15,20 @@ pub const METHODS: &[Entry] = &[Entry::of::<Ls>(), Entry::of::<Add>(), Entry::of
 pub struct Ls;
 
 impl Method for Ls {
-    const NAME: &'static str = "peer.ls";
+    const NAME: &'static str = "sync.peers";
     const SUMMARY: &'static str = "List the devices and how they stand.";
     const SCOPE: Scope = Scope::Sync;
     const ERRORS: &'static [Kind] = &[];
+    const EXAMPLES: &'static [Example] = &[Example {
+        name: "all",
+        params: "{}",
+        result: r#"[{"did": "$other", "address": "/ip4/192.0.2.7/tcp/4001/p2p/12D3KooWGjMCwVQsVLbJqGYdkzJ8vTz5dBf5YPHjQkXvF7b8kZpQ", "tenants": ["$did", "$other"], "connected": true, "in_sync": false, "sending": {"messages": 1, "bytes": 2, "of_messages": 3, "of_bytes": null}, "receiving": null, "untold": false, "problem": null, "refused": 0, "last_refused": null}]"#,
+    }];
     type Params = NoParams;
     type Result = Vec<PeerStatus>;
 
-    async fn run(services: &Services, NoParams {}: NoParams) -> Result<Vec<PeerStatus>, Failure> {
-        Ok(services.sync.peers())
+    async fn run(call: &Call, NoParams {}: NoParams) -> Result<Vec<PeerStatus>, Failure> {
+        Ok(call.sync.peers())
     }
 }
 
@@ -30,20 +36,26 @@ impl Method for Ls {
 pub struct Add;
 
 impl Method for Add {
-    const NAME: &'static str = "peer.add";
+    const NAME: &'static str = "sync.add";
     const SUMMARY: &'static str = "Keep in step with a device, or change what is shared with it.";
     const SCOPE: Scope = Scope::Sync;
+    const FROM: From = From::Socket;
     const ERRORS: &'static [Kind] = &[];
+    const EXAMPLES: &'static [Example] = &[Example {
+        name: "a device",
+        params: r#"{"did": "$other", "address": "/ip4/192.0.2.7/tcp/4001/p2p/12D3KooWGjMCwVQsVLbJqGYdkzJ8vTz5dBf5YPHjQkXvF7b8kZpQ"}"#,
+        result: r#"{"did": "$other", "address": "/ip4/192.0.2.7/tcp/4001/p2p/12D3KooWGjMCwVQsVLbJqGYdkzJ8vTz5dBf5YPHjQkXvF7b8kZpQ", "tenants": ["$did", "$other"]}"#,
+    }];
     type Params = NewPeer;
     type Result = Peer;
 
-    async fn run(services: &Services, NewPeer { did, address, tenants }: NewPeer) -> Result<Peer, Failure> {
-        services.sync.check(&did, &address, &tenants).map_err(|why| Failure::new(Kind::Usage, why))?;
-        Ok(services.sync.add(did, address, tenants).await?)
+    async fn run(call: &Call, NewPeer { did, address, tenants }: NewPeer) -> Result<Peer, Failure> {
+        call.sync.check(&did, &address, &tenants).map_err(|why| Failure::new(Kind::Usage, why))?;
+        Ok(call.sync.add(did, address, tenants).await?)
     }
 }
 
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewPeer {
     pub did: String,
@@ -58,29 +70,32 @@ pub struct NewPeer {
 pub struct Rm;
 
 impl Method for Rm {
-    const NAME: &'static str = "peer.rm";
+    const NAME: &'static str = "sync.remove";
     const SUMMARY: &'static str = "Forget a device.";
     const SCOPE: Scope = Scope::Sync;
     const ERRORS: &'static [Kind] = &[Kind::NotFound];
+    const EXAMPLES: &'static [Example] =
+        &[Example { name: "a device", params: r#"{"did": "$other"}"#, result: r#"{"removed": "$other"}"# }];
     type Params = OnePeer;
     type Result = Removed;
 
-    async fn run(services: &Services, OnePeer { did }: OnePeer) -> Result<Removed, Failure> {
-        match services.sync.remove(&did).await? {
+    async fn run(call: &Call, OnePeer { did }: OnePeer) -> Result<Removed, Failure> {
+        match call.sync.remove(&did).await? {
             true => Ok(Removed { removed: did }),
             false => Err(Failure::new(Kind::NotFound, format!("{did} is not a peer of this node"))),
         }
     }
 }
 
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct OnePeer {
     pub did: String,
 }
 
 /// The DID of the device that is no peer any more.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "PeerRemoved")]
 pub struct Removed {
     pub removed: String,
 }

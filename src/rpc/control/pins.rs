@@ -1,12 +1,13 @@
 //! Data that stays even if no record holds it any more: `pin.…`.
 
 use super::{
+    call::Call,
     failure::{Failure, Kind},
-    method::{Entry, Method, NoParams, Scope},
-    services::Services,
+    method::{Entry, Example, Method, NoParams, Scope},
 };
 use crate::cid::Cid;
 use anyhow::Error;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub const METHODS: &[Entry] = &[Entry::of::<Ls>(), Entry::of::<Add>(), Entry::of::<Rm>()];
@@ -15,15 +16,16 @@ pub const METHODS: &[Entry] = &[Entry::of::<Ls>(), Entry::of::<Add>(), Entry::of
 pub struct Ls;
 
 impl Method for Ls {
-    const NAME: &'static str = "pin.ls";
+    const NAME: &'static str = "pins.list";
     const SUMMARY: &'static str = "List the pins, as CIDs.";
     const SCOPE: Scope = Scope::Pins;
     const ERRORS: &'static [Kind] = &[];
+    const EXAMPLES: &'static [Example] = &[Example { name: "all", params: "{}", result: r#"["$data"]"# }];
     type Params = NoParams;
     type Result = Vec<String>;
 
-    async fn run(services: &Services, NoParams {}: NoParams) -> Result<Vec<String>, Failure> {
-        let blocks = services.node.blocks().clone();
+    async fn run(call: &Call, NoParams {}: NoParams) -> Result<Vec<String>, Failure> {
+        let blocks = call.node.blocks().clone();
         let pins = tokio::task::spawn_blocking(move || blocks.pins()).await.map_err(Error::new)??;
         Ok(pins.iter().map(Cid::to_string).collect())
     }
@@ -33,16 +35,18 @@ impl Method for Ls {
 pub struct Add;
 
 impl Method for Add {
-    const NAME: &'static str = "pin.add";
+    const NAME: &'static str = "pins.add";
     const SUMMARY: &'static str = "Keep the data under a CID, whatever becomes of its records.";
     const SCOPE: Scope = Scope::Pins;
     const ERRORS: &'static [Kind] = &[Kind::NotFound];
+    const EXAMPLES: &'static [Example] =
+        &[Example { name: "data", params: r#"{"cid": "$data"}"#, result: r#"{"pinned": "$data"}"# }];
     type Params = OneRoot;
     type Result = Pinned;
 
-    async fn run(services: &Services, root: OneRoot) -> Result<Pinned, Failure> {
+    async fn run(call: &Call, root: OneRoot) -> Result<Pinned, Failure> {
         let cid = root.parse()?;
-        match services.node.blocks().pin(&cid).await? {
+        match call.node.blocks().pin(&cid).await? {
             true => Ok(Pinned { pinned: cid.to_string() }),
             false => {
                 let message = format!("{cid} is not the root of any data here: only what a record holds can be pinned");
@@ -56,16 +60,18 @@ impl Method for Add {
 pub struct Rm;
 
 impl Method for Rm {
-    const NAME: &'static str = "pin.rm";
+    const NAME: &'static str = "pins.remove";
     const SUMMARY: &'static str = "Keep the data under a CID only as long as a record holds it.";
     const SCOPE: Scope = Scope::Pins;
     const ERRORS: &'static [Kind] = &[Kind::NotFound];
+    const EXAMPLES: &'static [Example] =
+        &[Example { name: "data", params: r#"{"cid": "$data"}"#, result: r#"{"unpinned": "$data"}"# }];
     type Params = OneRoot;
     type Result = Unpinned;
 
-    async fn run(services: &Services, root: OneRoot) -> Result<Unpinned, Failure> {
+    async fn run(call: &Call, root: OneRoot) -> Result<Unpinned, Failure> {
         let cid = root.parse()?;
-        match services.node.blocks().unpin(&cid).await? {
+        match call.node.blocks().unpin(&cid).await? {
             true => Ok(Unpinned { unpinned: cid.to_string() }),
             false => Err(Failure::new(Kind::NotFound, format!("{cid} is not pinned"))),
         }
@@ -73,7 +79,7 @@ impl Method for Rm {
 }
 
 /// Data, by its root.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct OneRoot {
     pub cid: String,
@@ -86,12 +92,12 @@ impl OneRoot {
     }
 }
 
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct Pinned {
     pub pinned: String,
 }
 
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct Unpinned {
     pub unpinned: String,
 }

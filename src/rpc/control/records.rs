@@ -1,9 +1,9 @@
 //! The records of the node's own tenant: `record.…`.
 
 use super::{
+    call::Call,
     failure::{Failure, Kind},
-    method::{Entry, Method, Scope},
-    services::Services,
+    method::{Entry, Example, Method, Scope},
 };
 use crate::{
     dwn::{self, Message, Refusal, create},
@@ -11,6 +11,7 @@ use crate::{
     store::Explained,
 };
 use anyhow::{Context as _, Error};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use std::time::Instant;
@@ -24,16 +25,21 @@ const REFUSALS: &[Kind] = &[Kind::Denied, Kind::NotFound];
 pub struct Query;
 
 impl Method for Query {
-    const NAME: &'static str = "record.query";
+    const NAME: &'static str = "records.query";
     const SUMMARY: &'static str = "Look for records: the newest state of each that meets a filter.";
     const SCOPE: Scope = Scope::ReadRecords;
     const ERRORS: &'static [Kind] = REFUSALS;
+    const EXAMPLES: &'static [Example] = &[Example {
+        name: "the newest",
+        params: r#"{"filter": {"dataFormat": "text/plain"}, "dateSort": "createdDescending", "pagination": {"limit": 1}}"#,
+        result: r#"{"entries": [{"recordId": "$record", "descriptor": {"interface": "Records", "method": "Write", "dataFormat": "text/plain", "dataCid": "$data", "dataSize": 5}, "encodedData": "aGVsbG8"}], "cursor": null}"#,
+    }];
     type Params = Question;
     type Result = Page;
 
     /// Through the door, as a message of the owner.
-    async fn run(services: &Services, question: Question) -> Result<Page, Failure> {
-        let reply = services.node.process(services.signer.did(), question.message(services)?, None).await?;
+    async fn run(call: &Call, question: Question) -> Result<Page, Failure> {
+        let reply = call.node.process(call.signer.did(), question.message(call)?, None).await?;
         if reply.code != 200 {
             return Err(refused(Refusal { code: reply.code, detail: reply.detail }));
         }
@@ -45,17 +51,22 @@ impl Method for Query {
 pub struct Explain;
 
 impl Method for Explain {
-    const NAME: &'static str = "record.explain";
+    const NAME: &'static str = "records.explain";
     const SUMMARY: &'static str = "Say how the store would answer a query: what it would look at, and did.";
     const SCOPE: Scope = Scope::ReadRecords;
     const ERRORS: &'static [Kind] = REFUSALS;
+    const EXAMPLES: &'static [Example] = &[Example {
+        name: "a format",
+        params: r#"{"filter": {"dataFormat": "text/plain"}}"#,
+        result: r#"{"order": "dateCreated ascending", "filters": [], "scanned": 1, "unused": 0, "returned": 1, "more": false, "microseconds": 40}"#,
+    }];
     type Params = Question;
     type Result = Explanation;
 
     /// Asks the store alone.
-    async fn run(services: &Services, question: Question) -> Result<Explanation, Failure> {
-        let message = question.message(services)?;
-        let (tenant, store) = (services.signer.did().to_owned(), services.node.store().clone());
+    async fn run(call: &Call, question: Question) -> Result<Explanation, Failure> {
+        let message = question.message(call)?;
+        let (tenant, store) = (call.signer.did().to_owned(), call.node.store().clone());
         let answer = tokio::task::spawn_blocking(move || {
             let message = Message::parse(&tenant, message).map_err(refused)?;
             let select = dwn::selection(&message).map_err(refused)?;
@@ -68,7 +79,7 @@ impl Method for Explain {
 }
 
 /// A question for records, as RecordsQuery writes it.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Question {
     /// RecordsFilter. Empty: every record.
@@ -82,7 +93,7 @@ pub struct Question {
 
 impl Question {
     /// Signed by the owner.
-    fn message(self, services: &Services) -> Result<Value, Failure> {
+    fn message(self, call: &Call) -> Result<Value, Failure> {
         let Self { mut filter, date_sort, pagination } = self;
         for name in ["protocol", "schema"] {
             let uri = filter.get(name).and_then(Value::as_str).and_then(dwn::normalize_uri);
@@ -97,12 +108,12 @@ impl Question {
         if !pagination.is_empty() {
             more.insert("pagination".into(), pagination.into());
         }
-        create::records_query(filter.into(), more.into(), &node::now(), Some(&services.signer)).map_err(refused)
+        create::records_query(filter.into(), more.into(), &node::now(), Some(&call.signer)).map_err(refused)
     }
 }
 
 /// Records in the order that was asked for.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct Page {
     /// RecordsWrite messages, with small data as `encodedData`.
     pub entries: Vec<Value>,
@@ -112,7 +123,7 @@ pub struct Page {
 }
 
 /// How a question was answered.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct Explanation {
     #[serde(flatten)]
     pub explained: Explained,

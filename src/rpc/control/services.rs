@@ -37,7 +37,7 @@ impl std::fmt::Debug for Services {
 }
 
 /// File descriptors, and how many connections they are enough for.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Descriptors {
     /// What the process may have.
     pub most: u64,

@@ -1,14 +1,15 @@
 //! What the node takes on disk, and its care: `storage.…`.
 
 use super::{
+    call::Call,
     failure::{Failure, Kind},
-    method::{Entry, Method, NoParams, Scope},
-    services::Services,
+    method::{Entry, Example, Method, NoParams, Scope},
 };
 use crate::{
     blocks::{Collected, Scrubbed},
     content::{Care, Compaction, Footprint},
 };
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub const METHODS: &[Entry] = &[Entry::of::<Du>(), Entry::of::<Gc>(), Entry::of::<Scrub>(), Entry::of::<Compact>()];
@@ -21,12 +22,17 @@ impl Method for Du {
     const SUMMARY: &'static str = "Say what takes how much.";
     const SCOPE: Scope = Scope::Admin;
     const ERRORS: &'static [Kind] = &[];
+    const EXAMPLES: &'static [Example] = &[Example {
+        name: "all",
+        params: "{}",
+        result: r#"{"store": {"log": 1, "segments": 1, "index": 1, "aside": 0}, "blocks": {"files": 0, "file_bytes": 0, "packs": 1, "pack_bytes": 2, "pack_live": 1}, "stats": {"records": 1, "messages": 2, "blocks": 3, "bytes": 4}, "pins": 0, "retention": {"rules": 1, "deleted": 0, "purged": 0, "looked_at": 9, "at_work": false, "problem": null}}"#,
+    }];
     type Params = NoParams;
     type Result = Footprint;
 
-    async fn run(services: &Services, NoParams {}: NoParams) -> Result<Footprint, Failure> {
-        let footprint = care(services).footprint().await?;
-        Ok(Footprint { retention: Some(services.node.retained()), ..footprint })
+    async fn run(call: &Call, NoParams {}: NoParams) -> Result<Footprint, Failure> {
+        let footprint = care(call).footprint().await?;
+        Ok(Footprint { retention: Some(call.node.retained()), ..footprint })
     }
 }
 
@@ -38,11 +44,16 @@ impl Method for Gc {
     const SUMMARY: &'static str = "Take away blocks that no record and no pin needs.";
     const SCOPE: Scope = Scope::Admin;
     const ERRORS: &'static [Kind] = &[];
+    const EXAMPLES: &'static [Example] = &[Example {
+        name: "a round",
+        params: "{}",
+        result: r#"{"blocks": 1, "orphans": 0, "packs": 0, "bytes": 4096, "held": 0}"#,
+    }];
     type Params = NoParams;
     type Result = Collected;
 
-    async fn run(services: &Services, NoParams {}: NoParams) -> Result<Collected, Failure> {
-        Ok(care(services).collect().await?)
+    async fn run(call: &Call, NoParams {}: NoParams) -> Result<Collected, Failure> {
+        Ok(care(call).collect().await?)
     }
 }
 
@@ -54,15 +65,20 @@ impl Method for Scrub {
     const SUMMARY: &'static str = "Read everything, check every hash, and fetch damaged blocks anew from peers.";
     const SCOPE: Scope = Scope::Admin;
     const ERRORS: &'static [Kind] = &[];
+    const EXAMPLES: &'static [Example] = &[Example {
+        name: "as fast as it goes",
+        params: r#"{"rate": 0}"#,
+        result: r#"{"messages": 2, "blocks": 3, "bytes": 4096, "damaged": 0, "healed": 0, "named": [], "records": [], "complete": true}"#,
+    }];
     type Params = Scrubbing;
     type Result = Scrubbed;
 
-    async fn run(services: &Services, Scrubbing { rate }: Scrubbing) -> Result<Scrubbed, Failure> {
-        Ok(care(services).scrub(rate).await?)
+    async fn run(call: &Call, Scrubbing { rate }: Scrubbing) -> Result<Scrubbed, Failure> {
+        Ok(care(call).scrub(rate).await?)
     }
 }
 
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Scrubbing {
     /// Bytes in a second; 0: as fast as the disk goes.
@@ -77,15 +93,20 @@ impl Method for Compact {
     const SUMMARY: &'static str = "Take out of the log what it keeps of messages and data that are no more.";
     const SCOPE: Scope = Scope::Admin;
     const ERRORS: &'static [Kind] = &[];
+    const EXAMPLES: &'static [Example] = &[Example {
+        name: "what is half empty",
+        params: r#"{"above": 0.5, "rate": 0}"#,
+        result: r#"{"collected": {"blocks": 1, "orphans": 0, "packs": 0, "bytes": 4096, "held": 0}, "compacted": {"segments": 2, "log": 1000, "dead": 600, "rewritten": 1, "messages": 3, "frames": 4, "bytes": 600, "damaged": 0}}"#,
+    }];
     type Params = Compacting;
     type Result = Compaction;
 
-    async fn run(services: &Services, Compacting { above, rate }: Compacting) -> Result<Compaction, Failure> {
-        Ok(care(services).compact(above, rate).await?)
+    async fn run(call: &Call, Compacting { above, rate }: Compacting) -> Result<Compaction, Failure> {
+        Ok(care(call).compact(above, rate).await?)
     }
 }
 
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Compacting {
     /// Share of a segment of the log, from 0 to 1, that must be able to go.
@@ -94,6 +115,6 @@ pub struct Compacting {
     pub rate: u64,
 }
 
-fn care(services: &Services) -> Care {
-    services.content.care(services.stop.clone())
+fn care(call: &Call) -> Care {
+    call.content.care(call.stop.clone())
 }

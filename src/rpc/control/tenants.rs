@@ -1,15 +1,16 @@
 //! Whose records the node keeps: `tenant.…`.
 
 use super::{
+    call::Call,
     failure::{Failure, Kind},
-    method::{Entry, Method, NoParams, Scope},
-    services::Services,
+    method::{Entry, Example, Method, NoParams, Scope},
 };
 use crate::{
     node::{Removed, Tenant},
     sync::TenantStays,
 };
 use anyhow::Error;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub const METHODS: &[Entry] = &[Entry::of::<Ls>(), Entry::of::<Rm>()];
@@ -18,15 +19,20 @@ pub const METHODS: &[Entry] = &[Entry::of::<Ls>(), Entry::of::<Rm>()];
 pub struct Ls;
 
 impl Method for Ls {
-    const NAME: &'static str = "tenant.ls";
+    const NAME: &'static str = "tenants.list";
     const SUMMARY: &'static str = "List who has records here, or may have.";
     const SCOPE: Scope = Scope::Admin;
     const ERRORS: &'static [Kind] = &[];
+    const EXAMPLES: &'static [Example] = &[Example {
+        name: "all",
+        params: "{}",
+        result: r#"[{"did": "$did", "messages": 1, "allowed": true, "registered": null}, {"did": "$other", "messages": 1, "allowed": true, "registered": {"terms": null, "since": "2026-11-21T09:00:00.000000Z"}}]"#,
+    }];
     type Params = NoParams;
     type Result = Vec<Tenant>;
 
-    async fn run(services: &Services, NoParams {}: NoParams) -> Result<Vec<Tenant>, Failure> {
-        let node = services.node.clone();
+    async fn run(call: &Call, NoParams {}: NoParams) -> Result<Vec<Tenant>, Failure> {
+        let node = call.node.clone();
         Ok(tokio::task::spawn_blocking(move || node.list_tenants()).await.map_err(Error::new)??)
     }
 }
@@ -35,15 +41,17 @@ impl Method for Ls {
 pub struct Rm;
 
 impl Method for Rm {
-    const NAME: &'static str = "tenant.rm";
+    const NAME: &'static str = "tenants.remove";
     const SUMMARY: &'static str = "Remove a tenant with its registration, its records and their data.";
     const SCOPE: Scope = Scope::Admin;
     const ERRORS: &'static [Kind] = &[Kind::Conflict, Kind::NotFound];
+    const EXAMPLES: &'static [Example] =
+        &[Example { name: "one", params: r#"{"did": "$other"}"#, result: r#"{"registration": true, "messages": 12}"# }];
     type Params = OneTenant;
     type Result = Removed;
 
-    async fn run(services: &Services, OneTenant { did }: OneTenant) -> Result<Removed, Failure> {
-        services.sync.remove_tenant(&did).await.map_err(|why| match why {
+    async fn run(call: &Call, OneTenant { did }: OneTenant) -> Result<Removed, Failure> {
+        call.sync.remove_tenant(&did).await.map_err(|why| match why {
             TenantStays::Own => Failure::new(Kind::Usage, why.to_string()),
             TenantStays::Shared { .. } => Failure::new(Kind::Conflict, why.to_string()),
             TenantStays::NotHere(_) => Failure::new(Kind::NotFound, why.to_string()),
@@ -52,7 +60,7 @@ impl Method for Rm {
     }
 }
 
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct OneTenant {
     pub did: String,

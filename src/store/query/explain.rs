@@ -9,7 +9,7 @@ use super::{
 use crate::dwn::{Direction, Select, SortBy};
 
 /// How a query was answered.
-#[derive(Debug, Clone, Default, serde::Serialize, serde::Deserialize)]
+#[derive(Debug, Clone, Default, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
 pub struct Explained {
     /// Property and direction that were asked for.
     pub order: String,
@@ -26,7 +26,7 @@ pub struct Explained {
 }
 
 /// How one filter was answered.
-#[derive(Debug, Clone, Default, serde::Serialize, serde::Deserialize)]
+#[derive(Debug, Clone, Default, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
 pub struct Filtered {
     pub considered: Vec<Considered>,
     /// `nothing`, `in order`, `zig-zag` or `gather and sort`.
@@ -38,7 +38,7 @@ pub struct Filtered {
 }
 
 /// An index that could serve a filter.
-#[derive(Debug, Clone, Default, serde::Serialize, serde::Deserialize)]
+#[derive(Debug, Clone, Default, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
 pub struct Considered {
     /// By what its entries are found.
     pub index: String,

@@ -108,7 +108,7 @@ pub struct EventRow {
 }
 
 /// Counters, kept with every batch.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
 pub struct Stats {
     /// Latest states of records.
     pub records: u64,

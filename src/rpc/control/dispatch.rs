@@ -1,0 +1,251 @@
+//! JSON-RPC 2.0 as calls of the table: requests, notifications, batches.
+
+use super::{
+    failure::{Failure, Kind},
+    method::Entry,
+};
+use futures::{StreamExt as _, stream};
+use serde_json::{Value, json};
+
+/// Calls in one batch.
+const BATCH_MAX: usize = 50;
+/// Calls of one batch that run at once.
+const BATCH_AT_ONCE: usize = 16;
+
+/// A method's table, by name.
+pub type Table<On> = [&'static [Entry<On>]];
+
+/// Answers a request or a batch of them. `None`: there were notifications alone, which are not answered. `allow`: may the caller
+/// call this method?
+pub async fn answer<On: Sync>(
+    table: &Table<On>,
+    on: &On,
+    text: &[u8],
+    allow: impl Fn(&Entry<On>, &Value) -> Result<(), Failure> + Sync,
+) -> Option<Value> {
+    match serde_json::from_slice::<Value>(text) {
+        Err(problem) => Some(failed(&Value::Null, Failure::new(Kind::Parse, format!("a call is JSON: {problem}")))),
+        Ok(Value::Array(calls)) if calls.is_empty() || calls.len() > BATCH_MAX => {
+            let message = format!("a batch has 1 to {BATCH_MAX} calls; this one has {}", calls.len());
+            Some(failed(&Value::Null, Failure::new(Kind::InvalidRequest, message)))
+        }
+        Ok(Value::Array(calls)) => {
+            let answers = stream::iter(calls).map(|call| one(table, on, call, &allow)).buffered(BATCH_AT_ONCE);
+            let answers: Vec<_> = answers.filter_map(async |answer| answer).collect().await;
+            (!answers.is_empty()).then(|| answers.into())
+        }
+        Ok(call) => one(table, on, call, &allow).await,
+    }
+}
+
+/// Answers one request.
+async fn one<On: Sync>(
+    table: &Table<On>,
+    on: &On,
+    call: Value,
+    allow: &(impl Fn(&Entry<On>, &Value) -> Result<(), Failure> + Sync),
+) -> Option<Value> {
+    let Request { id, name, params } = match Request::read(call) {
+        Ok(request) => request,
+        Err((id, failure)) => return Some(failed(&id, failure)),
+    };
+    let outcome = match table.iter().flat_map(|group| group.iter()).find(|method| method.name == name) {
+        Some(method) => match allow(method, &params) {
+            Ok(()) => method.call(on, params).await,
+            Err(denied) => Err(denied),
+        },
+        None => Err(Failure::new(Kind::UnknownMethod, format!("there is no method {name}; rpc.discover lists all"))),
+    };
+    id.map(|id| match outcome {
+        Ok(result) => json!({"jsonrpc": "2.0", "id": id, "result": result}),
+        Err(failure) => failed(&id, failure),
+    })
+}
+
+/// A request of JSON-RPC 2.0.
+struct Request {
+    /// `None`: a notification.
+    id: Option<Value>,
+    name: String,
+    params: Value,
+}
+
+impl Request {
+    /// Reads one, or says under which id it fails and why.
+    fn read(mut call: Value) -> Result<Self, (Value, Failure)> {
+        let fails = |id: Value, message: &str| Err((id, Failure::new(Kind::InvalidRequest, message)));
+        if !call.is_object() {
+            return fails(Value::Null, "a call is an object with jsonrpc, id, method and params");
+        }
+        let id = call.get_mut("id").map(Value::take);
+        if id.as_ref().is_some_and(|id| !(id.is_string() || id.is_number() || id.is_null())) {
+            return fails(Value::Null, "the id of a call is a string, a number or null");
+        }
+        let shown = id.clone().unwrap_or_default();
+        if call.get("jsonrpc").and_then(Value::as_str) != Some("2.0") {
+            return fails(shown, "a call is JSON-RPC 2.0: \"jsonrpc\" must be \"2.0\"");
+        }
+        let Some(name) = call.get("method").and_then(Value::as_str).map(str::to_owned) else {
+            return fails(shown, "a call names its method");
+        };
+        Ok(Self { id, name, params: call.get_mut("params").map(Value::take).unwrap_or_default() })
+    }
+}
+
+/// The answer to a call that failed.
+pub fn failed(id: &Value, Failure { kind, message, retry_after }: Failure) -> Value {
+    let mut data = json!({"kind": kind});
+    if let Some(seconds) = retry_after {
+        data["retryAfter"] = seconds.into();
+    }
+    json!({"jsonrpc": "2.0", "id": id, "error": {"code": kind.code(), "message": message, "data": data}})
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{
+        super::method::{Example, Method, NoParams, Scope},
+        *,
+    };
+    use schemars::JsonSchema;
+    use serde::{Deserialize, Serialize};
+
+    #[derive(Serialize, Deserialize, JsonSchema)]
+    #[serde(deny_unknown_fields)]
+    struct Numbers {
+        number: u64,
+        by: u64,
+    }
+
+    struct Divide;
+
+    impl Method<u64> for Divide {
+        const NAME: &'static str = "number.divide";
+        const SUMMARY: &'static str = "Divide, if it can be done.";
+        const SCOPE: Scope = Scope::Info;
+        const ERRORS: &'static [Kind] = &[Kind::Conflict];
+        const EXAMPLES: &'static [Example] =
+            &[Example { name: "halve", params: r#"{"number": 8, "by": 2}"#, result: "104" }];
+        type Params = Numbers;
+        type Result = u64;
+
+        async fn run(more: &u64, Numbers { number, by }: Numbers) -> Result<u64, Failure> {
+            let done = number.checked_div(by).ok_or_else(|| Failure::new(Kind::Conflict, "by nothing"))?;
+            Ok(done + more)
+        }
+    }
+
+    struct Broken;
+
+    impl Method<u64> for Broken {
+        const NAME: &'static str = "number.broken";
+        const SUMMARY: &'static str = "Fail.";
+        const SCOPE: Scope = Scope::Admin;
+        const ERRORS: &'static [Kind] = &[];
+        const EXAMPLES: &'static [Example] = &[Example { name: "fail", params: "{}", result: "null" }];
+        type Params = NoParams;
+        type Result = ();
+
+        async fn run(_: &u64, NoParams {}: NoParams) -> Result<(), Failure> {
+            Err(anyhow::anyhow!("a cause").context("it went wrong").into())
+        }
+    }
+
+    const TABLE: [&[Entry<u64>]; 2] = [&[Entry::of::<Divide>()], &[Entry::of::<Broken>()]];
+
+    fn asked(call: &str) -> Option<Value> {
+        futures::executor::block_on(answer(&TABLE, &100, call.as_bytes(), |_, _| Ok(())))
+    }
+
+    fn ask(call: &str) -> Value {
+        asked(call).expect("an answer")
+    }
+
+    /// Code, kind and message.
+    fn failure(mut answer: Value) -> (i64, String, String) {
+        let error = answer["error"].take();
+        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+        (error["code"].as_i64().unwrap_or_default(), text(&error["data"]["kind"]), text(&error["message"]))
+    }
+
+    #[test]
+    fn a_call_has_a_result_or_a_failure_of_a_kind() {
+        let call = |method: &str, params: &str| {
+            ask(&format!(r#"{{"jsonrpc":"2.0","id":"a","method":"{method}","params":{params}}}"#))
+        };
+        let answer = call("number.divide", r#"{"number":8,"by":2}"#);
+        assert_eq!(answer, json!({"jsonrpc": "2.0", "id": "a", "result": 104}));
+        let fails = |method: &str, params: &str| failure(call(method, params));
+        let failed = |code: i64, kind: &str, message: &str| (code, kind.to_owned(), message.to_owned());
+        assert_eq!(fails("number.divide", r#"{"number":8,"by":0}"#), failed(-32009, "conflict", "by nothing"));
+        assert_eq!(fails("number.broken", "null"), failed(-32000, "failed", "it went wrong: a cause"));
+        assert_eq!(fails("number.broken", r#"{"what":"ever"}"#).0, -32602);
+        let unknown = "there is no method number.add; rpc.discover lists all";
+        assert_eq!(fails("number.add", "{}"), failed(-32601, "unknown-method", unknown));
+    }
+
+    #[test]
+    fn wrong_parameters_are_named() {
+        for (params, named) in [
+            (r#"{"number":8}"#, "missing field `by`"),
+            (r#"{"number":8,"by":2,"to":3}"#, "unknown field `to`"),
+            (r#"{"number":"8","by":2}"#, "invalid type: string \"8\""),
+            ("7", "by name"),
+            ("[8,2]", "by name"),
+            ("null", "missing field"),
+        ] {
+            let (code, kind, message) =
+                failure(ask(&format!(r#"{{"jsonrpc":"2.0","id":1,"method":"number.divide","params":{params}}}"#)));
+            assert_eq!((code, kind.as_str()), (-32602, "usage"), "{params}");
+            assert!(message.contains(named), "{params}: {message}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_request_is_answered() {
+        assert_eq!(ask("{oops")["id"], Value::Null);
+        assert_eq!(failure(ask("{oops")).0, -32700);
+        for call in [
+            "7",
+            "null",
+            "{}",
+            "[]",
+            r#"{"jsonrpc":"2.0","id":1}"#,
+            r#"{"jsonrpc":"1.0","id":1,"method":"number.broken"}"#,
+            r#"{"jsonrpc":"2.0","id":1,"method":{}}"#,
+            r#"{"jsonrpc":"2.0","id":{},"method":"number.broken"}"#,
+            r#"{"jsonrpc":"2.0","id":true,"method":"number.broken"}"#,
+        ] {
+            assert_eq!(failure(ask(call)).0, -32600, "{call}");
+        }
+        let many = format!("[{}]", vec!["1"; BATCH_MAX + 1].join(","));
+        assert_eq!(
+            failure(ask(&many)),
+            (-32600, "invalid-request".into(), "a batch has 1 to 50 calls; this one has 51".into())
+        );
+    }
+
+    #[test]
+    fn notifications_are_not_answered_and_batches_are_in_order() {
+        let half =
+            |id: &str| format!(r#"{{"jsonrpc":"2.0"{id},"method":"number.divide","params":{{"number":8,"by":2}}}}"#);
+        assert_eq!(asked(&half("")), None);
+        assert_eq!(asked(&format!("[{}]", half(""))), None);
+        assert_eq!(ask(&half(r#","id":null"#))["result"], 104);
+        let batch = ask(&format!("[{},{},7,{}]", half(r#","id":1"#), half(""), half(r#","id":"b""#)));
+        let ids: Vec<_> = batch.as_array().expect("a batch").iter().map(|answer| answer["id"].clone()).collect();
+        assert_eq!(ids, [json!(1), Value::Null, json!("b")]);
+        assert_eq!(batch[1]["error"]["code"], -32600);
+    }
+
+    #[test]
+    fn who_may_not_call_is_told_so() {
+        let only_info = |method: &Entry<u64>, _: &Value| match method.scope {
+            Scope::Info => Ok(()),
+            _ => Err(Failure::too_many("later", 7)),
+        };
+        let call = br#"{"jsonrpc":"2.0","id":1,"method":"number.broken"}"#;
+        let answer = futures::executor::block_on(answer(&TABLE, &1, call, only_info)).expect("an answer");
+        assert_eq!(answer["error"]["data"], json!({"kind": "too-many", "retryAfter": 7}));
+    }
+}
