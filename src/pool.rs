@@ -62,7 +62,7 @@ struct Taken {
 
 /// What somebody has of a pool; dropped, it is given back.
 #[derive(Debug)]
-pub struct Place {
+pub struct Permit {
     pool: Pool,
     asker: Asker,
     count: usize,
@@ -106,7 +106,7 @@ impl Pool {
     }
 
     /// Takes `count`, or nothing.
-    pub fn take(&self, asker: Asker, count: usize) -> Result<Place, Full> {
+    pub fn take(&self, asker: Asker, count: usize) -> Result<Permit, Full> {
         let taken = self.try_take(asker, count);
         if taken.is_err() {
             self.0.refused.inc();
@@ -116,7 +116,7 @@ impl Pool {
 
     /// Takes `count` as soon as there is room. The caller bounds how long it waits. What can never be had is an error at
     /// once.
-    pub async fn wait(&self, asker: Asker, count: usize) -> Result<Place, Full> {
+    pub async fn wait(&self, asker: Asker, count: usize) -> Result<Permit, Full> {
         let Size { most, share, reserved } = self.0.size;
         match asker.place() {
             Some(_) if count > share => return Err(Full::Share(self.0.what)),
@@ -136,7 +136,7 @@ impl Pool {
         }
     }
 
-    fn try_take(&self, asker: Asker, count: usize) -> Result<Place, Full> {
+    fn try_take(&self, asker: Asker, count: usize) -> Result<Permit, Full> {
         let Size { most, share, reserved } = self.0.size;
         let mut taken = self.lock();
         let most = if asker.place().is_some() { most.saturating_sub(reserved) } else { most };
@@ -155,7 +155,7 @@ impl Pool {
             *taken.each.entry(address).or_default() += count;
         }
         self.0.used.set(taken.all as i64);
-        Ok(Place { pool: self.clone(), asker, count })
+        Ok(Permit { pool: self.clone(), asker, count })
     }
 
     fn give_back(&self, asker: Asker, count: usize) {
@@ -182,7 +182,7 @@ impl Pool {
     }
 }
 
-impl Place {
+impl Permit {
     pub fn count(&self) -> usize {
         self.count
     }
@@ -218,7 +218,7 @@ impl Place {
     }
 }
 
-impl Drop for Place {
+impl Drop for Permit {
     fn drop(&mut self) {
         self.pool.give_back(self.asker, self.count);
     }

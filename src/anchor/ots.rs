@@ -125,7 +125,7 @@ impl Detached {
             _ => return Err(Error::FileHash(tag)),
         };
         let digest = reader.take(size)?.to_vec();
-        let stamp = reader.stamp(&Message::Known(digest.as_slice().into()), DEPTH_MAX)?;
+        let stamp = reader.stamp(&Operand::Known(digest.as_slice().into()), DEPTH_MAX)?;
         if !reader.rest.is_empty() {
             return Err(Error::Trailing(reader.rest.len()));
         }
@@ -144,7 +144,7 @@ impl Detached {
     /// compute is left out: nobody here could check it.
     pub fn attestations(&self) -> Vec<(Arc<[u8]>, &Attestation)> {
         let mut found = Vec::new();
-        self.stamp.collect(&Message::Known(self.digest.as_slice().into()), &mut found);
+        self.stamp.collect(&Operand::Known(self.digest.as_slice().into()), &mut found);
         found
     }
 }
@@ -171,11 +171,11 @@ impl Stamp {
     }
 
     /// One message is shared by all attestations of it: a file can hold thousands, of 4 KiB.
-    fn collect<'a>(&'a self, message: &Message, found: &mut Vec<(Arc<[u8]>, &'a Attestation)>) {
+    fn collect<'a>(&'a self, message: &Operand, found: &mut Vec<(Arc<[u8]>, &'a Attestation)>) {
         for branch in &self.0 {
             match branch {
                 Branch::Attest(attestation) => {
-                    if let Message::Known(bytes) = message {
+                    if let Operand::Known(bytes) = message {
                         found.push((bytes.clone(), attestation));
                     }
                 }
@@ -189,13 +189,13 @@ impl Stamp {
     }
 }
 
-/// A message on the way. What Keccak-256 gives is known only by its length.
-enum Message {
+/// What an operation works on: a message on the way, which is not one of a DWN. What Keccak-256 gives is known only by its length.
+enum Operand {
     Known(Arc<[u8]>),
     Opaque(usize),
 }
 
-impl Message {
+impl Operand {
     fn len(&self) -> usize {
         match self {
             Self::Known(bytes) => bytes.len(),
@@ -231,12 +231,12 @@ impl Op {
         }
     }
 
-    fn apply(&self, message: &Message, at: usize) -> Result<Message, Error> {
+    fn apply(&self, message: &Operand, at: usize) -> Result<Operand, Error> {
         let size = self.result_len(message.len());
         if size > MSG_MAX {
             return Err(Error::Limit { at, what: "a result", size: size as u64, max: MSG_MAX });
         }
-        let Message::Known(bytes) = message else { return Ok(Message::Opaque(size)) };
+        let Operand::Known(bytes) = message else { return Ok(Operand::Opaque(size)) };
         let result = match self {
             Self::Append(arg) => [bytes, arg.as_slice()].concat(),
             Self::Prepend(arg) => [arg.as_slice(), bytes.as_ref()].concat(),
@@ -245,9 +245,9 @@ impl Op {
             Self::Sha1 => sha1::Hash::hash(bytes).to_byte_array().to_vec(),
             Self::Ripemd160 => ripemd160::Hash::hash(bytes).to_byte_array().to_vec(),
             Self::Sha256 => cid::digest(bytes).to_vec(),
-            Self::Keccak256 => return Ok(Message::Opaque(size)),
+            Self::Keccak256 => return Ok(Operand::Opaque(size)),
         };
-        Ok(Message::Known(result.into()))
+        Ok(Operand::Known(result.into()))
     }
 }
 
@@ -334,7 +334,7 @@ impl<'a> Reader<'a> {
         self.take(n)
     }
 
-    fn stamp(&mut self, message: &Message, depth: usize) -> Result<Stamp, Error> {
+    fn stamp(&mut self, message: &Operand, depth: usize) -> Result<Stamp, Error> {
         if depth == 0 {
             return Err(Error::Depth(self.at()));
         }
@@ -351,7 +351,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn branch(&mut self, tag: u8, message: &Message, depth: usize) -> Result<Branch, Error> {
+    fn branch(&mut self, tag: u8, message: &Operand, depth: usize) -> Result<Branch, Error> {
         if tag == ATTEST {
             return Ok(Branch::Attest(self.attestation()?));
         }

@@ -60,12 +60,12 @@ pub(super) async fn get((node, net): (&Node, &Net), root: Cid, timeout: Duration
 }
 
 /// What a block of a UnixFS file contributes to it.
-fn contribution(cid: &Cid, block: &Bytes) -> Result<net::Node, String> {
+fn contribution(cid: &Cid, block: &Bytes) -> Result<net::FileNode, String> {
     match cid.codec() {
-        cid::RAW => Ok(net::Node { data: block.clone(), links: vec![] }),
+        cid::RAW => Ok(net::FileNode { data: block.clone(), links: vec![] }),
         cid::DAG_PB => {
             let node = unixfs::node(block).map_err(|e| e.to_string())?;
-            Ok(net::Node { data: node.data, links: node.links.into_iter().map(|(cid, _)| cid).collect() })
+            Ok(net::FileNode { data: node.data, links: node.links.into_iter().map(|(cid, _)| cid).collect() })
         }
         other => Err(format!("{cid} has codec 0x{other:x}: neither raw nor dag-pb (a UnixFS file)")),
     }

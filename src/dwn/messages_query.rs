@@ -7,7 +7,7 @@ use super::{
     message::Message,
     order,
     refusal::{Fault, Refusal, Stop},
-    reply::Reply,
+    reply::MessageReply,
     text,
     view::{EventFilter, LogEvent, PaginationCursor, View},
 };
@@ -20,7 +20,7 @@ pub(super) fn check(message: &Message) -> Result<(), Refusal> {
     message.check_timestamp()
 }
 
-pub(super) fn answer(message: &Message, view: &dyn View, now: &str) -> Result<Reply, Stop> {
+pub(super) fn answer(message: &Message, view: &dyn View, now: &str) -> Result<MessageReply, Stop> {
     authorize(message, message.timestamp(), view, now)?;
     let filters: Vec<_> = message.filters().flat_map(filters).collect();
     // Beyond the dialect: without a limit everything is told at once, as there.
@@ -30,7 +30,7 @@ pub(super) fn answer(message: &Message, view: &dyn View, now: &str) -> Result<Re
     let cursor = events.last().map(|last| cursor(last).text());
     let events = order::order(events, view)?;
     let digest = |event: &LogEvent| cid::sha256_of(&event.cid).context("a message's CID is of another kind");
-    let reply = Reply::ok().listing(Entries::cids(events.iter().map(digest).collect::<Result<_, Fault>>()?));
+    let reply = MessageReply::ok().listing(Entries::cids(events.iter().map(digest).collect::<Result<_, Fault>>()?));
     Ok(match cursor {
         Some(cursor) => reply.with("cursor", cursor),
         None => reply,

@@ -6,7 +6,7 @@ use super::{
     message::Message,
     permissions,
     refusal::{Refusal, Stop},
-    reply::Reply,
+    reply::MessageReply,
     view::{INLINE_MAX, Stored, View},
 };
 use crate::cid::{self, Cid};
@@ -16,15 +16,15 @@ pub(super) fn check_unsigned(descriptor: &Map<String, Value>) -> Result<(), Refu
     parse(descriptor).map(drop)
 }
 
-pub(super) fn answer(message: &Message, view: &dyn View, now: &str) -> Result<Reply, Stop> {
+pub(super) fn answer(message: &Message, view: &dyn View, now: &str) -> Result<MessageReply, Stop> {
     let cid = parse(message.descriptor())?;
     let stored = view.message(&cid)?.ok_or_else(Refusal::not_found)?;
     authorize(message, &stored, view, now)?;
     let entry = Object::default()
         .with("message", stored.message.text())
         .with("messageCid", &quoted(message.text("messageCid").unwrap_or_default()));
-    let reply = Reply::ok().with("entry", entry.text());
-    Ok(Reply { data: data(stored, view)?, ..reply })
+    let reply = MessageReply::ok().with("entry", entry.text());
+    Ok(MessageReply { data: data(stored, view)?, ..reply })
 }
 
 fn authorize(message: &Message, stored: &Stored, view: &dyn View, now: &str) -> Result<(), Stop> {

@@ -10,7 +10,7 @@ use super::{
     messages_query, messages_read, protocols_configure, protocols_query, records_delete, records_query, records_read,
     records_write,
     refusal::{Refusal, Stop},
-    reply::Reply,
+    reply::MessageReply,
     schema, subscribe, text,
     view::View,
 };
@@ -66,9 +66,9 @@ pub fn decide(message: &Message, given: &Given, view: &dyn View, now: &str) -> R
     }
 }
 
-/// Answers a verified read. The answer's entries, if it has some, are still to be written ([`Reply::write`]). `now`: the
+/// Answers a verified read. The answer's entries, if it has some, are still to be written ([`MessageReply::write`]). `now`: the
 /// time as messages write it.
-pub fn answer(message: &Message, view: &dyn View, now: &str) -> Result<Reply, Stop> {
+pub fn answer(message: &Message, view: &dyn View, now: &str) -> Result<MessageReply, Stop> {
     match message.kind() {
         Kind::RecordsRead => records_read::answer(message, view, now),
         Kind::RecordsQuery => records_query::answer(message, view, now),

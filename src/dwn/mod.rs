@@ -61,7 +61,7 @@ pub use method::{answer, decide};
 pub use readable::in_header;
 pub use records_query::selection;
 pub use refusal::{Fault, Refusal, Stop};
-pub use reply::{Members, Reply};
+pub use reply::{Members, MessageReply};
 pub use subscribe::{Happened, Subscription, subscribe};
 pub use text::normalize as normalize_uri;
 pub use view::{

@@ -6,7 +6,7 @@ use super::{
     json::{js_string, list},
     message::Message,
     refusal::{Fault, Refusal, Stop},
-    reply::Reply,
+    reply::MessageReply,
     text,
     view::{Stored, View},
 };
@@ -20,18 +20,18 @@ pub(super) fn check(message: &Message) -> Result<(), Refusal> {
     message.check_timestamp()
 }
 
-pub(super) fn answer(message: &Message, view: &dyn View, now: &str) -> Result<Reply, Stop> {
+pub(super) fn answer(message: &Message, view: &dyn View, now: &str) -> Result<MessageReply, Stop> {
     let sees_all = sees_all(message, view, now)?;
     let shows = |stored: &Stored| sees_all || is_published(stored);
     let Some(filter) = message.filter() else {
-        return Ok(Reply::ok().listing(Entries::messages(in_order(view, shows)?)));
+        return Ok(MessageReply::ok().listing(Entries::messages(in_order(view, shows)?)));
     };
     let found = match filter.contains_key("recipient") {
         // A ProtocolsConfigure has no recipient, so nothing matches one.
         true => None,
         false => view.protocol(&js_string(filter.get("protocol")))?.filter(shows),
     };
-    Ok(Reply::ok().with("entries", list(found.iter().map(|stored| stored.message.text()))))
+    Ok(MessageReply::ok().with("entries", list(found.iter().map(|stored| stored.message.text()))))
 }
 
 /// Where those lie that are shown, the oldest first. One is looked at after the other: together they may be large.

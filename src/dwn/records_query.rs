@@ -8,7 +8,7 @@ use super::{
     message::Message,
     protocol,
     refusal::{Refusal, Stop},
-    reply::Reply,
+    reply::MessageReply,
     text,
     view::{PaginationCursor, Select, SortBy, View},
     visible::visible,
@@ -49,10 +49,10 @@ pub(super) fn authorize(message: &Message, at: &str, view: &dyn View, now: &str)
     if message.role().is_some() { protocol::authorize_query(message, view) } else { Ok(()) }
 }
 
-pub(super) fn answer(message: &Message, view: &dyn View, now: &str) -> Result<Reply, Stop> {
+pub(super) fn answer(message: &Message, view: &dyn View, now: &str) -> Result<MessageReply, Stop> {
     authorize(message, message.timestamp(), view, now)?;
     let hits = view.hits(&selection(message)?)?;
-    let reply = Reply::ok().listing(Entries::records(hits.positions));
+    let reply = MessageReply::ok().listing(Entries::records(hits.positions));
     Ok(match hits.cursor {
         Some(cursor) => reply.with("cursor", cursor.text()),
         None => reply,

@@ -7,7 +7,7 @@ use super::{
     message::Message,
     protocol,
     refusal::{Refusal, Stop},
-    reply::Reply,
+    reply::MessageReply,
     view::{Select, SortBy, Stored, View},
 };
 
@@ -16,7 +16,7 @@ pub(super) fn check(message: &Message) -> Result<(), Refusal> {
     message.check_timestamp()
 }
 
-pub(super) fn answer(message: &Message, view: &dyn View, now: &str) -> Result<Reply, Stop> {
+pub(super) fn answer(message: &Message, view: &dyn View, now: &str) -> Result<MessageReply, Stop> {
     let found = find(message, view)?;
     let initial = found.record_id.as_deref().map(|id| view.initial_before(id, &found.cid)).transpose()?.flatten();
     if fields::is_method(&found.message, "Delete") {
@@ -27,7 +27,7 @@ pub(super) fn answer(message: &Message, view: &dyn View, now: &str) -> Result<Re
         authorize(message, &initial, &initial.author, view, now)?;
         let entry =
             Object::default().with("recordsDelete", found.message.text()).with("initialWrite", initial.message.text());
-        return Ok(Reply::not_found().with("entry", entry.text()));
+        return Ok(MessageReply::not_found().with("entry", entry.text()));
     }
     let creator = initial.as_ref().map_or(&found.author, |initial| &initial.author);
     authorize(message, &found, creator, view, now)?;
@@ -37,7 +37,7 @@ pub(super) fn answer(message: &Message, view: &dyn View, now: &str) -> Result<Re
     if let Some(initial) = initial {
         entry = entry.with("initialWrite", initial.message.text());
     }
-    Ok(Reply { data: Some((found, cid, size)), ..Reply::ok().with("entry", entry.text()) })
+    Ok(MessageReply { data: Some((found, cid, size)), ..MessageReply::ok().with("entry", entry.text()) })
 }
 
 /// The one latest state (a write or a delete) that the filter finds. Beyond the dialect: with a `dateSort`, the

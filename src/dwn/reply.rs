@@ -16,7 +16,7 @@ const END: &str = "]";
 
 /// An answer: status, the members beside it (`entry`, `entries`, `cursor`), and whose data follows.
 #[derive(Debug, Clone)]
-pub struct Reply {
+pub struct MessageReply {
     pub code: u16,
     pub detail: String,
     pub body: Members,
@@ -73,7 +73,7 @@ fn status(code: u16, detail: &str) -> Object {
     Object::default().with("status", &status)
 }
 
-impl Reply {
+impl MessageReply {
     pub(super) fn ok() -> Self {
         Self::new(200, "OK")
     }
@@ -116,13 +116,13 @@ impl Reply {
     }
 }
 
-impl From<Refusal> for Reply {
+impl From<Refusal> for MessageReply {
     fn from(refusal: Refusal) -> Self {
         Self::new(refusal.code, &refusal.detail)
     }
 }
 
-impl From<&Change> for Reply {
+impl From<&Change> for MessageReply {
     fn from(change: &Change) -> Self {
         Self::new(change.status, if change.status == 204 { "No Content" } else { "Accepted" })
     }

@@ -24,7 +24,7 @@ pub(super) enum Shape {
         max: usize,
         each: &'static Shape,
     },
-    Object(&'static Object),
+    Object(&'static ObjectSchema),
     /// Exactly one must fit.
     OneOf(&'static [Shape]),
     /// Anything more special, judged by code.
@@ -36,7 +36,7 @@ type Between = fn(&Map<String, Value>, &str) -> Result<(), Wrong>;
 
 /// An object's members. `rule` is what AJV looks at before it looks at the members one by one.
 #[derive(Debug)]
-pub(super) struct Object {
+pub(super) struct ObjectSchema {
     pub rule: Option<Between>,
     pub min: usize,
     pub max: usize,
@@ -59,7 +59,7 @@ pub(super) enum Others {
     Named(fn(&str) -> bool, &'static Shape),
 }
 
-impl Object {
+impl ObjectSchema {
     /// An object with members of its own and no others.
     pub const fn closed(required: &'static [&'static str], members: &'static [(&'static str, Shape)]) -> Self {
         Self { rule: None, min: 0, max: usize::MAX, required, members, others: Others::Refused, between: None }
@@ -164,7 +164,7 @@ fn check_one_of(shapes: &[Shape], value: &Value, path: &str) -> Result<(), Wrong
     Err(first_wrong.unwrap_or_else(|| Wrong::at(path, "must match exactly one schema in oneOf")))
 }
 
-impl Object {
+impl ObjectSchema {
     fn check(&self, value: &Value, path: &str) -> Result<(), Wrong> {
         let map = value.as_object().ok_or_else(|| Wrong::at(path, "must be object"))?;
         if let Some(rule) = self.rule {
@@ -232,8 +232,8 @@ mod tests {
     use super::*;
     use serde_json::json;
 
-    static INNER: Object = Object { min: 1, ..Object::closed(&[], &[("a/b", Shape::Text)]) };
-    static OUTER: Shape = Shape::Object(&Object::closed(
+    static INNER: ObjectSchema = ObjectSchema { min: 1, ..ObjectSchema::closed(&[], &[("a/b", Shape::Text)]) };
+    static OUTER: Shape = Shape::Object(&ObjectSchema::closed(
         &["in"],
         &[
             ("in", Shape::Object(&INNER)),

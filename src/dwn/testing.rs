@@ -92,7 +92,7 @@ impl Past {
         self.send(json, data)["status"]["code"].as_u64().expect("a code")
     }
 
-    fn process(&mut self, json: Value, data: Option<&[u8]>, replayed: bool) -> Result<Reply, Stop> {
+    fn process(&mut self, json: Value, data: Option<&[u8]>, replayed: bool) -> Result<MessageReply, Stop> {
         let message = Message::parse(&self.tenant, json)?;
         let message = if replayed { message.replayed() } else { message };
         message.verify(&key_of)?;
@@ -112,7 +112,7 @@ impl Past {
             None => Given::None,
         };
         let change = decide(&message, &given, self, now)?;
-        let reply = Reply::from(&change);
+        let reply = MessageReply::from(&change);
         self.apply(change, data);
         Ok(reply)
     }

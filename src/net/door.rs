@@ -13,7 +13,7 @@
 
 use super::known::{self, Known};
 use crate::asker::Asker;
-use crate::pool::{Full, Place, Pool};
+use crate::pool::{Full, Permit, Pool};
 use futures::FutureExt as _;
 use futures::future::{AbortHandle, AbortRegistration, Abortable, BoxFuture};
 use libp2p::Multiaddr;
@@ -48,7 +48,7 @@ struct Guests {
 struct Guest {
     from: Asker,
     end: AbortHandle,
-    _place: Place,
+    _place: Permit,
 }
 
 /// Somebody let in to the door; dropped, the place is free.
@@ -88,7 +88,7 @@ impl Door {
         Some((Pass { door: self.clone(), number }, registration))
     }
 
-    fn take(&self, guests: &Guests, from: Asker) -> Result<Place, Full> {
+    fn take(&self, guests: &Guests, from: Asker) -> Result<Permit, Full> {
         let places = &self.0.places;
         let full = match places.take(from, 1) {
             Ok(place) => return Ok(place),

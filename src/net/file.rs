@@ -13,7 +13,7 @@ use tokio::sync::oneshot::{self, error::TryRecvError};
 
 /// What a block contributes to a file: bytes, then what its links contribute.
 #[derive(Debug, Default, Clone)]
-pub struct Node {
+pub struct FileNode {
     pub data: Bytes,
     pub links: Vec<Cid>,
 }
@@ -48,7 +48,7 @@ pub fn fetch_file<F>(
     read: F,
 ) -> impl Stream<Item = Result<Bytes, Error>> + Send
 where
-    F: Fn(&Cid, &Bytes) -> Result<Node, String> + Send,
+    F: Fn(&Cid, &Bytes) -> Result<FileNode, String> + Send,
 {
     let queue = VecDeque::from([Slot::Todo(root, 0)]);
     let walk = Walk { session, root, limits, read, queue, bytes: 0, blocks: 0 };
@@ -74,7 +74,7 @@ enum Slot {
     Failed(Error),
 }
 
-impl<F: Fn(&Cid, &Bytes) -> Result<Node, String>> Walk<F> {
+impl<F: Fn(&Cid, &Bytes) -> Result<FileNode, String>> Walk<F> {
     async fn next(&mut self) -> Result<Option<Bytes>, Error> {
         loop {
             self.ask_ahead().await?;

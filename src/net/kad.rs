@@ -8,7 +8,7 @@ use super::config::Network;
 use super::known;
 use crate::asker::Asker;
 use crate::cid::Cid;
-use crate::pool::{Full, Place, Pool};
+use crate::pool::{Full, Permit, Pool};
 use libp2p::kad::store::{Error as StoreError, RecordStore};
 use libp2p::kad::{self, K_VALUE, ProviderRecord, QueryId, Record, RecordKey, StoreInserts};
 use libp2p::multiaddr::Protocol;
@@ -134,7 +134,7 @@ pub struct Providers {
 struct Kept {
     key: RecordKey,
     from: Asker,
-    _place: Place,
+    _place: Permit,
 }
 
 impl Providers {
@@ -173,7 +173,7 @@ impl Providers {
     }
 
     /// A place for one more. If all are taken by the other table's records, there is none.
-    fn room(&mut self, from: Asker) -> Option<Place> {
+    fn room(&mut self, from: Asker) -> Option<Permit> {
         loop {
             let oldest = match self.places.take(from, 1) {
                 Ok(place) => return Some(place),

@@ -6,7 +6,7 @@
 use super::known::{self, Known};
 use super::pools::Pools;
 use crate::asker::Asker;
-use crate::pool::{Full, Place, Pool};
+use crate::pool::{Full, Permit, Pool};
 use libp2p::core::Endpoint;
 use libp2p::core::transport::PortUse;
 use libp2p::swarm::{
@@ -34,7 +34,7 @@ pub struct Behaviour {
     version: u64,
     /// Dialled because the owner, or a device's session, asked for it.
     asked: HashSet<ConnectionId>,
-    dialling: HashMap<ConnectionId, Place>,
+    dialling: HashMap<ConnectionId, Permit>,
     held: HashMap<ConnectionId, Held>,
     out: VecDeque<(PeerId, ConnectionId)>,
     waker: Option<Waker>,
@@ -46,7 +46,7 @@ struct Held {
     /// Where it comes from, or goes to.
     from: Asker,
     /// None: it has given way and is being closed.
-    place: Option<Place>,
+    place: Option<Permit>,
     /// It gave us something we wanted.
     gave: bool,
     /// When something useful last went over it.

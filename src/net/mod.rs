@@ -35,7 +35,7 @@ pub use announce::announce;
 pub use command::PeerInfo;
 pub use config::{Config, Limits, Network};
 pub use error::Error;
-pub use file::{FileLimits, Node, fetch_file};
+pub use file::{FileLimits, FileNode, fetch_file};
 pub use handle::Net;
 pub use metrics::Metrics;
 pub use provide::Status as ProvideStatus;

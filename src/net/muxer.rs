@@ -6,7 +6,7 @@
 //! comes in, the headers of yamux frames are read on their way into the yamux crate.
 
 use crate::asker::Asker;
-use crate::pool::{Full, Place, Pool};
+use crate::pool::{Full, Permit, Pool};
 use futures::{AsyncRead, AsyncWrite, FutureExt as _};
 use libp2p::core::muxing::{StreamMuxer, StreamMuxerEvent};
 use libp2p::core::upgrade::{InboundConnectionUpgrade, OutboundConnectionUpgrade, UpgradeInfo};
@@ -47,7 +47,7 @@ const SYN: u16 = 1;
 /// What a connection has unread, and whom it is counted to.
 #[derive(Debug)]
 struct Unread {
-    place: Place,
+    place: Permit,
     streams: HashMap<u32, Pieces>,
     total: usize,
     header: [u8; HEADER],

@@ -14,7 +14,7 @@ use crate::{
     asker::Asker,
     blocks::Reader,
     dwn::{self, Entries, Fault, Members, Refusal, Stop},
-    pool::{Full, Place, Pool, Size},
+    pool::{Full, Permit, Pool, Size},
     store::Store,
 };
 use anyhow::Context as _;
@@ -68,7 +68,7 @@ pub struct Outgoing {
     answers: Answers,
     data: Body,
     chunk: usize,
-    held: Place,
+    held: Permit,
 }
 
 impl std::fmt::Debug for Outgoing {
@@ -100,7 +100,7 @@ pub struct Reply {
     /// Of a long answer, what is still to be made.
     rest: Option<Rest>,
     /// Room in the budget for answers.
-    held: Option<Place>,
+    held: Option<Permit>,
 }
 
 impl std::fmt::Debug for Reply {
@@ -116,13 +116,13 @@ struct Rest {
     store: Store,
     tenant: String,
     /// For the list of entries.
-    held: Place,
+    held: Permit,
 }
 
 /// Bytes, and the room they take until they are gone.
 struct Held<T> {
     bytes: T,
-    _place: Place,
+    _place: Permit,
 }
 
 impl<T: AsRef<[u8]>> AsRef<[u8]> for Held<T> {
@@ -132,7 +132,7 @@ impl<T: AsRef<[u8]>> AsRef<[u8]> for Held<T> {
 }
 
 /// Bytes that hold their room as long as anybody holds them.
-fn holding<T: AsRef<[u8]> + Send + 'static>(bytes: T, place: Place) -> Bytes {
+fn holding<T: AsRef<[u8]> + Send + 'static>(bytes: T, place: Permit) -> Bytes {
     Bytes::from_owner(Held { bytes, _place: place })
 }
 
@@ -156,21 +156,21 @@ impl Answers {
     }
 
     /// Room for a piece, if there is some at once.
-    pub(super) fn take(&self, asker: Asker) -> Option<Place> {
+    pub(super) fn take(&self, asker: Asker) -> Option<Permit> {
         self.pool.take(asker, PIECE).ok()
     }
 
     /// Room for so many bytes, as soon as others have taken theirs.
-    pub async fn wait(&self, asker: Asker, bytes: usize) -> Result<Place, Refusal> {
+    pub async fn wait(&self, asker: Asker, bytes: usize) -> Result<Permit, Refusal> {
         self.wait_in(&self.pool, asker, bytes).await
     }
 
     /// Room for an answer that is put together as one text, before it is.
-    pub async fn wait_whole(&self, asker: Asker, bytes: usize) -> Result<Place, Refusal> {
+    pub async fn wait_whole(&self, asker: Asker, bytes: usize) -> Result<Permit, Refusal> {
         self.wait_in(&self.whole, asker, bytes).await
     }
 
-    async fn wait_in(&self, pool: &Pool, asker: Asker, bytes: usize) -> Result<Place, Refusal> {
+    async fn wait_in(&self, pool: &Pool, asker: Asker, bytes: usize) -> Result<Permit, Refusal> {
         let full = |why: Full| Refusal::new(503, format!("AnswersMemoryFull: {why}"));
         if let Ok(place) = pool.take(asker, bytes) {
             return Ok(place);
@@ -182,7 +182,7 @@ impl Answers {
     }
 
     /// Room for as many bytes as it turned out to be.
-    async fn fit(&self, mut held: Place, bytes: usize) -> Result<Place, Refusal> {
+    async fn fit(&self, mut held: Permit, bytes: usize) -> Result<Permit, Refusal> {
         match bytes.checked_sub(held.count()) {
             None | Some(0) => held.shrink(bytes),
             Some(more) if held.grow(more).is_ok() => {}
@@ -209,7 +209,7 @@ impl Answers {
     }
 
     /// Data on its way out, as the client takes it. `chunk`: bytes of one chunk as a rule; `held`: room for the first.
-    pub fn metered(&self, asker: Asker, chunk: usize, held: Option<Place>, data: Body) -> Body {
+    pub fn metered(&self, asker: Asker, chunk: usize, held: Option<Permit>, data: Body) -> Body {
         let metered = stream::unfold(Some((self.clone(), held, data)), move |state| async move {
             let (answers, held, mut data) = state?;
             let next = async {
@@ -254,9 +254,9 @@ impl Answers {
     /// The reply, with as much room as it takes. `held`: room for a piece.
     pub(super) async fn replied(
         &self,
-        answer: dwn::Reply,
+        answer: dwn::MessageReply,
         (store, tenant): (Store, String),
-        held: Place,
+        held: Permit,
     ) -> Result<Reply, Stop> {
         let asker = held.asker();
         let held = self.fit(held, answer.body.size() + AROUND).await?;
@@ -273,7 +273,7 @@ impl Answers {
 
 impl Rest {
     /// The next piece, and what is left.
-    async fn next(mut self) -> Result<(String, Place, Option<Self>), Fault> {
+    async fn next(mut self) -> Result<(String, Permit, Option<Self>), Fault> {
         let (answers, asker) = (self.answers.clone(), self.held.asker());
         let place = answers.wait(asker, PIECE).await?;
         let made = answers.workers.run(asker, move || {
@@ -315,7 +315,7 @@ impl Reply {
     }
 
     /// As [`Reply::into_text`], with room that was taken before it was made.
-    pub fn into_text_within(self, mut place: Place, before: &str, after: &str) -> Text {
+    pub fn into_text_within(self, mut place: Permit, before: &str, after: &str) -> Text {
         let text = [before, &self.text(), after].concat();
         drop(self);
         place.shrink(text.len());
@@ -347,11 +347,11 @@ impl From<Refusal> for Reply {
     }
 }
 
-fn whole(text: String, held: Option<Place>) -> Text {
+fn whole(text: String, held: Option<Permit>) -> Text {
     Text::Whole(kept(text, held))
 }
 
-fn kept(text: String, held: Option<Place>) -> Bytes {
+fn kept(text: String, held: Option<Permit>) -> Bytes {
     match held {
         Some(place) => holding(text, place),
         None => text.into(),
@@ -359,7 +359,7 @@ fn kept(text: String, held: Option<Place>) -> Bytes {
 }
 
 /// `head`, the entries that are still to be written, `tail`.
-fn pieces(head: String, held: Option<Place>, rest: Rest, tail: String) -> Text {
+fn pieces(head: String, held: Option<Permit>, rest: Rest, tail: String) -> Text {
     let first = kept(head, held);
     let following = stream::unfold((Some(rest), tail), |(rest, tail)| async move {
         match rest?.next().await {

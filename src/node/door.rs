@@ -23,7 +23,7 @@ use crate::{
     blocks::{Blocks, Reader},
     dwn::{self, Fault, Given, Members, Message, Refusal, Stop, View},
     metrics::Metrics,
-    pool::{Place, Pool},
+    pool::{Permit, Pool},
     resolve::Resolver,
     store::{Data, Store},
 };
@@ -320,7 +320,7 @@ impl Node {
         Admission::new(tenant, &self.shared.store, &self.shared.gate, &self.shared.denied)
     }
 
-    async fn reply(&self, answer: Answer, room: Place, choose: Option<Choose>) -> Result<Reply, Stop> {
+    async fn reply(&self, answer: Answer, room: Permit, choose: Option<Choose>) -> Result<Reply, Stop> {
         let (asker, answers) = (room.asker(), self.answers());
         let mut reply = answers.replied(answer.reply, (self.shared.store.clone(), answer.tenant), room).await?;
         let part = choose.and_then(|choose| choose(&reply.body));

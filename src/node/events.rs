@@ -11,7 +11,7 @@ use crate::{
     asker::Asker,
     cid::Cid,
     dwn::{self, Fault, First, Happened, Json, Refusal, Stop, Stored, Subscription, View, json::Object},
-    pool::{Full, Place, Pool, Size},
+    pool::{Full, Permit, Pool, Size},
     store::{Position, Store},
 };
 use anyhow::anyhow;
@@ -51,7 +51,7 @@ pub struct Delivery {
     /// Of the message in the log.
     bytes: usize,
     /// For the message, as long as it waits for anybody.
-    room: Option<Arc<Place>>,
+    room: Option<Arc<Permit>>,
 }
 
 impl Delivery {
@@ -248,7 +248,7 @@ impl Candidate {
     }
 
     /// The event; `bytes` and `room`: what it takes while it waits.
-    pub fn event(&self, position: Position, cid: Cid, (bytes, room): (usize, Option<Arc<Place>>)) -> Delivery {
+    pub fn event(&self, position: Position, cid: Cid, (bytes, room): (usize, Option<Arc<Permit>>)) -> Delivery {
         let initial = self.initial.as_ref().map(|initial| initial.message.clone());
         Delivery { position, cid, message: self.message.clone(), initial, bytes, room }
     }
@@ -291,7 +291,7 @@ struct Listed {
     tenant: String,
     id: u64,
     why: Arc<OnceLock<Ended>>,
-    _place: Place,
+    _place: Permit,
 }
 
 impl Drop for Listed {

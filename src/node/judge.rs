@@ -54,7 +54,7 @@ pub(super) enum Judged {
 
 /// The answer to a read, and its data.
 pub(super) struct Answer {
-    pub reply: dwn::Reply,
+    pub reply: dwn::MessageReply,
     pub tenant: String,
     pub data: Option<Held>,
 }
@@ -110,7 +110,7 @@ pub(super) fn answer(message: &Message, store: &Store, blocks: &Blocks) -> Resul
 }
 
 /// Takes hold of the data that an answer names.
-fn hold(reply: &dwn::Reply, view: &dyn View, blocks: &Blocks) -> Result<Option<Held>, Stop> {
+fn hold(reply: &dwn::MessageReply, view: &dyn View, blocks: &Blocks) -> Result<Option<Held>, Stop> {
     match &reply.data {
         None => Ok(None),
         Some((stored, root, size)) if *size <= dwn::INLINE_MAX => {

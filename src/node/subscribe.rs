@@ -18,7 +18,7 @@ use crate::{
     cid,
     dwn::{self, Fault, Refusal, Stop},
     job::{Job, Wait},
-    pool::Place,
+    pool::Permit,
     scarce,
     store::{Entry, Position},
 };
@@ -76,7 +76,7 @@ impl Node {
     }
 
     /// Room for a message that waits for subscribers.
-    fn room_for(&self, bytes: usize) -> Option<Arc<Place>> {
+    fn room_for(&self, bytes: usize) -> Option<Arc<Permit>> {
         let taken = self.shared.events.take(Asker::Owner, bytes);
         if taken.is_err() {
             self.shared.live.relieve();

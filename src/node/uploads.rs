@@ -10,7 +10,7 @@ use crate::{
     asker::Asker,
     blocks::Blocks,
     dwn::{self, Refusal, Stop},
-    pool::{Full, Place, Pool},
+    pool::{Full, Permit, Pool},
     store::{self, Data},
 };
 use bytes::Bytes;
@@ -79,7 +79,7 @@ impl Uploads {
     }
 
     /// A place for data that does not ride inline.
-    async fn place(&self, asker: Asker) -> Result<Place, Stop> {
+    async fn place(&self, asker: Asker) -> Result<Permit, Stop> {
         let waited = tokio::time::timeout(self.wait, self.places.wait(asker, 1)).await;
         // Nobody waits longer than others may stall.
         let full = match waited.unwrap_or_else(|_| self.places.take(asker, 1)) {

@@ -51,7 +51,7 @@ struct Letter {
     text: String,
     until: Instant,
     /// One letter and its bytes, in the shares of the address that left it.
-    _places: [pool::Place; 2],
+    _places: [pool::Permit; 2],
 }
 
 /// Why a letter cannot be left here.

@@ -452,7 +452,7 @@ fn judge(source: &dyn Source, noted: Option<&Noted>, at: Position, frame: Frame)
             if noted.is_some_and(|noted| noted.is_half(&message.tenant, &message.subject) || unsaid(noted)) {
                 return Ok(Verdict::Stays);
             }
-            let frame::Message { tenant, subject, data, cid, .. } = &*message;
+            let frame::MessageFrame { tenant, subject, data, cid, .. } = &*message;
             let inline = message.inline.is_some() && !needs_inline(source, at, cid, tenant, subject, data)?;
             let places = keep_places(source, &mut message.blocks)?;
             if inline {
@@ -468,7 +468,7 @@ fn judge(source: &dyn Source, noted: Option<&Noted>, at: Position, frame: Frame)
 }
 
 /// Is the message at `at` the one the index has?
-fn is_here(source: &dyn Source, at: Position, message: &frame::Message) -> Result<bool, Fault> {
+fn is_here(source: &dyn Source, at: Position, message: &frame::MessageFrame) -> Result<bool, Fault> {
     let Some(tenant) = number_of(source, &message.tenant)? else { return Ok(false) };
     let row = source.get(&keys::message(tenant, &message.cid))?;
     Ok(row.map(|row| MessageRow::decode(&row)).transpose()?.is_some_and(|row| row.position == at))

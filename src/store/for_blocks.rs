@@ -5,7 +5,7 @@ use super::{
     handle::Store,
     log::{
         Damage, Read,
-        frame::{About, Frame, Message},
+        frame::{About, Frame, MessageFrame},
     },
     place::{Place, Position},
     rows::{keys, refs, row, source::Source as _},
@@ -115,7 +115,7 @@ impl Store {
                     checked.next = next;
                     let message = match frame {
                         Frame::Message(message) => *message,
-                        Frame::Stub(stub) => Message::of_stub(*stub),
+                        Frame::Stub(stub) => MessageFrame::of_stub(*stub),
                         Frame::State(_) | Frame::Blocks(_) => {
                             self.damage().clear_log(at..next);
                             continue;

@@ -246,7 +246,7 @@ pub(crate) fn payloads() -> Vec<Vec<u8>> {
             removes: vec![named],
             ..Change::initial("did:example:a", subject, message).expect("encodes")
         };
-        let mut frame = frame::Message::new(&change, None).expect("a frame");
+        let mut frame = frame::MessageFrame::new(&change, None).expect("a frame");
         frame.inline = (n == 0).then(|| ByteBuf::from(vec![n]));
         frame.blocks = vec![(ByteArray::new([n; 32]), StoredPlace(2, 0, 0, 70_000))];
         out.push(written(&Frame::Message(Box::new(frame)), Some(8))[HEADER..].to_vec());

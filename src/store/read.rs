@@ -104,7 +104,7 @@ impl Store {
     pub fn former(&self, at: Position) -> Result<Option<Former>, Fault> {
         let Read::Frame { frame: Frame::Message(message), .. } = self.0.log.read(at)? else { return Ok(None) };
         let json = message.json()?;
-        let frame::Message { author, initial, before, .. } = *message;
+        let frame::MessageFrame { author, initial, before, .. } = *message;
         Ok(Some(Former { message: json, author, initial, before }))
     }
 
@@ -170,7 +170,7 @@ fn entry(position: Position, next: Position, arrived: Option<u64>, frame: Frame)
     let Frame::Message(message) = frame else { return Ok(Entry::State { position, next }) };
     let cid = message.cid();
     let data = message.data.as_ref().map(|info| Ok::<_, Fault>((info.root()?, info.size))).transpose()?;
-    let frame::Message { tenant, author, message, latest, before, .. } = *message;
+    let frame::MessageFrame { tenant, author, message, latest, before, .. } = *message;
     let message = Bytes::from(message.into_vec());
     Ok(Entry::Message { position, next, arrived, tenant, author, cid, message, data, latest, before })
 }

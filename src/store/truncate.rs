@@ -127,7 +127,7 @@ impl Lacking {
         let message = match frame {
             Frame::Message(message) => message,
             Frame::Stub(left) => {
-                stub = Box::new(frame::Message::of_stub((**left).clone()));
+                stub = Box::new(frame::MessageFrame::of_stub((**left).clone()));
                 &stub
             }
             Frame::State(changes) => {

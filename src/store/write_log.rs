@@ -33,7 +33,7 @@ pub fn write_log(
         let mut bytes = Vec::new();
         for n in n..count.min(n + 1000) {
             let (change, data) = record(n)?;
-            let frame = Frame::Message(Box::new(frame::Message::new(&change, Some(&data))?));
+            let frame = Frame::Message(Box::new(frame::MessageFrame::new(&change, Some(&data))?));
             let position = group + bytes.len() as u64;
             frame::encode(&frame, Some(0), position, group, &mut bytes)?;
             batch.add(position, frame)?;

@@ -225,7 +225,7 @@ fn answer(job: Job, batch: &mut IndexBatch<'_>, group: Position, bytes: &mut Vec
             let decided = decided.unwrap_or_else(|panic| Err(Stop::Fault(panicked("a decision", &*panic))));
             let result = decided.and_then(|change| {
                 let mut message = match_data(&change, &tenant, data).and_then(|data| {
-                    frame::Message::new(&change, data.as_ref()).context("making the log frame of a message")
+                    frame::MessageFrame::new(&change, data.as_ref()).context("making the log frame of a message")
                 })?;
                 message.before = batch.state_of(&tenant, &message.subject)?;
                 add(Frame::Message(Box::new(message)), batch, group, bytes)?;

@@ -1,6 +1,6 @@
 //! Public keys in JWK.
 
-use crate::dwn::schema::{Object, Others, Shape, Wrong};
+use crate::dwn::schema::{ObjectSchema, Others, Shape, Wrong};
 use serde_json::Value;
 
 pub(super) fn public_jwk(value: &Value, path: &str) -> Result<(), Wrong> {
@@ -18,9 +18,9 @@ pub(super) fn public_jwk(value: &Value, path: &str) -> Result<(), Wrong> {
 }
 
 static JWK_KINDS: Shape = Shape::OneOf(&[
-    Shape::Object(&Object {
+    Shape::Object(&ObjectSchema {
         others: Others::Allowed,
-        ..Object::closed(
+        ..ObjectSchema::closed(
             &["crv", "x"],
             &[
                 ("kty", Shape::Constant("EC")),
@@ -31,26 +31,26 @@ static JWK_KINDS: Shape = Shape::OneOf(&[
             ],
         )
     }),
-    Shape::Object(&Object {
+    Shape::Object(&ObjectSchema {
         others: Others::Allowed,
-        ..Object::closed(
+        ..ObjectSchema::closed(
             &["crv", "x"],
             &[("kty", Shape::Constant("OKP")), ("crv", Shape::Text), ("x", Shape::Text), ("d", Shape::Text)],
         )
     }),
-    Shape::Object(&Object {
+    Shape::Object(&ObjectSchema {
         others: Others::Allowed,
-        ..Object::closed(&["n", "e"], &[("kty", Shape::Constant("RSA")), ("n", Shape::Text), ("e", Shape::Text)])
+        ..ObjectSchema::closed(&["n", "e"], &[("kty", Shape::Constant("RSA")), ("n", Shape::Text), ("e", Shape::Text)])
     }),
-    Shape::Object(&Object {
+    Shape::Object(&ObjectSchema {
         others: Others::Allowed,
-        ..Object::closed(&["k"], &[("kty", Shape::Constant("oct")), ("k", Shape::Text)])
+        ..ObjectSchema::closed(&["k"], &[("kty", Shape::Constant("oct")), ("k", Shape::Text)])
     }),
 ]);
 
-static JWK: Object = Object {
+static JWK: ObjectSchema = ObjectSchema {
     others: Others::Allowed,
-    ..Object::closed(
+    ..ObjectSchema::closed(
         &["kty"],
         &[
             ("alg", Shape::Text),

@@ -4,17 +4,17 @@ use super::{
     signatures::SIGNED,
     values::{CURSOR, TIME, TIMES},
 };
-use crate::dwn::schema::{Object, Shape};
+use crate::dwn::schema::{ObjectSchema, Shape};
 
 const MESSAGES: Shape = Shape::Choice(&["Messages"]);
 
-pub(in crate::dwn) static MESSAGES_QUERY: Shape = Shape::Object(&Object::closed(
+pub(in crate::dwn) static MESSAGES_QUERY: Shape = Shape::Object(&ObjectSchema::closed(
     &["authorization", "descriptor"],
     &[
         ("authorization", Shape::Object(&SIGNED)),
         (
             "descriptor",
-            Shape::Object(&Object::closed(
+            Shape::Object(&ObjectSchema::closed(
                 &["interface", "method", "messageTimestamp", "filters"],
                 &[
                     ("interface", MESSAGES),
@@ -30,9 +30,9 @@ pub(in crate::dwn) static MESSAGES_QUERY: Shape = Shape::Object(&Object::closed(
     ],
 ));
 
-static MESSAGES_FILTER: Object = Object {
+static MESSAGES_FILTER: ObjectSchema = ObjectSchema {
     min: 1,
-    ..Object::closed(
+    ..ObjectSchema::closed(
         &[],
         &[
             ("interface", Shape::Choice(&["Protocols", "Records"])),
@@ -43,13 +43,13 @@ static MESSAGES_FILTER: Object = Object {
     )
 };
 
-pub(in crate::dwn) static MESSAGES_READ: Shape = Shape::Object(&Object::closed(
+pub(in crate::dwn) static MESSAGES_READ: Shape = Shape::Object(&ObjectSchema::closed(
     &["authorization", "descriptor"],
     &[
         ("authorization", Shape::Object(&SIGNED)),
         (
             "descriptor",
-            Shape::Object(&Object::closed(
+            Shape::Object(&ObjectSchema::closed(
                 &["interface", "method", "messageTimestamp"],
                 &[
                     ("interface", MESSAGES),
@@ -62,13 +62,13 @@ pub(in crate::dwn) static MESSAGES_READ: Shape = Shape::Object(&Object::closed(
     ],
 ));
 
-pub(in crate::dwn) static MESSAGES_SUBSCRIBE: Shape = Shape::Object(&Object::closed(
+pub(in crate::dwn) static MESSAGES_SUBSCRIBE: Shape = Shape::Object(&ObjectSchema::closed(
     &["descriptor", "authorization"],
     &[
         ("authorization", Shape::Object(&SIGNED)),
         (
             "descriptor",
-            Shape::Object(&Object::closed(
+            Shape::Object(&ObjectSchema::closed(
                 &["interface", "method", "messageTimestamp", "filters"],
                 &[
                     ("interface", MESSAGES),

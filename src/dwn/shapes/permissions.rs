@@ -1,10 +1,10 @@
 //! The data of permission records: requests, grants, revocations.
 
 use super::values::TIME;
-use crate::dwn::schema::{Object, Shape, Wrong};
+use crate::dwn::schema::{ObjectSchema, Shape, Wrong};
 use serde_json::Value;
 
-pub(in crate::dwn) static PERMISSION_REQUEST: Shape = Shape::Object(&Object::closed(
+pub(in crate::dwn) static PERMISSION_REQUEST: Shape = Shape::Object(&ObjectSchema::closed(
     &["delegated", "scope"],
     &[
         ("description", Shape::Text),
@@ -14,7 +14,7 @@ pub(in crate::dwn) static PERMISSION_REQUEST: Shape = Shape::Object(&Object::clo
     ],
 ));
 
-pub(in crate::dwn) static PERMISSION_GRANT: Shape = Shape::Object(&Object::closed(
+pub(in crate::dwn) static PERMISSION_GRANT: Shape = Shape::Object(&ObjectSchema::closed(
     &["dateExpires", "scope"],
     &[
         ("description", Shape::Text),
@@ -27,13 +27,14 @@ pub(in crate::dwn) static PERMISSION_GRANT: Shape = Shape::Object(&Object::close
 ));
 
 pub(in crate::dwn) static PERMISSION_REVOCATION: Shape =
-    Shape::Object(&Object::closed(&[], &[("description", Shape::Text)]));
+    Shape::Object(&ObjectSchema::closed(&[], &[("description", Shape::Text)]));
 
-static CONDITIONS: Object = Object::closed(&[], &[("publication", Shape::Choice(&["Required", "Prohibited"]))]);
+static CONDITIONS: ObjectSchema =
+    ObjectSchema::closed(&[], &[("publication", Shape::Choice(&["Required", "Prohibited"]))]);
 
 macro_rules! scope {
     ($interface:literal, $method:literal $(, $more:literal)*) => {
-        Shape::Object(&Object::closed(
+        Shape::Object(&ObjectSchema::closed(
             &["interface", "method"],
             &[
                 ("interface", Shape::Constant($interface)),

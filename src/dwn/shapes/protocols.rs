@@ -6,18 +6,18 @@ use super::{
     values::{DID, TIME},
     write::SIGNED_OR_DELEGATED,
 };
-use crate::dwn::schema::{Object, Others, Shape, Wrong};
+use crate::dwn::schema::{ObjectSchema, Others, Shape, Wrong};
 use serde_json::Value;
 
 const PROTOCOLS: Shape = Shape::Choice(&["Protocols"]);
 
-pub(in crate::dwn) static PROTOCOLS_QUERY: Shape = Shape::Object(&Object::closed(
+pub(in crate::dwn) static PROTOCOLS_QUERY: Shape = Shape::Object(&ObjectSchema::closed(
     &["descriptor"],
     &[
         ("authorization", Shape::Object(&SIGNED)),
         (
             "descriptor",
-            Shape::Object(&Object::closed(
+            Shape::Object(&ObjectSchema::closed(
                 &["interface", "method", "messageTimestamp"],
                 &[
                     ("interface", PROTOCOLS),
@@ -25,9 +25,9 @@ pub(in crate::dwn) static PROTOCOLS_QUERY: Shape = Shape::Object(&Object::closed
                     ("messageTimestamp", TIME),
                     (
                         "filter",
-                        Shape::Object(&Object {
+                        Shape::Object(&ObjectSchema {
                             min: 1,
-                            ..Object::closed(&[], &[("protocol", Shape::Text), ("recipient", DID)])
+                            ..ObjectSchema::closed(&[], &[("protocol", Shape::Text), ("recipient", DID)])
                         }),
                     ),
                 ],
@@ -36,13 +36,13 @@ pub(in crate::dwn) static PROTOCOLS_QUERY: Shape = Shape::Object(&Object::closed
     ],
 ));
 
-pub(in crate::dwn) static PROTOCOLS_CONFIGURE: Shape = Shape::Object(&Object::closed(
+pub(in crate::dwn) static PROTOCOLS_CONFIGURE: Shape = Shape::Object(&ObjectSchema::closed(
     &["authorization", "descriptor"],
     &[
         ("authorization", Shape::Object(&SIGNED_OR_DELEGATED)),
         (
             "descriptor",
-            Shape::Object(&Object::closed(
+            Shape::Object(&ObjectSchema::closed(
                 &["interface", "method", "messageTimestamp", "definition"],
                 &[
                     ("interface", PROTOCOLS),
@@ -55,32 +55,35 @@ pub(in crate::dwn) static PROTOCOLS_CONFIGURE: Shape = Shape::Object(&Object::cl
     ],
 ));
 
-static DEFINITION: Object = Object::closed(
+static DEFINITION: ObjectSchema = ObjectSchema::closed(
     &["protocol", "published", "types", "structure"],
     &[
         ("protocol", Shape::Text),
         ("published", Shape::Flag),
-        ("types", Shape::Object(&Object { others: Others::Are(&TYPE), ..Object::closed(&[], &[]) })),
+        ("types", Shape::Object(&ObjectSchema { others: Others::Are(&TYPE), ..ObjectSchema::closed(&[], &[]) })),
         (
             "structure",
-            Shape::Object(&Object { others: Others::Are(&Shape::Object(&RULE_SET)), ..Object::closed(&[], &[]) }),
+            Shape::Object(&ObjectSchema {
+                others: Others::Are(&Shape::Object(&RULE_SET)),
+                ..ObjectSchema::closed(&[], &[])
+            }),
         ),
     ],
 );
 
-static TYPE: Shape = Shape::Object(&Object::closed(
+static TYPE: Shape = Shape::Object(&ObjectSchema::closed(
     &[],
     &[("schema", Shape::Text), ("dataFormats", Shape::List { min: 1, max: usize::MAX, each: &Shape::Text })],
 ));
 
-static RULE_SET: Object = Object {
+static RULE_SET: ObjectSchema = ObjectSchema {
     others: Others::Named(is_type_name, &Shape::Object(&RULE_SET)),
-    ..Object::closed(
+    ..ObjectSchema::closed(
         &[],
         &[
             (
                 "$encryption",
-                Shape::Object(&Object::closed(
+                Shape::Object(&ObjectSchema::closed(
                     &["rootKeyId", "publicKeyJwk"],
                     &[("rootKeyId", Shape::Text), ("publicKeyJwk", Shape::Code(public_jwk))],
                 )),
@@ -89,17 +92,17 @@ static RULE_SET: Object = Object {
             ("$role", Shape::Flag),
             (
                 "$size",
-                Shape::Object(&Object::closed(
+                Shape::Object(&ObjectSchema::closed(
                     &[],
                     &[("min", Shape::NumberFrom(0.0)), ("max", Shape::NumberFrom(0.0))],
                 )),
             ),
             (
                 "$tags",
-                Shape::Object(&Object {
+                Shape::Object(&ObjectSchema {
                     min: 1,
                     others: Others::Are(&Shape::Object(&TAG_RULE)),
-                    ..Object::closed(
+                    ..ObjectSchema::closed(
                         &[],
                         &[
                             ("$requiredTags", Shape::List { min: 0, max: usize::MAX, each: &Shape::Text }),
@@ -113,7 +116,7 @@ static RULE_SET: Object = Object {
 };
 
 static ACTION: Shape = Shape::OneOf(&[
-    Shape::Object(&Object::closed(
+    Shape::Object(&ObjectSchema::closed(
         &["who", "can"],
         &[
             ("who", Shape::Choice(&["anyone", "author", "recipient"])),
@@ -137,9 +140,9 @@ static ACTION: Shape = Shape::OneOf(&[
             ),
         ],
     )),
-    Shape::Object(&Object {
+    Shape::Object(&ObjectSchema {
         others: Others::Allowed,
-        ..Object::closed(
+        ..ObjectSchema::closed(
             &["role", "can"],
             &[
                 ("role", Shape::Text),
@@ -165,9 +168,9 @@ static ACTION: Shape = Shape::OneOf(&[
     }),
 ]);
 
-static TAG_RULE: Object = Object {
+static TAG_RULE: ObjectSchema = ObjectSchema {
     others: Others::Named(is_tag_keyword, &Shape::Any),
-    ..Object::closed(
+    ..ObjectSchema::closed(
         &[],
         &[
             ("type", Shape::Code(|value, path| tag_type(value, path, true))),
@@ -177,9 +180,9 @@ static TAG_RULE: Object = Object {
     )
 };
 
-static TAG_ITEM_RULE: Object = Object {
+static TAG_ITEM_RULE: ObjectSchema = ObjectSchema {
     others: Others::Allowed,
-    ..Object::closed(&[], &[("type", Shape::Code(|value, path| tag_type(value, path, false)))])
+    ..ObjectSchema::closed(&[], &[("type", Shape::Code(|value, path| tag_type(value, path, false)))])
 };
 
 fn tag_type(value: &Value, path: &str, outer: bool) -> Result<(), Wrong> {

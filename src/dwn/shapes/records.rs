@@ -4,19 +4,19 @@ use super::{
     values::{CURSOR, DID, TIME, TIMES},
     write::{RECORDS, SIGNED_OR_DELEGATED},
 };
-use crate::dwn::schema::{Object, Others, Shape, Wrong, step};
+use crate::dwn::schema::{ObjectSchema, Others, Shape, Wrong, step};
 use serde_json::{Map, Value};
 
 const DATE_SORT: Shape =
     Shape::Choice(&["createdAscending", "createdDescending", "publishedAscending", "publishedDescending"]);
 
-pub(in crate::dwn) static RECORDS_DELETE: Shape = Shape::Object(&Object::closed(
+pub(in crate::dwn) static RECORDS_DELETE: Shape = Shape::Object(&ObjectSchema::closed(
     &["authorization", "descriptor"],
     &[
         ("authorization", Shape::Object(&SIGNED_OR_DELEGATED)),
         (
             "descriptor",
-            Shape::Object(&Object::closed(
+            Shape::Object(&ObjectSchema::closed(
                 &["interface", "method", "messageTimestamp", "recordId", "prune"],
                 &[
                     ("interface", RECORDS),
@@ -30,13 +30,13 @@ pub(in crate::dwn) static RECORDS_DELETE: Shape = Shape::Object(&Object::closed(
     ],
 ));
 
-pub(in crate::dwn) static RECORDS_READ: Shape = Shape::Object(&Object::closed(
+pub(in crate::dwn) static RECORDS_READ: Shape = Shape::Object(&ObjectSchema::closed(
     &["descriptor"],
     &[
         ("authorization", Shape::Object(&SIGNED_OR_DELEGATED)),
         (
             "descriptor",
-            Shape::Object(&Object::closed(
+            Shape::Object(&ObjectSchema::closed(
                 &["interface", "method", "messageTimestamp", "filter"],
                 &[
                     ("interface", RECORDS),
@@ -51,13 +51,13 @@ pub(in crate::dwn) static RECORDS_READ: Shape = Shape::Object(&Object::closed(
     ],
 ));
 
-pub(in crate::dwn) static RECORDS_QUERY: Shape = Shape::Object(&Object::closed(
+pub(in crate::dwn) static RECORDS_QUERY: Shape = Shape::Object(&ObjectSchema::closed(
     &["descriptor"],
     &[
         ("authorization", Shape::Object(&SIGNED_OR_DELEGATED)),
         (
             "descriptor",
-            Shape::Object(&Object::closed(
+            Shape::Object(&ObjectSchema::closed(
                 &["interface", "method", "messageTimestamp", "filter"],
                 &[
                     ("interface", RECORDS),
@@ -66,7 +66,7 @@ pub(in crate::dwn) static RECORDS_QUERY: Shape = Shape::Object(&Object::closed(
                     ("filter", Shape::Object(&RECORDS_FILTER)),
                     (
                         "pagination",
-                        Shape::Object(&Object::closed(
+                        Shape::Object(&ObjectSchema::closed(
                             &[],
                             &[("limit", Shape::NumberFrom(1.0)), ("cursor", Shape::Object(&CURSOR))],
                         )),
@@ -78,13 +78,13 @@ pub(in crate::dwn) static RECORDS_QUERY: Shape = Shape::Object(&Object::closed(
     ],
 ));
 
-pub(in crate::dwn) static RECORDS_SUBSCRIBE: Shape = Shape::Object(&Object::closed(
+pub(in crate::dwn) static RECORDS_SUBSCRIBE: Shape = Shape::Object(&ObjectSchema::closed(
     &["descriptor"],
     &[
         ("authorization", Shape::Object(&SIGNED_OR_DELEGATED)),
         (
             "descriptor",
-            Shape::Object(&Object::closed(
+            Shape::Object(&ObjectSchema::closed(
                 &["interface", "method", "messageTimestamp", "filter"],
                 &[
                     ("interface", RECORDS),
@@ -97,10 +97,10 @@ pub(in crate::dwn) static RECORDS_SUBSCRIBE: Shape = Shape::Object(&Object::clos
     ],
 ));
 
-static RECORDS_FILTER: Object = Object {
+static RECORDS_FILTER: ObjectSchema = ObjectSchema {
     min: 1,
     between: Some(publication_date_means_published),
-    ..Object::closed(
+    ..ObjectSchema::closed(
         &[],
         &[
             ("protocol", Shape::Text),
@@ -125,24 +125,25 @@ static RECORDS_FILTER: Object = Object {
 };
 
 const DIDS: Shape = Shape::OneOf(&[DID, Shape::List { min: 0, max: usize::MAX, each: &DID }]);
-static TAG_FILTERS: Object = Object { min: 1, others: Others::Are(&TAG_FILTER), ..Object::closed(&[], &[]) };
+static TAG_FILTERS: ObjectSchema =
+    ObjectSchema { min: 1, others: Others::Are(&TAG_FILTER), ..ObjectSchema::closed(&[], &[]) };
 static TAG_FILTER: Shape = Shape::OneOf(&[
     Shape::Text,
     Shape::Number,
     Shape::Flag,
-    Shape::Object(&Object { min: 1, ..Object::closed(&[], &[("startsWith", Shape::Text)]) }),
+    Shape::Object(&ObjectSchema { min: 1, ..ObjectSchema::closed(&[], &[("startsWith", Shape::Text)]) }),
     Shape::Object(&TEXT_RANGE),
     Shape::Object(&NUMBER_RANGE),
 ]);
-static TEXT_RANGE: Object = Object {
+static TEXT_RANGE: ObjectSchema = ObjectSchema {
     min: 1,
     between: Some(one_bound_per_side),
-    ..Object::closed(&[], &[("gt", Shape::Text), ("gte", Shape::Text), ("lt", Shape::Text), ("lte", Shape::Text)])
+    ..ObjectSchema::closed(&[], &[("gt", Shape::Text), ("gte", Shape::Text), ("lt", Shape::Text), ("lte", Shape::Text)])
 };
-static NUMBER_RANGE: Object = Object {
+static NUMBER_RANGE: ObjectSchema = ObjectSchema {
     min: 1,
     between: Some(one_bound_per_side),
-    ..Object::closed(
+    ..ObjectSchema::closed(
         &[],
         &[("gt", Shape::Number), ("gte", Shape::Number), ("lt", Shape::Number), ("lte", Shape::Number)],
     )

@@ -1,9 +1,9 @@
 //! Signatures, and what they sign.
 
 use super::values::BASE64URL;
-use crate::dwn::schema::{Object, Others, Shape};
+use crate::dwn::schema::{ObjectSchema, Others, Shape};
 
-pub(super) static JWS: Object = Object::closed(
+pub(super) static JWS: ObjectSchema = ObjectSchema::closed(
     &[],
     &[
         ("payload", BASE64URL),
@@ -11,13 +11,15 @@ pub(super) static JWS: Object = Object::closed(
     ],
 );
 
-static JWS_SIGNATURE: Object =
-    Object { others: Others::Allowed, ..Object::closed(&[], &[("protected", BASE64URL), ("signature", BASE64URL)]) };
+static JWS_SIGNATURE: ObjectSchema = ObjectSchema {
+    others: Others::Allowed,
+    ..ObjectSchema::closed(&[], &[("protected", BASE64URL), ("signature", BASE64URL)])
+};
 
-pub(super) static SIGNED: Object = Object::closed(&[], &[("signature", Shape::Object(&JWS))]);
+pub(super) static SIGNED: ObjectSchema = ObjectSchema::closed(&[], &[("signature", Shape::Object(&JWS))]);
 
 /// What the signature of any message but a RecordsWrite signs.
-pub(in crate::dwn) static PAYLOAD: Shape = Shape::Object(&Object::closed(
+pub(in crate::dwn) static PAYLOAD: Shape = Shape::Object(&ObjectSchema::closed(
     &["descriptorCid"],
     &[
         ("descriptorCid", Shape::Text),
@@ -27,7 +29,7 @@ pub(in crate::dwn) static PAYLOAD: Shape = Shape::Object(&Object::closed(
     ],
 ));
 
-pub(in crate::dwn) static RECORDS_WRITE_PAYLOAD: Shape = Shape::Object(&Object::closed(
+pub(in crate::dwn) static RECORDS_WRITE_PAYLOAD: Shape = Shape::Object(&ObjectSchema::closed(
     &["descriptorCid", "recordId"],
     &[
         ("descriptorCid", Shape::Text),

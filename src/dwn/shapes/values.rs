@@ -2,7 +2,7 @@
 
 use crate::{
     did::is_did_or_url,
-    dwn::schema::{Object, Shape},
+    dwn::schema::{ObjectSchema, Shape},
 };
 
 const DID_PATTERN: &str = r"^did:([a-z0-9]+):((?:(?:[a-zA-Z0-9._-]|(?:%[0-9a-fA-F]{2}))*:)*((?:[a-zA-Z0-9._-]|(?:%[0-9a-fA-F]{2}))+))((;[a-zA-Z0-9_.:%-]+=[a-zA-Z0-9_.:%-]*)*)(/[^#?]*)?([?][^#]*)?(#.*)?$";
@@ -11,12 +11,13 @@ pub(super) const BASE64URL: Shape = Shape::Match(is_base64url, "^[A-Za-z0-9_-]+$
 pub(super) const TIME: Shape =
     Shape::Match(is_time, r"^\d{4}-[0-1]\d-[0-3]\dT(?:[0-2]\d:[0-5]\d:[0-5]\d|23:59:60)\.\d{6}Z$");
 
-pub(super) static CURSOR: Object = Object {
+pub(super) static CURSOR: ObjectSchema = ObjectSchema {
     min: 1,
-    ..Object::closed(&["messageCid", "value"], &[("messageCid", Shape::Text), ("value", Shape::TextOrNumber)])
+    ..ObjectSchema::closed(&["messageCid", "value"], &[("messageCid", Shape::Text), ("value", Shape::TextOrNumber)])
 };
 
-pub(super) static TIMES: Object = Object { min: 1, ..Object::closed(&[], &[("from", TIME), ("to", TIME)]) };
+pub(super) static TIMES: ObjectSchema =
+    ObjectSchema { min: 1, ..ObjectSchema::closed(&[], &[("from", TIME), ("to", TIME)]) };
 
 fn is_base64url(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-')

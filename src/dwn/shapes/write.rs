@@ -5,19 +5,19 @@ use super::{
     signatures::JWS,
     values::{BASE64URL, DID, TIME},
 };
-use crate::dwn::schema::{Object, Others, Shape, Wrong, step};
+use crate::dwn::schema::{ObjectSchema, Others, Shape, Wrong, step};
 use serde_json::{Map, Value};
 
 pub(super) const RECORDS: Shape = Shape::Choice(&["Records"]);
 const CONTEXT_ID: Shape = Shape::Match(is_context_id, "^[a-zA-Z0-9]+(/[a-zA-Z0-9]+)*$");
 const PROTOCOL_PATH: Shape = Shape::Match(is_protocol_path, "^[a-zA-Z]+(/[a-zA-Z]+)*$");
 
-pub(super) static SIGNED_OR_DELEGATED: Object =
-    Object::closed(&[], &[("signature", Shape::Object(&JWS)), ("authorDelegatedGrant", GRANT_SHAPE)]);
+pub(super) static SIGNED_OR_DELEGATED: ObjectSchema =
+    ObjectSchema::closed(&[], &[("signature", Shape::Object(&JWS)), ("authorDelegatedGrant", GRANT_SHAPE)]);
 
-static SIGNED_OR_OWNED: Object = Object {
+static SIGNED_OR_OWNED: ObjectSchema = ObjectSchema {
     between: Some(owner_needs_signature),
-    ..Object::closed(
+    ..ObjectSchema::closed(
         &[],
         &[
             ("signature", Shape::Object(&JWS)),
@@ -39,7 +39,7 @@ fn owner_needs_signature(map: &Map<String, Value>, path: &str) -> Result<(), Wro
 const GRANT_SHAPE: Shape = Shape::Code(|value, path| Shape::Object(&GRANT).check(value, path));
 
 /// A RecordsWrite as it travels inside another message, with its data.
-static GRANT: Object = Object {
+static GRANT: ObjectSchema = ObjectSchema {
     required: &["descriptor", "recordId", "authorization", "encodedData"],
     members: &[
         ("recordId", Shape::Text),
@@ -59,8 +59,8 @@ pub(in crate::dwn) static RECORDS_WRITE: Shape = Shape::Code(|value, path| {
     Shape::Object(&RECORDS_WRITE_OWN).check(value, path)
 });
 
-static RECORDS_WRITE_COMMON: Object = Object { others: Others::Allowed, ..RECORDS_WRITE_OBJECT };
-static RECORDS_WRITE_OWN: Object = Object {
+static RECORDS_WRITE_COMMON: ObjectSchema = ObjectSchema { others: Others::Allowed, ..RECORDS_WRITE_OBJECT };
+static RECORDS_WRITE_OWN: ObjectSchema = ObjectSchema {
     rule: None,
     required: &["recordId", "authorization"],
     members: &[
@@ -74,7 +74,7 @@ static RECORDS_WRITE_OWN: Object = Object {
     ..RECORDS_WRITE_OBJECT
 };
 
-const RECORDS_WRITE_OBJECT: Object = Object {
+const RECORDS_WRITE_OBJECT: ObjectSchema = ObjectSchema {
     rule: Some(protocol_goes_with_context),
     min: 0,
     max: usize::MAX,
@@ -102,10 +102,10 @@ fn protocol_goes_with_context(map: &Map<String, Value>, path: &str) -> Result<()
     }
 }
 
-static WRITE_DESCRIPTOR: Object = Object {
+static WRITE_DESCRIPTOR: ObjectSchema = ObjectSchema {
     rule: Some(published_goes_with_its_date),
     between: Some(parent_needs_protocol),
-    ..Object::closed(
+    ..ObjectSchema::closed(
         &["interface", "method", "dataCid", "dataSize", "dateCreated", "messageTimestamp", "dataFormat"],
         &[
             ("interface", RECORDS),
@@ -147,7 +147,8 @@ fn parent_needs_protocol(map: &Map<String, Value>, path: &str) -> Result<(), Wro
     Ok(())
 }
 
-static TAGS: Object = Object { min: 1, max: 10, others: Others::Are(&TAG), ..Object::closed(&[], &[]) };
+static TAGS: ObjectSchema =
+    ObjectSchema { min: 1, max: 10, others: Others::Are(&TAG), ..ObjectSchema::closed(&[], &[]) };
 static TAG: Shape = Shape::OneOf(&[
     Shape::Text,
     Shape::Number,
@@ -156,7 +157,7 @@ static TAG: Shape = Shape::OneOf(&[
     Shape::List { min: 1, max: 10, each: &Shape::Number },
 ]);
 
-static ENCRYPTION: Object = Object::closed(
+static ENCRYPTION: ObjectSchema = ObjectSchema::closed(
     &["algorithm", "initializationVector", "keyEncryption"],
     &[
         ("algorithm", Shape::Choice(&["A256CTR"])),
@@ -165,7 +166,7 @@ static ENCRYPTION: Object = Object::closed(
     ],
 );
 
-static KEY_ENCRYPTION: Object = Object::closed(
+static KEY_ENCRYPTION: ObjectSchema = ObjectSchema::closed(
     &[
         "rootKeyId",
         "derivationScheme",

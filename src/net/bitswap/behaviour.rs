@@ -11,7 +11,7 @@ use crate::net::known::Known;
 use crate::net::metrics::Metrics;
 use crate::net::pools::Pools;
 use crate::net::source::BlockSource;
-use crate::pool::{Place, Pool};
+use crate::pool::{Permit, Pool};
 use bytes::Bytes;
 use futures::future::BoxFuture;
 use futures::stream::FuturesUnordered;
@@ -59,7 +59,7 @@ pub struct Behaviour {
     /// A peer's connections, oldest first; the first one is used.
     links: HashMap<PeerId, Link>,
     waiters: HashMap<Key, Vec<(SessionId, oneshot::Sender<Answer>)>>,
-    lookups: FuturesUnordered<BoxFuture<'static, (Done, Place)>>,
+    lookups: FuturesUnordered<BoxFuture<'static, (Done, Permit)>>,
     permits: Arc<Semaphore>,
     out: VecDeque<ToSwarm<BitswapEvent, handler::Send>>,
     tick: Interval,
@@ -207,7 +207,7 @@ impl Behaviour {
         }
     }
 
-    fn looked_up(&mut self, (done, mut place): (Done, Place)) {
+    fn looked_up(&mut self, (done, mut place): (Done, Permit)) {
         self.server.done(&done);
         let connection = self.links.get(&done.peer).and_then(|l| l.connections.first().copied());
         if let (Some(frame), Some(connection)) = (done.frame, connection) {
@@ -245,7 +245,7 @@ fn send(
     connection: ConnectionId,
     lane: Lane,
     frame: Bytes,
-    place: Option<Place>,
+    place: Option<Permit>,
 ) -> ToSwarm<BitswapEvent, handler::Send> {
     let event = handler::Send { lane, frame, place };
     ToSwarm::NotifyHandler { peer_id, handler: NotifyHandler::One(connection), event }

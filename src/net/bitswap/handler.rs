@@ -6,7 +6,7 @@
 
 use super::message::{FRAME_BYTES_MAX, Message, decode_shared};
 use crate::asker::Asker;
-use crate::pool::{Place, Pool};
+use crate::pool::{Permit, Pool};
 use crate::protobuf::varint;
 use bytes::Bytes;
 use futures::future::BoxFuture;
@@ -68,13 +68,13 @@ pub struct Send {
     pub lane: Lane,
     pub frame: Bytes,
     /// The frame's memory, if it is counted.
-    pub place: Option<Place>,
+    pub place: Option<Permit>,
 }
 
 #[derive(Debug)]
 pub enum HandlerEvent {
     /// A message, and its memory.
-    Received(Box<Message>, Place),
+    Received(Box<Message>, Permit),
     Sent(Lane),
     /// The peer does not speak Bitswap.
     Unsupported,
@@ -83,7 +83,7 @@ pub enum HandlerEvent {
 }
 
 pub struct Handler {
-    inbound: SelectAll<BoxStream<'static, (Message, Place)>>,
+    inbound: SelectAll<BoxStream<'static, (Message, Permit)>>,
     reading: Reading,
     lanes: [Outbound; 2],
     lingering: FuturesUnordered<BoxFuture<'static, ()>>,
@@ -100,7 +100,7 @@ struct Reading {
 
 struct Outbound {
     lane: Lane,
-    queue: VecDeque<(Bytes, Option<Place>)>,
+    queue: VecDeque<(Bytes, Option<Permit>)>,
     state: State,
     tries: u32,
 }
@@ -285,7 +285,7 @@ async fn linger(mut stream: Stream) {
 }
 
 /// The messages of one inbound stream, until it ends or says something that is no message.
-fn messages(stream: Stream, reading: Reading) -> BoxStream<'static, (Message, Place)> {
+fn messages(stream: Stream, reading: Reading) -> BoxStream<'static, (Message, Permit)> {
     let start = (BufReader::with_capacity(READ_AT_ONCE, stream), reading);
     futures::stream::unfold(start, |(mut stream, reading)| async move {
         match read(&mut stream, &reading).await {
@@ -299,7 +299,7 @@ fn messages(stream: Stream, reading: Reading) -> BoxStream<'static, (Message, Pl
     .boxed()
 }
 
-async fn read(stream: &mut BufReader<Stream>, reading: &Reading) -> io::Result<Option<(Message, Place)>> {
+async fn read(stream: &mut BufReader<Stream>, reading: &Reading) -> io::Result<Option<(Message, Permit)>> {
     let Some(len) = read_len(stream).await? else { return Ok(None) };
     // A stream that waits for its peer to speak holds no permit, one in the middle of a frame does.
     let permit = reading.permits.acquire().await.map_err(io::Error::other)?;
@@ -312,7 +312,7 @@ async fn read(stream: &mut BufReader<Stream>, reading: &Reading) -> io::Result<O
 }
 
 /// A frame and its memory, which both grow with what arrives, not with what was promised.
-async fn read_body(stream: &mut BufReader<Stream>, len: usize, reading: &Reading) -> io::Result<(Vec<u8>, Place)> {
+async fn read_body(stream: &mut BufReader<Stream>, len: usize, reading: &Reading) -> io::Result<(Vec<u8>, Permit)> {
     let mut place = reading.memory.take(reading.asker, 0).map_err(io::Error::other)?;
     let mut frame = Vec::new();
     while frame.len() < len {
@@ -327,7 +327,7 @@ async fn read_body(stream: &mut BufReader<Stream>, len: usize, reading: &Reading
 }
 
 /// Waits until there is room; the caller bounds how long.
-async fn grow(place: &mut Place, more: usize) -> io::Result<()> {
+async fn grow(place: &mut Permit, more: usize) -> io::Result<()> {
     while place.grow(more).is_err() {
         tokio::time::sleep(NO_ROOM).await;
     }

@@ -6,7 +6,7 @@ use super::message::{BLOCK_BYTES_MAX, Entry, MESSAGE_BYTES_MAX, Message, Presenc
 use crate::asker::Asker;
 use crate::cid::Cid;
 use crate::net::source::BlockSource;
-use crate::pool::{Place, Pool};
+use crate::pool::{Permit, Pool};
 use bytes::Bytes;
 use libp2p::PeerId;
 use std::collections::{BTreeMap, HashMap, hash_map};
@@ -30,7 +30,7 @@ pub struct Server {
 #[derive(Debug)]
 struct Ledger {
     /// A place for each want.
-    place: Place,
+    place: Permit,
     wants: HashMap<Key, Line>,
     queue: BTreeMap<u64, Key>,
     looking: bool,
@@ -170,7 +170,7 @@ impl Server {
 }
 
 impl Ledger {
-    fn new(place: Place) -> Self {
+    fn new(place: Permit) -> Self {
         Self { place, wants: HashMap::new(), queue: BTreeMap::new(), looking: false, ahead: 0 }
     }
 

@@ -12,7 +12,7 @@
 
 use crate::{
     asker::Asker,
-    pool::{Full, Place, Pool},
+    pool::{Full, Permit, Pool},
 };
 use prometheus_client::registry::Registry;
 use std::{
@@ -66,7 +66,7 @@ pub(super) struct Slot {
 
 #[derive(Debug, Default)]
 struct State {
-    place: Option<Place>,
+    place: Option<Permit>,
     since: Option<Since>,
     asked: bool,
     /// It became a WebSocket and carries no more requests.

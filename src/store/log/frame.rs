@@ -40,7 +40,7 @@ pub const PAYLOAD_VERSION: u8 = 3;
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Frame {
-    Message(Box<Message>),
+    Message(Box<MessageFrame>),
     State(Vec<(ByteBuf, Option<ByteBuf>)>),
     Blocks(Moved),
     /// What compaction has left of a message.
@@ -68,7 +68,7 @@ pub struct Moved {
 
 /// An accepted message with all that the index must know of it.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct Message {
+pub struct MessageFrame {
     pub tenant: String,
     pub subject: About,
     pub author: String,
@@ -209,7 +209,7 @@ impl TryFrom<StoredPlace> for Place {
     }
 }
 
-impl Message {
+impl MessageFrame {
     /// The frame of a change. `data` has been compared with the change.
     pub fn new(change: &Change, data: Option<&Data>) -> Result<Self, Fault> {
         let blocks = data.map(|d| d.blocks.iter().map(|(digest, place)| (ByteArray::new(*digest), (*place).into())));
@@ -284,14 +284,14 @@ impl Message {
 
 impl Stub {
     /// Of a message whose data in the frame, and blocks, have been cut to what is still needed.
-    pub fn of(message: Message) -> Result<Self, Fault> {
+    pub fn of(message: MessageFrame) -> Result<Self, Fault> {
         // Only the first frame of a record makes its parent known; a tombstone may be that, if damage took the write.
         let parent = match &message.subject {
             About::Record(_) => message.json()?["descriptor"]["parentId"].as_str().map(str::to_owned),
             About::Protocol(_) => None,
         };
-        let Message { tenant, subject, cid, initial, data, inline, .. } = message;
-        let Message { keeps_data, demotes, removes, blocks, .. } = message;
+        let MessageFrame { tenant, subject, cid, initial, data, inline, .. } = message;
+        let MessageFrame { keeps_data, demotes, removes, blocks, .. } = message;
         Ok(Self { tenant, subject, cid, initial, parent, data, inline, keeps_data, demotes, removes, blocks })
     }
 }

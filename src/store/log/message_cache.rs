@@ -1,7 +1,7 @@
 //! Messages that were read lately, with what answers need of them and no more. What is in the log never changes, so
 //! nothing here grows stale; an answer that names a message twice, or that many ask for, reads and decodes it once.
 
-use super::frame::{self, About, Message};
+use super::frame::{self, About, MessageFrame};
 use crate::{
     cid::{self, Cid, Digest},
     dwn::{Fault, Json, Kept},
@@ -85,7 +85,7 @@ impl CachedMessage {
     }
 
     /// What is kept of a whole message.
-    pub fn of(message: &Message) -> Result<Self, Fault> {
+    pub fn of(message: &MessageFrame) -> Result<Self, Fault> {
         let beside = message.inline.as_ref().map(|data| Bytes::copy_from_slice(data));
         if message.gone {
             return Ok(Self::Stub(*message.cid, beside));

@@ -289,7 +289,7 @@ impl Log {
         let why = match self.read(position)? {
             Read::Frame { frame: Frame::Message(message), .. } => return CachedMessage::of(&message),
             Read::Frame { frame: Frame::Stub(stub), .. } => {
-                return CachedMessage::of(&frame::Message::of_stub(*stub));
+                return CachedMessage::of(&frame::MessageFrame::of_stub(*stub));
             }
             Read::Frame { .. } | Read::Gone { .. } => {
                 format!("the log holds no message at {position}, where the index has one")

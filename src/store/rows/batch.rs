@@ -33,7 +33,7 @@ pub struct IndexBatch<'a> {
     /// The index before the group.
     before: lsm::Snapshot,
     changes: Changes,
-    pub(super) frames: HashMap<Position, Arc<frame::Message>>,
+    pub(super) frames: HashMap<Position, Arc<frame::MessageFrame>>,
     pub(super) stats: Stats,
     /// What the last frame has changed: it joins the others when the next one comes.
     pub(super) last: Changes,
@@ -122,7 +122,7 @@ impl<'a> IndexBatch<'a> {
     }
 
     /// A message of the group, which the log may not have yet.
-    pub(super) fn keep_frame(&mut self, position: Position, message: Arc<frame::Message>) {
+    pub(super) fn keep_frame(&mut self, position: Position, message: Arc<frame::MessageFrame>) {
         self.frames.insert(position, message);
     }
 

@@ -67,12 +67,12 @@ impl IndexBatch<'_> {
     }
 
     #[cfg(feature = "bench")]
-    fn tell(&self, position: Position, message: &frame::Message) {
+    fn tell(&self, position: Position, message: &frame::MessageFrame) {
         let changes: Vec<_> = self.last.iter().map(|(key, value)| (key.as_slice(), value.as_deref())).collect();
         tap::tell(position, &message.message, &changes);
     }
 
-    fn add_message(&mut self, position: Position, message: &frame::Message) -> Result<(), Fault> {
+    fn add_message(&mut self, position: Position, message: &frame::MessageFrame) -> Result<(), Fault> {
         let tenant = self.intern_tenant(&message.tenant)?;
         let digest: Digest = *message.cid;
         let (before, kept) = self.make_way(tenant, message)?;
@@ -113,7 +113,7 @@ impl IndexBatch<'_> {
     fn add_stub(&mut self, position: Position, stub: Stub) -> Result<(), Fault> {
         let tenant = self.intern_tenant(&stub.tenant)?;
         let parent = stub.parent.clone();
-        let message = Arc::new(frame::Message::of_stub(stub));
+        let message = Arc::new(frame::MessageFrame::of_stub(stub));
         self.keep_frame(position, message.clone());
         let digest = *message.cid;
         let (before, kept) = self.make_way(tenant, &message)?;
@@ -151,7 +151,7 @@ impl IndexBatch<'_> {
     fn make_way(
         &mut self,
         tenant: u32,
-        message: &frame::Message,
+        message: &frame::MessageFrame,
     ) -> Result<(Option<RecordRow>, Option<DataRow>), Fault> {
         let before = match &message.subject {
             About::Record(id) => self.record(tenant, id)?,
@@ -211,7 +211,7 @@ impl IndexBatch<'_> {
         Ok(self.record(tenant, id)?.filter(|record| record.latest).map(|record| record.newest.0))
     }
 
-    fn values(&self, message: &frame::Message, before: Option<&RecordRow>) -> Result<Values, Fault> {
+    fn values(&self, message: &frame::MessageFrame, before: Option<&RecordRow>) -> Result<Values, Fault> {
         let json = message.json()?;
         // Only a delete is found by what another message says.
         let author = before.and_then(|record| record.author.as_deref()).filter(|_| !message.initial);
@@ -324,7 +324,7 @@ impl IndexBatch<'_> {
     }
 
     /// Says where the blocks of a message's data lie and to which root they belong.
-    fn place(&mut self, position: Position, message: &frame::Message) -> Result<(), Fault> {
+    fn place(&mut self, position: Position, message: &frame::MessageFrame) -> Result<(), Fault> {
         let Some(info) = &message.data else { return Ok(()) };
         let root = refs::root_digest(&info.root()?)?;
         if let Some(inline) = &message.inline {
@@ -446,7 +446,7 @@ impl IndexBatch<'_> {
 }
 
 /// The data that came with a message.
-fn own_data(position: Position, message: &frame::Message) -> Result<Option<DataRow>, Fault> {
+fn own_data(position: Position, message: &frame::MessageFrame) -> Result<Option<DataRow>, Fault> {
     let Some(info) = &message.data else { return Ok(None) };
     let inline = message.inline.as_ref().map(|_| position);
     Ok(Some(DataRow { root: info.root()?, size: info.size, inline }))

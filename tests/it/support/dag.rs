@@ -4,7 +4,7 @@ use bytes::Bytes;
 use std::collections::{HashMap, HashSet};
 use std::sync::Mutex;
 use toft::cid::{self, Cid};
-use toft::net::{BlockSource, Node, Offer};
+use toft::net::{BlockSource, FileNode, Offer};
 use unsigned_varint::decode;
 use unsigned_varint::encode::{self, u64_buffer};
 
@@ -82,11 +82,11 @@ impl BlockSource for Shelf {
 }
 
 /// What one block of a UnixFS file contributes.
-pub fn read_node(cid: &Cid, block: &Bytes) -> Result<Node, String> {
+pub fn read_node(cid: &Cid, block: &Bytes) -> Result<FileNode, String> {
     if cid.codec() == cid::RAW {
-        return Ok(Node { data: block.clone(), links: Vec::new() });
+        return Ok(FileNode { data: block.clone(), links: Vec::new() });
     }
-    let mut node = Node::default();
+    let mut node = FileNode::default();
     for (number, value) in fields(block)? {
         match number {
             1 => {
