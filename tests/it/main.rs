@@ -29,6 +29,7 @@ mod stories;
 mod suite;
 mod support;
 mod sync;
+mod wallet_clients;
 mod web5;
 mod ws;
 

@@ -7,7 +7,7 @@
 mod failure;
 mod services;
 mod call;
-mod examples;
+pub mod examples;
 mod method;
 mod openrpc;
 mod dispatch;

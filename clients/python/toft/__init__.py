@@ -1,0 +1,8 @@
+"""A typed client of a toft node's wallet RPC."""
+
+from .client import Toft
+from .errors import NoAnswer, RpcError
+from .live import Live, Subscription
+from .methods import METHODS
+
+__all__ = ["METHODS", "Live", "NoAnswer", "RpcError", "Subscription", "Toft"]

@@ -1,0 +1,789 @@
+"""Written by clients/generate.mjs from docs/openrpc.json: change the methods, not this file."""
+
+from __future__ import annotations
+
+from typing import Any, Callable, Final, Literal, NotRequired, TypeAlias, TypedDict, Unpack
+
+#: Any JSON.
+Json: TypeAlias = Any
+
+#: Calls a method by its name, with its parameters.
+Call: TypeAlias = Callable[[str, Any], Any]
+
+
+class AnchorBatch(TypedDict):
+    confirmations: int
+    created: str
+    #: sat
+    fee: NotRequired[int | None]
+    height: NotRequired[int | None]
+    leaves: int
+    note: NotRequired[str | None]
+    number: int
+    root: str
+    #: Where to send how many sat, in state awaiting_funds.
+    send_to: NotRequired[list[str | int] | None]
+    #: batched, awaiting_funds, signed, broadcast, mined or final.
+    state: str
+    txid: NotRequired[str | None]
+
+
+class AnchorNow(TypedDict):
+    """What "anchor now" came to."""
+
+    batch: NotRequired[int | None]
+    outcome: AnchorOutcome
+    #: For people.
+    sentence: str
+    txid: NotRequired[str | None]
+
+
+AnchorOutcome: TypeAlias = 'Literal["awaiting_funds", "off", "nothing", "sent", "waiting"]'
+
+
+class AnchorProof(TypedDict):
+    """A proof, and what it is about."""
+
+    #: Of the stamped file.
+    cid: str
+    confirmations: int
+    #: Enough confirmations. Before, the block may still be reorganised away.
+    final: bool
+    height: int
+    network: Network
+    #: The `.ots` file.
+    ots: Base64
+    #: The file it stamps; nothing if this node does not have it any more.
+    stamped: NotRequired[Base64 | None]
+    txid: str
+
+
+class AnchorStatus(TypedDict):
+    """How things stand."""
+
+    #: The newest batches and all that are not final, oldest first.
+    batches: list[AnchorBatch]
+    mode: Mode
+    network: Network
+    #: When the next batch is made of what waits.
+    next: NotRequired[str | None]
+    #: Why nothing moves, with what to do.
+    problem: NotRequired[str | None]
+    #: Messages and data that wait for the next batch.
+    queued: int
+    #: All of it, for people.
+    sentence: str
+    #: Height of the chain when bitcoind was last asked.
+    tip: NotRequired[int | None]
+
+
+#: Bytes in JSON, with padding.
+Base64: TypeAlias = 'str'
+
+
+class BlocksUsage(TypedDict):
+    """What the blocks take on disk."""
+
+    file_bytes: int
+    files: int
+    pack_bytes: int
+    #: Of the packs' bytes, those of blocks that are in the index.
+    pack_live: int
+    packs: int
+
+
+class Collected(TypedDict):
+    """What a round has done."""
+
+    #: Blocks that nothing needed.
+    blocks: int
+    #: Bytes given back to the file system.
+    bytes: int
+    #: Blocks left alone because a stage or a reader had them.
+    held: int
+    #: Files that no record has ever named.
+    orphans: int
+    #: Packs rewritten and deleted.
+    packs: int
+
+
+class Compacted(TypedDict):
+    """What a round of compaction has done."""
+
+    #: Bytes given back to the file system.
+    bytes: int
+    #: Segments left as they are because something in them is damaged.
+    damaged: int
+    #: Of these bytes, those that could go.
+    dead: int
+    #: Frames left out altogether.
+    frames: int
+    log: int
+    #: Messages of which only a stub is left.
+    messages: int
+    #: Segments written anew.
+    rewritten: int
+    #: Sealed segments looked at, and their bytes before.
+    segments: int
+
+
+class Compaction(TypedDict):
+    """What a compaction has done."""
+
+    collected: Collected
+    compacted: Compacted
+    #: Of the index, when it was built anew as well.
+    index: NotRequired[Rebuilt | None]
+
+
+class Connection(TypedDict):
+    """A libp2p peer that is connected."""
+
+    #: The remote address of each connection.
+    addresses: list[str]
+    #: What the peer calls its program, once it has said so.
+    agent: NotRequired[str | None]
+    #: libp2p peer id.
+    peer: str
+    #: Of the last ping.
+    round_trip_seconds: NotRequired[float | None]
+
+
+class Considered(TypedDict):
+    """An index that could serve a filter."""
+
+    #: Do its entries alone say whether a row meets the filter, so that no row is fetched where it is read in order?
+    #: A node of before does not say.
+    covers: NotRequired[bool]
+    #: By what its entries are found.
+    index: str
+    #: Property by which they are sorted under one value.
+    order: str
+    #: Are they in the order that is asked for?
+    ordered: bool
+    #: Ranges of it that are read: one for each value.
+    ranges: int
+    #: Entries counted.
+    rows: int
+    #: Were these all? Otherwise there are more than `rows`, or it was not worth counting.
+    whole: bool
+
+
+class Descriptors(TypedDict):
+    """File descriptors, and how many connections they are enough for."""
+
+    #: What it was given at first.
+    before: int
+    dwn_connections: int
+    #: Where there are fewer connections than the settings ask for: a sentence.
+    fewer: NotRequired[str | None]
+    gateway_connections: int
+    #: What the process may have.
+    most: int
+    peer_connections: int
+
+
+class Explanation(TypedDict):
+    """How a question was answered."""
+
+    #: One for each filter of which the answer is the union: what the asker may see is one filter for the owner and up
+    #: to four for others.
+    filters: list[Filtered]
+    #: What finding the rows took; reading the messages is not part of it.
+    microseconds: int
+    #: Do more records follow?
+    more: bool
+    #: Property and direction that were asked for.
+    order: str
+    returned: int
+    #: Index entries that the plans went through.
+    scanned: int
+    #: Index entries that were read to choose, or ahead, and not used.
+    unused: int
+
+
+class Filtered(TypedDict):
+    """How one filter was answered."""
+
+    #: Which of `considered` are read, the leading one first.
+    chosen: list[int]
+    considered: list[Considered]
+    #: `nothing`, `in order`, `zig-zag` or `gather and sort`.
+    plan: str
+    #: Which of `considered` took over when the way became long.
+    switched: NotRequired[int | None]
+
+
+class Footprint(TypedDict):
+    """What a home takes on disk, and what it holds."""
+
+    blocks: BlocksUsage
+    #: How many pins there are.
+    pins: int
+    #: What retention has done since the node started; nothing if it does not run.
+    retention: NotRequired[Retained | None]
+    stats: Stats
+    store: StoreUsage
+
+
+class Holder(TypedDict):
+    """A record whose data, or message, is damaged."""
+
+    record: str
+    tenant: str
+
+
+class JobFailed(TypedDict):
+    """Why a run failed."""
+
+    at: Moment
+    message: str
+
+
+JobState: TypeAlias = 'Literal["working", "waiting", "off"]'
+
+
+class JobStatus(TypedDict):
+    """How a job stands."""
+
+    #: The last run failed: [`Status::last_error`] says why. Otherwise that is of an earlier one.
+    failing: bool
+    last_error: NotRequired[JobFailed | None]
+    #: When the last run ended.
+    last_run: NotRequired[Moment | None]
+    name: str
+    #: When it runs next, as far as time decides; `None` while it works, and where only the log decides.
+    next_run: NotRequired[Moment | None]
+    #: Runs that have ended since the node started.
+    runs: int
+    state: JobState
+    #: What it waits for between two runs, as [`Wait`] says it.
+    wait: NotRequired[str | None]
+    #: What it does, in a few words.
+    work: str
+
+
+#: Who pays for anchors. Spending is always opt-in.
+Mode: TypeAlias = 'Literal["off", "wallet"]'
+
+#: A moment, as RFC 3339 spells it, to the second.
+Moment: TypeAlias = 'str'
+
+#: A Bitcoin network.
+Network: TypeAlias = 'Literal["mainnet", "testnet4", "signet", "regtest"]'
+
+
+class NodeIdentity(TypedDict):
+    """Who a node is and where it is reached."""
+
+    #: Multiaddrs with the peer id at the end.
+    addresses: list[str]
+    did: str
+    #: libp2p peer id.
+    peer: str
+
+
+class NodeStatus(TypedDict):
+    """How a node does."""
+
+    anchor: AnchorStatus
+    connections: list[Connection]
+    #: What is wrong with the store, in sentences; empty when all is well.
+    degraded: list[str]
+    #: URL of the DWN endpoint.
+    dwn: str
+    files: Descriptors
+    #: Bytes free on the disk.
+    free_bytes: int
+    #: URL of the gateway, if there is one.
+    gateway: NotRequired[str | None]
+    #: Told over the node's socket alone.
+    home: NotRequired[str | None]
+    identity: NodeIdentity
+    #: What the node does by itself.
+    jobs: list[JobStatus]
+    log_bytes: int
+    peers: list[PeerStatus]
+    #: Why nothing is written, if nothing is.
+    read_only: NotRequired[str | None]
+    retention: Retained
+    #: Resident memory, where the system tells.
+    rss_bytes: NotRequired[int | None]
+    short: NotRequired[Shortage | None]
+    store: Stats
+    uptime_seconds: int
+    version: str
+
+
+class Page(TypedDict):
+    """Records in the order that was asked for."""
+
+    #: Where the next page goes on, if there is one: what `pagination.cursor` takes.
+    cursor: NotRequired[Json]
+    #: RecordsWrite messages, with small data as `encodedData`.
+    entries: list[Json]
+
+
+class Peer(TypedDict):
+    """A device this one keeps in step with."""
+
+    #: Multiaddr with the peer id at its end.
+    address: str
+    did: str
+    #: DIDs whose records both keep.
+    tenants: list[str]
+
+
+class PeerRemoved(TypedDict):
+    """The DID of the device that is no peer any more."""
+
+    removed: str
+
+
+class PeerStatus(TypedDict):
+    """A peer and how it stands."""
+
+    #: Multiaddr with the peer id at its end.
+    address: str
+    connected: bool
+    did: str
+    #: Each has been offered all that the other has of what they share, and has taken it, or refused.
+    in_sync: bool
+    last_refused: NotRequired[str | None]
+    #: Why it is not connected, as far as known.
+    problem: NotRequired[str | None]
+    receiving: NotRequired[Way | None]
+    #: Messages it refused since this node started, and the last of them.
+    refused: int
+    #: How far what this node has is on its way there, and what the other has here. `None`: nothing is under way.
+    sending: NotRequired[Way | None]
+    #: DIDs whose records both keep.
+    tenants: list[str]
+    #: The other device does not say what is ahead (an older toft): whether all has come is not known.
+    untold: bool
+
+
+class Pinned(TypedDict):
+    pinned: str
+
+
+class Rebuilt(TypedDict):
+    """Bytes of the index."""
+
+    after: int
+    before: int
+
+
+class Registered(TypedDict):
+    """What a registered tenant has agreed to."""
+
+    #: When, as DWN writes times.
+    since: str
+    #: SHA-256 of the terms of service, in hex; nothing if there were none.
+    terms: NotRequired[str | None]
+
+
+class Retained(TypedDict):
+    """What retention has done since the node started."""
+
+    #: A round is under way.
+    at_work: bool
+    #: Records of this node's own tenant that were deleted.
+    deleted: int
+    #: Rows of the index that were looked at.
+    looked_at: int
+    #: Why the last round left something for the next one.
+    problem: NotRequired[str | None]
+    #: Records of others that left this node.
+    purged: int
+    rules: int
+
+
+class Scrubbed(TypedDict):
+    """What a scrub has found."""
+
+    blocks: int
+    bytes: int
+    #: It came to the end of everything.
+    complete: bool
+    #: Objects that are not what they should be, healed ones included.
+    damaged: int
+    healed: int
+    messages: int
+    #: One sentence for each damaged object.
+    named: list[str]
+    #: Records whose data, or message, is damaged still.
+    records: NotRequired[list[Holder]]
+
+
+class Shortage(TypedDict):
+    """What the system has been short of since the node started."""
+
+    #: What the last time was about.
+    last: str
+    seconds_ago: int
+    times: int
+
+
+class Snapshot(TypedDict):
+    """What taking a snapshot has done."""
+
+    bytes: int
+    #: One sentence for each file that is missing or damaged in the home, and so in the snapshot.
+    damaged: NotRequired[list[str]]
+    files: int
+    #: Of the new ones, those that are links to the home's.
+    linked: NotRequired[int]
+    #: Of the new ones, those whose objects were damaged in the backup.
+    mended: NotRequired[int]
+    new_bytes: int
+    #: Of these, those that no earlier snapshot had brought.
+    new_files: int
+    snapshot: str
+
+
+class Stats(TypedDict):
+    """Counters, kept with every batch."""
+
+    #: Blocks that have a place.
+    blocks: int
+    #: Bytes of data that records hold; data held by two records counts twice.
+    bytes: int
+    #: Messages kept.
+    messages: int
+    #: Latest states of records.
+    records: int
+
+
+class StoreUsage(TypedDict):
+    """Bytes on disk."""
+
+    #: Indexes that were set aside; they can be deleted.
+    aside: int
+    index: int
+    log: int
+    segments: int
+
+
+class Tenant(TypedDict):
+    """Somebody who is or may be a tenant."""
+
+    #: May write and be written to now.
+    allowed: bool
+    did: str
+    messages: int
+    registered: NotRequired[Registered | None]
+
+
+class TenantRemoved(TypedDict):
+    """What was removed of a tenant."""
+
+    messages: int
+    registration: bool
+
+
+class Unpinned(TypedDict):
+    unpinned: str
+
+
+class Way(TypedDict):
+    """How far one direction is, for people."""
+
+    bytes: int
+    messages: int
+    of_bytes: NotRequired[int | None]
+    #: Of so many; `None`: that is not known yet.
+    of_messages: NotRequired[int | None]
+
+
+RpcDiscoverResult: TypeAlias = 'Json'
+
+NodeJobsResult: TypeAlias = 'list[JobStatus]'
+
+
+class RecordsQueryParams(TypedDict):
+    #: `createdAscending`, `createdDescending`, `publishedAscending`, `publishedDescending`.
+    dateSort: NotRequired[str | None]
+    #: RecordsFilter. Empty: every record.
+    filter: NotRequired[dict[str, Json]]
+    #: `limit`, `cursor`.
+    pagination: NotRequired[dict[str, Json]]
+
+
+class RecordsExplainParams(TypedDict):
+    #: `createdAscending`, `createdDescending`, `publishedAscending`, `publishedDescending`.
+    dateSort: NotRequired[str | None]
+    #: RecordsFilter. Empty: every record.
+    filter: NotRequired[dict[str, Json]]
+    #: `limit`, `cursor`.
+    pagination: NotRequired[dict[str, Json]]
+
+
+PinsListResult: TypeAlias = 'list[str]'
+
+
+class PinsAddParams(TypedDict):
+    cid: str
+
+
+class PinsRemoveParams(TypedDict):
+    cid: str
+
+
+SyncPeersResult: TypeAlias = 'list[PeerStatus]'
+
+
+class SyncAddParams(TypedDict):
+    #: Multiaddr with the peer id at its end.
+    address: str
+    did: str
+    #: DIDs whose records both keep. Empty: this node's own and the other's.
+    tenants: NotRequired[list[str]]
+
+
+class SyncRemoveParams(TypedDict):
+    did: str
+
+
+class AnchorProofParams(TypedDict):
+    #: recordId, message CID or data CID.
+    id: str
+
+
+class BackupCreateParams(TypedDict):
+    #: Absolute.
+    dir: str
+
+
+class StorageScrubParams(TypedDict):
+    #: Bytes in a second; 0: as fast as the disk goes.
+    rate: int
+
+
+class StorageCompactParams(TypedDict):
+    #: Share of a segment of the log, from 0 to 1, that must be able to go.
+    above: float
+    #: Bytes in a second; 0: as fast as the disk goes.
+    rate: int
+
+
+TenantsListResult: TypeAlias = 'list[Tenant]'
+
+
+class TenantsRemoveParams(TypedDict):
+    did: str
+
+
+#: What a caller must be allowed, and from where: "socket" is for the node's Unix socket alone.
+METHODS: Final[dict[str, tuple[str, Literal["anywhere", "socket"]]]] = {
+    "rpc.discover": ("info", "anywhere"),
+    "node.id": ("info", "anywhere"),
+    "node.status": ("info", "anywhere"),
+    "node.jobs": ("info", "anywhere"),
+    "records.query": ("records:read", "anywhere"),
+    "records.explain": ("records:read", "anywhere"),
+    "pins.list": ("pins", "anywhere"),
+    "pins.add": ("pins", "anywhere"),
+    "pins.remove": ("pins", "anywhere"),
+    "sync.peers": ("sync", "anywhere"),
+    "sync.add": ("sync", "socket"),
+    "sync.remove": ("sync", "anywhere"),
+    "anchor.now": ("anchor", "anywhere"),
+    "anchor.status": ("anchor", "anywhere"),
+    "anchor.proof": ("anchor", "anywhere"),
+    "backup.create": ("backup", "socket"),
+    "storage.du": ("admin", "anywhere"),
+    "storage.gc": ("admin", "anywhere"),
+    "storage.scrub": ("admin", "anywhere"),
+    "storage.compact": ("admin", "anywhere"),
+    "tenants.list": ("admin", "anywhere"),
+    "tenants.remove": ("admin", "anywhere"),
+}
+
+
+class RpcGroup:
+    """`rpc.…`"""
+
+    def __init__(self, call: Call) -> None:
+        self._call = call
+
+    def discover(self) -> RpcDiscoverResult:
+        """Give the OpenRPC document of all methods. Scope: info."""
+        answer: RpcDiscoverResult = self._call("rpc.discover", {})
+        return answer
+
+
+class NodeGroup:
+    """`node.…`"""
+
+    def __init__(self, call: Call) -> None:
+        self._call = call
+
+    def id(self) -> NodeIdentity:
+        """Say who this node is and where it is reached. Scope: info."""
+        answer: NodeIdentity = self._call("node.id", {})
+        return answer
+
+    def status(self) -> NodeStatus:
+        """Say how this node does. Scope: info."""
+        answer: NodeStatus = self._call("node.status", {})
+        return answer
+
+    def jobs(self) -> NodeJobsResult:
+        """List the jobs: what each waits for, its last error and when it runs next. Scope: info."""
+        answer: NodeJobsResult = self._call("node.jobs", {})
+        return answer
+
+
+class RecordsGroup:
+    """`records.…`"""
+
+    def __init__(self, call: Call) -> None:
+        self._call = call
+
+    def query(self, **params: Unpack[RecordsQueryParams]) -> Page:
+        """Look for records: the newest state of each that meets a filter. Scope: records:read."""
+        answer: Page = self._call("records.query", params)
+        return answer
+
+    def explain(self, **params: Unpack[RecordsExplainParams]) -> Explanation:
+        """Say how the store would answer a query: what it would look at, and did. Scope: records:read."""
+        answer: Explanation = self._call("records.explain", params)
+        return answer
+
+
+class PinsGroup:
+    """`pins.…`"""
+
+    def __init__(self, call: Call) -> None:
+        self._call = call
+
+    def list(self) -> PinsListResult:
+        """List the pins, as CIDs. Scope: pins."""
+        answer: PinsListResult = self._call("pins.list", {})
+        return answer
+
+    def add(self, **params: Unpack[PinsAddParams]) -> Pinned:
+        """Keep the data under a CID, whatever becomes of its records. Scope: pins."""
+        answer: Pinned = self._call("pins.add", params)
+        return answer
+
+    def remove(self, **params: Unpack[PinsRemoveParams]) -> Unpinned:
+        """Keep the data under a CID only as long as a record holds it. Scope: pins."""
+        answer: Unpinned = self._call("pins.remove", params)
+        return answer
+
+
+class SyncGroup:
+    """`sync.…`"""
+
+    def __init__(self, call: Call) -> None:
+        self._call = call
+
+    def peers(self) -> SyncPeersResult:
+        """List the devices and how they stand. Scope: sync."""
+        answer: SyncPeersResult = self._call("sync.peers", {})
+        return answer
+
+    def add(self, **params: Unpack[SyncAddParams]) -> Peer:
+        """Keep in step with a device, or change what is shared with it. Scope: sync, over the socket alone."""
+        answer: Peer = self._call("sync.add", params)
+        return answer
+
+    def remove(self, **params: Unpack[SyncRemoveParams]) -> PeerRemoved:
+        """Forget a device. Scope: sync."""
+        answer: PeerRemoved = self._call("sync.remove", params)
+        return answer
+
+
+class AnchorGroup:
+    """`anchor.…`"""
+
+    def __init__(self, call: Call) -> None:
+        self._call = call
+
+    def now(self) -> AnchorNow:
+        """Anchor everything new, without waiting for its time. Scope: anchor."""
+        answer: AnchorNow = self._call("anchor.now", {})
+        return answer
+
+    def status(self) -> AnchorStatus:
+        """Say what is queued, on its way and confirmed. Scope: anchor."""
+        answer: AnchorStatus = self._call("anchor.status", {})
+        return answer
+
+    def proof(self, **params: Unpack[AnchorProofParams]) -> AnchorProof:
+        """Make the OpenTimestamps proof of a record, a message or data. Scope: anchor."""
+        answer: AnchorProof = self._call("anchor.proof", params)
+        return answer
+
+
+class BackupGroup:
+    """`backup.…`"""
+
+    def __init__(self, call: Call) -> None:
+        self._call = call
+
+    def create(self, **params: Unpack[BackupCreateParams]) -> Snapshot:
+        """Add a snapshot of the home to a backup. Scope: backup, over the socket alone."""
+        answer: Snapshot = self._call("backup.create", params)
+        return answer
+
+
+class StorageGroup:
+    """`storage.…`"""
+
+    def __init__(self, call: Call) -> None:
+        self._call = call
+
+    def du(self) -> Footprint:
+        """Say what takes how much. Scope: admin."""
+        answer: Footprint = self._call("storage.du", {})
+        return answer
+
+    def gc(self) -> Collected:
+        """Take away blocks that no record and no pin needs. Scope: admin."""
+        answer: Collected = self._call("storage.gc", {})
+        return answer
+
+    def scrub(self, **params: Unpack[StorageScrubParams]) -> Scrubbed:
+        """Read everything, check every hash, and fetch damaged blocks anew from peers. Scope: admin."""
+        answer: Scrubbed = self._call("storage.scrub", params)
+        return answer
+
+    def compact(self, **params: Unpack[StorageCompactParams]) -> Compaction:
+        """Take out of the log what it keeps of messages and data that are no more. Scope: admin."""
+        answer: Compaction = self._call("storage.compact", params)
+        return answer
+
+
+class TenantsGroup:
+    """`tenants.…`"""
+
+    def __init__(self, call: Call) -> None:
+        self._call = call
+
+    def list(self) -> TenantsListResult:
+        """List who has records here, or may have. Scope: admin."""
+        answer: TenantsListResult = self._call("tenants.list", {})
+        return answer
+
+    def remove(self, **params: Unpack[TenantsRemoveParams]) -> TenantRemoved:
+        """Remove a tenant with its registration, its records and their data. Scope: admin."""
+        answer: TenantRemoved = self._call("tenants.remove", params)
+        return answer
+
+
+class Groups:
+    """Each method as a function of its group: `node.records.write(data=…)`."""
+
+    def __init__(self, call: Call) -> None:
+        self.rpc = RpcGroup(call)
+        self.node = NodeGroup(call)
+        self.records = RecordsGroup(call)
+        self.pins = PinsGroup(call)
+        self.sync = SyncGroup(call)
+        self.anchor = AnchorGroup(call)
+        self.backup = BackupGroup(call)
+        self.storage = StorageGroup(call)
+        self.tenants = TenantsGroup(call)

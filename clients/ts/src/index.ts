@@ -1,0 +1,5 @@
+export { NoAnswer, RpcError } from "./errors.js";
+export { Live, Subscription, type Subscribing } from "./live.js";
+export * from "./methods.js";
+export { Toft, type BatchCall } from "./toft.js";
+export type { Address } from "./wire.js";

@@ -1,0 +1,661 @@
+// Written by clients/generate.mjs from docs/openrpc.json: change the methods, not this file.
+
+/** Any JSON. */
+export type Json = null | boolean | number | string | Json[] | { [name: string]: Json };
+
+export interface AnchorBatch {
+  confirmations: number;
+  created: string;
+  /** sat */
+  fee?: number | null;
+  height?: number | null;
+  leaves: number;
+  note?: string | null;
+  number: number;
+  root: string;
+  /** Where to send how many sat, in state awaiting_funds. */
+  send_to?: [string, number] | null;
+  /** batched, awaiting_funds, signed, broadcast, mined or final. */
+  state: string;
+  txid?: string | null;
+}
+
+/** What "anchor now" came to. */
+export interface AnchorNow {
+  batch?: number | null;
+  outcome: AnchorOutcome;
+  /** For people. */
+  sentence: string;
+  txid?: string | null;
+}
+
+export type AnchorOutcome = "awaiting_funds" | "off" | "nothing" | "sent" | "waiting";
+
+/** A proof, and what it is about. */
+export interface AnchorProof {
+  /** Of the stamped file. */
+  cid: string;
+  confirmations: number;
+  /** Enough confirmations. Before, the block may still be reorganised away. */
+  final: boolean;
+  height: number;
+  network: Network;
+  /** The `.ots` file. */
+  ots: Base64;
+  /** The file it stamps; nothing if this node does not have it any more. */
+  stamped?: Base64 | null;
+  txid: string;
+}
+
+/** How things stand. */
+export interface AnchorStatus {
+  /** The newest batches and all that are not final, oldest first. */
+  batches: AnchorBatch[];
+  mode: Mode;
+  network: Network;
+  /** When the next batch is made of what waits. */
+  next?: string | null;
+  /** Why nothing moves, with what to do. */
+  problem?: string | null;
+  /** Messages and data that wait for the next batch. */
+  queued: number;
+  /** All of it, for people. */
+  sentence: string;
+  /** Height of the chain when bitcoind was last asked. */
+  tip?: number | null;
+}
+
+/** Bytes in JSON, with padding. */
+export type Base64 = string;
+
+/** What the blocks take on disk. */
+export interface BlocksUsage {
+  file_bytes: number;
+  files: number;
+  pack_bytes: number;
+  /** Of the packs' bytes, those of blocks that are in the index. */
+  pack_live: number;
+  packs: number;
+}
+
+/** What a round has done. */
+export interface Collected {
+  /** Blocks that nothing needed. */
+  blocks: number;
+  /** Bytes given back to the file system. */
+  bytes: number;
+  /** Blocks left alone because a stage or a reader had them. */
+  held: number;
+  /** Files that no record has ever named. */
+  orphans: number;
+  /** Packs rewritten and deleted. */
+  packs: number;
+}
+
+/** What a round of compaction has done. */
+export interface Compacted {
+  /** Bytes given back to the file system. */
+  bytes: number;
+  /** Segments left as they are because something in them is damaged. */
+  damaged: number;
+  /** Of these bytes, those that could go. */
+  dead: number;
+  /** Frames left out altogether. */
+  frames: number;
+  log: number;
+  /** Messages of which only a stub is left. */
+  messages: number;
+  /** Segments written anew. */
+  rewritten: number;
+  /** Sealed segments looked at, and their bytes before. */
+  segments: number;
+}
+
+/** What a compaction has done. */
+export interface Compaction {
+  collected: Collected;
+  compacted: Compacted;
+  /** Of the index, when it was built anew as well. */
+  index?: Rebuilt | null;
+}
+
+/** A libp2p peer that is connected. */
+export interface Connection {
+  /** The remote address of each connection. */
+  addresses: string[];
+  /** What the peer calls its program, once it has said so. */
+  agent?: string | null;
+  /** libp2p peer id. */
+  peer: string;
+  /** Of the last ping. */
+  round_trip_seconds?: number | null;
+}
+
+/** An index that could serve a filter. */
+export interface Considered {
+  /**
+   * Do its entries alone say whether a row meets the filter, so that no row is fetched where it is read in order?
+   * A node of before does not say.
+   */
+  covers?: boolean;
+  /** By what its entries are found. */
+  index: string;
+  /** Property by which they are sorted under one value. */
+  order: string;
+  /** Are they in the order that is asked for? */
+  ordered: boolean;
+  /** Ranges of it that are read: one for each value. */
+  ranges: number;
+  /** Entries counted. */
+  rows: number;
+  /** Were these all? Otherwise there are more than `rows`, or it was not worth counting. */
+  whole: boolean;
+}
+
+/** File descriptors, and how many connections they are enough for. */
+export interface Descriptors {
+  /** What it was given at first. */
+  before: number;
+  dwn_connections: number;
+  /** Where there are fewer connections than the settings ask for: a sentence. */
+  fewer?: string | null;
+  gateway_connections: number;
+  /** What the process may have. */
+  most: number;
+  peer_connections: number;
+}
+
+/** How a question was answered. */
+export interface Explanation {
+  /**
+   * One for each filter of which the answer is the union: what the asker may see is one filter for the owner and up
+   * to four for others.
+   */
+  filters: Filtered[];
+  /** What finding the rows took; reading the messages is not part of it. */
+  microseconds: number;
+  /** Do more records follow? */
+  more: boolean;
+  /** Property and direction that were asked for. */
+  order: string;
+  returned: number;
+  /** Index entries that the plans went through. */
+  scanned: number;
+  /** Index entries that were read to choose, or ahead, and not used. */
+  unused: number;
+}
+
+/** How one filter was answered. */
+export interface Filtered {
+  /** Which of `considered` are read, the leading one first. */
+  chosen: number[];
+  considered: Considered[];
+  /** `nothing`, `in order`, `zig-zag` or `gather and sort`. */
+  plan: string;
+  /** Which of `considered` took over when the way became long. */
+  switched?: number | null;
+}
+
+/** What a home takes on disk, and what it holds. */
+export interface Footprint {
+  blocks: BlocksUsage;
+  /** How many pins there are. */
+  pins: number;
+  /** What retention has done since the node started; nothing if it does not run. */
+  retention?: Retained | null;
+  stats: Stats;
+  store: StoreUsage;
+}
+
+/** A record whose data, or message, is damaged. */
+export interface Holder {
+  record: string;
+  tenant: string;
+}
+
+/** Why a run failed. */
+export interface JobFailed {
+  at: Moment;
+  message: string;
+}
+
+export type JobState = "working" | "waiting" | "off";
+
+/** How a job stands. */
+export interface JobStatus {
+  /** The last run failed: [`Status::last_error`] says why. Otherwise that is of an earlier one. */
+  failing: boolean;
+  last_error?: JobFailed | null;
+  /** When the last run ended. */
+  last_run?: Moment | null;
+  name: string;
+  /** When it runs next, as far as time decides; `None` while it works, and where only the log decides. */
+  next_run?: Moment | null;
+  /** Runs that have ended since the node started. */
+  runs: number;
+  state: JobState;
+  /** What it waits for between two runs, as [`Wait`] says it. */
+  wait?: string | null;
+  /** What it does, in a few words. */
+  work: string;
+}
+
+/** Who pays for anchors. Spending is always opt-in. */
+export type Mode = "off" | "wallet";
+
+/** A moment, as RFC 3339 spells it, to the second. */
+export type Moment = string;
+
+/** A Bitcoin network. */
+export type Network = "mainnet" | "testnet4" | "signet" | "regtest";
+
+/** Who a node is and where it is reached. */
+export interface NodeIdentity {
+  /** Multiaddrs with the peer id at the end. */
+  addresses: string[];
+  did: string;
+  /** libp2p peer id. */
+  peer: string;
+}
+
+/** How a node does. */
+export interface NodeStatus {
+  anchor: AnchorStatus;
+  connections: Connection[];
+  /** What is wrong with the store, in sentences; empty when all is well. */
+  degraded: string[];
+  /** URL of the DWN endpoint. */
+  dwn: string;
+  files: Descriptors;
+  /** Bytes free on the disk. */
+  free_bytes: number;
+  /** URL of the gateway, if there is one. */
+  gateway?: string | null;
+  /** Told over the node's socket alone. */
+  home?: string | null;
+  identity: NodeIdentity;
+  /** What the node does by itself. */
+  jobs: JobStatus[];
+  log_bytes: number;
+  peers: PeerStatus[];
+  /** Why nothing is written, if nothing is. */
+  read_only?: string | null;
+  retention: Retained;
+  /** Resident memory, where the system tells. */
+  rss_bytes?: number | null;
+  short?: Shortage | null;
+  store: Stats;
+  uptime_seconds: number;
+  version: string;
+}
+
+/** Records in the order that was asked for. */
+export interface Page {
+  /** Where the next page goes on, if there is one: what `pagination.cursor` takes. */
+  cursor?: Json;
+  /** RecordsWrite messages, with small data as `encodedData`. */
+  entries: Json[];
+}
+
+/** A device this one keeps in step with. */
+export interface Peer {
+  /** Multiaddr with the peer id at its end. */
+  address: string;
+  did: string;
+  /** DIDs whose records both keep. */
+  tenants: string[];
+}
+
+/** The DID of the device that is no peer any more. */
+export interface PeerRemoved {
+  removed: string;
+}
+
+/** A peer and how it stands. */
+export interface PeerStatus {
+  /** Multiaddr with the peer id at its end. */
+  address: string;
+  connected: boolean;
+  did: string;
+  /** Each has been offered all that the other has of what they share, and has taken it, or refused. */
+  in_sync: boolean;
+  last_refused?: string | null;
+  /** Why it is not connected, as far as known. */
+  problem?: string | null;
+  receiving?: Way | null;
+  /** Messages it refused since this node started, and the last of them. */
+  refused: number;
+  /** How far what this node has is on its way there, and what the other has here. `None`: nothing is under way. */
+  sending?: Way | null;
+  /** DIDs whose records both keep. */
+  tenants: string[];
+  /** The other device does not say what is ahead (an older toft): whether all has come is not known. */
+  untold: boolean;
+}
+
+export interface Pinned {
+  pinned: string;
+}
+
+/** Bytes of the index. */
+export interface Rebuilt {
+  after: number;
+  before: number;
+}
+
+/** What a registered tenant has agreed to. */
+export interface Registered {
+  /** When, as DWN writes times. */
+  since: string;
+  /** SHA-256 of the terms of service, in hex; nothing if there were none. */
+  terms?: string | null;
+}
+
+/** What retention has done since the node started. */
+export interface Retained {
+  /** A round is under way. */
+  at_work: boolean;
+  /** Records of this node's own tenant that were deleted. */
+  deleted: number;
+  /** Rows of the index that were looked at. */
+  looked_at: number;
+  /** Why the last round left something for the next one. */
+  problem?: string | null;
+  /** Records of others that left this node. */
+  purged: number;
+  rules: number;
+}
+
+/** What a scrub has found. */
+export interface Scrubbed {
+  blocks: number;
+  bytes: number;
+  /** It came to the end of everything. */
+  complete: boolean;
+  /** Objects that are not what they should be, healed ones included. */
+  damaged: number;
+  healed: number;
+  messages: number;
+  /** One sentence for each damaged object. */
+  named: string[];
+  /** Records whose data, or message, is damaged still. */
+  records?: Holder[];
+}
+
+/** What the system has been short of since the node started. */
+export interface Shortage {
+  /** What the last time was about. */
+  last: string;
+  seconds_ago: number;
+  times: number;
+}
+
+/** What taking a snapshot has done. */
+export interface Snapshot {
+  bytes: number;
+  /** One sentence for each file that is missing or damaged in the home, and so in the snapshot. */
+  damaged?: string[];
+  files: number;
+  /** Of the new ones, those that are links to the home's. */
+  linked?: number;
+  /** Of the new ones, those whose objects were damaged in the backup. */
+  mended?: number;
+  new_bytes: number;
+  /** Of these, those that no earlier snapshot had brought. */
+  new_files: number;
+  snapshot: string;
+}
+
+/** Counters, kept with every batch. */
+export interface Stats {
+  /** Blocks that have a place. */
+  blocks: number;
+  /** Bytes of data that records hold; data held by two records counts twice. */
+  bytes: number;
+  /** Messages kept. */
+  messages: number;
+  /** Latest states of records. */
+  records: number;
+}
+
+/** Bytes on disk. */
+export interface StoreUsage {
+  /** Indexes that were set aside; they can be deleted. */
+  aside: number;
+  index: number;
+  log: number;
+  segments: number;
+}
+
+/** Somebody who is or may be a tenant. */
+export interface Tenant {
+  /** May write and be written to now. */
+  allowed: boolean;
+  did: string;
+  messages: number;
+  registered?: Registered | null;
+}
+
+/** What was removed of a tenant. */
+export interface TenantRemoved {
+  messages: number;
+  registration: boolean;
+}
+
+export interface Unpinned {
+  unpinned: string;
+}
+
+/** How far one direction is, for people. */
+export interface Way {
+  bytes: number;
+  messages: number;
+  of_bytes?: number | null;
+  /** Of so many; `None`: that is not known yet. */
+  of_messages?: number | null;
+}
+
+export type RpcDiscoverResult = Json;
+
+export type NodeJobsResult = JobStatus[];
+
+export interface RecordsQueryParams {
+  /** `createdAscending`, `createdDescending`, `publishedAscending`, `publishedDescending`. */
+  dateSort?: string | null;
+  /** RecordsFilter. Empty: every record. */
+  filter?: { [name: string]: Json };
+  /** `limit`, `cursor`. */
+  pagination?: { [name: string]: Json };
+}
+
+export interface RecordsExplainParams {
+  /** `createdAscending`, `createdDescending`, `publishedAscending`, `publishedDescending`. */
+  dateSort?: string | null;
+  /** RecordsFilter. Empty: every record. */
+  filter?: { [name: string]: Json };
+  /** `limit`, `cursor`. */
+  pagination?: { [name: string]: Json };
+}
+
+export type PinsListResult = string[];
+
+export interface PinsAddParams {
+  cid: string;
+}
+
+export interface PinsRemoveParams {
+  cid: string;
+}
+
+export type SyncPeersResult = PeerStatus[];
+
+export interface SyncAddParams {
+  /** Multiaddr with the peer id at its end. */
+  address: string;
+  did: string;
+  /** DIDs whose records both keep. Empty: this node's own and the other's. */
+  tenants?: string[];
+}
+
+export interface SyncRemoveParams {
+  did: string;
+}
+
+export interface AnchorProofParams {
+  /** recordId, message CID or data CID. */
+  id: string;
+}
+
+export interface BackupCreateParams {
+  /** Absolute. */
+  dir: string;
+}
+
+export interface StorageScrubParams {
+  /** Bytes in a second; 0: as fast as the disk goes. */
+  rate: number;
+}
+
+export interface StorageCompactParams {
+  /** Share of a segment of the log, from 0 to 1, that must be able to go. */
+  above: number;
+  /** Bytes in a second; 0: as fast as the disk goes. */
+  rate: number;
+}
+
+export type TenantsListResult = Tenant[];
+
+export interface TenantsRemoveParams {
+  did: string;
+}
+
+/** What each method takes and gives. */
+export interface Methods {
+  "rpc.discover": { params: Record<string, never>; result: RpcDiscoverResult };
+  "node.id": { params: Record<string, never>; result: NodeIdentity };
+  "node.status": { params: Record<string, never>; result: NodeStatus };
+  "node.jobs": { params: Record<string, never>; result: NodeJobsResult };
+  "records.query": { params: RecordsQueryParams; result: Page };
+  "records.explain": { params: RecordsExplainParams; result: Explanation };
+  "pins.list": { params: Record<string, never>; result: PinsListResult };
+  "pins.add": { params: PinsAddParams; result: Pinned };
+  "pins.remove": { params: PinsRemoveParams; result: Unpinned };
+  "sync.peers": { params: Record<string, never>; result: SyncPeersResult };
+  "sync.add": { params: SyncAddParams; result: Peer };
+  "sync.remove": { params: SyncRemoveParams; result: PeerRemoved };
+  "anchor.now": { params: Record<string, never>; result: AnchorNow };
+  "anchor.status": { params: Record<string, never>; result: AnchorStatus };
+  "anchor.proof": { params: AnchorProofParams; result: AnchorProof };
+  "backup.create": { params: BackupCreateParams; result: Snapshot };
+  "storage.du": { params: Record<string, never>; result: Footprint };
+  "storage.gc": { params: Record<string, never>; result: Collected };
+  "storage.scrub": { params: StorageScrubParams; result: Scrubbed };
+  "storage.compact": { params: StorageCompactParams; result: Compaction };
+  "tenants.list": { params: Record<string, never>; result: TenantsListResult };
+  "tenants.remove": { params: TenantsRemoveParams; result: TenantRemoved };
+}
+
+export type MethodName = keyof Methods;
+
+/** What a caller must be allowed, and from where: "socket" is for the node's Unix socket alone. */
+export const METHODS: { readonly [name in MethodName]: { readonly scope: string; readonly from: "anywhere" | "socket" } } = {
+  "rpc.discover": { scope: "info", from: "anywhere" },
+  "node.id": { scope: "info", from: "anywhere" },
+  "node.status": { scope: "info", from: "anywhere" },
+  "node.jobs": { scope: "info", from: "anywhere" },
+  "records.query": { scope: "records:read", from: "anywhere" },
+  "records.explain": { scope: "records:read", from: "anywhere" },
+  "pins.list": { scope: "pins", from: "anywhere" },
+  "pins.add": { scope: "pins", from: "anywhere" },
+  "pins.remove": { scope: "pins", from: "anywhere" },
+  "sync.peers": { scope: "sync", from: "anywhere" },
+  "sync.add": { scope: "sync", from: "socket" },
+  "sync.remove": { scope: "sync", from: "anywhere" },
+  "anchor.now": { scope: "anchor", from: "anywhere" },
+  "anchor.status": { scope: "anchor", from: "anywhere" },
+  "anchor.proof": { scope: "anchor", from: "anywhere" },
+  "backup.create": { scope: "backup", from: "socket" },
+  "storage.du": { scope: "admin", from: "anywhere" },
+  "storage.gc": { scope: "admin", from: "anywhere" },
+  "storage.scrub": { scope: "admin", from: "anywhere" },
+  "storage.compact": { scope: "admin", from: "anywhere" },
+  "tenants.list": { scope: "admin", from: "anywhere" },
+  "tenants.remove": { scope: "admin", from: "anywhere" },
+};
+
+/** Each method as a function of its group: `node.records.write({ … })`. */
+export abstract class Groups {
+  /** Calls a method by its name. */
+  abstract call<M extends MethodName>(method: M, params: Methods[M]["params"]): Promise<Methods[M]["result"]>;
+
+  readonly rpc = {
+    /** Give the OpenRPC document of all methods. Scope: info. */
+    discover: () => this.call("rpc.discover", {}),
+  };
+
+  readonly node = {
+    /** Say who this node is and where it is reached. Scope: info. */
+    id: () => this.call("node.id", {}),
+    /** Say how this node does. Scope: info. */
+    status: () => this.call("node.status", {}),
+    /** List the jobs: what each waits for, its last error and when it runs next. Scope: info. */
+    jobs: () => this.call("node.jobs", {}),
+  };
+
+  readonly records = {
+    /** Look for records: the newest state of each that meets a filter. Scope: records:read. */
+    query: (params: RecordsQueryParams = {}) => this.call("records.query", params),
+    /** Say how the store would answer a query: what it would look at, and did. Scope: records:read. */
+    explain: (params: RecordsExplainParams = {}) => this.call("records.explain", params),
+  };
+
+  readonly pins = {
+    /** List the pins, as CIDs. Scope: pins. */
+    list: () => this.call("pins.list", {}),
+    /** Keep the data under a CID, whatever becomes of its records. Scope: pins. */
+    add: (params: PinsAddParams) => this.call("pins.add", params),
+    /** Keep the data under a CID only as long as a record holds it. Scope: pins. */
+    remove: (params: PinsRemoveParams) => this.call("pins.remove", params),
+  };
+
+  readonly sync = {
+    /** List the devices and how they stand. Scope: sync. */
+    peers: () => this.call("sync.peers", {}),
+    /** Keep in step with a device, or change what is shared with it. Scope: sync, over the socket alone. */
+    add: (params: SyncAddParams) => this.call("sync.add", params),
+    /** Forget a device. Scope: sync. */
+    remove: (params: SyncRemoveParams) => this.call("sync.remove", params),
+  };
+
+  readonly anchor = {
+    /** Anchor everything new, without waiting for its time. Scope: anchor. */
+    now: () => this.call("anchor.now", {}),
+    /** Say what is queued, on its way and confirmed. Scope: anchor. */
+    status: () => this.call("anchor.status", {}),
+    /** Make the OpenTimestamps proof of a record, a message or data. Scope: anchor. */
+    proof: (params: AnchorProofParams) => this.call("anchor.proof", params),
+  };
+
+  readonly backup = {
+    /** Add a snapshot of the home to a backup. Scope: backup, over the socket alone. */
+    create: (params: BackupCreateParams) => this.call("backup.create", params),
+  };
+
+  readonly storage = {
+    /** Say what takes how much. Scope: admin. */
+    du: () => this.call("storage.du", {}),
+    /** Take away blocks that no record and no pin needs. Scope: admin. */
+    gc: () => this.call("storage.gc", {}),
+    /** Read everything, check every hash, and fetch damaged blocks anew from peers. Scope: admin. */
+    scrub: (params: StorageScrubParams) => this.call("storage.scrub", params),
+    /** Take out of the log what it keeps of messages and data that are no more. Scope: admin. */
+    compact: (params: StorageCompactParams) => this.call("storage.compact", params),
+  };
+
+  readonly tenants = {
+    /** List who has records here, or may have. Scope: admin. */
+    list: () => this.call("tenants.list", {}),
+    /** Remove a tenant with its registration, its records and their data. Scope: admin. */
+    remove: (params: TenantsRemoveParams) => this.call("tenants.remove", params),
+  };
+}

@@ -1,0 +1,44 @@
+import { NoAnswer, RpcError } from "./errors.js";
+import { post } from "./http.js";
+import { Live } from "./live.js";
+import { Groups, type MethodName, type Methods } from "./methods.js";
+import { outcome, request, type Address } from "./wire.js";
+
+/** A call of a batch. */
+export type BatchCall = { [M in MethodName]: { method: M; params: Methods[M]["params"] } }[MethodName];
+
+/** A node, by its wallet RPC: `new Toft({ url, token }).records.write({ … })`. */
+export class Toft extends Groups {
+  readonly #at: Address;
+
+  constructor(at: Address) {
+    super();
+    this.#at = at;
+  }
+
+  override async call<M extends MethodName>(method: M, params: Methods[M]["params"]): Promise<Methods[M]["result"]> {
+    const answer = await post(this.#at, "/rpc", request(method, params));
+    if (answer === undefined || Array.isArray(answer)) throw new NoAnswer("what answers is no node: a call has one answer");
+    return outcome(answer) as Methods[M]["result"];
+  }
+
+  /** Several calls (at most 50) in one request; for each, in order, its result or the error. */
+  async batch<const C extends readonly BatchCall[]>(calls: C): Promise<{ -readonly [I in keyof C]: Methods[C[I]["method"]]["result"] | RpcError }> {
+    const requests = calls.map(({ method, params }) => request(method, params));
+    const answers = await post(this.#at, "/rpc", requests);
+    // What concerns the batch as a whole has one answer.
+    if (answers !== undefined && !Array.isArray(answers)) outcome(answers);
+    const byId = new Map((Array.isArray(answers) ? answers : []).map((answer) => [answer.id, answer]));
+    const outcomes = requests.map(({ id }) => {
+      const answer = byId.get(id);
+      if (!answer) throw new NoAnswer("what answers is no node: a call of the batch has no answer");
+      return answer.error ? new RpcError(answer.error) : outcome(answer);
+    });
+    return outcomes as { -readonly [I in keyof C]: Methods[C[I]["method"]]["result"] | RpcError };
+  }
+
+  /** A connection for many calls and for subscriptions. */
+  connect(): Promise<Live> {
+    return Live.open(this.#at);
+  }
+}

@@ -1,0 +1,125 @@
+//! The clients in `clients/`: they have every method of the document, and each of its examples has the same answer by the node's
+//! socket, the TypeScript client and the Python client.
+
+use crate::support::{
+    clients::{Client, over_the_socket},
+    root,
+    toft::{Home, Toft},
+};
+use serde_json::{Map, Value, json};
+use std::{collections::BTreeSet, process::Command};
+use toft::rpc::control::examples;
+
+/// Examples that a fresh node does not answer with a result, and how it answers instead.
+const FAIL: &[(&str, &str)] = &[("anchor.proof", "pending"), ("tenants.remove", "not-found")];
+
+#[test]
+fn what_the_clients_know_of_the_methods_is_what_the_document_says() {
+    let output = Command::new("node").arg(root().join("clients/generate.mjs")).arg("--check").output();
+    let output = output.expect("node runs (install node 20 or later)");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+}
+
+#[test]
+fn each_example_has_the_same_answer_by_every_client() {
+    // Each way has a node of its own, where the same happens in the same order.
+    let nodes = [(); 3].map(|()| Fresh::start());
+    let addresses = nodes.each_ref().map(|fresh| json!({"socket": fresh.socket()}));
+    let [_, of_typescript, of_python] = &addresses;
+    let (mut typescript, mut python) = (Client::typescript(of_typescript), Client::python(of_python));
+
+    let document = over_the_socket(&nodes[0].socket(), "rpc.discover", &json!({}))["result"].take();
+    let methods = document["methods"].as_array().expect("methods");
+    let names: BTreeSet<_> = methods.iter().map(|method| text(&method["name"])).collect();
+    for client in [&mut typescript, &mut python] {
+        let has = client.ask(&json!({"op": "methods"}));
+        let has: BTreeSet<_> = has["methods"].as_array().expect("methods").iter().map(text).collect();
+        assert_eq!(has, names);
+    }
+
+    for method in methods {
+        let name = text(&method["name"]);
+        for example in method["examples"].as_array().into_iter().flatten() {
+            let params: Map<_, _> = example["params"]
+                .as_array()
+                .into_iter()
+                .flatten()
+                .map(|param| (text(&param["name"]), param["value"].clone()))
+                .collect();
+            let answers = [
+                over_the_socket(&nodes[0].socket(), &name, &nodes[0].filled(&params)),
+                typescript.call(&name, &nodes[1].filled(&params)),
+                python.call(&name, &nodes[2].filled(&params)),
+            ];
+            let shapes = answers.each_ref().map(shape);
+            assert!(shapes.iter().all(|one| *one == shapes[0]), "{name} {params:?}: {answers:#?}");
+            let kind = answers[0]["error"]["kind"].as_str();
+            let expected = FAIL.iter().find(|(method, _)| *method == name).map(|(_, kind)| *kind);
+            assert_eq!(kind, expected, "{name} {params:?}: {}", answers[0]);
+        }
+    }
+}
+
+/// A node with what the examples are about.
+struct Fresh {
+    node: Toft,
+    dir: tempfile::TempDir,
+    record: String,
+    data: String,
+}
+
+impl Fresh {
+    fn start() -> Self {
+        let node = Home::new().up();
+        let dir = tempfile::tempdir().expect("a temp dir");
+        let file = dir.path().join("hello.txt");
+        std::fs::write(&file, "hello").expect("writes");
+        let added = node.json(&["add", "--format", "text/plain", &file.display().to_string()]);
+        Self { record: text(&added["record"]), data: text(&added["cid"]), node, dir }
+    }
+
+    fn socket(&self) -> std::path::PathBuf {
+        self.node.home().path().join("rpc.sock")
+    }
+
+    /// Parameters with this node's own identifiers in the place of the examples'.
+    fn filled(&self, params: &Map<String, Value>) -> Value {
+        let place = self.dir.path().display().to_string();
+        let own = [
+            (examples::DID, self.node.did()),
+            (examples::RECORD, &self.record),
+            (examples::DATA, &self.data),
+            ("/mnt/usb", &place),
+        ];
+        let text = own.iter().fold(json!(params).to_string(), |text, (there, here)| text.replace(there, here));
+        serde_json::from_str(&text).expect("JSON")
+    }
+}
+
+fn text(value: &Value) -> String {
+    value.as_str().unwrap_or_default().to_owned()
+}
+
+/// What is the same on all nodes: names and types, and of an error its code and kind.
+fn shape(answer: &Value) -> Value {
+    if let Value::Object(error) = &answer["error"] {
+        return json!([error.get("code"), error.get("kind")]);
+    }
+    types(&answer["result"])
+}
+
+fn types(value: &Value) -> Value {
+    match value {
+        Value::Null => "null".into(),
+        Value::Bool(_) => "a boolean".into(),
+        Value::Number(_) => "a number".into(),
+        Value::String(_) => "a string".into(),
+        Value::Array(items) => {
+            let kinds: BTreeSet<_> = items.iter().map(|item| types(item).to_string()).collect();
+            kinds.into_iter().collect::<Vec<_>>().into()
+        }
+        Value::Object(fields) => {
+            fields.iter().map(|(name, value)| (name.clone(), types(value))).collect::<Map<_, _>>().into()
+        }
+    }
+}
