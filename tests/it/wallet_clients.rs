@@ -7,7 +7,7 @@ use crate::support::{
     toft::{Home, Toft},
 };
 use serde_json::{Map, Value, json};
-use std::{collections::BTreeSet, process::Command};
+use std::{collections::BTreeSet, process::Command, thread};
 use toft::rpc::control::examples;
 
 /// Examples that a fresh node does not answer with a result, and how it answers instead.
@@ -24,11 +24,11 @@ fn what_the_clients_know_of_the_methods_is_what_the_document_says() {
 fn each_example_has_the_same_answer_by_every_client() {
     // Each way has a node of its own, where the same happens in the same order.
     let nodes = [(); 3].map(|()| Fresh::start());
-    let addresses = nodes.each_ref().map(|fresh| json!({"socket": fresh.socket()}));
-    let [_, of_typescript, of_python] = &addresses;
-    let (mut typescript, mut python) = (Client::typescript(of_typescript), Client::python(of_python));
+    let [_, of_typescript, of_python] = nodes.each_ref().map(|fresh| json!({"socket": fresh.socket()}));
+    let (mut typescript, mut python) = (Client::typescript(&of_typescript), Client::python(&of_python));
+    let socket = nodes[0].socket();
 
-    let document = over_the_socket(&nodes[0].socket(), "rpc.discover", &json!({}))["result"].take();
+    let document = over_the_socket(&socket, "rpc.discover", &json!({}))["result"].take();
     let methods = document["methods"].as_array().expect("methods");
     let names: BTreeSet<_> = methods.iter().map(|method| text(&method["name"])).collect();
     for client in [&mut typescript, &mut python] {
@@ -37,27 +37,36 @@ fn each_example_has_the_same_answer_by_every_client() {
         assert_eq!(has, names);
     }
 
-    for method in methods {
-        let name = text(&method["name"]);
-        for example in method["examples"].as_array().into_iter().flatten() {
-            let params: Map<_, _> = example["params"]
-                .as_array()
-                .into_iter()
-                .flatten()
-                .map(|param| (text(&param["name"]), param["value"].clone()))
-                .collect();
-            let answers = [
-                over_the_socket(&nodes[0].socket(), &name, &nodes[0].filled(&params)),
-                typescript.call(&name, &nodes[1].filled(&params)),
-                python.call(&name, &nodes[2].filled(&params)),
-            ];
-            let shapes = answers.each_ref().map(shape);
-            assert!(shapes.iter().all(|one| *one == shapes[0]), "{name} {params:?}: {answers:#?}");
-            let kind = answers[0]["error"]["kind"].as_str();
-            let expected = FAIL.iter().find(|(method, _)| *method == name).map(|(_, kind)| *kind);
-            assert_eq!(kind, expected, "{name} {params:?}: {}", answers[0]);
-        }
+    let examples: Vec<_> = methods.iter().flat_map(examples_of).collect();
+    let run = |fresh: &Fresh, call: &mut (dyn FnMut(&str, &Value) -> Value + Send)| -> Vec<_> {
+        examples.iter().map(|(name, params)| call(name, &fresh.filled(params))).collect()
+    };
+    let answers = thread::scope(|scope| {
+        let ways = [
+            scope.spawn(|| run(&nodes[0], &mut |name, params| over_the_socket(&socket, name, params))),
+            scope.spawn(|| run(&nodes[1], &mut |name, params| typescript.call(name, params))),
+            scope.spawn(|| run(&nodes[2], &mut |name, params| python.call(name, params))),
+        ];
+        ways.map(|way| way.join().expect("it answers"))
+    });
+    for (number, (name, params)) in examples.iter().enumerate() {
+        let answers = answers.each_ref().map(|of_a_way| &of_a_way[number]);
+        let shapes = answers.map(shape);
+        assert!(shapes.iter().all(|one| *one == shapes[0]), "{name} {params:?}: {answers:#?}");
+        let kind = answers[0]["error"]["kind"].as_str();
+        let expected = FAIL.iter().find(|(method, _)| method == name).map(|(_, kind)| *kind);
+        assert_eq!(kind, expected, "{name} {params:?}: {}", answers[0]);
     }
+}
+
+/// Name and parameters of each.
+fn examples_of(method: &Value) -> Vec<(String, Map<String, Value>)> {
+    let params = |example: &Value| {
+        let params = example["params"].as_array().into_iter().flatten();
+        params.map(|param| (text(&param["name"]), param["value"].clone())).collect()
+    };
+    let examples = method["examples"].as_array().into_iter().flatten();
+    examples.map(|example| (text(&method["name"]), params(example))).collect()
 }
 
 /// A node with what the examples are about.

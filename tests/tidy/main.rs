@@ -194,9 +194,12 @@ fn every_module_says_what_it_is_for_and_nothing_is_left_over() {
 
 #[test]
 fn lock_files_name_no_download_hosts() {
-    for name in
-        ["tests/interop/package-lock.json", "tests/interop/web5/package-lock.json", "tests/peers/package-lock.json"]
-    {
+    for name in [
+        "clients/ts/package-lock.json",
+        "tests/interop/package-lock.json",
+        "tests/interop/web5/package-lock.json",
+        "tests/peers/package-lock.json",
+    ] {
         let path = root().join(name);
         let text = fs::read_to_string(&path).unwrap_or_else(|e| panic!("{name}: {e}"));
         assert!(!text.contains("\"resolved\""), "{name} names download hosts");

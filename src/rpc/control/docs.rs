@@ -1,8 +1,9 @@
-//! `docs/openrpc.json` and `docs/rpc.md` say what the table says. `TOFT_WRITE_DOCS=1 cargo test control::docs` writes them anew.
+//! `docs/openrpc.json` and `docs/rpc.md` say what the table says. `TOFT_WRITE_DOCS=1 cargo test control::docs` writes them anew, and
+//! what the clients know of the methods.
 
 use super::{DOCUMENT, Kind};
 use serde_json::Value;
-use std::{fmt::Write as _, fs, path::Path};
+use std::{fmt::Write as _, fs, path::Path, process::Command};
 
 /// Writes the file, or says that it is not what it must be.
 fn holds(path: &str, text: &str) {
@@ -18,6 +19,10 @@ fn holds(path: &str, text: &str) {
 fn the_document_on_disk_is_what_a_node_serves() {
     let text = serde_json::to_string_pretty(&*DOCUMENT).expect("JSON");
     holds("docs/openrpc.json", &(text + "\n"));
+    if std::env::var_os("TOFT_WRITE_DOCS").is_some() {
+        let generator = Path::new(env!("CARGO_MANIFEST_DIR")).join("clients/generate.mjs");
+        assert!(Command::new("node").arg(generator).status().expect("node runs").success());
+    }
 }
 
 #[test]
