@@ -150,6 +150,7 @@ impl Config {
         self.dwn.check()?;
         bounds::check("log.repeats", self.log.repeats, 1..=10_000)?;
         self.resolve.check()?;
+        self.rpc.check()?;
         self.net.limits.check()?;
         self.retention.check()
     }

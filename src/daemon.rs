@@ -54,6 +54,8 @@ pub struct Facts {
     pub degraded: Vec<String>,
     pub dwn: String,
     pub gateway: Option<String>,
+    /// URL at which wallets call, if they may over TCP.
+    pub rpc: Option<String>,
     pub socket: PathBuf,
     pub peer: String,
     pub addresses: Vec<String>,
@@ -72,6 +74,7 @@ impl Daemon {
         let storage = Storage::open(&base).await?;
         let endpoint = Endpoint::bind(&base).await?;
         endpoint.serve_while_indexing(&base, &identity.did, &storage).await?;
+        let access = storage::access(&base).await?;
         let opened_in = base.started.elapsed();
 
         // The one door, and the network.
@@ -93,12 +96,14 @@ impl Daemon {
             degraded: storage.store.degraded(),
             dwn: servers.dwn()?,
             gateway: servers.gateway()?,
+            rpc: servers.wallets()?,
             socket,
             peer: net.peer_id(),
             addresses,
             anchoring: anchor.status().await?.sentence,
         };
         let services = Services {
+            access: access.clone(),
             node: door.node.clone(),
             content: Content::new(door.node.clone(), net.clone(), identity.signer.clone()),
             net: net.clone(),
@@ -114,7 +119,7 @@ impl Daemon {
             files: base.places.status(),
             started: base.started,
         };
-        servers.serve(&base, &door, services.clone());
+        servers.serve(&base, &door, services.clone())?;
         Ok(Self { services, tasks: base.tasks, store: storage.store, net, facts, _lock: lock })
     }
 
@@ -130,11 +135,13 @@ impl Daemon {
     /// Servers first, store last. Returns why the node stopped, if it was not asked to.
     pub async fn stop(self) -> Result<(), Error> {
         let outcome = self.tasks.finish(STOP_DEADLINE).await;
+        let access = self.services.access.clone();
+        let closed = tokio::task::spawn_blocking(move || access.close()).await?;
         self.net.shutdown().await;
         // The last handle to go flushes the index and frees the directory.
         let (services, store) = (self.services, self.store);
         tokio::task::spawn_blocking(move || drop((services, store))).await?;
         let _ = std::fs::remove_file(&self.facts.socket); // a dead socket is replaced at the next start anyway
-        outcome
+        outcome.and(closed)
     }
 }

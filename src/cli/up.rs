@@ -106,7 +106,8 @@ fn report(context: &Context, facts: &Facts) -> Result<(), Error> {
         say(context, &format!("              {address}"));
     }
     say(context, &format!("✓ Gateway     {}", facts.gateway.as_deref().unwrap_or("off")));
-    say(context, &format!("✓ Control     {}", facts.socket.display()));
+    let rpc = facts.rpc.as_deref().map(|url| format!(", {url}")).unwrap_or_default();
+    say(context, &format!("✓ RPC         {}{rpc}", facts.socket.display()));
     say(context, &format!("✓ Anchoring   {}", facts.anchoring));
     let next = context.next("status");
     say(context, &format!("→ Runs in this terminal; Ctrl-C stops it. Next: {next}"));

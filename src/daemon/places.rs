@@ -21,6 +21,7 @@ pub(super) struct Places {
     /// Connections of the DWN endpoint, and of the gateway.
     dwn: u32,
     gateway: u32,
+    wallets: u32,
     /// Of libp2p: established, and being set up in each direction.
     peers: u32,
     pending: u32,
@@ -34,7 +35,9 @@ impl Places {
     pub fn new(config: &Config, files: Files) -> Self {
         let (limits, peers) = (&config.dwn.limits, &config.net.limits);
         let gateway = if config.gateway.listen.is_empty() { 0 } else { limits.connections };
-        let wants = [limits.connections, gateway, peers.connections, peers.pending, peers.pending, blocks::OPEN_MAX];
+        let wallets = if config.rpc.listen.is_empty() { 0 } else { config.rpc.connections };
+        let wants =
+            [limits.connections, gateway, wallets, peers.connections, peers.pending, peers.pending, blocks::OPEN_MAX];
         let wanted = wants.into_iter().map(u64::from).sum();
         let part = |wanted_here: u32| if wanted_here == 0 { 0 } else { files.part(wanted_here, wanted) };
         let mut places = Self {
@@ -42,6 +45,7 @@ impl Places {
             wanted,
             dwn: part(limits.connections),
             gateway: part(gateway),
+            wallets: part(wallets),
             peers: part(peers.connections),
             pending: part(peers.pending),
             blocks: part(blocks::OPEN_MAX),
@@ -64,6 +68,11 @@ impl Places {
     /// The same at the gateway.
     pub fn gateway(&self, config: &Config) -> Result<rpc::Guard, Error> {
         rpc::Guard::new(&config.dwn, self.gateway)
+    }
+
+    /// And at the wallet RPC.
+    pub fn wallets(&self, config: &Config) -> Result<rpc::Guard, Error> {
+        rpc::Guard::of_wallets(&config.dwn, self.wallets)
     }
 
     /// The settings of libp2p with no more connections than there are places.
@@ -122,7 +131,7 @@ mod tests {
         assert_eq!((many.dwn, many.gateway, many.peers, many.sentence()), (1024, 1024, 256, None));
 
         let few = Places::new(&config, Files { most: 1024, before: 1024 });
-        let all = few.dwn + few.gateway + few.peers + 2 * few.pending + few.blocks;
+        let all = few.dwn + few.gateway + few.wallets + few.peers + 2 * few.pending + few.blocks;
         assert!(all <= 1024 - 256, "{few:?}");
         assert!(few.dwn >= 256 && few.peers >= 64, "{few:?}");
         let said = few.sentence().expect("said");

@@ -62,6 +62,7 @@ impl Endpoint {
 pub(super) struct Servers {
     dwn: (Endpoint, Guard),
     gateway: Option<(Listening<TcpListener>, Guard)>,
+    wallets: Option<(Listening<TcpListener>, Guard)>,
     control: Listening<UnixListener>,
 }
 
@@ -71,11 +72,19 @@ impl Servers {
             "" => None,
             address => Some(rpc::listen_tcp("gateway-http", address, "gateway.listen").await?),
         };
+        let wallets = match base.config.rpc.listen.as_str() {
+            "" => None,
+            address => {
+                let guard = base.places.wallets(base.config)?;
+                base.metrics.register(|registry| guard.register("rpc_connections", registry));
+                Some((rpc::listen_tcp("wallet-rpc", address, "rpc.listen").await?, guard))
+            }
+        };
         let control = rpc::listen_unix("control", socket)?;
         let guards = (base.places.dwn(base.config)?, base.places.gateway(base.config)?);
         base.metrics.register(|registry| guards.0.register("dwn_connections", registry));
         base.metrics.register(|registry| guards.1.register("gateway_connections", registry));
-        Ok(Self { dwn: (dwn, guards.0), gateway: gateway.map(|gateway| (gateway, guards.1)), control })
+        Ok(Self { dwn: (dwn, guards.0), gateway: gateway.map(|gateway| (gateway, guards.1)), wallets, control })
     }
 
     /// Where the DWN endpoint listens.
@@ -88,13 +97,25 @@ impl Servers {
         Ok(address.map(|address| format!("http://{address}/ipfs/")))
     }
 
-    pub fn serve(self, base: &Base<'_>, door: &Door, services: Services) {
+    /// Where wallets call.
+    pub fn wallets(&self) -> Result<Option<String>, Error> {
+        let address = self.wallets.as_ref().map(|(listening, _)| listening.address()).transpose()?;
+        Ok(address.map(|address| format!("http://{address}/rpc")))
+    }
+
+    pub fn serve(self, base: &Base<'_>, door: &Door, services: Services) -> Result<(), Error> {
         let (dwn, guard) = self.dwn;
         dwn.serve(base, door, door.resolver.relay(), guard);
         if let Some((gateway, guard)) = self.gateway {
             gateway.serve(rpc::gateway::router(door.node.clone()), guard, &base.tasks);
         }
-        self.control.serve(rpc::control::router(services), &base.tasks);
+        let call = rpc::control::of_owner(services);
+        if let Some((wallets, guard)) = self.wallets {
+            let (address, hosts) = (wallets.address()?, &base.config.rpc.hosts);
+            wallets.serve(rpc::wallet::router(call.clone(), address, hosts, &base.tasks), guard, &base.tasks);
+        }
+        self.control.serve(rpc::control::router(call), &base.tasks);
+        Ok(())
     }
 }
 

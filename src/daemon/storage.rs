@@ -1,7 +1,7 @@
 //! What is remembered: the store, and the blocks over it.
 
 use super::base::Base;
-use crate::{blocks::Blocks, store::Store};
+use crate::{access::Access, blocks::Blocks, store::Store};
 use anyhow::Error;
 
 /// Cheap to clone.
@@ -29,4 +29,12 @@ impl Storage {
         base.metrics.register(|registry| self.store.register(registry));
         base.metrics.register(|registry| self.blocks.register(registry));
     }
+}
+
+/// Who may call. Writes down when tokens were used.
+pub(super) async fn access(base: &Base<'_>) -> Result<Access, Error> {
+    let home = base.home.to_owned();
+    let access = tokio::task::spawn_blocking(move || Access::open(&home)).await??;
+    base.jobs.start("tokens", "writes down when tokens were used last", |job| access.clone().keep_noting(job));
+    Ok(access)
 }

@@ -11,7 +11,7 @@ use super::{
     jsonrpc::{self, RpcError, RpcRequest},
     read,
     registration::{self, Registration},
-    ws,
+    websocket, ws,
 };
 use crate::{
     asker::Asker,
@@ -127,13 +127,13 @@ async fn root(State(shared): State<Shared>, Extension(asker): Extension<Asker>, 
         Err(full @ Full::Share(_)) => return (StatusCode::TOO_MANY_REQUESTS, full.to_string()).into_response(),
         Err(full @ Full::All(_)) => return (StatusCode::SERVICE_UNAVAILABLE, full.to_string()).into_response(),
     };
-    let (response, coming) = match ws::upgrade(&mut request) {
+    let (response, coming) = match websocket::upgrade(&mut request) {
         Ok(upgrade) => upgrade,
         Err(wrong) => return wrong.into_response(),
     };
     let (node, stop) = (shared.node.clone(), shared.tasks.stop());
     tokio::spawn(shared.tasks.track(async move {
-        if let Ok(socket) = ws::open(coming).await {
+        if let Ok(socket) = websocket::open(coming).await {
             ws::converse(socket, node, asker, stop).await;
         }
         drop(slot);

@@ -13,67 +13,28 @@
 use super::{
     http::at_most,
     jsonrpc::{self, DwnCall, RpcError, RpcRequest},
+    websocket::{self, Outlet, Talk, WebSocket},
 };
 use crate::{
     asker::Asker,
     dwn::json::{Object, js_string},
     memory,
-    node::{Body, Ended, Events, Node, Reply, Resume, Text},
-};
-use axum::{
-    extract::Request as HttpRequest,
-    http::{HeaderMap, HeaderName, Method, StatusCode, header},
-    response::{IntoResponse as _, Response},
+    node::{Ended, Events, Node, Reply, Resume, Text},
 };
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
-use bytes::Bytes;
-use futures::{SinkExt, StreamExt as _, stream::SplitSink};
-use hyper::upgrade::{OnUpgrade, Upgraded};
-use hyper_util::rt::TokioIo;
 use serde_json::{Value, json};
 use std::{
     collections::{HashMap, VecDeque},
     sync::{Arc, Mutex, PoisonError},
-    time::Duration,
 };
 use tokio::{
-    io::{AsyncReadExt as _, AsyncWriteExt as _},
-    sync::{Semaphore, mpsc},
+    sync::Semaphore,
     task::{AbortHandle, JoinSet},
-    time::MissedTickBehavior,
-};
-use tokio_tungstenite::{
-    WebSocketStream,
-    tungstenite::{
-        Error as WsError, Message as WsMessage, Utf8Bytes,
-        error::ProtocolError,
-        handshake::derive_accept_key,
-        protocol::{
-            CloseFrame, Role, WebSocketConfig,
-            frame::{
-                Frame,
-                coding::{CloseCode, Data, OpCode},
-            },
-        },
-    },
 };
 use tokio_util::sync::CancellationToken;
 
 /// Requests of one connection that are worked on at the same time; the next are read when one is done.
 const REQUESTS_MAX: usize = 16;
-/// Bytes of a connection's read buffer, and of its write buffer. Longer frames take more for as long as they need it.
-const BUFFER: usize = 16 << 10;
-/// Frames waiting to be written to one client. Small: events wait in their subscription's queue.
-const FRAMES_MAX: usize = 16;
-/// A client that reads no frame for this long is gone or stuck.
-const WRITE_DEADLINE: Duration = Duration::from_secs(30);
-/// How long a close frame may take to be sent.
-const FAREWELL_DEADLINE: Duration = Duration::from_secs(1);
-/// How long, and how much of, what a client still sends is discarded after our close frame.
-const LINGER: Duration = Duration::from_secs(10);
-const LINGER_MAX: u64 = 32 << 20;
-/// A client that sent nothing, not even a pong, between two pings is gone. The reference has the same interval.
-const PING_EVERY: Duration = Duration::from_secs(30);
 /// Bytes of data that a reply carries as base64url in its JSON. Larger data is read over HTTP.
 const DATA_MAX: usize = 512 << 10;
 /// Most events that a client may ask to have unacknowledged. A larger bound would bound nothing.
@@ -81,204 +42,17 @@ const IN_FLIGHT_MAX: u64 = 1000;
 /// Bytes of a subscription id, which the client chooses and every event repeats.
 const ID_MAX: usize = 256;
 
-/// A connection that sends and receives frames. (axum's type hides that a message may have several.)
-pub(super) type WebSocket = WebSocketStream<TokioIo<Upgraded>>;
-
-/// The queue of what is to be sent to one client.
-type Out = mpsc::Sender<Parcel>;
-
-/// A WebSocket message as it is, or a text that may be sent piece by piece.
-enum Parcel {
-    Message(WsMessage),
-    Text(Text),
-}
-
-/// The answer to a request for a WebSocket, and the connection that begins when the client has the answer.
-pub(super) fn upgrade(request: &mut HttpRequest) -> Result<(Response, OnUpgrade), (StatusCode, &'static str)> {
-    let headers = request.headers();
-    let has = |name: HeaderName, wanted: &str| is_among(headers, name, wanted);
-    if request.method() != Method::GET {
-        return Err((StatusCode::METHOD_NOT_ALLOWED, "a WebSocket begins with GET"));
-    }
-    if !has(header::CONNECTION, "upgrade") {
-        return Err((StatusCode::BAD_REQUEST, "`Connection` header did not include 'upgrade'"));
-    }
-    if !has(header::UPGRADE, "websocket") {
-        return Err((StatusCode::BAD_REQUEST, "`Upgrade` header did not include 'websocket'"));
-    }
-    if !has(header::SEC_WEBSOCKET_VERSION, "13") {
-        return Err((StatusCode::BAD_REQUEST, "`Sec-WebSocket-Version` header did not include '13'"));
-    }
-    let Some(key) = headers.get(header::SEC_WEBSOCKET_KEY) else {
-        return Err((StatusCode::BAD_REQUEST, "`Sec-WebSocket-Key` header missing"));
-    };
-    let accept = derive_accept_key(key.as_bytes());
-    let coming = hyper::upgrade::on(request);
-    let headers =
-        [(header::CONNECTION, "upgrade"), (header::UPGRADE, "websocket"), (header::SEC_WEBSOCKET_ACCEPT, &accept)];
-    Ok(((StatusCode::SWITCHING_PROTOCOLS, headers).into_response(), coming))
-}
-
-/// Is `wanted` in a header's list?
-fn is_among(headers: &HeaderMap, name: HeaderName, wanted: &str) -> bool {
-    let lists = headers.get_all(name);
-    let texts = lists.iter().filter_map(|list| list.to_str().ok()).flat_map(|list| list.split(','));
-    texts.into_iter().any(|text| text.trim().eq_ignore_ascii_case(wanted))
-}
-
-/// The connection with the bounds of this protocol.
-pub(super) async fn open(coming: OnUpgrade) -> Result<WebSocket, hyper::Error> {
-    let bounds = WebSocketConfig::default()
-        .read_buffer_size(BUFFER)
-        .write_buffer_size(BUFFER)
-        .max_message_size(Some(jsonrpc::REQUEST_MAX))
-        .max_frame_size(Some(jsonrpc::REQUEST_MAX));
-    Ok(WebSocketStream::from_raw_socket(TokioIo::new(coming.await?), Role::Server, Some(bounds)).await)
-}
-
 /// Speaks with one client until it goes or the node stops.
 pub(super) async fn converse(socket: WebSocket, node: Node, asker: Asker, stop: CancellationToken) {
-    let (sink, mut frames) = socket.split();
-    let (out, queue) = mpsc::channel(FRAMES_MAX);
-    // Cancelled when the client is to be disconnected.
-    let over = CancellationToken::new();
-    let mut writing = tokio::spawn(write(sink, queue, over.clone()));
-    let (subscriptions, running) = (HashMap::new(), JoinSet::new());
-    let mut connection = Connection { node, asker, out: out.clone(), over: over.clone(), subscriptions, running };
-    let mut heartbeat = tokio::time::interval_at(tokio::time::Instant::now() + PING_EVERY, PING_EVERY);
-    heartbeat.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let mut alive = true;
-    let farewell = loop {
-        tokio::select! {
-            frame = frames.next() => match frame {
-                Some(Ok(WsMessage::Text(text))) => {
-                    alive = true;
-                    connection.request(text.as_bytes()).await;
-                }
-                Some(Ok(WsMessage::Binary(bytes))) => {
-                    alive = true;
-                    connection.request(&bytes).await;
-                }
-                Some(Ok(WsMessage::Ping(_) | WsMessage::Pong(_))) => alive = true,
-                // The answer to a close is made already; it has to be sent.
-                Some(Ok(WsMessage::Close(_) | WsMessage::Frame(_))) | None => break None,
-                Some(Err(error)) => {
-                    tracing::debug!("a WebSocket ended: {error}");
-                    break farewell(&error);
-                }
-            },
-            _ = heartbeat.tick() => {
-                if !std::mem::take(&mut alive) {
-                    break Some((CloseCode::Policy, "nothing was heard for too long"));
-                }
-                let _ = out.try_send(Parcel::Message(WsMessage::Ping(Bytes::new()))); // a full queue is traffic enough
-            }
-            () = over.cancelled() => break Some((CloseCode::Policy, "what was sent was not taken")),
-            () = stop.cancelled() => break Some((CloseCode::Away, "the node is stopping")),
-        }
-    };
-    drop(connection);
-    drop(out);
-    // What waits is still sent, if the client takes it quickly.
-    let sink = match tokio::time::timeout(FAREWELL_DEADLINE, &mut writing).await {
-        Ok(sink) => sink,
-        Err(_) => {
-            over.cancel();
-            writing.await
-        }
-    };
-    if let Ok(sink) = sink
-        && let Ok(socket) = sink.reunite(frames)
-    {
-        let linger = if stop.is_cancelled() { FAREWELL_DEADLINE } else { LINGER };
-        end(socket, farewell, linger).await;
-    }
-}
-
-/// The close frame for a client whose frames cannot be read. `None`: the client is gone.
-fn farewell(error: &WsError) -> Option<(CloseCode, &'static str)> {
-    match error {
-        WsError::Capacity(_) => Some((CloseCode::Size, "messages have at most 1 MiB")),
-        WsError::Utf8(_) => Some((CloseCode::Invalid, "text must be UTF-8")),
-        WsError::Protocol(ProtocolError::ResetWithoutClosingHandshake) => None,
-        WsError::Protocol(_) => Some((CloseCode::Protocol, "these are not frames of RFC 6455")),
-        _ => None,
-    }
-}
-
-/// Ends a connection as RFC 6455 says: the client's close frame is answered, or the client gets one with a reason. Then what still
-/// comes is discarded until the client ends its side. Without that the system would send a reset, and our close frame would be lost.
-async fn end(mut socket: WebSocket, farewell: Option<(CloseCode, &'static str)>, linger: Duration) {
-    let say = async {
-        if let Some((code, reason)) = farewell {
-            let _ = socket.close(Some(CloseFrame { code, reason: reason.into() })).await; // or it is gone
-        }
-        SinkExt::close(&mut socket).await
-    };
-    if !matches!(tokio::time::timeout(FAREWELL_DEADLINE, say).await, Ok(Ok(()))) {
-        return; // who takes no frames misses the farewell
-    }
-    let mut stream = socket.into_inner();
-    let rest = async {
-        stream.shutdown().await?;
-        tokio::io::copy(&mut stream.take(LINGER_MAX), &mut tokio::io::sink()).await
-    };
-    let _ = tokio::time::timeout(linger, rest).await; // it has had the time that it gets
-}
-
-type Sink = SplitSink<WebSocket, WsMessage>;
-
-/// Writes until the queue ends, or the client reads nothing any more.
-async fn write(mut sink: Sink, mut queue: mpsc::Receiver<Parcel>, over: CancellationToken) -> Sink {
-    while let Some(parcel) = queue.recv().await {
-        let written = async {
-            match parcel {
-                Parcel::Message(message) => send(&mut sink, message).await,
-                Parcel::Text(Text::Whole(text)) => whole(&mut sink, text).await,
-                Parcel::Text(Text::Pieces(pieces)) => fragments(&mut sink, pieces).await,
-            }
-        };
-        let written = tokio::select! {
-            written = written => written,
-            () = over.cancelled() => break,
-        };
-        if written.is_none() {
-            break;
-        }
-    }
-    over.cancel();
-    sink
-}
-
-/// `None`: the client reads nothing any more.
-async fn send(sink: &mut Sink, message: WsMessage) -> Option<()> {
-    tokio::time::timeout(WRITE_DEADLINE, sink.send(message)).await.ok()?.ok()
-}
-
-async fn whole(sink: &mut Sink, text: Bytes) -> Option<()> {
-    // The room in the budget is held until the client has the text, of which the connection has a copy.
-    let _held = text.clone();
-    send(sink, WsMessage::Text(Utf8Bytes::try_from(text).ok()?)).await
-}
-
-/// One message, one frame for each piece. If the pieces break off, the connection ends, because the message has no end.
-async fn fragments(sink: &mut Sink, mut pieces: Body) -> Option<()> {
-    let mut kind = Data::Text;
-    while let Some(piece) = pieces.next().await {
-        let piece = piece.inspect_err(|fault| tracing::warn!("{fault:#}")).ok()?;
-        let _held = piece.clone();
-        let frame = Frame::message(piece, OpCode::Data(std::mem::replace(&mut kind, Data::Continue)), false);
-        send(sink, WsMessage::Frame(frame)).await?;
-    }
-    send(sink, WsMessage::Frame(Frame::message(Bytes::new(), OpCode::Data(kind), true))).await
+    let connection =
+        |outlet| Connection { node, asker, outlet, subscriptions: HashMap::new(), running: JoinSet::new() };
+    websocket::converse(socket, stop, connection).await;
 }
 
 struct Connection {
     node: Node,
     asker: Asker,
-    out: Out,
-    /// Cancelled when the client is to be disconnected.
-    over: CancellationToken,
+    outlet: Outlet,
     /// By the JSON of the id the client chose.
     subscriptions: HashMap<String, Subscription>,
     running: JoinSet<()>,
@@ -296,8 +70,8 @@ impl Drop for Subscription {
     }
 }
 
-impl Connection {
-    async fn request(&mut self, text: &[u8]) {
+impl Talk for Connection {
+    async fn hear(&mut self, text: &[u8]) {
         let mut request = match RpcRequest::parse(text) {
             Ok(request) => request,
             Err(problem) => return self.tell(problem.to_json().to_string()).await,
@@ -319,13 +93,15 @@ impl Connection {
             Err(problem) => self.tell(problem.to_json().to_string()).await,
         }
     }
+}
 
+impl Connection {
     async fn tell(&self, json: String) {
         self.outbox().tell(json).await;
     }
 
     fn outbox(&self) -> Outbox {
-        Outbox { node: self.node.clone(), asker: self.asker, out: self.out.clone(), over: self.over.clone() }
+        Outbox { node: self.node.clone(), asker: self.asker, outlet: self.outlet.clone() }
     }
 
     /// Has the door answer, concurrently with other requests of this connection.
@@ -441,8 +217,7 @@ fn does_not_exist(request: &RpcRequest, id: &Value) -> RpcError {
 struct Outbox {
     node: Node,
     asker: Asker,
-    out: Out,
-    over: CancellationToken,
+    outlet: Outlet,
 }
 
 impl Outbox {
@@ -450,12 +225,12 @@ impl Outbox {
         match self.node.answers().text(self.asker, json).await {
             Ok(text) => self.send(text).await,
             // The client's address reads too little of what it has asked for.
-            Err(_) => self.over.cancel(),
+            Err(_) => self.outlet.hang_up("what was sent was not taken"),
         }
     }
 
     async fn send(&self, text: Text) {
-        let _ = self.out.send(Parcel::Text(text)).await; // fails when the client is gone
+        self.outlet.send(text).await;
     }
 }
 

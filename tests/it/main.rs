@@ -30,6 +30,7 @@ mod suite;
 mod support;
 mod sync;
 mod wallet_clients;
+mod wallet_http;
 mod web5;
 mod ws;
 

@@ -3,7 +3,7 @@
 use super::{
     call::Call,
     failure::{Failure, Kind},
-    method::{Entry, Example, Method, NoParams, Scope},
+    method::{Entry, Example, Method, Need, NoParams},
 };
 use crate::anchor::{self, ProofError, config::Network};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
@@ -18,7 +18,7 @@ pub struct Now;
 impl Method for Now {
     const NAME: &'static str = "anchor.now";
     const SUMMARY: &'static str = "Anchor everything new, without waiting for its time.";
-    const SCOPE: Scope = Scope::Anchor;
+    const SCOPE: Need = Need::Anchor;
     const ERRORS: &'static [Kind] = &[];
     const EXAMPLES: &'static [Example] = &[Example {
         name: "now",
@@ -39,7 +39,7 @@ pub struct Status;
 impl Method for Status {
     const NAME: &'static str = "anchor.status";
     const SUMMARY: &'static str = "Say what is queued, on its way and confirmed.";
-    const SCOPE: Scope = Scope::Anchor;
+    const SCOPE: Need = Need::Anchor;
     const ERRORS: &'static [Kind] = &[];
     const EXAMPLES: &'static [Example] = &[Example {
         name: "how it stands",
@@ -60,7 +60,7 @@ pub struct Proof;
 impl Method for Proof {
     const NAME: &'static str = "anchor.proof";
     const SUMMARY: &'static str = "Make the OpenTimestamps proof of a record, a message or data.";
-    const SCOPE: Scope = Scope::Anchor;
+    const SCOPE: Need = Need::Anchor;
     const ERRORS: &'static [Kind] = &[Kind::NotFound, Kind::Pending];
     const EXAMPLES: &'static [Example] = &[Example {
         name: "of a record",

@@ -3,7 +3,7 @@
 use super::{
     call::Call,
     failure::{Failure, Kind},
-    method::{Entry, Example, From, Method, Scope},
+    method::{Entry, Example, From, Method, Need},
 };
 use crate::backup::{Check, Taken};
 use anyhow::Error;
@@ -19,7 +19,7 @@ pub struct Create;
 impl Method for Create {
     const NAME: &'static str = "backup.create";
     const SUMMARY: &'static str = "Add a snapshot of the home to a backup.";
-    const SCOPE: Scope = Scope::Backup;
+    const SCOPE: Need = Need::Backup;
     const FROM: From = From::Socket;
     const ERRORS: &'static [Kind] = &[];
     const EXAMPLES: &'static [Example] = &[Example {

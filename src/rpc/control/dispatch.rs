@@ -1,9 +1,11 @@
 //! JSON-RPC 2.0 as calls of the table: requests, notifications, batches.
 
 use super::{
+    super::jsonrpc,
     failure::{Failure, Kind},
     method::Entry,
 };
+use crate::foreign;
 use futures::{StreamExt as _, stream};
 use serde_json::{Value, json};
 
@@ -15,14 +17,28 @@ const BATCH_AT_ONCE: usize = 16;
 /// A method's table, by name.
 pub type Table<On> = [&'static [Entry<On>]];
 
-/// Answers a request or a batch of them. `None`: there were notifications alone, which are not answered. `allow`: may the caller
-/// call this method?
+/// Lets calls in, and sees what goes out.
+pub trait Gatekeeper<On: 'static>: Sync {
+    /// May this method be called now?
+    fn allow(&self, on: &On, method: &Entry<On>) -> Result<(), Failure>;
+    /// The outcome as the caller may see it.
+    fn shown(&self, on: &On, method: &Entry<On>, outcome: Result<String, Failure>) -> Result<String, Failure>;
+}
+
+/// An answer: JSON text, and the failure if it is one call that failed.
+#[derive(Debug)]
+pub struct Answered {
+    pub text: String,
+    pub failure: Option<Failure>,
+}
+
+/// Answers a request or a batch of them. `None`: there were notifications alone, which are not answered.
 pub async fn answer<On: Sync>(
     table: &Table<On>,
     on: &On,
     text: &[u8],
-    allow: impl Fn(&Entry<On>, &Value) -> Result<(), Failure> + Sync,
-) -> Option<Value> {
+    gatekeeper: &impl Gatekeeper<On>,
+) -> Option<Answered> {
     match serde_json::from_slice::<Value>(text) {
         Err(problem) => Some(failed(&Value::Null, Failure::new(Kind::Parse, format!("a call is JSON: {problem}")))),
         Ok(Value::Array(calls)) if calls.is_empty() || calls.len() > BATCH_MAX => {
@@ -30,36 +46,39 @@ pub async fn answer<On: Sync>(
             Some(failed(&Value::Null, Failure::new(Kind::InvalidRequest, message)))
         }
         Ok(Value::Array(calls)) => {
-            let answers = stream::iter(calls).map(|call| one(table, on, call, &allow)).buffered(BATCH_AT_ONCE);
-            let answers: Vec<_> = answers.filter_map(async |answer| answer).collect().await;
-            (!answers.is_empty()).then(|| answers.into())
+            let answers = stream::iter(calls).map(|call| one(table, on, call, gatekeeper)).buffered(BATCH_AT_ONCE);
+            let texts: Vec<_> = answers.filter_map(async |answer| Some(answer?.text)).collect().await;
+            (!texts.is_empty()).then(|| Answered { text: format!("[{}]", texts.join(",")), failure: None })
         }
-        Ok(call) => one(table, on, call, &allow).await,
+        Ok(call) => one(table, on, call, gatekeeper).await,
     }
 }
 
 /// Answers one request.
-async fn one<On: Sync>(
-    table: &Table<On>,
-    on: &On,
-    call: Value,
-    allow: &(impl Fn(&Entry<On>, &Value) -> Result<(), Failure> + Sync),
-) -> Option<Value> {
+async fn one<On: Sync>(table: &Table<On>, on: &On, call: Value, gatekeeper: &impl Gatekeeper<On>) -> Option<Answered> {
     let Request { id, name, params } = match Request::read(call) {
         Ok(request) => request,
         Err((id, failure)) => return Some(failed(&id, failure)),
     };
     let outcome = match table.iter().flat_map(|group| group.iter()).find(|method| method.name == name) {
-        Some(method) => match allow(method, &params) {
-            Ok(()) => method.call(on, params).await,
-            Err(denied) => Err(denied),
-        },
-        None => Err(Failure::new(Kind::UnknownMethod, format!("there is no method {name}; rpc.discover lists all"))),
+        Some(method) => {
+            let outcome = match gatekeeper.allow(on, method) {
+                Ok(()) => method.call(on, params).await,
+                Err(denied) => Err(denied),
+            };
+            gatekeeper.shown(on, method, outcome)
+        }
+        None => Err(unknown(&name)),
     };
     id.map(|id| match outcome {
-        Ok(result) => json!({"jsonrpc": "2.0", "id": id, "result": result}),
+        Ok(result) => Answered { text: jsonrpc::success(&id, &result), failure: None },
         Err(failure) => failed(&id, failure),
     })
+}
+
+fn unknown(name: &str) -> Failure {
+    let message = format!("there is no method {}; rpc.discover lists all", foreign::shown(name));
+    Failure::new(Kind::UnknownMethod, message)
 }
 
 /// A request of JSON-RPC 2.0.
@@ -93,18 +112,19 @@ impl Request {
 }
 
 /// The answer to a call that failed.
-pub fn failed(id: &Value, Failure { kind, message, retry_after }: Failure) -> Value {
-    let mut data = json!({"kind": kind});
-    if let Some(seconds) = retry_after {
+pub fn failed(id: &Value, failure: Failure) -> Answered {
+    let mut data = json!({"kind": failure.kind});
+    if let Some(seconds) = failure.retry_after {
         data["retryAfter"] = seconds.into();
     }
-    json!({"jsonrpc": "2.0", "id": id, "error": {"code": kind.code(), "message": message, "data": data}})
+    let error = json!({"code": failure.kind.code(), "message": failure.message, "data": data});
+    Answered { text: json!({"jsonrpc": "2.0", "id": id, "error": error}).to_string(), failure: Some(failure) }
 }
 
 #[cfg(test)]
 mod tests {
     use super::{
-        super::method::{Example, Method, NoParams, Scope},
+        super::method::{Example, Method, Need, NoParams},
         *,
     };
     use schemars::JsonSchema;
@@ -122,7 +142,7 @@ mod tests {
     impl Method<u64> for Divide {
         const NAME: &'static str = "number.divide";
         const SUMMARY: &'static str = "Divide, if it can be done.";
-        const SCOPE: Scope = Scope::Info;
+        const SCOPE: Need = Need::Info;
         const ERRORS: &'static [Kind] = &[Kind::Conflict];
         const EXAMPLES: &'static [Example] =
             &[Example { name: "halve", params: r#"{"number": 8, "by": 2}"#, result: "104" }];
@@ -140,7 +160,7 @@ mod tests {
     impl Method<u64> for Broken {
         const NAME: &'static str = "number.broken";
         const SUMMARY: &'static str = "Fail.";
-        const SCOPE: Scope = Scope::Admin;
+        const SCOPE: Need = Need::Admin;
         const ERRORS: &'static [Kind] = &[];
         const EXAMPLES: &'static [Example] = &[Example { name: "fail", params: "{}", result: "null" }];
         type Params = NoParams;
@@ -153,8 +173,29 @@ mod tests {
 
     const TABLE: [&[Entry<u64>]; 2] = [&[Entry::of::<Divide>()], &[Entry::of::<Broken>()]];
 
+    struct LetsInfo;
+
+    impl Gatekeeper<u64> for LetsInfo {
+        fn allow(&self, on: &u64, method: &Entry<u64>) -> Result<(), Failure> {
+            match method.scope {
+                Need::Info => Ok(()),
+                _ if *on == 100 => Ok(()),
+                _ => Err(Failure::too_many("later", 7)),
+            }
+        }
+
+        fn shown(&self, _: &u64, _: &Entry<u64>, outcome: Result<String, Failure>) -> Result<String, Failure> {
+            outcome.map_err(|failure| Failure { message: failure.message.replace("cause", "reason"), ..failure })
+        }
+    }
+
+    fn asked_on(on: u64, call: &str) -> Option<Value> {
+        let answered = futures::executor::block_on(answer(&TABLE, &on, call.as_bytes(), &LetsInfo))?;
+        Some(serde_json::from_str(&answered.text).expect("JSON"))
+    }
+
     fn asked(call: &str) -> Option<Value> {
-        futures::executor::block_on(answer(&TABLE, &100, call.as_bytes(), |_, _| Ok(())))
+        asked_on(100, call)
     }
 
     fn ask(call: &str) -> Value {
@@ -178,7 +219,7 @@ mod tests {
         let fails = |method: &str, params: &str| failure(call(method, params));
         let failed = |code: i64, kind: &str, message: &str| (code, kind.to_owned(), message.to_owned());
         assert_eq!(fails("number.divide", r#"{"number":8,"by":0}"#), failed(-32009, "conflict", "by nothing"));
-        assert_eq!(fails("number.broken", "null"), failed(-32000, "failed", "it went wrong: a cause"));
+        assert_eq!(fails("number.broken", "null"), failed(-32000, "failed", "it went wrong: a reason"));
         assert_eq!(fails("number.broken", r#"{"what":"ever"}"#).0, -32602);
         let unknown = "there is no method number.add; rpc.discover lists all";
         assert_eq!(fails("number.add", "{}"), failed(-32601, "unknown-method", unknown));
@@ -240,12 +281,7 @@ mod tests {
 
     #[test]
     fn who_may_not_call_is_told_so() {
-        let only_info = |method: &Entry<u64>, _: &Value| match method.scope {
-            Scope::Info => Ok(()),
-            _ => Err(Failure::too_many("later", 7)),
-        };
-        let call = br#"{"jsonrpc":"2.0","id":1,"method":"number.broken"}"#;
-        let answer = futures::executor::block_on(answer(&TABLE, &1, call, only_info)).expect("an answer");
+        let answer = asked_on(1, r#"{"jsonrpc":"2.0","id":1,"method":"number.broken"}"#).expect("an answer");
         assert_eq!(answer["error"]["data"], json!({"kind": "too-many", "retryAfter": 7}));
     }
 }

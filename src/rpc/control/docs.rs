@@ -1,7 +1,7 @@
 //! `docs/openrpc.json` and `docs/rpc.md` say what the table says. `TOFT_WRITE_DOCS=1 cargo test control::docs` writes them anew, and
 //! what the clients know of the methods.
 
-use super::{DOCUMENT, Kind};
+use super::{DOCUMENT, Kind, failure::COMMON};
 use serde_json::Value;
 use std::{fmt::Write as _, fs, path::Path, process::Command};
 
@@ -80,8 +80,10 @@ fn describe(text: &mut String, method: &Value) {
     }
     let kinds =
         method["errors"].as_array().into_iter().flatten().filter_map(|error| string(&error["$ref"]).rsplit('/').next());
-    let kinds: Vec<_> =
-        kinds.filter(|kind| !["usage", "failed"].contains(kind)).map(|kind| format!("`{kind}`")).collect();
+    let kinds: Vec<_> = kinds
+        .filter(|kind| !COMMON.iter().any(|common| common.name() == **kind))
+        .map(|kind| format!("`{kind}`"))
+        .collect();
     let _ = writeln!(text, "\nResult: {}.", shape(&method["result"]["schema"]));
     if !kinds.is_empty() {
         let _ = writeln!(text, "Errors: {}.", kinds.join(", "));

@@ -1,5 +1,6 @@
 //! Why a call failed, as it travels to whoever called.
 
+use crate::access::Denial;
 use serde::{Deserialize, Serialize};
 
 /// What scripts tell apart. The command line's exit codes follow from it, and so do the codes of JSON-RPC.
@@ -29,6 +30,9 @@ pub enum Kind {
     /// The keys are locked.
     Locked,
 }
+
+/// How every method can fail: by its parameters, by a fault, and because the caller may not.
+pub const COMMON: &[Kind] = &[Kind::Usage, Kind::Failed, Kind::Unauthorized, Kind::Denied, Kind::TooMany];
 
 impl Kind {
     /// All of them, with the code of JSON-RPC and what it means.
@@ -83,6 +87,16 @@ impl Failure {
 impl From<anyhow::Error> for Failure {
     fn from(error: anyhow::Error) -> Self {
         Self::new(Kind::Failed, format!("{error:#}"))
+    }
+}
+
+impl From<Denial> for Failure {
+    fn from(denial: Denial) -> Self {
+        match denial.retry_after() {
+            Some(seconds) => Self::too_many(denial.to_string(), seconds),
+            None if denial.is_of_the_token() => Self::new(Kind::Unauthorized, denial.to_string()),
+            None => Self::new(Kind::Denied, denial.to_string()),
+        }
     }
 }
 

@@ -3,7 +3,7 @@
 use super::{
     call::Call,
     failure::{Failure, Kind},
-    method::{Entry, Example, Method, NoParams, Scope},
+    method::{Entry, Example, Method, Need, NoParams},
 };
 use crate::job::Status;
 
@@ -15,7 +15,7 @@ pub struct Ls;
 impl Method for Ls {
     const NAME: &'static str = "node.jobs";
     const SUMMARY: &'static str = "List the jobs: what each waits for, its last error and when it runs next.";
-    const SCOPE: Scope = Scope::Info;
+    const SCOPE: Need = Need::Info;
     const ERRORS: &'static [Kind] = &[];
     const EXAMPLES: &'static [Example] = &[Example {
         name: "all",

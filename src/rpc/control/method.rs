@@ -3,8 +3,9 @@
 use super::{
     call::Call,
     examples::filled,
-    failure::{Failure, Kind},
+    failure::{COMMON, Failure, Kind},
 };
+pub use crate::access::Need;
 use futures::future::BoxFuture;
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
@@ -20,10 +21,10 @@ pub trait Method<On = Call> {
     /// What it does, in one sentence.
     const SUMMARY: &'static str;
     /// What its caller must be allowed.
-    const SCOPE: Scope;
+    const SCOPE: Need;
     /// By which ways it may be called.
     const FROM: From = From::Anywhere;
-    /// How it can fail. Beside these, every method can with [`Kind::Usage`] (parameters) and [`Kind::Failed`] (a fault).
+    /// How it can fail, beside what is [`COMMON`] to all.
     const ERRORS: &'static [Kind];
     /// At least one call, and an answer of the declared shape.
     const EXAMPLES: &'static [Example];
@@ -31,35 +32,6 @@ pub trait Method<On = Call> {
     type Result: Serialize + DeserializeOwned + JsonSchema + Send;
 
     fn run(on: &On, params: Self::Params) -> impl Future<Output = Result<Self::Result, Failure>> + Send;
-}
-
-/// What a caller may be allowed. Whoever can open the control socket is the owner, who is allowed all.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Scope {
-    /// See who the node is and how it does.
-    Info,
-    ReadRecords,
-    /// Devices in step.
-    Sync,
-    Anchor,
-    Pins,
-    Backup,
-    /// What is left to the owner.
-    Admin,
-}
-
-impl fmt::Display for Scope {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Info => "info",
-            Self::ReadRecords => "records:read",
-            Self::Sync => "sync",
-            Self::Anchor => "anchor",
-            Self::Pins => "pins",
-            Self::Backup => "backup",
-            Self::Admin => "admin",
-        })
-    }
 }
 
 /// By which ways a method may be called.
@@ -97,7 +69,7 @@ pub struct NoParams {}
 pub struct Entry<On: 'static = Call> {
     pub name: &'static str,
     pub summary: &'static str,
-    pub scope: Scope,
+    pub scope: Need,
     pub from: From,
     pub errors: &'static [Kind],
     pub examples: &'static [Example],
@@ -105,7 +77,7 @@ pub struct Entry<On: 'static = Call> {
     pub result: fn(&mut SchemaGenerator) -> Schema,
     /// Is an example of the declared shape? Says what is wrong with it.
     pub check: fn(&Example) -> Result<(), String>,
-    run: for<'a> fn(&'a On, Value) -> BoxFuture<'a, Result<Value, Failure>>,
+    run: for<'a> fn(&'a On, Value) -> BoxFuture<'a, Result<String, Failure>>,
 }
 
 impl<On> fmt::Debug for Entry<On> {
@@ -130,27 +102,27 @@ impl<On: Sync> Entry<On> {
         }
     }
 
-    /// Calls the method. `params`: an object; `null` is an empty one.
-    pub async fn call(&self, on: &On, params: Value) -> Result<Value, Failure> {
+    /// Calls the method. `params`: an object; `null` is an empty one. The result is JSON text.
+    pub async fn call(&self, on: &On, params: Value) -> Result<String, Failure> {
         let params = if params.is_null() { json!({}) } else { params };
         if !params.is_object() {
             return Err(Failure::new(Kind::Usage, "parameters are given by name: an object"));
         }
         let outcome = (self.run)(on, params).await;
         if let Err(failure) = &outcome {
-            let declared = matches!(failure.kind, Kind::Usage | Kind::Failed) || self.errors.contains(&failure.kind);
+            let declared = COMMON.contains(&failure.kind) || self.errors.contains(&failure.kind);
             debug_assert!(declared, "{} does not declare {:?}", self.name, failure.kind);
         }
         outcome
     }
 }
 
-/// From JSON to JSON.
-fn run<M: Method<On>, On: Sync>(on: &On, params: Value) -> BoxFuture<'_, Result<Value, Failure>> {
+/// From JSON to JSON text.
+fn run<M: Method<On>, On: Sync>(on: &On, params: Value) -> BoxFuture<'_, Result<String, Failure>> {
     Box::pin(async move {
         let params = serde_json::from_value(params).map_err(|e| Failure::new(Kind::Usage, e.to_string()))?;
         let result = M::run(on, params).await?;
-        serde_json::to_value(result).map_err(|e| Failure::new(Kind::Failed, e.to_string()))
+        serde_json::to_string(&result).map_err(|e| Failure::new(Kind::Failed, e.to_string()))
     })
 }
 

@@ -6,11 +6,13 @@
 
 mod failure;
 mod services;
+mod subscriptions;
 mod call;
 pub mod examples;
 mod method;
 mod openrpc;
 mod dispatch;
+mod admit;
 pub mod discover;
 pub mod node;
 pub mod jobs;
@@ -26,12 +28,15 @@ pub mod content;
 mod docs;
 
 pub use call::Call;
+pub use dispatch::{Answered, failed};
 pub use failure::{Failure, Kind};
-pub use method::{Entry, Example, From, Method, NoParams, Scope};
+pub use method::{Entry, Example, From, Method, Need, NoParams};
 pub use services::{Descriptors, Services};
+pub use subscriptions::{EVENT, Subscriptions};
 
+use super::http::json_text;
 use axum::{
-    Json, Router,
+    Router,
     extract::{Request, State},
     http::StatusCode,
     response::{IntoResponse as _, Response},
@@ -41,7 +46,7 @@ use serde_json::Value;
 use std::sync::{Arc, LazyLock};
 
 /// A call or a batch of calls.
-const CALL_MAX: usize = 1 << 20;
+pub const CALL_MAX: usize = 1 << 20;
 
 /// Every method there is, by group.
 pub const TABLE: &[&[Entry]] = &[
@@ -60,21 +65,34 @@ pub const TABLE: &[&[Entry]] = &[
 /// The OpenRPC document of the table.
 pub static DOCUMENT: LazyLock<Value> = LazyLock::new(|| openrpc::document(TABLE));
 
-/// The routes of the control socket.
-pub fn router(services: Services) -> Router {
-    let call = Call::new(Arc::new(services), &DOCUMENT);
-    Router::new().route("/rpc", post(answer)).merge(content::router()).with_state(call)
+/// Answers a call or a batch of calls, for who calls. `None`: there was nothing to answer.
+pub async fn answer(call: &Call, text: &[u8]) -> Option<Answered> {
+    dispatch::answer(TABLE, call, text, &admit::Admission).await
 }
 
-async fn answer(State(call): State<Call>, request: Request) -> Response {
+/// The owner's calls; others' are made from them.
+pub fn of_owner(services: Services) -> Call {
+    Call::new(Arc::new(services), &DOCUMENT)
+}
+
+/// The routes of the control socket.
+pub fn router(call: Call) -> Router {
+    Router::new().route("/rpc", post(post_rpc)).merge(content::router()).with_state(call)
+}
+
+async fn post_rpc(State(call): State<Call>, request: Request) -> Response {
     let Ok(text) = axum::body::to_bytes(request.into_body(), CALL_MAX).await else {
-        let failure = Failure::new(Kind::Usage, "a call or a batch has at most 1 MiB");
-        return (StatusCode::PAYLOAD_TOO_LARGE, Json(dispatch::failed(&Value::Null, failure))).into_response();
+        return (StatusCode::PAYLOAD_TOO_LARGE, json_text(too_large().text)).into_response();
     };
-    match dispatch::answer(TABLE, &call, &text, |_, _| Ok(())).await {
-        Some(answer) => Json(answer).into_response(),
+    match answer(&call, &text).await {
+        Some(answered) => json_text(answered.text),
         None => StatusCode::NO_CONTENT.into_response(),
     }
+}
+
+/// The answer to a body that is too large.
+pub fn too_large() -> Answered {
+    failed(&Value::Null, Failure::new(Kind::Usage, "a call or a batch has at most 1 MiB"))
 }
 
 #[cfg(test)]
@@ -89,8 +107,10 @@ mod tests {
         assert_eq!(names.len(), methods.len(), "{methods:?}");
         for method in methods {
             assert!(method.summary.ends_with('.') && !method.scope.to_string().is_empty(), "{method:?}");
-            let common = [Kind::Usage, Kind::Failed];
-            assert!(!method.errors.iter().any(|kind| common.contains(kind)), "{method:?} declares what all have");
+            assert!(
+                !method.errors.iter().any(|kind| failure::COMMON.contains(kind)),
+                "{method:?} declares what all have"
+            );
             assert!(!method.examples.is_empty(), "{method:?} has no example");
             for example in method.examples {
                 assert_eq!((method.check)(example), Ok(()));

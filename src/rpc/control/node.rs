@@ -3,7 +3,7 @@
 use super::{
     call::Call,
     failure::{Failure, Kind},
-    method::{Entry, Example, Method, NoParams, Scope},
+    method::{Entry, Example, Method, Need, NoParams},
     services::Descriptors,
 };
 use crate::{anchor, job, node::Retained, scarce, store, sync::PeerStatus};
@@ -20,7 +20,7 @@ pub struct Id;
 impl Method for Id {
     const NAME: &'static str = "node.id";
     const SUMMARY: &'static str = "Say who this node is and where it is reached.";
-    const SCOPE: Scope = Scope::Info;
+    const SCOPE: Need = Need::Info;
     const ERRORS: &'static [Kind] = &[];
     const EXAMPLES: &'static [Example] = &[Example {
         name: "who",
@@ -53,7 +53,7 @@ pub struct Status;
 impl Method for Status {
     const NAME: &'static str = "node.status";
     const SUMMARY: &'static str = "Say how this node does.";
-    const SCOPE: Scope = Scope::Info;
+    const SCOPE: Need = Need::Info;
     const ERRORS: &'static [Kind] = &[];
     const EXAMPLES: &'static [Example] = &[Example {
         name: "how it does",
@@ -77,7 +77,7 @@ impl Method for Status {
             identity: Id::run(call, none).await?,
             uptime_seconds: call.started.elapsed().as_secs(),
             rss_bytes: rss(),
-            home: Some(call.home.clone()),
+            home: call.caller().is_local().then(|| call.home.clone()),
             dwn: call.dwn.clone(),
             gateway: call.gateway.clone(),
             store: store.stats(),

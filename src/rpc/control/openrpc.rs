@@ -2,7 +2,7 @@
 
 use super::{
     examples::filled,
-    failure::Kind,
+    failure::{COMMON, Kind},
     method::{Entry, Example},
 };
 use schemars::{SchemaGenerator, generate::SchemaSettings};
@@ -36,8 +36,7 @@ pub fn document<On: Sync>(table: &[&[Entry<On>]]) -> Value {
 }
 
 fn method<On: Sync>(entry: &Entry<On>, schemas: &mut SchemaGenerator) -> Value {
-    let common = [Kind::Usage, Kind::Failed];
-    let errors: Vec<_> = common
+    let errors: Vec<_> = COMMON
         .iter()
         .chain(entry.errors)
         .map(|kind| json!({"$ref": format!("#/components/errors/{}", kind.name())}))

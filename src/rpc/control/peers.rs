@@ -3,7 +3,7 @@
 use super::{
     call::Call,
     failure::{Failure, Kind},
-    method::{Entry, Example, From, Method, NoParams, Scope},
+    method::{Entry, Example, From, Method, Need, NoParams},
 };
 use crate::sync::{Peer, PeerStatus};
 use schemars::JsonSchema;
@@ -17,7 +17,7 @@ pub struct Ls;
 impl Method for Ls {
     const NAME: &'static str = "sync.peers";
     const SUMMARY: &'static str = "List the devices and how they stand.";
-    const SCOPE: Scope = Scope::Sync;
+    const SCOPE: Need = Need::Sync;
     const ERRORS: &'static [Kind] = &[];
     const EXAMPLES: &'static [Example] = &[Example {
         name: "all",
@@ -38,7 +38,7 @@ pub struct Add;
 impl Method for Add {
     const NAME: &'static str = "sync.add";
     const SUMMARY: &'static str = "Keep in step with a device, or change what is shared with it.";
-    const SCOPE: Scope = Scope::Sync;
+    const SCOPE: Need = Need::Sync;
     const FROM: From = From::Socket;
     const ERRORS: &'static [Kind] = &[];
     const EXAMPLES: &'static [Example] = &[Example {
@@ -72,7 +72,7 @@ pub struct Rm;
 impl Method for Rm {
     const NAME: &'static str = "sync.remove";
     const SUMMARY: &'static str = "Forget a device.";
-    const SCOPE: Scope = Scope::Sync;
+    const SCOPE: Need = Need::Sync;
     const ERRORS: &'static [Kind] = &[Kind::NotFound];
     const EXAMPLES: &'static [Example] =
         &[Example { name: "a device", params: r#"{"did": "$other"}"#, result: r#"{"removed": "$other"}"# }];

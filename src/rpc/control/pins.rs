@@ -3,7 +3,7 @@
 use super::{
     call::Call,
     failure::{Failure, Kind},
-    method::{Entry, Example, Method, NoParams, Scope},
+    method::{Entry, Example, Method, Need, NoParams},
 };
 use crate::cid::Cid;
 use anyhow::Error;
@@ -18,7 +18,7 @@ pub struct Ls;
 impl Method for Ls {
     const NAME: &'static str = "pins.list";
     const SUMMARY: &'static str = "List the pins, as CIDs.";
-    const SCOPE: Scope = Scope::Pins;
+    const SCOPE: Need = Need::Pins;
     const ERRORS: &'static [Kind] = &[];
     const EXAMPLES: &'static [Example] = &[Example { name: "all", params: "{}", result: r#"["$data"]"# }];
     type Params = NoParams;
@@ -37,7 +37,7 @@ pub struct Add;
 impl Method for Add {
     const NAME: &'static str = "pins.add";
     const SUMMARY: &'static str = "Keep the data under a CID, whatever becomes of its records.";
-    const SCOPE: Scope = Scope::Pins;
+    const SCOPE: Need = Need::Pins;
     const ERRORS: &'static [Kind] = &[Kind::NotFound];
     const EXAMPLES: &'static [Example] =
         &[Example { name: "data", params: r#"{"cid": "$data"}"#, result: r#"{"pinned": "$data"}"# }];
@@ -62,7 +62,7 @@ pub struct Rm;
 impl Method for Rm {
     const NAME: &'static str = "pins.remove";
     const SUMMARY: &'static str = "Keep the data under a CID only as long as a record holds it.";
-    const SCOPE: Scope = Scope::Pins;
+    const SCOPE: Need = Need::Pins;
     const ERRORS: &'static [Kind] = &[Kind::NotFound];
     const EXAMPLES: &'static [Example] =
         &[Example { name: "data", params: r#"{"cid": "$data"}"#, result: r#"{"unpinned": "$data"}"# }];

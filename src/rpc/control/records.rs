@@ -3,7 +3,7 @@
 use super::{
     call::Call,
     failure::{Failure, Kind},
-    method::{Entry, Example, Method, Scope},
+    method::{Entry, Example, Method, Need},
 };
 use crate::{
     dwn::{self, Message, Refusal, create},
@@ -19,7 +19,7 @@ use std::time::Instant;
 pub const METHODS: &[Entry] = &[Entry::of::<Query>(), Entry::of::<Explain>()];
 
 /// As [`refused`] tells them apart.
-const REFUSALS: &[Kind] = &[Kind::Denied, Kind::NotFound];
+const REFUSALS: &[Kind] = &[Kind::NotFound];
 
 #[derive(Debug)]
 pub struct Query;
@@ -27,7 +27,7 @@ pub struct Query;
 impl Method for Query {
     const NAME: &'static str = "records.query";
     const SUMMARY: &'static str = "Look for records: the newest state of each that meets a filter.";
-    const SCOPE: Scope = Scope::ReadRecords;
+    const SCOPE: Need = Need::ReadRecords;
     const ERRORS: &'static [Kind] = REFUSALS;
     const EXAMPLES: &'static [Example] = &[Example {
         name: "the newest",
@@ -53,7 +53,7 @@ pub struct Explain;
 impl Method for Explain {
     const NAME: &'static str = "records.explain";
     const SUMMARY: &'static str = "Say how the store would answer a query: what it would look at, and did.";
-    const SCOPE: Scope = Scope::ReadRecords;
+    const SCOPE: Need = Need::ReadRecords;
     const ERRORS: &'static [Kind] = REFUSALS;
     const EXAMPLES: &'static [Example] = &[Example {
         name: "a format",

@@ -1,7 +1,8 @@
 //! What the control RPC's methods act on.
 
 use crate::{
-    anchor::Anchor, backup::Source, content::Content, crypto::Signer, job::Jobs, net::Net, node::Node, sync::Peers,
+    access::Access, anchor::Anchor, backup::Source, content::Content, crypto::Signer, job::Jobs, net::Net, node::Node,
+    sync::Peers,
 };
 use serde::{Deserialize, Serialize};
 use std::{path::PathBuf, sync::Arc, time::Instant};
@@ -10,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 /// A running node, as its owner has it. Cheap to clone.
 #[derive(Clone)]
 pub struct Services {
+    pub access: Access,
     pub node: Node,
     pub content: Content,
     pub net: Net,

@@ -3,7 +3,7 @@
 use super::{
     call::Call,
     failure::{Failure, Kind},
-    method::{Entry, Example, Method, NoParams, Scope},
+    method::{Entry, Example, Method, Need, NoParams},
 };
 use crate::{
     blocks::{Collected, Scrubbed},
@@ -20,7 +20,7 @@ pub struct Du;
 impl Method for Du {
     const NAME: &'static str = "storage.du";
     const SUMMARY: &'static str = "Say what takes how much.";
-    const SCOPE: Scope = Scope::Admin;
+    const SCOPE: Need = Need::Admin;
     const ERRORS: &'static [Kind] = &[];
     const EXAMPLES: &'static [Example] = &[Example {
         name: "all",
@@ -42,7 +42,7 @@ pub struct Gc;
 impl Method for Gc {
     const NAME: &'static str = "storage.gc";
     const SUMMARY: &'static str = "Take away blocks that no record and no pin needs.";
-    const SCOPE: Scope = Scope::Admin;
+    const SCOPE: Need = Need::Admin;
     const ERRORS: &'static [Kind] = &[];
     const EXAMPLES: &'static [Example] = &[Example {
         name: "a round",
@@ -63,7 +63,7 @@ pub struct Scrub;
 impl Method for Scrub {
     const NAME: &'static str = "storage.scrub";
     const SUMMARY: &'static str = "Read everything, check every hash, and fetch damaged blocks anew from peers.";
-    const SCOPE: Scope = Scope::Admin;
+    const SCOPE: Need = Need::Admin;
     const ERRORS: &'static [Kind] = &[];
     const EXAMPLES: &'static [Example] = &[Example {
         name: "as fast as it goes",
@@ -91,7 +91,7 @@ pub struct Compact;
 impl Method for Compact {
     const NAME: &'static str = "storage.compact";
     const SUMMARY: &'static str = "Take out of the log what it keeps of messages and data that are no more.";
-    const SCOPE: Scope = Scope::Admin;
+    const SCOPE: Need = Need::Admin;
     const ERRORS: &'static [Kind] = &[];
     const EXAMPLES: &'static [Example] = &[Example {
         name: "what is half empty",

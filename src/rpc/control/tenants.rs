@@ -3,7 +3,7 @@
 use super::{
     call::Call,
     failure::{Failure, Kind},
-    method::{Entry, Example, Method, NoParams, Scope},
+    method::{Entry, Example, Method, Need, NoParams},
 };
 use crate::{
     node::{Removed, Tenant},
@@ -21,7 +21,7 @@ pub struct Ls;
 impl Method for Ls {
     const NAME: &'static str = "tenants.list";
     const SUMMARY: &'static str = "List who has records here, or may have.";
-    const SCOPE: Scope = Scope::Admin;
+    const SCOPE: Need = Need::Admin;
     const ERRORS: &'static [Kind] = &[];
     const EXAMPLES: &'static [Example] = &[Example {
         name: "all",
@@ -43,7 +43,7 @@ pub struct Rm;
 impl Method for Rm {
     const NAME: &'static str = "tenants.remove";
     const SUMMARY: &'static str = "Remove a tenant with its registration, its records and their data.";
-    const SCOPE: Scope = Scope::Admin;
+    const SCOPE: Need = Need::Admin;
     const ERRORS: &'static [Kind] = &[Kind::Conflict, Kind::NotFound];
     const EXAMPLES: &'static [Example] =
         &[Example { name: "one", params: r#"{"did": "$other"}"#, result: r#"{"registration": true, "messages": 12}"# }];

@@ -91,6 +91,12 @@ impl Guard {
         })
     }
 
+    /// For the wallet RPC: everybody there comes from this machine, so one address may have all of it.
+    pub fn of_wallets(settings: &node::Config, connections: u32) -> Result<Self, Error> {
+        let guard = Self::new(settings, connections)?;
+        Ok(Self { connections: bounded(connections, connections), proxies: Arc::from([]), ..guard })
+    }
+
     /// For the control socket.
     fn control() -> Self {
         let (headers, proxies, denied) = (CONTROL_HEADERS, Arc::from([]), Arc::default());

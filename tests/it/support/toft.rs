@@ -143,6 +143,12 @@ impl Toft {
         self.facts["dwn"].as_str().expect("an address")
     }
 
+    /// The address of the wallet RPC.
+    pub fn rpc(&self) -> SocketAddr {
+        let url = self.facts["rpc"].as_str().expect("rpc.listen is set");
+        url.trim_start_matches("http://").trim_end_matches("/rpc").parse().expect("an address")
+    }
+
     pub fn did(&self) -> &str {
         self.facts["did"].as_str().expect("a DID")
     }
