@@ -391,9 +391,13 @@ fn a_target_that_is_away_is_tried_again() {
     let config = Config { target: target.to_str().expect("UTF-8").into(), every, ..Config::default() };
     runtime().block_on(async {
         let stop = CancellationToken::new();
-        let running = tokio::spawn(home.source.clone().keep_backing_up(config, job(&stop)));
-        tokio::time::sleep(Duration::from_millis(100)).await;
-        assert!(!running.is_finished(), "the node goes on");
+        let job = job(&stop);
+        let running = tokio::spawn(home.source.clone().keep_backing_up(config, job.clone()));
+        while job.status().runs < 2 {
+            assert!(!running.is_finished(), "the node goes on");
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        assert!(job.status().failing);
         fs::remove_file(&target).expect("removes");
         while snapshots(&target).map_or(0, |names| names.len()) < 2 {
             assert!(!running.is_finished());

@@ -97,7 +97,7 @@ fn half_a_node(home: &Home) -> std::thread::JoinHandle<()> {
 
 #[test]
 fn a_get_that_is_stopped_leaves_nothing() {
-    for signal in ["-INT", "-TERM", "-HUP"] {
+    for (signal, number) in [("-INT", 2), ("-TERM", 15), ("-HUP", 1)] {
         let (home, dir) = (Home::new(), tempfile::tempdir().expect("a temp dir"));
         let node = half_a_node(&home);
         let cid = "bafkreihdwdcefgh4dqkjv67uzcmw7ojee6xedzdetojuzjevtenxquvyku";
@@ -106,9 +106,13 @@ fn a_get_that_is_stopped_leaves_nothing() {
         let mut get = get.stderr(std::process::Stdio::piped()).spawn().expect("toft runs");
         let count = || std::fs::read_dir(dir.path()).expect("lists").count();
         eventually("the file begun", || (count() == 1).then_some(()));
-        // Its name is that of a part, and it is listening by now.
+        // Its name is that of a part.
         assert!(!target.exists());
-        std::thread::sleep(std::time::Duration::from_millis(300));
+        eventually("it to listen for the signal", || {
+            let status = std::fs::read_to_string(format!("/proc/{}/status", get.id())).ok()?;
+            let caught = status.lines().find_map(|line| line.strip_prefix("SigCgt:"))?;
+            (u64::from_str_radix(caught.trim(), 16).ok()? & 1 << (number - 1) != 0).then_some(())
+        });
         let kill = std::process::Command::new("kill").args([signal, &get.id().to_string()]).status();
         assert!(kill.expect("kill runs").success());
         assert_eq!(get.wait().expect("ends").code(), Some(1), "{signal}");

@@ -1,6 +1,9 @@
 //! What strangers say, said at every door, and looked at where it comes out: answers, the log, metrics, the terminal.
 
-use crate::support::toft::{Home, Toft};
+use crate::support::{
+    eventually,
+    toft::{Home, Toft},
+};
 use serde_json::json;
 use std::{
     io::{Read as _, Write as _},
@@ -138,7 +141,8 @@ fn comes_out(format: &str) {
         "did:key:z6MkpTHR8VNsBxYAAWHut2Geadd9jSwuBV8xRoAnwWsdvktH",
         &format!("/dns4/{EVIL}/tcp/1/p2p/x"),
     ]);
-    std::thread::sleep(Duration::from_millis(1500));
+    let is_tried = |peer: &serde_json::Value| peer["problem"].is_string();
+    eventually("the peer to be tried", || node.json(&["peer", "ls"]).as_array()?.iter().all(is_tried).then_some(()));
     for answer in &answers {
         let head = answer.split("\r\n\r\n").next().unwrap_or_default();
         // The JSON-RPC id comes back as it was given, and so does nothing else.

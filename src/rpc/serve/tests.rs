@@ -8,7 +8,10 @@ use axum::{
     http::HeaderMap,
     routing::{get, post},
 };
-use std::time::Instant;
+use std::{
+    sync::atomic::{AtomicUsize, Ordering::Relaxed},
+    time::Instant,
+};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::{TcpSocket, TcpStream},
@@ -18,6 +21,8 @@ struct Server {
     address: SocketAddr,
     guard: Guard,
     tasks: Tasks,
+    /// Requests for `/slow` that have come.
+    slow: Arc<AtomicUsize>,
 }
 
 /// `/`: who asks. `/read`: how long the body is. `/refuse`: an answer without a look at the body. `/slow`: after a while.
@@ -25,13 +30,16 @@ async fn server(change: impl FnOnce(&mut node::Config)) -> Server {
     scarce::Files::raise().expect("file descriptors");
     let mut settings = node::Config::default();
     change(&mut settings);
+    let slow = Arc::<AtomicUsize>::default();
+    let coming = slow.clone();
     let router = Router::new()
         .route("/", get(|Extension(asker): Extension<Asker>| async move { asker.to_string() }))
         .route("/read", post(|body: Bytes| async move { body.len().to_string() }))
         .route("/refuse", post(|| async { (StatusCode::UNAUTHORIZED, "no") }))
         .route(
             "/slow",
-            get(|_: HeaderMap| async {
+            get(move |_: HeaderMap| async move {
+                coming.fetch_add(1, Relaxed);
                 tokio::time::sleep(Duration::from_secs(30)).await;
                 "at last"
             }),
@@ -42,7 +50,7 @@ async fn server(change: impl FnOnce(&mut node::Config)) -> Server {
     let guard = Guard::new(&settings, settings.limits.connections).expect("settings");
     Metrics::default().register(|registry| guard.register("test", registry));
     listening.serve(router, guard.clone(), &tasks);
-    Server { address, guard, tasks }
+    Server { address, guard, tasks, slow }
 }
 
 impl Server {
@@ -54,6 +62,15 @@ impl Server {
         let begun = Instant::now();
         while self.used() != count {
             assert!(begun.elapsed() < Duration::from_secs(20), "{} connections, not {count}", self.used());
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+
+    /// Waits for so many requests for `/slow`.
+    async fn until_slow(&self, count: usize) {
+        let begun = Instant::now();
+        while self.slow.load(Relaxed) != count {
+            assert!(begun.elapsed() < Duration::from_secs(20), "{} requests, not {count}", self.slow.load(Relaxed));
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
     }
@@ -268,8 +285,7 @@ async fn when_many_addresses_fill_the_pool_the_one_that_idles_longest_goes() {
     .await;
     let mut first = server.connect(10).await;
     first.write_all(b"GET /slow HTTP/1.1\r\nhost: x\r\n\r\n").await.expect("sends");
-    server.until_used(1).await;
-    tokio::time::sleep(Duration::from_millis(100)).await;
+    server.until_slow(1).await;
     let mut silent = Vec::new();
     for n in 0..15 {
         silent.push(server.connect(20 + n).await);
@@ -300,7 +316,7 @@ async fn behind_a_trusted_proxy_each_client_has_a_share_of_its_own() {
         stream.write_all(via("/slow", "9.9.9.9").as_bytes()).await.expect("sends");
         held.push(stream);
         server.until_used(n.min(4)).await;
-        tokio::time::sleep(Duration::from_millis(100)).await; // until the request has come as well
+        server.until_slow(n.min(4)).await;
     }
     for mut above in held.split_off(4) {
         let answered = answer(&mut above).await;
