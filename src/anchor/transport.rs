@@ -1,8 +1,7 @@
 //! One request to bitcoind and its answer over HTTP/1.1: as narrow as the JSON-RPC needs it.
 //!
-//! Who answers at `anchor.bitcoin.rpc` may be anything: an answer has a longest length and a deadline over all of it, a
-//! redirect is never followed (our credentials stay with the host they are meant for), and what is no answer is
-//! not quoted.
+//! Who answers at `anchor.bitcoin.rpc` may be anything. An answer has a longest length and a deadline over all of it. A
+//! redirect is never followed: our credentials stay with the host they are meant for. What is no answer is not quoted.
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use bitcoincore_rpc::jsonrpc::{self, Request, Response};

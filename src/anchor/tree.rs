@@ -1,8 +1,8 @@
 //! The Merkle tree of a batch: RFC 6962's shape and domain separation, built by `rs_merkle`.
 //!
-//! `rs_merkle`'s own sha256 hasher has no domain separation (an inner node could pass as a leaf) and its
-//! proofs take index and count from the caller, so it gets our hasher and we say ourselves on which side
-//! each sibling stands. An odd node goes up unchanged; it is never paired with itself.
+//! `rs_merkle`'s own sha256 hasher has no domain separation: an inner node could pass as a leaf. So it gets our
+//! hasher. Its proofs take index and count from the caller, so ours say on which side each sibling stands. An odd
+//! node goes up unchanged; it is never paired with itself.
 
 use crate::cid::{Digest, Hasher};
 use bitcoin::hashes::{Hash as _, HashEngine as _, Hmac, HmacEngine, sha256};

@@ -1,9 +1,9 @@
 //! The store: an append-only log that is the truth and an index that is rebuilt from it.
 //!
-//! A change is made by [`Store::commit`]: a decision runs under the one writer, its message is appended to the
-//! log with what the index must know of it, made durable with one fdatasync for all that were waiting, applied to
-//! the index as one batch, and then answered. The log is at once the write-ahead log, the event log, the feed
-//! that followers read ([`Store::entries`]) and the backup that the index is rebuilt from.
+//! [`Store::commit`] makes a change. The one writer runs the decision, appends the message to the log with what the
+//! index must know of it, makes it durable with one fdatasync for all that were waiting, applies it to the index as
+//! one batch, and then answers. The log is at once the write-ahead log, the event log, the feed that followers
+//! read ([`Store::entries`]) and the backup that the index is rebuilt from.
 //!
 //! Files stand bottom-up. `log` and `lsm` know nothing of each other: the one keeps frames, the other a sorted map of
 //! bytes. `rows` says what the index holds as a function of the log, `query` answers from it; above them are the one

@@ -1,8 +1,8 @@
 //! The one writer: a thread that owns the log's end.
 //!
-//! It takes what is queued, lets each decision see the past with what the group has decided before it, appends
-//! the group, makes it durable with one fdatasync, applies one batch to the index, and then answers all. There is
-//! no timer: while one group becomes durable, the next one queues.
+//! It takes what is queued as one group. Each decision sees the past with what the group has decided before it. The
+//! group is appended, made durable with one fdatasync, and applied to the index as one batch; then all are answered.
+//! There is no timer: while one group becomes durable, the next one queues.
 
 use super::{
     health::{Health, Stopped},

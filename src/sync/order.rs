@@ -1,8 +1,8 @@
 //! What to send of a stretch of the log, and in which order (pure but for the view).
 //!
-//! The log keeps a record's initial write and its newest message in arrival order, so a child written
-//! between them would reach the other device before the state of its parent that it needs. Here the newest
-//! write follows its initial write at once: one pass is enough. A delete stays where it is: what hangs on the deleted
+//! The log keeps a record's initial write and its newest message in arrival order. A child written between them would
+//! reach the other device before the state of its parent that it needs. So here the newest write follows its
+//! initial write at once: one pass is enough. A delete stays where it is: what hangs on the deleted
 //! record comes before it, and the other device takes it although its parent never had data there
 //! (`Message::replayed`).
 

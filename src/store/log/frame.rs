@@ -1,8 +1,8 @@
 //! What a frame of the log holds, and how it is laid out in bytes.
 //!
-//! A frame is a header of [`HEADER`] bytes and a payload. The header carries two checksums: its own, which
-//! covers the frame's position too (a frame copied elsewhere does not verify, and a search for intact frames
-//! after damage need not checksum megabytes for every chance match), and the payload's.
+//! A frame is a header of [`HEADER`] bytes and a payload. The header carries the payload's checksum and its own. Its own
+//! covers the frame's position too, so a frame copied elsewhere does not verify; and a search for intact frames after
+//! damage need not checksum megabytes for every chance match.
 //!
 //! ```text
 //! 0  magic "tft"  3  version  4  payload length u32  8  group u64  16  payload crc32c  20  header crc32c
@@ -100,8 +100,8 @@ pub struct MessageFrame {
 /// says. So a stub does to the index what its message did, save that it is found by nothing and is no event. The frame
 /// that removed the message comes later in the log and removes the stub's traces as it did the message's.
 ///
-/// Where nothing removes it (the log was truncated before, to restore an earlier moment, or that frame is damaged), a
-/// stub stays in the index, and readers treat its message as one that is not here.
+/// Nothing removes it where the log was truncated before that frame (to restore an earlier moment), or that frame is
+/// damaged. Then a stub stays in the index, and readers treat its message as one that is not here.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Stub {
     pub tenant: String,

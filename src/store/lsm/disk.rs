@@ -1,10 +1,10 @@
-//! What of the index is small, and the list of its runs: in sled, and this is the only file that names it.
+//! sled holds the small key spaces of the index and the list of its runs. Only this file names sled.
 //!
 //! sled 0.34.7 is not to be trusted with the only copy of anything: its `flush` is not an fsync, a flipped bit makes it
 //! panic when it opens, a truncated file opens empty. So it holds only what the log can rebuild, and opening happens
-//! in a thread that may panic or hang without taking the node with it. It is also slow with many keys (each costs
-//! some 20 µs, 500 bytes on the disk, and time at every opening) and writes large values many times over, so what
-//! there is much of lies in files of its own ([`super::run`]).
+//! in a thread that may panic or hang without taking the node with it. With many keys it is slow: each costs some
+//! 20 µs, 500 bytes on the disk, and time at every opening. Large values it writes many times over. So large key
+//! spaces are stored in sorted runs ([`super::run`]).
 
 use super::{
     entry::{Changes, Scan},

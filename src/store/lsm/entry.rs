@@ -21,7 +21,7 @@ pub struct Policy {
     /// Spaces that are only ever scanned: their keys are in no Bloom filter.
     pub ranged: &'static [u8],
     /// Spaces whose keys are asked for one by one, again and again: their values are cached.
-    pub hot: &'static [u8],
+    pub cached: &'static [u8],
 }
 
 impl Policy {
@@ -38,8 +38,8 @@ impl Policy {
         key.first().is_some_and(|space| self.ranged.contains(space))
     }
 
-    pub fn is_hot(&self, key: &[u8]) -> bool {
-        key.first().is_some_and(|space| self.hot.contains(space))
+    pub fn is_cached(&self, key: &[u8]) -> bool {
+        key.first().is_some_and(|space| self.cached.contains(space))
     }
 }
 

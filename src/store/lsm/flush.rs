@@ -179,8 +179,8 @@ impl Flusher {
         written.bytes += changes.iter().map(|(k, v)| k.len() + v.as_ref().map_or(0, Vec::len) + ENTRY).sum::<usize>();
         written.last = Instant::now();
         let active = core.layers().active.clone();
-        let hot = changes.keys().map(Vec::as_slice).filter(|key| core.policy.is_hot(key));
-        values.change(hot, active.last() + 1);
+        let cached = changes.keys().map(Vec::as_slice).filter(|key| core.policy.is_cached(key));
+        values.change(cached, active.last() + 1);
         active.apply(changes);
         if written.bytes >= FULL {
             core.freeze(&mut written);

@@ -3,7 +3,7 @@
 //! Changes go into a table in memory, at once. When it is large, or has been left alone, it is written to the disk as a
 //! run of sorted pages; runs are merged in the background. The list of runs changes in one atomic write, so after a
 //! crash the tree stands as it was after some batch; who needs the rest must have it elsewhere. Small key spaces and
-//! the list of runs lie in sled. Which spaces are small, only scanned, or hot is handed in ([`Policy`]).
+//! the list of runs lie in sled. Which spaces are small, only scanned, or cached is handed in ([`Policy`]).
 
 mod entry;
 mod suspect;
@@ -98,7 +98,7 @@ impl Tree {
 
 impl Snapshot {
     pub fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, Fault> {
-        if !self.policy.is_hot(key) {
+        if !self.policy.is_cached(key) {
             return self.layers.get(key, self.at);
         }
         let ticket = match self.values.get(key, self.at) {
@@ -127,7 +127,7 @@ mod tests {
     use proptest::{prelude::*, sample::Index};
     use std::collections::BTreeMap;
 
-    const POLICY: Policy = Policy { small: &[1], ranged: &[2], hot: &[1, 3] };
+    const POLICY: Policy = Policy { small: &[1], ranged: &[2], cached: &[1, 3] };
 
     type State = BTreeMap<Vec<u8>, Vec<u8>>;
 

@@ -28,8 +28,12 @@ pub fn strings(cond: &Cond) -> Option<Vec<String>> {
     Some(strings.into_iter().collect())
 }
 
-/// The beginning of all strings in a range, if that is from `p` to before `p` + U+FFFF (as the SDK writes prefixes) or to
-/// before `p` + `/` + U+FFFF (a context and what is below it).
+/// What all strings in a range begin with: `p`, if the range is one of these.
+///
+/// | from | to before | what it is |
+/// |---|---|---|
+/// | `p` | `p` + U+FFFF | a prefix, as the SDK writes it |
+/// | `p` | `p` + `/` + U+FFFF | a context and what is below it |
 pub fn prefix(cond: &Cond) -> Option<&str> {
     match cond {
         Cond::Range { gt: None, gte: Some(IndexValue::String(low)), lt: Some(IndexValue::String(high)), lte: None } => {

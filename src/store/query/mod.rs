@@ -4,12 +4,12 @@
 //! each are counted and a plan is chosen (`plan`): read one in its order, go through several together, or, where none
 //! has the order that is asked for, gather rows and keep the best. What is read to count is not read again. The
 //! answers of the filters are merged, and every row is compared with the filters in full; so an index may offer too many
-//! rows, never too few. (Every index is at least in the order of dateCreated, which every state of a record has.) Only where
-//! the entries of the one index that is read say all that is asked, they are believed ([`super::rows::entry_flags`]).
+//! rows, never too few. Every index is at least in the order of dateCreated, which every state of a record has. Rows are
+//! not compared where the entries of the one index that is read say all that is asked ([`super::rows::entry_flags`]).
 //!
-//! Counting a bounded number of entries takes the place of counters kept with every write: it needs nothing on disk,
-//! costs a write nothing, is exact where it matters (an index with few entries), and knows a range and the part of an
-//! index behind a cursor as well as a single value. Where an index in order turns out to be a long way round, those
+//! Counting a bounded number of entries takes the place of counters kept with every write. It needs nothing on disk and
+//! costs a write nothing. It is exact where it matters: in an index with few entries. It counts a range, or the part of an
+//! index behind a cursor, as well as a single value. Where an index in order turns out to be a long way round, those
 //! without order are counted on beside it and the first that ends takes over; so what is looked at stays within a
 //! factor of what the best of the indexes would have taken.
 //!

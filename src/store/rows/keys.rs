@@ -171,7 +171,7 @@ pub const POLICY: Policy = Policy {
     // Not STATE: followers keep some keys for each record.
     small: &[META, PROTOCOL, NAME, TENANT, PACK, USAGE],
     ranged: &[BY, CHILD],
-    hot: &[ROW, MESSAGE, RECORD, PROTOCOL, NAME],
+    cached: &[ROW, MESSAGE, RECORD, PROTOCOL, NAME],
 };
 
 pub fn meta(name: &str) -> Vec<u8> {
