@@ -27,7 +27,7 @@ mod space;
 mod damaged;
 mod health;
 mod metrics;
-mod two_generations;
+mod asked;
 #[cfg(feature = "bench")]
 mod tap;
 mod log;

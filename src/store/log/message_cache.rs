@@ -5,19 +5,19 @@ use super::frame::{self, About, MessageFrame};
 use crate::{
     cid::{self, Cid, Digest},
     dwn::{Fault, Json, Kept},
-    store::{
-        place::Position,
-        two_generations::{Asked, TwoGenerations},
-    },
+    store::{asked::Asked, place::Position},
 };
 use bytes::Bytes;
 use prometheus_client::{metrics::counter::Counter, registry::Registry};
+use quick_cache::{Weighter, sync::Cache};
 use serde::{Deserialize, de::IgnoredAny};
 use serde_bytes::ByteArray;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
-/// Memory for one of the two generations.
-const BYTES_MAX: usize = 32 << 20;
+/// Memory for all of them.
+const BYTES_MAX: u64 = 64 << 20;
+/// About what a message takes, in all its forms.
+const MESSAGE: u64 = 4 << 10;
 /// 65,536 positions are remembered as having been asked for.
 const ASKED_BITS: u32 = 16;
 
@@ -137,21 +137,31 @@ impl CachedMessage {
 /// ask for, nor pay for keeping what nobody will.
 #[derive(Debug)]
 pub struct MessageCache {
-    kept: Mutex<(TwoGenerations<Position, CachedMessage>, Asked)>,
+    kept: Cache<Position, CachedMessage, Size>,
+    asked: Mutex<Asked>,
     hits: Counter,
     misses: Counter,
 }
 
+#[derive(Debug, Clone)]
+struct Size;
+
+impl Weighter<Position, CachedMessage> for Size {
+    fn weight(&self, _: &Position, message: &CachedMessage) -> u64 {
+        message.size().max(1) as u64
+    }
+}
+
 impl Default for MessageCache {
     fn default() -> Self {
-        let kept = Mutex::new((TwoGenerations::new(BYTES_MAX), Asked::new(ASKED_BITS)));
-        Self { kept, hits: Counter::default(), misses: Counter::default() }
+        let kept = Cache::with_weighter((BYTES_MAX / MESSAGE) as usize, BYTES_MAX, Size);
+        Self { kept, asked: Mutex::new(Asked::new(ASKED_BITS)), hits: Counter::default(), misses: Counter::default() }
     }
 }
 
 impl MessageCache {
     pub fn get(&self, at: Position) -> Option<CachedMessage> {
-        let (found, _gone) = self.kept().0.get(&at);
+        let found = self.kept.get(&at);
         if found.is_some() { &self.hits } else { &self.misses }.inc();
         found
     }
@@ -163,18 +173,11 @@ impl MessageCache {
 
     /// Takes a message in, if it is asked for again.
     pub fn put(&self, at: Position, message: &CachedMessage) {
-        let mut kept = self.kept();
-        let (messages, asked) = &mut *kept;
         // Frames begin anywhere: any bits of their positions do, mixed.
-        if asked.again((at + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15)) {
-            let gone = messages.put(at, message.clone(), message.size());
-            drop(kept);
-            drop(gone);
+        let hash = (at + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+        if self.asked.lock().unwrap_or_else(PoisonError::into_inner).again(hash) {
+            self.kept.insert(at, message.clone());
         }
-    }
-
-    fn kept(&self) -> MutexGuard<'_, (TwoGenerations<Position, CachedMessage>, Asked)> {
-        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -2,15 +2,18 @@
 //! second time, so that who goes through everything once pushes nothing out.
 
 use super::{entry::hash, table::Sequence};
-use crate::store::two_generations::{Asked, TwoGenerations};
+use crate::store::asked::Asked;
+use quick_cache::{Weighter, unsync::Cache};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// Locks: readers seldom want the same one.
 const SHARDS: usize = 16;
-/// Memory for one of a shard's two generations: 8 MiB in all.
-const BYTES_MAX: usize = (8 << 20) / SHARDS;
+/// Memory for a shard's values: 16 MiB in all.
+const BYTES_MAX: usize = (16 << 20) / SHARDS;
 /// What a pair takes beside its bytes, about.
 const PAIR: usize = 104;
+/// About how long a pair is.
+const PAIR_LENGTH: usize = 256;
 /// 4,096 keys of a shard are remembered as having been asked for.
 const ASKED_BITS: u32 = 12;
 /// Keys of a shard that are told apart by when they changed; others share. A batch changes some hundreds in all shards.
@@ -22,9 +25,18 @@ pub struct ValueCache([Mutex<Shard>; SHARDS]);
 /// A value, and the state in which it was found: it has not changed since.
 type Known = (Arc<[u8]>, Sequence);
 
+#[derive(Debug, Clone)]
+struct Length;
+
+impl Weighter<Box<[u8]>, Known> for Length {
+    fn weight(&self, key: &Box<[u8]>, (value, _): &Known) -> u64 {
+        (key.len() + value.len() + PAIR) as u64
+    }
+}
+
 #[derive(Debug)]
 struct Shard {
-    values: TwoGenerations<Box<[u8]>, Known>,
+    values: Cache<Box<[u8]>, Known, Length>,
     asked: Asked,
     /// By hash: the last batch that changed such a key.
     changed: Box<[Sequence]>,
@@ -33,7 +45,8 @@ struct Shard {
 impl Default for Shard {
     fn default() -> Self {
         let changed = std::iter::repeat_n(0, CHANGED).collect();
-        Self { values: TwoGenerations::new(BYTES_MAX), asked: Asked::new(ASKED_BITS), changed }
+        let values = Cache::with_weighter(BYTES_MAX / PAIR_LENGTH, BYTES_MAX as u64, Length);
+        Self { values, asked: Asked::new(ASKED_BITS), changed }
     }
 }
 
@@ -56,14 +69,10 @@ impl ValueCache {
     pub fn get(&self, key: &[u8], at: Sequence) -> Result<Arc<[u8]>, Ticket> {
         let hash = hash(key);
         let mut shard = self.shard(hash);
-        let (found, gone) = shard.values.get(key);
-        let outcome = match found {
-            Some((value, since)) if since <= at => Ok(value),
+        match shard.values.get(key) {
+            Some((value, since)) if *since <= at => Ok(value.clone()),
             _ => Err(Ticket { hash, at, again: shard.asked.again(hash) }),
-        };
-        drop(shard);
-        drop(gone);
-        outcome
+        }
     }
 
     /// Takes in what was not there, if it has not changed since and is worth it.
@@ -73,9 +82,7 @@ impl ValueCache {
         }
         let mut shard = self.shard(hash);
         if shard.changed(hash).is_some_and(|changed| *changed <= at) {
-            let gone = shard.values.put(key.into(), (value.into(), at), key.len() + value.len() + PAIR);
-            drop(shard);
-            drop(gone);
+            shard.values.insert(key.into(), (value.into(), at));
         }
     }
 
@@ -141,7 +148,7 @@ mod tests {
             }
         }
         let held: usize = cache.0.iter().map(|shard| shard.lock().expect("no panic").values.len()).sum();
-        assert!(held > 10_000 && held * (300 + 4 + PAIR) <= 2 * SHARDS * (BYTES_MAX + 1000), "{held}");
+        assert!(held > 10_000 && held * (300 + 4 + PAIR) <= SHARDS * BYTES_MAX, "{held}");
     }
 
     proptest! {
