@@ -77,6 +77,16 @@ class AnchorStatus(TypedDict):
     tip: NotRequired[int | None]
 
 
+class Authenticated(TypedDict):
+    """What whoever has shown a token may do."""
+
+    #: Nothing: it does not expire.
+    expires: NotRequired[str | None]
+    scopes: list[str]
+    #: The only tenant it is for; nothing: every one of this node.
+    tenant: NotRequired[str | None]
+
+
 #: Bytes in JSON, with padding.
 Base64: TypeAlias = 'str'
 
@@ -465,6 +475,10 @@ class StoreUsage(TypedDict):
     segments: int
 
 
+class SubscriptionEnded(TypedDict):
+    ended: str
+
+
 class Tenant(TypedDict):
     """Somebody who is or may be a tenant."""
 
@@ -497,6 +511,17 @@ class Way(TypedDict):
 
 
 RpcDiscoverResult: TypeAlias = 'Json'
+
+
+class RpcAuthenticateParams(TypedDict):
+    #: A token's text, or that of the cookie (`rpc.cookie` in the home).
+    token: str
+
+
+class RpcUnsubscribeParams(TypedDict):
+    #: Its id, as the call that began it has answered.
+    subscription: str
+
 
 NodeJobsResult: TypeAlias = 'list[JobStatus]'
 
@@ -577,6 +602,8 @@ class TenantsRemoveParams(TypedDict):
 #: What a caller must be allowed, and from where: "socket" is for the node's Unix socket alone.
 METHODS: Final[dict[str, tuple[str, Literal["anywhere", "socket"]]]] = {
     "rpc.discover": ("info", "anywhere"),
+    "rpc.authenticate": ("any token", "anywhere"),
+    "rpc.unsubscribe": ("any token", "anywhere"),
     "node.id": ("info", "anywhere"),
     "node.status": ("info", "anywhere"),
     "node.jobs": ("info", "anywhere"),
@@ -610,6 +637,16 @@ class RpcGroup:
     def discover(self) -> RpcDiscoverResult:
         """Give the OpenRPC document of all methods. Scope: info."""
         answer: RpcDiscoverResult = self._call("rpc.discover", {})
+        return answer
+
+    def authenticate(self, **params: Unpack[RpcAuthenticateParams]) -> Authenticated:
+        """Show a token: the first call on a WebSocket. Over HTTP the token comes with each request. Scope: any token."""
+        answer: Authenticated = self._call("rpc.authenticate", params)
+        return answer
+
+    def unsubscribe(self, **params: Unpack[RpcUnsubscribeParams]) -> SubscriptionEnded:
+        """End a subscription of this WebSocket. Scope: any token."""
+        answer: SubscriptionEnded = self._call("rpc.unsubscribe", params)
         return answer
 
 

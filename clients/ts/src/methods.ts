@@ -65,6 +65,15 @@ export interface AnchorStatus {
   tip?: number | null;
 }
 
+/** What whoever has shown a token may do. */
+export interface Authenticated {
+  /** Nothing: it does not expire. */
+  expires?: string | null;
+  scopes: string[];
+  /** The only tenant it is for; nothing: every one of this node. */
+  tenant?: string | null;
+}
+
 /** Bytes in JSON, with padding. */
 export type Base64 = string;
 
@@ -427,6 +436,10 @@ export interface StoreUsage {
   segments: number;
 }
 
+export interface SubscriptionEnded {
+  ended: string;
+}
+
 /** Somebody who is or may be a tenant. */
 export interface Tenant {
   /** May write and be written to now. */
@@ -456,6 +469,16 @@ export interface Way {
 }
 
 export type RpcDiscoverResult = Json;
+
+export interface RpcAuthenticateParams {
+  /** A token's text, or that of the cookie (`rpc.cookie` in the home). */
+  token: string;
+}
+
+export interface RpcUnsubscribeParams {
+  /** Its id, as the call that began it has answered. */
+  subscription: string;
+}
 
 export type NodeJobsResult = JobStatus[];
 
@@ -532,6 +555,8 @@ export interface TenantsRemoveParams {
 /** What each method takes and gives. */
 export interface Methods {
   "rpc.discover": { params: Record<string, never>; result: RpcDiscoverResult };
+  "rpc.authenticate": { params: RpcAuthenticateParams; result: Authenticated };
+  "rpc.unsubscribe": { params: RpcUnsubscribeParams; result: SubscriptionEnded };
   "node.id": { params: Record<string, never>; result: NodeIdentity };
   "node.status": { params: Record<string, never>; result: NodeStatus };
   "node.jobs": { params: Record<string, never>; result: NodeJobsResult };
@@ -560,6 +585,8 @@ export type MethodName = keyof Methods;
 /** What a caller must be allowed, and from where: "socket" is for the node's Unix socket alone. */
 export const METHODS: { readonly [name in MethodName]: { readonly scope: string; readonly from: "anywhere" | "socket" } } = {
   "rpc.discover": { scope: "info", from: "anywhere" },
+  "rpc.authenticate": { scope: "any token", from: "anywhere" },
+  "rpc.unsubscribe": { scope: "any token", from: "anywhere" },
   "node.id": { scope: "info", from: "anywhere" },
   "node.status": { scope: "info", from: "anywhere" },
   "node.jobs": { scope: "info", from: "anywhere" },
@@ -591,6 +618,10 @@ export abstract class Groups {
   readonly rpc = {
     /** Give the OpenRPC document of all methods. Scope: info. */
     discover: () => this.call("rpc.discover", {}),
+    /** Show a token: the first call on a WebSocket. Over HTTP the token comes with each request. Scope: any token. */
+    authenticate: (params: RpcAuthenticateParams) => this.call("rpc.authenticate", params),
+    /** End a subscription of this WebSocket. Scope: any token. */
+    unsubscribe: (params: RpcUnsubscribeParams) => this.call("rpc.unsubscribe", params),
   };
 
   readonly node = {

@@ -1,6 +1,7 @@
 //! Real parts for the tests: the toft binary, the npm SDK, kubo, helia, bitcoind, `ots`.
 
 pub mod bitcoind;
+pub mod chromium;
 pub mod clients;
 pub mod dag;
 pub mod hostile;
