@@ -15,7 +15,15 @@ mod tests;
 pub use identity::Identity;
 pub use lock::Lock;
 
-use crate::{config::Config, content::Content, net::Net, rpc::control::Services, store::Store, task::Tasks, vault};
+use crate::{
+    config::Config,
+    content::{Content, Heads},
+    net::Net,
+    rpc::control::Services,
+    store::Store,
+    task::Tasks,
+    vault,
+};
 use anyhow::Error;
 use base::{Base, STOP_DEADLINE};
 use door::Door;
@@ -74,7 +82,8 @@ impl Daemon {
         let storage = Storage::open(&base).await?;
         let endpoint = Endpoint::bind(&base).await?;
         endpoint.serve_while_indexing(&base, &identity.did, &storage).await?;
-        let access = storage::access(&base).await?;
+        let audit = storage::audit(&base).await?;
+        let access = storage::access(&base, audit.clone()).await?;
         let opened_in = base.started.elapsed();
 
         // The one door, and the network.
@@ -85,6 +94,9 @@ impl Daemon {
         // Who follows the log, and what comes round every so often.
         let parts = (&storage, &door, &net);
         let Followers { backup, sync, anchor } = Followers::start(&base, &identity, parts, secrets.anchor).await?;
+
+        let heads = Heads::new(door.node.clone(), identity.signer.clone(), audit.clone());
+        base.jobs.start("audit-head", "signs the head of the audit log", |job| heads.clone().keep_signing(job));
 
         // Who knocks.
         let servers = Servers::bind(&base, endpoint, &socket).await?;
@@ -104,6 +116,8 @@ impl Daemon {
         };
         let services = Services {
             access: access.clone(),
+            heads: heads.clone(),
+            audit,
             node: door.node.clone(),
             content: Content::new(door.node.clone(), net.clone(), identity.signer.clone()),
             net: net.clone(),
@@ -135,8 +149,8 @@ impl Daemon {
     /// Servers first, store last. Returns why the node stopped, if it was not asked to.
     pub async fn stop(self) -> Result<(), Error> {
         let outcome = self.tasks.finish(STOP_DEADLINE).await;
-        let access = self.services.access.clone();
-        let closed = tokio::task::spawn_blocking(move || access.close()).await?;
+        let (access, audit) = (self.services.access.clone(), self.services.audit.clone());
+        let closed = tokio::task::spawn_blocking(move || access.close().and(audit.close())).await?;
         self.net.shutdown().await;
         // The last handle to go flushes the index and frees the directory.
         let (services, store) = (self.services, self.store);

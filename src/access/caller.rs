@@ -61,6 +61,19 @@ pub enum Denial {
 }
 
 impl Denial {
+    /// As the audit log counts them.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::NoToken => "no token",
+            Self::Unknown => "wrong token",
+            Self::Expired => "expired token",
+            Self::Revoked => "revoked token",
+            Self::Origin => "token of another origin",
+            Self::Scope(_) | Self::Beyond(_) => "beyond the token",
+            Self::TooMany(_) => "too many",
+        }
+    }
+
     /// Is something wrong with the token itself?
     pub fn is_of_the_token(&self) -> bool {
         matches!(self, Self::NoToken | Self::Unknown | Self::Expired | Self::Revoked | Self::Origin)

@@ -14,16 +14,19 @@ mod token;
 mod journal;
 mod table;
 mod caller;
+mod pairing;
 #[cfg(test)]
 mod tests;
 
 pub use caller::{Caller, Denial, Way};
 pub use origin::{NoOrigin, Origin};
+pub use pairing::{Asked, NoPairing, Pairing, Wish};
 pub use scope::{Need, NoScope, Scope, Scopes, Use};
 pub use token::{DEFAULT_LIFE, DEFAULT_RATE, Token, Unfit, Wanted};
 
 use crate::{
     asker::Asker,
+    audit::{Audit, What},
     budget::{Budget, For, Rate},
     cid::{self, Digest},
     crypto::Secret,
@@ -34,8 +37,10 @@ use crate::{
 use anyhow::{Context as _, Error, anyhow};
 use jiff::Timestamp;
 use journal::{Change, Journal};
+use pairing::{Approval, Pairings};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 use std::{
     fs,
     path::{Path, PathBuf},
@@ -75,6 +80,8 @@ struct Inner {
     cookie: Digest,
     cookie_file: PathBuf,
     wrong: Budget,
+    pairings: Pairings,
+    audit: Audit,
 }
 
 /// A new token. Its text is shown this once.
@@ -130,7 +137,7 @@ pub enum Refused {
 
 impl Access {
     /// Opens what the home knows of tokens, and makes the cookie of this run.
-    pub fn open(home: &Path) -> Result<Self, Error> {
+    pub fn open(home: &Path, audit: Audit) -> Result<Self, Error> {
         let dir = home.join(DIR);
         vault::make_private_dir(&dir)?;
         let file = dir.join(TOKENS);
@@ -142,7 +149,8 @@ impl Access {
         vault::write_private(&cookie_file, token::spelled(COOKIE_NAME, &cookie).as_bytes())?;
         let cookie = cid::digest(cookie.expose());
         let (table, journal) = (RwLock::new(table), Mutex::new(journal));
-        Ok(Self(Arc::new(Inner { table, journal, file, cookie, cookie_file, wrong: Budget::new(WRONG) })))
+        let (wrong, pairings) = (Budget::new(WRONG), Pairings::new());
+        Ok(Self(Arc::new(Inner { table, journal, file, cookie, cookie_file, wrong, pairings, audit })))
     }
 
     /// Who shows this text (a token, or the cookie), by what way and from what page.
@@ -153,14 +161,14 @@ impl Access {
         origin: Option<&Origin>,
         now: Timestamp,
     ) -> Result<Caller, Denial> {
+        self.counted(self.look_at(text, way, origin, now))
+    }
+
+    fn look_at(&self, text: &str, way: Way, origin: Option<&Origin>, now: Timestamp) -> Result<Caller, Denial> {
         let found = self.find(text.trim(), way, origin);
         let Some(caller) = found else {
-            let asker = match way {
-                Way::Socket => Asker::Owner,
-                Way::Tcp(asker) => asker,
-            };
-            let may_go_on = self.0.wrong.take_one(For::Asker(asker));
-            return Err(if may_go_on { Denial::Unknown } else { Denial::TooMany(WRONG.over / WRONG.share) });
+            self.is_wrong(way)?;
+            return Err(Denial::Unknown);
         };
         caller.check_live(now)?;
         let bound_to = caller.token().and_then(|token| token.origin.as_ref());
@@ -168,6 +176,23 @@ impl Access {
             return Err(Denial::Origin);
         }
         Ok(caller)
+    }
+
+    /// A secret was wrong that somebody has shown. Fails when it was too often.
+    fn is_wrong(&self, way: Way) -> Result<(), Denial> {
+        let asker = match way {
+            Way::Socket => Asker::Owner,
+            Way::Tcp(asker) => asker,
+        };
+        match self.0.wrong.take_one(For::Asker(asker)) {
+            true => Ok(()),
+            false => Err(Denial::TooMany(WRONG.over / WRONG.share)),
+        }
+    }
+
+    /// Refusals are in the audit log in sum.
+    fn counted<T>(&self, outcome: Result<T, Denial>) -> Result<T, Denial> {
+        outcome.inspect_err(|denial| self.0.audit.refused(denial.kind()))
     }
 
     fn find(&self, text: &str, way: Way, origin: Option<&Origin>) -> Option<Caller> {
@@ -182,10 +207,9 @@ impl Access {
 
     /// Lets one call of a method with that need in, or says why not: the token, then the scope, then the rate.
     pub fn admit(&self, caller: &Caller, need: Need, now: Timestamp) -> Result<(), Denial> {
-        caller.check_live(now)?;
-        caller.check(need)?;
+        let spent = caller.held().map_or(Ok(()), |held| held.spend(Instant::now()).map_err(Denial::TooMany));
+        self.counted(caller.check_live(now).and_then(|()| caller.check(need)).and(spent))?;
         if let Some(held) = caller.held() {
-            held.spend(Instant::now()).map_err(Denial::TooMany)?;
             held.note_use(now);
         }
         Ok(())
@@ -231,6 +255,15 @@ impl Access {
         let held = self.table_mut().put(about.clone(), hash);
         held.ok_or_else(|| anyhow!("the token that makes this one is gone")).map_err(Refused::Fault)?;
         self.shorten(&mut journal);
+        let noted = self.0.audit.write(What::TokenMade, by, json!(about));
+        if let Err(error) = noted {
+            // Nobody has seen it yet.
+            self.table().revoke(&about.id, now);
+            journal.append(&Change::Revoked { id: about.id, at: now.as_second() })?;
+            return Err(Refused::Fault(
+                error.context("the token is not made, because the audit log cannot be written"),
+            ));
+        }
         Ok(Created { token: token::text(&about.id, &secret), about })
     }
 
@@ -251,6 +284,8 @@ impl Access {
             "the token is revoked until this node stops, but this could not be written down: revoke it again",
         )?;
         self.shorten(&mut journal);
+        let Token { id, name, .. } = &held.token;
+        self.0.audit.write(What::TokenRevoked, by, json!({"id": id, "name": name})).context("the token is revoked")?;
         Ok(held.token.clone())
     }
 
@@ -269,6 +304,61 @@ impl Access {
             Listed { token: held.token.clone(), state, last_used: held.used().map(Moment) }
         });
         listed.collect()
+    }
+
+    /// A wallet asks to be paired, which needs no token.
+    pub fn ask_pairing(&self, caller: &Caller, wish: Wish, now: Timestamp) -> Result<Asked, NoPairing> {
+        self.0.pairings.ask(caller, wish, now)
+    }
+
+    /// Wallets that wait for the owner.
+    pub fn pairings(&self, now: Timestamp) -> Vec<Pairing> {
+        self.0.pairings.list(now)
+    }
+
+    /// The owner has typed the code that a wallet shows. Its token is made when it fetches it. Blocks until it is written down.
+    pub fn approve_pairing(
+        &self,
+        by: &Caller,
+        (id, code): (Option<&str>, &str),
+        expires_in: Option<u64>,
+        now: Timestamp,
+    ) -> Result<Pairing, NoPairing> {
+        let approved = self.0.pairings.approve(id, code, Approval { by: by.clone(), expires_in }, now)?;
+        let Pairing { id, name, origin, scopes, .. } = &approved;
+        let about = json!({"id": id, "name": name, "origin": origin, "scopes": scopes});
+        if let Err(error) = self.0.audit.write(What::PairingApproved, by, about) {
+            self.0.pairings.reject(id, now)?;
+            return Err(error.context("the wallet is not let in, because the audit log cannot be written").into());
+        }
+        Ok(approved)
+    }
+
+    /// The owner does not want a wallet. Blocks until it is written down.
+    pub fn reject_pairing(&self, by: &Caller, id: &str, now: Timestamp) -> Result<Pairing, NoPairing> {
+        let rejected = self.0.pairings.reject(id, now)?;
+        let about = json!({"id": rejected.id, "name": rejected.name, "origin": rejected.origin});
+        self.0.audit.write(What::PairingRejected, by, about)?;
+        Ok(rejected)
+    }
+
+    /// A wallet fetches the token it was given. Blocks until that is durable.
+    pub fn fetch_pairing(&self, caller: &Caller, id: &str, secret: &str, now: Timestamp) -> Result<Created, NoPairing> {
+        let (about, Approval { by, expires_in }) =
+            self.0.pairings.fetch(id, secret, now).map_err(|no| match (&no, self.is_wrong_pairing(caller, &no)) {
+                (NoPairing::NotFound, Err(denial)) => NoPairing::TooMany(denial),
+                _ => no,
+            })?;
+        let Pairing { name, origin, scopes, .. } = about;
+        let wanted = Wanted { name, origin, scopes, expires_in, ..Wanted::default() };
+        self.create(&by, wanted, now).map_err(|refused| match refused {
+            Refused::Fault(error) => NoPairing::Fault(error),
+            other => NoPairing::Wrong(other.to_string()),
+        })
+    }
+
+    fn is_wrong_pairing(&self, caller: &Caller, no: &NoPairing) -> Result<(), Denial> {
+        if matches!(no, NoPairing::NotFound) { self.is_wrong(caller.way()) } else { Ok(()) }
     }
 
     /// Writes down when tokens were used last, every so often.
@@ -310,7 +400,7 @@ impl Access {
 
     fn unused_id(&self) -> Result<String, Error> {
         loop {
-            let id = token::new_id().map_err(no_randomness)?;
+            let id = token::new_id().map_err(token::no_randomness)?;
             if self.table().get(&id).is_none() {
                 return Ok(id);
             }
@@ -355,9 +445,5 @@ impl Access {
 }
 
 fn random() -> Result<Secret, Error> {
-    Secret::random().map_err(no_randomness)
-}
-
-fn no_randomness(error: getrandom::Error) -> Error {
-    anyhow!("the operating system gave no randomness: {error}")
+    Secret::random().map_err(token::no_randomness)
 }

@@ -8,7 +8,11 @@ fn home() -> tempfile::TempDir {
 }
 
 fn open(home: &tempfile::TempDir) -> Access {
-    Access::open(home.path()).expect("opens")
+    Access::open(home.path(), audit(home)).expect("opens")
+}
+
+fn audit(home: &tempfile::TempDir) -> Audit {
+    Audit::open(home.path(), now()).expect("opens")
 }
 
 fn now() -> Timestamp {
@@ -216,7 +220,7 @@ fn damage_is_named_and_a_tail_cut_short_is_cut_off() {
     access.revoke(&Caller::owner(), &made.about.id, now()).expect("is revoked");
     drop(access);
     let path = home.path().join(DIR).join(TOKENS);
-    let whole = fs::read(&path).expect("a file");
+    let (whole, audit) = (fs::read(&path).expect("a file"), audit(&home));
     fs::write(&path, [whole.as_slice(), b"0123"].concat()).expect("writes");
     assert_eq!(shows(&open(&home), &made.token).map(drop), Err(Denial::Revoked));
     let lines = || whole.iter().enumerate().filter(|(_, byte)| **byte != b'\n');
@@ -225,7 +229,211 @@ fn damage_is_named_and_a_tail_cut_short_is_cut_off() {
         damaged[at] ^= 1;
         fs::write(&path, &damaged).expect("writes");
         let line = whole[..at].iter().filter(|byte| **byte == b'\n').count() + 1;
-        let error = format!("{:#}", Access::open(home.path()).expect_err("it is damaged"));
+        let error = format!("{:#}", Access::open(home.path(), audit.clone()).expect_err("it is damaged"));
         assert!(error.contains(&format!("damaged in line {line}")), "byte {at}: {error}");
+    }
+}
+
+fn wish(origin: Option<&str>, scopes: &[&str]) -> Wish {
+    let origin = origin.map(|origin| origin.parse().expect("an origin"));
+    Wish { name: "Wallet".to_owned(), origin, scopes: wanted(scopes).scopes }
+}
+
+fn page(n: u8, origin: &str) -> Caller {
+    Caller::nobody(Way::Tcp(Asker::at([127, 0, 0, n].into())), Some(origin.parse().expect("an origin")))
+}
+
+const WALLET: &str = "https://wallet.example";
+
+#[test]
+fn a_wallet_is_let_in_by_the_code_it_shows_and_fetches_its_token_once() {
+    let home = home();
+    let access = open(&home);
+    let caller = page(1, WALLET);
+    let asked = access.ask_pairing(&caller, wish(Some(WALLET), &["records:read"]), now()).expect("waits");
+    assert!(asked.code.len() == 6 && asked.code.bytes().all(|digit| digit.is_ascii_digit()));
+    let fetch = |secret: &str| access.fetch_pairing(&caller, &asked.id, secret, now());
+    assert!(matches!(fetch(&asked.secret), Err(NoPairing::NotYet)));
+    let shown = access.pairings(now());
+    assert_eq!((shown.len(), shown[0].words[0].as_str(), shown[0].from_page), (1, "read all records", true));
+    assert!(!format!("{shown:?}{asked:?}").contains(&asked.code), "the owner looks at the wallet");
+    let approve = |id, code: &str| access.approve_pairing(&Caller::owner(), (id, code), Some(3600), now());
+    assert!(matches!(approve(Some("no such"), &asked.code), Err(NoPairing::NotFound)));
+    approve(None, &asked.code).expect("is let in");
+    assert!(matches!(approve(None, &asked.code), Err(NoPairing::NotFound)), "once");
+    assert!(matches!(fetch(&crypto_text(7)), Err(NoPairing::NotFound)), "only who asked");
+    let made = fetch(&asked.secret).expect("its token");
+    assert!(matches!(fetch(&asked.secret), Err(NoPairing::NotFound)));
+    assert_eq!(made.about.origin, Some(WALLET.parse().expect("an origin")));
+    let life = made.about.expires.expect("it ends").0.duration_since(made.about.created.0);
+    assert_eq!(life.as_secs(), 3600);
+    let origin = WALLET.parse().expect("an origin");
+    assert!(access.authenticate(&made.token, tcp(), Some(&origin), now()).is_ok());
+    let entries = access.0.audit.newest(2, |_| true).expect("reads");
+    assert_eq!([&entries[0].what, &entries[1].what], ["pairing.approved", "token.made"]);
+}
+
+/// A secret, spelled right, of somebody else.
+fn crypto_text(byte: u8) -> String {
+    crate::crypto::encode(&[byte; 32])
+}
+
+#[test]
+fn a_pairing_ends_by_wrong_codes_by_time_and_by_the_owner() {
+    let home = home();
+    let access = open(&home);
+    let ask = |n| access.ask_pairing(&page(n, WALLET), wish(Some(WALLET), &["info"]), now()).expect("waits");
+    let wrong = |asked: &Asked| if asked.code == "000000" { "000001" } else { "000000" };
+    let approve =
+        |asked: &Asked, code: &str, at| access.approve_pairing(&Caller::owner(), (Some(&asked.id), code), None, at);
+    let asked = ask(1);
+    for _ in 0..5 {
+        assert!(matches!(approve(&asked, wrong(&asked), now()), Err(NoPairing::WrongCode)));
+    }
+    assert!(matches!(approve(&asked, &asked.code, now()), Err(NoPairing::NotFound)));
+    let asked = ask(2);
+    let later = now() + SignedDuration::from_secs(301);
+    assert!(matches!(approve(&asked, &asked.code, later), Err(NoPairing::NotFound)));
+    let asked = ask(3);
+    access.reject_pairing(&Caller::owner(), &asked.id, now()).expect("is rejected");
+    let fetched = access.fetch_pairing(&page(3, WALLET), &asked.id, &asked.secret, now());
+    assert!(matches!(fetched, Err(NoPairing::NotFound)));
+}
+
+#[test]
+fn strangers_ask_three_times_a_minute_one_at_a_time_and_for_themselves() {
+    let home = home();
+    let access = open(&home);
+    let ask = |n, from: &str, origin| access.ask_pairing(&page(n, from), wish(Some(origin), &["info"]), now());
+    assert!(matches!(ask(1, "https://evil.example", WALLET), Err(NoPairing::Wrong(_))), "another's origin");
+    let first = ask(1, WALLET, WALLET).expect("waits");
+    let other = ask(1, "https://other.example", "https://other.example");
+    assert!(matches!(other, Err(NoPairing::TooMany(denial)) if denial.retry_after() > Some(200)), "one at a time");
+    let again = ask(1, WALLET, WALLET).expect("the same anew");
+    assert!(first.id != again.id && access.pairings(now()).len() == 1);
+    assert!(matches!(ask(1, WALLET, WALLET), Err(NoPairing::TooMany(_))), "the fourth in a minute");
+    assert!(ask(2, WALLET, WALLET).is_ok(), "from elsewhere");
+    let none = Wish { scopes: Scopes::default(), ..wish(Some(WALLET), &[]) };
+    assert!(matches!(access.ask_pairing(&page(3, WALLET), none, now()), Err(NoPairing::Wrong(_))));
+    let many = (10..=255).filter(|n| ask(*n, WALLET, WALLET).is_ok()).count();
+    assert!(many <= 64, "{many} wait");
+}
+
+mod narrower {
+    //! Whatever a child may do, its parent may.
+
+    use super::*;
+    use proptest::prelude::*;
+
+    fn scope() -> impl Strategy<Value = Scope> {
+        let texts = [
+            "info",
+            "records:read",
+            "records:read:a",
+            "records:read:b",
+            "records:write",
+            "records:write:a",
+            "blocks:read",
+            "identity:sign:message",
+            "identity:sign:login",
+            "sync",
+            "admin",
+        ];
+        prop::sample::select(texts.to_vec()).prop_map(|text| text.parse().expect("a scope"))
+    }
+
+    fn any_wanted() -> impl Strategy<Value = Wanted> {
+        let protocols = prop::collection::vec(prop::sample::select(vec!["a".to_owned(), "b".to_owned()]), 0..3);
+        let tenant = prop::option::of(prop::sample::select(vec!["did:x:a".to_owned(), "did:x:b".to_owned()]));
+        let origin = prop::option::of(prop::sample::select(vec!["https://a.example", "https://b.example"]));
+        let rate = prop::option::of(1_u32..1000);
+        let scopes = prop::collection::vec(scope(), 1..4);
+        (scopes, protocols, tenant, origin, rate, prop::option::of(1_u64..200_000)).prop_map(
+            |(scopes, protocols, tenant, origin, rate, expires_in)| Wanted {
+                name: "one".to_owned(),
+                scopes: scopes.into_iter().collect(),
+                protocols,
+                tenant,
+                origin: origin.map(|origin| origin.parse().expect("an origin")),
+                rate,
+                expires_in,
+                never_expires: false,
+            },
+        )
+    }
+
+    proptest! {
+        #[test]
+        fn a_child_may_nothing_that_its_parent_may_not((parent, child) in (any_wanted(), any_wanted())) {
+            let at = now();
+            let new = |id: &str, wanted| Token::new(id.to_owned(), wanted, false, at);
+            let (Ok(parent), Ok(child)) = (new("p", parent), new("c", child)) else { return Ok(()) };
+            let Ok(child) = child.child_of(&parent) else { return Ok(()) };
+            for need in Need::ALL {
+                prop_assert!(parent.scopes.allows(need) || !child.scopes.allows(need), "{need}");
+            }
+            for protocol in [None, Some("http://a"), Some("http://b"), Some("http://c")] {
+                prop_assert!(parent.may_read(protocol) || !child.may_read(protocol));
+                prop_assert!(parent.may_write(protocol) || !child.may_write(protocol));
+            }
+            prop_assert!(parent.tenant.is_none() || parent.tenant == child.tenant);
+            prop_assert!(parent.origin == child.origin || parent.scopes.allows(Need::Admin));
+            prop_assert!(child.rate <= parent.rate && child.expires.map(|at| at.0) <= parent.expires.map(|at| at.0));
+            prop_assert_eq!(child.parent.as_deref(), Some("p"));
+        }
+    }
+}
+
+#[test]
+fn a_token_for_good_and_one_that_only_looks_bounded_are_not_made() {
+    let home = home();
+    let access = open(&home);
+    let good = Wanted { never_expires: true, ..wanted(&["info"]) };
+    let made = access.create(&Caller::owner(), good.clone(), now()).expect("by the owner");
+    assert_eq!(made.about.expires, None);
+    let cookie = fs::read_to_string(home.path().join(COOKIE)).expect("a cookie");
+    let cookie = shows(&access, &cookie).expect("it is known");
+    assert!(matches!(access.create(&cookie, good, now()), Err(Refused::Unfit(_))));
+    for (scopes, tenant, protocol) in [
+        (["sync"], Some("did:x:a"), None),
+        (["admin"], Some("did:x:a"), None),
+        (["admin"], None, Some("a")),
+        (["identity:sign:message"], None, Some("a")),
+        (["blocks:read"], None, Some("a")),
+    ] {
+        let tenant = tenant.map(str::to_owned);
+        let wanted = Wanted { tenant, protocols: protocol.map(str::to_owned).into_iter().collect(), ..wanted(&scopes) };
+        assert!(matches!(access.create(&Caller::owner(), wanted, now()), Err(Refused::Unfit(_))), "{scopes:?}");
+    }
+}
+
+/// Prints figures, and judges nothing but that all are found.
+#[test]
+#[ignore = "figures: cargo test --release --lib access::tests::figures -- --ignored --nocapture"]
+fn figures_of_ten_thousand_tokens() {
+    let measure = |count: usize| {
+        let mut table = Table::default();
+        let mut texts = vec![];
+        for n in 0..count {
+            let secret = random().expect("randomness");
+            let about = Token::new(format!("{n:016x}"), wanted(&["info"]), true, now()).expect("a token");
+            texts.push(token::text(&about.id, &secret));
+            table.put(about, cid::digest(secret.expose()));
+        }
+        let home = home();
+        let access = open(&home);
+        *access.table_mut() = table;
+        let start = Instant::now();
+        assert!(texts.iter().all(|text| shows(&access, text).is_ok()));
+        let right = start.elapsed() / count as u32;
+        let wrongs = 20_000;
+        let wrong = format!("{}{}", &texts[0][..22], crypto_text(9));
+        let start = Instant::now();
+        assert!((0..wrongs).all(|_| shows(&access, &wrong).is_err()));
+        (right, start.elapsed() / wrongs)
+    };
+    for count in [10, 100, 1000, 10_000] {
+        let (right, wrong) = measure(count);
+        println!("{count} tokens: a right one {right:?}, a wrong one {wrong:?}");
     }
 }

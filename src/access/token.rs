@@ -11,6 +11,7 @@ use crate::{
     foreign::shown,
     job::Moment,
 };
+use anyhow::{Error, anyhow};
 use jiff::{SignedDuration, Timestamp};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -228,9 +229,9 @@ fn whole_second(at: Timestamp) -> Timestamp {
     Timestamp::from_second(at.as_second()).unwrap_or(at)
 }
 
-/// A new token's id: 12 hex digits.
+/// A new id: 16 hex digits.
 pub fn new_id() -> Result<String, getrandom::Error> {
-    let mut bytes = [0; 6];
+    let mut bytes = [0; 8];
     getrandom::fill(&mut bytes)?;
     Ok(hex::encode(bytes))
 }
@@ -268,4 +269,9 @@ pub fn hash_of(secret: &str) -> Option<Digest> {
 /// Are they the same? It takes as long where they differ early.
 pub fn same(a: &Digest, b: &Digest) -> bool {
     a.ct_eq(b).into()
+}
+
+/// What is said where the system has no randomness.
+pub fn no_randomness(error: getrandom::Error) -> Error {
+    anyhow!("the operating system gave no randomness: {error}")
 }

@@ -26,7 +26,6 @@ pub enum What {
     NodeStopped,
     TokenMade,
     TokenRevoked,
-    PairingAsked,
     PairingApproved,
     PairingRejected,
     /// Calls that were refused, in sum.
@@ -67,7 +66,6 @@ impl What {
             Self::NodeStopped => "node.stopped",
             Self::TokenMade => "token.made",
             Self::TokenRevoked => "token.revoked",
-            Self::PairingAsked => "pairing.asked",
             Self::PairingApproved => "pairing.approved",
             Self::PairingRejected => "pairing.rejected",
             Self::Refused => "refused",
@@ -93,6 +91,13 @@ impl What {
             Self::FileDropped => "audit.dropped",
             Self::Missing => "audit.missing",
         }
+    }
+}
+
+impl What {
+    /// Does an entry of this name say more than that the node ran?
+    pub fn matters(name: &str) -> bool {
+        ![Self::NodeStarted, Self::NodeStopped, Self::Refused, Self::FileBegun].iter().any(|what| what.name() == name)
     }
 }
 

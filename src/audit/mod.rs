@@ -59,6 +59,8 @@ struct Log {
     path: PathBuf,
     bytes: u64,
     head: Head,
+    /// The last entry that matters.
+    moved: u64,
 }
 
 impl Audit {
@@ -83,6 +85,11 @@ impl Audit {
     /// The last entry.
     pub fn head(&self) -> Head {
         self.log().head.clone()
+    }
+
+    /// The number of the last entry that says more than that the node ran.
+    pub fn moved(&self) -> u64 {
+        self.log().moved
     }
 
     /// Writes down that `who` has done something, about what (an object). Blocks until it is durable.
@@ -186,7 +193,7 @@ impl Log {
         let making = || format!("making {}", path.display());
         let file = File::options().append(true).create_new(true).mode(0o600).open(&path).with_context(making)?;
         File::open(dir).and_then(|dir| dir.sync_all()).with_context(making)?;
-        let mut log = Self { file, path, bytes: 0, head };
+        let mut log = Self { file, path, bytes: 0, head, moved: 0 };
         let mut about = json!({"version": files::VERSION});
         if let Some(behind) = behind {
             about["behindDamage"] = behind.into();
@@ -198,7 +205,8 @@ impl Log {
     /// Goes on in the last file.
     fn resume(dir: &Path, last: &Path, now: Timestamp) -> Result<Self, Error> {
         let mut walk = Walk::default();
-        walk.file(last, |_| {})?;
+        let mut moved = 0;
+        walk.file(last, |entry| moved = if What::matters(&entry.what) { entry.n } else { moved })?;
         let head = walk.head.clone().unwrap_or_default();
         if let Some(broken) = walk.broken.first() {
             let behind = format!("{}, line {}: {}", broken.file, broken.line, broken.why);
@@ -208,7 +216,7 @@ impl Log {
         }
         let opening = || format!("opening {}", last.display());
         let file = File::options().append(true).open(last).with_context(opening)?;
-        let mut log = Self { file, path: last.to_owned(), bytes: walk.whole, head };
+        let mut log = Self { file, path: last.to_owned(), bytes: walk.whole, head, moved };
         if walk.torn > 0 {
             log.file.set_len(walk.whole).and_then(|()| log.file.sync_all()).with_context(opening)?;
         }
@@ -231,7 +239,8 @@ impl Log {
         let next = name(now);
         let is_new = month(Path::new(&next)) > month(&self.path);
         if is_new {
-            *self = Self::begin(dir, &next, self.head.clone(), now, None)?;
+            let moved = self.moved;
+            *self = Self { moved, ..Self::begin(dir, &next, self.head.clone(), now, None)? };
             self.drop_old(&list(dir)?, now)?;
         }
         Ok(())
@@ -250,6 +259,9 @@ impl Log {
         }
         self.bytes += line.len() as u64;
         self.head = Head { n, hash: entry.hash };
+        if What::matters(&entry.what) {
+            self.moved = n;
+        }
         Ok(())
     }
 

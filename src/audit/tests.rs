@@ -81,7 +81,7 @@ fn a_line_that_is_taken_out_or_made_up_is_found() {
         assert!(!report(&audit, &[]).problems.is_empty(), "line {out}");
     }
     // All written anew from the second entry on, with right hashes.
-    let mut log = Log { file: File::create(&path).expect("a file"), path, bytes: 0, head: Head::default() };
+    let mut log = Log { file: File::create(&path).expect("a file"), path, bytes: 0, head: Head::default(), moved: 0 };
     log.append(What::FileBegun, "node", json!({"version": 1}), at("2026-11-21T09:00:00Z")).expect("writes");
     for _ in 0..3 {
         log.append(What::TokenMade, "nobody", Value::Null, at("2026-11-21T09:00:00Z")).expect("writes");

@@ -22,6 +22,9 @@ mod storage;
 mod backup;
 mod anchor;
 mod verify;
+mod token;
+mod wallet;
+mod audit;
 
 use crate::{
     foreign, process,
@@ -87,6 +90,15 @@ enum Command {
     Anchor(anchor::Command),
     /// Check a time proof against the file it is about.
     Verify(verify::Args),
+    /// Who may call this node, and what: tokens with scopes.
+    #[command(subcommand)]
+    Token(token::Command),
+    /// Wallets that ask to be let in.
+    #[command(subcommand)]
+    Wallet(wallet::Command),
+    /// What was done to this node, and by whom.
+    #[command(subcommand)]
+    Audit(audit::Command),
     /// Show or check the settings.
     #[command(subcommand)]
     Config(config::Command),
@@ -145,6 +157,9 @@ fn run(cli: Cli) -> Result<Option<Output>, Failure> {
             Command::Backup(command) => backup::run(&context, command).await.map(Some),
             Command::Anchor(command) => anchor::run(&context, command).await,
             Command::Verify(args) => verify::run(&context, &args).await.map(Some),
+            Command::Token(command) => token::run(&context, command).await.map(Some),
+            Command::Wallet(command) => wallet::run(&context, command).await.map(Some),
+            Command::Audit(command) => audit::run(&context, command).await,
             Command::Config(command) => config::run(&context, &command).map(Some),
         }
     });

@@ -8,10 +8,12 @@ mod add;
 mod get;
 mod published;
 mod care;
+mod heads;
 
 pub use add::{AddError, Added, New};
 pub use care::{Care, Compaction, Footprint, Rebuilt};
 pub use get::GetError;
+pub use heads::Heads;
 pub use published::{PublishedFile, Unpublished, published_block, published_file};
 
 use crate::{

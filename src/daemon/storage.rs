@@ -1,8 +1,15 @@
 //! What is remembered: the store, and the blocks over it.
 
 use super::base::Base;
-use crate::{access::Access, blocks::Blocks, store::Store};
+use crate::{
+    access::Access,
+    audit::{Audit, What},
+    blocks::Blocks,
+    store::Store,
+};
 use anyhow::Error;
+use jiff::Timestamp;
+use serde_json::json;
 
 /// Cheap to clone.
 #[derive(Clone)]
@@ -31,10 +38,19 @@ impl Storage {
     }
 }
 
-/// Who may call. Writes down when tokens were used.
-pub(super) async fn access(base: &Base<'_>) -> Result<Access, Error> {
+/// The audit log. Writes down refusals in sum.
+pub(super) async fn audit(base: &Base<'_>) -> Result<Audit, Error> {
     let home = base.home.to_owned();
-    let access = tokio::task::spawn_blocking(move || Access::open(&home)).await??;
+    let audit = tokio::task::spawn_blocking(move || Audit::open(&home, Timestamp::now())).await??;
+    audit.note(What::NodeStarted, "node", json!({"version": env!("CARGO_PKG_VERSION")})).await?;
+    base.jobs.start("audit", "writes down how many calls were refused", |job| audit.clone().keep_summing_up(job));
+    Ok(audit)
+}
+
+/// Who may call. Writes down when tokens were used.
+pub(super) async fn access(base: &Base<'_>, audit: Audit) -> Result<Access, Error> {
+    let home = base.home.to_owned();
+    let access = tokio::task::spawn_blocking(move || Access::open(&home, audit)).await??;
     base.jobs.start("tokens", "writes down when tokens were used last", |job| access.clone().keep_noting(job));
     Ok(access)
 }

@@ -29,6 +29,7 @@ mod stories;
 mod suite;
 mod support;
 mod sync;
+mod wallet_access;
 mod wallet_browser;
 mod wallet_clients;
 mod wallet_http;

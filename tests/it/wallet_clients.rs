@@ -16,6 +16,10 @@ const FAIL: &[(&str, &str)] = &[
     ("rpc.unsubscribe", "not-found"),
     ("anchor.proof", "pending"),
     ("tenants.remove", "not-found"),
+    ("tokens.revoke", "not-found"),
+    ("pair.poll", "not-found"),
+    ("pair.approve", "not-found"),
+    ("pair.reject", "not-found"),
 ];
 
 #[test]

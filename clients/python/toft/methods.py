@@ -179,6 +179,29 @@ class Considered(TypedDict):
     whole: bool
 
 
+class Created(TypedDict):
+    """A new token. Its text is shown this once."""
+
+    created: str
+    #: Not given: never.
+    expires: NotRequired[str | None]
+    id: str
+    name: str
+    #: Used by pages of this origin alone; without one, by no page.
+    origin: NotRequired[Origin | None]
+    #: The token that made it; it ends with that one.
+    parent: NotRequired[str | None]
+    #: Records of these protocols alone; empty: of all that the scopes name.
+    protocols: NotRequired[list[str]]
+    #: Calls a minute.
+    rate: int
+    scopes: Scopes
+    #: Records and signatures of this tenant alone.
+    tenant: NotRequired[str | None]
+    #: What its holder shows: `toft_<id>.<secret>`.
+    token: str
+
+
 class Descriptors(TypedDict):
     """File descriptors, and how many connections they are enough for."""
 
@@ -191,6 +214,24 @@ class Descriptors(TypedDict):
     #: What the process may have.
     most: int
     peer_connections: int
+
+
+class Entry(TypedDict):
+    """One entry."""
+
+    #: To what, and how.
+    about: dict[str, Json]
+    at: str
+    #: The hash of this one.
+    hash: NotRequired[str]
+    #: Its number; the first has 1.
+    n: int
+    #: The hash of the entry before.
+    prev: str
+    #: What happened: `token.made`.
+    what: str
+    #: Who did it: `owner`, `cookie`, `token <id>`, `node`.
+    who: str
 
 
 class Explanation(TypedDict):
@@ -273,6 +314,30 @@ class JobStatus(TypedDict):
     work: str
 
 
+class Listed(TypedDict):
+    """A token, and how it stands."""
+
+    created: str
+    #: Not given: never.
+    expires: NotRequired[str | None]
+    id: str
+    #: When it was used last; within a minute if the node was killed.
+    lastUsed: NotRequired[str | None]
+    name: str
+    #: Used by pages of this origin alone; without one, by no page.
+    origin: NotRequired[Origin | None]
+    #: The token that made it; it ends with that one.
+    parent: NotRequired[str | None]
+    #: Records of these protocols alone; empty: of all that the scopes name.
+    protocols: NotRequired[list[str]]
+    #: Calls a minute.
+    rate: int
+    scopes: Scopes
+    state: State
+    #: Records and signatures of this tenant alone.
+    tenant: NotRequired[str | None]
+
+
 #: Who pays for anchors. Spending is always opt-in.
 Mode: TypeAlias = 'Literal["off", "wallet"]'
 
@@ -325,6 +390,11 @@ class NodeStatus(TypedDict):
     version: str
 
 
+#: `https://wallet.example`, `http://127.0.0.1:5173`, `chrome-extension://…`: scheme, host and port, spelled in the one way in which a
+#: browser does.
+Origin: TypeAlias = 'str'
+
+
 class Page(TypedDict):
     """Records in the order that was asked for."""
 
@@ -332,6 +402,33 @@ class Page(TypedDict):
     cursor: NotRequired[Json]
     #: RecordsWrite messages, with small data as `encodedData`.
     entries: list[Json]
+
+
+class Pairing(TypedDict):
+    """What the owner sees of it."""
+
+    #: The code was typed, and the token not fetched yet.
+    approved: bool
+    expires: str
+    #: A browser says so; otherwise a program does, which may say what it likes.
+    fromPage: bool
+    id: str
+    name: str
+    origin: NotRequired[Origin | None]
+    scopes: Scopes
+    #: What the scopes mean.
+    words: list[str]
+
+
+class PairingAsked(TypedDict):
+    """What it is told. It shows the code, and keeps the secret."""
+
+    #: Six digits that the owner types.
+    code: str
+    expires: str
+    id: str
+    #: The token is fetched with it: pair.poll.
+    secret: str
 
 
 class Peer(TypedDict):
@@ -393,6 +490,20 @@ class Registered(TypedDict):
     terms: NotRequired[str | None]
 
 
+class Report(TypedDict):
+    """What looking at the whole log has found."""
+
+    entries: int
+    files: int
+    hash: str
+    #: Signed heads that were looked at.
+    heads: int
+    #: The last entry.
+    n: int
+    #: What is wrong, in sentences; empty: nothing is.
+    problems: list[str]
+
+
 class Retained(TypedDict):
     """What retention has done since the node started."""
 
@@ -407,6 +518,12 @@ class Retained(TypedDict):
     #: Records of others that left this node.
     purged: int
     rules: int
+
+
+Scope: TypeAlias = 'str'
+
+#: What a token may do, in all.
+Scopes: TypeAlias = 'list[Scope]'
 
 
 class Scrubbed(TypedDict):
@@ -452,6 +569,9 @@ class Snapshot(TypedDict):
     snapshot: str
 
 
+State: TypeAlias = 'Literal["live", "expired", "revoked"]'
+
+
 class Stats(TypedDict):
     """Counters, kept with every batch."""
 
@@ -494,6 +614,27 @@ class TenantRemoved(TypedDict):
 
     messages: int
     registration: bool
+
+
+class Token(TypedDict):
+    """A token, without its secret."""
+
+    created: str
+    #: Not given: never.
+    expires: NotRequired[str | None]
+    id: str
+    name: str
+    #: Used by pages of this origin alone; without one, by no page.
+    origin: NotRequired[Origin | None]
+    #: The token that made it; it ends with that one.
+    parent: NotRequired[str | None]
+    #: Records of these protocols alone; empty: of all that the scopes name.
+    protocols: NotRequired[list[str]]
+    #: Calls a minute.
+    rate: int
+    scopes: Scopes
+    #: Records and signatures of this tenant alone.
+    tenant: NotRequired[str | None]
 
 
 class Unpinned(TypedDict):
@@ -599,6 +740,74 @@ class TenantsRemoveParams(TypedDict):
     did: str
 
 
+class TokensCreateParams(TypedDict):
+    #: Seconds that it is good for: a day if not given.
+    expiresIn: NotRequired[int | None]
+    #: What it is for, as its owner will know it again.
+    name: NotRequired[str]
+    #: It is good until it is revoked. On the control socket only.
+    neverExpires: NotRequired[bool]
+    #: Used by pages of this origin alone.
+    origin: NotRequired[Origin | None]
+    #: Records of these protocols alone.
+    protocols: NotRequired[list[str]]
+    #: Calls a minute: 600 if not given.
+    rate: NotRequired[int | None]
+    scopes: NotRequired[Scopes]
+    #: Records and signatures of this tenant alone.
+    tenant: NotRequired[str | None]
+
+
+TokensListResult: TypeAlias = 'list[Listed]'
+
+
+class TokensRevokeParams(TypedDict):
+    #: As tokens.list shows it.
+    id: str
+
+
+class PairRequestParams(TypedDict):
+    #: What the wallet is called.
+    name: str
+    scopes: Scopes
+    #: Its page's origin; without one, it is no page.
+    origin: NotRequired[Origin | None]
+
+
+class PairPollParams(TypedDict):
+    id: str
+    #: As pair.request gave it.
+    secret: str
+
+
+PairListResult: TypeAlias = 'list[Pairing]'
+
+
+class PairApproveParams(TypedDict):
+    #: Six digits, as the wallet shows them.
+    code: str
+    #: Seconds that its token is good for: a day if not given.
+    expiresIn: NotRequired[int | None]
+    #: Which one it is, where several wait.
+    id: NotRequired[str | None]
+
+
+class PairRejectParams(TypedDict):
+    id: str
+
+
+class AuditListParams(TypedDict):
+    #: 100 if not given, 1000 at most.
+    limit: NotRequired[int | None]
+    #: From this moment on (RFC 3339).
+    since: NotRequired[str | None]
+    #: What happened: `token.made`, or all of `token`.
+    what: NotRequired[str | None]
+
+
+AuditListResult: TypeAlias = 'list[Entry]'
+
+
 #: What a caller must be allowed, and from where: "socket" is for the node's Unix socket alone.
 METHODS: Final[dict[str, tuple[str, Literal["anywhere", "socket"]]]] = {
     "rpc.discover": ("info", "anywhere"),
@@ -625,6 +834,16 @@ METHODS: Final[dict[str, tuple[str, Literal["anywhere", "socket"]]]] = {
     "storage.compact": ("admin", "anywhere"),
     "tenants.list": ("admin", "anywhere"),
     "tenants.remove": ("admin", "anywhere"),
+    "tokens.create": ("any token", "anywhere"),
+    "tokens.list": ("any token", "anywhere"),
+    "tokens.revoke": ("any token", "anywhere"),
+    "pair.request": ("no token", "anywhere"),
+    "pair.poll": ("no token", "anywhere"),
+    "pair.list": ("admin", "anywhere"),
+    "pair.approve": ("admin", "anywhere"),
+    "pair.reject": ("admin", "anywhere"),
+    "audit.list": ("admin", "anywhere"),
+    "audit.verify": ("admin", "anywhere"),
 }
 
 
@@ -811,6 +1030,77 @@ class TenantsGroup:
         return answer
 
 
+class TokensGroup:
+    """`tokens.…`"""
+
+    def __init__(self, call: Call) -> None:
+        self._call = call
+
+    def create(self, **params: Unpack[TokensCreateParams]) -> Created:
+        """Make a token: what is made with one is narrower than it, and ends with it. Scope: any token."""
+        answer: Created = self._call("tokens.create", params)
+        return answer
+
+    def list(self) -> TokensListResult:
+        """List tokens, and when each was used last. Scope: any token."""
+        answer: TokensListResult = self._call("tokens.list", {})
+        return answer
+
+    def revoke(self, **params: Unpack[TokensRevokeParams]) -> Token:
+        """Revoke a token and those made with it, at once: what they have open ends. Scope: any token."""
+        answer: Token = self._call("tokens.revoke", params)
+        return answer
+
+
+class PairGroup:
+    """`pair.…`"""
+
+    def __init__(self, call: Call) -> None:
+        self._call = call
+
+    def request(self, **params: Unpack[PairRequestParams]) -> PairingAsked:
+        """Ask the node's owner for a token: show the code, and fetch the token with pair.poll. Scope: no token."""
+        answer: PairingAsked = self._call("pair.request", params)
+        return answer
+
+    def poll(self, **params: Unpack[PairPollParams]) -> Created:
+        """Fetch the token that the owner has given; once. Until then, pending. Scope: no token."""
+        answer: Created = self._call("pair.poll", params)
+        return answer
+
+    def list(self) -> PairListResult:
+        """List the wallets that wait for the owner. Scope: admin."""
+        answer: PairListResult = self._call("pair.list", {})
+        return answer
+
+    def approve(self, **params: Unpack[PairApproveParams]) -> Pairing:
+        """Let in the wallet that shows this code. Scope: admin."""
+        answer: Pairing = self._call("pair.approve", params)
+        return answer
+
+    def reject(self, **params: Unpack[PairRejectParams]) -> Pairing:
+        """Do not let a wallet in that waits. Scope: admin."""
+        answer: Pairing = self._call("pair.reject", params)
+        return answer
+
+
+class AuditGroup:
+    """`audit.…`"""
+
+    def __init__(self, call: Call) -> None:
+        self._call = call
+
+    def list(self, **params: Unpack[AuditListParams]) -> AuditListResult:
+        """Show the newest entries of the audit log, the oldest of them first. Scope: admin."""
+        answer: AuditListResult = self._call("audit.list", params)
+        return answer
+
+    def verify(self) -> Report:
+        """Say whether the audit log is whole, and is the one whose heads the node has signed. Scope: admin."""
+        answer: Report = self._call("audit.verify", {})
+        return answer
+
+
 class Groups:
     """Each method as a function of its group: `node.records.write(data=…)`."""
 
@@ -824,3 +1114,6 @@ class Groups:
         self.backup = BackupGroup(call)
         self.storage = StorageGroup(call)
         self.tenants = TenantsGroup(call)
+        self.tokens = TokensGroup(call)
+        self.pair = PairGroup(call)
+        self.audit = AuditGroup(call)

@@ -161,6 +161,28 @@ export interface Considered {
   whole: boolean;
 }
 
+/** A new token. Its text is shown this once. */
+export interface Created {
+  created: string;
+  /** Not given: never. */
+  expires?: string | null;
+  id: string;
+  name: string;
+  /** Used by pages of this origin alone; without one, by no page. */
+  origin?: Origin | null;
+  /** The token that made it; it ends with that one. */
+  parent?: string | null;
+  /** Records of these protocols alone; empty: of all that the scopes name. */
+  protocols?: string[];
+  /** Calls a minute. */
+  rate: number;
+  scopes: Scopes;
+  /** Records and signatures of this tenant alone. */
+  tenant?: string | null;
+  /** What its holder shows: `toft_<id>.<secret>`. */
+  token: string;
+}
+
 /** File descriptors, and how many connections they are enough for. */
 export interface Descriptors {
   /** What it was given at first. */
@@ -172,6 +194,23 @@ export interface Descriptors {
   /** What the process may have. */
   most: number;
   peer_connections: number;
+}
+
+/** One entry. */
+export interface Entry {
+  /** To what, and how. */
+  about: { [name: string]: Json };
+  at: string;
+  /** The hash of this one. */
+  hash?: string;
+  /** Its number; the first has 1. */
+  n: number;
+  /** The hash of the entry before. */
+  prev: string;
+  /** What happened: `token.made`. */
+  what: string;
+  /** Who did it: `owner`, `cookie`, `token <id>`, `node`. */
+  who: string;
 }
 
 /** How a question was answered. */
@@ -249,6 +288,29 @@ export interface JobStatus {
   work: string;
 }
 
+/** A token, and how it stands. */
+export interface Listed {
+  created: string;
+  /** Not given: never. */
+  expires?: string | null;
+  id: string;
+  /** When it was used last; within a minute if the node was killed. */
+  lastUsed?: string | null;
+  name: string;
+  /** Used by pages of this origin alone; without one, by no page. */
+  origin?: Origin | null;
+  /** The token that made it; it ends with that one. */
+  parent?: string | null;
+  /** Records of these protocols alone; empty: of all that the scopes name. */
+  protocols?: string[];
+  /** Calls a minute. */
+  rate: number;
+  scopes: Scopes;
+  state: State;
+  /** Records and signatures of this tenant alone. */
+  tenant?: string | null;
+}
+
 /** Who pays for anchors. Spending is always opt-in. */
 export type Mode = "off" | "wallet";
 
@@ -298,12 +360,43 @@ export interface NodeStatus {
   version: string;
 }
 
+/**
+ * `https://wallet.example`, `http://127.0.0.1:5173`, `chrome-extension://…`: scheme, host and port, spelled in the one way in which a
+ * browser does.
+ */
+export type Origin = string;
+
 /** Records in the order that was asked for. */
 export interface Page {
   /** Where the next page goes on, if there is one: what `pagination.cursor` takes. */
   cursor?: Json;
   /** RecordsWrite messages, with small data as `encodedData`. */
   entries: Json[];
+}
+
+/** What the owner sees of it. */
+export interface Pairing {
+  /** The code was typed, and the token not fetched yet. */
+  approved: boolean;
+  expires: string;
+  /** A browser says so; otherwise a program does, which may say what it likes. */
+  fromPage: boolean;
+  id: string;
+  name: string;
+  origin?: Origin | null;
+  scopes: Scopes;
+  /** What the scopes mean. */
+  words: string[];
+}
+
+/** What it is told. It shows the code, and keeps the secret. */
+export interface PairingAsked {
+  /** Six digits that the owner types. */
+  code: string;
+  expires: string;
+  id: string;
+  /** The token is fetched with it: pair.poll. */
+  secret: string;
 }
 
 /** A device this one keeps in step with. */
@@ -360,6 +453,19 @@ export interface Registered {
   terms?: string | null;
 }
 
+/** What looking at the whole log has found. */
+export interface Report {
+  entries: number;
+  files: number;
+  hash: string;
+  /** Signed heads that were looked at. */
+  heads: number;
+  /** The last entry. */
+  n: number;
+  /** What is wrong, in sentences; empty: nothing is. */
+  problems: string[];
+}
+
 /** What retention has done since the node started. */
 export interface Retained {
   /** A round is under way. */
@@ -374,6 +480,11 @@ export interface Retained {
   purged: number;
   rules: number;
 }
+
+export type Scope = string;
+
+/** What a token may do, in all. */
+export type Scopes = Scope[];
 
 /** What a scrub has found. */
 export interface Scrubbed {
@@ -415,6 +526,8 @@ export interface Snapshot {
   snapshot: string;
 }
 
+export type State = "live" | "expired" | "revoked";
+
 /** Counters, kept with every batch. */
 export interface Stats {
   /** Blocks that have a place. */
@@ -453,6 +566,26 @@ export interface Tenant {
 export interface TenantRemoved {
   messages: number;
   registration: boolean;
+}
+
+/** A token, without its secret. */
+export interface Token {
+  created: string;
+  /** Not given: never. */
+  expires?: string | null;
+  id: string;
+  name: string;
+  /** Used by pages of this origin alone; without one, by no page. */
+  origin?: Origin | null;
+  /** The token that made it; it ends with that one. */
+  parent?: string | null;
+  /** Records of these protocols alone; empty: of all that the scopes name. */
+  protocols?: string[];
+  /** Calls a minute. */
+  rate: number;
+  scopes: Scopes;
+  /** Records and signatures of this tenant alone. */
+  tenant?: string | null;
 }
 
 export interface Unpinned {
@@ -552,6 +685,71 @@ export interface TenantsRemoveParams {
   did: string;
 }
 
+export interface TokensCreateParams {
+  /** Seconds that it is good for: a day if not given. */
+  expiresIn?: number | null;
+  /** What it is for, as its owner will know it again. */
+  name?: string;
+  /** It is good until it is revoked. On the control socket only. */
+  neverExpires?: boolean;
+  /** Used by pages of this origin alone. */
+  origin?: Origin | null;
+  /** Records of these protocols alone. */
+  protocols?: string[];
+  /** Calls a minute: 600 if not given. */
+  rate?: number | null;
+  scopes?: Scopes;
+  /** Records and signatures of this tenant alone. */
+  tenant?: string | null;
+}
+
+export type TokensListResult = Listed[];
+
+export interface TokensRevokeParams {
+  /** As tokens.list shows it. */
+  id: string;
+}
+
+export interface PairRequestParams {
+  /** What the wallet is called. */
+  name: string;
+  scopes: Scopes;
+  /** Its page's origin; without one, it is no page. */
+  origin?: Origin | null;
+}
+
+export interface PairPollParams {
+  id: string;
+  /** As pair.request gave it. */
+  secret: string;
+}
+
+export type PairListResult = Pairing[];
+
+export interface PairApproveParams {
+  /** Six digits, as the wallet shows them. */
+  code: string;
+  /** Seconds that its token is good for: a day if not given. */
+  expiresIn?: number | null;
+  /** Which one it is, where several wait. */
+  id?: string | null;
+}
+
+export interface PairRejectParams {
+  id: string;
+}
+
+export interface AuditListParams {
+  /** 100 if not given, 1000 at most. */
+  limit?: number | null;
+  /** From this moment on (RFC 3339). */
+  since?: string | null;
+  /** What happened: `token.made`, or all of `token`. */
+  what?: string | null;
+}
+
+export type AuditListResult = Entry[];
+
 /** What each method takes and gives. */
 export interface Methods {
   "rpc.discover": { params: Record<string, never>; result: RpcDiscoverResult };
@@ -578,6 +776,16 @@ export interface Methods {
   "storage.compact": { params: StorageCompactParams; result: Compaction };
   "tenants.list": { params: Record<string, never>; result: TenantsListResult };
   "tenants.remove": { params: TenantsRemoveParams; result: TenantRemoved };
+  "tokens.create": { params: TokensCreateParams; result: Created };
+  "tokens.list": { params: Record<string, never>; result: TokensListResult };
+  "tokens.revoke": { params: TokensRevokeParams; result: Token };
+  "pair.request": { params: PairRequestParams; result: PairingAsked };
+  "pair.poll": { params: PairPollParams; result: Created };
+  "pair.list": { params: Record<string, never>; result: PairListResult };
+  "pair.approve": { params: PairApproveParams; result: Pairing };
+  "pair.reject": { params: PairRejectParams; result: Pairing };
+  "audit.list": { params: AuditListParams; result: AuditListResult };
+  "audit.verify": { params: Record<string, never>; result: Report };
 }
 
 export type MethodName = keyof Methods;
@@ -608,6 +816,16 @@ export const METHODS: { readonly [name in MethodName]: { readonly scope: string;
   "storage.compact": { scope: "admin", from: "anywhere" },
   "tenants.list": { scope: "admin", from: "anywhere" },
   "tenants.remove": { scope: "admin", from: "anywhere" },
+  "tokens.create": { scope: "any token", from: "anywhere" },
+  "tokens.list": { scope: "any token", from: "anywhere" },
+  "tokens.revoke": { scope: "any token", from: "anywhere" },
+  "pair.request": { scope: "no token", from: "anywhere" },
+  "pair.poll": { scope: "no token", from: "anywhere" },
+  "pair.list": { scope: "admin", from: "anywhere" },
+  "pair.approve": { scope: "admin", from: "anywhere" },
+  "pair.reject": { scope: "admin", from: "anywhere" },
+  "audit.list": { scope: "admin", from: "anywhere" },
+  "audit.verify": { scope: "admin", from: "anywhere" },
 };
 
 /** Each method as a function of its group: `node.records.write({ … })`. */
@@ -688,5 +906,34 @@ export abstract class Groups {
     list: () => this.call("tenants.list", {}),
     /** Remove a tenant with its registration, its records and their data. Scope: admin. */
     remove: (params: TenantsRemoveParams) => this.call("tenants.remove", params),
+  };
+
+  readonly tokens = {
+    /** Make a token: what is made with one is narrower than it, and ends with it. Scope: any token. */
+    create: (params: TokensCreateParams = {}) => this.call("tokens.create", params),
+    /** List tokens, and when each was used last. Scope: any token. */
+    list: () => this.call("tokens.list", {}),
+    /** Revoke a token and those made with it, at once: what they have open ends. Scope: any token. */
+    revoke: (params: TokensRevokeParams) => this.call("tokens.revoke", params),
+  };
+
+  readonly pair = {
+    /** Ask the node's owner for a token: show the code, and fetch the token with pair.poll. Scope: no token. */
+    request: (params: PairRequestParams) => this.call("pair.request", params),
+    /** Fetch the token that the owner has given; once. Until then, pending. Scope: no token. */
+    poll: (params: PairPollParams) => this.call("pair.poll", params),
+    /** List the wallets that wait for the owner. Scope: admin. */
+    list: () => this.call("pair.list", {}),
+    /** Let in the wallet that shows this code. Scope: admin. */
+    approve: (params: PairApproveParams) => this.call("pair.approve", params),
+    /** Do not let a wallet in that waits. Scope: admin. */
+    reject: (params: PairRejectParams) => this.call("pair.reject", params),
+  };
+
+  readonly audit = {
+    /** Show the newest entries of the audit log, the oldest of them first. Scope: admin. */
+    list: (params: AuditListParams = {}) => this.call("audit.list", params),
+    /** Say whether the audit log is whole, and is the one whose heads the node has signed. Scope: admin. */
+    verify: () => this.call("audit.verify", {}),
   };
 }

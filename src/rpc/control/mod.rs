@@ -23,6 +23,9 @@ pub mod pins;
 pub mod storage;
 pub mod backup;
 pub mod anchor;
+pub mod tokens;
+pub mod pair;
+pub mod audit;
 pub mod content;
 #[cfg(test)]
 mod docs;
@@ -60,6 +63,9 @@ pub const TABLE: &[&[Entry]] = &[
     backup::METHODS,
     storage::METHODS,
     tenants::METHODS,
+    tokens::METHODS,
+    pair::METHODS,
+    audit::METHODS,
 ];
 
 /// The OpenRPC document of the table.
@@ -127,6 +133,9 @@ mod tests {
             include_str!("backup.rs"),
             include_str!("storage.rs"),
             include_str!("tenants.rs"),
+            include_str!("tokens.rs"),
+            include_str!("pair.rs"),
+            include_str!("audit.rs"),
         ];
         assert_eq!(TABLE.len(), sources.len(), "a file for each group");
         for (group, source) in TABLE.iter().zip(sources) {

@@ -1,7 +1,15 @@
 //! What the control RPC's methods act on.
 
 use crate::{
-    access::Access, anchor::Anchor, backup::Source, content::Content, crypto::Signer, job::Jobs, net::Net, node::Node,
+    access::Access,
+    anchor::Anchor,
+    audit::Audit,
+    backup::Source,
+    content::{Content, Heads},
+    crypto::Signer,
+    job::Jobs,
+    net::Net,
+    node::Node,
     sync::Peers,
 };
 use serde::{Deserialize, Serialize};
@@ -12,6 +20,9 @@ use tokio_util::sync::CancellationToken;
 #[derive(Clone)]
 pub struct Services {
     pub access: Access,
+    pub audit: Audit,
+    /// Of the audit log, signed.
+    pub heads: Heads,
     pub node: Node,
     pub content: Content,
     pub net: Net,

@@ -1,0 +1,148 @@
+//! Who may call, as a person and a wallet meet it: tokens and pairing by the command line and over TCP, and what the audit log has of it.
+
+use crate::support::toft::{Home, Toft};
+use serde_json::{Value, json};
+use std::{
+    fs,
+    time::{Duration, Instant},
+};
+
+const WALLET: &str = "https://wallet.example";
+
+fn node() -> Toft {
+    Home::new().set("rpc.listen", "127.0.0.1:0").up()
+}
+
+/// A call over TCP: its result, or the code of its error.
+fn call(
+    node: &Toft,
+    path: &str,
+    (token, origin): (&str, Option<&str>),
+    method: &str,
+    params: Value,
+) -> Result<Value, i64> {
+    let mut request = ureq::post(format!("http://{}{path}", node.rpc()))
+        .config()
+        .http_status_as_error(false)
+        .build()
+        .header("content-type", "application/json");
+    if !token.is_empty() {
+        request = request.header("authorization", format!("Bearer {token}"));
+    }
+    if let Some(origin) = origin {
+        request = request.header("origin", origin);
+    }
+    let call = json!({"jsonrpc": "2.0", "id": 1, "method": method, "params": params});
+    let mut answer: Value = request.send_json(&call).expect("answers").body_mut().read_json().expect("JSON");
+    match answer["error"]["code"].as_i64() {
+        Some(code) => Err(code),
+        None => Ok(answer["result"].take()),
+    }
+}
+
+fn text(value: &Value) -> String {
+    value.as_str().unwrap_or_else(|| panic!("{value} is no text")).to_owned()
+}
+
+#[test]
+fn a_token_of_the_command_line_calls_until_it_is_revoked_also_after_kill_9() {
+    let node = node();
+    let made = node.json(&["token", "create", "a program", "--scope", "info", "--expires", "30d", "--rate", "100/min"]);
+    let (token, id) = (text(&made["token"]), text(&made["id"]));
+    let ask = |node: &Toft, method: &str| call(node, "/rpc", (&token, None), method, json!({}));
+    assert!(ask(&node, "node.id").is_ok());
+    assert_eq!(ask(&node, "pins.list"), Err(-32001));
+    assert_eq!(ask(&node, "tokens.list").map(|listed| listed[0]["rate"].clone()), Ok(json!(100)));
+    let child = json!({"name": "a part of it", "scopes": ["info"]});
+    let child = call(&node, "/rpc", (&token, None), "tokens.create", child).expect("is made");
+    let wider = json!({"name": "more", "scopes": ["pins"]});
+    assert_eq!(call(&node, "/rpc", (&token, None), "tokens.create", wider), Err(-32602));
+    let start = Instant::now();
+    node.json(&["token", "revoke", &id]);
+    assert_eq!(ask(&node, "node.id"), Err(-32002));
+    assert!(start.elapsed() < Duration::from_secs(5), "{:?}", start.elapsed());
+    let node = node.kill().up();
+    assert_eq!(ask(&node, "node.id"), Err(-32002), "it stays revoked");
+    assert_eq!(call(&node, "/rpc", (&text(&child["token"]), None), "node.id", json!({})), Err(-32002));
+    let listed = node.json(&["token", "ls"]);
+    assert_eq!(listed[0]["state"], "revoked");
+    // The secret stands nowhere.
+    let (home, secret) = (node.stop(), token.split_once('.').expect("a secret").1.to_owned());
+    let (mut folders, mut seen) = (vec![home.path().to_owned()], 0);
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).expect("a folder").map(|entry| entry.expect("an entry").path()) {
+            if entry.is_dir() {
+                folders.push(entry);
+                continue;
+            }
+            seen += 1;
+            let bytes = fs::read(&entry).unwrap_or_default();
+            let is_in = bytes.windows(secret.len()).any(|window| window == secret.as_bytes());
+            assert!(!is_in, "{} has the token", entry.display());
+        }
+    }
+    assert!(seen > 5);
+    assert!(!home.path().join("rpc.cookie").exists());
+}
+
+#[test]
+fn a_wallet_page_is_paired_by_the_digits_that_it_shows() {
+    let node = node();
+    let page = ("", Some(WALLET));
+    let wish = json!({"name": "Wallet", "origin": WALLET, "scopes": ["info", "records:read"]});
+    let asked = call(&node, "/pair", page, "pair.request", wish.clone()).expect("waits");
+    let fetch = json!({"id": asked["id"], "secret": asked["secret"]});
+    assert_eq!(call(&node, "/pair", page, "pair.poll", fetch.clone()), Err(-32007));
+    assert_eq!(call(&node, "/pair", ("", Some("https://evil.example")), "pair.request", wish), Err(-32602));
+    let waiting = node.json(&["wallet", "ls"]);
+    assert_eq!((&waiting[0]["origin"], &waiting[0]["words"][1]), (&json!(WALLET), &json!("read all records")));
+    let said = String::from_utf8(node.home().run(&["wallet", "ls"]).stdout).expect("text");
+    assert!(said.contains("the page https://wallet.example") && !said.contains(&text(&asked["code"])), "{said}");
+    assert_eq!(node.home().run(&["wallet", "approve", "12345x"]).status.code(), Some(3));
+    node.json(&["wallet", "approve", &text(&asked["code"])]);
+    let token = text(&call(&node, "/pair", page, "pair.poll", fetch.clone()).expect("its token")["token"]);
+    assert_eq!(call(&node, "/pair", page, "pair.poll", fetch), Err(-32004), "once");
+    let ask = |origin| call(&node, "/rpc", (&token, origin), "node.id", json!({}));
+    assert!(ask(Some(WALLET)).is_ok());
+    assert_eq!(ask(None), Err(-32002), "no program uses it");
+    assert!(ask(Some("https://evil.example")).is_err());
+    let id = text(&node.json(&["token", "ls"])[0]["id"]);
+    node.json(&["wallet", "rm", &id]);
+    assert!(ask(Some(WALLET)).is_err());
+    let entries = node.json(&["audit", "ls"]);
+    let told: Vec<_> = entries.as_array().expect("entries").iter().map(|entry| text(&entry["what"])).collect();
+    let told: Vec<_> = told.iter().filter(|what| what.starts_with('t') || what.starts_with('p')).collect();
+    assert_eq!(told, ["pairing.approved", "token.made", "token.revoked"]);
+    assert!(!entries.to_string().contains("127.0.0.1"), "no addresses");
+}
+
+#[test]
+fn the_audit_log_is_checked_with_and_without_a_node() {
+    let node = node();
+    node.json(&["token", "create", "one", "--scope", "info"]);
+    assert_eq!(node.json(&["audit", "verify"])["problems"], json!([]));
+    let made = node.json(&["audit", "ls", "--what", "token"]);
+    assert_eq!((made.as_array().map(Vec::len), &made[0]["about"]["name"]), (Some(1), &json!("one")));
+    let home = node.stop();
+    let out = home.path().join("export.jsonl");
+    home.json(&["audit", "export", "-o", &out.display().to_string()]);
+    let exported = fs::read_to_string(&out).expect("a file");
+    assert!(exported.lines().last().is_some_and(|line| line.contains("node.stopped")), "{exported}");
+    assert_eq!(home.json(&["audit", "verify"])["problems"], json!([]));
+    let dir = home.path().join("audit");
+    let file = fs::read_dir(&dir).expect("a folder").next().expect("a file").expect("an entry").path();
+    fs::write(&file, exported.replace("\"one\"", "\"two\"")).expect("writes");
+    let output = home.run(&["audit", "verify"]);
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(output.status.code() == Some(1) && said.contains("line 3: the hash is not that of the line"), "{said}");
+}
+
+#[test]
+fn the_table_of_scopes_needs_no_node() {
+    let rows = Home::new().json(&["token", "scopes"]);
+    let rows = rows.as_array().expect("rows");
+    let scope = |name: &str| rows.iter().find(|row| row["method"] == name).map(|row| text(&row["scope"]));
+    assert_eq!(scope("pair.request").as_deref(), Some("no token"));
+    assert_eq!(scope("audit.list").as_deref(), Some("admin"));
+    assert_eq!(scope("records.query").as_deref(), Some("records:read"));
+}
