@@ -120,7 +120,7 @@ fn question(query: &Query) -> Question {
     }
     let mut pagination = Map::from_iter([("limit".to_owned(), query.limit.into())]);
     pagination.extend(query.cursor.clone().map(|cursor| ("cursor".to_owned(), cursor)));
-    Question { filter, date_sort: Some(query.sort.clone()), pagination }
+    Question { filter, date_sort: Some(query.sort.clone()), pagination, ..Question::default() }
 }
 
 fn explanation(said: &Explanation) -> String {

@@ -4,6 +4,7 @@ use crate::{
     crypto::Signer,
     dwn::{Fault, create},
     node::{Body, Node, now},
+    store::Data,
 };
 use anyhow::anyhow;
 use futures::StreamExt as _;
@@ -41,9 +42,10 @@ pub enum AddError {
     Fault(#[from] Fault),
 }
 
-pub(super) async fn add((node, signer): (&Node, &Signer), new: New, mut bytes: Body) -> Result<Added, AddError> {
+/// The bytes as data that no record refers to yet. `limit`: how many there may be.
+pub(super) async fn stage(node: &Node, mut bytes: Body, limit: u64) -> Result<Data, AddError> {
     let mut stage = node.blocks().stage();
-    let (limit, mut got) = (node.max_record(), 0);
+    let mut got = 0;
     while let Some(piece) = bytes.next().await {
         let piece = piece?;
         got += piece.len() as u64;
@@ -53,7 +55,11 @@ pub(super) async fn add((node, signer): (&Node, &Signer), new: New, mut bytes: B
         let push = move || stage.push(&piece).map(|()| stage);
         stage = tokio::task::spawn_blocking(push).await.map_err(Fault::new)??;
     }
-    let data = tokio::task::spawn_blocking(move || stage.finish()).await.map_err(Fault::new)??;
+    Ok(tokio::task::spawn_blocking(move || stage.finish()).await.map_err(Fault::new)??)
+}
+
+pub(super) async fn add((node, signer): (&Node, &Signer), new: New, bytes: Body) -> Result<Added, AddError> {
+    let data = stage(node, bytes, node.max_record()).await?;
     let (root, size) = (data.root, data.size);
     let write = create::Write { data_format: &new.format, published: new.published, ..Default::default() };
     let message = create::records_write(&write, (&root, size), &now(), signer)

@@ -21,6 +21,7 @@ use crate::{
     crypto::Signer,
     net::Net,
     node::{Body, Node},
+    store::Data,
 };
 use std::{sync::Arc, time::Duration};
 use tokio_util::sync::CancellationToken;
@@ -48,6 +49,11 @@ impl Content {
     /// Writes a record of the node's own tenant with these bytes as its data.
     pub async fn add(&self, new: New, data: Body) -> Result<Added, AddError> {
         add::add((&self.node, &self.signer), new, data).await
+    }
+
+    /// The bytes as data for a record that is yet to be written, at most `limit` of them.
+    pub async fn stage(&self, bytes: Body, limit: u64) -> Result<Data, AddError> {
+        add::stage(&self.node, bytes, limit.min(self.node.max_record())).await
     }
 
     /// The bytes of the file under `root`: from here if all of it is here, else from the network. `timeout`: for each block.

@@ -6,7 +6,10 @@ use super::{
 };
 use crate::{
     cid::Cid,
-    crypto::{Signer, jws::Jws},
+    crypto::{
+        Signer,
+        jws::{self, Jws},
+    },
 };
 use serde_json::{Map, Value, json};
 
@@ -22,6 +25,15 @@ pub struct Write<'a> {
     pub data_format: &'a str,
     pub published: bool,
     pub tags: Option<Map<String, Value>>,
+}
+
+/// By what a signer may do it in a tenant that is not his.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Invoked<'a> {
+    /// recordId of a grant.
+    pub grant: Option<&'a str>,
+    /// Protocol path of a role.
+    pub role: Option<&'a str>,
 }
 
 /// The initial write of a new record.
@@ -113,6 +125,11 @@ pub fn records_query(filter: Value, more: Value, now: &str, signer: Option<&Sign
     sign(descriptor, now, signer)
 }
 
+/// Asks to be told of records from now on.
+pub fn subscribe_to_records(filter: Value, now: &str, signer: Option<&Signer>) -> Result<Value, Refusal> {
+    sign(json!({"interface": "Records", "method": "Subscribe", "filter": filter}), now, signer)
+}
+
 /// Installs a protocol.
 pub fn protocols_configure(definition: Value, now: &str, signer: &Signer) -> Result<Value, Refusal> {
     sign(json!({"interface": "Protocols", "method": "Configure", "definition": definition}), now, Some(signer))
@@ -139,6 +156,18 @@ pub fn messages_query(filters: Value, cursor: Option<Value>, now: &str, signer: 
 /// Reads one message.
 pub fn messages_read(cid: &str, now: &str, signer: &Signer) -> Result<Value, Refusal> {
     sign(json!({"interface": "Messages", "method": "Read", "messageCid": cid}), now, Some(signer))
+}
+
+/// A message of `signer`, signed anew with what it invokes.
+pub fn invoking(mut message: Value, invoked: Invoked<'_>, signer: &Signer) -> Value {
+    let mut payload = jws::payload(&message["authorization"]["signature"]).unwrap_or_default();
+    for (name, id) in [("permissionGrantId", invoked.grant), ("protocolRole", invoked.role)] {
+        if let Some(id) = id {
+            payload[name] = id.into();
+        }
+    }
+    message["authorization"]["signature"] = Jws::sign(payload.to_string().as_bytes(), signer);
+    message
 }
 
 fn sign(mut descriptor: Value, now: &str, signer: Option<&Signer>) -> Result<Value, Refusal> {

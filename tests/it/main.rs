@@ -33,6 +33,7 @@ mod wallet_access;
 mod wallet_browser;
 mod wallet_clients;
 mod wallet_http;
+mod wallet_records;
 mod web5;
 mod ws;
 

@@ -14,6 +14,7 @@ use toft::rpc::control::examples;
 const FAIL: &[(&str, &str)] = &[
     ("rpc.authenticate", "usage"), // it begins a WebSocket
     ("rpc.unsubscribe", "not-found"),
+    ("records.subscribe", "usage"), // over a WebSocket alone
     ("anchor.proof", "pending"),
     ("tenants.remove", "not-found"),
     ("tokens.revoke", "not-found"),

@@ -179,6 +179,10 @@ class Considered(TypedDict):
     whole: bool
 
 
+class Counted(TypedDict):
+    count: int
+
+
 class Created(TypedDict):
     """A new token. Its text is shown this once."""
 
@@ -200,6 +204,12 @@ class Created(TypedDict):
     tenant: NotRequired[str | None]
     #: What its holder shows: `toft_<id>.<secret>`.
     token: str
+
+
+class Deleted(TypedDict):
+    #: Of the message that ended it.
+    messageCid: str
+    recordId: str
 
 
 class Descriptors(TypedDict):
@@ -275,6 +285,16 @@ class Footprint(TypedDict):
     retention: NotRequired[Retained | None]
     stats: Stats
     store: StoreUsage
+
+
+class Health(TypedDict):
+    """Whether all is well with what the node keeps; `/health` says the same."""
+
+    healthy: bool
+    #: Sentences; none if all is well.
+    problems: list[str]
+    #: Writes are taken.
+    writable: bool
 
 
 class Holder(TypedDict):
@@ -390,9 +410,47 @@ class NodeStatus(TypedDict):
     version: str
 
 
+class OneRecord(TypedDict):
+    """A record, with its data or where that is to be had."""
+
+    #: Of a record of a protocol: its place in it.
+    contextId: NotRequired[str | None]
+    #: base64url, without padding. Encrypted data is given as it is.
+    data: NotRequired[str | None]
+    dataCid: str
+    dataFormat: str
+    dataSize: int
+    #: Where the data is fetched, if it is not in the answer.
+    download: NotRequired[OneTimeAddress | None]
+    #: The first one, if that is another.
+    initialWrite: NotRequired[Json]
+    #: The newest RecordsWrite.
+    record: Json
+    recordId: str
+
+
+class OneTimeAddress(TypedDict):
+    """Where data is sent or fetched, once."""
+
+    #: Until when.
+    expires: str
+    #: Of the same host: `PUT` the bytes to an upload, `GET` them from a download.
+    path: str
+
+
 #: `https://wallet.example`, `http://127.0.0.1:5173`, `chrome-extension://…`: scheme, host and port, spelled in the one way in which a
 #: browser does.
 Origin: TypeAlias = 'str'
+
+
+class Outcome2(TypedDict):
+    """It is written when the data has come to this address, which then answers with it."""
+
+    upload: OneTimeAddress
+
+
+#: What has become of a write.
+Outcome: TypeAlias = 'Written | Outcome2'
 
 
 class Page(TypedDict):
@@ -595,6 +653,12 @@ class StoreUsage(TypedDict):
     segments: int
 
 
+class Subscribed(TypedDict):
+    """Which subscription began. Its events come as `rpc.event`; `rpc.unsubscribe` ends it."""
+
+    subscription: str
+
+
 class SubscriptionEnded(TypedDict):
     ended: str
 
@@ -641,6 +705,30 @@ class Unpinned(TypedDict):
     unpinned: str
 
 
+class Version(TypedDict):
+    """One state of a record."""
+
+    author: str
+    #: The record began with it.
+    initial: bool
+    #: It stays. The others are what the log still holds of states that were superseded: compaction takes them away.
+    kept: bool
+    messageCid: str
+    messageTimestamp: str
+    #: `Write`, or the `Delete` that ended it.
+    method: str
+    #: The message.
+    record: Json
+
+
+class Versions(TypedDict):
+    """A record's past."""
+
+    #: There are older ones.
+    more: bool
+    versions: list[Version]
+
+
 class Way(TypedDict):
     """How far one direction is, for people."""
 
@@ -649,6 +737,20 @@ class Way(TypedDict):
     of_bytes: NotRequired[int | None]
     #: Of so many; `None`: that is not known yet.
     of_messages: NotRequired[int | None]
+
+
+class Written(TypedDict):
+    """A state of a record that was written."""
+
+    #: Of a record of a protocol: its place in it.
+    contextId: NotRequired[str | None]
+    dataCid: str
+    dataSize: int
+    dateCreated: str
+    #: Of this state.
+    messageCid: str
+    messageTimestamp: str
+    recordId: str
 
 
 RpcDiscoverResult: TypeAlias = 'Json'
@@ -667,22 +769,155 @@ class RpcUnsubscribeParams(TypedDict):
 NodeJobsResult: TypeAlias = 'list[JobStatus]'
 
 
-class RecordsQueryParams(TypedDict):
-    #: `createdAscending`, `createdDescending`, `publishedAscending`, `publishedDescending`.
-    dateSort: NotRequired[str | None]
-    #: RecordsFilter. Empty: every record.
-    filter: NotRequired[dict[str, Json]]
-    #: `limit`, `cursor`.
-    pagination: NotRequired[dict[str, Json]]
+RecordsQueryParams = TypedDict(
+    "RecordsQueryParams",
+    {
+        #: `createdAscending`, `createdDescending`, `publishedAscending`, `publishedDescending`.
+        "dateSort": "NotRequired[str | None]",
+        #: RecordsFilter. Empty: every record.
+        "filter": "NotRequired[dict[str, Json]]",
+        #: Which of the node's identities asks; its own if none is named.
+        "from": "NotRequired[str | None]",
+        #: `limit`, `cursor`.
+        "pagination": "NotRequired[dict[str, Json]]",
+        #: Path of a role that the asker invokes.
+        "protocolRole": "NotRequired[str | None]",
+        #: DID of whose records it is about; the asker's if none is named.
+        "tenant": "NotRequired[str | None]",
+    },
+)
 
 
-class RecordsExplainParams(TypedDict):
-    #: `createdAscending`, `createdDescending`, `publishedAscending`, `publishedDescending`.
-    dateSort: NotRequired[str | None]
-    #: RecordsFilter. Empty: every record.
-    filter: NotRequired[dict[str, Json]]
-    #: `limit`, `cursor`.
-    pagination: NotRequired[dict[str, Json]]
+RecordsCountParams = TypedDict(
+    "RecordsCountParams",
+    {
+        #: RecordsFilter. Empty: every record.
+        "filter": "NotRequired[dict[str, Json]]",
+        #: Whose records: one of the node's identities; its own if none is named.
+        "from": "NotRequired[str | None]",
+    },
+)
+
+
+RecordsExplainParams = TypedDict(
+    "RecordsExplainParams",
+    {
+        #: `createdAscending`, `createdDescending`, `publishedAscending`, `publishedDescending`.
+        "dateSort": "NotRequired[str | None]",
+        #: RecordsFilter. Empty: every record.
+        "filter": "NotRequired[dict[str, Json]]",
+        #: Which of the node's identities asks; its own if none is named.
+        "from": "NotRequired[str | None]",
+        #: `limit`, `cursor`.
+        "pagination": "NotRequired[dict[str, Json]]",
+        #: Path of a role that the asker invokes.
+        "protocolRole": "NotRequired[str | None]",
+        #: DID of whose records it is about; the asker's if none is named.
+        "tenant": "NotRequired[str | None]",
+    },
+)
+
+
+RecordsReadParams = TypedDict(
+    "RecordsReadParams",
+    {
+        "recordId": "str",
+        #: Give an address for the data even if it is small.
+        "download": "NotRequired[bool]",
+        #: Which of the node's identities asks; its own if none is named.
+        "from": "NotRequired[str | None]",
+        #: recordId of a grant that the asker invokes.
+        "permissionGrantId": "NotRequired[str | None]",
+        #: Path of a role that the asker invokes.
+        "protocolRole": "NotRequired[str | None]",
+        #: DID of whose record it is; the asker's if none is named.
+        "tenant": "NotRequired[str | None]",
+    },
+)
+
+
+RecordsHistoryParams = TypedDict(
+    "RecordsHistoryParams",
+    {
+        "recordId": "str",
+        #: Whose record it is: one of the node's identities; its own if none is named.
+        "from": "NotRequired[str | None]",
+    },
+)
+
+
+RecordsWriteParams = TypedDict(
+    "RecordsWriteParams",
+    {
+        #: base64url, without padding; at most 700 KiB of bytes.
+        "data": "NotRequired[str | None]",
+        #: Media type. A new record needs one.
+        "dataFormat": "NotRequired[str | None]",
+        #: Instead of `data`: so many bytes are to come to a one-time address.
+        "dataSize": "NotRequired[int | None]",
+        #: When it was made, if not now: UTC with six digits of a second.
+        "dateCreated": "NotRequired[str | None]",
+        #: Which of the node's identities signs; its own if none is named.
+        "from": "NotRequired[str | None]",
+        #: contextId of the record that this one stands below.
+        "parentContextId": "NotRequired[str | None]",
+        #: recordId of a grant that the signer invokes.
+        "permissionGrantId": "NotRequired[str | None]",
+        #: URI of the protocol.
+        "protocol": "NotRequired[str | None]",
+        #: Path within the protocol, such as `thread/reply`.
+        "protocolPath": "NotRequired[str | None]",
+        #: Path of a role that the signer invokes.
+        "protocolRole": "NotRequired[str | None]",
+        #: May anyone read it?
+        "published": "NotRequired[bool | None]",
+        #: DID of whom it is written to.
+        "recipient": "NotRequired[str | None]",
+        #: Of the record that gets a new state.
+        "recordId": "NotRequired[str | None]",
+        #: URI of the schema.
+        "schema": "NotRequired[str | None]",
+        #: Names with texts, numbers, flags, or lists of one of them.
+        "tags": "NotRequired[dict[str, Json] | None]",
+        #: DID of whose records it becomes one; the signer's if none is named.
+        "tenant": "NotRequired[str | None]",
+    },
+)
+
+
+RecordsDeleteParams = TypedDict(
+    "RecordsDeleteParams",
+    {
+        "recordId": "str",
+        #: Which of the node's identities signs; its own if none is named.
+        "from": "NotRequired[str | None]",
+        #: recordId of a grant that the signer invokes.
+        "permissionGrantId": "NotRequired[str | None]",
+        #: Path of a role that the signer invokes.
+        "protocolRole": "NotRequired[str | None]",
+        #: And all records below it.
+        "prune": "NotRequired[bool]",
+        #: DID of whose record it is; the signer's if none is named.
+        "tenant": "NotRequired[str | None]",
+    },
+)
+
+
+RecordsSubscribeParams = TypedDict(
+    "RecordsSubscribeParams",
+    {
+        #: That of the last event that was seen: what came since then is told first.
+        "cursor": "NotRequired[Json]",
+        #: RecordsFilter. Empty: every record.
+        "filter": "NotRequired[dict[str, Json]]",
+        #: Which of the node's identities asks; its own if none is named.
+        "from": "NotRequired[str | None]",
+        #: Path of a role that the asker invokes.
+        "protocolRole": "NotRequired[str | None]",
+        #: DID of whose records they are; the asker's if none is named.
+        "tenant": "NotRequired[str | None]",
+    },
+)
 
 
 PinsListResult: TypeAlias = 'list[str]'
@@ -815,9 +1050,16 @@ METHODS: Final[dict[str, tuple[str, Literal["anywhere", "socket"]]]] = {
     "rpc.unsubscribe": ("any token", "anywhere"),
     "node.id": ("info", "anywhere"),
     "node.status": ("info", "anywhere"),
+    "node.health": ("info", "anywhere"),
     "node.jobs": ("info", "anywhere"),
     "records.query": ("records:read", "anywhere"),
+    "records.count": ("records:read", "anywhere"),
     "records.explain": ("records:read", "anywhere"),
+    "records.read": ("records:read", "anywhere"),
+    "records.history": ("records:read", "anywhere"),
+    "records.write": ("records:write", "anywhere"),
+    "records.delete": ("records:write", "anywhere"),
+    "records.subscribe": ("records:read", "anywhere"),
     "pins.list": ("pins", "anywhere"),
     "pins.add": ("pins", "anywhere"),
     "pins.remove": ("pins", "anywhere"),
@@ -885,6 +1127,11 @@ class NodeGroup:
         answer: NodeStatus = self._call("node.status", {})
         return answer
 
+    def health(self) -> Health:
+        """Say whether all is well, and if not, what is wrong. Scope: info."""
+        answer: Health = self._call("node.health", {})
+        return answer
+
     def jobs(self) -> NodeJobsResult:
         """List the jobs: what each waits for, its last error and when it runs next. Scope: info."""
         answer: NodeJobsResult = self._call("node.jobs", {})
@@ -902,9 +1149,39 @@ class RecordsGroup:
         answer: Page = self._call("records.query", params)
         return answer
 
+    def count(self, **params: Unpack[RecordsCountParams]) -> Counted:
+        """Count the records that meet a filter. Scope: records:read."""
+        answer: Counted = self._call("records.count", params)
+        return answer
+
     def explain(self, **params: Unpack[RecordsExplainParams]) -> Explanation:
         """Say how the store would answer a query: what it would look at, and did. Scope: records:read."""
         answer: Explanation = self._call("records.explain", params)
+        return answer
+
+    def read(self, **params: Unpack[RecordsReadParams]) -> OneRecord:
+        """Give a record with its data; large data by a one-time address. Scope: records:read."""
+        answer: OneRecord = self._call("records.read", params)
+        return answer
+
+    def history(self, **params: Unpack[RecordsHistoryParams]) -> Versions:
+        """List the states of a record that are still known, the newest first; only the newest has data. Scope: records:read."""
+        answer: Versions = self._call("records.history", params)
+        return answer
+
+    def write(self, **params: Unpack[RecordsWriteParams]) -> Outcome:
+        """Write a record, or a new state of one: the node makes the message, signs and judges it. Scope: records:write."""
+        answer: Outcome = self._call("records.write", params)
+        return answer
+
+    def delete(self, **params: Unpack[RecordsDeleteParams]) -> Deleted:
+        """End a record: its data goes, and that it was here stays. Scope: records:write."""
+        answer: Deleted = self._call("records.delete", params)
+        return answer
+
+    def subscribe(self, **params: Unpack[RecordsSubscribeParams]) -> Subscribed:
+        """Be told of each change of records that meet a filter, by notifications (over a WebSocket alone). Scope: records:read."""
+        answer: Subscribed = self._call("records.subscribe", params)
         return answer
 
 

@@ -161,6 +161,10 @@ export interface Considered {
   whole: boolean;
 }
 
+export interface Counted {
+  count: number;
+}
+
 /** A new token. Its text is shown this once. */
 export interface Created {
   created: string;
@@ -181,6 +185,12 @@ export interface Created {
   tenant?: string | null;
   /** What its holder shows: `toft_<id>.<secret>`. */
   token: string;
+}
+
+export interface Deleted {
+  /** Of the message that ended it. */
+  messageCid: string;
+  recordId: string;
 }
 
 /** File descriptors, and how many connections they are enough for. */
@@ -253,6 +263,15 @@ export interface Footprint {
   retention?: Retained | null;
   stats: Stats;
   store: StoreUsage;
+}
+
+/** Whether all is well with what the node keeps; `/health` says the same. */
+export interface Health {
+  healthy: boolean;
+  /** Sentences; none if all is well. */
+  problems: string[];
+  /** Writes are taken. */
+  writable: boolean;
 }
 
 /** A record whose data, or message, is damaged. */
@@ -360,11 +379,42 @@ export interface NodeStatus {
   version: string;
 }
 
+/** A record, with its data or where that is to be had. */
+export interface OneRecord {
+  /** Of a record of a protocol: its place in it. */
+  contextId?: string | null;
+  /** base64url, without padding. Encrypted data is given as it is. */
+  data?: string | null;
+  dataCid: string;
+  dataFormat: string;
+  dataSize: number;
+  /** Where the data is fetched, if it is not in the answer. */
+  download?: OneTimeAddress | null;
+  /** The first one, if that is another. */
+  initialWrite?: Json;
+  /** The newest RecordsWrite. */
+  record: Json;
+  recordId: string;
+}
+
+/** Where data is sent or fetched, once. */
+export interface OneTimeAddress {
+  /** Until when. */
+  expires: string;
+  /** Of the same host: `PUT` the bytes to an upload, `GET` them from a download. */
+  path: string;
+}
+
 /**
  * `https://wallet.example`, `http://127.0.0.1:5173`, `chrome-extension://…`: scheme, host and port, spelled in the one way in which a
  * browser does.
  */
 export type Origin = string;
+
+/** What has become of a write. */
+export type Outcome = Written | {
+  upload: OneTimeAddress;
+};
 
 /** Records in the order that was asked for. */
 export interface Page {
@@ -549,6 +599,11 @@ export interface StoreUsage {
   segments: number;
 }
 
+/** Which subscription began. Its events come as `rpc.event`; `rpc.unsubscribe` ends it. */
+export interface Subscribed {
+  subscription: string;
+}
+
 export interface SubscriptionEnded {
   ended: string;
 }
@@ -592,6 +647,28 @@ export interface Unpinned {
   unpinned: string;
 }
 
+/** One state of a record. */
+export interface Version {
+  author: string;
+  /** The record began with it. */
+  initial: boolean;
+  /** It stays. The others are what the log still holds of states that were superseded: compaction takes them away. */
+  kept: boolean;
+  messageCid: string;
+  messageTimestamp: string;
+  /** `Write`, or the `Delete` that ended it. */
+  method: string;
+  /** The message. */
+  record: Json;
+}
+
+/** A record's past. */
+export interface Versions {
+  /** There are older ones. */
+  more: boolean;
+  versions: Version[];
+}
+
 /** How far one direction is, for people. */
 export interface Way {
   bytes: number;
@@ -599,6 +676,19 @@ export interface Way {
   of_bytes?: number | null;
   /** Of so many; `None`: that is not known yet. */
   of_messages?: number | null;
+}
+
+/** A state of a record that was written. */
+export interface Written {
+  /** Of a record of a protocol: its place in it. */
+  contextId?: string | null;
+  dataCid: string;
+  dataSize: number;
+  dateCreated: string;
+  /** Of this state. */
+  messageCid: string;
+  messageTimestamp: string;
+  recordId: string;
 }
 
 export type RpcDiscoverResult = Json;
@@ -620,8 +710,21 @@ export interface RecordsQueryParams {
   dateSort?: string | null;
   /** RecordsFilter. Empty: every record. */
   filter?: { [name: string]: Json };
+  /** Which of the node's identities asks; its own if none is named. */
+  from?: string | null;
   /** `limit`, `cursor`. */
   pagination?: { [name: string]: Json };
+  /** Path of a role that the asker invokes. */
+  protocolRole?: string | null;
+  /** DID of whose records it is about; the asker's if none is named. */
+  tenant?: string | null;
+}
+
+export interface RecordsCountParams {
+  /** RecordsFilter. Empty: every record. */
+  filter?: { [name: string]: Json };
+  /** Whose records: one of the node's identities; its own if none is named. */
+  from?: string | null;
 }
 
 export interface RecordsExplainParams {
@@ -629,8 +732,96 @@ export interface RecordsExplainParams {
   dateSort?: string | null;
   /** RecordsFilter. Empty: every record. */
   filter?: { [name: string]: Json };
+  /** Which of the node's identities asks; its own if none is named. */
+  from?: string | null;
   /** `limit`, `cursor`. */
   pagination?: { [name: string]: Json };
+  /** Path of a role that the asker invokes. */
+  protocolRole?: string | null;
+  /** DID of whose records it is about; the asker's if none is named. */
+  tenant?: string | null;
+}
+
+export interface RecordsReadParams {
+  recordId: string;
+  /** Give an address for the data even if it is small. */
+  download?: boolean;
+  /** Which of the node's identities asks; its own if none is named. */
+  from?: string | null;
+  /** recordId of a grant that the asker invokes. */
+  permissionGrantId?: string | null;
+  /** Path of a role that the asker invokes. */
+  protocolRole?: string | null;
+  /** DID of whose record it is; the asker's if none is named. */
+  tenant?: string | null;
+}
+
+export interface RecordsHistoryParams {
+  recordId: string;
+  /** Whose record it is: one of the node's identities; its own if none is named. */
+  from?: string | null;
+}
+
+export interface RecordsWriteParams {
+  /** base64url, without padding; at most 700 KiB of bytes. */
+  data?: string | null;
+  /** Media type. A new record needs one. */
+  dataFormat?: string | null;
+  /** Instead of `data`: so many bytes are to come to a one-time address. */
+  dataSize?: number | null;
+  /** When it was made, if not now: UTC with six digits of a second. */
+  dateCreated?: string | null;
+  /** Which of the node's identities signs; its own if none is named. */
+  from?: string | null;
+  /** contextId of the record that this one stands below. */
+  parentContextId?: string | null;
+  /** recordId of a grant that the signer invokes. */
+  permissionGrantId?: string | null;
+  /** URI of the protocol. */
+  protocol?: string | null;
+  /** Path within the protocol, such as `thread/reply`. */
+  protocolPath?: string | null;
+  /** Path of a role that the signer invokes. */
+  protocolRole?: string | null;
+  /** May anyone read it? */
+  published?: boolean | null;
+  /** DID of whom it is written to. */
+  recipient?: string | null;
+  /** Of the record that gets a new state. */
+  recordId?: string | null;
+  /** URI of the schema. */
+  schema?: string | null;
+  /** Names with texts, numbers, flags, or lists of one of them. */
+  tags?: { [name: string]: Json } | null;
+  /** DID of whose records it becomes one; the signer's if none is named. */
+  tenant?: string | null;
+}
+
+export interface RecordsDeleteParams {
+  recordId: string;
+  /** Which of the node's identities signs; its own if none is named. */
+  from?: string | null;
+  /** recordId of a grant that the signer invokes. */
+  permissionGrantId?: string | null;
+  /** Path of a role that the signer invokes. */
+  protocolRole?: string | null;
+  /** And all records below it. */
+  prune?: boolean;
+  /** DID of whose record it is; the signer's if none is named. */
+  tenant?: string | null;
+}
+
+export interface RecordsSubscribeParams {
+  /** That of the last event that was seen: what came since then is told first. */
+  cursor?: Json;
+  /** RecordsFilter. Empty: every record. */
+  filter?: { [name: string]: Json };
+  /** Which of the node's identities asks; its own if none is named. */
+  from?: string | null;
+  /** Path of a role that the asker invokes. */
+  protocolRole?: string | null;
+  /** DID of whose records they are; the asker's if none is named. */
+  tenant?: string | null;
 }
 
 export type PinsListResult = string[];
@@ -757,9 +948,16 @@ export interface Methods {
   "rpc.unsubscribe": { params: RpcUnsubscribeParams; result: SubscriptionEnded };
   "node.id": { params: Record<string, never>; result: NodeIdentity };
   "node.status": { params: Record<string, never>; result: NodeStatus };
+  "node.health": { params: Record<string, never>; result: Health };
   "node.jobs": { params: Record<string, never>; result: NodeJobsResult };
   "records.query": { params: RecordsQueryParams; result: Page };
+  "records.count": { params: RecordsCountParams; result: Counted };
   "records.explain": { params: RecordsExplainParams; result: Explanation };
+  "records.read": { params: RecordsReadParams; result: OneRecord };
+  "records.history": { params: RecordsHistoryParams; result: Versions };
+  "records.write": { params: RecordsWriteParams; result: Outcome };
+  "records.delete": { params: RecordsDeleteParams; result: Deleted };
+  "records.subscribe": { params: RecordsSubscribeParams; result: Subscribed };
   "pins.list": { params: Record<string, never>; result: PinsListResult };
   "pins.add": { params: PinsAddParams; result: Pinned };
   "pins.remove": { params: PinsRemoveParams; result: Unpinned };
@@ -797,9 +995,16 @@ export const METHODS: { readonly [name in MethodName]: { readonly scope: string;
   "rpc.unsubscribe": { scope: "any token", from: "anywhere" },
   "node.id": { scope: "info", from: "anywhere" },
   "node.status": { scope: "info", from: "anywhere" },
+  "node.health": { scope: "info", from: "anywhere" },
   "node.jobs": { scope: "info", from: "anywhere" },
   "records.query": { scope: "records:read", from: "anywhere" },
+  "records.count": { scope: "records:read", from: "anywhere" },
   "records.explain": { scope: "records:read", from: "anywhere" },
+  "records.read": { scope: "records:read", from: "anywhere" },
+  "records.history": { scope: "records:read", from: "anywhere" },
+  "records.write": { scope: "records:write", from: "anywhere" },
+  "records.delete": { scope: "records:write", from: "anywhere" },
+  "records.subscribe": { scope: "records:read", from: "anywhere" },
   "pins.list": { scope: "pins", from: "anywhere" },
   "pins.add": { scope: "pins", from: "anywhere" },
   "pins.remove": { scope: "pins", from: "anywhere" },
@@ -847,6 +1052,8 @@ export abstract class Groups {
     id: () => this.call("node.id", {}),
     /** Say how this node does. Scope: info. */
     status: () => this.call("node.status", {}),
+    /** Say whether all is well, and if not, what is wrong. Scope: info. */
+    health: () => this.call("node.health", {}),
     /** List the jobs: what each waits for, its last error and when it runs next. Scope: info. */
     jobs: () => this.call("node.jobs", {}),
   };
@@ -854,8 +1061,20 @@ export abstract class Groups {
   readonly records = {
     /** Look for records: the newest state of each that meets a filter. Scope: records:read. */
     query: (params: RecordsQueryParams = {}) => this.call("records.query", params),
+    /** Count the records that meet a filter. Scope: records:read. */
+    count: (params: RecordsCountParams = {}) => this.call("records.count", params),
     /** Say how the store would answer a query: what it would look at, and did. Scope: records:read. */
     explain: (params: RecordsExplainParams = {}) => this.call("records.explain", params),
+    /** Give a record with its data; large data by a one-time address. Scope: records:read. */
+    read: (params: RecordsReadParams) => this.call("records.read", params),
+    /** List the states of a record that are still known, the newest first; only the newest has data. Scope: records:read. */
+    history: (params: RecordsHistoryParams) => this.call("records.history", params),
+    /** Write a record, or a new state of one: the node makes the message, signs and judges it. Scope: records:write. */
+    write: (params: RecordsWriteParams = {}) => this.call("records.write", params),
+    /** End a record: its data goes, and that it was here stays. Scope: records:write. */
+    delete: (params: RecordsDeleteParams) => this.call("records.delete", params),
+    /** Be told of each change of records that meet a filter, by notifications (over a WebSocket alone). Scope: records:read. */
+    subscribe: (params: RecordsSubscribeParams = {}) => this.call("records.subscribe", params),
   };
 
   readonly pins = {

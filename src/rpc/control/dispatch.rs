@@ -113,12 +113,17 @@ impl Request {
 
 /// The answer to a call that failed.
 pub fn failed(id: &Value, failure: Failure) -> Answered {
-    let mut data = json!({"kind": failure.kind});
-    if let Some(seconds) = failure.retry_after {
-        data["retryAfter"] = seconds.into();
+    let text = json!({"jsonrpc": "2.0", "id": id, "error": problem(&failure)}).to_string();
+    Answered { text, failure: Some(failure) }
+}
+
+/// A failure, as `error` tells it.
+pub fn problem(Failure { kind, message, retry_after }: &Failure) -> Value {
+    let mut data = json!({"kind": kind});
+    if let Some(seconds) = retry_after {
+        data["retryAfter"] = (*seconds).into();
     }
-    let error = json!({"code": failure.kind.code(), "message": failure.message, "data": data});
-    Answered { text: json!({"jsonrpc": "2.0", "id": id, "error": error}).to_string(), failure: Some(failure) }
+    json!({"code": kind.code(), "message": message, "data": data})
 }
 
 #[cfg(test)]

@@ -5,9 +5,13 @@
 //! On the Unix socket, which only the owner can open, there are also `POST /add` and `GET /get/{cid}` for content as streams.
 
 mod failure;
+mod refusals;
+mod facts;
+mod tickets;
 mod services;
 mod subscriptions;
 mod call;
+mod actor;
 pub mod examples;
 mod method;
 mod openrpc;
@@ -19,6 +23,9 @@ pub mod jobs;
 pub mod peers;
 pub mod tenants;
 pub mod records;
+pub mod records_read;
+pub mod records_write;
+pub mod records_subscribe;
 pub mod pins;
 pub mod storage;
 pub mod backup;
@@ -27,6 +34,7 @@ pub mod tokens;
 pub mod pair;
 pub mod audit;
 pub mod content;
+pub mod transfer;
 #[cfg(test)]
 mod docs;
 
@@ -36,6 +44,7 @@ pub use failure::{Failure, Kind};
 pub use method::{Entry, Example, From, Method, Need, NoParams};
 pub use services::{Descriptors, Services};
 pub use subscriptions::{EVENT, Subscriptions};
+pub use tickets::{Address, Tickets};
 
 use super::http::json_text;
 use axum::{
@@ -57,6 +66,9 @@ pub const TABLE: &[&[Entry]] = &[
     node::METHODS,
     jobs::METHODS,
     records::METHODS,
+    records_read::METHODS,
+    records_write::METHODS,
+    records_subscribe::METHODS,
     pins::METHODS,
     peers::METHODS,
     anchor::METHODS,
@@ -83,7 +95,7 @@ pub fn of_owner(services: Services) -> Call {
 
 /// The routes of the control socket.
 pub fn router(call: Call) -> Router {
-    Router::new().route("/rpc", post(post_rpc)).merge(content::router()).with_state(call)
+    Router::new().route("/rpc", post(post_rpc)).merge(content::router()).merge(transfer::router()).with_state(call)
 }
 
 async fn post_rpc(State(call): State<Call>, request: Request) -> Response {
@@ -127,6 +139,9 @@ mod tests {
             include_str!("node.rs"),
             include_str!("jobs.rs"),
             include_str!("records.rs"),
+            include_str!("records_read.rs"),
+            include_str!("records_write.rs"),
+            include_str!("records_subscribe.rs"),
             include_str!("pins.rs"),
             include_str!("peers.rs"),
             include_str!("anchor.rs"),

@@ -12,7 +12,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 
-pub const METHODS: &[Entry] = &[Entry::of::<Id>(), Entry::of::<Status>()];
+pub const METHODS: &[Entry] = &[Entry::of::<Id>(), Entry::of::<Status>(), Entry::of::<Health>()];
 
 #[derive(Debug)]
 pub struct Id;
@@ -93,6 +93,49 @@ impl Method for Status {
             anchor: call.anchor.status().await?,
             jobs: call.jobs.list(),
         })
+    }
+}
+
+#[derive(Debug)]
+pub struct Health;
+
+impl Method for Health {
+    const NAME: &'static str = "node.health";
+    const SUMMARY: &'static str = "Say whether all is well, and if not, what is wrong.";
+    const SCOPE: Need = Need::Info;
+    const ERRORS: &'static [Kind] = &[];
+    const EXAMPLES: &'static [Example] = &[Example {
+        name: "all is well",
+        params: "{}",
+        result: r#"{"healthy": true, "writable": true, "problems": []}"#,
+    }];
+    type Params = NoParams;
+    type Result = Wellbeing;
+
+    async fn run(call: &Call, NoParams {}: NoParams) -> Result<Wellbeing, Failure> {
+        let store = call.node.store().clone();
+        // Asks the file system.
+        Ok(tokio::task::spawn_blocking(move || Wellbeing::of(&store)).await.map_err(Error::new)?)
+    }
+}
+
+/// Whether all is well with what the node keeps; `/health` says the same.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "Health")]
+pub struct Wellbeing {
+    pub healthy: bool,
+    /// Writes are taken.
+    pub writable: bool,
+    /// Sentences; none if all is well.
+    pub problems: Vec<String>,
+}
+
+impl Wellbeing {
+    pub(super) fn of(store: &store::Store) -> Self {
+        let read_only = store.read_only();
+        let writable = read_only.is_none();
+        let problems: Vec<_> = store.degraded().into_iter().chain(read_only).collect();
+        Self { healthy: problems.is_empty(), writable, problems }
     }
 }
 

@@ -1,12 +1,14 @@
-//! The records of the node's own tenant: `record.…`.
+//! Looking for records: `records.query`, `records.count`, `records.explain`.
 
 use super::{
+    actor::{Actor, readable},
     call::Call,
     failure::{Failure, Kind},
     method::{Entry, Example, Method, Need},
+    refusals::{REFUSALS, accepted, refused},
 };
 use crate::{
-    dwn::{self, Message, Refusal, create},
+    dwn::{self, Message, Select, create},
     node,
     store::Explained,
 };
@@ -16,10 +18,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use std::time::Instant;
 
-pub const METHODS: &[Entry] = &[Entry::of::<Query>(), Entry::of::<Explain>()];
+pub const METHODS: &[Entry] = &[Entry::of::<Query>(), Entry::of::<Count>(), Entry::of::<Explain>()];
 
-/// As [`refused`] tells them apart.
-const REFUSALS: &[Kind] = &[Kind::NotFound];
+/// Records that are counted at a time.
+const PAGE: usize = 100_000;
 
 #[derive(Debug)]
 pub struct Query;
@@ -39,11 +41,46 @@ impl Method for Query {
 
     /// Through the door, as a message of the owner.
     async fn run(call: &Call, question: Question) -> Result<Page, Failure> {
-        let reply = call.node.process(call.signer.did(), question.message(call)?, None).await?;
-        if reply.code != 200 {
-            return Err(refused(Refusal { code: reply.code, detail: reply.detail }));
-        }
+        let (actor, message) = question.message(call)?;
+        let reply = accepted(call.node.process(&actor.tenant, message, None).await?)?;
         Ok(serde_json::from_str(&reply.whole().await?).context("an answer of this node is not a page")?)
+    }
+}
+
+#[derive(Debug)]
+pub struct Count;
+
+impl Method for Count {
+    const NAME: &'static str = "records.count";
+    const SUMMARY: &'static str = "Count the records that meet a filter.";
+    const SCOPE: Need = Need::ReadRecords;
+    const ERRORS: &'static [Kind] = REFUSALS;
+    const EXAMPLES: &'static [Example] = &[Example {
+        name: "a format",
+        params: r#"{"filter": {"dataFormat": "text/plain"}}"#,
+        result: r#"{"count": 1}"#,
+    }];
+    type Params = Counting;
+    type Result = Counted;
+
+    /// Asks the store alone, and reads no record.
+    async fn run(call: &Call, Counting { filter, from }: Counting) -> Result<Counted, Failure> {
+        let question = Question { filter, from, ..Question::default() };
+        let (tenant, mut select) = question.select(call)?;
+        let (store, stop) = (call.node.store().clone(), call.stop.clone());
+        let counted = tokio::task::spawn_blocking(move || {
+            let (view, mut count) = (store.view(&tenant), 0);
+            select.limit = Some(PAGE);
+            loop {
+                let hits = view.hits(&select)?;
+                count += hits.positions.len() as u64;
+                select.after = hits.cursor;
+                if select.after.is_none() || stop.is_cancelled() {
+                    return Ok(Counted { count });
+                }
+            }
+        });
+        counted.await.map_err(Error::new)?
     }
 }
 
@@ -65,11 +102,9 @@ impl Method for Explain {
 
     /// Asks the store alone.
     async fn run(call: &Call, question: Question) -> Result<Explanation, Failure> {
-        let message = question.message(call)?;
-        let (tenant, store) = (call.signer.did().to_owned(), call.node.store().clone());
+        let (tenant, select) = question.select(call)?;
+        let store = call.node.store().clone();
         let answer = tokio::task::spawn_blocking(move || {
-            let message = Message::parse(&tenant, message).map_err(refused)?;
-            let select = dwn::selection(&message).map_err(refused)?;
             let start = Instant::now();
             let explained = store.explain(&tenant, &select)?;
             Ok(Explanation { explained, microseconds: start.elapsed().as_micros() as u64 })
@@ -89,27 +124,73 @@ pub struct Question {
     pub date_sort: Option<String>,
     /// `limit`, `cursor`.
     pub pagination: Map<String, Value>,
+    /// Path of a role that the asker invokes.
+    #[serde(rename = "protocolRole", skip_serializing_if = "Option::is_none")]
+    pub protocol_role: Option<String>,
+    /// Which of the node's identities asks; its own if none is named.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub from: Option<String>,
+    /// DID of whose records it is about; the asker's if none is named.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tenant: Option<String>,
 }
 
 impl Question {
-    /// Signed by the owner.
-    fn message(self, call: &Call) -> Result<Value, Failure> {
-        let Self { mut filter, date_sort, pagination } = self;
-        for name in ["protocol", "schema"] {
-            let uri = filter.get(name).and_then(Value::as_str).and_then(dwn::normalize_uri);
-            filter.extend(uri.map(|uri| (name.to_owned(), uri.into())));
-        }
-        if filter.is_empty() {
-            // A filter says something; this one nothing that excludes a record.
-            filter.insert("dateCreated".into(), json!({"from": "1970-01-01T00:00:00.000000Z"}));
-        }
+    /// Signed by whom it is from.
+    fn message(self, call: &Call) -> Result<(Actor, Value), Failure> {
+        let Self { filter, date_sort, pagination, protocol_role, from, tenant } = self;
+        let actor = Actor::of(call, from.as_deref(), tenant.as_deref())?;
+        let filter = complete(filter);
+        readable(call, filter.get("protocol").and_then(Value::as_str))?;
         let mut more = Map::new();
         more.extend(date_sort.map(|sort| ("dateSort".to_owned(), sort.into())));
         if !pagination.is_empty() {
             more.insert("pagination".into(), pagination.into());
         }
-        create::records_query(filter.into(), more.into(), &node::now(), Some(&call.signer)).map_err(refused)
+        let message = create::records_query(filter.into(), more.into(), &node::now(), Some(&actor.signer));
+        let message = actor.invoking(message, protocol_role.as_deref(), None)?;
+        Ok((actor, message))
     }
+
+    /// What it asks of the store. Of others' records only what the door answers is told.
+    fn select(self, call: &Call) -> Result<(String, Select), Failure> {
+        let (actor, message) = self.message(call)?;
+        if actor.tenant != actor.signer.did() {
+            return Err(Failure::new(Kind::Usage, "only the asker's own records are counted and explained"));
+        }
+        let message = Message::parse(&actor.tenant, message).map_err(refused)?;
+        let select = dwn::selection(&message).map_err(refused)?;
+        Ok((actor.tenant, select))
+    }
+}
+
+/// A filter as messages write it.
+pub(super) fn complete(mut filter: Map<String, Value>) -> Map<String, Value> {
+    for name in ["protocol", "schema"] {
+        let uri = filter.get(name).and_then(Value::as_str).and_then(dwn::normalize_uri);
+        filter.extend(uri.map(|uri| (name.to_owned(), uri.into())));
+    }
+    if filter.is_empty() {
+        // A filter says something; this one nothing that excludes a record.
+        filter.insert("dateCreated".into(), json!({"from": "1970-01-01T00:00:00.000000Z"}));
+    }
+    filter
+}
+
+/// What is to be counted.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Counting {
+    /// RecordsFilter. Empty: every record.
+    pub filter: Map<String, Value>,
+    /// Whose records: one of the node's identities; its own if none is named.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub from: Option<String>,
+}
+
+#[derive(Debug, Clone, Copy, Serialize, Deserialize, JsonSchema)]
+pub struct Counted {
+    pub count: u64,
 }
 
 /// Records in the order that was asked for.
@@ -129,14 +210,4 @@ pub struct Explanation {
     pub explained: Explained,
     /// What finding the rows took; reading the messages is not part of it.
     pub microseconds: u64,
-}
-
-fn refused(refusal: Refusal) -> Failure {
-    let kind = match refusal.code {
-        400 => Kind::Usage,
-        401 => Kind::Denied,
-        404 => Kind::NotFound,
-        _ => Kind::Failed,
-    };
-    Failure::new(kind, format!("{} {}", refusal.code, refusal.detail))
 }

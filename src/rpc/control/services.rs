@@ -1,5 +1,6 @@
 //! What the control RPC's methods act on.
 
+use super::tickets::Tickets;
 use crate::{
     access::Access,
     anchor::Anchor,
@@ -30,6 +31,8 @@ pub struct Services {
     pub anchor: Anchor,
     pub backup: Source,
     pub jobs: Jobs,
+    /// One-time addresses for large data.
+    pub tickets: Tickets,
     /// Cancelled when the node stops: long calls end early.
     pub stop: CancellationToken,
     /// The node's own tenant.

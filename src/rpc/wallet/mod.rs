@@ -1,14 +1,17 @@
 //! The wallet RPC: the methods of [`super::control`] over loopback TCP, for programs and pages of this machine that hold a token.
 //!
 //! Guards stand in this order: the host's name (421), the page's origin (403), the content's type (415), the size (413), the token (401);
-//! then for each call its scope, and the token's rate (429). `POST /rpc`, a WebSocket at `/rpc`, and `POST /pair`, which alone answers
+//! then for each call its scope, and the token's rate (429). `POST /rpc`, a WebSocket at `/rpc`, one-time addresses for large data that calls have given, and `POST /pair`, which alone answers
 //! pages that hold no token.
 
 mod guard;
 mod post;
 mod session;
 
-use super::{control::Call, websocket};
+use super::{
+    control::{Call, transfer},
+    websocket,
+};
 use crate::{asker::Asker, task::Tasks};
 use axum::{
     Extension, Router,
@@ -43,6 +46,7 @@ pub fn router(call: Call, address: SocketAddr, hosts: &[String], tasks: &Tasks) 
         Router::new().route("/pair", posting(post::pair)).layer(middleware::from_fn_with_state(pair, guard::stand));
     Router::new()
         .route("/rpc", get(socket).post(post::rpc))
+        .merge(transfer::router())
         .layer(middleware::from_fn_with_state(rpc, guard::stand))
         .merge(pairing)
         .with_state(shared)

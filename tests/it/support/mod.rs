@@ -3,6 +3,7 @@
 pub mod bitcoind;
 pub mod chromium;
 pub mod clients;
+pub mod control;
 pub mod dag;
 pub mod hostile;
 pub mod ots;

@@ -1,0 +1,188 @@
+//! Records by plain calls on the control socket: what a wallet does without knowing DWN messages.
+
+use crate::support::{
+    control::{Control, failed},
+    toft::{Home, random_file},
+};
+use serde_json::{Value, json};
+use toft::{cid, crypto};
+
+fn text(value: &Value) -> &str {
+    value.as_str().unwrap_or_else(|| panic!("{value} is a text"))
+}
+
+#[test]
+fn a_record_is_written_read_updated_and_deleted() {
+    let node = Home::new().up();
+    let rpc = Control::of(node.home());
+    let written = rpc.call(
+        "records.write",
+        json!({"data": crypto::encode(b"hello"), "dataFormat": "text/plain", "schema": "http://s.example/a", "tags": {"n": 1}}),
+    );
+    assert_eq!(written["dataCid"], cid::of(cid::RAW, b"hello").to_string());
+    let id = &written["recordId"];
+    let read = rpc.call("records.read", json!({"recordId": id}));
+    assert_eq!((&read["data"], &read["dataFormat"]), (&json!(crypto::encode(b"hello")), &json!("text/plain")));
+    assert_eq!(read["record"]["descriptor"]["schema"], "http://s.example/a");
+    let (message, _) = cid::of_json(&read["record"]).expect("a message");
+    assert_eq!(message.to_string(), text(&written["messageCid"]), "the CID of the message is that of what is kept");
+
+    // An update keeps what is not given: data and schema here, tags there.
+    let published = rpc.call("records.write", json!({"recordId": id, "published": true}));
+    assert_eq!((&published["recordId"], &published["dataCid"]), (id, &written["dataCid"]));
+    let read = rpc.call("records.read", json!({"recordId": id}));
+    assert_eq!(read["data"], crypto::encode(b"hello"));
+    assert_eq!(read["record"]["descriptor"]["published"], true);
+    assert_eq!(read["initialWrite"]["descriptor"]["published"], Value::Null);
+    rpc.call("records.write", json!({"recordId": id, "data": crypto::encode(b"bye")}));
+    let read = rpc.call("records.read", json!({"recordId": id}));
+    let descriptor = &read["record"]["descriptor"];
+    assert_eq!((&read["data"], &read["dataSize"]), (&json!(crypto::encode(b"bye")), &json!(3)));
+    assert_eq!((&descriptor["tags"]["n"], &descriptor["published"]), (&json!(1), &json!(true)));
+    assert_eq!(descriptor["dataFormat"], "text/plain");
+    let hidden = rpc.call("records.write", json!({"recordId": id, "published": false}));
+    let read = rpc.call("records.read", json!({"recordId": id}));
+    assert_eq!(read["record"]["descriptor"]["published"], false, "{hidden}");
+
+    let past = rpc.call("records.history", json!({"recordId": id}));
+    let versions = past["versions"].as_array().expect("a list");
+    let each: Vec<_> = versions.iter().map(|it| (it["initial"] == true, it["kept"] == true)).collect();
+    assert_eq!(each, [(false, true), (false, false), (false, false), (true, true)], "{past}");
+    assert_eq!(versions[3]["messageCid"], written["messageCid"]);
+    assert_eq!((&versions[2]["messageCid"], &past["more"]), (&published["messageCid"], &json!(false)));
+    assert!(versions.iter().all(|it| it["author"] == node.did()));
+
+    let gone = rpc.call("records.delete", json!({"recordId": id}));
+    assert!(text(&gone["messageCid"]).starts_with("bafy"));
+    let past = rpc.call("records.history", json!({"recordId": id}));
+    assert_eq!(
+        (&past["versions"][0]["method"], &past["versions"][0]["messageCid"]),
+        (&json!("Delete"), &gone["messageCid"])
+    );
+    for (method, params) in [
+        ("records.read", json!({"recordId": id})),
+        ("records.delete", json!({"recordId": id})),
+        ("records.write", json!({"recordId": id, "published": true})),
+        ("records.history", json!({"recordId": written["messageCid"].as_str().map(|cid| cid.replace('a', "b"))})),
+    ] {
+        let failed = rpc.fails(method, params);
+        assert_eq!((failed.code, failed.kind.as_str()), (-32004, "not-found"), "{method}: {failed:?}");
+    }
+}
+
+#[test]
+fn records_are_queried_and_counted() {
+    let node = Home::new().up();
+    let rpc = Control::of(node.home());
+    for n in 0..7 {
+        let format = if n < 5 { "text/plain" } else { "image/png" };
+        rpc.call("records.write", json!({"data": crypto::encode(&[n]), "dataFormat": format}));
+    }
+    let page =
+        json!({"filter": {"dataFormat": "text/plain"}, "dateSort": "createdDescending", "pagination": {"limit": 3}});
+    let first = rpc.call("records.query", page.clone());
+    let data = |page: &Value| {
+        page["entries"].as_array().expect("a list").iter().map(|it| it["encodedData"].clone()).collect::<Vec<_>>()
+    };
+    assert_eq!(data(&first), [4, 3, 2].map(|n| json!(crypto::encode(&[n]))));
+    let mut more = page;
+    more["pagination"]["cursor"] = first["cursor"].clone();
+    let second = rpc.call("records.query", more);
+    assert_eq!((data(&second).len(), &second["cursor"]), (2, &Value::Null));
+    for (filter, count) in
+        [(json!({}), 7), (json!({"dataFormat": "image/png"}), 2), (json!({"schema": "http://s.example/"}), 0)]
+    {
+        assert_eq!(rpc.call("records.count", json!({"filter": filter}))["count"], count, "{filter}");
+    }
+    let health = rpc.call("node.health", json!({}));
+    assert_eq!(health, json!({"healthy": true, "writable": true, "problems": []}));
+}
+
+#[test]
+fn large_data_comes_and_goes_by_an_address_that_is_good_once() {
+    let node = Home::new().up();
+    let rpc = Control::of(node.home());
+    let (_, bytes) = random_file(&node.home().path(), "large", 3_000_000);
+    let asked =
+        rpc.call("records.write", json!({"dataSize": bytes.len(), "dataFormat": "image/png", "published": true}));
+    let path = text(&asked["upload"]["path"]);
+    assert!(text(&asked["upload"]["expires"]).ends_with('Z'), "{asked}");
+    let (status, answer) = rpc.send("PUT", path, &bytes);
+    let written: Value = serde_json::from_slice(&answer).expect("JSON");
+    assert_eq!((status, &written["dataSize"]), (200, &json!(bytes.len())), "{written}");
+    let (status, answer) = rpc.send("PUT", path, b"again");
+    let problem: Value = serde_json::from_slice(&answer).expect("JSON");
+    assert_eq!((status, failed(&problem["error"]).code), (404, -32004));
+
+    let id = &written["recordId"];
+    let read = rpc.call("records.read", json!({"recordId": id}));
+    assert_eq!((&read["data"], &read["record"]["descriptor"]["published"]), (&Value::Null, &json!(true)));
+    let path = text(&read["download"]["path"]);
+    assert_eq!(rpc.send("PUT", &path.replace("download", "upload"), &[]).0, 404, "it is no upload");
+    assert!(rpc.send("GET", path, &[]) == (200, bytes.clone()), "the bytes are those that were sent");
+    assert_eq!(rpc.send("GET", path, &[]).0, 404);
+    // An address gives what it was asked for, or says that this has changed.
+    let read = rpc.call("records.read", json!({"recordId": id}));
+    rpc.call("records.write", json!({"recordId": id, "data": crypto::encode(b"small")}));
+    assert_eq!(rpc.send("GET", text(&read["download"]["path"]), &[]).0, 409);
+    let read = rpc.call("records.read", json!({"recordId": id, "download": true}));
+    assert_eq!(rpc.send("GET", text(&read["download"]["path"]), &[]), (200, b"small".to_vec()));
+
+    // As many as was said, no more and no less; and then nothing is written.
+    for sent in [&bytes[..9], &bytes[..11]] {
+        let asked = rpc.call("records.write", json!({"dataSize": 10, "dataFormat": "image/png"}));
+        let (status, answer) = rpc.send("PUT", text(&asked["upload"]["path"]), sent);
+        assert_eq!(status, 400, "{}", String::from_utf8_lossy(&answer));
+    }
+    assert_eq!(rpc.call("records.count", json!({}))["count"], 1);
+    let too_large = rpc.fails("records.write", json!({"dataSize": 1u64 << 50, "dataFormat": "a/b"}));
+    assert!(too_large.code == -32602 && too_large.message.contains("dwn.max_record"), "{too_large:?}");
+}
+
+#[test]
+fn what_is_refused_is_refused_in_the_terms_of_calls() {
+    let node = Home::new().set("dwn.tenants", "open").up();
+    let rpc = Control::of(node.home());
+    let stranger = "did:key:z6MkpTHR8VNsBxYAAWHut2Geadd9jSwuBV8xRoAnwWsdvktH";
+    let hello = crypto::encode(b"hello");
+    let permissions = "https://tbd.website/dwn/permissions";
+    let protocol = json!({"data": hello, "dataFormat": "a/b", "protocol": "http://p.example/", "protocolPath": "note"});
+    let mine = rpc.call(
+        "records.write",
+        json!({"data": hello, "dataFormat": "a/b", "dateCreated": "2026-01-02T03:04:05.000000Z"}),
+    );
+    for (method, params, code, said) in [
+        (
+            "records.write",
+            json!({"data": hello, "dataFormat": "a/b", "colour": "red"}),
+            -32602,
+            "unknown field `colour`",
+        ),
+        ("records.read", json!({"recordId": "x", "colour": "red"}), -32602, "unknown field"),
+        ("records.delete", json!({}), -32602, "recordId"),
+        ("records.write", json!({"data": "AR", "dataFormat": "a/b"}), -32602, "base64url"),
+        ("records.write", json!({"data": hello, "dataFormat": "a/b", "dateCreated": "yesterday"}), -32602, "400"),
+        ("records.write", json!({"recordId": mine["recordId"], "schema": "http://s.example/"}), -32602, "immutable"),
+        ("records.query", json!({"filter": {"colour": "red"}}), -32602, "400"),
+        ("records.write", json!({"data": hello, "dataFormat": "a/b", "tenant": stranger}), -32001, "401"),
+        ("records.write", json!({"data": hello, "dataFormat": "a/b", "from": stranger}), -32004, "no key"),
+        (
+            "records.write",
+            json!({"data": hello, "dataFormat": "a/b", "protocol": permissions, "protocolPath": "grant"}),
+            -32001,
+            "grants",
+        ),
+        ("records.write", protocol, -32602, "protocol"),
+        ("records.subscribe", json!({}), -32602, "WebSocket"),
+        // The same write at the same time: a second one adds nothing.
+        (
+            "records.write",
+            json!({"data": hello, "dataFormat": "a/b", "dateCreated": "2026-01-02T03:04:05.000000Z"}),
+            -32009,
+            "409",
+        ),
+    ] {
+        let failed = rpc.fails(method, params.clone());
+        assert!(failed.code == code && failed.message.contains(said), "{method} {params}: {failed:?}");
+    }
+}
