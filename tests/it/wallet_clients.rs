@@ -17,7 +17,6 @@ const FAIL: &[(&str, &str)] = &[
     ("records.subscribe", "usage"), // over a WebSocket alone
     ("anchor.proof", "pending"),
     ("tenants.remove", "not-found"),
-    ("tokens.revoke", "not-found"),
     ("pair.poll", "not-found"),
     ("pair.approve", "not-found"),
     ("pair.reject", "not-found"),
@@ -85,6 +84,7 @@ struct Fresh {
     dir: tempfile::TempDir,
     record: String,
     data: String,
+    token: String,
 }
 
 impl Fresh {
@@ -94,7 +94,8 @@ impl Fresh {
         let file = dir.path().join("hello.txt");
         std::fs::write(&file, "hello").expect("writes");
         let added = node.json(&["add", "--format", "text/plain", &file.display().to_string()]);
-        Self { record: text(&added["record"]), data: text(&added["cid"]), node, dir }
+        let token = text(&node.json(&["token", "create", "reader", "--scope", "info"])["id"]);
+        Self { token, record: text(&added["record"]), data: text(&added["cid"]), node, dir }
     }
 
     fn socket(&self) -> std::path::PathBuf {
@@ -108,6 +109,7 @@ impl Fresh {
             (examples::DID, self.node.did()),
             (examples::RECORD, &self.record),
             (examples::DATA, &self.data),
+            (examples::TOKEN, &self.token),
             ("/mnt/usb", &place),
         ];
         let text = own.iter().fold(json!(params).to_string(), |text, (there, here)| text.replace(there, here));

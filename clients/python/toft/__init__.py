@@ -4,5 +4,6 @@ from .client import Toft
 from .errors import NoAnswer, RpcError
 from .live import Live, Subscription
 from .methods import METHODS
+from .pair import pair
 
-__all__ = ["METHODS", "Live", "NoAnswer", "RpcError", "Subscription", "Toft"]
+__all__ = ["METHODS", "Live", "NoAnswer", "RpcError", "Subscription", "Toft", "pair"]

@@ -40,7 +40,7 @@ export class Live extends Groups {
   }
 
   override call<M extends MethodName>(method: M, params: Methods[M]["params"]): Promise<Methods[M]["result"]> {
-    return this.#send(method, params) as Promise<Methods[M]["result"]>;
+    return this.#send(method, params);
   }
 
   /** Calls a method that subscribes; its events, in order, for `for await`. */
@@ -62,11 +62,11 @@ export class Live extends Groups {
     this.#closed(new NoAnswer("the connection was closed here"));
   }
 
-  #send(method: string, params: object, answered?: (result: Json) => void): Promise<Json> {
+  #send<Result = Json>(method: string, params: object, answered?: (result: Json) => void): Promise<Result> {
     return new Promise((resolve, reject) => {
       if (this.#over) return reject(this.#over);
       const call = request(method, params);
-      this.#calls.set(call.id, { resolve, reject, answered });
+      this.#calls.set(call.id, { resolve: (result) => resolve(result as Result), reject, answered });
       this.#line!.send(JSON.stringify(call));
     });
   }

@@ -19,7 +19,7 @@ export class Toft extends Groups {
   override async call<M extends MethodName>(method: M, params: Methods[M]["params"]): Promise<Methods[M]["result"]> {
     const answer = await post(this.#at, "/rpc", request(method, params));
     if (answer === undefined || Array.isArray(answer)) throw new NoAnswer("what answers is no node: a call has one answer");
-    return outcome(answer) as Methods[M]["result"];
+    return outcome(answer);
   }
 
   /** Several calls (at most 50) in one request; for each, in order, its result or the error. */

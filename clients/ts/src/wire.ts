@@ -25,10 +25,10 @@ export function request(method: string, params: object): Request {
   return { jsonrpc: "2.0", id: last, method, params };
 }
 
-/** What came of a call. */
-export function outcome(message: Message): Json {
+/** What came of a call. The node answers what its document says. */
+export function outcome<Result = Json>(message: Message): Result {
   if (message.error) throw new RpcError(message.error);
-  return message.result ?? null;
+  return (message.result ?? null) as Result;
 }
 
 /** Where a node's wallet RPC is. */

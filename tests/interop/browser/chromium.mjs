@@ -38,14 +38,16 @@ const browser = spawn(
   ],
   { stdio: ["ignore", "ignore", process.env.CHROMIUM_SAYS ? "inherit" : "ignore", "pipe", "pipe"], env: { ...process.env, HOME: profile } },
 );
+let ending = false;
 const end = () => {
-  browser.kill("SIGKILL");
-  rmSync(profile, { recursive: true, force: true, maxRetries: 5 });
-  process.exit();
+  ending = true;
+  void protocol("Browser.close");
+  setTimeout(() => browser.kill("SIGKILL"), 5000).unref();
 };
 browser.on("exit", (code) => {
-  console.log(JSON.stringify({ failed: `Chromium ended with ${code}` }));
-  end();
+  if (!ending) console.log(JSON.stringify({ failed: `Chromium ended with ${code}` }));
+  rmSync(profile, { recursive: true, force: true, maxRetries: 10 });
+  process.exit();
 });
 process.on("SIGTERM", end);
 
