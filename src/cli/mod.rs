@@ -17,6 +17,8 @@ mod add;
 mod get;
 mod tenant;
 mod record;
+mod protocol;
+mod grant;
 mod pin;
 mod storage;
 mod backup;
@@ -76,6 +78,12 @@ enum Command {
     /// Look for records.
     #[command(subcommand)]
     Record(record::Command),
+    /// What records mean to apps, and who may do what with them.
+    #[command(subcommand)]
+    Protocol(protocol::Command),
+    /// What others may do with this node's records.
+    #[command(subcommand)]
+    Grant(grant::Command),
     /// Data that stays even if no record holds it any more.
     #[command(subcommand)]
     Pin(pin::Command),
@@ -152,6 +160,8 @@ fn run(cli: Cli) -> Result<Option<Output>, Failure> {
             Command::Peer(command) => peer::run(&context, command).await.map(Some),
             Command::Tenant(command) => tenant::run(&context, command).await.map(Some),
             Command::Record(command) => record::run(&context, command).await.map(Some),
+            Command::Protocol(command) => protocol::run(&context, command).await.map(Some),
+            Command::Grant(command) => grant::run(&context, command).await.map(Some),
             Command::Pin(command) => pin::run(&context, command).await.map(Some),
             Command::Storage(command) => storage::run(&context, command).await.map(Some),
             Command::Backup(command) => backup::run(&context, command).await.map(Some),

@@ -68,7 +68,7 @@ pub(super) enum Who {
 }
 
 impl Who {
-    fn name(self) -> &'static str {
+    pub fn name(self) -> &'static str {
         match self {
             Self::Anyone => "anyone",
             Self::Author => "author",
@@ -92,6 +92,37 @@ pub(super) enum Action {
     Update,
 }
 
+impl Action {
+    pub const ALL: [Self; 10] = [
+        Self::Create,
+        Self::Read,
+        Self::Query,
+        Self::Subscribe,
+        Self::Update,
+        Self::Delete,
+        Self::Prune,
+        Self::CoUpdate,
+        Self::CoDelete,
+        Self::CoPrune,
+    ];
+
+    /// As it stands in `can`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::CoDelete => "co-delete",
+            Self::CoPrune => "co-prune",
+            Self::CoUpdate => "co-update",
+            Self::Create => "create",
+            Self::Delete => "delete",
+            Self::Prune => "prune",
+            Self::Query => "query",
+            Self::Read => "read",
+            Self::Subscribe => "subscribe",
+            Self::Update => "update",
+        }
+    }
+}
+
 impl Definition {
     /// The definition in a ProtocolsConfigure.
     pub fn parse(json: &Value) -> Option<Self> {
@@ -107,41 +138,43 @@ impl Definition {
 
     /// What the shape cannot say.
     pub fn check(&self) -> Result<(), Refusal> {
-        text::check_protocol_uri(&self.protocol)?;
-        self.types.values().filter_map(|kind| kind.schema.as_deref()).try_for_each(text::check_schema_uri)?;
-        let mut roles = Vec::new();
-        find_roles("", &self.structure, &mut roles)?;
-        self.check_children("", &self.structure, &roles)
+        self.problems().into_iter().next().map_or(Ok(()), Err)
     }
 
-    fn check_children(
-        &self,
-        path: &str,
-        children: &BTreeMap<String, RuleSet>,
-        roles: &[String],
-    ) -> Result<(), Refusal> {
-        children.iter().try_for_each(|(name, rules)| {
+    /// All that stands against it, the first of which it is refused with.
+    pub fn problems(&self) -> Vec<Refusal> {
+        let mut problems = Vec::new();
+        problems.extend(text::check_protocol_uri(&self.protocol).err());
+        let schemas = self.types.values().filter_map(|kind| kind.schema.as_deref());
+        problems.extend(schemas.filter_map(|uri| text::check_schema_uri(uri).err()));
+        let mut roles = Vec::new();
+        problems.extend(find_roles("", &self.structure, &mut roles).err());
+        self.each_place(&mut |path, name, rules| {
             if !self.types.contains_key(name) {
                 let message =
                     format_args!("Rule set {name} is not declared as an allowed type in the protocol definition.");
-                return Err(Refusal::bad("ProtocolsConfigureInvalidRuleSetRecordType", message));
+                problems.push(Refusal::bad("ProtocolsConfigureInvalidRuleSetRecordType", message));
             }
-            let path = below(path, name);
-            rules.check(&path, roles)?;
-            self.check_children(&path, &rules.children, roles)
-        })
+            rules.problems(path, &roles, &mut problems);
+        });
+        problems
+    }
+
+    /// Shows the path, the name and the rules of every place, from the root down.
+    pub fn each_place(&self, see: &mut dyn FnMut(&str, &str, &RuleSet)) {
+        each_below("", &self.structure, see);
     }
 }
 
 impl RuleSet {
-    fn check(&self, path: &str, roles: &[String]) -> Result<(), Refusal> {
-        self.check_size(path)?;
-        self.check_tags(path)?;
+    fn problems(&self, path: &str, roles: &[String], problems: &mut Vec<Refusal>) {
+        problems.extend(self.check_size(path).err());
+        problems.extend(self.check_tags(path).err());
         let rules = self.actions.as_deref().unwrap_or_default();
-        rules.iter().enumerate().try_for_each(|(i, rule)| {
-            rule.check(path, roles)?;
-            rule.check_against(&rules[i + 1..])
-        })
+        for (i, rule) in rules.iter().enumerate() {
+            problems.extend(rule.check(path, roles).err());
+            problems.extend(rule.check_against(&rules[i + 1..]).err());
+        }
     }
 
     fn check_size(&self, path: &str) -> Result<(), Refusal> {
@@ -263,6 +296,14 @@ fn find_roles(path: &str, children: &BTreeMap<String, RuleSet>, roles: &mut Vec<
         }
         find_roles(&path, &rules.children, roles)
     })
+}
+
+fn each_below(path: &str, children: &BTreeMap<String, RuleSet>, see: &mut dyn FnMut(&str, &str, &RuleSet)) {
+    for (name, rules) in children {
+        let path = below(path, name);
+        see(&path, name, rules);
+        each_below(&path, &rules.children, see);
+    }
 }
 
 fn below(path: &str, name: &str) -> String {

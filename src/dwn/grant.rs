@@ -28,8 +28,8 @@ pub(super) struct Grant {
     /// Who signed it.
     pub grantor: String,
     pub grantee: Option<String>,
-    granted: String,
-    expires: String,
+    pub granted: String,
+    pub expires: String,
     pub delegated: bool,
     pub scope: Scope,
     publication: Option<String>,
@@ -38,11 +38,11 @@ pub(super) struct Grant {
 /// What a grant allows.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Scope {
-    interface: String,
-    method: String,
+    pub interface: String,
+    pub method: String,
     pub protocol: Option<String>,
-    context_id: Option<String>,
-    protocol_path: Option<String>,
+    pub context_id: Option<String>,
+    pub protocol_path: Option<String>,
 }
 
 /// Who must have granted what to whom, and when.
@@ -213,7 +213,7 @@ impl Grant {
     }
 
     /// Since when it is revoked. Revocations are looked for with the grantor, whose tenant this need not be.
-    fn revoked(&self, view: &dyn View) -> Result<Option<String>, Stop> {
+    pub fn revoked(&self, view: &dyn View) -> Result<Option<String>, Stop> {
         let filter = filter::all([("parentId", text(&self.id)), ("protocolPath", text(REVOCATION))]);
         let select = Select {
             any_of: vec![filter],
@@ -266,7 +266,7 @@ impl Scope {
     }
 
     /// Is this record one of those the scope speaks of?
-    fn covers(&self, write: &Value) -> Result<(), Refusal> {
+    pub fn covers(&self, write: &Value) -> Result<(), Refusal> {
         if self.protocol.as_deref() != descriptor_text(write, "protocol") {
             return differs("RecordsGrantAuthorizationScopeProtocolMismatch", "protocol");
         }

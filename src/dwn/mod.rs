@@ -17,12 +17,15 @@ mod view;
 mod filter;
 mod text;
 mod grant;
+mod granted;
 mod authorization;
 mod message;
 mod change;
 pub mod create;
 mod tags;
 mod definition;
+mod lint;
+mod reason;
 mod index;
 mod entries;
 mod reply;
@@ -41,6 +44,7 @@ mod records_read;
 mod records_write;
 mod subscribe;
 mod method;
+mod explain;
 
 #[cfg(any(test, fuzzing))]
 pub(crate) mod fuzzing;
@@ -51,11 +55,14 @@ mod tests;
 
 pub use change::{Change, Given, Subject};
 pub use entries::Entries;
+pub use explain::{ANYONE, Access, Explained, explain, explain_path};
 pub use fields::{PERMISSIONS, is_method, record_id};
 pub use filter::compare_texts;
+pub use granted::{Granted, Standing, Wanted, granted, grants};
 pub use index::{First, index_values};
 pub use json::Json;
 pub use kind::Kind;
+pub use lint::Lint;
 pub use message::Message;
 pub use method::{answer, decide};
 pub use readable::in_header;

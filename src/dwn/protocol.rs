@@ -39,7 +39,7 @@ pub(super) fn authorize_write(
     record: Option<&Record>,
     definition: &Definition,
     view: &dyn View,
-) -> Result<(), Stop> {
+) -> Result<Rule, Stop> {
     let author = message.author();
     let (chain_end, actions): (Option<&str>, &[Action]) = match record {
         // Rules for a record that is not here yet speak of its ancestors.
@@ -59,7 +59,7 @@ pub(super) fn authorize_write(
 }
 
 /// May somebody who invokes a role ask for many records?
-pub(super) fn authorize_query(message: &Message, view: &dyn View) -> Result<(), Stop> {
+pub(super) fn authorize_query(message: &Message, view: &dyn View) -> Result<Rule, Stop> {
     let definition = definition(message.asked("protocol"), view, Refusal::denied)?;
     let rules = rule_set(&definition, message.asked("protocolPath").unwrap_or_default(), Refusal::denied)?;
     check_role(message, message.asked("protocol"), message.asked("contextId"), &definition, view)?;
@@ -71,12 +71,12 @@ pub(super) fn authorize_query(message: &Message, view: &dyn View) -> Result<(), 
 }
 
 /// May somebody who is no party of an unpublished record read it?
-pub(super) fn authorize_read(message: &Message, write: &Stored, view: &dyn View) -> Result<(), Stop> {
+pub(super) fn authorize_read(message: &Message, write: &Stored, view: &dyn View) -> Result<Rule, Stop> {
     authorize_on(message, write, &[Action::Read], view)
 }
 
 /// May somebody who is not the tenant delete this record?
-pub(super) fn authorize_delete(message: &Message, record: &Record, view: &dyn View) -> Result<(), Stop> {
+pub(super) fn authorize_delete(message: &Message, record: &Record, view: &dyn View) -> Result<Rule, Stop> {
     let is_author = message.author() == Some(&*record.initial.author);
     let actions: &[Action] = match (fields::is_prune(message.json()), is_author) {
         (true, true) => &[Action::CoPrune, Action::Prune],
@@ -88,7 +88,7 @@ pub(super) fn authorize_delete(message: &Message, record: &Record, view: &dyn Vi
 }
 
 /// Asks the rules at the place of a record that is here.
-fn authorize_on(message: &Message, write: &Stored, actions: &[Action], view: &dyn View) -> Result<(), Stop> {
+fn authorize_on(message: &Message, write: &Stored, actions: &[Action], view: &dyn View) -> Result<Rule, Stop> {
     let chain = record_chain(fields::record_id(&write.message), view)?;
     let definition = definition(descriptor_text(&write.message, "protocol"), view, Refusal::denied)?;
     let path = descriptor_text(&write.message, "protocolPath").unwrap_or_default();
@@ -110,7 +110,8 @@ struct Request<'a> {
 }
 
 impl Request<'_> {
-    fn authorize(&self, rules: &RuleSet) -> Result<(), Refusal> {
+    /// The rule that allows it.
+    fn authorize(&self, rules: &RuleSet) -> Result<Rule, Refusal> {
         let (kind, author) = (self.message.kind().name(), or_undefined(self.message.author()));
         let Some(rules) = &rules.actions else {
             return Err(Refusal::denied(
@@ -118,13 +119,10 @@ impl Request<'_> {
                 format_args!("no action rule defined for {kind}, {author} is unauthorized"),
             ));
         };
-        if rules.iter().any(|rule| self.is_allowed_by(rule)) {
-            return Ok(());
-        }
-        Err(Refusal::denied(
-            "ProtocolAuthorizationActionNotAllowed",
-            format_args!("Inbound message action {kind} by author {author} not allowed."),
-        ))
+        rules.iter().find(|rule| self.is_allowed_by(rule)).cloned().ok_or_else(|| {
+            let text = format_args!("Inbound message action {kind} by author {author} not allowed.");
+            Refusal::denied("ProtocolAuthorizationActionNotAllowed", text)
+        })
     }
 
     fn is_allowed_by(&self, rule: &Rule) -> bool {
@@ -153,9 +151,10 @@ impl Request<'_> {
 }
 
 /// Structure that is missing is the message's fault (400) or a reason not to trust it (401).
-type Refuse = fn(&str, String) -> Refusal;
+pub(super) type Refuse = fn(&str, String) -> Refusal;
 
-fn definition(uri: Option<&str>, view: &dyn View, refuse: Refuse) -> Result<Cow<'static, Definition>, Stop> {
+/// The definition of a protocol that is installed, or built in.
+pub(super) fn definition(uri: Option<&str>, view: &dyn View, refuse: Refuse) -> Result<Cow<'static, Definition>, Stop> {
     let uri = or_undefined(uri);
     if let Some(definition) = permissions::definition().filter(|_| uri == PERMISSIONS) {
         return Ok(Cow::Borrowed(definition));
@@ -171,7 +170,7 @@ fn definition(uri: Option<&str>, view: &dyn View, refuse: Refuse) -> Result<Cow<
         .ok_or_else(|| anyhow::anyhow!("the stored definition of protocol {uri} ({}) is not one", configure.cid).into())
 }
 
-fn rule_set<'a>(definition: &'a Definition, path: &str, refuse: Refuse) -> Result<&'a RuleSet, Refusal> {
+pub(super) fn rule_set<'a>(definition: &'a Definition, path: &str, refuse: Refuse) -> Result<&'a RuleSet, Refusal> {
     definition.rules_at(path).ok_or_else(|| {
         let message = format!("No rule set defined for protocolPath {path}");
         refuse("ProtocolAuthorizationMissingRuleSet", message)
@@ -266,7 +265,7 @@ fn check_role_record(message: &Message, path: &str, view: &dyn View) -> Result<(
     };
     let context = fields::context_id(message.json()).and_then(|context| context.rsplit_once('/'));
     let context = context.map(|(parent, _)| parent);
-    let held = role_records(message.text("protocol"), path, recipient, context, view, 2)?;
+    let held = role_records(message.text("protocol"), path, Some(recipient), context, view, 2)?;
     let is_other = |record: &Stored| fields::record_id(&record.message) != fields::record_id(message.json());
     if !held.iter().any(is_other) {
         return Ok(());
@@ -291,15 +290,11 @@ fn check_role(
         let text = format_args!("Protocol path {role} does not match role record type.");
         return Err(Refusal::denied("ProtocolAuthorizationNotARole", text).into());
     }
-    // A role below `thread` holds in the context of its thread, and in no other: whoever asks must say in which.
-    let above = role.split('/').count() - 1;
-    let segments: Vec<_> = context.into_iter().flat_map(|context| context.split('/')).take(above).collect();
-    if segments.len() < above || segments.contains(&"") {
+    let context = role_context(role, context).ok_or_else(|| {
         let text = "Could not verify role because contextId is missing.";
-        return Err(Refusal::denied("ProtocolAuthorizationMissingContextId", text).into());
-    }
-    let context = (above > 0).then(|| segments.join("/"));
-    let holder = message.author().unwrap_or_default();
+        Refusal::denied("ProtocolAuthorizationMissingContextId", text)
+    })?;
+    let holder = Some(message.author().unwrap_or_default());
     if role_records(protocol, role, holder, context.as_deref(), view, 1)?.is_empty() {
         let text = format_args!("No matching role record found for protocol path {role}");
         return Err(Refusal::denied("ProtocolAuthorizationMatchingRoleRecordNotFound", text).into());
@@ -307,11 +302,41 @@ fn check_role(
     Ok(())
 }
 
-/// Records at the path of a role, addressed to its holder, below a context (none: of the whole protocol).
+/// Where a role holds that is invoked in a context: in the whole protocol, or for one below `thread`, in the context of its
+/// thread and in no other. None: whoever asks did not say in which.
+fn role_context(role: &str, context: Option<&str>) -> Option<Option<String>> {
+    let above = role.split('/').count() - 1;
+    let segments: Vec<_> = context.into_iter().flat_map(|context| context.split('/')).take(above).collect();
+    if segments.len() < above || segments.contains(&"") {
+        return None;
+    }
+    Some((above > 0).then(|| segments.join("/")))
+}
+
+/// Who holds a role in a context.
+pub(super) fn holders(
+    protocol: Option<&str>,
+    role: &str,
+    context: Option<&str>,
+    view: &dyn View,
+    limit: usize,
+) -> Result<Vec<String>, Stop> {
+    let Some(context) = role_context(role, context) else { return Ok(Vec::new()) };
+    let held = role_records(protocol, role, None, context.as_deref(), view, limit)?;
+    let holders = held.iter().filter_map(|record| descriptor_text(&record.message, "recipient"));
+    Ok(holders.map(str::to_owned).collect())
+}
+
+/// Does somebody hold a role in any context?
+pub(super) fn holds(protocol: &str, role: &str, holder: &str, view: &dyn View) -> Result<bool, Stop> {
+    Ok(!role_records(Some(protocol), role, Some(holder), None, view, 1)?.is_empty())
+}
+
+/// Records at the path of a role, addressed to its holder (none: to any), below a context (none: of the whole protocol).
 fn role_records(
     protocol: Option<&str>,
     path: &str,
-    holder: &str,
+    holder: Option<&str>,
     context: Option<&str>,
     view: &dyn View,
     limit: usize,
@@ -320,8 +345,8 @@ fn role_records(
         ("method", text("Write")),
         ("protocol", text(protocol.unwrap_or_default())),
         ("protocolPath", text(path)),
-        ("recipient", text(holder)),
     ]);
+    filter.extend(holder.map(|holder| ("recipient".to_owned(), text(holder))));
     if let Some(context) = context {
         filter.insert("contextId".into(), within(context));
     }
@@ -329,7 +354,7 @@ fn role_records(
 }
 
 /// Initial writes from the root record down to `record_id`.
-fn record_chain(record_id: Option<&str>, view: &dyn View) -> Result<Vec<Stored>, Stop> {
+pub(super) fn record_chain(record_id: Option<&str>, view: &dyn View) -> Result<Vec<Stored>, Stop> {
     let mut chain = Vec::new();
     let mut next = record_id.map(str::to_owned);
     while let Some(id) = next {

@@ -6,6 +6,7 @@ use super::{
     fields::{self, descriptor_text, is_prune},
     message::Message,
     protocol,
+    reason::Reason,
     refusal::{Refusal, Stop},
     view::{Record, View},
 };
@@ -54,7 +55,7 @@ fn outranks(delete: (&Value, &Cid), before: (&Value, &Cid)) -> bool {
     }
 }
 
-fn authorize(message: &Message, record: &Record, view: &dyn View, now: &str) -> Result<(), Stop> {
+pub(super) fn authorize(message: &Message, record: &Record, view: &dyn View, now: &str) -> Result<Reason, Stop> {
     if let Some((grant, claim)) = message.delegation(now)? {
         let protocol = descriptor_text(&record.initial.message, "protocol");
         let code = "RecordsGrantAuthorizationDeleteProtocolScopeMismatch";
@@ -64,10 +65,10 @@ fn authorize(message: &Message, record: &Record, view: &dyn View, now: &str) -> 
         grant.scope.allows(fields::context_id(write), descriptor_text(write, "protocolPath"))?;
     }
     if message.author() == Some(message.tenant()) {
-        return Ok(());
+        return Ok(Reason::Owner);
     }
     if descriptor_text(&record.initial.message, "protocol").is_some() {
-        return protocol::authorize_delete(message, record, view);
+        return protocol::authorize_delete(message, record, view).map(Reason::Rule);
     }
     let text = "RecordsDelete message failed authorization";
     Err(Refusal::denied("RecordsDeleteAuthorizationFailed", text).into())

@@ -46,7 +46,10 @@ pub(super) fn authorize(message: &Message, at: &str, view: &dyn View, now: &str)
         // (The reference looks at the protocol only.)
         grant.scope.allows(message.asked("contextId"), message.asked("protocolPath"))?;
     }
-    if message.role().is_some() { protocol::authorize_query(message, view) } else { Ok(()) }
+    if message.role().is_some() {
+        protocol::authorize_query(message, view)?;
+    }
+    Ok(())
 }
 
 pub(super) fn answer(message: &Message, view: &dyn View, now: &str) -> Result<MessageReply, Stop> {

@@ -6,6 +6,7 @@ use super::{
     json::Object,
     message::Message,
     protocol,
+    reason::Reason,
     refusal::{Refusal, Stop},
     reply::MessageReply,
     view::{Select, SortBy, Stored, View},
@@ -61,23 +62,42 @@ fn find(message: &Message, view: &dyn View) -> Result<Stored, Stop> {
 }
 
 /// `creator`: who began the record; whoever has written to it since, it is theirs to read.
-fn authorize(message: &Message, write: &Stored, creator: &str, view: &dyn View, now: &str) -> Result<(), Stop> {
+pub(super) fn authorize(
+    message: &Message,
+    write: &Stored,
+    creator: &str,
+    view: &dyn View,
+    now: &str,
+) -> Result<Reason, Stop> {
     if let Some((grant, claim)) = message.delegation(now)? {
         grant.authorize_read(claim, &write.message, view)?;
     }
-    let author = message.author();
-    let published = fields::is_published(&write.message);
-    let recipient = descriptor_text(&write.message, "recipient");
-    let is_party =
-        author.is_some_and(|author| Some(author) == recipient || *author == *write.author || author == creator);
-    if published || is_party || author == Some(message.tenant()) {
-        return Ok(());
+    if let Some(reason) = as_party(message, write, creator) {
+        return Ok(reason);
+    }
+    if fields::is_published(&write.message) {
+        return Ok(Reason::Published);
     }
     if let Some((grant, claim)) = message.grant(view, now)? {
-        return grant.authorize_read(claim, &write.message, view);
+        grant.authorize_read(claim, &write.message, view)?;
+        return Ok(Reason::Grant(grant.id, grant.expires));
     }
     if descriptor_text(&write.message, "protocol").is_some() {
-        return protocol::authorize_read(message, write, view);
+        return protocol::authorize_read(message, write, view).map(Reason::Rule);
     }
     Err(Refusal::denied("RecordsReadAuthorizationFailed", "message failed authorization").into())
+}
+
+/// What the author of the message is to the record.
+fn as_party(message: &Message, write: &Stored, creator: &str) -> Option<Reason> {
+    let author = message.author()?;
+    if author == message.tenant() {
+        Some(Reason::Owner)
+    } else if author == creator {
+        Some(Reason::Creator)
+    } else if *author == *write.author {
+        Some(Reason::Author)
+    } else {
+        (descriptor_text(&write.message, "recipient") == Some(author)).then_some(Reason::Recipient)
+    }
 }

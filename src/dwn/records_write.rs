@@ -8,6 +8,7 @@ use super::{
     json::{js_string, or_undefined},
     message::Message,
     permissions, protocol, readable,
+    reason::Reason,
     refusal::{Refusal, Stop},
     text,
     view::{INLINE_MAX, Record, View},
@@ -128,13 +129,14 @@ fn check_signed_part(message: &Message, part: &str, cid: &str, code: &str) -> Re
     ))
 }
 
-fn authorize(
+/// May its author write this record? Whether the record can be written so is another question.
+pub(super) fn authorize(
     message: &Message,
     record: Option<&Record>,
     definition: Option<&Definition>,
     view: &dyn View,
     now: &str,
-) -> Result<(), Stop> {
+) -> Result<Reason, Stop> {
     let tenant = message.tenant();
     let authorization = message.authorization();
     let owner = authorization.and_then(Authorization::owner);
@@ -151,13 +153,14 @@ fn authorize(
     }
     // Whatever the owner signs for is theirs to keep.
     if owner.is_some() || message.author() == Some(tenant) {
-        return Ok(());
+        return Ok(Reason::Owner);
     }
     if let Some((grant, claim)) = message.grant(view, now)? {
-        return grant.authorize_write(claim, message.json(), view);
+        grant.authorize_write(claim, message.json(), view)?;
+        return Ok(Reason::Grant(grant.id, grant.expires));
     }
     if let Some(definition) = definition {
-        return protocol::authorize_write(message, record, definition, view);
+        return protocol::authorize_write(message, record, definition, view).map(Reason::Rule);
     }
     Err(Refusal::denied("RecordsWriteAuthorizationFailed", "message failed authorization").into())
 }

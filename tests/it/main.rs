@@ -32,8 +32,10 @@ mod sync;
 mod wallet_access;
 mod wallet_browser;
 mod wallet_clients;
+mod wallet_grants;
 mod wallet_http;
 mod wallet_records;
+mod wallet_openrpc;
 mod web5;
 mod ws;
 

@@ -15,6 +15,7 @@ const FAIL: &[(&str, &str)] = &[
     ("rpc.authenticate", "usage"), // it begins a WebSocket
     ("rpc.unsubscribe", "not-found"),
     ("records.subscribe", "usage"), // over a WebSocket alone
+    ("grants.revoke", "not-found"),
     ("anchor.proof", "pending"),
     ("tenants.remove", "not-found"),
     ("pair.poll", "not-found"),

@@ -11,6 +11,31 @@ Json: TypeAlias = Any
 Call: TypeAlias = Callable[[str, Any], Any]
 
 
+class Access(TypedDict):
+    """What somebody may do, and why."""
+
+    #: The same in a sentence.
+    because: str
+    #: `owner`, `creator`, `author`, `recipient`, `published`, `rule`, `role`, `grant` or `nothing`.
+    by: str
+    #: When that grant expires.
+    dateExpires: NotRequired[str | None]
+    #: recordId of the grant, if one lets them.
+    grantId: NotRequired[str | None]
+    #: In the words of `$actions`. Empty: nothing, and `because` says why not.
+    may: list[str]
+    #: A DID, `anyone`, or whom a rule speaks of.
+    who: str
+
+
+class AccessExplained(TypedDict):
+    """Who may do what."""
+
+    access: list[Access]
+    #: False: there are more parties than were looked at.
+    complete: bool
+
+
 class AnchorBatch(TypedDict):
     confirmations: int
     created: str
@@ -144,6 +169,13 @@ class Compaction(TypedDict):
     compacted: Compacted
     #: Of the index, when it was built anew as well.
     index: NotRequired[Rebuilt | None]
+
+
+class Conditions(TypedDict):
+    """Further conditions of a grant."""
+
+    #: `Required` or `Prohibited`: must what is written be published?
+    publication: str
 
 
 class Connection(TypedDict):
@@ -285,6 +317,67 @@ class Footprint(TypedDict):
     retention: NotRequired[Retained | None]
     stats: Stats
     store: StoreUsage
+
+
+class Grant(TypedDict):
+    """A grant and how it stands."""
+
+    dateExpires: str
+    dateGranted: str
+    #: Since when it is revoked.
+    dateRevoked: NotRequired[str | None]
+    #: The grantee acts in the owner's name.
+    delegated: bool
+    #: recordId of the grant.
+    grantId: str
+    grantedTo: NotRequired[str | None]
+    scope: GrantScope
+    #: `active`, `expired` or `revoked`.
+    state: str
+
+
+class GrantCreated(TypedDict):
+    """A grant that was made."""
+
+    dateExpires: str
+    dateGranted: str
+    #: Since when it is revoked.
+    dateRevoked: NotRequired[str | None]
+    #: The grantee acts in the owner's name.
+    delegated: bool
+    #: recordId of the grant.
+    grantId: str
+    grantedTo: NotRequired[str | None]
+    #: The RecordsWrite with its data as `encodedData`.
+    message: Json
+    scope: GrantScope
+    #: `active`, `expired` or `revoked`.
+    state: str
+
+
+class GrantRequested(TypedDict):
+    """A request for a grant."""
+
+    #: It lies with the one asked, whose records are kept here too. Otherwise `message` is to be sent to their node.
+    delivered: bool
+    #: The RecordsWrite with its data as `encodedData`.
+    message: Json
+    #: recordId of the request.
+    requestId: str
+
+
+class GrantScope(TypedDict):
+    """What a grant is about."""
+
+    #: Of `Records`: this context and what is below it. Not together with `protocolPath`.
+    contextId: NotRequired[str | None]
+    #: `Records`, `Protocols` or `Messages`.
+    interface: str
+    #: Of `Records`: `Read`, `Write`, `Query`, `Subscribe`, `Delete`.
+    method: str
+    #: URI of the protocol. None: records that belong to no protocol, or (of `Messages` and `Protocols`) all.
+    protocol: NotRequired[str | None]
+    protocolPath: NotRequired[str | None]
 
 
 class Health(TypedDict):
@@ -532,6 +625,48 @@ class Pinned(TypedDict):
     pinned: str
 
 
+class Protocol(TypedDict):
+    """A protocol that is installed."""
+
+    dateConfigured: str
+    #: CID of the ProtocolsConfigure.
+    messageCid: str
+    #: Its URI.
+    protocol: str
+    #: May anybody see its definition?
+    published: bool
+    #: The names of its types.
+    types: list[str]
+
+
+class ProtocolDefinition(TypedDict):
+    """What a protocol is."""
+
+    dateConfigured: str
+    #: As ProtocolsConfigure carries it.
+    definition: dict[str, Json]
+    #: CID of the ProtocolsConfigure.
+    messageCid: str
+
+
+class ProtocolInstalled(TypedDict):
+    """A protocol and what installed it."""
+
+    #: CID of the ProtocolsConfigure.
+    messageCid: str
+    #: URI of the protocol.
+    protocol: str
+
+
+class ProtocolVerdict(TypedDict):
+    """What stands against a definition, in sentences."""
+
+    #: Why it would be refused. Empty: it can be installed.
+    problems: list[str]
+    #: What it says in vain: rules that nobody can use, types without a place.
+    warnings: list[str]
+
+
 class Rebuilt(TypedDict):
     """Bytes of the index."""
 
@@ -767,6 +902,78 @@ class RpcUnsubscribeParams(TypedDict):
 
 
 NodeJobsResult: TypeAlias = 'list[JobStatus]'
+
+
+class ProtocolsInstallParams(TypedDict):
+    #: As ProtocolsConfigure carries it: `protocol`, `published`, `types`, `structure`.
+    definition: dict[str, Json]
+
+
+ProtocolsListResult: TypeAlias = 'list[Protocol]'
+
+
+class ProtocolsShowParams(TypedDict):
+    #: URI of the protocol.
+    protocol: str
+
+
+class ProtocolsCheckParams(TypedDict):
+    #: As ProtocolsConfigure carries it: `protocol`, `published`, `types`, `structure`.
+    definition: dict[str, Json]
+
+
+GrantsRequestParams = TypedDict(
+    "GrantsRequestParams",
+    {
+        #: The DID of who is asked.
+        "from": "str",
+        "scope": "GrantScope",
+        "conditions": "NotRequired[Conditions | None]",
+        #: To act in their name.
+        "delegated": "NotRequired[bool]",
+        #: What it is for, as the one asked reads it.
+        "description": "NotRequired[str | None]",
+    },
+)
+
+
+class GrantsCreateParams(TypedDict):
+    #: Until when, as `2026-11-21T00:00:00Z`.
+    dateExpires: str
+    #: The DID that is let do it.
+    grantedTo: str
+    scope: GrantScope
+    conditions: NotRequired[Conditions | None]
+    #: To act in the owner's name: the grantee sends `message` along with what they sign.
+    delegated: NotRequired[bool]
+    description: NotRequired[str | None]
+    #: recordId of the request that this answers.
+    requestId: NotRequired[str | None]
+
+
+class GrantsListParams(TypedDict):
+    #: Those in force, or with `false` the others.
+    active: NotRequired[bool | None]
+    grantedTo: NotRequired[str | None]
+    #: URI of the protocol that they are about.
+    protocol: NotRequired[str | None]
+
+
+GrantsListResult: TypeAlias = 'list[Grant]'
+
+
+class GrantsRevokeParams(TypedDict):
+    #: recordId of the grant.
+    grantId: str
+
+
+class GrantsExplainParams(TypedDict):
+    #: What this one may, and if they may not read, why not. None: everybody.
+    did: NotRequired[str | None]
+    #: URI, together with `protocolPath`.
+    protocol: NotRequired[str | None]
+    protocolPath: NotRequired[str | None]
+    recordId: NotRequired[str | None]
 
 
 RecordsQueryParams = TypedDict(
@@ -1052,6 +1259,15 @@ METHODS: Final[dict[str, tuple[str, Literal["anywhere", "socket"]]]] = {
     "node.status": ("info", "anywhere"),
     "node.health": ("info", "anywhere"),
     "node.jobs": ("info", "anywhere"),
+    "protocols.install": ("records:write", "anywhere"),
+    "protocols.list": ("records:read", "anywhere"),
+    "protocols.show": ("records:read", "anywhere"),
+    "protocols.check": ("records:read", "anywhere"),
+    "grants.request": ("records:write", "anywhere"),
+    "grants.create": ("identity:sign:grant", "anywhere"),
+    "grants.list": ("records:read", "anywhere"),
+    "grants.revoke": ("identity:sign:grant", "anywhere"),
+    "grants.explain": ("records:read", "anywhere"),
     "records.query": ("records:read", "anywhere"),
     "records.count": ("records:read", "anywhere"),
     "records.explain": ("records:read", "anywhere"),
@@ -1135,6 +1351,65 @@ class NodeGroup:
     def jobs(self) -> NodeJobsResult:
         """List the jobs: what each waits for, its last error and when it runs next. Scope: info."""
         answer: NodeJobsResult = self._call("node.jobs", {})
+        return answer
+
+
+class ProtocolsGroup:
+    """`protocols.…`"""
+
+    def __init__(self, call: Call) -> None:
+        self._call = call
+
+    def install(self, **params: Unpack[ProtocolsInstallParams]) -> ProtocolInstalled:
+        """Install a protocol, or a newer definition of it. Scope: records:write."""
+        answer: ProtocolInstalled = self._call("protocols.install", params)
+        return answer
+
+    def list(self) -> ProtocolsListResult:
+        """List the protocols that are installed, of those that the caller may read. Scope: records:read."""
+        answer: ProtocolsListResult = self._call("protocols.list", {})
+        return answer
+
+    def show(self, **params: Unpack[ProtocolsShowParams]) -> ProtocolDefinition:
+        """Show the definition of a protocol that is installed. Scope: records:read."""
+        answer: ProtocolDefinition = self._call("protocols.show", params)
+        return answer
+
+    def check(self, **params: Unpack[ProtocolsCheckParams]) -> ProtocolVerdict:
+        """Say what stands against a definition, without installing it. Scope: records:read."""
+        answer: ProtocolVerdict = self._call("protocols.check", params)
+        return answer
+
+
+class GrantsGroup:
+    """`grants.…`"""
+
+    def __init__(self, call: Call) -> None:
+        self._call = call
+
+    def request(self, **params: Unpack[GrantsRequestParams]) -> GrantRequested:
+        """Ask somebody for a grant, in a record that is signed by this node. Scope: records:write."""
+        answer: GrantRequested = self._call("grants.request", params)
+        return answer
+
+    def create(self, **params: Unpack[GrantsCreateParams]) -> GrantCreated:
+        """Let somebody do something with the records of this node's owner, until a date. Scope: identity:sign:grant."""
+        answer: GrantCreated = self._call("grants.create", params)
+        return answer
+
+    def list(self, **params: Unpack[GrantsListParams]) -> GrantsListResult:
+        """List the grants that this node's owner has given, the newest first. Scope: records:read."""
+        answer: GrantsListResult = self._call("grants.list", params)
+        return answer
+
+    def revoke(self, **params: Unpack[GrantsRevokeParams]) -> Grant:
+        """End a grant from now on. One that is revoked already stays as it is. Scope: identity:sign:grant."""
+        answer: Grant = self._call("grants.revoke", params)
+        return answer
+
+    def explain(self, **params: Unpack[GrantsExplainParams]) -> AccessExplained:
+        """Say who may read and write a record, or the records at a path of a protocol, and why. Scope: records:read."""
+        answer: AccessExplained = self._call("grants.explain", params)
         return answer
 
 
@@ -1384,6 +1659,8 @@ class Groups:
     def __init__(self, call: Call) -> None:
         self.rpc = RpcGroup(call)
         self.node = NodeGroup(call)
+        self.protocols = ProtocolsGroup(call)
+        self.grants = GrantsGroup(call)
         self.records = RecordsGroup(call)
         self.pins = PinsGroup(call)
         self.sync = SyncGroup(call)

@@ -3,6 +3,29 @@
 /** Any JSON. */
 export type Json = null | boolean | number | string | Json[] | { [name: string]: Json };
 
+/** What somebody may do, and why. */
+export interface Access {
+  /** The same in a sentence. */
+  because: string;
+  /** `owner`, `creator`, `author`, `recipient`, `published`, `rule`, `role`, `grant` or `nothing`. */
+  by: string;
+  /** When that grant expires. */
+  dateExpires?: string | null;
+  /** recordId of the grant, if one lets them. */
+  grantId?: string | null;
+  /** In the words of `$actions`. Empty: nothing, and `because` says why not. */
+  may: string[];
+  /** A DID, `anyone`, or whom a rule speaks of. */
+  who: string;
+}
+
+/** Who may do what. */
+export interface AccessExplained {
+  access: Access[];
+  /** False: there are more parties than were looked at. */
+  complete: boolean;
+}
+
 export interface AnchorBatch {
   confirmations: number;
   created: string;
@@ -126,6 +149,12 @@ export interface Compaction {
   compacted: Compacted;
   /** Of the index, when it was built anew as well. */
   index?: Rebuilt | null;
+}
+
+/** Further conditions of a grant. */
+export interface Conditions {
+  /** `Required` or `Prohibited`: must what is written be published? */
+  publication: string;
 }
 
 /** A libp2p peer that is connected. */
@@ -263,6 +292,63 @@ export interface Footprint {
   retention?: Retained | null;
   stats: Stats;
   store: StoreUsage;
+}
+
+/** A grant and how it stands. */
+export interface Grant {
+  dateExpires: string;
+  dateGranted: string;
+  /** Since when it is revoked. */
+  dateRevoked?: string | null;
+  /** The grantee acts in the owner's name. */
+  delegated: boolean;
+  /** recordId of the grant. */
+  grantId: string;
+  grantedTo?: string | null;
+  scope: GrantScope;
+  /** `active`, `expired` or `revoked`. */
+  state: string;
+}
+
+/** A grant that was made. */
+export interface GrantCreated {
+  dateExpires: string;
+  dateGranted: string;
+  /** Since when it is revoked. */
+  dateRevoked?: string | null;
+  /** The grantee acts in the owner's name. */
+  delegated: boolean;
+  /** recordId of the grant. */
+  grantId: string;
+  grantedTo?: string | null;
+  /** The RecordsWrite with its data as `encodedData`. */
+  message: Json;
+  scope: GrantScope;
+  /** `active`, `expired` or `revoked`. */
+  state: string;
+}
+
+/** A request for a grant. */
+export interface GrantRequested {
+  /** It lies with the one asked, whose records are kept here too. Otherwise `message` is to be sent to their node. */
+  delivered: boolean;
+  /** The RecordsWrite with its data as `encodedData`. */
+  message: Json;
+  /** recordId of the request. */
+  requestId: string;
+}
+
+/** What a grant is about. */
+export interface GrantScope {
+  /** Of `Records`: this context and what is below it. Not together with `protocolPath`. */
+  contextId?: string | null;
+  /** `Records`, `Protocols` or `Messages`. */
+  interface: string;
+  /** Of `Records`: `Read`, `Write`, `Query`, `Subscribe`, `Delete`. */
+  method: string;
+  /** URI of the protocol. None: records that belong to no protocol, or (of `Messages` and `Protocols`) all. */
+  protocol?: string | null;
+  protocolPath?: string | null;
 }
 
 /** Whether all is well with what the node keeps; `/health` says the same. */
@@ -489,6 +575,44 @@ export interface Pinned {
   pinned: string;
 }
 
+/** A protocol that is installed. */
+export interface Protocol {
+  dateConfigured: string;
+  /** CID of the ProtocolsConfigure. */
+  messageCid: string;
+  /** Its URI. */
+  protocol: string;
+  /** May anybody see its definition? */
+  published: boolean;
+  /** The names of its types. */
+  types: string[];
+}
+
+/** What a protocol is. */
+export interface ProtocolDefinition {
+  dateConfigured: string;
+  /** As ProtocolsConfigure carries it. */
+  definition: { [name: string]: Json };
+  /** CID of the ProtocolsConfigure. */
+  messageCid: string;
+}
+
+/** A protocol and what installed it. */
+export interface ProtocolInstalled {
+  /** CID of the ProtocolsConfigure. */
+  messageCid: string;
+  /** URI of the protocol. */
+  protocol: string;
+}
+
+/** What stands against a definition, in sentences. */
+export interface ProtocolVerdict {
+  /** Why it would be refused. Empty: it can be installed. */
+  problems: string[];
+  /** What it says in vain: rules that nobody can use, types without a place. */
+  warnings: string[];
+}
+
 /** Bytes of the index. */
 export interface Rebuilt {
   after: number;
@@ -704,6 +828,72 @@ export interface RpcUnsubscribeParams {
 }
 
 export type NodeJobsResult = JobStatus[];
+
+export interface ProtocolsInstallParams {
+  /** As ProtocolsConfigure carries it: `protocol`, `published`, `types`, `structure`. */
+  definition: { [name: string]: Json };
+}
+
+export type ProtocolsListResult = Protocol[];
+
+export interface ProtocolsShowParams {
+  /** URI of the protocol. */
+  protocol: string;
+}
+
+export interface ProtocolsCheckParams {
+  /** As ProtocolsConfigure carries it: `protocol`, `published`, `types`, `structure`. */
+  definition: { [name: string]: Json };
+}
+
+export interface GrantsRequestParams {
+  /** The DID of who is asked. */
+  from: string;
+  scope: GrantScope;
+  conditions?: Conditions | null;
+  /** To act in their name. */
+  delegated?: boolean;
+  /** What it is for, as the one asked reads it. */
+  description?: string | null;
+}
+
+export interface GrantsCreateParams {
+  /** Until when, as `2026-11-21T00:00:00Z`. */
+  dateExpires: string;
+  /** The DID that is let do it. */
+  grantedTo: string;
+  scope: GrantScope;
+  conditions?: Conditions | null;
+  /** To act in the owner's name: the grantee sends `message` along with what they sign. */
+  delegated?: boolean;
+  description?: string | null;
+  /** recordId of the request that this answers. */
+  requestId?: string | null;
+}
+
+export interface GrantsListParams {
+  /** Those in force, or with `false` the others. */
+  active?: boolean | null;
+  grantedTo?: string | null;
+  /** URI of the protocol that they are about. */
+  protocol?: string | null;
+}
+
+export type GrantsListResult = Grant[];
+
+export interface GrantsRevokeParams {
+  /** recordId of the grant. */
+  grantId: string;
+}
+
+export interface GrantsExplainParams {
+  /** What this one may, and if they may not read, why not. None: everybody. */
+  did?: string | null;
+  /** URI, together with `protocolPath`. */
+  protocol?: string | null;
+  protocolPath?: string | null;
+  recordId?: string | null;
+}
 
 export interface RecordsQueryParams {
   /** `createdAscending`, `createdDescending`, `publishedAscending`, `publishedDescending`. */
@@ -950,6 +1140,15 @@ export interface Methods {
   "node.status": { params: Record<string, never>; result: NodeStatus };
   "node.health": { params: Record<string, never>; result: Health };
   "node.jobs": { params: Record<string, never>; result: NodeJobsResult };
+  "protocols.install": { params: ProtocolsInstallParams; result: ProtocolInstalled };
+  "protocols.list": { params: Record<string, never>; result: ProtocolsListResult };
+  "protocols.show": { params: ProtocolsShowParams; result: ProtocolDefinition };
+  "protocols.check": { params: ProtocolsCheckParams; result: ProtocolVerdict };
+  "grants.request": { params: GrantsRequestParams; result: GrantRequested };
+  "grants.create": { params: GrantsCreateParams; result: GrantCreated };
+  "grants.list": { params: GrantsListParams; result: GrantsListResult };
+  "grants.revoke": { params: GrantsRevokeParams; result: Grant };
+  "grants.explain": { params: GrantsExplainParams; result: AccessExplained };
   "records.query": { params: RecordsQueryParams; result: Page };
   "records.count": { params: RecordsCountParams; result: Counted };
   "records.explain": { params: RecordsExplainParams; result: Explanation };
@@ -997,6 +1196,15 @@ export const METHODS: { readonly [name in MethodName]: { readonly scope: string;
   "node.status": { scope: "info", from: "anywhere" },
   "node.health": { scope: "info", from: "anywhere" },
   "node.jobs": { scope: "info", from: "anywhere" },
+  "protocols.install": { scope: "records:write", from: "anywhere" },
+  "protocols.list": { scope: "records:read", from: "anywhere" },
+  "protocols.show": { scope: "records:read", from: "anywhere" },
+  "protocols.check": { scope: "records:read", from: "anywhere" },
+  "grants.request": { scope: "records:write", from: "anywhere" },
+  "grants.create": { scope: "identity:sign:grant", from: "anywhere" },
+  "grants.list": { scope: "records:read", from: "anywhere" },
+  "grants.revoke": { scope: "identity:sign:grant", from: "anywhere" },
+  "grants.explain": { scope: "records:read", from: "anywhere" },
   "records.query": { scope: "records:read", from: "anywhere" },
   "records.count": { scope: "records:read", from: "anywhere" },
   "records.explain": { scope: "records:read", from: "anywhere" },
@@ -1056,6 +1264,30 @@ export abstract class Groups {
     health: () => this.call("node.health", {}),
     /** List the jobs: what each waits for, its last error and when it runs next. Scope: info. */
     jobs: () => this.call("node.jobs", {}),
+  };
+
+  readonly protocols = {
+    /** Install a protocol, or a newer definition of it. Scope: records:write. */
+    install: (params: ProtocolsInstallParams) => this.call("protocols.install", params),
+    /** List the protocols that are installed, of those that the caller may read. Scope: records:read. */
+    list: () => this.call("protocols.list", {}),
+    /** Show the definition of a protocol that is installed. Scope: records:read. */
+    show: (params: ProtocolsShowParams) => this.call("protocols.show", params),
+    /** Say what stands against a definition, without installing it. Scope: records:read. */
+    check: (params: ProtocolsCheckParams) => this.call("protocols.check", params),
+  };
+
+  readonly grants = {
+    /** Ask somebody for a grant, in a record that is signed by this node. Scope: records:write. */
+    request: (params: GrantsRequestParams) => this.call("grants.request", params),
+    /** Let somebody do something with the records of this node's owner, until a date. Scope: identity:sign:grant. */
+    create: (params: GrantsCreateParams) => this.call("grants.create", params),
+    /** List the grants that this node's owner has given, the newest first. Scope: records:read. */
+    list: (params: GrantsListParams = {}) => this.call("grants.list", params),
+    /** End a grant from now on. One that is revoked already stays as it is. Scope: identity:sign:grant. */
+    revoke: (params: GrantsRevokeParams) => this.call("grants.revoke", params),
+    /** Say who may read and write a record, or the records at a path of a protocol, and why. Scope: records:read. */
+    explain: (params: GrantsExplainParams = {}) => this.call("grants.explain", params),
   };
 
   readonly records = {

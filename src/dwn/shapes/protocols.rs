@@ -55,6 +55,9 @@ pub(in crate::dwn) static PROTOCOLS_CONFIGURE: Shape = Shape::Object(&ObjectSche
     ],
 ));
 
+/// A definition by itself.
+pub(in crate::dwn) static PROTOCOL_DEFINITION: Shape = Shape::Object(&DEFINITION);
+
 static DEFINITION: ObjectSchema = ObjectSchema::closed(
     &["protocol", "published", "types", "structure"],
     &[

@@ -26,6 +26,9 @@ pub mod records;
 pub mod records_read;
 pub mod records_write;
 pub mod records_subscribe;
+mod letter;
+pub mod protocols;
+pub mod grants;
 pub mod pins;
 pub mod storage;
 pub mod backup;
@@ -65,6 +68,8 @@ pub const TABLE: &[&[Entry]] = &[
     discover::METHODS,
     node::METHODS,
     jobs::METHODS,
+    protocols::METHODS,
+    grants::METHODS,
     records::METHODS,
     records_read::METHODS,
     records_write::METHODS,
@@ -138,6 +143,8 @@ mod tests {
             include_str!("discover.rs"),
             include_str!("node.rs"),
             include_str!("jobs.rs"),
+            include_str!("protocols.rs"),
+            include_str!("grants.rs"),
             include_str!("records.rs"),
             include_str!("records_read.rs"),
             include_str!("records_write.rs"),

@@ -1,0 +1,90 @@
+//! `toft protocol install | ls | show | check`: the protocols of this node's own tenant.
+
+use super::{context::Context, output::Output};
+use crate::rpc::control::{
+    Failure, Kind, NoParams,
+    protocols::{self, OneDefinition, OneProtocol, Protocol, Verdict},
+};
+use serde_json::{Map, Value};
+use std::{
+    io::Read as _,
+    path::{Path, PathBuf},
+};
+
+/// A definition is a message's greatest part.
+const DEFINITION_MAX: u64 = 1 << 20;
+
+#[derive(Debug, clap::Subcommand)]
+pub enum Command {
+    /// Install a protocol, or a newer definition of it.
+    Install(File),
+    /// List the protocols that are installed.
+    Ls,
+    /// Print the definition of a protocol.
+    Show {
+        /// URI of the protocol.
+        protocol: String,
+    },
+    /// Say what stands against a definition, without installing it.
+    Check(File),
+}
+
+#[derive(Debug, clap::Args)]
+pub struct File {
+    /// File with the definition as JSON; - reads standard input.
+    file: PathBuf,
+}
+
+pub async fn run(context: &Context, command: Command) -> Result<Output, Failure> {
+    let client = context.client()?;
+    match command {
+        Command::Install(File { file }) => {
+            let definition = OneDefinition { definition: definition(&file)? };
+            let installed = client.call::<protocols::Install>(&definition).await?;
+            Output::of(&installed, |installed| format!("✓ Installed {}", installed.protocol))
+        }
+        Command::Ls => {
+            let all = client.call::<protocols::List>(&NoParams {}).await?;
+            Output::of(&all, |all| match all.is_empty() {
+                true => format!("no protocols; install one with: {}", context.next("protocol install <file>")),
+                false => all.iter().map(line).collect::<Vec<_>>().join("\n"),
+            })
+        }
+        Command::Show { protocol } => {
+            let shown = client.call::<protocols::Show>(&OneProtocol { protocol }).await?;
+            Output::of(&shown, |shown| serde_json::to_string_pretty(&shown.definition).unwrap_or_default())
+        }
+        Command::Check(File { file }) => {
+            let definition = OneDefinition { definition: definition(&file)? };
+            let verdict = client.call::<protocols::Check>(&definition).await?;
+            let failed = !verdict.problems.is_empty();
+            Ok(Output::of(&verdict, describe)?.failed_if(failed))
+        }
+    }
+}
+
+fn line(protocol: &Protocol) -> String {
+    let seen = if protocol.published { "published" } else { "not published" };
+    format!("{} {seen}, since {}: {}", protocol.protocol, protocol.date_configured, protocol.types.join(", "))
+}
+
+fn describe(verdict: &Verdict) -> String {
+    let problems = verdict.problems.iter().map(|problem| format!("✗ {problem}"));
+    let warnings = verdict.warnings.iter().map(|warning| format!("! {warning}"));
+    let mut lines: Vec<_> = problems.chain(warnings).collect();
+    if verdict.problems.is_empty() {
+        lines.push("✓ It can be installed".to_owned());
+    }
+    lines.join("\n")
+}
+
+fn definition(file: &Path) -> Result<Map<String, Value>, Failure> {
+    let wrong = |why: String| Failure::new(Kind::Usage, format!("{}: {why}", file.display()));
+    let mut text = String::new();
+    let read = match file.as_os_str() == "-" {
+        true => std::io::stdin().take(DEFINITION_MAX).read_to_string(&mut text),
+        false => std::fs::File::open(file).and_then(|opened| opened.take(DEFINITION_MAX).read_to_string(&mut text)),
+    };
+    read.map_err(|e| wrong(e.to_string()))?;
+    serde_json::from_str(&text).map_err(|e| wrong(format!("a protocol's definition is a JSON object: {e}")))
+}

@@ -1,0 +1,24 @@
+//! Messages of the owner on their way through the one door.
+
+use super::{
+    call::Call,
+    failure::Failure,
+    refusals::{accepted, refused},
+};
+use crate::{cid, dwn::create, node};
+use bytes::Bytes;
+use serde_json::Value;
+
+/// Sends a message to a tenant of this node; what is no success is a failure.
+pub(super) async fn send(call: &Call, tenant: &str, message: Value, data: Option<Bytes>) -> Result<(), Failure> {
+    let reply = call.node.process(tenant, message, data.map(node::one_chunk)).await?;
+    accepted(reply).map(drop)
+}
+
+/// The initial write of a new record with JSON as its data, signed by the owner.
+pub(super) fn write(call: &Call, write: &create::Write<'_>, data: &Value) -> Result<(Value, Bytes), Failure> {
+    let data = Bytes::from(data.to_string());
+    let declared = (&cid::of(cid::RAW, &data), data.len() as u64);
+    let message = create::records_write(write, declared, &node::now(), &call.signer).map_err(refused)?;
+    Ok((message, data))
+}

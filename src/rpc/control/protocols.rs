@@ -1,0 +1,228 @@
+//! The protocols of the node's own tenant: `protocols.…`.
+
+use super::{
+    call::Call,
+    facts::cid_of,
+    failure::{Failure, Kind},
+    letter::send,
+    method::{Entry, Example, Method, Need, NoParams},
+    refusals::{REFUSALS, refused},
+};
+use crate::{
+    dwn::{Lint, Stored, create, normalize_uri},
+    node,
+};
+use anyhow::Error;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use std::ops::ControlFlow;
+
+pub const METHODS: &[Entry] = &[Entry::of::<Install>(), Entry::of::<List>(), Entry::of::<Show>(), Entry::of::<Check>()];
+
+#[derive(Debug)]
+pub struct Install;
+
+impl Method for Install {
+    const NAME: &'static str = "protocols.install";
+    const SUMMARY: &'static str = "Install a protocol, or a newer definition of it.";
+    const SCOPE: Need = Need::WriteRecords;
+    const ERRORS: &'static [Kind] = REFUSALS;
+    const EXAMPLES: &'static [Example] = &[Example {
+        name: "notes",
+        params: r#"{"definition": {"protocol": "$protocol", "published": false, "types": {"note": {"dataFormats": ["text/plain"]}}, "structure": {"note": {}}}}"#,
+        result: r#"{"protocol": "$protocol", "messageCid": "$record"}"#,
+    }];
+    type Params = OneDefinition;
+    type Result = Installed;
+
+    async fn run(call: &Call, OneDefinition { definition }: OneDefinition) -> Result<Installed, Failure> {
+        let protocol = definition.get("protocol").and_then(Value::as_str).unwrap_or_default().to_owned();
+        let (caller, own) = (call.caller(), call.signer.did());
+        caller.may_act_for(own)?;
+        caller.may_write(Some(&protocol))?;
+        let message = create::protocols_configure(definition.into(), &node::now(), &call.signer).map_err(refused)?;
+        let message_cid = cid_of(&message)?;
+        send(call, own, message, None).await?;
+        Ok(Installed { protocol, message_cid })
+    }
+}
+
+/// A protocol and what installed it.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "ProtocolInstalled")]
+pub struct Installed {
+    /// URI of the protocol.
+    pub protocol: String,
+    /// CID of the ProtocolsConfigure.
+    #[serde(rename = "messageCid")]
+    pub message_cid: String,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct OneDefinition {
+    /// As ProtocolsConfigure carries it: `protocol`, `published`, `types`, `structure`.
+    pub definition: Map<String, Value>,
+}
+
+#[derive(Debug)]
+pub struct List;
+
+impl Method for List {
+    const NAME: &'static str = "protocols.list";
+    const SUMMARY: &'static str = "List the protocols that are installed, of those that the caller may read.";
+    const SCOPE: Need = Need::ReadRecords;
+    const ERRORS: &'static [Kind] = &[];
+    const EXAMPLES: &'static [Example] = &[Example {
+        name: "all",
+        params: "{}",
+        result: r#"[{"protocol": "$protocol", "published": false, "types": ["note"], "dateConfigured": "2026-11-21T09:00:00.000000Z", "messageCid": "$record"}]"#,
+    }];
+    type Params = NoParams;
+    type Result = Vec<Protocol>;
+
+    async fn run(call: &Call, NoParams {}: NoParams) -> Result<Vec<Protocol>, Failure> {
+        let mut found = read(call, |view| {
+            let mut found = Vec::new();
+            view.each(&view.protocols()?, &mut |stored| {
+                found.extend(stored.map(|stored| Protocol::of(&stored)));
+                Ok(ControlFlow::Continue(()))
+            })?;
+            Ok(found)
+        })
+        .await?;
+        found.retain(|installed| call.caller().may_read(Some(&installed.protocol)).is_ok());
+        found.sort_by(|a, b| a.protocol.cmp(&b.protocol));
+        Ok(found)
+    }
+}
+
+/// Looks at the owner's past.
+async fn read<T: Send + 'static>(
+    call: &Call,
+    look: impl FnOnce(&dyn crate::dwn::View) -> Result<T, Error> + Send + 'static,
+) -> Result<T, Failure> {
+    call.caller().may_act_for(call.signer.did())?;
+    let (tenant, store) = (call.signer.did().to_owned(), call.node.store().clone());
+    let looked = tokio::task::spawn_blocking(move || look(&*store.view(&tenant)));
+    Ok(looked.await.map_err(Error::new)??)
+}
+
+/// A protocol that is installed.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+pub struct Protocol {
+    /// Its URI.
+    pub protocol: String,
+    /// May anybody see its definition?
+    pub published: bool,
+    /// The names of its types.
+    pub types: Vec<String>,
+    #[serde(rename = "dateConfigured")]
+    pub date_configured: String,
+    /// CID of the ProtocolsConfigure.
+    #[serde(rename = "messageCid")]
+    pub message_cid: String,
+}
+
+impl Protocol {
+    fn of(stored: &Stored) -> Self {
+        let at = |pointer: &str| stored.message.pointer(pointer);
+        let text = |pointer: &str| at(pointer).and_then(Value::as_str).unwrap_or_default().to_owned();
+        let types = at("/descriptor/definition/types").and_then(Value::as_object);
+        Self {
+            protocol: text("/descriptor/definition/protocol"),
+            published: at("/descriptor/definition/published") == Some(&Value::Bool(true)),
+            types: types.into_iter().flatten().map(|(name, _)| name.clone()).collect(),
+            date_configured: text("/descriptor/messageTimestamp"),
+            message_cid: stored.cid.to_string(),
+        }
+    }
+}
+
+#[derive(Debug)]
+pub struct Show;
+
+impl Method for Show {
+    const NAME: &'static str = "protocols.show";
+    const SUMMARY: &'static str = "Show the definition of a protocol that is installed.";
+    const SCOPE: Need = Need::ReadRecords;
+    const ERRORS: &'static [Kind] = &[Kind::NotFound];
+    const EXAMPLES: &'static [Example] = &[Example {
+        name: "notes",
+        params: r#"{"protocol": "$protocol"}"#,
+        result: r#"{"definition": {"protocol": "$protocol", "published": false, "types": {"note": {"dataFormats": ["text/plain"]}}, "structure": {"note": {}}}, "dateConfigured": "2026-11-21T09:00:00.000000Z", "messageCid": "$record"}"#,
+    }];
+    type Params = OneProtocol;
+    type Result = Definition;
+
+    async fn run(call: &Call, OneProtocol { protocol }: OneProtocol) -> Result<Definition, Failure> {
+        let uri = normalize_uri(&protocol).unwrap_or_else(|| protocol.clone());
+        call.caller().may_read(Some(&uri))?;
+        let stored = read(call, move |view| view.protocol(&uri)).await?.ok_or_else(|| {
+            Failure::new(Kind::NotFound, format!("{protocol} is not installed here: protocols.list lists what is"))
+        })?;
+        let definition = stored.message.pointer("/descriptor/definition").and_then(Value::as_object);
+        let Protocol { date_configured, message_cid, .. } = Protocol::of(&stored);
+        Ok(Definition { definition: definition.cloned().unwrap_or_default(), date_configured, message_cid })
+    }
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct OneProtocol {
+    /// URI of the protocol.
+    pub protocol: String,
+}
+
+/// What a protocol is.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "ProtocolDefinition")]
+pub struct Definition {
+    /// As ProtocolsConfigure carries it.
+    pub definition: Map<String, Value>,
+    #[serde(rename = "dateConfigured")]
+    pub date_configured: String,
+    /// CID of the ProtocolsConfigure.
+    #[serde(rename = "messageCid")]
+    pub message_cid: String,
+}
+
+#[derive(Debug)]
+pub struct Check;
+
+impl Method for Check {
+    const NAME: &'static str = "protocols.check";
+    const SUMMARY: &'static str = "Say what stands against a definition, without installing it.";
+    const SCOPE: Need = Need::ReadRecords;
+    const ERRORS: &'static [Kind] = &[];
+    const EXAMPLES: &'static [Example] = &[
+        Example {
+            name: "a good one",
+            params: r#"{"definition": {"protocol": "$protocol", "published": false, "types": {"note": {"dataFormats": ["text/plain"]}}, "structure": {"note": {}}}}"#,
+            result: r#"{"problems": [], "warnings": []}"#,
+        },
+        Example {
+            name: "one without a type",
+            params: r#"{"definition": {"protocol": "$protocol", "published": false, "types": {}, "structure": {"note": {}}}}"#,
+            result: r#"{"problems": ["ProtocolsConfigureInvalidRuleSetRecordType: Rule set note is not declared as an allowed type in the protocol definition."], "warnings": []}"#,
+        },
+    ];
+    type Params = OneDefinition;
+    type Result = Verdict;
+
+    async fn run(_: &Call, OneDefinition { definition }: OneDefinition) -> Result<Verdict, Failure> {
+        let Lint { problems, warnings } = Lint::of(&definition.into());
+        Ok(Verdict { problems, warnings })
+    }
+}
+
+/// What stands against a definition, in sentences.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "ProtocolVerdict")]
+pub struct Verdict {
+    /// Why it would be refused. Empty: it can be installed.
+    pub problems: Vec<String>,
+    /// What it says in vain: rules that nobody can use, types without a place.
+    pub warnings: Vec<String>,
+}
