@@ -93,8 +93,8 @@ impl Daemon {
 
         // Who follows the log, and what comes round every so often.
         let parts = (&storage, &door, &net);
-        let Followers { backup, sync, anchor } = Followers::start(&base, &identity, parts, secrets.anchor).await?;
-
+        let Followers { backup, sync, anchor } =
+            Followers::start(&base, &identity, parts, (secrets.anchor, &audit)).await?;
         let heads = Heads::new(door.node.clone(), identity.signer.clone(), audit.clone());
         base.jobs.start("audit-head", "signs the head of the audit log", |job| heads.clone().keep_signing(job));
 

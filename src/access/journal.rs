@@ -28,7 +28,7 @@ pub enum Change {
     Version(u32),
     /// A token, and the hash of its secret in hex.
     Made {
-        token: Token,
+        token: Box<Token>,
         hash: String,
     },
     /// A token is revoked, with those it has made; at unix seconds.

@@ -251,7 +251,7 @@ impl Access {
         }
         self.make_room(by, now)?;
         let hash = cid::digest(secret.expose());
-        journal.append(&Change::Made { token: about.clone(), hash: hex::encode(hash) })?;
+        journal.append(&Change::Made { token: Box::new(about.clone()), hash: hex::encode(hash) })?;
         let held = self.table_mut().put(about.clone(), hash);
         held.ok_or_else(|| anyhow!("the token that makes this one is gone")).map_err(Refused::Fault)?;
         self.shorten(&mut journal);

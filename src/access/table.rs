@@ -103,7 +103,7 @@ impl Table {
                 Change::Made { token, hash } => {
                     let mut digest = Digest::default();
                     if hex::decode_to_slice(hash, &mut digest).is_ok() {
-                        table.put(token, digest);
+                        table.put(*token, digest);
                     }
                 }
                 Change::Revoked { id, at: seconds } => table.revoke(&id, at(seconds)),
@@ -123,7 +123,7 @@ impl Table {
     /// The changes that make this, in a new file.
     pub fn changes(&self) -> impl Iterator<Item = Change> {
         let made = self.iter().flat_map(|held| {
-            let made = Change::Made { token: held.token.clone(), hash: hex::encode(held.hash) };
+            let made = Change::Made { token: Box::new(held.token.clone()), hash: hex::encode(held.hash) };
             let id = held.token.id.clone();
             let revoked = held.revoked_at.get().map(|at| Change::Revoked { id, at: *at });
             std::iter::once(made).chain(revoked)

@@ -14,6 +14,7 @@ use super::{
     tree::{self, Tree},
 };
 use crate::{
+    audit::{Audit, What},
     crypto::Secret,
     dwn::Fault,
     job::{Job, Wait},
@@ -22,6 +23,7 @@ use crate::{
     task::Backoff,
 };
 use anyhow::Context as _;
+use serde_json::json;
 use std::{
     collections::{BTreeMap, VecDeque},
     fmt::Display,
@@ -53,6 +55,7 @@ pub(super) struct Follower {
     pub(super) ledger: Ledger,
     pub(super) chain: Chain,
     pub(super) metrics: Metrics,
+    audit: Audit,
     pub(super) queue: Arc<Mutex<Queue>>,
     pub(super) commands: mpsc::Receiver<Command>,
     pub(super) status: watch::Sender<Status>,
@@ -80,6 +83,7 @@ pub(super) struct Parts {
     pub(super) store: Store,
     pub(super) chain: Chain,
     pub(super) metrics: Metrics,
+    pub(super) audit: Audit,
     pub(super) queue: Arc<Mutex<Queue>>,
     pub(super) commands: mpsc::Receiver<Command>,
 }
@@ -87,7 +91,7 @@ pub(super) struct Parts {
 impl Follower {
     /// Takes up where the last run ended.
     pub(super) async fn open(parts: Parts) -> Result<(Self, watch::Receiver<Status>), Fault> {
-        let Parts { config, secret, store, chain, metrics, queue, commands } = parts;
+        let Parts { config, secret, store, chain, metrics, audit, queue, commands } = parts;
         let ledger = Ledger::new(store.clone());
         let since = ledger.since(millis() as u64 / 1000).await?;
         let reader = ledger.clone();
@@ -116,6 +120,7 @@ impl Follower {
             ledger,
             chain,
             metrics,
+            audit,
             queue,
             commands,
             status,
@@ -323,6 +328,8 @@ impl Follower {
                     Signing::NoFunds(need) => BatchEvent::NoFunds(need),
                     Signing::Signed(attempt) => {
                         tracing::info!(batch = batch.number, fee = attempt.fee, "signed anchor {}", attempt.txid);
+                        let about = json!({"batch": batch.number, "txid": attempt.txid, "fee": attempt.fee});
+                        self.audit.note(What::Spent, "node", about).await.map_err(Trouble::Store)?;
                         self.metrics.signed.inc();
                         self.metrics.fees.inc_by(attempt.fee);
                         BatchEvent::Signed(attempt)

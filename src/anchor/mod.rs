@@ -26,6 +26,7 @@ pub use config::Config;
 pub use status::{BatchStatus, Now, Outcome, Status};
 
 use crate::{
+    audit::Audit,
     blocks::{Blocks, Right},
     cid::{self, Cid, Digest},
     crypto::Secret,
@@ -112,8 +113,7 @@ impl Anchor {
     /// Starts the task. Talks to nobody before; a bitcoind that is away is waited for.
     pub async fn start(
         config: &Config,
-        store: Store,
-        blocks: Blocks,
+        (store, blocks, audit): (Store, Blocks, Audit),
         secret: impl Into<Secret>,
         metrics: &Metrics,
         jobs: &Jobs,
@@ -130,6 +130,7 @@ impl Anchor {
             store: store.clone(),
             chain: chain.clone(),
             metrics: counted,
+            audit,
             queue: queue.clone(),
             commands,
         };

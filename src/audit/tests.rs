@@ -103,7 +103,7 @@ fn a_tail_that_is_cut_off_is_seen_by_the_signed_head() {
     let cut = whole[..whole.len() - 1].iter().rposition(|byte| *byte == b'\n').expect("lines") + 1;
     fs::write(&path, &whole[..cut]).expect("writes");
     assert_eq!(report(&audit, &[]).problems, [""; 0], "the chain alone does not tell");
-    let problems = report(&audit, &[head.clone()]).problems;
+    let problems = report(&audit, std::slice::from_ref(&head)).problems;
     assert!(problems.len() == 1 && problems[0].contains("it is not there: the log ends with entry 3"), "{problems:?}");
     fs::remove_file(&path).expect("removes");
     let problems = report(&audit, &[head]).problems;

@@ -132,3 +132,60 @@ impl Heads {
 fn refused(refusal: Refusal) -> Fault {
     anyhow!("a message about the audit log: {refusal}")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        audit::verify,
+        blocks::{self, Blocks},
+        dwn::testing::person,
+        metrics::Metrics,
+        node::{Config, RetentionConfig},
+        resolve::{self, Resolver},
+        store::{self, Store},
+    };
+    use jiff::Timestamp;
+    use std::{fs, path::Path};
+
+    fn heads(home: &Path) -> Heads {
+        let store = Store::open(&home.join("store"), &store::Config::default()).expect("the store opens");
+        let blocks =
+            Blocks::open(&home.join("blocks"), &blocks::Config::default(), store.clone()).expect("blocks open");
+        let (signer, metrics) = (Arc::new(person(1)), Metrics::default());
+        let resolver = Resolver::new(&resolve::Config::default(), store.clone(), &metrics).expect("a resolver");
+        let (config, retention) = (Config::default(), RetentionConfig::default());
+        let who = (signer.did(), None, &retention);
+        let node = Node::new(&config, who, store, blocks, resolver, &metrics).expect("a node");
+        Heads::new(node, signer, Audit::open(home, Timestamp::now()).expect("the log opens"))
+    }
+
+    #[tokio::test]
+    async fn a_tail_that_is_cut_off_is_seen_by_the_signed_records() {
+        let home = tempfile::tempdir().expect("a directory");
+        let heads = heads(home.path());
+        assert_eq!(heads.compare().await.expect("looks"), 0);
+        assert_eq!(heads.audit.moved(), 0, "that a file was begun says nothing");
+        for n in 0..3 {
+            heads.audit.note(What::Login, "owner", json!({"n": n})).await.expect("written");
+            assert_eq!(heads.sign().await.expect("signs"), n + 2);
+        }
+        assert_eq!(heads.compare().await.expect("looks"), 4);
+        let signed = heads.signed().await.expect("finds");
+        assert_eq!(signed.iter().map(|head| head.n).collect::<Vec<_>>(), [4, 3, 2]);
+        let dir = heads.audit.dir().to_owned();
+        let report = |signed: &[Signed]| verify(&dir, signed).expect("reads").problems;
+        assert_eq!(report(&signed), [""; 0]);
+        let file = crate::audit::files(&dir).expect("lists").pop().expect("a file");
+        let whole = fs::read_to_string(&file).expect("a file");
+        let cut: String = whole.split_inclusive('\n').take(3).collect();
+        fs::write(&file, cut).expect("writes");
+        assert_eq!(report(&signed).len(), 1);
+        // The node starts on what is left: it says so, and the newer entries do not hide it.
+        let Heads { node, signer, .. } = heads;
+        let again = Heads::new(node, signer, Audit::open(home.path(), Timestamp::now()).expect("the log opens"));
+        assert_eq!(again.compare().await.expect("looks"), 3);
+        assert_eq!(again.audit.newest(1, |_| true).expect("reads")[0].what, What::Missing.name());
+        assert!(report(&signed)[0].contains("entry 4 is not the one that the node signed"), "{:?}", report(&signed));
+    }
+}

@@ -9,6 +9,7 @@ use super::{
 };
 use crate::{
     anchor::Anchor,
+    audit::Audit,
     backup::Source,
     config,
     crypto::Secret,
@@ -30,13 +31,13 @@ impl Followers {
         base: &Base<'_>,
         identity: &Identity,
         (storage, door, net): (&Storage, &Door, &Net),
-        anchor_key: Secret,
+        (anchor_key, audit): (Secret, &Audit),
     ) -> Result<Self, Error> {
         let backup = backup(base, identity, storage);
         jobs(base, identity, (storage, door, net), &backup);
         let sync = sync(base, identity, door, net)?;
-        let (store, blocks) = (storage.store.clone(), storage.blocks.clone());
-        let anchor = Anchor::start(&base.config.anchor, store, blocks, anchor_key, &base.metrics, &base.jobs).await?;
+        let parts = (storage.store.clone(), storage.blocks.clone(), audit.clone());
+        let anchor = Anchor::start(&base.config.anchor, parts, anchor_key, &base.metrics, &base.jobs).await?;
         Ok(Self { backup, sync, anchor })
     }
 }

@@ -18,6 +18,7 @@ use std::{
 use tempfile::TempDir;
 use toft::{
     anchor::{Anchor, BatchStatus, Config, Outcome, Proof, ProofError, Status, config::Mode, proof::Verdict},
+    audit::Audit,
     blocks::Blocks,
     cid::{self, Cid},
     dwn::{Change, Stop, Subject, View},
@@ -52,7 +53,9 @@ impl Node {
             .expect("the blocks open");
         let (tasks, metrics) = (Tasks::default(), Metrics::default());
         let jobs = Jobs::new(&tasks);
-        let anchor = Anchor::start(config, store.clone(), blocks.clone(), [5; 32], &metrics, &jobs);
+        let audit = Audit::open(dir, jiff::Timestamp::now()).expect("the audit log opens");
+        let parts = (store.clone(), blocks.clone(), audit);
+        let anchor = Anchor::start(config, parts, [5; 32], &metrics, &jobs);
         let anchor = anchor.await.expect("the anchor starts");
         Self { store, blocks, anchor, tasks }
     }

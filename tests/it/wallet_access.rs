@@ -1,6 +1,9 @@
 //! Who may call, as a person and a wallet meet it: tokens and pairing by the command line and over TCP, and what the audit log has of it.
 
-use crate::support::toft::{Home, Toft};
+use crate::support::{
+    root,
+    toft::{Home, Toft},
+};
 use serde_json::{Value, json};
 use std::{
     fs,
@@ -135,6 +138,55 @@ fn the_audit_log_is_checked_with_and_without_a_node() {
     let output = home.run(&["audit", "verify"]);
     let said = String::from_utf8_lossy(&output.stdout).into_owned();
     assert!(output.status.code() == Some(1) && said.contains("line 3: the hash is not that of the line"), "{said}");
+}
+
+/// Every scope against every method: what `docs/scopes.md` says is what the node does.
+#[test]
+fn every_scope_is_let_in_where_the_table_says_and_nowhere_else() {
+    let node = node();
+    let cookie = fs::read_to_string(node.home().path().join("rpc.cookie")).expect("a cookie");
+    let page = fs::read_to_string(root().join("docs/scopes.md")).expect("the page");
+    let rows: Vec<Vec<_>> = page
+        .lines()
+        .filter(|line| line.starts_with("| `"))
+        .map(|line| line.split('|').map(|cell| cell.trim().trim_matches('`').to_owned()).collect())
+        .collect();
+    let listed = node.json(&["token", "scopes"]).as_array().map(Vec::len);
+    assert_eq!(listed, Some(rows.len()), "every method is in it");
+    let scopes = [
+        "info",
+        "records:read",
+        "records:read:http://a.example/p",
+        "records:write",
+        "records:write:http://a.example/p",
+        "blocks:read",
+        "blocks:write",
+        "identity:sign:message",
+        "identity:sign:credential",
+        "identity:sign:login",
+        "identity:sign:grant",
+        "sync",
+        "anchor",
+        "pins",
+        "backup",
+        "admin",
+    ];
+    let mut pairs = 0;
+    for scope in scopes {
+        let wanted = json!({"name": scope, "scopes": [scope], "rate": 100_000});
+        let made = call(&node, "/rpc", (&cookie, None), "tokens.create", wanted).expect("is made");
+        let token = text(&made["token"]);
+        for row in &rows {
+            let [_, method, need, from, ..] = row.as_slice() else { panic!("{row:?}") };
+            let of_it = scope == need || scope.starts_with(&format!("{need}:"));
+            let lets_in = from == "anywhere" && (of_it || scope == "admin" || need.ends_with(" token"));
+            // A parameter that no method has: who is let in hears of it, and nothing is done.
+            let answer = call(&node, "/rpc", (&token, None), method, json!({"no such parameter": 1}));
+            assert_eq!(answer, Err(if lets_in { -32602 } else { -32001 }), "{scope} × {method}");
+            pairs += 1;
+        }
+    }
+    assert_eq!(pairs, scopes.len() * rows.len());
 }
 
 #[test]

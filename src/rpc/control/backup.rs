@@ -5,10 +5,14 @@ use super::{
     failure::{Failure, Kind},
     method::{Entry, Example, From, Method, Need},
 };
-use crate::backup::{Check, Taken};
+use crate::{
+    audit::What,
+    backup::{Check, Taken},
+};
 use anyhow::Error;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 use std::path::PathBuf;
 
 pub const METHODS: &[Entry] = &[Entry::of::<Create>()];
@@ -32,7 +36,10 @@ impl Method for Create {
 
     async fn run(call: &Call, Target { dir }: Target) -> Result<Taken, Failure> {
         let source = call.backup.clone();
-        Ok(tokio::task::spawn_blocking(move || source.take(&dir, Check::All)).await.map_err(Error::new)??)
+        let taken = tokio::task::spawn_blocking(move || source.take(&dir, Check::All)).await.map_err(Error::new)??;
+        // It has the keys.
+        call.audit.note(What::BackupMade, call.caller(), json!({"snapshot": taken.snapshot})).await?;
+        Ok(taken)
     }
 }
 

@@ -39,6 +39,19 @@ fn every_reference_leads_somewhere_and_no_two_types_share_a_name() {
 }
 
 #[test]
+fn the_table_of_scopes_is_that_of_the_methods() {
+    let mut text = String::from(
+        "# Scopes\n\nWritten from the table of methods; `toft token scopes` prints it. What is not in it, nobody may call. `admin` may call all. \
+         Where a scope\nis `records:read` or `records:write`, one of a single protocol (`records:read:<protocol>`) is let in too, and the method \
+         asks for that protocol.\n\n| method | scope | from |\n|---|---|---|\n",
+    );
+    for method in super::TABLE.iter().flat_map(|group| group.iter()) {
+        let _ = writeln!(text, "| `{}` | {} | {} |", method.name, method.scope, method.from);
+    }
+    holds("docs/scopes.md", &text);
+}
+
+#[test]
 fn the_manual_lists_every_method() {
     let mut text = String::from(
         "# RPC\n\nWritten from the table of methods (`src/rpc/control`); [`openrpc.json`](openrpc.json) is the same for machines, and \

@@ -5,9 +5,13 @@ use super::{
     failure::{Failure, Kind},
     method::{Entry, Example, From, Method, Need, NoParams},
 };
-use crate::sync::{Peer, PeerStatus};
+use crate::{
+    audit::What,
+    sync::{Peer, PeerStatus},
+};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 
 pub const METHODS: &[Entry] = &[Entry::of::<Ls>(), Entry::of::<Add>(), Entry::of::<Rm>()];
 
@@ -51,7 +55,10 @@ impl Method for Add {
 
     async fn run(call: &Call, NewPeer { did, address, tenants }: NewPeer) -> Result<Peer, Failure> {
         call.sync.check(&did, &address, &tenants).map_err(|why| Failure::new(Kind::Usage, why))?;
-        Ok(call.sync.add(did, address, tenants).await?)
+        let peer = call.sync.add(did, address, tenants).await?;
+        let about = json!({"did": peer.did, "tenants": peer.tenants});
+        call.audit.note(What::PeerAdded, call.caller(), about).await?;
+        Ok(peer)
     }
 }
 
@@ -81,7 +88,10 @@ impl Method for Rm {
 
     async fn run(call: &Call, OnePeer { did }: OnePeer) -> Result<Removed, Failure> {
         match call.sync.remove(&did).await? {
-            true => Ok(Removed { removed: did }),
+            true => {
+                call.audit.note(What::PeerRemoved, call.caller(), json!({"did": did})).await?;
+                Ok(Removed { removed: did })
+            }
             false => Err(Failure::new(Kind::NotFound, format!("{did} is not a peer of this node"))),
         }
     }

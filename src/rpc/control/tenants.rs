@@ -6,12 +6,14 @@ use super::{
     method::{Entry, Example, Method, Need, NoParams},
 };
 use crate::{
+    audit::What,
     node::{Removed, Tenant},
     sync::TenantStays,
 };
 use anyhow::Error;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 
 pub const METHODS: &[Entry] = &[Entry::of::<Ls>(), Entry::of::<Rm>()];
 
@@ -51,12 +53,15 @@ impl Method for Rm {
     type Result = Removed;
 
     async fn run(call: &Call, OneTenant { did }: OneTenant) -> Result<Removed, Failure> {
-        call.sync.remove_tenant(&did).await.map_err(|why| match why {
+        let removed = call.sync.remove_tenant(&did).await.map_err(|why| match why {
             TenantStays::Own => Failure::new(Kind::Usage, why.to_string()),
             TenantStays::Shared { .. } => Failure::new(Kind::Conflict, why.to_string()),
             TenantStays::NotHere(_) => Failure::new(Kind::NotFound, why.to_string()),
             TenantStays::Fault(fault) => fault.into(),
-        })
+        })?;
+        let about = json!({"did": did, "messages": removed.messages});
+        call.audit.note(What::TenantRemoved, call.caller(), about).await?;
+        Ok(removed)
     }
 }
 

@@ -90,14 +90,19 @@ fn one(headers: &HeaderMap, name: HeaderName) -> Result<Option<&str>, ()> {
 
 /// Middleware: answers preflights, and lets in who may come.
 pub(super) async fn stand(State(guarded): State<Guarded>, mut request: Request, next: Next) -> Response {
+    let audit = guarded.call.audit.clone();
     if !guarded.knows_host(&request) {
+        audit.refused("wrong host");
         let message =
             "this node is not called so here: use 127.0.0.1 with its port, or name more in rpc.hosts (node.toml)";
         return refuse(StatusCode::MISDIRECTED_REQUEST, message);
     }
     let page = match guarded.page(request.headers()) {
         Ok(page) => page,
-        Err(why) => return refuse(StatusCode::FORBIDDEN, why),
+        Err(why) => {
+            audit.refused("page of a stranger");
+            return refuse(StatusCode::FORBIDDEN, why);
+        }
     };
     let wants_private = request.headers().contains_key(PRIVATE_ASKED);
     let mut response = match (request.method(), &page.0) {
