@@ -66,6 +66,12 @@ fn a_strangers_page_gets_nothing() {
         assert_eq!(chromium.eval(page, &script), "nothing");
         assert!(!chromium.answers(page, &url).contains(&"GET 200".to_owned()));
 
+        // What may be asked without a token is asked elsewhere, and nothing else is.
+        for token in [None, Some(token.as_str())] {
+            let answer = chromium.eval(page, &posts(&url.replace("/rpc", "/pair"), &call, token));
+            assert_eq!((&answer[0], &answer[1]["error"]["code"]), (&json!(401), &json!(-32002)), "{answer}");
+        }
+
         let socket = format!(
             "new Promise((done) => {{ const line = new WebSocket('{}');
                line.onopen = () => done('open'); line.onclose = () => done('refused'); }})",
@@ -170,7 +176,7 @@ fn a_paired_wallet_does_what_its_token_allows() {
     let mut chromium = Chromium::start();
     let port = chromium.serve(Some(typescript()));
     let origin = format!("http://wallet.example:{port}");
-    let (page, token) = paired(&node, &mut chromium, &origin, &["info", "pins"]);
+    let (page, token) = paired(&node, &mut chromium, &origin, &["info", "pins", "records:write"]);
     let secret = token["token"].as_str().expect("a token");
 
     assert_eq!(outcome(&mut chromium, page, "node.node.id()")["did"], node.did());
@@ -181,6 +187,10 @@ fn a_paired_wallet_does_what_its_token_allows() {
     let batch = "node.batch([{method: 'node.id', params: {}}, {method: 'tenants.list', params: {}}])";
     let batch = outcome(&mut chromium, page, &format!("{batch}.then(([one, other]) => [one.did, other.code])"));
     assert_eq!(batch, json!([node.did(), -32001]));
+    // Large data has an address of its own, of which the browser asks first too.
+    let large = "node.records.write({dataSize: 3000000, dataFormat: 'image/png'}).then(
+        ({upload}) => node.upload(upload, new Uint8Array(3000000)))";
+    assert_eq!(outcome(&mut chromium, page, large)["dataSize"], 3_000_000);
     // The same over a WebSocket.
     chromium.eval(page, "node.connect().then((live) => { window.live = live; })");
     assert_eq!(outcome(&mut chromium, page, "live.node.id()")["did"], node.did());

@@ -8,7 +8,7 @@ use crate::support::{
 };
 use serde_json::{Map, Value, json};
 use std::{collections::BTreeSet, process::Command, thread};
-use toft::rpc::control::examples;
+use toft::{crypto::encode, rpc::control::examples};
 
 /// Examples that a fresh node does not answer with a result, and how it answers instead.
 const FAIL: &[(&str, &str)] = &[
@@ -66,6 +66,41 @@ fn each_example_has_the_same_answer_by_every_client() {
         let kind = answers[0]["error"]["kind"].as_str();
         let expected = FAIL.iter().find(|(method, _)| method == name).map(|(_, kind)| *kind);
         assert_eq!(kind, expected, "{name} {params:?}: {}", answers[0]);
+    }
+}
+
+/// A program that pairs by itself, calls over TCP with what its token allows, sends and fetches large data, and follows records.
+#[test]
+fn a_program_is_paired_and_follows_records_over_tcp() {
+    let node = Home::new().set("rpc.listen", "127.0.0.1:0").up();
+    let url = format!("http://{}", node.rpc());
+    let clients: [(&str, fn(&Value) -> Client); 2] = [("typescript", Client::typescript), ("python", Client::python)];
+    for (name, start) in clients {
+        let mut stranger = start(&json!({"url": url}));
+        assert_eq!(stranger.call("node.id", &json!({}))["error"]["code"], -32002, "{name}");
+        let scopes = ["info", "records:read", "records:write"];
+        let asked = stranger.ask(&json!({"op": "pair", "url": url, "name": name, "scopes": scopes}));
+        node.json(&["wallet", "approve", asked["code"].as_str().expect("a code")]);
+        let mut paired = stranger.next();
+        let token = paired["result"]["token"].take();
+
+        let mut client = start(&json!({"url": url, "token": token}));
+        assert_eq!(client.call("node.id", &json!({}))["result"]["did"], node.did(), "{name}");
+        assert_eq!(client.call("pins.list", &json!({}))["error"]["code"], -32001, "{name}");
+        let calls = json!([{"method": "node.id", "params": {}}, {"method": "pins.list", "params": {}}]);
+        let answers = client.ask(&json!({"op": "batch", "calls": calls}))["answers"].take();
+        assert_eq!(
+            (&answers[0]["result"]["did"], &answers[1]["error"]["kind"]),
+            (&json!(node.did()), &json!("denied"))
+        );
+
+        let data = encode(&vec![7; 1_000_000]);
+        assert_eq!(client.ask(&json!({"op": "large", "data": data}))["data"], data, "{name}");
+
+        let follow = json!({"op": "follow", "method": "records.subscribe", "params": {"filter": {"dataFormat": "text/plain"}},
+            "then": {"method": "records.write", "params": {"data": "aGVsbG8", "dataFormat": "text/plain"}}, "count": 1});
+        let events = client.ask(&follow)["events"].take();
+        assert_eq!(events[0]["message"]["descriptor"]["dataFormat"], "text/plain", "{name}: {events}");
     }
 }
 

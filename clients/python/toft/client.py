@@ -7,8 +7,8 @@ from typing import Any
 
 from .errors import NoAnswer, RpcError
 from .live import Live
-from .methods import Groups, Json
-from .wire import Address, outcome, post, request
+from .methods import Groups, Json, OneTimeAddress, Written
+from .wire import Address, exchange, outcome, post, read, request
 
 
 class Toft(Groups):
@@ -43,6 +43,23 @@ class Toft(Groups):
         found = [by_id[call["id"]] for call in requests]
         return [RpcError(answer["error"]) if answer.get("error") else answer.get("result") for answer in found]
 
+    def upload(self, to: OneTimeAddress, data: bytes) -> Written:
+        """Sends the data of `records.write` with a `dataSize` to the address that it gave; what is written then."""
+        status, text = exchange(self._at, "PUT", to["path"], {}, data)
+        answer: Any = read(status, text)
+        if answer.get("error"):
+            raise RpcError(answer["error"])
+        written: Written = answer
+        return written
+
+    def download(self, source: OneTimeAddress) -> bytes:
+        """Fetches the data of a record from the address that `records.read` gave."""
+        status, data = exchange(self._at, "GET", source["path"], {}, None)
+        if status != 200:
+            outcome(read(status, data))
+            raise NoAnswer(f"the node answered {status}", status)
+        return data
+
     def connect(self) -> Live:
-        """A connection for many calls and for subscriptions: `with node.connect() as live: …`"""
+        """A connection (over TCP) for many calls and for subscriptions: `with node.connect() as live: …`"""
         return Live(self._at)

@@ -21,6 +21,10 @@ class RpcError(Exception):
         self.data: Any = data
 
 
+class SubscriptionEnded(Exception):
+    """The node has ended a subscription, and says why."""
+
+
 class NoAnswer(Exception):
     """No answer of the node came: it is not there, the connection broke off, or something else answered."""
 

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from types import TracebackType
 from typing import Any
 
-from .errors import NoAnswer
+from .errors import NoAnswer, SubscriptionEnded
 from .methods import Groups, Json
 from .wire import Address, outcome, request
 
@@ -81,6 +81,10 @@ class Live(Groups):
         params = message.get("params") or {}
         subscription = self._subscriptions.get(params.get("subscription"))
         if message.get("method") != "rpc.event" or subscription is None:
+            return
+        if "ended" in params:
+            del self._subscriptions[subscription.id]
+            subscription._ended = params["ended"]
             return
         if len(subscription._events) >= WAITING_MAX:
             raise NoAnswer(f"{WAITING_MAX} events wait and nobody reads them")
@@ -158,7 +162,7 @@ class Live(Groups):
 
 
 class Subscription(Iterator[Json]):
-    """Events as they come; ends with an error when the connection does."""
+    """Events as they come; ends with an error when the node ends it, or the connection."""
 
     def __init__(self, live: Live, answer: dict[str, Any]) -> None:
         #: What the method answered.
@@ -166,9 +170,12 @@ class Subscription(Iterator[Json]):
         self.id: Any = answer["subscription"]
         self._live = live
         self._events: deque[Json] = deque()
+        self._ended: str | None = None
 
     def __next__(self) -> Json:
         while not self._events:
+            if self._ended is not None:
+                raise SubscriptionEnded(self._ended)
             if self.id not in self._live._subscriptions:
                 raise StopIteration
             # Events may be a long time in coming.

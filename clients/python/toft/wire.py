@@ -76,20 +76,28 @@ class _Connection(http.client.HTTPConnection):
 
 def post(at: Address, path: str, body: Any) -> Any:
     """Sends a call or a batch to an endpoint of the node; what it answered, which is None for notifications alone."""
-    headers = {"Content-Type": "application/json", "Host": at.host}
+    headers = {"Content-Type": "application/json"}
     if at.token is not None:
         headers["Authorization"] = f"Bearer {at.token}"
+    status, text = exchange(at, "POST", path, headers, json.dumps(body).encode())
+    return None if status == 204 else read(status, text)
+
+
+def exchange(at: Address, method: str, path: str, headers: dict[str, str], body: bytes | None) -> tuple[int, bytes]:
+    """One request, and the whole answer."""
     connection = _Connection(at)
     try:
-        connection.request("POST", path, json.dumps(body).encode(), headers)
+        connection.request(method, path, body, {**headers, "Host": at.host})
         response = connection.getresponse()
-        status, text = response.status, response.read()
+        return response.status, response.read()
     except (OSError, http.client.HTTPException) as error:
         raise NoAnswer(f"the node at {at.where} gave no answer: {error}") from error
     finally:
         connection.close()
-    if status == 204:
-        return None
+
+
+def read(status: int, text: bytes) -> Any:
+    """What an answer says, if it is JSON."""
     try:
         answer = json.loads(text)
     except ValueError:

@@ -33,6 +33,11 @@ export class NoAnswer extends Error {
   }
 }
 
+/** The node has ended a subscription, and says why. */
+export class SubscriptionEnded extends Error {
+  override readonly name = "SubscriptionEnded";
+}
+
 /** As JSON-RPC writes it. */
 export interface ErrorObject {
   code: number;

@@ -1,4 +1,4 @@
-export { NoAnswer, RpcError } from "./errors.js";
+export { NoAnswer, RpcError, SubscriptionEnded } from "./errors.js";
 export { Live, Subscription, type Subscribing } from "./live.js";
 export * from "./methods.js";
 export { pair, type Wish } from "./pair.js";

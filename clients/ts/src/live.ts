@@ -1,4 +1,4 @@
-import { NoAnswer } from "./errors.js";
+import { NoAnswer, SubscriptionEnded } from "./errors.js";
 import { open, type Line } from "./line.js";
 import { Groups, type Json, type MethodName, type Methods } from "./methods.js";
 import { outcome, request, type Address, type Message } from "./wire.js";
@@ -74,8 +74,7 @@ export class Live extends Groups {
   #message(text: string): void {
     const message = JSON.parse(text) as Message;
     if (message.method !== undefined) {
-      const { subscription, event } = message.params ?? {};
-      if (message.method === "rpc.event" && subscription !== undefined) this.#subscriptions.get(subscription)?.put(event ?? null);
+      if (message.method === "rpc.event") this.#event(message.params ?? {});
       return;
     }
     const call = this.#calls.get(message.id ?? null);
@@ -90,6 +89,13 @@ export class Live extends Groups {
     }
   }
 
+  #event({ subscription = null, event = null, ended }: NonNullable<Message["params"]>): void {
+    const its = this.#subscriptions.get(subscription);
+    if (ended === undefined) return its?.put(event);
+    this.#subscriptions.delete(subscription);
+    its?.end(new SubscriptionEnded(ended));
+  }
+
   #closed(why: Error): void {
     if (this.#over) return;
     this.#over = why;
@@ -100,7 +106,7 @@ export class Live extends Groups {
   }
 }
 
-/** Events as they come. Ends with an error when the connection does. */
+/** Events as they come. Ends with an error when the node ends it, or the connection. */
 export class Subscription implements AsyncIterableIterator<Json> {
   /** What the method answered. */
   readonly answer: Json;

@@ -1,7 +1,7 @@
 import { NoAnswer, RpcError } from "./errors.js";
-import { post } from "./http.js";
+import { exchange, messages, post } from "./http.js";
 import { Live } from "./live.js";
-import { Groups, type MethodName, type Methods } from "./methods.js";
+import { Groups, type MethodName, type Methods, type OneTimeAddress, type Written } from "./methods.js";
 import { outcome, request, type Address } from "./wire.js";
 
 /** A call of a batch. */
@@ -37,7 +37,24 @@ export class Toft extends Groups {
     return outcomes as { -readonly [I in keyof C]: Methods[C[I]["method"]]["result"] | RpcError };
   }
 
-  /** A connection for many calls and for subscriptions. */
+  /** Sends the data of `records.write` with a `dataSize` to the address that it gave; what is written then. */
+  async upload(to: OneTimeAddress, data: Uint8Array | Blob): Promise<Written> {
+    const body = data instanceof Uint8Array ? new Uint8Array(data) : new Uint8Array(await data.arrayBuffer());
+    const answer = messages(await exchange(this.#at, "PUT", to.path, {}, body));
+    if ("error" in answer && answer.error) throw new RpcError(answer.error);
+    return answer as unknown as Written;
+  }
+
+  /** Fetches the data of a record from the address that `records.read` gave. */
+  async download(from: OneTimeAddress): Promise<Uint8Array> {
+    const answer = await exchange(this.#at, "GET", from.path, {});
+    if (answer.status === 200) return answer.body;
+    const refused = messages(answer);
+    if ("error" in refused && refused.error) throw new RpcError(refused.error);
+    throw new NoAnswer(`the node answered ${answer.status}`, { status: answer.status });
+  }
+
+  /** A connection for many calls and for subscriptions: a WebSocket, over TCP. */
   connect(): Promise<Live> {
     return Live.open(this.#at);
   }

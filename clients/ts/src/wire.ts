@@ -15,7 +15,7 @@ export interface Message {
   result?: Json;
   error?: ErrorObject;
   method?: string;
-  params?: { subscription?: Json; event?: Json };
+  params?: { subscription?: Json; event?: Json; ended?: string };
 }
 
 let last = 0;

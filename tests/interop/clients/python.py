@@ -1,8 +1,10 @@
 """The Python client, driven line by line, as typescript.mjs says."""
 
+import base64
 import json
 import sys
 
+import toft
 from toft import RpcError, Toft
 
 first = json.loads(sys.stdin.readline())
@@ -31,6 +33,19 @@ def batch(calls):
     return {"answers": [said(one) if isinstance(one, RpcError) else {"result": one} for one in answers]}
 
 
+def large(data):
+    data = base64.urlsafe_b64decode(data + "=" * (-len(data) % 4))
+    upload = node.records.write(dataSize=len(data), dataFormat="application/octet-stream")["upload"]
+    record = node.upload(upload, data)["recordId"]
+    data = node.download(node.records.read(recordId=record, download=True)["download"])
+    return {"data": base64.urlsafe_b64encode(data).decode().rstrip("=")}
+
+
+def pair(url, name, scopes):
+    show = lambda code: print(json.dumps({"code": code}), flush=True)
+    return {"result": toft.pair(url, name=name, scopes=scopes, show=show)}
+
+
 def follow(method, params, then, count):
     with node.connect() as live:
         subscription = live.subscribe(method, **params)
@@ -38,7 +53,7 @@ def follow(method, params, then, count):
         return {"events": [event for _, event in zip(range(count), subscription)]}
 
 
-OPS = {"methods": methods, "call": call, "batch": batch, "follow": follow}
+OPS = {"methods": methods, "call": call, "batch": batch, "large": large, "pair": pair, "follow": follow}
 for line in sys.stdin:
     command = json.loads(line)
     try:

@@ -4,12 +4,14 @@
 //   {op: "methods"}                          the functions there are → {methods: ["group.verb", …]}
 //   {op: "call", method, params}             → {result} or {error: {code, kind, message, retryAfter}}
 //   {op: "batch", calls: [{method, params}]} → {answers: [{result} | {error}]}
+//   {op: "large", data}                      writes it (base64url) by a one-time address and reads it back → {data}
+//   {op: "pair", url, name, scopes}          asks to be paired → {code}, then as call
 //   {op: "follow", method, params, then: {method, params}, count}
 //                                            subscribes, makes a call, waits for events → {events}
 import { createInterface } from "node:readline";
 import { pathToFileURL } from "node:url";
 
-const { RpcError, Toft } = await import(pathToFileURL(`${process.argv[2]}/index.js`));
+const { RpcError, Toft, pair } = await import(pathToFileURL(`${process.argv[2]}/index.js`));
 const lines = createInterface({ input: process.stdin })[Symbol.asyncIterator]();
 const { socket, ...tcp } = JSON.parse((await lines.next()).value);
 const node = new Toft(socket === undefined ? tcp : { socketPath: socket });
@@ -29,6 +31,16 @@ const OPS = {
   async batch({ calls }) {
     const answers = await node.batch(calls);
     return { answers: answers.map((answer) => (answer instanceof RpcError ? said(answer) : { result: answer })) };
+  },
+  async large({ data }) {
+    const bytes = Buffer.from(data, "base64url");
+    const { upload } = await node.records.write({ dataSize: bytes.length, dataFormat: "application/octet-stream" });
+    const { recordId } = await node.upload(upload, bytes);
+    const { download } = await node.records.read({ recordId, download: true });
+    return { data: Buffer.from(await node.download(download)).toString("base64url") };
+  },
+  async pair({ url, ...wish }) {
+    return { result: await pair(url, wish, (code) => console.log(JSON.stringify({ code }))) };
   },
   async follow({ method, params, then, count }) {
     const live = await node.connect();

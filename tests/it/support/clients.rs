@@ -74,9 +74,15 @@ impl Client {
     #[track_caller]
     pub fn ask(&mut self, command: &Value) -> Value {
         writeln!(self.input, "{command}").expect("the client reads");
+        self.next()
+    }
+
+    /// The next thing it says.
+    #[track_caller]
+    pub fn next(&mut self) -> Value {
         let mut line = String::new();
         self.output.read_line(&mut line).expect("the client answers");
-        serde_json::from_str(&line).unwrap_or_else(|e| panic!("{command}: the client said {line:?}: {e}"))
+        serde_json::from_str(&line).unwrap_or_else(|e| panic!("the client said {line:?}: {e}"))
     }
 
     /// `{"result": …}` or `{"error": {"code", "kind", "message"}}`.
