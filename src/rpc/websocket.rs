@@ -60,6 +60,8 @@ pub(super) type WebSocket = WebSocketStream<TokioIo<Upgraded>>;
 enum Parcel {
     Message(WsMessage),
     Text(Text),
+    /// Nothing more comes.
+    End,
 }
 
 /// The answer to a request for a WebSocket, and the connection that begins when the client has the answer.
@@ -129,7 +131,13 @@ impl Outlet {
         let _ = self.out.send(Parcel::Text(text)).await; // fails when the client is gone
     }
 
-    /// Disconnects the client, and tells it why.
+    /// Disconnects the client when it has what was sent before, and tells it why.
+    pub async fn end(&self, why: &'static str) {
+        let _ = self.why.set(why); // the first reason is the one
+        let _ = self.out.send(Parcel::End).await; // fails when the client is gone
+    }
+
+    /// Disconnects the client at once, and tells it why.
     pub fn hang_up(&self, why: &'static str) {
         let _ = self.why.set(why); // the first reason is the one
         self.over.cancel();
@@ -234,6 +242,7 @@ async fn write(mut sink: Sink, mut queue: mpsc::Receiver<Parcel>, over: Cancella
     while let Some(parcel) = queue.recv().await {
         let written = async {
             match parcel {
+                Parcel::End => None,
                 Parcel::Message(message) => send(&mut sink, message).await,
                 Parcel::Text(Text::Whole(text)) => whole(&mut sink, text).await,
                 Parcel::Text(Text::Pieces(pieces)) => fragments(&mut sink, pieces).await,

@@ -15,6 +15,7 @@ mod full;
 mod get_routes;
 mod homes;
 mod hostile;
+mod journeys;
 mod keeping;
 mod kill;
 mod net;
@@ -36,6 +37,7 @@ mod wallet_grants;
 mod wallet_http;
 mod wallet_records;
 mod wallet_openrpc;
+mod wallet_ws;
 mod web5;
 mod ws;
 

@@ -48,6 +48,7 @@ pub use method::{Entry, Example, From, Method, Need, NoParams};
 pub use services::{Descriptors, Services};
 pub use subscriptions::{EVENT, Subscriptions};
 pub use tickets::{Address, Tickets};
+pub use transfer::router as transfers;
 
 use super::http::json_text;
 use axum::{

@@ -1,7 +1,7 @@
 //! The wallet RPC: the methods of [`super::control`] over loopback TCP, for programs and pages of this machine that hold a token.
 //!
 //! Guards stand in this order: the host's name (421), the page's origin (403), the content's type (415), the size (413), the token (401);
-//! then for each call its scope, and the token's rate (429). `POST /rpc`, a WebSocket at `/rpc`, one-time addresses for large data that calls have given, and `POST /pair`, which alone answers
+//! then for each call its scope, and the token's rate (429). `POST /rpc`, a WebSocket at `/rpc`, one-time addresses for large data, one-time addresses for large data that calls have given, and `POST /pair`, which alone answers
 //! pages that hold no token.
 
 mod guard;

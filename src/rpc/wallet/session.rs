@@ -101,7 +101,7 @@ impl Session {
             Err(failure) => {
                 let text = failed(&id, failure).text;
                 tell(&self.outlet, &self.call, self.asker, text).await;
-                return self.outlet.hang_up("a WebSocket begins with rpc.authenticate and a valid token");
+                return self.outlet.end("a WebSocket begins with rpc.authenticate and a valid token").await;
             }
         };
         tell(&self.outlet, &self.call, self.asker, text).await;
