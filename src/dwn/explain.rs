@@ -2,6 +2,8 @@
 //!
 //! The rules themselves are asked, with the messages that somebody would send. Nobody signs those: their signatures are never
 //! verified here, and they never reach the door.
+//!
+//! Whom others than the owner let act in their names, they alone know.
 
 use super::{
     create,
@@ -59,8 +61,8 @@ pub fn explain(id: &str, did: Option<&str>, tenant: &str, view: &dyn View, now: 
     let record = record.ok_or_else(Refusal::not_found)?;
     let protocol = descriptor_text(&record.initial.message, "protocol");
     let definition = protocol.map(|uri| protocol::definition(Some(uri), view, Refusal::denied)).transpose()?;
-    let ways = Cell::new(0);
-    let asked = Asked { tenant, view, now, record: &record, definition: definition.as_deref(), ways };
+    let (ways, all_grants) = (Cell::new(0), Cell::new(true));
+    let asked = Asked { tenant, view, now, record: &record, definition: definition.as_deref(), ways, all_grants };
     match did {
         Some(did) => asked.of(did),
         None => asked.all(),
@@ -77,6 +79,8 @@ struct Asked<'a> {
     definition: Option<&'a Definition>,
     /// Rights that were tried.
     ways: Cell<usize>,
+    /// There are no more grants than were looked at.
+    all_grants: Cell<bool>,
 }
 
 /// By which right somebody asks.
@@ -123,7 +127,7 @@ impl<'a> Asked<'a> {
 
     /// Could all that there is be tried?
     fn is_complete(&self) -> bool {
-        self.ways.get() <= WAYS_MAX
+        self.ways.get() <= WAYS_MAX && self.all_grants.get()
     }
 
     /// What anybody may, and what each party may beyond that.
@@ -164,9 +168,7 @@ impl<'a> Asked<'a> {
             complete &= holders.len() <= PARTIES_MAX;
             found.extend(holders);
         }
-        let grants = self.grants(None)?;
-        complete &= grants.len() < GRANTS_MAX;
-        for grant in grants {
+        for grant in self.grants(None)? {
             found.extend(grant.grantee.filter(|_| grant.standing == Standing::Active));
         }
         let mut seen = BTreeSet::new();
@@ -179,6 +181,9 @@ impl<'a> Asked<'a> {
     /// The grants that may be about the record, to one grantee or to all: whether they are, the rules say.
     fn grants(&self, grantee: Option<&str>) -> Result<Vec<Granted>, Stop> {
         let mut found = granted::grants(self.tenant, Wanted { grantee, protocol: None }, self.view, self.now)?;
+        if found.len() >= GRANTS_MAX {
+            self.all_grants.set(false);
+        }
         let protocol = self.text("protocol");
         found.retain(|granted| {
             granted.interface == "Records" && granted.protocol.as_deref().is_none_or(|about| Some(about) == protocol)
@@ -258,7 +263,7 @@ impl<'a> Asked<'a> {
 
     fn by(&self, way: Way<'_>) -> Result<Vec<Said>, Stop> {
         self.ways.update(|ways| ways + 1);
-        if !self.is_complete() {
+        if self.ways.get() > WAYS_MAX {
             return Ok(Vec::new());
         }
         let mut said = self.readings(way)?;

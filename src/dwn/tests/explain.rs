@@ -269,7 +269,7 @@ fn may(explained: &Explained, action: &str) -> bool {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(48))]
+    #![proptest_config(ProptestConfig::with_cases(16))]
     #[test]
     fn what_is_explained_is_what_happens(rules in rules(), acts in prop::collection::vec(act(), 1..24)) {
         let mut story = Story::new(&rules);
@@ -357,4 +357,21 @@ fn a_path_is_explained_by_its_rules_and_the_grants_for_it() {
     assert_eq!(by(Some(carol.did())), ["rule", "grant"]);
     let missing = explain_path((PROTOCOL, "other"), None, alice.did(), &story.past, &at(ASKED));
     assert!(matches!(missing, Err(Stop::Refusal(refusal)) if refusal.code == 404));
+}
+
+#[test]
+fn more_parties_than_are_looked_at_are_said_to_be_more() {
+    let reads = json!({"role": "friend", "can": ["read", "query", "subscribe"]});
+    let mut story = Story::new(&(vec![reads], vec![]));
+    for n in 0..201 {
+        let holder = format!("did:example:{n}");
+        story.write(&Write { recipient: Some(&holder), ..of_protocol("friend", None) }, 0).expect("is written");
+    }
+    story.act(&Act::Thread { author: 0, recipient: None, published: false });
+    let id = story.records[0]["recordId"].as_str().expect("an id").to_owned();
+    let all = story.explained(&id, None).expect("explains");
+    assert_eq!((all.complete, all.access.len()), (false, 200));
+    assert!(all.access[1..].iter().all(|access| access.by == "role" && access.may == ["read", "query"]), "{all:?}");
+    let last = story.explained(&id, Some("did:example:200")).expect("explains");
+    assert!(last.complete && may(&last, "read"), "{last:?}");
 }
