@@ -37,6 +37,7 @@ mod wallet_grants;
 mod wallet_http;
 mod wallet_records;
 mod wallet_openrpc;
+mod wallet_secrets;
 mod wallet_ws;
 mod web5;
 mod ws;
