@@ -4,7 +4,7 @@
 //! error that names line and key. The file in the repository is compiled in as the default; a test holds it
 //! equal to the code.
 
-use crate::{bounds, foreign};
+use crate::{bounds, foreign, vault::Vault};
 use anyhow::{Context as _, Error, anyhow, bail};
 use serde::{Deserialize, Serialize};
 use std::{io, path::Path};
@@ -42,11 +42,27 @@ pub struct Config {
 pub struct Identity {
     /// Folder of the sealed keys, relative to the home.
     pub keys: String,
+    /// File with the key that opens them, outside of the home and its copies. Empty: `master.key` among them. Where a passphrase opens
+    /// them there is none.
+    pub key_file: String,
+    /// Publish the documents of this node's did:dht identities at `resolve.dht_gateway`: who they are becomes public knowledge.
+    pub publish: bool,
+}
+
+impl Identity {
+    /// The sealed keys of a home.
+    pub fn vault(&self, home: &Path) -> Result<Vault, Error> {
+        let dir = home.join(&self.keys);
+        match self.key_file.as_str() {
+            "" => Ok(Vault::at(&dir)),
+            file => Vault::with_key_file(&dir, Path::new(file)),
+        }
+    }
 }
 
 impl Default for Identity {
     fn default() -> Self {
-        Self { keys: "keys".into() }
+        Self { keys: "keys".into(), key_file: String::new(), publish: false }
     }
 }
 

@@ -12,7 +12,6 @@ mod servers;
 #[cfg(test)]
 mod tests;
 
-pub use identity::Identity;
 pub use lock::Lock;
 
 use crate::{
@@ -22,12 +21,13 @@ use crate::{
     rpc::control::{Services, Tickets},
     store::Store,
     task::Tasks,
-    vault,
+    vault::{Passphrase, Secrets},
 };
 use anyhow::Error;
 use base::{Base, STOP_DEADLINE};
 use door::Door;
 use followers::Followers;
+use identity::Identity;
 use servers::{Endpoint, Servers};
 use std::{
     path::{Path, PathBuf},
@@ -71,30 +71,42 @@ pub struct Facts {
 }
 
 impl Daemon {
-    /// Starts a node on `home`, which `init` has prepared and `lock` holds.
-    pub async fn start(home: &Path, config: &Config, lock: Lock) -> Result<Self, Error> {
+    /// Starts a node on `home`, which `init` has prepared and `lock` holds. `passphrase`: what opens the keys, if it takes one.
+    pub async fn start(
+        home: &Path,
+        config: &Config,
+        lock: Lock,
+        passphrase: Option<Passphrase>,
+    ) -> Result<Self, Error> {
         let base = Base::new(home, config)?;
         let socket = servers::socket(home, &config.rpc.socket)?;
-        let secrets = vault::open(&home.join(&config.identity.keys))?;
-        let identity = Identity::of(&secrets);
+        let (identities, secrets) = identity::open(home, config, passphrase).await?;
+        let identity = Identity::own(&identities);
 
         // What is remembered. While the index is built, tenants have what is in it already.
         let storage = Storage::open(&base).await?;
         let endpoint = Endpoint::bind(&base).await?;
-        endpoint.serve_while_indexing(&base, &identity.did, &storage).await?;
+        endpoint.serve_while_indexing(&base, &identities, &storage).await?;
         let audit = storage::audit(&base).await?;
         let access = storage::access(&base, audit.clone()).await?;
         let opened_in = base.started.elapsed();
 
         // The one door, and the network.
-        let door = Door::open(&base, &identity.did, &storage)?;
-        let net = network::start(&base, secrets.peer, &storage.blocks)?;
+        let door = Door::open(&base, &identities, &storage)?;
+        identities.tell(door.resolver.clone(), identity::endpoints(config), &secrets).await?;
+        if config.identity.publish {
+            let identities = identities.clone();
+            let work = "puts the documents of this node's identities to the gateway";
+            base.jobs.start("publish", work, |job| identities.keep_publishing(job));
+        }
+        // What comes from where the keys come from stays sealed from here on.
+        let Secrets { peer, anchor, .. } = secrets;
+        let net = network::start(&base, peer, &storage.blocks)?;
         let addresses = net.listen_addrs().await?;
 
         // Who follows the log, and what comes round every so often.
         let parts = (&storage, &door, &net);
-        let Followers { backup, sync, anchor } =
-            Followers::start(&base, &identity, parts, (secrets.anchor, &audit)).await?;
+        let Followers { backup, sync, anchor } = Followers::start(&base, &identity, parts, (anchor, &audit)).await?;
         let heads = Heads::new(door.node.clone(), identity.signer.clone(), audit.clone());
         base.jobs.start("audit-head", "signs the head of the audit log", |job| heads.clone().keep_signing(job));
 
@@ -128,6 +140,7 @@ impl Daemon {
             tickets: Tickets::default(),
             stop: base.tasks.stop(),
             signer: identity.signer,
+            identities,
             home: home.to_owned(),
             dwn: facts.dwn.clone(),
             gateway: facts.gateway.clone(),

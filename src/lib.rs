@@ -29,6 +29,7 @@ pub mod store;
 pub mod blocks;
 pub mod resolve;
 pub mod vault;
+pub mod identity;
 pub mod audit;
 pub mod access;
 pub mod backup;

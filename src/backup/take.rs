@@ -184,7 +184,7 @@ impl Source {
         let Moment { end: log_end, stats, fingerprint } = moment;
         let fingerprint = Some(fingerprint);
         let manifest = Manifest { version: VERSION, did, created, log_end, stats, fingerprint, files };
-        let signed = Jws::sign_as(PURPOSE, &serde_json::to_vec(&manifest)?, &self.signer);
+        let signed = Jws::sign_as(PURPOSE, &serde_json::to_vec(&manifest)?, &self.signer)?;
         taken.snapshot = format!("{}.json", created.strftime("%Y%m%dT%H%M%S%.6fZ"));
         let path = dir.join("snapshots").join(&taken.snapshot);
         vault::write_private(&path, signed.to_string().as_bytes())?;

@@ -12,13 +12,12 @@ use super::{
 use crate::{
     blocks::{self, Blocks, Right},
     cid::{self, Cid},
-    crypto::{Signer, jws::Jws},
-    did,
+    crypto::{Secret, Signer, jws::Jws},
     dwn::{Change, Subject},
     job::Job,
     span::Span,
     store::{self, Moment, Store},
-    vault,
+    vault::{Keys, Secrets, Vault},
 };
 use anyhow::Error;
 use serde_json::json;
@@ -41,9 +40,10 @@ struct Home {
 
 fn home() -> Home {
     let dir = tempfile::tempdir().expect("a directory");
-    let secrets = vault::create(&dir.path().join("keys")).expect("keys");
+    let secrets = Secrets::new(Keys::of_did_key(Secret::random().expect("randomness"), String::new())).expect("made");
+    Vault::at(&dir.path().join("keys")).create(&secrets, None).expect("keys");
     fs::write(dir.path().join("node.toml"), "# mine\n").expect("writes");
-    let signer = Signer::of(&secrets.identity, |public| did::key::kid(&did::key::from_ed25519(public)));
+    let signer = Signer::of(&secrets.own().seed, |_| secrets.own().kid.clone());
     let signer = Arc::new(signer);
     let (store, blocks) = open(dir.path());
     let (home, keys, settings) = (dir.path().to_owned(), "keys".to_owned(), "node.toml".to_owned());
@@ -109,7 +109,7 @@ fn runtime() -> tokio::runtime::Runtime {
 
 /// Puts a manifest in the place of a snapshot's, or beside it, signed by `signer`.
 fn plant(dir: &Path, name: &str, manifest: &Manifest, signer: &Signer) {
-    let signed = Jws::sign(&serde_json::to_vec(manifest).expect("encodes"), signer);
+    let signed = Jws::sign(&serde_json::to_vec(manifest).expect("encodes"), signer).expect("signs");
     fs::write(dir.join("snapshots").join(name), signed.to_string()).expect("writes");
 }
 
@@ -133,8 +133,9 @@ fn a_home_comes_back_from_its_backup() {
     let to = tempfile::tempdir().expect("a directory");
     let done = restored(target.path(), to.path(), None, None).expect("restores");
     assert_eq!((done.files, done.snapshot), (second.files, second.snapshot));
-    let [was, is] = [home.dir.path(), to.path()].map(|of| vault::open(&of.join("keys")).expect("opens").identity);
-    assert_eq!(was.expose(), is.expose());
+    let [was, is] =
+        [home.dir.path(), to.path()].map(|of| Vault::at(&of.join("keys")).open(None).expect("opens").default);
+    assert_eq!(was, is);
     assert_eq!(fs::read_to_string(to.path().join("node.toml")).expect("reads"), "# mine\n");
     let (store, blocks) = open(to.path());
     assert_eq!(store.moment().expect("answers"), home.source.store.moment().expect("answers"));
@@ -165,7 +166,7 @@ fn a_backup_from_before_block_files_moved_comes_back_and_goes_on() {
     }
     // The two full chunks are one block.
     assert_eq!(moved, 2);
-    let signed = Jws::sign(&serde_json::to_vec(&older).expect("encodes"), &home.source.signer);
+    let signed = Jws::sign(&serde_json::to_vec(&older).expect("encodes"), &home.source.signer).expect("signs");
     fs::write(target.path().join("snapshots").join(&taken.snapshot), signed.to_string()).expect("writes");
 
     assert_eq!(seen(target.path(), None).expect("verifies").damaged, Vec::<String>::new());

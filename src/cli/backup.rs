@@ -3,22 +3,26 @@
 use super::{
     context::Context,
     output::{Output, bytes},
+    passphrase::Brought,
     stop::interruptible,
 };
 use crate::{
     backup::{self, Check, Restored, Source, Wish},
     blocks::Blocks,
     config,
-    daemon::{Identity, Lock},
+    daemon::Lock,
+    identity,
     rpc::control::{
         Failure, Kind,
         backup::{self as control, Target},
     },
     store::Store,
-    vault,
 };
 use anyhow::{Context as _, Error};
-use std::path::{Path, PathBuf};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 #[derive(Debug, clap::Subcommand)]
 pub enum Command {
@@ -63,8 +67,8 @@ pub struct Whose {
 impl Whose {
     fn or_this_home(self, context: &Context) -> Option<String> {
         let of_home = || {
-            let keys = context.home.join(context.config(&[]).ok()?.identity.keys);
-            Some(Identity::of(&vault::open(&keys).ok()?).did)
+            let keys = context.config(&[]).ok()?.identity.vault(&context.home).ok()?;
+            Some(keys.own().ok()?.did)
         };
         self.did.or_else(of_home)
     }
@@ -183,12 +187,14 @@ async fn create(context: &Context, dir: &Path) -> Result<Output, Failure> {
 /// A snapshot of a home whose node does not run.
 async fn offline(context: &Context, dir: &Path) -> Result<backup::Taken, Failure> {
     let (home, config, dir) = (context.home.clone(), context.config(&[])?, dir.to_owned());
+    let passphrase = Brought::default().open(context, &config.identity.vault(&home)?)?;
     let take = move || {
-        let secrets = vault::open(&home.join(&config.identity.keys))?;
+        let secrets = config.identity.vault(&home)?.open(passphrase.as_ref())?;
         let _lock = Lock::take(&home)?;
         let store = Store::open(&home.join("store"), &config.store)?;
         let blocks = Blocks::open(&home.join("blocks"), &config.blocks, store.clone())?;
-        let (keys, settings, signer) = (config.identity.keys, config::FILE.to_owned(), Identity::of(&secrets).signer);
+        let (keys, settings, signer) =
+            (config.identity.keys, config::FILE.to_owned(), Arc::new(identity::signer(secrets.own())));
         Source { home, keys, settings, store, blocks, signer, link: config.backup.link }.take(&dir, Check::All)
     };
     blocking(take).await

@@ -1,52 +1,119 @@
 //! `toft init`: a home with identity, sealed keys and node.toml.
 
-use super::{context::Context, output::Output};
+use super::{context::Context, output::Output, passphrase::Brought};
 use crate::{
-    config,
-    daemon::{Identity, Lock},
+    config::{self, Config},
+    daemon::Lock,
+    identity::{self, Made, Method},
     rpc::control::{Failure, Kind},
-    vault,
+    vault::{self, Passphrase, Secrets},
 };
 use anyhow::{Context as _, Error, bail};
 use serde_json::json;
 use std::{fs, io::Write as _, path::Path};
+use zeroize::Zeroizing;
 
-pub fn run(context: &Context) -> Result<Output, Failure> {
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Kind of the identity (default: key, or dht with --publish).
+    #[arg(long, value_name = "METHOD")]
+    method: Option<Method>,
+    /// Consent to publishing: a did:dht whose document others can look up (identity.publish = true).
+    #[arg(long)]
+    publish: bool,
+    #[command(flatten)]
+    passphrase: Brought,
+}
+
+/// What kind of home is made.
+#[derive(Debug, Clone, Copy)]
+pub struct New {
+    method: Method,
+    publish: bool,
+}
+
+impl New {
+    /// What the settings say.
+    pub fn default_of(settings: &Config) -> Self {
+        let publish = settings.identity.publish;
+        Self { method: if publish { Method::Dht } else { Method::Key }, publish: false }
+    }
+}
+
+/// A home that has just been made.
+#[derive(Debug)]
+pub struct Home {
+    pub did: String,
+    /// The recovery phrase, to be told once.
+    pub words: Option<Zeroizing<String>>,
+}
+
+pub fn run(context: &Context, args: &Args) -> Result<Output, Failure> {
     let settings = context.config(&[])?;
     let home = context.home.display();
-    if vault::exists(&context.home.join(&settings.identity.keys)) {
+    if settings.identity.vault(&context.home)?.exists() {
         let message = format!("{home} is a toft home already; nothing was changed. Next: {}", context.next("up"));
         return Err(Failure::new(Kind::Conflict, message));
     }
+    let passphrase = args
+        .passphrase
+        .choose(context, "Passphrase to lock the keys with (Enter: none; a key file beside them opens them then): ")?;
     vault::make_private_dir(&context.home)?;
     let _lock = Lock::take(&context.home)?;
-    let did = prepare(&context.home, &settings)?;
-    let text = format!(
-        "✓ Identity   {did}\n✓ Keys       {home}/{}   sealed, readable by you alone\n✓ Settings   {home}/{}\n→ Next: {}",
+    let default = New::default_of(&settings);
+    let publish = args.publish;
+    let method = args.method.unwrap_or(if publish { Method::Dht } else { default.method });
+    let made = prepare(&context.home, &settings, New { method, publish }, passphrase.as_ref())?;
+    let opened = match &passphrase {
+        Some(_) => "sealed, opened by your passphrase alone",
+        None => "sealed, readable by you alone",
+    };
+    let mut text = format!(
+        "✓ Identity   {}\n✓ Keys       {home}/{}   {opened}\n✓ Settings   {home}/{}\n",
+        made.did,
         settings.identity.keys,
-        config::FILE,
-        context.next("up"),
+        config::FILE
     );
-    Ok(Output::new(json!({"did": did, "home": context.home}), text))
+    if let Some(words) = &made.words {
+        text += &format!("{}\n", tell_words(words));
+    }
+    text += &format!("→ Next: {}", context.next("up"));
+    let mut json = json!({"did": made.did, "home": context.home});
+    if let Some(words) = made.words {
+        json["recovery_phrase"] = words.as_str().into();
+    }
+    Ok(Output::new(json, text))
+}
+
+/// The recovery phrase, as it is shown once.
+pub fn tell_words(words: &str) -> String {
+    format!(
+        "✓ Recovery   {words}\n             Twelve words that bring this identity back, shown this once. Write them down on paper; \
+         check them with: toft id verify-phrase"
+    )
 }
 
 /// Makes the home, which the caller has locked. Keys come last: a home with keys is a whole one.
-pub fn prepare(home: &Path, settings: &config::Config) -> Result<String, Error> {
-    if vault::exists(&home.join(&settings.identity.keys)) {
+pub fn prepare(home: &Path, settings: &Config, new: New, passphrase: Option<&Passphrase>) -> Result<Home, Error> {
+    let keys = settings.identity.vault(home)?;
+    if keys.exists() {
         bail!("{} has been made a home by another process just now; run the command again", home.display());
     }
     if home.join("store").exists() {
-        let keys = home.join(&settings.identity.keys);
         bail!(
             "{} holds records and {} no keys: put the keys back, or move the records away; no new identity is made over them",
             home.display(),
-            keys.display()
+            home.join(&settings.identity.keys).display()
         );
     }
     let file = home.join(config::FILE);
+    let text = match new.publish {
+        true => config::DEFAULT.replacen("publish = false", "publish = true", 1),
+        false => config::DEFAULT.to_owned(),
+    };
     match fs::File::create_new(&file) {
         Ok(mut new) => new
-            .write_all(config::DEFAULT.as_bytes())
+            .write_all(text.as_bytes())
             .and_then(|()| new.sync_all())
             .with_context(|| format!("writing {}", file.display()))?,
         Err(e) if e.kind() == std::io::ErrorKind::AlreadyExists => {}
@@ -55,6 +122,8 @@ pub fn prepare(home: &Path, settings: &config::Config) -> Result<String, Error> 
             return Err(e).with_context(|| format!("cannot write {}: {hint}", file.display()));
         }
     }
-    let secrets = vault::create(&home.join(&settings.identity.keys))?;
-    Ok(Identity::of(&secrets).did)
+    let Made { keys: first, phrase } = identity::new(new.method, &identity::now())?;
+    let did = first.did.clone();
+    keys.create(&Secrets::new(first)?, passphrase)?;
+    Ok(Home { did, words: phrase.map(|phrase| phrase.words()) })
 }

@@ -7,9 +7,12 @@ mod output;
 mod stop;
 mod context;
 mod file;
+mod passphrase;
 mod init;
 mod up;
 mod id;
+mod lock;
+mod unlock;
 mod config;
 mod peer;
 mod status;
@@ -58,11 +61,18 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Make a home: identity, sealed keys, node.toml.
-    Init,
+    Init(init::Args),
     /// Run the node in this terminal (makes a home first if there is none).
     Up(up::Args),
-    /// Show who this node is.
-    Id,
+    /// Show who this node is, and care for its identities.
+    Id {
+        #[command(subcommand)]
+        command: Option<id::Command>,
+    },
+    /// Wipe the keys from the running node's memory: it signs nothing until it is unlocked.
+    Lock,
+    /// Let the running node sign again.
+    Unlock(unlock::Args),
     /// Show how the running node does.
     Status,
     /// Keep a file as a record of this node.
@@ -151,9 +161,11 @@ fn run(cli: Cli) -> Result<Option<Output>, Failure> {
         .map_err(|e| Failure::new(Kind::Failed, format!("the runtime could not be started: {e}")))?;
     let outcome = runtime.block_on(async {
         match cli.command {
-            Command::Init => init::run(&context).map(Some),
+            Command::Init(args) => init::run(&context, &args).map(Some),
             Command::Up(args) => up::run(&context, &args).await.map(|()| None),
-            Command::Id => id::run(&context).map(Some),
+            Command::Id { command } => id::run(&context, command).await.map(Some),
+            Command::Lock => lock::run(&context).await.map(Some),
+            Command::Unlock(args) => unlock::run(&context, &args).await.map(Some),
             Command::Status => status::run(&context).await.map(Some),
             Command::Add(args) => add::run(&context, &args).await.map(Some),
             Command::Get(args) => get::run(&context, &args).await,

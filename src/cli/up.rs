@@ -4,6 +4,7 @@ use super::{
     context::Context,
     init,
     output::{self, bytes},
+    passphrase::Brought,
 };
 use crate::{
     config::{Config, LogFormat},
@@ -29,6 +30,8 @@ pub struct Args {
     /// Address of the gateway, empty for none (gateway.listen).
     #[arg(long, value_name = "HOST:PORT")]
     gateway_listen: Option<String>,
+    #[command(flatten)]
+    passphrase: Brought,
 }
 
 pub async fn run(context: &Context, args: &Args) -> Result<(), Failure> {
@@ -42,22 +45,27 @@ pub async fn run(context: &Context, args: &Args) -> Result<(), Failure> {
     let config = context.config(&flags)?;
     let logged = log(&config)?;
     tokio::spawn(logged.clone().keep_telling());
-    let outcome = serve(context, &config).await;
+    let outcome = serve(context, &config, &args.passphrase).await;
     logged.tell();
     outcome
 }
 
-async fn serve(context: &Context, config: &Config) -> Result<(), Failure> {
+async fn serve(context: &Context, config: &Config, brought: &Brought) -> Result<(), Failure> {
     vault::make_private_dir(&context.home)?;
     let lock = Lock::take(&context.home)?;
-    if !vault::exists(&context.home.join(&config.identity.keys)) {
-        let did = init::prepare(&context.home, config)?;
-        say(context, &format!("✓ New home    {}   identity {did}", context.home.display()));
+    let keys = config.identity.vault(&context.home)?;
+    if !keys.exists() {
+        let made = init::prepare(&context.home, config, init::New::default_of(config), brought.chosen()?.as_ref())?;
+        say(context, &format!("✓ New home    {}   identity {}", context.home.display(), made.did));
+        if let Some(words) = &made.words {
+            say(context, &init::tell_words(words));
+        }
     }
+    let passphrase = brought.open(context, &keys)?;
     let mut interrupt = signal(SignalKind::interrupt()).context("listening for Ctrl-C").map_err(Failure::from)?;
     let mut terminate = signal(SignalKind::terminate()).context("listening for SIGTERM").map_err(Failure::from)?;
     let daemon = tokio::select! {
-        started = Daemon::start(&context.home, config, lock) => started?,
+        started = Daemon::start(&context.home, config, lock, passphrase) => started?,
         _ = interrupt.recv() => return Ok(()),
         _ = terminate.recv() => return Ok(()),
     };

@@ -97,6 +97,45 @@ pub struct Sealed {
     pub bytes: Vec<u8>,
 }
 
+/// A key for one message to whoever made it: for what must lie nowhere in the clear on its way.
+pub struct OneTime(SecretKey);
+
+impl OneTime {
+    pub fn random() -> Result<Self, Error> {
+        SecretKey::random().map(Self)
+    }
+
+    pub fn public(&self) -> PublicKey {
+        self.0.public()
+    }
+
+    /// Opens the one message.
+    pub fn open(self, sealed: &Sealed) -> Result<Zeroizing<Vec<u8>>, Error> {
+        open(&self.0, sealed)
+    }
+}
+
+impl std::fmt::Debug for OneTime {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("OneTime(…)")
+    }
+}
+
+impl Sealed {
+    /// Ephemeral key (33) ‖ nonce (16) ‖ tag (16) ‖ the rest.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        [self.ephemeral.0.to_sec1_point(true).as_bytes(), &self.nonce, &self.tag, &self.bytes].concat()
+    }
+
+    pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
+        let (ephemeral, rest) = bytes.split_at_checked(33)?;
+        let (nonce, rest) = rest.split_first_chunk()?;
+        let (tag, bytes) = rest.split_first_chunk()?;
+        let ephemeral = PublicKey::from_sec1(ephemeral).ok()?;
+        Some(Self { ephemeral, nonce: *nonce, tag: *tag, bytes: bytes.to_vec() })
+    }
+}
+
 /// Encrypts `plain` so that only the holder of `to` can open it.
 pub fn seal(to: &PublicKey, plain: &[u8]) -> Result<Sealed, Error> {
     let ephemeral = SecretKey::random()?;

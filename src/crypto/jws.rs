@@ -6,7 +6,7 @@
 
 use super::base64url::{decode, encode};
 use super::key::PublicKey;
-use super::signer::Signer;
+use super::signer::{Locked, Signer};
 use crate::foreign::shown;
 use serde_json::{Value, json};
 
@@ -99,22 +99,34 @@ impl Jws {
     }
 
     /// A JWS over `payload` with one signature, as messages carry it.
-    pub fn sign(payload: &[u8], signer: &Signer) -> Value {
+    pub fn sign(payload: &[u8], signer: &Signer) -> Result<Value, Locked> {
         // Written by hand because clients put `kid` first and the bytes are what is signed.
-        Self::sign_under(&format!(r#"{{"kid":{},"alg":"EdDSA"}}"#, Value::from(signer.kid())), payload, signer)
+        Self::sign_under(|kid| format!(r#"{{"kid":{kid},"alg":"EdDSA"}}"#), payload, signer)
     }
 
     /// The same for a purpose of this node's own, named `toft/…`.
-    pub fn sign_as(purpose: &'static str, payload: &[u8], signer: &Signer) -> Value {
+    pub fn sign_as(purpose: &'static str, payload: &[u8], signer: &Signer) -> Result<Value, Locked> {
         assert!(purpose.starts_with(OWN), "{purpose} is no purpose of ours");
-        let (kid, typ) = (Value::from(signer.kid()), Value::from(purpose));
-        Self::sign_under(&format!(r#"{{"kid":{kid},"alg":"EdDSA","typ":{typ}}}"#), payload, signer)
+        let typ = Value::from(purpose);
+        Self::sign_under(|kid| format!(r#"{{"kid":{kid},"alg":"EdDSA","typ":{typ}}}"#), payload, signer)
     }
 
-    fn sign_under(header: &str, payload: &[u8], signer: &Signer) -> Value {
-        let (protected, payload) = (encode(header.as_bytes()), encode(payload));
-        let signature = encode(&signer.sign(format!("{protected}.{payload}").as_bytes()));
-        json!({"payload": payload, "signatures": [{"protected": protected, "signature": signature}]})
+    /// A compact JWS of the type `typ`: what is no message and goes to those who know JWTs.
+    pub fn sign_compact(typ: &'static str, payload: &[u8], signer: &Signer) -> Result<String, Locked> {
+        let typ = Value::from(typ);
+        let json = Self::sign_under(|kid| format!(r#"{{"alg":"EdDSA","kid":{kid},"typ":{typ}}}"#), payload, signer)?;
+        let part = |pointer: &str| json.pointer(pointer).and_then(Value::as_str).unwrap_or_default().to_owned();
+        Ok([part("/signatures/0/protected"), part("/payload"), part("/signatures/0/signature")].join("."))
+    }
+
+    fn sign_under(header: impl FnOnce(&Value) -> String, payload: &[u8], signer: &Signer) -> Result<Value, Locked> {
+        let payload = encode(payload);
+        let (protected, signature) = signer.sign(|kid| {
+            let protected = encode(header(&kid.into()).as_bytes());
+            let input = format!("{protected}.{payload}").into_bytes();
+            (protected, input)
+        })?;
+        Ok(json!({"payload": payload, "signatures": [{"protected": protected, "signature": encode(&signature)}]}))
     }
 }
 
@@ -183,7 +195,7 @@ mod tests {
     #[test]
     fn what_we_sign_verifies_until_it_is_changed() {
         let signer = Signer::new(Zeroizing::new([3; 32]), "did:example:a#0");
-        let mut json = Jws::sign(b"{}", &signer);
+        let mut json = Jws::sign(b"{}", &signer).expect("signs");
         let key = |_: &str| Some(signer.public());
         assert_eq!(Jws::parse(&json).and_then(|jws| jws.verify(&key)), Ok(()));
         assert_eq!(payload(&json), Some(json!({})));
@@ -197,9 +209,9 @@ mod tests {
         let signer = Signer::new([3; 32], "did:example:a#0");
         let key = |_: &str| Some(signer.public());
         let parse = |json: &Value| Jws::parse(json).expect("a JWS");
-        let message = parse(&Jws::sign(b"{}", &signer));
+        let message = parse(&Jws::sign(b"{}", &signer).expect("signs"));
         let [backup, other] =
-            ["toft/backup", "toft/other"].map(|purpose| parse(&Jws::sign_as(purpose, b"{}", &signer)));
+            ["toft/backup", "toft/other"].map(|purpose| parse(&Jws::sign_as(purpose, b"{}", &signer).expect("signs")));
         assert_eq!((message.purpose(), backup.purpose()), (None, Some("toft/backup")));
         assert!(message.verify(&key).is_ok() && backup.verify_as("toft/backup", &key).is_ok());
         let refused = [
@@ -214,7 +226,7 @@ mod tests {
         // A transcript begins as no JWS does: with a slash, which is no base64url.
         let transcript = crate::crypto::Transcript::new("/toft/test/1").with(b"a").with(b"");
         assert_eq!(transcript.as_bytes(), b"/toft/test/1\0\0\0\x01a\0\0\0\0");
-        let signature = signer.sign_transcript(&transcript);
+        let (_, signature) = signer.sign_transcript(&transcript).expect("signs");
         assert!(signer.public().verify(transcript.as_bytes(), &signature));
         assert!(message.signatures[0].protected.starts_with("ey") && backup.signatures[0].protected.starts_with("ey"));
     }
@@ -225,7 +237,7 @@ mod tests {
             let signer = Signer::new(Zeroizing::new(seed), "did:example:a#0");
             let key = |kid: &str| (kid == "did:example:a#0").then(|| signer.public());
             let check = |json: &Value| Jws::parse(json).and_then(|jws| jws.verify(&key));
-            let json = Jws::sign(&bytes, &signer);
+            let json = Jws::sign(&bytes, &signer).expect("signs");
             prop_assert_eq!(check(&json), Ok(()));
             prop_assert_eq!(decode(json["payload"].as_str().expect("text")), Some(bytes.clone()));
             for pointer in ["/payload", "/signatures/0/protected", "/signatures/0/signature"] {

@@ -1,7 +1,7 @@
 //! The one door, and what it asks: whose DIDs, which tenants.
 
 use super::{base::Base, storage::Storage};
-use crate::{node::Node, resolve::Resolver, rpc::Registration};
+use crate::{identity::Identities, node::Node, resolve::Resolver, rpc::Registration};
 use anyhow::Error;
 
 /// Cheap to clone.
@@ -13,13 +13,15 @@ pub(super) struct Door {
 }
 
 impl Door {
-    /// The door to `storage` on the node of `did`.
-    pub fn open(base: &Base<'_>, did: &str, storage: &Storage) -> Result<Self, Error> {
+    /// The door to `storage` on the node of `identities`.
+    pub fn open(base: &Base<'_>, identities: &Identities, storage: &Storage) -> Result<Self, Error> {
         let (config, Storage { store, blocks }) = (base.config, storage.clone());
         let resolver = Resolver::new(&config.resolve, store.clone(), &base.metrics)?;
         let registration = Registration::new(&config.registration, &config.dwn.limits, base.home)?;
-        let who = (did, registration.terms(), &config.retention);
+        let own = identities.own();
+        let who = (own.did(), registration.terms(), &config.retention);
         let node = Node::new(&config.dwn, who, store, blocks, resolver.clone(), &base.metrics)?;
+        identities.dids().iter().for_each(|did| node.host_own(did));
         Ok(Self { node, resolver, registration })
     }
 }

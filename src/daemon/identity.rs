@@ -1,19 +1,44 @@
 //! Whom the node speaks as.
 
-use crate::{crypto::Signer, did, vault::Secrets};
-use std::sync::Arc;
+use crate::{
+    config::Config,
+    crypto::Signer,
+    identity::Identities,
+    vault::{Passphrase, Secrets},
+};
+use anyhow::Error;
+use std::{path::Path, sync::Arc};
 
-/// The identity behind some secrets.
+/// The identity that the node itself is.
 #[derive(Debug, Clone)]
-pub struct Identity {
+pub(super) struct Identity {
     pub did: String,
     pub signer: Arc<Signer>,
 }
 
 impl Identity {
-    /// A did:key of the Ed25519 identity key.
-    pub fn of(secrets: &Secrets) -> Self {
-        let signer = Signer::of(&secrets.identity, |public| did::key::kid(&did::key::from_ed25519(public)));
-        Self { did: signer.did().to_owned(), signer: Arc::new(signer) }
+    pub fn own(identities: &Identities) -> Self {
+        let signer = identities.own();
+        Self { did: signer.did().to_owned(), signer }
     }
+}
+
+/// Opens the sealed keys of a home and brings their files into today's form.
+pub(super) async fn open(
+    home: &Path,
+    config: &Config,
+    passphrase: Option<Passphrase>,
+) -> Result<(Identities, Secrets), Error> {
+    let vault = config.identity.vault(home)?;
+    let open = move || {
+        let secrets = vault.open(passphrase.as_ref())?;
+        vault.settle(&secrets)?;
+        Ok((Identities::of(vault, &secrets), secrets))
+    };
+    tokio::task::spawn_blocking(open).await?
+}
+
+/// Where others reach the DWN of this node, for the documents of its identities: nowhere, as long as `dwn.url` says nothing.
+pub(super) fn endpoints(config: &Config) -> Vec<String> {
+    Some(config.dwn.url.clone()).filter(|url| !url.is_empty()).into_iter().collect()
 }

@@ -6,6 +6,7 @@ use super::{
     storage::Storage,
 };
 use crate::{
+    identity::Identities,
     resolve::Relay,
     rpc::{self, Guard, Listening, control::Services},
 };
@@ -33,12 +34,17 @@ impl Endpoint {
 
     /// Serves tenants what is theirs in the index as far as it is built, until it is whole. The door and all it knows are made
     /// for this alone: what they read from the store now is of an earlier moment.
-    pub async fn serve_while_indexing(&self, base: &Base<'_>, did: &str, storage: &Storage) -> Result<(), Error> {
+    pub async fn serve_while_indexing(
+        &self,
+        base: &Base<'_>,
+        who: &Identities,
+        storage: &Storage,
+    ) -> Result<(), Error> {
         let Err(refusal) = storage.store.whole() else { return Ok(()) };
         tracing::warn!("{}", refusal.detail);
         let apart = base.apart();
         storage.register(&apart);
-        let (door, guard) = (Door::open(&apart, did, storage)?, apart.places.dwn(apart.config)?);
+        let (door, guard) = (Door::open(&apart, who, storage)?, apart.places.dwn(apart.config)?);
         let endpoint = Self { listening: self.listening.again()?, url: self.url.clone() };
         // The relay, which writes, waits.
         endpoint.serve(&apart, &door, None, guard);

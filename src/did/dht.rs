@@ -4,10 +4,11 @@
 //! The bytes of a packet are what pkarr relays speak: signature (64) ‖ sequence number (8, big-endian) ‖ DNS packet.
 
 use super::{
-    document::{Document, Service, VerificationMethod, absolute},
+    document::{Document, PastKey, Service, VerificationMethod, absolute},
     name::{Did, Error},
 };
-use crate::crypto::{PublicKey, decode, encode};
+use crate::crypto::{PublicKey, Secret, decode, encode};
+use jiff::Timestamp;
 use pkarr::dns::{ResourceRecord, rdata::RData};
 use sha2::{Digest as _, Sha256};
 use std::collections::{BTreeMap, HashMap};
@@ -21,6 +22,28 @@ pub const PACKET_MAX: usize = 1072;
 #[derive(Debug, Clone)]
 pub struct Packet {
     signed: pkarr::SignedPacket,
+}
+
+/// Seconds for which who has read a record of a packet may use it without asking again, as web5's libraries write it.
+const TTL: u32 = 7200;
+
+/// Until when (unix seconds) a key signed that does no more: our own word, which others pass over.
+const UNTIL: &str = "until";
+
+/// A key that a packet of our own names beside the identity's.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Named {
+    /// What follows the `#`.
+    pub id: String,
+    pub key: [u8; 32],
+    /// It signs in the DID's name no more; what it signed before (unix seconds) verifies.
+    pub until: Option<i64>,
+}
+
+/// The did:dht of an Ed25519 public key.
+pub fn from_ed25519(public_key: &[u8; 32]) -> Result<Did, String> {
+    let key = pkarr::PublicKey::try_from(public_key).map_err(|e| e.to_string())?;
+    Ok(Did(format!("did:dht:{}", key.to_z32())))
 }
 
 /// Is this how a did:dht key is written, to the letter?
@@ -43,6 +66,39 @@ impl Packet {
         }
         let signed = pkarr::SignedPacket::from_relay_payload(&key, &payload.to_vec().into());
         Ok(Self { signed: signed.map_err(|e| format!("not a packet signed by this key: {e}"))? })
+    }
+
+    /// The packet of the identity key `secret`, with further Ed25519 keys and the endpoints of DWNs. It has the number `seq`, which
+    /// must be above that of the packet before.
+    pub fn sign(secret: &Secret, keys: &[Named], endpoints: &[String], seq: u64) -> Result<Self, String> {
+        let keypair = pkarr::Keypair::from_secret_key(secret.expose());
+        let id = keypair.to_z32();
+        let numbered = || keys.iter().enumerate().map(|(n, key)| (n + 1, key));
+        let all: Vec<_> = (0..=keys.len()).map(|n| format!("k{n}")).collect();
+        let signing: Vec<_> = ["k0".to_owned()]
+            .into_iter()
+            .chain(numbered().filter(|(_, key)| key.until.is_none()).map(|(n, _)| format!("k{n}")))
+            .collect();
+        let mut root = format!("v=0;vm={};auth={1};asm={1};inv=k0;del=k0", all.join(","), signing.join(","));
+        let mut texts = vec![("_k0._did".to_owned(), format!("t=0;k={}", encode(keypair.public_key().as_bytes())))];
+        texts.extend(numbered().map(|(n, key)| {
+            let until = key.until.map(|until| format!(";until={until}")).unwrap_or_default();
+            (format!("_k{n}._did"), format!("id={};t=0;k={}{until}", key.id, encode(&key.key)))
+        }));
+        if !endpoints.is_empty() {
+            root += ";svc=s0";
+            let text = format!("id=dwn;t=DecentralizedWebNode;se={};sig=#sig", endpoints.join(","));
+            texts.push(("_s0._did".to_owned(), text));
+        }
+        texts.push((format!("_did.{id}"), root));
+        let mut packet = pkarr::SignedPacket::builder().timestamp(seq.into());
+        for (name, text) in &texts {
+            let name = name.as_str().try_into().map_err(|e| format!("{name}: {e}"))?;
+            let text = pkarr::dns::rdata::TXT::try_from(text.as_str()).map_err(|e| format!("{text}: {e}"))?;
+            packet = packet.txt(name, text, TTL);
+        }
+        let signed = packet.sign(&keypair).map_err(|e| format!("the packet cannot be made: {e}"))?;
+        Self::parse(&id, &signed.to_relay_payload())
     }
 
     /// The sequence number: of two packets of a key, the one with the larger number holds.
@@ -70,12 +126,18 @@ impl Packet {
         let of = |kind: char| records.iter().filter(move |(label, _)| is_numbered(label, kind));
         let methods = of('k').filter_map(|(label, fields)| {
             let (id, key) = method(did, label, fields)?;
-            let signs = key.algorithm().is_some() && signs(label);
+            let signs = key.algorithm().is_some() && signs(label) && !fields.contains_key(UNTIL);
             Some(VerificationMethod { id, key, signs })
         });
         let methods = methods.collect();
+        let past = of('k').filter_map(|(label, fields)| {
+            let (id, key) = method(did, label, fields)?;
+            let until = Timestamp::from_second(fields.get(UNTIL)?.parse().ok()?).ok()?;
+            Some(PastKey { id, key, until })
+        });
+        let past = past.collect();
         let services = of('s').filter_map(|(_, fields)| service(did, fields)).collect();
-        Ok(Document { id: did.clone(), methods, services })
+        Ok(Document { id: did.clone(), methods, services, past })
     }
 }
 
@@ -202,6 +264,26 @@ mod tests {
         let document = Packet::parse(did.identifier(), &payload).expect("its key signed it").document(&did);
         let ids: Vec<_> = document.expect("a document").methods.into_iter().map(|method| method.id).collect();
         assert_eq!(ids, [format!("{did}#0")]);
+    }
+
+    #[test]
+    fn our_own_packet_says_which_keys_sign_and_where_the_dwn_is() {
+        let (identity, other) = (Secret::from([7; 32]), crate::crypto::ed25519_public(&[8; 32]));
+        let did = from_ed25519(&crate::crypto::ed25519_public(identity.expose())).expect("a DID");
+        let named = |id: &str, until| Named { id: id.into(), key: other, until };
+        let keys = [named("sig-2", None), named("sig", Some(1_795_000_000))];
+        let endpoints = ["https://a.example".to_owned(), "https://b.example".to_owned()];
+        let packet = Packet::sign(&identity, &keys, &endpoints, 1_796_000_000).expect("it is small");
+        assert_eq!(packet.seq(), 1_796_000_000);
+        let document = packet.document(&did).expect("a document");
+        let signs = |id: &str| document.key(&format!("{did}#{id}")).is_ok();
+        assert!(signs("0") && signs("sig-2") && !signs("sig"));
+        assert_eq!(document.methods.len(), 3);
+        let past = |second| document.past_key(&format!("{did}#sig"), Timestamp::from_second(second).expect("a time"));
+        assert!(past(1_794_999_999).is_some() && past(1_795_000_000).is_none());
+        assert_eq!(document.endpoints("DecentralizedWebNode").collect::<Vec<_>>(), endpoints);
+        let many: Vec<_> = (0..40).map(|n| named(&format!("sig-{n}"), Some(1))).collect();
+        assert!(Packet::sign(&identity, &many, &[], 1).is_err(), "a packet has a bound");
     }
 
     #[test]

@@ -5,6 +5,7 @@ use super::{
     name::{Did, Error},
 };
 use crate::{crypto::PublicKey, foreign::shown};
+use jiff::Timestamp;
 use serde_json::{Map, Value};
 
 /// Deepest nesting read; documents have 4 levels, extensions a few more.
@@ -18,6 +19,17 @@ pub struct Document {
     pub id: Did,
     pub methods: Vec<VerificationMethod>,
     pub services: Vec<Service>,
+    /// Keys that signed once and do no more. Only a did:dht of a toft tells them.
+    pub past: Vec<PastKey>,
+}
+
+/// A key that signed before some time.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PastKey {
+    /// The whole DID URL.
+    pub id: String,
+    pub key: PublicKey,
+    pub until: Timestamp,
 }
 
 /// A key of a DID. `id` is always the whole DID URL.
@@ -49,7 +61,7 @@ impl Document {
         if json.get("id").and_then(Value::as_str) != Some(did.as_str()) {
             return Err(did.invalid("its document has the id of another DID"));
         }
-        Ok(Self { id: did.clone(), methods: methods(did, &json), services: services(did, &json) })
+        Ok(Self { id: did.clone(), methods: methods(did, &json), services: services(did, &json), past: vec![] })
     }
 
     /// The key that may sign under `kid`, which must be the id of a method to the letter.
@@ -60,6 +72,11 @@ impl Document {
             return Err(self.id.invalid(format_args!("{} is not a key for signing", shown(kid))));
         }
         Ok(&method.key)
+    }
+
+    /// The key that signed under `kid` at a time when it still did.
+    pub fn past_key(&self, kid: &str, at: Timestamp) -> Option<&PublicKey> {
+        self.past.iter().find(|past| past.id == kid && at < past.until).map(|past| &past.key)
     }
 
     /// The endpoints of the services of one type, such as `DecentralizedWebNode`.

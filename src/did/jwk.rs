@@ -4,11 +4,16 @@ use super::{
     document::{Document, VerificationMethod},
     name::{Did, Error},
 };
-use crate::crypto::{PublicKey, decode};
+use crate::crypto::{PublicKey, decode, encode};
 use serde_json::Value;
 
 /// Far above any JWK of one public key.
 const IDENTIFIER_MAX: usize = 4096;
+
+/// The did:jwk of a key.
+pub fn of(key: &PublicKey) -> Did {
+    Did(format!("did:jwk:{}", encode(key.to_jwk().to_string().as_bytes())))
+}
 
 pub(super) fn document(did: &Did) -> Result<Document, Error> {
     let id = did.identifier();
@@ -21,5 +26,5 @@ pub(super) fn document(did: &Did) -> Result<Document, Error> {
     // A key that says it is for encryption stands under keyAgreement alone.
     let signs = key.algorithm().is_some() && jwk.get("use").and_then(Value::as_str) != Some("enc");
     let method = VerificationMethod { id: format!("{did}#0"), key, signs };
-    Ok(Document { id: did.clone(), methods: vec![method], services: vec![] })
+    Ok(Document { id: did.clone(), methods: vec![method], services: vec![], past: vec![] })
 }

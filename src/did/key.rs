@@ -19,5 +19,10 @@ pub fn kid(did: &Did) -> String {
 pub(super) fn document(did: &Did) -> Result<Document, Error> {
     let key = multikey::from_multibase(did.identifier()).map_err(|why| did.invalid(why))?;
     let signs = key.algorithm().is_some();
-    Ok(Document { id: did.clone(), methods: vec![VerificationMethod { id: kid(did), key, signs }], services: vec![] })
+    Ok(Document {
+        id: did.clone(),
+        methods: vec![VerificationMethod { id: kid(did), key, signs }],
+        services: vec![],
+        past: vec![],
+    })
 }

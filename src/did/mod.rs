@@ -11,7 +11,7 @@ pub mod dht;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod fuzzing;
 
-pub use document::{Document, Service, VerificationMethod};
+pub use document::{Document, PastKey, Service, VerificationMethod};
 pub use name::{DID_MAX, Did, DidUrl, Error, is_did_or_url};
 
 use crate::crypto::PublicKey;

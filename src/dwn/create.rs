@@ -2,6 +2,7 @@
 
 use super::{
     fields::{cid_of, context_id, entry_id, record_id},
+    kind::Kind,
     refusal::Refusal,
 };
 use crate::{
@@ -10,6 +11,7 @@ use crate::{
         Signer,
         jws::{self, Jws},
     },
+    foreign,
 };
 use serde_json::{Map, Value, json};
 
@@ -159,22 +161,22 @@ pub fn messages_read(cid: &str, now: &str, signer: &Signer) -> Result<Value, Ref
 }
 
 /// A message of `signer`, signed anew with what it invokes.
-pub fn invoking(mut message: Value, invoked: Invoked<'_>, signer: &Signer) -> Value {
+pub fn invoking(mut message: Value, invoked: Invoked<'_>, signer: &Signer) -> Result<Value, Refusal> {
     let mut payload = jws::payload(&message["authorization"]["signature"]).unwrap_or_default();
     for (name, id) in [("permissionGrantId", invoked.grant), ("protocolRole", invoked.role)] {
         if let Some(id) = id {
             payload[name] = id.into();
         }
     }
-    message["authorization"]["signature"] = Jws::sign(payload.to_string().as_bytes(), signer);
-    message
+    message["authorization"]["signature"] = signed(&payload, signer)?;
+    Ok(message)
 }
 
 fn sign(mut descriptor: Value, now: &str, signer: Option<&Signer>) -> Result<Value, Refusal> {
     descriptor["messageTimestamp"] = now.into();
     let Some(signer) = signer else { return Ok(json!({"descriptor": descriptor})) };
     let payload = json!({"descriptorCid": cid_of(&descriptor)?});
-    let signature = Jws::sign(payload.to_string().as_bytes(), signer);
+    let signature = signed(&payload, signer)?;
     Ok(json!({"descriptor": descriptor, "authorization": {"signature": signature}}))
 }
 
@@ -187,6 +189,30 @@ pub fn sign_records_write(mut message: Value, signer: &Signer) -> Result<Value, 
     if let Some(encryption) = message.get("encryption") {
         payload["encryptionCid"] = cid_of(encryption)?.into();
     }
-    message["authorization"] = json!({"signature": Jws::sign(payload.to_string().as_bytes(), signer)});
+    message["authorization"] = json!({"signature": signed(&payload, signer)?});
     Ok(message)
+}
+
+/// Signs a message that somebody else has drafted: its descriptor, and of a RecordsWrite what else is signed.
+pub fn sign_message(message: Value, signer: &Signer) -> Result<Value, Refusal> {
+    let bad = |why: &str| Refusal::bad("MessageInvalid", why);
+    let Some(kind) = Kind::of_json(&message) else {
+        return Err(bad("its descriptor names no interface and method of DWN"));
+    };
+    let members = message.as_object().into_iter().flatten().map(|(name, _)| name.as_str());
+    let is_write = kind == Kind::RecordsWrite;
+    let may = |name: &str| name == "descriptor" || is_write && matches!(name, "recordId" | "contextId" | "encryption");
+    if let Some(other) = members.into_iter().find(|name| !may(name)) {
+        return Err(bad(&format!("`{}` is no part of a message to be signed", foreign::shown(other))));
+    }
+    if is_write {
+        return sign_records_write(message, signer);
+    }
+    let signature = signed(&json!({"descriptorCid": cid_of(&message["descriptor"])?}), signer)?;
+    Ok(json!({"descriptor": message["descriptor"], "authorization": {"signature": signature}}))
+}
+
+/// 423, should the key be locked.
+fn signed(payload: &Value, signer: &Signer) -> Result<Value, Refusal> {
+    Jws::sign(payload.to_string().as_bytes(), signer).map_err(|locked| Refusal::new(423, locked.to_string()))
 }

@@ -137,7 +137,7 @@ impl Message {
         filters.into_iter().flatten().filter_map(Value::as_object)
     }
 
-    pub(super) fn timestamp(&self) -> &str {
+    pub fn timestamp(&self) -> &str {
         timestamp(&self.json)
     }
 

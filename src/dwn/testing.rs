@@ -295,7 +295,8 @@ pub fn records_query_as(
     if let (Some(role), Some(signer)) = (role, signer) {
         let descriptor = fields::cid_of(&query["descriptor"]).expect("encodes");
         let payload = json!({"descriptorCid": descriptor, "protocolRole": role}).to_string();
-        query["authorization"] = json!({"signature": crate::crypto::jws::Jws::sign(payload.as_bytes(), signer)});
+        query["authorization"] =
+            json!({"signature": crate::crypto::jws::Jws::sign(payload.as_bytes(), signer).expect("signs")});
     }
     query
 }
@@ -307,7 +308,7 @@ pub fn records_subscribe(filter: Value, now: &str, signer: Option<&Signer>, role
     if let Some(signer) = signer {
         let mut payload = json!({"descriptorCid": fields::cid_of(&message["descriptor"]).expect("encodes")});
         role.into_iter().for_each(|role| payload["protocolRole"] = role.into());
-        let signature = crate::crypto::jws::Jws::sign(payload.to_string().as_bytes(), signer);
+        let signature = crate::crypto::jws::Jws::sign(payload.to_string().as_bytes(), signer).expect("signs");
         message["authorization"] = json!({"signature": signature});
     }
     message

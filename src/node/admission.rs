@@ -67,7 +67,7 @@ impl Unverified {
         self.whole.clone()?;
         let mut keys = Keys::new();
         for kid in self.message.signers() {
-            let key = resolver.key(&kid, asker).await;
+            let key = resolver.key_at(&kid, self.message.timestamp(), asker).await;
             let key = key.map_err(|e| Refusal::denied("GeneralJwsVerifierGetPublicKeyNotFound", e))?;
             keys.insert(kid, key);
         }

@@ -332,13 +332,20 @@ impl Node {
         Ok(reply)
     }
 
+    /// Keeps the records of another identity of this node from now on.
+    pub fn host_own(&self, did: &str) {
+        if did != &*self.shared.own {
+            self.shared.gate.own(did);
+        }
+    }
+
     pub(super) fn is_own(&self, did: Option<&str>) -> bool {
-        did == Some(&*self.shared.own)
+        did.is_some_and(|did| did == &*self.shared.own || self.shared.gate.is_own(did))
     }
 
     /// Is it signed by the owner, or by somebody whose records are shared with a paired device?
     fn is_near(&self, message: &Message) -> bool {
-        message.signer().is_some_and(|did| did == &*self.shared.own || self.shared.gate.is_shared(did))
+        message.signer().is_some_and(|did| self.is_own(Some(did)) || self.shared.gate.is_shared(did))
     }
 
     /// A write that `judge` let through.

@@ -50,6 +50,8 @@ pub(super) struct Gate {
     /// SHA-256 of the terms of service in force.
     terms: Option<String>,
     hosted: BTreeSet<String>,
+    /// Other identities of this node.
+    own: RwLock<BTreeSet<String>>,
     /// With peers.
     shared: RwLock<BTreeSet<String>>,
     registered: RwLock<HashMap<String, Registered>>,
@@ -91,13 +93,23 @@ impl Gate {
             let value = serde_json::from_slice(&value).with_context(|| format!("the registration of {did}"))?;
             registered.insert(did, value);
         }
-        let (shared, leaving) = (RwLock::default(), RwLock::default());
-        Ok(Self { mode, terms, hosted, shared, registered: RwLock::new(registered), leaving })
+        let (own, shared, leaving) = (RwLock::default(), RwLock::default(), RwLock::default());
+        Ok(Self { mode, terms, hosted, own, shared, registered: RwLock::new(registered), leaving })
     }
 
     /// Lets these in, shared with peers, instead of those of the call before.
     pub fn share(&self, tenants: BTreeSet<String>) {
         *self.shared.write().unwrap_or_else(PoisonError::into_inner) = tenants;
+    }
+
+    /// Lets in another identity of this node, and knows it as one.
+    pub fn own(&self, did: &str) {
+        self.own.write().unwrap_or_else(PoisonError::into_inner).insert(did.to_owned());
+    }
+
+    /// Is it another identity of this node?
+    pub fn is_own(&self, did: &str) -> bool {
+        self.own.read().unwrap_or_else(PoisonError::into_inner).contains(did)
     }
 
     /// Are its records shared with a peer?
@@ -106,7 +118,10 @@ impl Gate {
     }
 
     fn lets_in(&self, tenant: &str) -> bool {
-        self.mode == Tenants::Open && is_name(tenant) || self.hosted.contains(tenant) || self.is_shared(tenant)
+        self.mode == Tenants::Open && is_name(tenant)
+            || self.hosted.contains(tenant)
+            || self.is_own(tenant)
+            || self.is_shared(tenant)
     }
 
     /// In the words of the reference.
@@ -155,7 +170,8 @@ impl Gate {
     /// Who is let in without a registration.
     pub fn hosted(&self) -> BTreeSet<String> {
         let shared = self.shared.read().unwrap_or_else(PoisonError::into_inner);
-        self.hosted.union(&shared).cloned().collect()
+        let own = self.own.read().unwrap_or_else(PoisonError::into_inner);
+        self.hosted.iter().chain(&*shared).chain(&*own).cloned().collect()
     }
 }
 

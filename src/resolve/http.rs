@@ -1,11 +1,11 @@
-//! One bounded GET over HTTP/1.1: no redirects, no compression, no cookies, no proxies; the address that was judged
+//! One bounded GET or PUT over HTTP/1.1: no redirects, no compression, no cookies, no proxies; the address that was judged
 //! is the address that is connected to; a deadline over everything and a size nobody can exceed.
 
 use super::address::is_public;
 use crate::foreign;
 use bytes::Bytes;
-use http_body_util::{BodyExt as _, Empty, Limited};
-use hyper::{Request, StatusCode, header};
+use http_body_util::{BodyExt as _, Full, Limited};
+use hyper::{Method, Request, StatusCode, header};
 use hyper_util::rt::TokioIo;
 use rustls::{ClientConfig, RootCertStore, pki_types::ServerName};
 use std::{
@@ -98,16 +98,25 @@ impl Client {
 
     /// The body of a 200 answer.
     pub async fn get(&self, target: &Target) -> Result<Bytes, Failure> {
+        self.ask(target, None).await
+    }
+
+    /// Puts these bytes there.
+    pub async fn put(&self, target: &Target, bytes: Bytes) -> Result<(), Failure> {
+        self.ask(target, Some(bytes)).await.map(drop)
+    }
+
+    async fn ask(&self, target: &Target, put: Option<Bytes>) -> Result<Bytes, Failure> {
         let answer = timeout(DEADLINE, async {
             let stream = timeout(CONNECT_DEADLINE, self.connect(target)).await;
             let stream = stream.map_err(|_| Failure::unreachable("no connection in time"))??;
             if !target.tls {
-                return exchange(stream, target).await;
+                return exchange(stream, target, put).await;
             }
             let name = ServerName::try_from(target.host.clone()).map_err(Failure::unreachable)?;
             let stream = timeout(CONNECT_DEADLINE, self.tls.connect(name, stream)).await;
             let stream = stream.map_err(|_| Failure::unreachable("no TLS in time"))?;
-            exchange(stream.map_err(|e| Failure::unreachable(format_args!("TLS: {e}")))?, target).await
+            exchange(stream.map_err(|e| Failure::unreachable(format_args!("TLS: {e}")))?, target, put).await
         });
         answer.await.map_err(|_| Failure::unreachable("no whole answer in time"))?
     }
@@ -138,23 +147,28 @@ impl Client {
     }
 }
 
-async fn exchange<S>(stream: S, target: &Target) -> Result<Bytes, Failure>
+async fn exchange<S>(stream: S, target: &Target, put: Option<Bytes>) -> Result<Bytes, Failure>
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let handshake =
         hyper::client::conn::http1::Builder::new().max_buf_size(HEADERS_MAX).handshake(TokioIo::new(stream));
     let (mut sender, connection) = handshake.await.map_err(Failure::unreachable)?;
-    let request = Request::get(&target.path)
+    let puts = put.is_some();
+    let method = if puts { Method::PUT } else { Method::GET };
+    let request = Request::builder()
+        .method(method)
+        .uri(&target.path)
         .header(header::HOST, &target.authority)
         .header(header::USER_AGENT, concat!("toft/", env!("CARGO_PKG_VERSION")))
         .header(header::ACCEPT, "application/did+json, application/json, application/octet-stream")
         .header(header::CONNECTION, "close")
-        .body(Empty::<Bytes>::new())
+        .body(Full::new(put.unwrap_or_default()))
         .map_err(Failure::unreachable)?;
     let read = async {
         let answer = sender.send_request(request).await.map_err(Failure::unreachable)?;
-        if answer.status() != StatusCode::OK {
+        let done = if puts { answer.status().is_success() } else { answer.status() == StatusCode::OK };
+        if !done {
             return Err(Failure::Refused(answer.status()));
         }
         let body = Limited::new(answer.into_body(), target.body_max).collect().await;

@@ -9,7 +9,8 @@
 //! store, so that a gateway can keep a change from us but never take us back. When it cannot be asked, the packet
 //! kept holds on. A did:web document seen lately serves through an outage of its host for `STALE`.
 //!
-//! What it does not do: the mainline DHT itself, or publishing to other relays.
+//! What it does not do: the mainline DHT itself. To another relay, the gateway, it puts the packets of this node's own identities alone,
+//! and only when their owner wants that.
 
 mod address;
 mod http;

@@ -26,6 +26,20 @@ pub enum Origin {
     Relay = 1,
     /// The gateway had it.
     Gateway = 2,
+    /// It is of an identity of this node.
+    Own = 3,
+}
+
+impl Origin {
+    /// What becomes of a packet of this origin where there was one of `before`: what is this node's own stays so, and what was published
+    /// here stays the relay's, even when the gateway has it too.
+    fn after(self, before: Option<Self>) -> Self {
+        match (before, self) {
+            (Some(Self::Own), _) | (_, Self::Own) => Self::Own,
+            (Some(Self::Relay), _) => Self::Relay,
+            _ => self,
+        }
+    }
 }
 
 /// Why a packet is not taken.
@@ -78,7 +92,7 @@ impl Packets {
 
     /// Has this key published here?
     pub fn is_relayed(&self, id: &str) -> bool {
-        self.table().get(id).is_some_and(|row| row.origin == Origin::Relay)
+        self.table().get(id).is_some_and(|row| row.origin != Origin::Gateway)
     }
 
     /// Is a packet of this key here?
@@ -100,8 +114,7 @@ impl Packets {
         let _alone = self.taking.lock().await;
         let before = self.table().get(id).copied();
         let given = packet.seq();
-        // What was published here stays the relay's, even when the gateway has it too.
-        let origin = if before.is_some_and(|row| row.origin == Origin::Relay) { Origin::Relay } else { origin };
+        let origin = origin.after(before.map(|row| row.origin));
         match before {
             Some(Row { seq: kept, .. }) if given < kept => return Err(Refused::Old { kept, given }),
             Some(Row { seq: kept, .. }) if given == kept => {
@@ -167,7 +180,8 @@ pub(super) fn decode(id: &str, bytes: &[u8]) -> Result<Kept, Fault> {
     if version != VERSION {
         bail!("the packet of {id} is kept in format {version}; this toft knows format {VERSION}");
     }
-    let origin = if origin == Origin::Relay as u8 { Origin::Relay } else { Origin::Gateway };
+    let origins = [Origin::Relay, Origin::Own];
+    let origin = origins.into_iter().find(|one| *one as u8 == origin).unwrap_or(Origin::Gateway);
     let (arrived, payload) = rest.split_first_chunk().with_context(|| format!("the packet of {id} is cut"))?;
     let packet = Packet::parse(id, payload).map_err(|why| anyhow::anyhow!("the packet kept of {id}: {why}"))?;
     Ok(Kept { packet, origin, arrived: u64::from_be_bytes(*arrived) })

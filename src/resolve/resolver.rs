@@ -17,9 +17,11 @@ use crate::{
     store::Store,
 };
 use anyhow::Context as _;
+use jiff::Timestamp;
 use prometheus_client::metrics::{counter::Counter, family::Family};
 use std::{
-    sync::Arc,
+    collections::HashMap,
+    sync::{Arc, PoisonError, RwLock},
     time::{Duration, Instant},
 };
 
@@ -65,6 +67,8 @@ pub(super) struct Inner {
     pub(super) taken: Budget,
     pub(super) new_keys: Budget,
     pub(super) packets: Packets,
+    /// Keys with which identities of this node signed before.
+    past: RwLock<HashMap<String, (PublicKey, Timestamp)>>,
     lookups: Family<Label, Counter>,
 }
 
@@ -92,8 +96,62 @@ impl Resolver {
             taken: config.taken(),
             new_keys: config.new_keys(),
             packets: Packets::open(store, config.relay_keys as usize).context("reading the kept did:dht packets")?,
+            past: RwLock::default(),
             lookups,
         })))
+    }
+
+    /// The key that signed under `kid` at a time: that of [`Self::key`], or one that did then and does no more.
+    pub async fn key_at(&self, kid: &str, at: &str, asker: Asker) -> Result<PublicKey, Error> {
+        let at = at.parse::<Timestamp>().ok();
+        let own = self.0.past.read().unwrap_or_else(PoisonError::into_inner).get(kid).cloned();
+        if let Some((key, _)) = own.filter(|(_, until)| at.is_some_and(|at| at < *until)) {
+            return Ok(key);
+        }
+        let url: DidUrl = kid.parse()?;
+        let past = match (self.0.source(&url.did)?, at) {
+            (Some(Source::Dht), Some(at)) => self.document(&url.did, asker).await?.past_key(kid, at).cloned(),
+            _ => None,
+        };
+        match past {
+            Some(key) => Ok(key),
+            None => self.key(kid, asker).await,
+        }
+    }
+
+    /// Has [`Self::key_at`] know a key of an identity of this node.
+    pub fn remember_past(&self, kid: &str, key: PublicKey, until: Timestamp) {
+        self.0.past.write().unwrap_or_else(PoisonError::into_inner).insert(kid.to_owned(), (key, until));
+    }
+
+    /// The packet that is kept of a did:dht, if one is.
+    pub fn own_packet(&self, did: &Did) -> Result<Option<dht::Packet>, Fault> {
+        Ok(self.0.packets.get(did.identifier())?.map(|kept| kept.packet))
+    }
+
+    /// Keeps the packet of an identity of this node. Durable when this returns.
+    pub async fn keep_own(&self, did: &Did, packet: &dht::Packet) -> Result<(), Fault> {
+        let kept = self.0.packets.take(did.identifier(), packet, Origin::Own).await;
+        kept.with_context(|| format!("keeping the packet of {did}"))?;
+        self.0.cache.forget(did);
+        Ok(())
+    }
+
+    /// Puts the packets of these identities of this node to the gateway. Those that can be put are, whatever becomes of the others.
+    pub async fn publish(&self, dids: &[Did]) -> Result<(), Fault> {
+        let gateway = self.0.gateway.as_ref();
+        let gateway =
+            gateway.context("identity.publish is set, and resolve.dht_gateway is not: there is nowhere to publish")?;
+        let mut failed = Vec::new();
+        for did in dids {
+            let Some(packet) = self.own_packet(did)? else { continue };
+            let target = Target { path: format!("{}{}", gateway.path, did.identifier()), ..gateway.clone() };
+            if let Err(failure) = self.0.client.put(&target, packet.payload().into()).await {
+                failed.push(format!("{did}: {failure}"));
+            }
+        }
+        anyhow::ensure!(failed.is_empty(), "not published: {}", failed.join("; "));
+        Ok(())
     }
 
     /// The key of the verification method that `kid` (a DID URL) names, exactly, if it may sign. If the document that is
@@ -231,7 +289,9 @@ impl Inner {
         let kept = self.packets.get(id).map_err(fault)?;
         let relayed =
             |kept: &Kept| kept.origin == Origin::Relay && packets::now().saturating_sub(kept.arrived) < RELAY_FRESH;
-        if let Some(kept) = kept.as_ref().filter(|kept| self.gateway.is_none() || relayed(kept)) {
+        if let Some(kept) =
+            kept.as_ref().filter(|kept| self.gateway.is_none() || kept.origin == Origin::Own || relayed(kept))
+        {
             return Ok(kept.packet.document(did)?);
         }
         let packet = match (self.fetch_packet(did, account).await, kept) {

@@ -131,8 +131,8 @@ pub async fn handshake<S: AsyncRead + AsyncWrite + Unpin>(
     }
     let ours = (own.did.as_str(), &nonce[..], local_peer);
     let other = (theirs.did.as_str(), theirs.nonce.as_slice(), remote_peer);
-    let signature = own.signer.sign_transcript(&transcript(ours, other)).to_vec();
-    write(stream, &Proof { kid: own.signer.kid().to_owned(), signature }).await?;
+    let (kid, signature) = own.signer.sign_transcript(&transcript(ours, other))?;
+    write(stream, &Proof { kid, signature: signature.to_vec() }).await?;
     let proof: Proof = read_up_to(GREETING_MAX, stream).await.context("waiting for the other device's proof")?;
     let kid: DidUrl = proof.kid.parse().context("the other device's proof names no key")?;
     if kid.did.as_str() != theirs.did {
@@ -234,8 +234,8 @@ mod tests {
         let theirs: OlderHello = read(stream).await.expect("an older device reads the hello of a newer one");
         let (ours, other) =
             ((own.did.as_str(), &[7; 32][..], "old"), (theirs.did.as_str(), theirs.nonce.as_slice(), "new"));
-        let signature = own.signer.sign_transcript(&transcript(ours, other)).to_vec();
-        write(stream, &Proof { kid: own.signer.kid().to_owned(), signature }).await.expect("writes");
+        let (kid, signature) = own.signer.sign_transcript(&transcript(ours, other)).expect("signs");
+        write(stream, &Proof { kid, signature: signature.to_vec() }).await.expect("writes");
         let _: Proof = read(stream).await.expect("a proof");
         write(stream, &Welcome::Tenants(vec!["did:example:alice".into()])).await.expect("writes");
         match read(stream).await.expect("a welcome") {

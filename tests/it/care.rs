@@ -17,13 +17,13 @@ use toft::{
     blocks::{self, Blocks},
     cid,
     crypto::Signer,
-    daemon::Identity,
     dwn::create,
+    identity,
     metrics::Metrics,
     node::{self, Node, one_chunk},
     resolve::{self, Resolver},
     store::{self, Store},
-    vault,
+    vault::Vault,
 };
 
 /// A number as `/metrics` has it.
@@ -205,7 +205,7 @@ fn what_the_store_and_the_blocks_do_is_counted() {
 /// Records that the home's own identity writes, without a node.
 fn fill(home: &Home, count: usize) -> (Arc<Signer>, Vec<Value>) {
     let at = home.path();
-    let signer = Identity::of(&vault::open(&at.join("keys")).expect("opens")).signer;
+    let signer = Arc::new(identity::signer(Vault::at(&at.join("keys")).open(None).expect("opens").own()));
     let store = Store::open(&at.join("store"), &store::Config::default()).expect("opens");
     let blocks = Blocks::open(&at.join("blocks"), &blocks::Config::default(), store.clone()).expect("opens");
     let metrics = Metrics::default();

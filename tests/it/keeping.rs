@@ -6,7 +6,7 @@ use crate::support::{
     toft::{Home, Toft},
 };
 use serde_json::{Value, json};
-use toft::{daemon::Identity, dwn::create, vault};
+use toft::{dwn::create, identity, vault::Vault};
 
 const PROTOCOL: &str = "http://notes.example/p";
 
@@ -62,8 +62,8 @@ fn the_nodes_own_records_end_on_every_device() {
     let (mut sdk, own) = (Sdk::start(), a.did().to_owned());
     sdk.persona("bob", "ed25519");
     // The owner's key is in the home: installing the protocol is an app's work.
-    let secrets = vault::open(&a.home().path().join("keys")).expect("opens");
-    let configure = create::protocols_configure(definition(), &toft::node::now(), &Identity::of(&secrets).signer);
+    let secrets = Vault::at(&a.home().path().join("keys")).open(None).expect("opens");
+    let configure = create::protocols_configure(definition(), &toft::node::now(), &identity::signer(secrets.own()));
     let configured = post(&mut sdk, &a, &own, &configure.expect("made"), &Value::Null);
     assert_eq!(code(&configured), 202, "{configured}");
     let fields = |path: &str| json!({"protocol": PROTOCOL, "protocolPath": path, "size": 70_000});

@@ -15,6 +15,7 @@ mod full;
 mod get_routes;
 mod homes;
 mod hostile;
+mod identity;
 mod journeys;
 mod keeping;
 mod kill;

@@ -11,7 +11,7 @@ use std::{
     path::{Path, PathBuf},
     process::Stdio,
 };
-use toft::{crypto::Secret, vault};
+use toft::{crypto::Secret, vault::Vault};
 
 /// Places at which a process has the secrets in its memory; `None`: it cannot be read.
 fn found(pid: u32, secrets: &[&Secret]) -> Option<Vec<usize>> {
@@ -66,8 +66,8 @@ fn the_memory_of_a_node_holds_a_key_twice_at_most_and_nobody_may_read_it() {
     }
     a.json(&["anchor", "status"]);
     eventually("both to be in step", || (b.json(&["peer", "ls"])[0]["in_sync"] == true).then_some(()));
-    let secrets = vault::open(&a.home().path().join("keys")).expect("opens");
-    match found(a.pid(), &[&secrets.identity, &secrets.anchor]) {
+    let secrets = Vault::at(&a.home().path().join("keys")).open(None).expect("opens");
+    match found(a.pid(), &[&secrets.own().seed, &secrets.anchor]) {
         Some(counts) => {
             println!("identity and anchor key: {counts:?} times");
             assert!(counts.iter().all(|count| (1..=2).contains(count)), "identity and anchor key: {counts:?} times");

@@ -380,6 +380,15 @@ class GrantScope(TypedDict):
     protocolPath: NotRequired[str | None]
 
 
+class Handed(TypedDict):
+    """A message to the node that gave the key."""
+
+    #: Of the key that it is sealed to.
+    number: str
+    #: base64url.
+    sealed: str
+
+
 class Health(TypedDict):
     """Whether all is well with what the node keeps; `/health` says the same."""
 
@@ -427,6 +436,10 @@ class JobStatus(TypedDict):
     work: str
 
 
+class KeysLocked(TypedDict):
+    locked: bool
+
+
 class Listed(TypedDict):
     """A token, and how it stands."""
 
@@ -450,6 +463,8 @@ class Listed(TypedDict):
     #: Records and signatures of this tenant alone.
     tenant: NotRequired[str | None]
 
+
+Method: TypeAlias = 'Literal["key", "jwk", "dht"]'
 
 #: Who pays for anchors. Spending is always opt-in.
 Mode: TypeAlias = 'Literal["off", "wallet"]'
@@ -736,6 +751,14 @@ class Scrubbed(TypedDict):
     records: NotRequired[list[Holder]]
 
 
+class SealingKey(TypedDict):
+    """A key to seal to, and its number."""
+
+    #: secp256k1, as a JWK.
+    key: Json
+    number: str
+
+
 class Shortage(TypedDict):
     """What the system has been short of since the node started."""
 
@@ -743,6 +766,49 @@ class Shortage(TypedDict):
     last: str
     seconds_ago: int
     times: int
+
+
+class Shown(TypedDict):
+    """An identity, as its owner is shown it."""
+
+    #: Empty: by a toft that did not note it.
+    created: str
+    #: The node itself is this one.
+    default: bool
+    did: str
+    #: DID URL of the key that signs.
+    kid: str
+    #: It signs nothing now.
+    locked: bool
+    method: Method
+    #: Keys that signed before, oldest first.
+    past: list[ShownPast]
+
+
+class ShownPast(TypedDict):
+    """A key that signed before."""
+
+    #: Given up because somebody else may have it.
+    compromised: bool
+    kid: str
+    #: What it signed before this time verifies.
+    until: str
+
+
+class Signed1(TypedDict):
+    """The message with its authorization."""
+
+    message: Json
+
+
+class Signed2(TypedDict):
+    """A compact JWS."""
+
+    jwt: str
+
+
+#: What was signed.
+Signed: TypeAlias = 'Signed1 | Signed2'
 
 
 class Snapshot(TypedDict):
@@ -864,6 +930,33 @@ class Versions(TypedDict):
     versions: list[Version]
 
 
+class WantedMessage(TypedDict):
+    """A DWN message without its authorization: `descriptor`, and of a RecordsWrite `recordId` and `contextId`."""
+
+    message: Json
+    use: Literal["message"]
+
+
+class WantedCredential(TypedDict):
+    """A verifiable credential, whose issuer is who signs."""
+
+    credential: Json
+    use: Literal["credential"]
+
+
+class WantedLogin(TypedDict):
+    """The answer to the challenge of a site."""
+
+    challenge: str
+    #: Who asks: scheme and host, as a browser says it.
+    origin: str
+    use: Literal["login"]
+
+
+#: What is to be signed.
+Wanted: TypeAlias = 'WantedMessage | WantedCredential | WantedLogin'
+
+
 class Way(TypedDict):
     """How far one direction is, for people."""
 
@@ -899,6 +992,44 @@ class RpcAuthenticateParams(TypedDict):
 class RpcUnsubscribeParams(TypedDict):
     #: Its id, as the call that began it has answered.
     subscription: str
+
+
+IdentityListResult: TypeAlias = 'list[Shown]'
+
+
+class IdentityShowParams(TypedDict):
+    did: NotRequired[str | None]
+
+
+class IdentityCreateParams(TypedDict):
+    #: Keys, and the passphrase if it takes one.
+    handed: NotRequired[Handed | None]
+    method: NotRequired[Method | None]
+
+
+class IdentityUseParams(TypedDict):
+    did: str
+    #: The passphrase, if it takes one.
+    handed: NotRequired[Handed | None]
+
+
+class IdentityRotateParams(TypedDict):
+    did: str
+    #: Somebody else may have the key: it is no longer published.
+    compromised: NotRequired[bool]
+    #: The passphrase, if it takes one.
+    handed: NotRequired[Handed | None]
+
+
+class IdentitySignParams(TypedDict):
+    wanted: Wanted
+    #: Who signs; the node itself, if nothing is said.
+    did: NotRequired[str | None]
+
+
+class IdentityUnlockParams(TypedDict):
+    #: The passphrase, if it takes one.
+    handed: NotRequired[Handed | None]
 
 
 NodeJobsResult: TypeAlias = 'list[JobStatus]'
@@ -1258,6 +1389,15 @@ METHODS: Final[dict[str, tuple[str, Literal["anywhere", "socket"]]]] = {
     "node.id": ("info", "anywhere"),
     "node.status": ("info", "anywhere"),
     "node.health": ("info", "anywhere"),
+    "identity.list": ("info", "anywhere"),
+    "identity.show": ("info", "anywhere"),
+    "identity.create": ("admin", "socket"),
+    "identity.use": ("admin", "socket"),
+    "identity.rotate": ("admin", "socket"),
+    "identity.sign": ("any token", "anywhere"),
+    "identity.sealing": ("admin", "socket"),
+    "identity.lock": ("admin", "socket"),
+    "identity.unlock": ("admin", "socket"),
     "node.jobs": ("info", "anywhere"),
     "protocols.install": ("records:write", "anywhere"),
     "protocols.list": ("records:read", "anywhere"),
@@ -1351,6 +1491,58 @@ class NodeGroup:
     def jobs(self) -> NodeJobsResult:
         """List the jobs: what each waits for, its last error and when it runs next. Scope: info."""
         answer: NodeJobsResult = self._call("node.jobs", {})
+        return answer
+
+
+class IdentityGroup:
+    """`identity.…`"""
+
+    def __init__(self, call: Call) -> None:
+        self._call = call
+
+    def list(self) -> IdentityListResult:
+        """List the identities of this node. Scope: info."""
+        answer: IdentityListResult = self._call("identity.list", {})
+        return answer
+
+    def show(self, **params: Unpack[IdentityShowParams]) -> Shown:
+        """Show one identity of this node: without a DID, the one that the node itself is. Scope: info."""
+        answer: Shown = self._call("identity.show", params)
+        return answer
+
+    def create(self, **params: Unpack[IdentityCreateParams]) -> Shown:
+        """Add an identity: a new did:key or did:jwk, or one whose keys are handed over sealed. Scope: admin, over the socket alone."""
+        answer: Shown = self._call("identity.create", params)
+        return answer
+
+    def use(self, **params: Unpack[IdentityUseParams]) -> Shown:
+        """Let the node itself be this identity, from its next start on. Scope: admin, over the socket alone."""
+        answer: Shown = self._call("identity.use", params)
+        return answer
+
+    def rotate(self, **params: Unpack[IdentityRotateParams]) -> Shown:
+        """Let a next key sign for a did:dht; what the one before has signed still verifies. Scope: admin, over the socket alone."""
+        answer: Shown = self._call("identity.rotate", params)
+        return answer
+
+    def sign(self, **params: Unpack[IdentitySignParams]) -> Signed:
+        """Sign a DWN message, a credential or a login with an identity of this node. Scope: any token."""
+        answer: Signed = self._call("identity.sign", params)
+        return answer
+
+    def sealing(self) -> SealingKey:
+        """Give a key, good for one use within a minute, to seal to what is handed over. Scope: admin, over the socket alone."""
+        answer: SealingKey = self._call("identity.sealing", {})
+        return answer
+
+    def lock(self) -> KeysLocked:
+        """Wipe the keys that sign from memory; reading goes on. Scope: admin, over the socket alone."""
+        answer: KeysLocked = self._call("identity.lock", {})
+        return answer
+
+    def unlock(self, **params: Unpack[IdentityUnlockParams]) -> KeysLocked:
+        """Bring the keys that sign back into memory. Scope: admin, over the socket alone."""
+        answer: KeysLocked = self._call("identity.unlock", params)
         return answer
 
 
@@ -1659,6 +1851,7 @@ class Groups:
     def __init__(self, call: Call) -> None:
         self.rpc = RpcGroup(call)
         self.node = NodeGroup(call)
+        self.identity = IdentityGroup(call)
         self.protocols = ProtocolsGroup(call)
         self.grants = GrantsGroup(call)
         self.records = RecordsGroup(call)

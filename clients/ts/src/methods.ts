@@ -351,6 +351,14 @@ export interface GrantScope {
   protocolPath?: string | null;
 }
 
+/** A message to the node that gave the key. */
+export interface Handed {
+  /** Of the key that it is sealed to. */
+  number: string;
+  /** base64url. */
+  sealed: string;
+}
+
 /** Whether all is well with what the node keeps; `/health` says the same. */
 export interface Health {
   healthy: boolean;
@@ -393,6 +401,10 @@ export interface JobStatus {
   work: string;
 }
 
+export interface KeysLocked {
+  locked: boolean;
+}
+
 /** A token, and how it stands. */
 export interface Listed {
   created: string;
@@ -415,6 +427,8 @@ export interface Listed {
   /** Records and signatures of this tenant alone. */
   tenant?: string | null;
 }
+
+export type Method = "key" | "jwk" | "dht";
 
 /** Who pays for anchors. Spending is always opt-in. */
 export type Mode = "off" | "wallet";
@@ -676,6 +690,13 @@ export interface Scrubbed {
   records?: Holder[];
 }
 
+/** A key to seal to, and its number. */
+export interface SealingKey {
+  /** secp256k1, as a JWK. */
+  key: Json;
+  number: string;
+}
+
 /** What the system has been short of since the node started. */
 export interface Shortage {
   /** What the last time was about. */
@@ -683,6 +704,38 @@ export interface Shortage {
   seconds_ago: number;
   times: number;
 }
+
+/** An identity, as its owner is shown it. */
+export interface Shown {
+  /** Empty: by a toft that did not note it. */
+  created: string;
+  /** The node itself is this one. */
+  default: boolean;
+  did: string;
+  /** DID URL of the key that signs. */
+  kid: string;
+  /** It signs nothing now. */
+  locked: boolean;
+  method: Method;
+  /** Keys that signed before, oldest first. */
+  past: ShownPast[];
+}
+
+/** A key that signed before. */
+export interface ShownPast {
+  /** Given up because somebody else may have it. */
+  compromised: boolean;
+  kid: string;
+  /** What it signed before this time verifies. */
+  until: string;
+}
+
+/** What was signed. */
+export type Signed = {
+  message: Json;
+} | {
+  jwt: string;
+};
 
 /** What taking a snapshot has done. */
 export interface Snapshot {
@@ -793,6 +846,20 @@ export interface Versions {
   versions: Version[];
 }
 
+/** What is to be signed. */
+export type Wanted = {
+  message: Json;
+  use: "message";
+} | {
+  credential: Json;
+  use: "credential";
+} | {
+  challenge: string;
+  /** Who asks: scheme and host, as a browser says it. */
+  origin: string;
+  use: "login";
+};
+
 /** How far one direction is, for people. */
 export interface Way {
   bytes: number;
@@ -825,6 +892,43 @@ export interface RpcAuthenticateParams {
 export interface RpcUnsubscribeParams {
   /** Its id, as the call that began it has answered. */
   subscription: string;
+}
+
+export type IdentityListResult = Shown[];
+
+export interface IdentityShowParams {
+  did?: string | null;
+}
+
+export interface IdentityCreateParams {
+  /** Keys, and the passphrase if it takes one. */
+  handed?: Handed | null;
+  method?: Method | null;
+}
+
+export interface IdentityUseParams {
+  did: string;
+  /** The passphrase, if it takes one. */
+  handed?: Handed | null;
+}
+
+export interface IdentityRotateParams {
+  did: string;
+  /** Somebody else may have the key: it is no longer published. */
+  compromised?: boolean;
+  /** The passphrase, if it takes one. */
+  handed?: Handed | null;
+}
+
+export interface IdentitySignParams {
+  wanted: Wanted;
+  /** Who signs; the node itself, if nothing is said. */
+  did?: string | null;
+}
+
+export interface IdentityUnlockParams {
+  /** The passphrase, if it takes one. */
+  handed?: Handed | null;
 }
 
 export type NodeJobsResult = JobStatus[];
@@ -1139,6 +1243,15 @@ export interface Methods {
   "node.id": { params: Record<string, never>; result: NodeIdentity };
   "node.status": { params: Record<string, never>; result: NodeStatus };
   "node.health": { params: Record<string, never>; result: Health };
+  "identity.list": { params: Record<string, never>; result: IdentityListResult };
+  "identity.show": { params: IdentityShowParams; result: Shown };
+  "identity.create": { params: IdentityCreateParams; result: Shown };
+  "identity.use": { params: IdentityUseParams; result: Shown };
+  "identity.rotate": { params: IdentityRotateParams; result: Shown };
+  "identity.sign": { params: IdentitySignParams; result: Signed };
+  "identity.sealing": { params: Record<string, never>; result: SealingKey };
+  "identity.lock": { params: Record<string, never>; result: KeysLocked };
+  "identity.unlock": { params: IdentityUnlockParams; result: KeysLocked };
   "node.jobs": { params: Record<string, never>; result: NodeJobsResult };
   "protocols.install": { params: ProtocolsInstallParams; result: ProtocolInstalled };
   "protocols.list": { params: Record<string, never>; result: ProtocolsListResult };
@@ -1195,6 +1308,15 @@ export const METHODS: { readonly [name in MethodName]: { readonly scope: string;
   "node.id": { scope: "info", from: "anywhere" },
   "node.status": { scope: "info", from: "anywhere" },
   "node.health": { scope: "info", from: "anywhere" },
+  "identity.list": { scope: "info", from: "anywhere" },
+  "identity.show": { scope: "info", from: "anywhere" },
+  "identity.create": { scope: "admin", from: "socket" },
+  "identity.use": { scope: "admin", from: "socket" },
+  "identity.rotate": { scope: "admin", from: "socket" },
+  "identity.sign": { scope: "any token", from: "anywhere" },
+  "identity.sealing": { scope: "admin", from: "socket" },
+  "identity.lock": { scope: "admin", from: "socket" },
+  "identity.unlock": { scope: "admin", from: "socket" },
   "node.jobs": { scope: "info", from: "anywhere" },
   "protocols.install": { scope: "records:write", from: "anywhere" },
   "protocols.list": { scope: "records:read", from: "anywhere" },
@@ -1264,6 +1386,27 @@ export abstract class Groups {
     health: () => this.call("node.health", {}),
     /** List the jobs: what each waits for, its last error and when it runs next. Scope: info. */
     jobs: () => this.call("node.jobs", {}),
+  };
+
+  readonly identity = {
+    /** List the identities of this node. Scope: info. */
+    list: () => this.call("identity.list", {}),
+    /** Show one identity of this node: without a DID, the one that the node itself is. Scope: info. */
+    show: (params: IdentityShowParams = {}) => this.call("identity.show", params),
+    /** Add an identity: a new did:key or did:jwk, or one whose keys are handed over sealed. Scope: admin, over the socket alone. */
+    create: (params: IdentityCreateParams = {}) => this.call("identity.create", params),
+    /** Let the node itself be this identity, from its next start on. Scope: admin, over the socket alone. */
+    use: (params: IdentityUseParams) => this.call("identity.use", params),
+    /** Let a next key sign for a did:dht; what the one before has signed still verifies. Scope: admin, over the socket alone. */
+    rotate: (params: IdentityRotateParams) => this.call("identity.rotate", params),
+    /** Sign a DWN message, a credential or a login with an identity of this node. Scope: any token. */
+    sign: (params: IdentitySignParams) => this.call("identity.sign", params),
+    /** Give a key, good for one use within a minute, to seal to what is handed over. Scope: admin, over the socket alone. */
+    sealing: () => this.call("identity.sealing", {}),
+    /** Wipe the keys that sign from memory; reading goes on. Scope: admin, over the socket alone. */
+    lock: () => this.call("identity.lock", {}),
+    /** Bring the keys that sign back into memory. Scope: admin, over the socket alone. */
+    unlock: (params: IdentityUnlockParams = {}) => this.call("identity.unlock", params),
   };
 
   readonly protocols = {

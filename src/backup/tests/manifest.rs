@@ -10,7 +10,7 @@ fn a_snapshot_of_a_newer_version_is_refused_with_a_sentence() {
     let signed = serde_json::from_slice(&fs::read(&path).expect("reads")).expect("JSON");
     let mut manifest = crate::crypto::jws::payload(&signed).expect("a manifest");
     manifest["version"] = json!(VERSION + 1);
-    let signed = Jws::sign(manifest.to_string().as_bytes(), &home.source.signer);
+    let signed = Jws::sign(manifest.to_string().as_bytes(), &home.source.signer).expect("signs");
     fs::write(&path, signed.to_string()).expect("writes");
     let found = seen(to.path(), None).expect("looks");
     assert!(found.damaged.len() == 1 && found.damaged[0].contains("this toft reads 1"), "{found:?}");
@@ -27,7 +27,7 @@ fn a_manifest_is_signed_as_one_and_those_of_before_are_still_read() {
     let signed: serde_json::Value = serde_json::from_slice(&fs::read(&path).expect("reads")).expect("JSON");
     let jws = Jws::parse(&signed).expect("a JWS");
     assert_eq!(jws.purpose(), Some(PURPOSE));
-    let key = |kid: &str| did::key_of(kid).ok();
+    let key = |kid: &str| crate::did::key_of(kid).ok();
     assert!(jws.verify(&key).is_err(), "it authorizes no message");
     let whole = manifest(to.path(), &name).expect("reads");
     // As it was before the signature said what it was for.
@@ -37,8 +37,8 @@ fn a_manifest_is_signed_as_one_and_those_of_before_are_still_read() {
     json["descriptorCid"] = "bafyrei".into();
     let signer = &home.source.signer;
     for (forged, why) in [
-        (Jws::sign(json.to_string().as_bytes(), signer), "it is the signature of a message"),
-        (Jws::sign_as("toft/other", json.to_string().as_bytes(), signer), "another purpose"),
+        (Jws::sign(json.to_string().as_bytes(), signer).expect("signs"), "it is the signature of a message"),
+        (Jws::sign_as("toft/other", json.to_string().as_bytes(), signer).expect("signs"), "another purpose"),
     ] {
         let error = format!("{:#}", parse(forged.to_string().as_bytes()).expect_err("refused"));
         assert!(error.contains(why), "{error}");

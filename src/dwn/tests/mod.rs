@@ -31,7 +31,7 @@ fn with_payload(message: Result<Value, Refusal>, more: Value, signer: &Signer) -
     let mut message = message.expect("was made");
     let mut payload = jws::payload(&message["authorization"]["signature"]).expect("a payload");
     payload.as_object_mut().expect("an object").extend(more.as_object().expect("an object").clone());
-    message["authorization"]["signature"] = Jws::sign(payload.to_string().as_bytes(), signer);
+    message["authorization"]["signature"] = Jws::sign(payload.to_string().as_bytes(), signer).expect("signs");
     message
 }
 

@@ -95,7 +95,7 @@ fn of_two_forms_of_a_first_write_one_stays_whatever_came_first() {
     let plain = write(&thread(), b"x", 10, &bob).expect("made");
     let mut kept = plain.clone();
     let payload = json!({"descriptorCid": cid_of(&kept["descriptor"]).expect("a CID")});
-    kept["authorization"]["ownerSignature"] = Jws::sign(payload.to_string().as_bytes(), &alice);
+    kept["authorization"]["ownerSignature"] = Jws::sign(payload.to_string().as_bytes(), &alice).expect("signs");
     let mut ends = Vec::new();
     for forms in [[&plain, &kept], [&kept, &plain]] {
         let mut past = forum(&alice);
@@ -120,7 +120,7 @@ fn a_subscription_ends_with_the_grant_it_stands_on() {
         let mut descriptor = query["descriptor"].clone();
         descriptor["method"] = "Subscribe".into();
         let payload = json!({"descriptorCid": cid_of(&descriptor)?, "permissionGrantId": grant["recordId"]});
-        let signature = Jws::sign(payload.to_string().as_bytes(), &bob);
+        let signature = Jws::sign(payload.to_string().as_bytes(), &bob).expect("signs");
         Message::parse(alice.did(), json!({"descriptor": descriptor, "authorization": {"signature": signature}}))
     };
     let everything = asked(json!([])).expect("parses");
@@ -271,7 +271,7 @@ fn a_delegate_reads_nothing_with_an_old_date_and_the_owner_vouches_for_what_came
     assert_eq!(past.code(Ok(message.clone()), Some(b"y")), 401);
     let mut kept = message;
     let payload = json!({"descriptorCid": cid_of(&kept["descriptor"]).expect("a CID")});
-    kept["authorization"]["ownerSignature"] = Jws::sign(payload.to_string().as_bytes(), &alice);
+    kept["authorization"]["ownerSignature"] = Jws::sign(payload.to_string().as_bytes(), &alice).expect("signs");
     assert_eq!(past.code(Ok(kept), Some(b"y")), 202);
 }
 
@@ -289,7 +289,7 @@ fn the_newest_at_a_path_is_read_if_one_asks_for_it() {
             descriptor["dateSort"] = sort.into();
         }
         let payload = json!({"descriptorCid": cid_of(&descriptor).expect("a CID")});
-        let signature = Jws::sign(payload.to_string().as_bytes(), &alice);
+        let signature = Jws::sign(payload.to_string().as_bytes(), &alice).expect("signs");
         Ok(json!({"descriptor": descriptor, "authorization": {"signature": signature}}))
     };
     assert!(detail(&past.send(ask(None), None)).starts_with("RecordsReadReturnedMultiple"));
@@ -308,7 +308,7 @@ fn sync_may_ask_for_a_few_messages_at_a_time() {
         let mut descriptor = messages_query(json!([]), cursor, &at(9), &alice)?["descriptor"].clone();
         descriptor["limit"] = 2.into();
         let payload = json!({"descriptorCid": cid_of(&descriptor)?});
-        let signature = Jws::sign(payload.to_string().as_bytes(), &alice);
+        let signature = Jws::sign(payload.to_string().as_bytes(), &alice).expect("signs");
         Ok(json!({"descriptor": descriptor, "authorization": {"signature": signature}}))
     };
     let (mut cursor, mut pages) = (None, Vec::new());

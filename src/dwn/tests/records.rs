@@ -62,7 +62,7 @@ fn an_initial_write_without_data_is_completed_by_the_same_with_data() {
     let first = write(&note(), b"one", 1, &alice);
     let mut kept = first.clone().expect("made");
     let payload = json!({"descriptorCid": cid_of(&kept["descriptor"]).expect("a CID")});
-    kept["authorization"]["ownerSignature"] = Jws::sign(payload.to_string().as_bytes(), &alice);
+    kept["authorization"]["ownerSignature"] = Jws::sign(payload.to_string().as_bytes(), &alice).expect("signs");
     // The same again, or another form of it, whichever has the greater CID.
     for (bare, full) in [(first.clone(), first.clone()), (first.clone(), Ok(kept.clone())), (Ok(kept), first.clone())] {
         let mut past = Past::of(&alice);

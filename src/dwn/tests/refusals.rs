@@ -82,7 +82,7 @@ fn subscription(interface: &str, signer: &Signer) -> Result<Value, Refusal> {
     let mut descriptor = query?["descriptor"].clone();
     descriptor["method"] = "Subscribe".into();
     let payload = json!({"descriptorCid": cid_of(&descriptor)?});
-    let signature = crate::crypto::jws::Jws::sign(payload.to_string().as_bytes(), signer);
+    let signature = crate::crypto::jws::Jws::sign(payload.to_string().as_bytes(), signer).expect("signs");
     Ok(json!({"descriptor": descriptor, "authorization": {"signature": signature}}))
 }
 

@@ -149,7 +149,8 @@ fn as_delegate(filter: Value, who: &Signer, grantor: &Signer) -> Value {
     let mut message = records_subscribe(filter, &now(), Some(who), None);
     let descriptor = cid::of_json(&message["descriptor"]).expect("encodes").0.to_string();
     let payload = json!({"descriptorCid": descriptor, "delegatedGrantId": id}).to_string();
-    message["authorization"] = json!({"signature": Jws::sign(payload.as_bytes(), who), "authorDelegatedGrant": grant});
+    message["authorization"] =
+        json!({"signature": Jws::sign(payload.as_bytes(), who).expect("signs"), "authorDelegatedGrant": grant});
     message
 }
 

@@ -25,12 +25,11 @@ impl Actor {
     /// `from`: an identity of this node; if none is named, the one that the caller is bound to, else the node's own. `tenant`: that
     /// identity's if none is named.
     pub fn of(call: &Call, from: Option<&str>, tenant: Option<&str>) -> Result<Self, Failure> {
-        let signer = call.signer.clone();
-        let from = from.or(call.caller().tenant());
-        if let Some(from) = from.filter(|from| *from != signer.did()) {
-            let message = format!("this node holds no key of {from}: it signs as {}", signer.did());
-            return Err(Failure::new(Kind::NotFound, message));
-        }
+        let from = from.or(call.caller().tenant()).unwrap_or(call.signer.did());
+        let signer = call.identities.signer(from).ok_or_else(|| {
+            let message = format!("this node holds no key of {}: see identity.list", crate::foreign::shown(from));
+            Failure::new(Kind::NotFound, message)
+        })?;
         call.caller().may_act_for(signer.did())?;
         let tenant = tenant.unwrap_or(signer.did()).to_owned();
         Ok(Self { signer, tenant })
@@ -47,7 +46,7 @@ impl Actor {
         if role.is_none() && grant.is_none() {
             return Ok(message);
         }
-        Ok(create::invoking(message, Invoked { grant, role }, &self.signer))
+        create::invoking(message, Invoked { grant, role }, &self.signer).map_err(super::refusals::refused)
     }
 }
 

@@ -19,6 +19,7 @@ mod dispatch;
 mod admit;
 pub mod discover;
 pub mod node;
+pub mod identity;
 pub mod jobs;
 pub mod peers;
 pub mod tenants;
@@ -68,6 +69,7 @@ pub const CALL_MAX: usize = 1 << 20;
 pub const TABLE: &[&[Entry]] = &[
     discover::METHODS,
     node::METHODS,
+    identity::METHODS,
     jobs::METHODS,
     protocols::METHODS,
     grants::METHODS,
@@ -143,6 +145,7 @@ mod tests {
         let sources = [
             include_str!("discover.rs"),
             include_str!("node.rs"),
+            include_str!("identity.rs"),
             include_str!("jobs.rs"),
             include_str!("protocols.rs"),
             include_str!("grants.rs"),

@@ -4,7 +4,7 @@ use super::failure::{Failure, Kind};
 use crate::{dwn::Refusal, node::Reply};
 
 /// As [`refused`] tells them apart, beside what is common to all methods.
-pub(super) const REFUSALS: &[Kind] = &[Kind::NotFound, Kind::Conflict, Kind::Pending];
+pub(super) const REFUSALS: &[Kind] = &[Kind::NotFound, Kind::Conflict, Kind::Pending, Kind::Locked];
 
 /// Seconds after which a node that was short of something is asked again.
 const AGAIN: u64 = 1;
@@ -17,6 +17,7 @@ pub(super) fn refused(refusal: Refusal) -> Failure {
         401 | 403 => Kind::Denied,
         404 => Kind::NotFound,
         409 => Kind::Conflict,
+        423 => Kind::Locked,
         429 => Kind::TooMany,
         503 => Kind::Pending,
         _ => Kind::Failed,
@@ -48,6 +49,7 @@ mod tests {
             (401, Kind::Denied, -32001),
             (404, Kind::NotFound, -32004),
             (409, Kind::Conflict, -32009),
+            (423, Kind::Locked, -32008),
             (429, Kind::TooMany, -32005),
             (503, Kind::Pending, -32007),
             (507, Kind::Failed, -32000),

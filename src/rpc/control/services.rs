@@ -8,6 +8,7 @@ use crate::{
     backup::Source,
     content::{Content, Heads},
     crypto::Signer,
+    identity::Identities,
     job::Jobs,
     net::Net,
     node::Node,
@@ -37,6 +38,7 @@ pub struct Services {
     pub stop: CancellationToken,
     /// The node's own tenant.
     pub signer: Arc<Signer>,
+    pub identities: Identities,
     pub home: PathBuf,
     /// URL of the DWN endpoint.
     pub dwn: String,

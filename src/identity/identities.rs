@@ -1,0 +1,290 @@
+//! The identities of a running node.
+
+use super::{
+    handed::Hatch,
+    make::{self, now, signer},
+    method::Method,
+};
+use crate::{
+    asker::Asker,
+    crypto::{PublicKey, Signer},
+    did::{Did, dht::Packet},
+    job::{Job, Wait},
+    resolve::Resolver,
+    vault::{Keys, Passphrase, Past, Secrets, Vault},
+};
+use anyhow::{Context as _, Error, anyhow};
+use serde::{Deserialize, Serialize};
+use std::{
+    sync::{Arc, OnceLock, PoisonError, RwLock, RwLockReadGuard},
+    time::Duration,
+};
+
+/// How often packets are published: those who keep them for others forget them after two hours.
+const PUBLISHED_AGAIN: Duration = Duration::from_secs(3600);
+/// How soon after a failure; twice as long after each.
+const PUBLISH_RETRY: Duration = Duration::from_secs(30);
+
+/// The identities of a running node. Cheap to clone; the keys are in what signs, and wiped there by [`Identities::lock`].
+#[derive(Debug, Clone)]
+pub struct Identities(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    vault: Vault,
+    known: RwLock<Known>,
+    /// Who is told of packets and past keys, and where the DWN of the node is reached.
+    resolver: OnceLock<(Resolver, Vec<String>)>,
+    hatch: Hatch,
+    /// There is something new to publish.
+    changed: tokio::sync::Notify,
+    /// One change at a time: each replaces the whole vault.
+    changing: tokio::sync::Mutex<()>,
+}
+
+#[derive(Debug)]
+struct Known {
+    default: String,
+    all: Vec<Identity>,
+}
+
+#[derive(Debug)]
+struct Identity {
+    did: String,
+    created: String,
+    signer: Arc<Signer>,
+    past: Vec<Past>,
+}
+
+/// An identity, as its owner is shown it.
+#[derive(Debug, Clone, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct Shown {
+    pub did: String,
+    pub method: Method,
+    /// DID URL of the key that signs.
+    pub kid: String,
+    /// The node itself is this one.
+    pub default: bool,
+    /// Empty: by a toft that did not note it.
+    pub created: String,
+    /// It signs nothing now.
+    pub locked: bool,
+    /// Keys that signed before, oldest first.
+    pub past: Vec<ShownPast>,
+}
+
+/// A key that signed before.
+#[derive(Debug, Clone, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct ShownPast {
+    pub kid: String,
+    /// What it signed before this time verifies.
+    pub until: String,
+    /// Given up because somebody else may have it.
+    pub compromised: bool,
+}
+
+impl Shown {
+    /// Of keys that are not in use here.
+    pub fn of(keys: &Keys, default: &str) -> Result<Self, Error> {
+        Identity::of(keys).shown(default)
+    }
+}
+
+impl Identity {
+    fn of(keys: &Keys) -> Self {
+        let (did, created, past) = (keys.did.clone(), keys.created.clone(), keys.past.clone());
+        Self { did, created, signer: Arc::new(signer(keys)), past }
+    }
+
+    fn shown(&self, default: &str) -> Result<Shown, Error> {
+        let past =
+            |past: &Past| ShownPast { kid: past.kid.clone(), until: past.until.clone(), compromised: past.compromised };
+        Ok(Shown {
+            did: self.did.clone(),
+            method: Method::of(&self.did).with_context(|| format!("{} is of no method of ours", self.did))?,
+            kid: self.signer.kid(),
+            default: self.did == default,
+            created: self.created.clone(),
+            locked: self.signer.is_locked(),
+            past: self.past.iter().map(past).collect(),
+        })
+    }
+}
+
+impl Identities {
+    /// Those that these secrets of a vault hold.
+    pub fn of(vault: Vault, secrets: &Secrets) -> Self {
+        let all = secrets.identities.iter().map(Identity::of).collect();
+        let known = RwLock::new(Known { default: secrets.default.clone(), all });
+        Self(Arc::new(Inner {
+            vault,
+            known,
+            resolver: OnceLock::new(),
+            hatch: Hatch::default(),
+            changed: tokio::sync::Notify::new(),
+            changing: tokio::sync::Mutex::default(),
+        }))
+    }
+
+    /// Where the owner hands in passphrases and keys.
+    pub fn hatch(&self) -> &Hatch {
+        &self.0.hatch
+    }
+
+    /// What the node itself signs with: that of the default identity.
+    pub fn own(&self) -> Arc<Signer> {
+        let known = self.known();
+        known.all.iter().find(|one| one.did == known.default).expect("the default is one of them").signer.clone()
+    }
+
+    /// What signs for a DID, if it is one of them.
+    pub fn signer(&self, did: &str) -> Option<Arc<Signer>> {
+        self.known().all.iter().find(|one| one.did == did).map(|one| one.signer.clone())
+    }
+
+    pub fn dids(&self) -> Vec<String> {
+        self.known().all.iter().map(|one| one.did.clone()).collect()
+    }
+
+    pub fn list(&self) -> Result<Vec<Shown>, Error> {
+        let known = self.known();
+        known.all.iter().map(|one| one.shown(&known.default)).collect()
+    }
+
+    pub fn get(&self, did: &str) -> Result<Option<Shown>, Error> {
+        Ok(self.list()?.into_iter().find(|shown| shown.did == did))
+    }
+
+    /// Publishes the packets of all: those that are there once more, since others forget them, and new ones at once.
+    pub async fn keep_publishing(self, job: Job) -> Result<(), Error> {
+        job.awaits(Wait::Retry(PUBLISHED_AGAIN, PUBLISH_RETRY));
+        let mut failures = 0;
+        loop {
+            let changed = self.0.changed.notified();
+            let done = job.run(self.publish()).await.is_some();
+            failures = if done { 0 } else { failures + 1 };
+            let retry = PUBLISH_RETRY.saturating_mul(1 << failures.min(6)).min(PUBLISHED_AGAIN);
+            tokio::select! {
+                go_on = job.sleep(if done { PUBLISHED_AGAIN } else { retry }) => if !go_on { return Ok(()) },
+                () = changed => {}
+            }
+        }
+    }
+
+    async fn publish(&self) -> Result<(), Error> {
+        let Some((resolver, _)) = self.0.resolver.get() else { return Ok(()) };
+        let dids: Vec<Did> = self.dids().iter().filter_map(|did| did.parse().ok()).collect();
+        resolver.publish(&dids).await
+    }
+
+    /// From now on this resolver has the packets and past keys of all; `endpoints` is where the node's DWN is reached.
+    pub async fn tell(&self, resolver: Resolver, endpoints: Vec<String>, secrets: &Secrets) -> Result<(), Error> {
+        let _ = self.0.resolver.set((resolver, endpoints)); // told once, when the node starts
+        for keys in &secrets.identities {
+            self.tell_of(keys).await?;
+        }
+        Ok(())
+    }
+
+    /// Adds an identity: a new one, one that was exported, or one that was recovered. If others know it with a later key, that is taken.
+    pub async fn add(&self, mut keys: Keys, passphrase: Option<Passphrase>) -> Result<Shown, Error> {
+        let did = keys.did.clone();
+        if let (Some((resolver, _)), Some(_)) = (self.0.resolver.get(), &keys.account)
+            && let Ok(document) = resolver.document(&did.parse()?, Asker::Owner).await
+            && let Err(why) = make::catch_up(&mut keys, &document, &now())
+        {
+            tracing::info!("{why:#}: it goes on with the key that it has");
+        }
+        self.change(did, passphrase, move |secrets| secrets.add(keys)).await
+    }
+
+    /// The node itself is this identity from its next start on.
+    pub async fn choose(&self, did: &str, passphrase: Option<Passphrase>) -> Result<Shown, Error> {
+        let chosen = did.to_owned();
+        let choose = move |secrets: &mut Secrets| {
+            secrets.keys(&chosen).with_context(|| format!("{chosen} is no identity of this node"))?;
+            secrets.default = chosen;
+            Ok(())
+        };
+        self.change(did.to_owned(), passphrase, choose).await
+    }
+
+    /// A next key signs for this identity from now on.
+    pub async fn rotate(&self, did: &str, compromised: bool, passphrase: Option<Passphrase>) -> Result<Shown, Error> {
+        let of = did.to_owned();
+        let rotate = move |secrets: &mut Secrets| {
+            let keys = secrets.identities.iter_mut().find(|keys| keys.did == of);
+            make::rotate(keys.with_context(|| format!("{of} is no identity of this node"))?, compromised, &now())
+        };
+        self.change(did.to_owned(), passphrase, rotate).await
+    }
+
+    /// Wipes all keys that sign from memory.
+    pub fn lock(&self) {
+        self.known().all.iter().for_each(|one| one.signer.lock());
+    }
+
+    /// Brings them back.
+    pub async fn unlock(&self, passphrase: Option<Passphrase>) -> Result<(), Error> {
+        let _alone = self.0.changing.lock().await;
+        let vault = self.0.vault.clone();
+        let secrets = blocking(move || vault.open(passphrase.as_ref())).await?;
+        secrets.identities.iter().for_each(|keys| self.know(keys));
+        Ok(())
+    }
+
+    async fn change(
+        &self,
+        did: String,
+        passphrase: Option<Passphrase>,
+        change: impl FnOnce(&mut Secrets) -> Result<(), Error> + Send + 'static,
+    ) -> Result<Shown, Error> {
+        let _alone = self.0.changing.lock().await;
+        let vault = self.0.vault.clone();
+        let (secrets, ()) = blocking(move || vault.change(passphrase.as_ref(), change)).await?;
+        let keys = secrets.keys(&did).with_context(|| format!("{did} is no identity of this node"))?;
+        // The packet first: what is signed from now on must verify.
+        self.tell_of(keys).await?;
+        self.know(keys);
+        self.0.changed.notify_waiters();
+        self.0.known.write().unwrap_or_else(PoisonError::into_inner).default.clone_from(&secrets.default);
+        self.get(&did)?.context("it has just been added")
+    }
+
+    /// Signs with these keys from now on.
+    fn know(&self, keys: &Keys) {
+        let mut known = self.0.known.write().unwrap_or_else(PoisonError::into_inner);
+        match known.all.iter_mut().find(|one| one.did == keys.did) {
+            Some(one) => {
+                one.signer.set(&keys.seed, keys.kid.as_str());
+                one.past.clone_from(&keys.past);
+            }
+            None => known.all.push(Identity::of(keys)),
+        }
+    }
+
+    /// Has the resolver know an identity's past keys and, of a did:dht, its packet: a new one where it says something new.
+    async fn tell_of(&self, keys: &Keys) -> Result<(), Error> {
+        let Some((resolver, endpoints)) = self.0.resolver.get() else { return Ok(()) };
+        for past in &keys.past {
+            let key = PublicKey::ed25519(&make::public(past)?)?;
+            resolver.remember_past(&past.kid, key, past.until.parse().context("a time")?);
+        }
+        let did: Did = keys.did.parse()?;
+        let kept = resolver.own_packet(&did)?;
+        let newest = kept.as_ref().map_or(0, Packet::seq);
+        let seq = u64::try_from(jiff::Timestamp::now().as_second()).unwrap_or_default().max(newest + 1);
+        let Some(packet) = make::packet(keys, endpoints, seq)? else { return Ok(()) };
+        let says = |packet: &Packet| packet.document(&did).ok();
+        let packet = kept.filter(|kept| says(kept) == says(&packet)).unwrap_or(packet);
+        resolver.keep_own(&did, &packet).await
+    }
+
+    fn known(&self) -> RwLockReadGuard<'_, Known> {
+        self.0.known.read().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T, Error> + Send + 'static) -> Result<T, Error> {
+    tokio::task::spawn_blocking(work).await.map_err(|e| anyhow!("the work on the keys broke off: {e}"))?
+}

@@ -1,0 +1,327 @@
+//! The identities of a node, told as their owner lives with them: made, rotated, lost and brought back, locked.
+
+use crate::support::{
+    eventually,
+    toft::{Home, Toft, random_file},
+};
+use serde_json::{Value, json};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::Output,
+};
+use toft::{crypto::phrase::Phrase, identity, vault::Vault};
+
+const PASSPHRASE: &str = "nine green bottles";
+
+fn file(dir: &Path, name: &str, text: &str) -> String {
+    let path = dir.join(name);
+    fs::write(&path, text).expect("writes");
+    path.to_str().expect("UTF-8").to_owned()
+}
+
+#[track_caller]
+fn fails(output: &Output, code: i32, words: &str) {
+    let text = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(code), "{text}");
+    assert!(text.contains(words), "{words:?} is not in: {text}");
+}
+
+fn add(node: &Toft, dir: &Path, name: &str) -> Value {
+    let (path, _) = random_file(dir, name, 500);
+    node.json(&["add", path.to_str().expect("UTF-8")])
+}
+
+/// Authors' signatures of all records of the node itself, by key id.
+fn kids(node: &Toft) -> Vec<String> {
+    let page = node.json(&["record", "query"]);
+    let kid = |entry: &Value| {
+        let protected = entry["authorization"]["signature"]["signatures"][0]["protected"].as_str().expect("a header");
+        let header: Value =
+            serde_json::from_slice(&toft::crypto::decode(protected).expect("base64url")).expect("a header");
+        header["kid"].as_str().expect("a kid").rsplit('#').next().expect("a fragment").to_owned()
+    };
+    let mut kids: Vec<_> = page["entries"].as_array().expect("entries").iter().map(kid).collect();
+    kids.sort();
+    kids
+}
+
+/// The messages of a node, as another door judges them: those that it takes.
+fn replayed(from: &Toft, to: &Toft) -> usize {
+    let page = from.json(&["record", "query"]);
+    let entries = page["entries"].as_array().expect("entries");
+    let answer = |entry: &Value| {
+        let mut message = entry.clone();
+        let data = message.as_object_mut().expect("a message").remove("encodedData").expect("small data");
+        let data = toft::crypto::decode(data.as_str().expect("text")).expect("base64url");
+        let call = json!({"jsonrpc": "2.0", "id": "1", "method": "dwn.processMessage", "params": {"target": from.did(), "message": message}});
+        let mut reply = ureq::post(to.facts["dwn"].as_str().expect("a URL"))
+            .header("dwn-request", call.to_string())
+            .send(&data[..])
+            .expect("answers");
+        let reply: Value = reply.body_mut().read_json().expect("JSON");
+        reply["result"]["reply"]["status"]["code"].as_u64()
+    };
+    entries.iter().filter(|entry| answer(entry) == Some(202)).count()
+}
+
+#[test]
+fn a_year_with_a_did_dht() {
+    let files = tempfile::tempdir().expect("a temp dir");
+    let home = Home::new();
+    let made = home.json(&["init", "--method", "dht"]);
+    let did = made["did"].as_str().expect("a DID").to_owned();
+    let words = made["recovery_phrase"].as_str().expect("words").to_owned();
+    assert!(did.starts_with("did:dht:") && words.split(' ').count() == 12);
+    let node = home.up();
+    assert_eq!(node.did(), did, "it needs nobody else");
+    add(&node, files.path(), "before");
+
+    // The key is changed while the node runs, and once more while it does not.
+    let rotated = node.json(&["id", "rotate"]);
+    assert_eq!(rotated["kid"], format!("{did}#sig-2"));
+    assert_eq!(rotated["past"][0]["kid"], format!("{did}#sig"));
+    add(&node, files.path(), "after");
+    let home = node.stop();
+    home.json(&["id", "rotate"]);
+    let node = home.up();
+    add(&node, files.path(), "later");
+    assert_eq!(kids(&node), ["sig", "sig-2", "sig-3"]);
+
+    // Somebody else's node takes what all three keys have signed: it asks this one's relay.
+    let gateway = node.facts["dwn"].as_str().expect("a URL").to_owned();
+    let other = Home::new().set("dwn.tenants", "open").set("resolve.dht_gateway", &gateway).up();
+    assert_eq!(replayed(&node, &other), 3, "old records verify elsewhere");
+    // And a node of the same words that has lost everything finds the key that signs now.
+    let phrase = file(files.path(), "phrase", &format!("  {}\n", words.to_uppercase()));
+    let lost = Home::new().set("resolve.dht_gateway", &gateway).up();
+    assert_eq!(node.json(&["id", "verify-phrase", "--phrase-file", &phrase])["did"], json!(did));
+    fails(&lost.home().run(&["id", "verify-phrase", "--phrase-file", &phrase]), 3, &did);
+    let back = lost.json(&["id", "recover", "--phrase-file", &phrase]);
+    assert_eq!((&back["did"], &back["kid"]), (&json!(did), &json!(format!("{did}#sig-3"))));
+    lost.json(&["id", "use", &did]);
+    let lost = lost.stop().up();
+    assert_eq!(lost.did(), did);
+    assert_eq!(replayed(&node, &lost), 3, "old records verify where the identity came back");
+    add(&lost, files.path(), "anew");
+    assert_eq!(kids(&lost), ["sig", "sig-2", "sig-3", "sig-3"]);
+}
+
+#[test]
+fn words_bring_an_identity_back_without_anybody_and_wrong_ones_do_not() {
+    let files = tempfile::tempdir().expect("a temp dir");
+    let (a, b) = (Home::new(), Home::new());
+    let made = a.json(&["init", "--method", "dht"]);
+    let words = made["recovery_phrase"].as_str().expect("words");
+    b.json(&["init"]);
+    let phrase = file(files.path(), "phrase", words);
+    assert_eq!(b.json(&["id", "recover", "--phrase-file", &phrase])["did"], made["did"]);
+    fails(&b.run(&["id", "recover", "--phrase-file", &phrase]), 1, "is an identity of this node already");
+    let wrong = file(files.path(), "wrong", &words.replacen(' ', " hello", 1));
+    fails(&b.run(&["id", "recover", "--phrase-file", &wrong]), 2, "word 2 is not one of");
+    // The same words give the same keys: each signs what the other's document names.
+    let kid = |home: &Home| home.json(&["id", "show", made["did"].as_str().expect("a DID")])["kid"].clone();
+    assert_eq!(kid(&a), kid(&b));
+    let keys = identity::of_phrase(&Phrase::parse(words).expect("a phrase"), "").expect("keys");
+    let secrets = Vault::at(&b.path().join("keys")).open(None).expect("opens");
+    assert_eq!(secrets.keys(&keys.did).expect("is there").seed.expose(), keys.seed.expose());
+}
+
+#[test]
+fn a_did_key_stays_what_it_is_and_its_records_with_it() {
+    let files = tempfile::tempdir().expect("a temp dir");
+    let node = Home::new().up();
+    let old = node.did().to_owned();
+    add(&node, files.path(), "old");
+    fails(&node.home().run(&["id", "rotate"]), 5, "toft id new --method dht");
+    let new = node.json(&["id", "new"])["did"].as_str().expect("a DID").to_owned();
+    let jwk = node.json(&["id", "new", "--method", "jwk"])["did"].as_str().expect("a DID").to_owned();
+    let tenants = node.json(&["tenant", "ls"]);
+    for did in [&old, &new, &jwk] {
+        assert!(
+            tenants
+                .as_array()
+                .expect("a list")
+                .iter()
+                .any(|tenant| tenant["did"] == **did && tenant["allowed"] == true)
+        );
+    }
+    fails(&node.home().run(&["id", "use", "did:key:nobody"]), 3, "no identity of this node");
+    node.json(&["id", "use", &new]);
+    let node = node.stop().up();
+    assert_eq!(node.did(), new);
+    add(&node, files.path(), "new");
+    let listed = node.json(&["id", "ls"]);
+    let of = |did: &str| listed.as_array().expect("a list").iter().find(|shown| shown["did"] == did).cloned();
+    assert_eq!(of(&new).expect("is there")["default"], true);
+    assert_eq!(of(&old).expect("is there")["default"], false);
+    // The old tenant is still here, with its record.
+    let tenants = node.json(&["tenant", "ls"]);
+    let messages = |did: &str| {
+        let tenant = tenants.as_array().expect("a list").iter().find(|tenant| tenant["did"] == did).cloned();
+        tenant.map(|tenant| (tenant["messages"].as_u64(), tenant["allowed"] == true))
+    };
+    assert_eq!(messages(&old), Some((Some(1), true)));
+    assert_eq!(messages(&new), Some((Some(1), true)));
+    let shown = String::from_utf8(node.home().run(&["id", "show", "--qr"]).stdout).expect("UTF-8");
+    assert!(shown.contains(&new) && shown.contains('█'), "{shown}");
+}
+
+#[test]
+fn a_passphrase_opens_the_keys_and_nothing_else_does() {
+    let files = tempfile::tempdir().expect("a temp dir");
+    let right = file(files.path(), "right", &format!("{PASSPHRASE}\n"));
+    let wrong = file(files.path(), "wrong", "nine green bottle");
+    let short = file(files.path(), "short", "seven");
+    let home = Home::new();
+    fails(&home.run(&["init", "--passphrase-file", &short]), 1, "8 characters");
+    let did = home.json(&["init", "--passphrase-file", &right])["did"].clone();
+    assert!(!home.path().join("keys/master.key").exists());
+    assert_eq!(home.json(&["id"])["did"], did, "who it is, is no secret");
+    fails(&home.run(&["id", "ls"]), 2, "--passphrase-file");
+    fails(&home.run(&["id", "ls", "--passphrase-file", &wrong]), 4, "not the right one");
+    fails(&home.run(&["up"]), 1, "--passphrase-file");
+    fails(&home.run(&["up", "--passphrase-file", &wrong]), 1, "not the right one");
+    assert_eq!(home.json(&["id", "ls", "--passphrase-file", &right])[0]["did"], did);
+
+    // As systemd brings it.
+    fs::rename(&right, files.path().join("toft-passphrase")).expect("moves");
+    let home = home.env("CREDENTIALS_DIRECTORY", files.path().to_str().expect("UTF-8"));
+    let node = home.up();
+    add(&node, files.path(), "a");
+    // Backups of it open with the passphrase alone.
+    let copy = files.path().join("copy");
+    node.json(&["backup", "create", copy.to_str().expect("UTF-8")]);
+    let home = node.stop();
+    let twin = Home::new();
+    twin.json(&["backup", "restore", copy.to_str().expect("UTF-8")]);
+    fails(&twin.run(&["id", "ls"]), 2, "--passphrase-file");
+    let twin = twin.env("CREDENTIALS_DIRECTORY", files.path().to_str().expect("UTF-8")).up();
+    assert_eq!(json!(twin.did()), did);
+    drop(twin);
+    // Another passphrase, then none.
+    let next = file(files.path(), "next", "ten green bottles");
+    home.json(&["id", "passphrase", "--new-passphrase-file", &next]);
+    fails(&home.run(&["id", "ls"]), 4, "not the right one");
+    home.json(&["id", "passphrase", "--none", "--passphrase-file", &next]);
+    assert_eq!(home.json(&["id", "ls"])[0]["did"], did);
+    assert!(home.path().join("keys/master.key").exists());
+}
+
+#[test]
+fn a_file_asks_for_no_more_than_its_bounds() {
+    let files = tempfile::tempdir().expect("a temp dir");
+    let right = file(files.path(), "right", PASSPHRASE);
+    let home = Home::new();
+    home.json(&["init", "--passphrase-file", &right]);
+    let path = home.path().join("keys/keystore.json");
+    let whole = fs::read_to_string(&path).expect("reads");
+    for (from, to) in [(r#""m":65536"#, r#""m":4194304"#), (r#""t":3"#, r#""t":1000000"#), (r#""p":1"#, r#""p":1000"#)]
+    {
+        fs::write(&path, whole.replace(from, to)).expect("writes");
+        let started = std::time::Instant::now();
+        fails(&home.run(&["id", "ls", "--passphrase-file", &right]), 1, "not what toft wrote");
+        assert!(started.elapsed().as_secs() < 5, "{to}");
+    }
+}
+
+#[test]
+fn an_identity_is_carried_over_in_a_file() {
+    let files = tempfile::tempdir().expect("a temp dir");
+    let right = file(files.path(), "right", PASSPHRASE);
+    let wrong = file(files.path(), "wrong", "nine green bottle");
+    let (a, b) = (Home::new().up(), Home::new().up());
+    let did = a.json(&["id", "new"])["did"].as_str().expect("a DID").to_owned();
+    a.json(&["id", "rotate", &did]);
+    let to: PathBuf = files.path().join("identity");
+    let to = to.to_str().expect("UTF-8");
+    fails(&a.home().run(&["id", "export", &did, "-o", to]), 2, "--export-passphrase-file");
+    a.json(&["id", "export", &did, "-o", to, "--export-passphrase-file", &right]);
+    fails(&a.home().run(&["id", "export", &did, "-o", to, "--export-passphrase-file", &right]), 5, "exists");
+    fails(&b.home().run(&["id", "import", to, "--export-passphrase-file", &wrong]), 4, "not that of this file");
+    let imported = b.json(&["id", "import", to, "--export-passphrase-file", &right]);
+    assert_eq!((&imported["did"], &imported["kid"]), (&json!(did), &json!(format!("{did}#sig-2"))));
+    assert_eq!(b.json(&["id", "show", &did])["past"], a.json(&["id", "show", &did])["past"]);
+}
+
+#[test]
+fn a_locked_node_reads_and_does_not_sign() {
+    let files = tempfile::tempdir().expect("a temp dir");
+    let right = file(files.path(), "toft-passphrase", PASSPHRASE);
+    let wrong = file(files.path(), "wrong", "nine green bottle");
+    let home = Home::new();
+    home.json(&["init", "--method", "dht", "--passphrase-file", &right]);
+    let node = home.env("CREDENTIALS_DIRECTORY", files.path().to_str().expect("UTF-8")).up();
+    let kept = add(&node, files.path(), "kept");
+    assert_eq!(node.json(&["lock"])["locked"], true);
+    let (path, _) = random_file(files.path(), "refused", 500);
+    let refused = node.home().run(&["add", path.to_str().expect("UTF-8")]);
+    assert!(
+        !refused.status.success() && String::from_utf8_lossy(&refused.stderr).contains("toft unlock"),
+        "{refused:?}"
+    );
+    let to = files.path().join("read");
+    node.json(&["get", kept["cid"].as_str().expect("a CID"), "-o", to.to_str().expect("UTF-8")]);
+    assert_eq!(node.json(&["id", "ls"])[0]["locked"], true);
+    fails(&node.home().run(&["unlock", "--passphrase-file", &wrong]), 4, "not the right one");
+    assert_eq!(node.json(&["id", "ls"])[0]["locked"], true);
+    assert_eq!(node.json(&["unlock"])["locked"], false);
+    add(&node, files.path(), "again");
+    // A change asks for the passphrase anew, and a wrong one changes nothing.
+    fails(&node.home().run(&["id", "rotate", "--passphrase-file", &wrong]), 4, "not the right one");
+    assert_eq!(node.json(&["id", "rotate", "--passphrase-file", &right])["past"].as_array().expect("a list").len(), 1);
+    add(&node, files.path(), "rotated");
+    assert_eq!(kids(&node), ["sig", "sig", "sig-2"]);
+}
+
+#[test]
+fn what_is_published_is_what_was_consented_to() {
+    let relay = Home::new().up();
+    let gateway = relay.facts["dwn"].as_str().expect("a URL").to_owned();
+    let has = |did: &str| {
+        let id = did.strip_prefix("did:dht:").expect("a did:dht");
+        ureq::get(&format!("{gateway}/{id}")).call().is_ok()
+    };
+    // Without consent nobody is told.
+    let quiet = Home::new().set("resolve.dht_gateway", &gateway);
+    quiet.json(&["init", "--method", "dht"]);
+    let quiet = quiet.up();
+    // With it, the gateway has it, and what is new as well.
+    let open = Home::new().set("resolve.dht_gateway", &gateway);
+    let did = open.json(&["init", "--publish"])["did"].as_str().expect("a DID").to_owned();
+    assert!(did.starts_with("did:dht:"));
+    let open = open.up();
+    eventually("the document to be published", || has(&did).then_some(()));
+    let more = open.json(&["id", "new"])["did"].as_str().expect("a DID").to_owned();
+    eventually("the new one to be published", || has(&more).then_some(()));
+    assert!(!has(quiet.did()));
+}
+
+#[test]
+fn killed_at_any_moment_the_keys_open() {
+    let files = tempfile::tempdir().expect("a temp dir");
+    let home = Home::new();
+    let did = home.json(&["init"])["did"].clone();
+    let words = [file(files.path(), "one", "one green bottle"), file(files.path(), "two", "two green bottles")];
+    let opens = |home: &Home| {
+        let by = |more: &[&str]| home.run(&[&["id", "ls", "--json"][..], more].concat()).status.success();
+        let ways = [&[][..], &["--passphrase-file", &words[0]], &["--passphrase-file", &words[1]]];
+        ways.into_iter().find(|more| by(more)).map(<[&str]>::to_vec)
+    };
+    let mut cut = 0;
+    for round in 0..12 {
+        let by = opens(&home).expect("the keys open in one way");
+        let next = [["--none", "--none"], ["--new-passphrase-file", &words[0]], ["--new-passphrase-file", &words[1]]];
+        let next = &next[round % 3];
+        let next: &[&str] = if next[0] == "--none" { &next[..1] } else { &next[..] };
+        let mut change = home.command(&[&["id", "passphrase"][..], next, &by].concat());
+        let mut change =
+            change.stdout(std::process::Stdio::null()).stderr(std::process::Stdio::null()).spawn().expect("runs");
+        std::thread::sleep(std::time::Duration::from_millis(40 * round as u64));
+        let _ = change.kill();
+        cut += usize::from(!change.wait().expect("ends").success());
+    }
+    println!("killed before the end: {cut} of 12");
+    let by = opens(&home).expect("the keys open in one way");
+    assert_eq!(home.json(&[&["id", "ls"][..], &by].concat())[0]["did"], did);
+}
