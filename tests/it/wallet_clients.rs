@@ -74,7 +74,7 @@ fn each_example_has_the_same_answer_by_every_client() {
 fn a_program_is_paired_and_follows_records_over_tcp() {
     let node = Home::new().set("rpc.listen", "127.0.0.1:0").up();
     let url = format!("http://{}", node.rpc());
-    let clients: [(&str, fn(&Value) -> Client); 2] = [("typescript", Client::typescript), ("python", Client::python)];
+    let clients = [("typescript", Client::typescript as fn(&Value) -> Client), ("python", Client::python)];
     for (name, start) in clients {
         let mut stranger = start(&json!({"url": url}));
         assert_eq!(stranger.call("node.id", &json!({}))["error"]["code"], -32002, "{name}");
