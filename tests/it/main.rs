@@ -1,4 +1,4 @@
-//! Tests against real programs: the toft binary, the npm SDK, kubo, helia, bitcoind, `ots`. What is missing is
+//! Tests against real programs: the toft binary, the npm SDK, kubo, helia, bitcoind, `ots`, Chromium. What is missing is
 //! fetched by the project's own scripts; what cannot be fetched fails, nothing is skipped.
 
 mod anchor_chain;

@@ -1,4 +1,4 @@
-//! Real parts for the tests: the toft binary, the npm SDK, kubo, helia, bitcoind, `ots`.
+//! Real parts for the tests: the toft binary, the npm SDK, kubo, helia, bitcoind, `ots`, Chromium, the clients.
 
 pub mod bitcoind;
 pub mod chromium;
