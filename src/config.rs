@@ -134,6 +134,35 @@ impl Config {
         toml::from_str(text)
     }
 
+    /// A file's text with `section.key` set to what `value` means for the type that the key has. All else, comments too, stays.
+    pub fn edited(text: &str, path: &str, value: &str) -> Result<String, Error> {
+        let mut table = Self::parse(text).context("the file as it is cannot be used")?.table()?;
+        set(&mut table, path, value)?;
+        let found =
+            path.split('.').try_fold(&Value::Table(table), |place, name| place.get(name).map(|at| &*at)).cloned();
+        let wanted = found.context("a setting was lost")?.to_string();
+        let mut wanted: toml_edit::Value = wanted.parse().with_context(|| format!("{path} as text"))?;
+        let mut file: toml_edit::DocumentMut = text.parse().context("the file as it is cannot be used")?;
+        let (section, key) = path.rsplit_once('.').unwrap_or_default();
+        let place = section.split('.').try_fold(file.as_table_mut(), |place, name| {
+            let item = place.entry(name).or_insert_with(|| toml_edit::Item::Table(toml_edit::Table::new()));
+            item.as_table_mut().with_context(|| format!("[{section}] is written within a line: change it by hand"))
+        })?;
+        match place.get_mut(key) {
+            // In its place, so that what stands around it stays.
+            Some(old) => {
+                if let Some(value) = old.as_value() {
+                    *wanted.decor_mut() = value.decor().clone();
+                }
+                *old = toml_edit::Item::Value(wanted);
+            }
+            None => drop(place.insert(key, toml_edit::Item::Value(wanted))),
+        }
+        let text = file.to_string();
+        Self::parse(&text)?.check()?;
+        Ok(text)
+    }
+
     /// All keys as text, without comments and without passwords.
     pub fn show(&self) -> Result<String, Error> {
         toml::to_string(&self.shown()?).context("writing the configuration")
@@ -170,6 +199,11 @@ impl Config {
         self.net.limits.check()?;
         self.retention.check()
     }
+}
+
+/// The environment variable that overrides `section.key`.
+pub fn variable(path: &str) -> String {
+    format!("{ENV}{}", path.to_uppercase().replace('.', "__"))
 }
 
 /// Takes passwords away: those of settings that are one, and those in URLs.
@@ -278,6 +312,34 @@ mod tests {
         }
         assert_eq!(config.anchor.bitcoin.password.expose(), "hunter2");
         assert!(config.resolve.dht_gateway.contains("hunter2"), "it is used as it was given");
+    }
+
+    #[test]
+    fn one_setting_is_changed_and_all_else_stays() {
+        let text = DEFAULT;
+        let edited = Config::edited(text, "log.level", "debug").expect("edits");
+        let changed: Vec<_> = text.lines().zip(edited.lines()).filter(|(before, after)| before != after).collect();
+        assert_eq!((changed.len(), text.lines().count()), (1, edited.lines().count()), "{changed:?}");
+        let comment = |line: &str| line.split_once('#').map(|(_, comment)| comment.to_owned());
+        assert_eq!(comment(changed[0].0), comment(changed[0].1));
+        assert_eq!(Config::parse(&edited).expect("parses").log.level, "debug");
+        let edited = Config::edited("# mine\n", "dwn.limits.subscriptions", "4096").expect("edits");
+        assert_eq!(Config::parse(&edited).expect("parses").dwn.limits.subscriptions, 4096);
+        assert!(edited.contains("# mine"), "{edited}");
+        let listen =
+            Config::edited(text, "net.listen", "/ip4/127.0.0.1/tcp/0,/ip4/127.0.0.1/udp/0/quic-v1").expect("edits");
+        assert_eq!(Config::parse(&listen).expect("parses").net.listen.len(), 2);
+        for (path, value, said) in [
+            ("log", "x", "section.key"),
+            ("log.colour", "red", "no key colour"),
+            ("dwn.max_record", "big", "whole number"),
+            ("log.repeats", "0", "log.repeats"),
+            ("web.enabled", "true", "dashboard"),
+            ("dwn.tenants", "everyone", "everyone"),
+        ] {
+            let error = Config::edited(text, path, value).expect_err("wrong");
+            assert!(format!("{error:#}").contains(said), "{path}: {error:#}");
+        }
     }
 
     #[test]

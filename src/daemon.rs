@@ -15,10 +15,10 @@ mod tests;
 pub use lock::Lock;
 
 use crate::{
-    config::Config,
+    config::{self, Config},
     content::{Content, Heads},
     net::Net,
-    rpc::control::{Services, Tickets},
+    rpc::control::{Pulse, Services, Settings, Tickets},
     store::Store,
     task::Tasks,
     vault::{Passphrase, Secrets},
@@ -31,6 +31,7 @@ use identity::Identity;
 use servers::{Endpoint, Servers};
 use std::{
     path::{Path, PathBuf},
+    sync::Arc,
     time::Duration,
 };
 use storage::Storage;
@@ -138,6 +139,8 @@ impl Daemon {
             backup,
             jobs: base.jobs.clone(),
             tickets: Tickets::default(),
+            pulse: Pulse::default(),
+            settings: Arc::new(settings(home, config)?),
             stop: base.tasks.stop(),
             signer: identity.signer,
             identities,
@@ -172,4 +175,16 @@ impl Daemon {
         let _ = std::fs::remove_file(&self.facts.socket); // a dead socket is replaced at the next start anyway
         outcome.and(closed)
     }
+}
+
+/// The settings, for who shows or changes them.
+fn settings(home: &Path, config: &Config) -> Result<Settings, Error> {
+    Ok(Settings {
+        shown: serde_json::to_value(config.shown()?)?,
+        file: home.join(config::FILE),
+        default: config::DEFAULT,
+        schema: Config::schema,
+        edited: Config::edited,
+        variable: config::variable,
+    })
 }

@@ -41,7 +41,7 @@ pub use get::Located;
 pub use handle::{Blocks, Config};
 pub use health::Trouble;
 pub use may::{Right, Source, Verdict};
-pub use read::{Reader, Unread};
+pub use read::{Reader, Survey, Unread};
 pub use report::{Collected, Scrubbed, Usage};
 pub use scrub::Fetch;
 pub use stage::Stage;

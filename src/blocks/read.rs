@@ -72,6 +72,46 @@ impl Blocks {
     }
 }
 
+/// How much of a file is here.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Survey {
+    /// Of the file, once its root was read.
+    pub size: Option<u64>,
+    /// Blocks that are here, up to the first that is not, or to as many as are looked at.
+    pub blocks: u64,
+    /// The first that is not here.
+    pub missing: Option<Cid>,
+}
+
+impl Blocks {
+    /// Looks how much of the file under a UnixFS root is here. Nodes are read, and of leaves the disk is asked no more than whether
+    /// they are there.
+    pub fn survey(&self, right: Right, root: &Cid) -> Result<Survey, Unread> {
+        let reader = self.open_file(right, root)?;
+        let (mut walk, mut blocks, mut missing) = (unixfs::Walk::new(*root), 0, None);
+        while let Some(cid) = walk.wants().filter(|_| blocks < LOOKED_MAX as u64) {
+            let source = match reader.may(&cid) {
+                Ok(verdict) => verdict.source().ok_or(Unread::NotHere(cid))?,
+                Err(Unread::NotHere(gone)) if blocks > 0 => {
+                    missing = Some(gone);
+                    break;
+                }
+                Err(why) => return Err(why),
+            };
+            let passed = match (cid.codec(), source) {
+                (cid::RAW, Source::Here(digest, place)) => {
+                    self.sight(&digest, place).map_err(|why| reader.damaged(&cid, why))?;
+                    walk.pass(source.length(&cid))
+                }
+                _ => walk.take(reader.bytes(&cid, source)?).map(drop),
+            };
+            passed.map_err(|why| Unread::NotFile(Box::new(cid), why))?;
+            blocks += 1;
+        }
+        Ok(Survey { size: walk.size(), blocks, missing })
+    }
+}
+
 /// Iterates over a file's chunks. After an error there is nothing more.
 #[derive(Debug)]
 pub struct Reader {

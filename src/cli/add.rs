@@ -7,7 +7,10 @@ use super::{
 use crate::rpc::control::{Failure, Kind, content::AddQuery};
 use bytes::Bytes;
 use futures::Stream;
-use std::{io, path::PathBuf};
+use std::{
+    io,
+    path::{Path, PathBuf},
+};
 use tokio::{fs::File, io::AsyncReadExt as _};
 
 /// Bytes read at a time.
@@ -26,14 +29,7 @@ pub struct Args {
 }
 
 pub async fn run(context: &Context, args: &Args) -> Result<Output, Failure> {
-    let name = args.file.display();
-    let file = File::open(&args.file).await.map_err(|e| {
-        let kind = if e.kind() == io::ErrorKind::NotFound { Kind::NotFound } else { Kind::Failed };
-        Failure::new(kind, format!("cannot open {name}: {e}"))
-    })?;
-    if file.metadata().await.is_ok_and(|m| !m.is_file()) {
-        return Err(Failure::new(Kind::Usage, format!("{name} is not a file")));
-    }
+    let (file, _) = open(&args.file).await?;
     let query = AddQuery { format: args.format.clone(), published: args.publish };
     let added = context.client()?.add(&query, pieces(file)).await?;
     let who = if added.published { "published" } else { "private" };
@@ -47,7 +43,22 @@ pub async fn run(context: &Context, args: &Args) -> Result<Output, Failure> {
     Output::told(&added, text)
 }
 
-fn pieces(file: File) -> impl Stream<Item = io::Result<Bytes>> + Send + 'static {
+/// A file, and how many bytes it has.
+pub(super) async fn open(path: &Path) -> Result<(File, u64), Failure> {
+    let name = path.display();
+    let cannot = |e: io::Error| {
+        let kind = if e.kind() == io::ErrorKind::NotFound { Kind::NotFound } else { Kind::Failed };
+        Failure::new(kind, format!("cannot open {name}: {e}"))
+    };
+    let file = File::open(path).await.map_err(cannot)?;
+    let found = file.metadata().await.map_err(cannot)?;
+    if !found.is_file() {
+        return Err(Failure::new(Kind::Usage, format!("{name} is not a file")));
+    }
+    Ok((file, found.len()))
+}
+
+pub(super) fn pieces(file: File) -> impl Stream<Item = io::Result<Bytes>> + Send + 'static {
     futures::stream::try_unfold(file, |mut file| async move {
         let mut piece = vec![0; PIECE];
         let n = file.read(&mut piece).await?;

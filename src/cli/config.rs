@@ -1,9 +1,9 @@
-//! `toft config show | check | schema`.
+//! `toft config show | check | schema | set`.
 
 use super::{context::Context, output::Output};
 use crate::{
     config::{self, Config},
-    rpc::control::Failure,
+    rpc::control::{Failure, config as control},
 };
 use anyhow::Context as _;
 use serde_json::json;
@@ -20,9 +20,16 @@ pub enum Command {
     Check,
     /// JSON Schema of node.toml.
     Schema,
+    /// Change one setting in node.toml, by the running node. It counts from its next start on.
+    Set {
+        /// Such as log.level.
+        #[arg(value_name = "SECTION.KEY")]
+        key: String,
+        value: String,
+    },
 }
 
-pub fn run(context: &Context, command: &Command) -> Result<Output, Failure> {
+pub async fn run(context: &Context, command: &Command) -> Result<Output, Failure> {
     match command {
         Command::Show { default: true } => {
             let json =
@@ -38,6 +45,15 @@ pub fn run(context: &Context, command: &Command) -> Result<Output, Failure> {
             context.config(&[])?;
             let file = context.home.join(config::FILE);
             Ok(Output::new(json!({"ok": true, "file": file}), format!("✓ {} is fine", file.display())))
+        }
+        Command::Set { key, value } => {
+            let change = control::Change { key: key.clone(), value: value.clone().into() };
+            let changed = context.client()?.call::<control::Set>(&change).await?;
+            let mut text = format!("✓ {key} is changed in {}: {}", changed.file.display(), changed.effect);
+            if let Some(variable) = &changed.overridden_by {
+                text += &format!("\n! The environment variable {variable} counts more: unset it");
+            }
+            Output::told(&changed, text)
         }
         Command::Schema => {
             let schema = Config::schema();

@@ -85,7 +85,7 @@ enum Command {
     /// Whose records this node keeps.
     #[command(subcommand)]
     Tenant(tenant::Command),
-    /// Look for records.
+    /// Write, read and look for records.
     #[command(subcommand)]
     Record(record::Command),
     /// What records mean to apps, and who may do what with them.
@@ -117,7 +117,7 @@ enum Command {
     /// What was done to this node, and by whom.
     #[command(subcommand)]
     Audit(audit::Command),
-    /// Show or check the settings.
+    /// Show, check or change the settings.
     #[command(subcommand)]
     Config(config::Command),
 }
@@ -147,7 +147,7 @@ pub fn main() -> ExitCode {
 fn run(cli: Cli) -> Result<Option<Output>, Failure> {
     process::hide_memory();
     // What is written for the user (`-o FILE`) gets the modes that he has set; all else is of the home or a copy of it.
-    if !matches!(cli.command, Command::Get(_) | Command::Anchor(_)) {
+    if !matches!(cli.command, Command::Get(_) | Command::Record(_) | Command::Anchor(_)) {
         process::own_files();
     }
     let flags = cli.set.iter().map(|text| pair(text)).collect::<Result<_, _>>()?;
@@ -171,7 +171,7 @@ fn run(cli: Cli) -> Result<Option<Output>, Failure> {
             Command::Get(args) => get::run(&context, &args).await,
             Command::Peer(command) => peer::run(&context, command).await.map(Some),
             Command::Tenant(command) => tenant::run(&context, command).await.map(Some),
-            Command::Record(command) => record::run(&context, command).await.map(Some),
+            Command::Record(command) => record::run(&context, command).await,
             Command::Protocol(command) => protocol::run(&context, command).await.map(Some),
             Command::Grant(command) => grant::run(&context, command).await.map(Some),
             Command::Pin(command) => pin::run(&context, command).await.map(Some),
@@ -182,7 +182,7 @@ fn run(cli: Cli) -> Result<Option<Output>, Failure> {
             Command::Token(command) => token::run(&context, command).await.map(Some),
             Command::Wallet(command) => wallet::run(&context, command).await.map(Some),
             Command::Audit(command) => audit::run(&context, command).await,
-            Command::Config(command) => config::run(&context, &command).map(Some),
+            Command::Config(command) => config::run(&context, &command).await.map(Some),
         }
     });
     // A blocking read nobody waits for any more must not hold the process.

@@ -1,26 +1,98 @@
-//! `toft record query`: the records of this node's own tenant, and how they are found.
+//! `toft record …`: the records of this node's own tenant.
 
 use super::{
+    add,
     context::Context,
-    output::{Output, aside},
+    file::Target,
+    output::{Output, aside, bytes},
 };
 use crate::{
     foreign,
     rpc::control::{
-        Failure,
-        records::{self, Explanation, Question},
+        Failure, Kind,
+        records::{self, Counting, Explanation, Question},
+        records_read::{self, Past, Wanted},
+        records_write::{self, Ending, NewState, Outcome, Written},
     },
 };
 use serde_json::{Map, Value, json};
+use std::path::PathBuf;
 
 #[derive(Debug, clap::Subcommand)]
 pub enum Command {
+    /// Write a record, or with --record a new state of one, which keeps what is not given.
+    Write(Box<Write>),
+    /// Print a record's data, or with --json the record.
+    Read(Read),
     /// Print records as lines of JSON: the newest state of each that meets all conditions.
     Query(Box<Query>),
+    /// Count the records that meet all conditions.
+    Count(Box<Filters>),
+    /// List the states of a record that are still known, the newest first.
+    History {
+        /// recordId.
+        record: String,
+    },
+    /// End a record: its data goes.
+    Delete {
+        /// recordId.
+        record: String,
+        /// And all records below it.
+        #[arg(long)]
+        prune: bool,
+    },
 }
 
 #[derive(Debug, clap::Args)]
-pub struct Query {
+pub struct Write {
+    /// The file with its data. A new state may go without.
+    file: Option<PathBuf>,
+    /// Media type of the data.
+    #[arg(long, value_name = "TYPE")]
+    format: Option<String>,
+    /// URI of the protocol.
+    #[arg(long, value_name = "URI")]
+    protocol: Option<String>,
+    /// Path within the protocol, e.g. thread/reply.
+    #[arg(long, value_name = "PATH")]
+    path: Option<String>,
+    /// contextId of the record that it stands below.
+    #[arg(long, value_name = "ID")]
+    parent: Option<String>,
+    /// URI of the schema.
+    #[arg(long, value_name = "URI")]
+    schema: Option<String>,
+    /// To whom it is written.
+    #[arg(long, value_name = "DID")]
+    recipient: Option<String>,
+    /// Let anyone read it, or with =false nobody else any more.
+    #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", value_name = "BOOL")]
+    publish: Option<bool>,
+    /// A tag: a number, true, false, or text ("in quotes" it is text in any case). May be repeated.
+    #[arg(long, value_name = "NAME=VALUE", value_parser = tag)]
+    tag: Vec<(String, Value)>,
+    /// recordId of the record that gets a new state.
+    #[arg(long, value_name = "ID")]
+    record: Option<String>,
+    /// Whose records it is to be among: a tenant of this node.
+    #[arg(long, value_name = "DID")]
+    tenant: Option<String>,
+}
+
+#[derive(Debug, clap::Args)]
+pub struct Read {
+    /// recordId.
+    record: String,
+    /// Where to write the data (default, and -: the terminal). A file that exists is not replaced.
+    #[arg(short, long, value_name = "FILE")]
+    output: Option<PathBuf>,
+    /// Replace a file that exists.
+    #[arg(long)]
+    force: bool,
+}
+
+#[derive(Debug, clap::Args)]
+pub struct Filters {
     /// URI of the protocol.
     #[arg(long, value_name = "URI")]
     protocol: Option<String>,
@@ -57,6 +129,12 @@ pub struct Query {
     /// Created before.
     #[arg(long, value_name = "TIME", value_parser = time)]
     to: Option<String>,
+}
+
+#[derive(Debug, clap::Args)]
+pub struct Query {
+    #[command(flatten)]
+    filters: Filters,
     /// Order of the records.
     #[arg(long, value_name = "ORDER", default_value = "createdAscending")]
     #[arg(value_parser = ["createdAscending", "createdDescending", "publishedAscending", "publishedDescending"])]
@@ -72,16 +150,94 @@ pub struct Query {
     explain: bool,
 }
 
-pub async fn run(context: &Context, command: Command) -> Result<Output, Failure> {
+pub async fn run(context: &Context, command: Command) -> Result<Option<Output>, Failure> {
+    match command {
+        Command::Write(write) => self::write(context, *write).await.map(Some),
+        Command::Read(args) => read(context, args).await,
+        Command::Query(query) => self::query(context, &query).await.map(Some),
+        Command::Count(filters) => {
+            let counting = Counting { filter: filter(&filters), from: None };
+            let counted = context.client()?.call::<records::Count>(&counting).await?;
+            Output::told(&counted, counted.count.to_string()).map(Some)
+        }
+        Command::History { record } => history(context, record).await.map(Some),
+        Command::Delete { record, prune } => {
+            let ending = Ending { record_id: record, prune, ..Ending::default() };
+            let deleted = context.client()?.call::<records_write::Delete>(&ending).await?;
+            Output::told(&deleted, format!("✓ {} is deleted", deleted.record_id)).map(Some)
+        }
+    }
+}
+
+async fn write(context: &Context, args: Write) -> Result<Output, Failure> {
     let client = context.client()?;
-    let Command::Query(query) = command;
-    let question = question(&query);
+    let data = match &args.file {
+        Some(path) => Some(add::open(path).await?),
+        None => None,
+    };
+    let state = NewState {
+        data_size: data.as_ref().map(|(_, size)| *size),
+        data_format: args.format,
+        protocol: args.protocol,
+        protocol_path: args.path,
+        parent_context_id: args.parent,
+        schema: args.schema,
+        recipient: args.recipient,
+        published: args.publish,
+        tags: (!args.tag.is_empty()).then(|| args.tag.into_iter().collect()),
+        record_id: args.record,
+        tenant: args.tenant,
+        ..NewState::default()
+    };
+    let written: Written = match (client.call::<records_write::Write>(&state).await?, data) {
+        (Outcome::Written(written), _) => written,
+        (Outcome::Later { upload }, Some((file, _))) => client.upload(&upload.path, add::pieces(file)).await?,
+        (Outcome::Later { .. }, None) => {
+            return Err(Failure::new(Kind::Failed, "the node waits for data, and there is none"));
+        }
+    };
+    let text = format!("✓ record {}   {}   {}", written.record_id, written.data_cid, bytes(written.data_size));
+    Output::told(&written, text)
+}
+
+async fn read(context: &Context, args: Read) -> Result<Option<Output>, Failure> {
+    let client = context.client()?;
+    // Before anybody is asked.
+    let target = args.output.as_ref().map_or(Ok(Target::Terminal), |path| Target::find(path, args.force))?;
+    let wanted =
+        Wanted { record_id: args.record, download: !context.json || args.output.is_some(), ..Wanted::default() };
+    let record = client.call::<records_read::Read>(&wanted).await?;
+    let Some(download) = &record.download else { return Output::told(&record, "").map(Some) };
+    if context.json && args.output.is_none() {
+        return Output::told(&record, "").map(Some);
+    }
+    let size = target.save(client.download(&download.path).await?).await?;
+    let Some(name) = target.name() else { return Ok(None) };
+    let text = format!("✓ {}   {}   {}", name.display(), bytes(size), record.data_cid);
+    Ok(Some(Output::new(json!({"recordId": record.record_id, "size": size, "file": name}), text)))
+}
+
+async fn history(context: &Context, record: String) -> Result<Output, Failure> {
+    let past = Past { record_id: record, from: None };
+    let found = context.client()?.call::<records_read::History>(&past).await?;
+    Output::of(&found, |found| {
+        let lines = found.versions.iter().map(|version| {
+            let kept = if version.kept { "" } else { "   superseded" };
+            format!("{}   {:6}   {}{kept}", version.message_timestamp, version.method, version.message_cid)
+        });
+        lines.chain(found.more.then(|| "→ There are older ones".to_owned())).collect::<Vec<_>>().join("\n")
+    })
+}
+
+async fn query(context: &Context, query: &Query) -> Result<Output, Failure> {
+    let client = context.client()?;
+    let question = question(query);
     if query.explain {
         let said = client.call::<records::Explain>(&question).await?;
         return Output::told(&said, explanation(&said));
     }
     let page = client.call::<records::Query>(&question).await?;
-    let lines: Vec<_> = page.entries.iter().map(|entry| foreign::json(&entry.to_string())).collect();
+    let lines: Vec<_> = page.entries.iter().map(|entry| foreign::json(entry.get())).collect();
     if let (false, Some(more)) = (context.json, &page.cursor) {
         // Beside the lines, which a program may be reading.
         let part = |name: &str| more.get(name).and_then(Value::as_str).unwrap_or_default();
@@ -90,7 +246,8 @@ pub async fn run(context: &Context, command: Command) -> Result<Output, Failure>
     Output::told(&page, lines.join("\n"))
 }
 
-fn question(query: &Query) -> Question {
+/// RecordsFilter.
+fn filter(query: &Filters) -> Map<String, Value> {
     let texts = [
         ("protocol", &query.protocol),
         ("protocolPath", &query.path),
@@ -118,9 +275,13 @@ fn question(query: &Query) -> Question {
     if !created.is_empty() {
         filter.insert("dateCreated".into(), created.into());
     }
+    filter
+}
+
+fn question(query: &Query) -> Question {
     let mut pagination = Map::from_iter([("limit".to_owned(), query.limit.into())]);
     pagination.extend(query.cursor.clone().map(|cursor| ("cursor".to_owned(), cursor)));
-    Question { filter, date_sort: Some(query.sort.clone()), pagination, ..Question::default() }
+    Question { filter: filter(&query.filters), date_sort: Some(query.sort.clone()), pagination, ..Question::default() }
 }
 
 fn explanation(said: &Explanation) -> String {

@@ -74,6 +74,24 @@ impl Client {
         Ok(BodyDataStream::new(response.into_body()).map_err(broken))
     }
 
+    /// Sends data to a one-time address; what that answers.
+    pub async fn upload<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        data: impl Stream<Item = io::Result<Bytes>> + Send + 'static,
+    ) -> Result<T, Failure> {
+        let body = StreamBody::new(data.map_ok(Frame::data)).boxed_unsync();
+        let response = self.send("PUT", path, body).await?;
+        read(body_json(response).await?)
+    }
+
+    /// The data at a one-time address.
+    pub async fn download(&self, path: &str) -> Result<impl Stream<Item = Result<Bytes, Failure>> + use<>, Failure> {
+        let response = self.send("GET", path, whole(Bytes::new())).await?;
+        let broken = |e| Failure::new(Kind::Network, format!("the data broke off: {:#}", Error::new(e)));
+        Ok(BodyDataStream::new(response.into_body()).map_err(broken))
+    }
+
     /// Sends one request; an answer that is no success is a failure.
     async fn send(&self, verb: &str, path: &str, body: Body) -> Result<Response<Incoming>, Failure> {
         let stream = UnixStream::connect(&self.socket).await.map_err(|e| self.not_running(&e))?;

@@ -36,6 +36,7 @@ mod wallet_browser;
 mod wallet_clients;
 mod wallet_grants;
 mod wallet_http;
+mod wallet_follow;
 mod wallet_records;
 mod wallet_openrpc;
 mod wallet_secrets;

@@ -14,7 +14,8 @@ use toft::{crypto::encode, rpc::control::examples};
 const FAIL: &[(&str, &str)] = &[
     ("rpc.authenticate", "usage"), // it begins a WebSocket
     ("rpc.unsubscribe", "not-found"),
-    ("records.subscribe", "usage"), // over a WebSocket alone
+    ("node.events", "usage"), // over a WebSocket alone
+    ("records.subscribe", "usage"),
     ("grants.revoke", "not-found"),
     ("anchor.proof", "pending"),
     ("tenants.remove", "not-found"),

@@ -186,3 +186,76 @@ fn what_is_refused_is_refused_in_the_terms_of_calls() {
         assert!(failed.code == code && failed.message.contains(said), "{method} {params}: {failed:?}");
     }
 }
+
+#[test]
+fn content_and_settings_are_seen_and_changed() {
+    let node = Home::new().set("dwn.max_record", "5000000").up();
+    let rpc = Control::of(node.home());
+    let added = rpc.call("blocks.add", json!({"data": crypto::encode(b"hello"), "format": "text/plain"}));
+    let cid = &added["cid"];
+    let got = rpc.call("blocks.get", json!({"cid": cid}));
+    assert_eq!((&got["data"], &got["size"]), (&json!(crypto::encode(b"hello")), &json!(5)));
+    let stat = rpc.call("blocks.stat", json!({"cid": cid}));
+    let holder = json!([{"tenant": node.did(), "recordId": added["recordId"]}]);
+    assert_eq!((&stat["blocks"], &stat["complete"], &stat["pinned"]), (&json!(1), &json!(true), &json!(false)));
+    assert_eq!((&stat["size"], &stat["records"]), (&json!(5), &holder), "{stat}");
+    assert_eq!(rpc.fails("blocks.stat", json!({"cid": cid::of(cid::RAW, b"other").to_string()})).code, -32004);
+    assert_eq!(rpc.fails("blocks.stat", json!({"cid": "no"})).code, -32602);
+
+    // A large file: seen whole, fetched by an address, pinned.
+    let (path, bytes) = random_file(&node.home().path(), "large", 3_000_000);
+    let added = node.json(&["add", &path.display().to_string()]);
+    rpc.call("pins.add", json!({"cid": added["cid"]}));
+    let stat = rpc.call("blocks.stat", json!({"cid": added["cid"]}));
+    assert_eq!((&stat["size"], &stat["pinned"], &stat["missing"]), (&json!(bytes.len()), &json!(true), &Value::Null));
+    assert!(stat["blocks"].as_u64().is_some_and(|blocks| blocks > 10), "{stat}");
+    let got = rpc.call("blocks.get", json!({"cid": added["cid"]}));
+    assert!(
+        rpc.send("GET", text(&got["download"]["path"]), &[]) == (200, bytes),
+        "the bytes are those that were added"
+    );
+
+    let seen = rpc.call("config.get", json!({}));
+    assert_eq!(seen["settings"]["dwn"]["max_record"], 5_000_000);
+    assert!(rpc.call("config.schema", json!({}))["properties"]["dwn"].is_object());
+    let changed = rpc.call("config.set", json!({"key": "log.repeats", "value": 7}));
+    assert_eq!((&changed["effect"], &changed["overriddenBy"]), (&json!("at the next start"), &Value::Null));
+    let file = std::fs::read_to_string(text(&changed["file"])).expect("node.toml");
+    assert!(file.contains("repeats = 7") && file.contains("# "), "comments stay: {file}");
+    let changed = rpc.call("config.set", json!({"key": "dwn.max_record", "value": "6000000"}));
+    assert_eq!(changed["overriddenBy"], "TOFT_DWN__MAX_RECORD");
+    for (key, value, said) in [
+        ("log.repeats", json!(0), "log.repeats"),
+        ("log.colour", json!("red"), "no key"),
+        ("dwn.tenants", json!("x"), "x"),
+    ] {
+        let failed = rpc.fails("config.set", json!({"key": key, "value": value}));
+        assert!(failed.code == -32602 && failed.message.contains(said), "{failed:?}");
+    }
+    let audit = rpc.call("audit.list", json!({}));
+    assert!(audit.to_string().contains("settings.changed"), "{audit}");
+    let node = node.stop().up();
+    assert_eq!(Control::of(node.home()).call("config.get", json!({}))["settings"]["log"]["repeats"], 7);
+}
+
+#[test]
+fn the_command_line_writes_reads_and_ends_records() {
+    let node = Home::new().up();
+    let (path, bytes) = random_file(&node.home().path(), "large", 1_000_000);
+    let path = path.display().to_string();
+    let written = node.json(&["record", "write", &path, "--format", "image/png", "--tag", "n=1"]);
+    let id = text(&written["recordId"]);
+    let out = node.home().path().join("out");
+    node.json(&["record", "read", id, "-o", &out.display().to_string()]);
+    assert!(std::fs::read(&out).expect("reads") == bytes);
+    assert!(node.home().run(&["record", "read", id]).stdout == bytes);
+    node.json(&["record", "write", "--record", id, "--publish"]);
+    assert_eq!(node.json(&["record", "count", "--published", "--tag", "n=1"])["count"], 1);
+    assert_eq!(node.json(&["record", "history", id])["versions"].as_array().map(Vec::len), Some(2));
+    assert_eq!(node.json(&["record", "query", "--record", id])["entries"][0]["recordId"], id);
+    node.json(&["record", "delete", id]);
+    let gone = node.home().run(&["record", "read", id]);
+    assert_eq!(gone.status.code(), Some(3), "{}", String::from_utf8_lossy(&gone.stderr));
+    let nothing = node.home().run(&["record", "write", "--record", id, "--publish"]);
+    assert_eq!(nothing.status.code(), Some(3));
+}

@@ -238,6 +238,13 @@ class Created(TypedDict):
     token: str
 
 
+class DataHolder(TypedDict):
+    """A record that holds data."""
+
+    recordId: str
+    tenant: str
+
+
 class Deleted(TypedDict):
     #: Of the message that ended it.
     messageCid: str
@@ -293,6 +300,17 @@ class Explanation(TypedDict):
     scanned: int
     #: Index entries that were read to choose, or ahead, and not used.
     unused: int
+
+
+class FileContent(TypedDict):
+    """A file, or where it is to be had."""
+
+    cid: str
+    #: base64url, without padding.
+    data: NotRequired[str | None]
+    #: Where it is fetched, if it is not in the answer.
+    download: NotRequired[OneTimeAddress | None]
+    size: NotRequired[int | None]
 
 
 class Filtered(TypedDict):
@@ -406,6 +424,15 @@ class Holder(TypedDict):
     tenant: str
 
 
+class InForce(TypedDict):
+    """Settings, as node.toml has them."""
+
+    #: Where they are written. Told over the node's socket alone.
+    file: NotRequired[str | None]
+    #: By section.
+    settings: Json
+
+
 class JobFailed(TypedDict):
     """Why a run failed."""
 
@@ -434,6 +461,15 @@ class JobStatus(TypedDict):
     wait: NotRequired[str | None]
     #: What it does, in a few words.
     work: str
+
+
+class Kept(TypedDict):
+    """Data that is kept."""
+
+    cid: str
+    published: bool
+    recordId: str
+    size: int
 
 
 class KeysLocked(TypedDict):
@@ -566,7 +602,7 @@ class Page(TypedDict):
 
     #: Where the next page goes on, if there is one: what `pagination.cursor` takes.
     cursor: NotRequired[Json]
-    #: RecordsWrite messages, with small data as `encodedData`.
+    #: RecordsWrite messages, with small data as `encodedData`. They go out as the text that they are.
     entries: list[Json]
 
 
@@ -759,6 +795,17 @@ class SealingKey(TypedDict):
     number: str
 
 
+class SettingChanged(TypedDict):
+    """A setting that was changed."""
+
+    #: When it counts.
+    effect: str
+    file: str
+    key: str
+    #: An environment variable that the node was started with, and that counts more than the file.
+    overriddenBy: NotRequired[str | None]
+
+
 class Shortage(TypedDict):
     """What the system has been short of since the node started."""
 
@@ -826,6 +873,24 @@ class Snapshot(TypedDict):
     #: Of these, those that no earlier snapshot had brought.
     new_files: int
     snapshot: str
+
+
+class Standing(TypedDict):
+    """How data stands here."""
+
+    #: Its blocks that are here, up to the first that is not.
+    blocks: int
+    cid: str
+    #: All of them are here.
+    complete: bool
+    #: The first that is not.
+    missing: NotRequired[str | None]
+    #: It stays whatever becomes of its records.
+    pinned: bool
+    #: Records that hold it; at most 16.
+    records: list[DataHolder]
+    #: Bytes of the file, if its root is here.
+    size: NotRequired[int | None]
 
 
 State: TypeAlias = 'Literal["live", "expired", "revoked"]'
@@ -1258,6 +1323,26 @@ RecordsSubscribeParams = TypedDict(
 )
 
 
+class BlocksAddParams(TypedDict):
+    #: base64url, without padding; at most 700 KiB of bytes. For more: records.write with dataSize.
+    data: str
+    #: Media type.
+    format: NotRequired[str | None]
+    #: May anyone have it?
+    published: NotRequired[bool]
+
+
+class BlocksGetParams(TypedDict):
+    #: Of a file: UnixFS, or raw bytes.
+    cid: str
+    #: Seconds for a block that nobody sends; at most 600.
+    timeout: NotRequired[int]
+
+
+class BlocksStatParams(TypedDict):
+    cid: str
+
+
 PinsListResult: TypeAlias = 'list[str]'
 
 
@@ -1304,6 +1389,16 @@ class StorageCompactParams(TypedDict):
     above: float
     #: Bytes in a second; 0: as fast as the disk goes.
     rate: int
+
+
+ConfigSchemaResult: TypeAlias = 'Json'
+
+
+class ConfigSetParams(TypedDict):
+    #: `section.key`, such as `log.level`.
+    key: str
+    #: A text, number, flag or list; or text that means one.
+    value: Json
 
 
 TenantsListResult: TypeAlias = 'list[Tenant]'
@@ -1389,6 +1484,7 @@ METHODS: Final[dict[str, tuple[str, Literal["anywhere", "socket"]]]] = {
     "node.id": ("info", "anywhere"),
     "node.status": ("info", "anywhere"),
     "node.health": ("info", "anywhere"),
+    "node.events": ("info", "anywhere"),
     "identity.list": ("info", "anywhere"),
     "identity.show": ("info", "anywhere"),
     "identity.create": ("admin", "socket"),
@@ -1416,6 +1512,9 @@ METHODS: Final[dict[str, tuple[str, Literal["anywhere", "socket"]]]] = {
     "records.write": ("records:write", "anywhere"),
     "records.delete": ("records:write", "anywhere"),
     "records.subscribe": ("records:read", "anywhere"),
+    "blocks.add": ("blocks:write", "anywhere"),
+    "blocks.get": ("blocks:read", "anywhere"),
+    "blocks.stat": ("blocks:read", "anywhere"),
     "pins.list": ("pins", "anywhere"),
     "pins.add": ("pins", "anywhere"),
     "pins.remove": ("pins", "anywhere"),
@@ -1430,6 +1529,9 @@ METHODS: Final[dict[str, tuple[str, Literal["anywhere", "socket"]]]] = {
     "storage.gc": ("admin", "anywhere"),
     "storage.scrub": ("admin", "anywhere"),
     "storage.compact": ("admin", "anywhere"),
+    "config.get": ("admin", "anywhere"),
+    "config.schema": ("info", "anywhere"),
+    "config.set": ("admin", "socket"),
     "tenants.list": ("admin", "anywhere"),
     "tenants.remove": ("admin", "anywhere"),
     "tokens.create": ("any token", "anywhere"),
@@ -1486,6 +1588,11 @@ class NodeGroup:
     def health(self) -> Health:
         """Say whether all is well, and if not, what is wrong. Scope: info."""
         answer: Health = self._call("node.health", {})
+        return answer
+
+    def events(self) -> Subscribed:
+        """Be told how the node does, now and whenever that changes, by notifications (over a WebSocket alone). Scope: info."""
+        answer: Subscribed = self._call("node.events", {})
         return answer
 
     def jobs(self) -> NodeJobsResult:
@@ -1652,6 +1759,28 @@ class RecordsGroup:
         return answer
 
 
+class BlocksGroup:
+    """`blocks.…`"""
+
+    def __init__(self, call: Call) -> None:
+        self._call = call
+
+    def add(self, **params: Unpack[BlocksAddParams]) -> Kept:
+        """Keep data as a record of the node's own tenant, under its CID. Scope: blocks:write."""
+        answer: Kept = self._call("blocks.add", params)
+        return answer
+
+    def get(self, **params: Unpack[BlocksGetParams]) -> FileContent:
+        """Give the file under a CID, from here or from the network; a large one by a one-time address. Scope: blocks:read."""
+        answer: FileContent = self._call("blocks.get", params)
+        return answer
+
+    def stat(self, **params: Unpack[BlocksStatParams]) -> Standing:
+        """Say what of the data under a CID is here, and what holds it. Scope: blocks:read."""
+        answer: Standing = self._call("blocks.stat", params)
+        return answer
+
+
 class PinsGroup:
     """`pins.…`"""
 
@@ -1757,6 +1886,28 @@ class StorageGroup:
         return answer
 
 
+class ConfigGroup:
+    """`config.…`"""
+
+    def __init__(self, call: Call) -> None:
+        self._call = call
+
+    def get(self) -> InForce:
+        """Give the settings that the node runs with, without passwords. Scope: admin."""
+        answer: InForce = self._call("config.get", {})
+        return answer
+
+    def schema(self) -> ConfigSchemaResult:
+        """Give the JSON Schema of the settings, with what each is for. Scope: info."""
+        answer: ConfigSchemaResult = self._call("config.schema", {})
+        return answer
+
+    def set(self, **params: Unpack[ConfigSetParams]) -> SettingChanged:
+        """Change one setting in node.toml, if the file is right with it. It counts from the next start on. Scope: admin, over the socket alone."""
+        answer: SettingChanged = self._call("config.set", params)
+        return answer
+
+
 class TenantsGroup:
     """`tenants.…`"""
 
@@ -1855,11 +2006,13 @@ class Groups:
         self.protocols = ProtocolsGroup(call)
         self.grants = GrantsGroup(call)
         self.records = RecordsGroup(call)
+        self.blocks = BlocksGroup(call)
         self.pins = PinsGroup(call)
         self.sync = SyncGroup(call)
         self.anchor = AnchorGroup(call)
         self.backup = BackupGroup(call)
         self.storage = StorageGroup(call)
+        self.config = ConfigGroup(call)
         self.tenants = TenantsGroup(call)
         self.tokens = TokensGroup(call)
         self.pair = PairGroup(call)

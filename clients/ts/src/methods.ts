@@ -216,6 +216,12 @@ export interface Created {
   token: string;
 }
 
+/** A record that holds data. */
+export interface DataHolder {
+  recordId: string;
+  tenant: string;
+}
+
 export interface Deleted {
   /** Of the message that ended it. */
   messageCid: string;
@@ -270,6 +276,16 @@ export interface Explanation {
   scanned: number;
   /** Index entries that were read to choose, or ahead, and not used. */
   unused: number;
+}
+
+/** A file, or where it is to be had. */
+export interface FileContent {
+  cid: string;
+  /** base64url, without padding. */
+  data?: string | null;
+  /** Where it is fetched, if it is not in the answer. */
+  download?: OneTimeAddress | null;
+  size?: number | null;
 }
 
 /** How one filter was answered. */
@@ -374,6 +390,14 @@ export interface Holder {
   tenant: string;
 }
 
+/** Settings, as node.toml has them. */
+export interface InForce {
+  /** Where they are written. Told over the node's socket alone. */
+  file?: string | null;
+  /** By section. */
+  settings: Json;
+}
+
 /** Why a run failed. */
 export interface JobFailed {
   at: Moment;
@@ -399,6 +423,14 @@ export interface JobStatus {
   wait?: string | null;
   /** What it does, in a few words. */
   work: string;
+}
+
+/** Data that is kept. */
+export interface Kept {
+  cid: string;
+  published: boolean;
+  recordId: string;
+  size: number;
 }
 
 export interface KeysLocked {
@@ -520,7 +552,7 @@ export type Outcome = Written | {
 export interface Page {
   /** Where the next page goes on, if there is one: what `pagination.cursor` takes. */
   cursor?: Json;
-  /** RecordsWrite messages, with small data as `encodedData`. */
+  /** RecordsWrite messages, with small data as `encodedData`. They go out as the text that they are. */
   entries: Json[];
 }
 
@@ -697,6 +729,16 @@ export interface SealingKey {
   number: string;
 }
 
+/** A setting that was changed. */
+export interface SettingChanged {
+  /** When it counts. */
+  effect: string;
+  file: string;
+  key: string;
+  /** An environment variable that the node was started with, and that counts more than the file. */
+  overriddenBy?: string | null;
+}
+
 /** What the system has been short of since the node started. */
 export interface Shortage {
   /** What the last time was about. */
@@ -751,6 +793,23 @@ export interface Snapshot {
   /** Of these, those that no earlier snapshot had brought. */
   new_files: number;
   snapshot: string;
+}
+
+/** How data stands here. */
+export interface Standing {
+  /** Its blocks that are here, up to the first that is not. */
+  blocks: number;
+  cid: string;
+  /** All of them are here. */
+  complete: boolean;
+  /** The first that is not. */
+  missing?: string | null;
+  /** It stays whatever becomes of its records. */
+  pinned: boolean;
+  /** Records that hold it; at most 16. */
+  records: DataHolder[];
+  /** Bytes of the file, if its root is here. */
+  size?: number | null;
 }
 
 export type State = "live" | "expired" | "revoked";
@@ -1118,6 +1177,26 @@ export interface RecordsSubscribeParams {
   tenant?: string | null;
 }
 
+export interface BlocksAddParams {
+  /** base64url, without padding; at most 700 KiB of bytes. For more: records.write with dataSize. */
+  data: string;
+  /** Media type. */
+  format?: string | null;
+  /** May anyone have it? */
+  published?: boolean;
+}
+
+export interface BlocksGetParams {
+  /** Of a file: UnixFS, or raw bytes. */
+  cid: string;
+  /** Seconds for a block that nobody sends; at most 600. */
+  timeout?: number;
+}
+
+export interface BlocksStatParams {
+  cid: string;
+}
+
 export type PinsListResult = string[];
 
 export interface PinsAddParams {
@@ -1162,6 +1241,15 @@ export interface StorageCompactParams {
   above: number;
   /** Bytes in a second; 0: as fast as the disk goes. */
   rate: number;
+}
+
+export type ConfigSchemaResult = Json;
+
+export interface ConfigSetParams {
+  /** `section.key`, such as `log.level`. */
+  key: string;
+  /** A text, number, flag or list; or text that means one. */
+  value: Json;
 }
 
 export type TenantsListResult = Tenant[];
@@ -1243,6 +1331,7 @@ export interface Methods {
   "node.id": { params: Record<string, never>; result: NodeIdentity };
   "node.status": { params: Record<string, never>; result: NodeStatus };
   "node.health": { params: Record<string, never>; result: Health };
+  "node.events": { params: Record<string, never>; result: Subscribed };
   "identity.list": { params: Record<string, never>; result: IdentityListResult };
   "identity.show": { params: IdentityShowParams; result: Shown };
   "identity.create": { params: IdentityCreateParams; result: Shown };
@@ -1270,6 +1359,9 @@ export interface Methods {
   "records.write": { params: RecordsWriteParams; result: Outcome };
   "records.delete": { params: RecordsDeleteParams; result: Deleted };
   "records.subscribe": { params: RecordsSubscribeParams; result: Subscribed };
+  "blocks.add": { params: BlocksAddParams; result: Kept };
+  "blocks.get": { params: BlocksGetParams; result: FileContent };
+  "blocks.stat": { params: BlocksStatParams; result: Standing };
   "pins.list": { params: Record<string, never>; result: PinsListResult };
   "pins.add": { params: PinsAddParams; result: Pinned };
   "pins.remove": { params: PinsRemoveParams; result: Unpinned };
@@ -1284,6 +1376,9 @@ export interface Methods {
   "storage.gc": { params: Record<string, never>; result: Collected };
   "storage.scrub": { params: StorageScrubParams; result: Scrubbed };
   "storage.compact": { params: StorageCompactParams; result: Compaction };
+  "config.get": { params: Record<string, never>; result: InForce };
+  "config.schema": { params: Record<string, never>; result: ConfigSchemaResult };
+  "config.set": { params: ConfigSetParams; result: SettingChanged };
   "tenants.list": { params: Record<string, never>; result: TenantsListResult };
   "tenants.remove": { params: TenantsRemoveParams; result: TenantRemoved };
   "tokens.create": { params: TokensCreateParams; result: Created };
@@ -1308,6 +1403,7 @@ export const METHODS: { readonly [name in MethodName]: { readonly scope: string;
   "node.id": { scope: "info", from: "anywhere" },
   "node.status": { scope: "info", from: "anywhere" },
   "node.health": { scope: "info", from: "anywhere" },
+  "node.events": { scope: "info", from: "anywhere" },
   "identity.list": { scope: "info", from: "anywhere" },
   "identity.show": { scope: "info", from: "anywhere" },
   "identity.create": { scope: "admin", from: "socket" },
@@ -1335,6 +1431,9 @@ export const METHODS: { readonly [name in MethodName]: { readonly scope: string;
   "records.write": { scope: "records:write", from: "anywhere" },
   "records.delete": { scope: "records:write", from: "anywhere" },
   "records.subscribe": { scope: "records:read", from: "anywhere" },
+  "blocks.add": { scope: "blocks:write", from: "anywhere" },
+  "blocks.get": { scope: "blocks:read", from: "anywhere" },
+  "blocks.stat": { scope: "blocks:read", from: "anywhere" },
   "pins.list": { scope: "pins", from: "anywhere" },
   "pins.add": { scope: "pins", from: "anywhere" },
   "pins.remove": { scope: "pins", from: "anywhere" },
@@ -1349,6 +1448,9 @@ export const METHODS: { readonly [name in MethodName]: { readonly scope: string;
   "storage.gc": { scope: "admin", from: "anywhere" },
   "storage.scrub": { scope: "admin", from: "anywhere" },
   "storage.compact": { scope: "admin", from: "anywhere" },
+  "config.get": { scope: "admin", from: "anywhere" },
+  "config.schema": { scope: "info", from: "anywhere" },
+  "config.set": { scope: "admin", from: "socket" },
   "tenants.list": { scope: "admin", from: "anywhere" },
   "tenants.remove": { scope: "admin", from: "anywhere" },
   "tokens.create": { scope: "any token", from: "anywhere" },
@@ -1384,6 +1486,8 @@ export abstract class Groups {
     status: () => this.call("node.status", {}),
     /** Say whether all is well, and if not, what is wrong. Scope: info. */
     health: () => this.call("node.health", {}),
+    /** Be told how the node does, now and whenever that changes, by notifications (over a WebSocket alone). Scope: info. */
+    events: () => this.call("node.events", {}),
     /** List the jobs: what each waits for, its last error and when it runs next. Scope: info. */
     jobs: () => this.call("node.jobs", {}),
   };
@@ -1452,6 +1556,15 @@ export abstract class Groups {
     subscribe: (params: RecordsSubscribeParams = {}) => this.call("records.subscribe", params),
   };
 
+  readonly blocks = {
+    /** Keep data as a record of the node's own tenant, under its CID. Scope: blocks:write. */
+    add: (params: BlocksAddParams) => this.call("blocks.add", params),
+    /** Give the file under a CID, from here or from the network; a large one by a one-time address. Scope: blocks:read. */
+    get: (params: BlocksGetParams) => this.call("blocks.get", params),
+    /** Say what of the data under a CID is here, and what holds it. Scope: blocks:read. */
+    stat: (params: BlocksStatParams) => this.call("blocks.stat", params),
+  };
+
   readonly pins = {
     /** List the pins, as CIDs. Scope: pins. */
     list: () => this.call("pins.list", {}),
@@ -1493,6 +1606,15 @@ export abstract class Groups {
     scrub: (params: StorageScrubParams) => this.call("storage.scrub", params),
     /** Take out of the log what it keeps of messages and data that are no more. Scope: admin. */
     compact: (params: StorageCompactParams) => this.call("storage.compact", params),
+  };
+
+  readonly config = {
+    /** Give the settings that the node runs with, without passwords. Scope: admin. */
+    get: () => this.call("config.get", {}),
+    /** Give the JSON Schema of the settings, with what each is for. Scope: info. */
+    schema: () => this.call("config.schema", {}),
+    /** Change one setting in node.toml, if the file is right with it. It counts from the next start on. Scope: admin, over the socket alone. */
+    set: (params: ConfigSetParams) => this.call("config.set", params),
   };
 
   readonly tenants = {

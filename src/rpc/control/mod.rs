@@ -8,6 +8,7 @@ mod failure;
 mod refusals;
 mod facts;
 mod tickets;
+mod pulse;
 mod services;
 mod subscriptions;
 mod call;
@@ -37,6 +38,8 @@ pub mod anchor;
 pub mod tokens;
 pub mod pair;
 pub mod audit;
+pub mod blocks;
+pub mod config;
 pub mod content;
 pub mod transfer;
 #[cfg(test)]
@@ -46,7 +49,8 @@ pub use call::Call;
 pub use dispatch::{Answered, failed};
 pub use failure::{Failure, Kind};
 pub use method::{Entry, Example, From, Method, Need, NoParams};
-pub use services::{Descriptors, Services};
+pub use pulse::Pulse;
+pub use services::{Descriptors, Services, Settings};
 pub use subscriptions::{EVENT, Subscriptions};
 pub use tickets::{Address, Tickets};
 pub use transfer::router as transfers;
@@ -77,11 +81,13 @@ pub const TABLE: &[&[Entry]] = &[
     records_read::METHODS,
     records_write::METHODS,
     records_subscribe::METHODS,
+    blocks::METHODS,
     pins::METHODS,
     peers::METHODS,
     anchor::METHODS,
     backup::METHODS,
     storage::METHODS,
+    config::METHODS,
     tenants::METHODS,
     tokens::METHODS,
     pair::METHODS,
@@ -153,11 +159,13 @@ mod tests {
             include_str!("records_read.rs"),
             include_str!("records_write.rs"),
             include_str!("records_subscribe.rs"),
+            include_str!("blocks.rs"),
             include_str!("pins.rs"),
             include_str!("peers.rs"),
             include_str!("anchor.rs"),
             include_str!("backup.rs"),
             include_str!("storage.rs"),
+            include_str!("config.rs"),
             include_str!("tenants.rs"),
             include_str!("tokens.rs"),
             include_str!("pair.rs"),

@@ -4,15 +4,18 @@ use super::{
     call::Call,
     failure::{Failure, Kind},
     method::{Entry, Example, Method, Need, NoParams},
+    pulse::{self, Source},
     services::Descriptors,
+    subscriptions::{Subscribed, no_websocket},
 };
 use crate::{anchor, job, node::Retained, scarce, store, sync::PeerStatus};
 use anyhow::Error;
+use futures::StreamExt as _;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 
-pub const METHODS: &[Entry] = &[Entry::of::<Id>(), Entry::of::<Status>(), Entry::of::<Health>()];
+pub const METHODS: &[Entry] = &[Entry::of::<Id>(), Entry::of::<Status>(), Entry::of::<Health>(), Entry::of::<Events>()];
 
 #[derive(Debug)]
 pub struct Id;
@@ -110,32 +113,34 @@ impl Method for Health {
         result: r#"{"healthy": true, "writable": true, "problems": []}"#,
     }];
     type Params = NoParams;
-    type Result = Wellbeing;
+    type Result = pulse::Health;
 
-    async fn run(call: &Call, NoParams {}: NoParams) -> Result<Wellbeing, Failure> {
+    async fn run(call: &Call, NoParams {}: NoParams) -> Result<pulse::Health, Failure> {
         let store = call.node.store().clone();
         // Asks the file system.
-        Ok(tokio::task::spawn_blocking(move || Wellbeing::of(&store)).await.map_err(Error::new)?)
+        Ok(tokio::task::spawn_blocking(move || pulse::Health::of(&store)).await.map_err(Error::new)?)
     }
 }
 
-/// Whether all is well with what the node keeps; `/health` says the same.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[schemars(rename = "Health")]
-pub struct Wellbeing {
-    pub healthy: bool,
-    /// Writes are taken.
-    pub writable: bool,
-    /// Sentences; none if all is well.
-    pub problems: Vec<String>,
-}
+#[derive(Debug)]
+pub struct Events;
 
-impl Wellbeing {
-    pub(super) fn of(store: &store::Store) -> Self {
-        let read_only = store.read_only();
-        let writable = read_only.is_none();
-        let problems: Vec<_> = store.degraded().into_iter().chain(read_only).collect();
-        Self { healthy: problems.is_empty(), writable, problems }
+impl Method for Events {
+    const NAME: &'static str = "node.events";
+    const SUMMARY: &'static str =
+        "Be told how the node does, now and whenever that changes, by notifications (over a WebSocket alone).";
+    const SCOPE: Need = Need::Info;
+    const ERRORS: &'static [Kind] = &[Kind::Conflict];
+    const EXAMPLES: &'static [Example] = &[Example { name: "all", params: "{}", result: r#"{"subscription": "1"}"# }];
+    type Params = NoParams;
+    type Result = Subscribed;
+
+    async fn run(call: &Call, NoParams {}: NoParams) -> Result<Subscribed, Failure> {
+        let subscriptions = call.subscriptions().ok_or_else(no_websocket)?;
+        let (store, net, jobs) = (call.node.store().clone(), call.net.clone(), call.jobs.clone());
+        let beats = call.pulse.follow(Source { store, net, jobs, stop: call.stop.clone() });
+        let told = beats.map(|beat| serde_json::to_value(beat).map_err(|e| e.to_string()));
+        Ok(Subscribed { subscription: subscriptions.carry(told)? })
     }
 }
 

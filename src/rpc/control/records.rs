@@ -15,7 +15,7 @@ use crate::{
 use anyhow::{Context as _, Error};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value, json, value::RawValue};
 use std::time::Instant;
 
 pub const METHODS: &[Entry] = &[Entry::of::<Query>(), Entry::of::<Count>(), Entry::of::<Explain>()];
@@ -196,8 +196,9 @@ pub struct Counted {
 /// Records in the order that was asked for.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct Page {
-    /// RecordsWrite messages, with small data as `encodedData`.
-    pub entries: Vec<Value>,
+    /// RecordsWrite messages, with small data as `encodedData`. They go out as the text that they are.
+    #[schemars(with = "Vec<Value>")]
+    pub entries: Vec<Box<RawValue>>,
     /// Where the next page goes on, if there is one: what `pagination.cursor` takes.
     #[serde(default)]
     pub cursor: Option<Value>,

@@ -7,6 +7,7 @@ use super::{
     method::{Entry, Example, Method, Need},
     records::complete,
     refusals::{REFUSALS, accepted},
+    subscriptions::{Subscribed, no_websocket},
 };
 use crate::{
     dwn::create,
@@ -70,16 +71,6 @@ pub struct Following {
     /// DID of whose records they are; the asker's if none is named.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tenant: Option<String>,
-}
-
-/// Which subscription began. Its events come as `rpc.event`; `rpc.unsubscribe` ends it.
-#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
-pub struct Subscribed {
-    pub subscription: String,
-}
-
-pub(super) fn no_websocket() -> Failure {
-    Failure::new(Kind::Usage, "subscriptions need a WebSocket: rpc.listen in node.toml opens one, at /rpc")
 }
 
 /// Events as they are told, and why they end. They wait in the subscription's bounded queue; who is too slow is ended.

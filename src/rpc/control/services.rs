@@ -1,6 +1,6 @@
 //! What the control RPC's methods act on.
 
-use super::tickets::Tickets;
+use super::{pulse::Pulse, tickets::Tickets};
 use crate::{
     access::Access,
     anchor::Anchor,
@@ -14,7 +14,9 @@ use crate::{
     node::Node,
     sync::Peers,
 };
+use anyhow::Error;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use std::{path::PathBuf, sync::Arc, time::Instant};
 use tokio_util::sync::CancellationToken;
 
@@ -34,6 +36,9 @@ pub struct Services {
     pub jobs: Jobs,
     /// One-time addresses for large data.
     pub tickets: Tickets,
+    /// How the node does, for all who follow it.
+    pub pulse: Pulse,
+    pub settings: Arc<Settings>,
     /// Cancelled when the node stops: long calls end early.
     pub stop: CancellationToken,
     /// The node's own tenant.
@@ -52,6 +57,23 @@ impl std::fmt::Debug for Services {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "Services({})", self.signer.did())
     }
+}
+
+/// The node's settings, by whom they are read.
+#[derive(Debug)]
+pub struct Settings {
+    /// Those that it runs with, without passwords.
+    pub shown: Value,
+    /// Where they are written.
+    pub file: PathBuf,
+    /// What is written there if nothing is.
+    pub default: &'static str,
+    /// JSON Schema of the file.
+    pub schema: fn() -> Value,
+    /// The file's text with one setting changed, if that is right: text, `section.key`, value.
+    pub edited: fn(&str, &str, &str) -> Result<String, Error>,
+    /// The environment variable that overrides a setting.
+    pub variable: fn(&str) -> String,
 }
 
 /// File descriptors, and how many connections they are enough for.

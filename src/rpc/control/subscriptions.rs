@@ -6,6 +6,8 @@ use super::{
 };
 use crate::{asker::Asker, node::Answers};
 use futures::{Stream, StreamExt as _};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use std::{
     collections::HashMap,
@@ -108,6 +110,17 @@ impl Subscriptions {
     fn running(&self) -> MutexGuard<'_, HashMap<String, AbortHandle>> {
         self.shared.running.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Which subscription began. Its events come as `rpc.event`; `rpc.unsubscribe` ends it.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+pub struct Subscribed {
+    pub subscription: String,
+}
+
+/// What a call without a WebSocket hears.
+pub(super) fn no_websocket() -> Failure {
+    Failure::new(Kind::Usage, "subscriptions need a WebSocket: rpc.listen in node.toml opens one, at /rpc")
 }
 
 async fn tell(outlet: &Outlet, answers: &Answers, asker: Asker, params: Value) {

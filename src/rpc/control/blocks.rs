@@ -1,0 +1,241 @@
+//! Content by CID: `blocks.…`.
+
+use super::{
+    call::Call,
+    failure::{Failure, Kind},
+    method::{Entry, Example, Method, Need},
+    records_write::decoded,
+    refusals::refused,
+    tickets::{Address, DATA_MAX, Task},
+};
+use crate::{
+    blocks::{Right, Survey, Unread},
+    cid::{self, Cid},
+    content::{AddError, Content, GetError, New},
+    crypto,
+    dwn::Refusal,
+    job::blocking,
+    node::{Body, one_chunk},
+    rpc::http::at_most,
+};
+use jiff::Timestamp;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use std::time::Duration;
+
+pub const METHODS: &[Entry] = &[Entry::of::<Add>(), Entry::of::<Get>(), Entry::of::<Stat>()];
+
+/// Seconds that are waited for a block nobody sends.
+const TIMEOUT: u64 = 60;
+const TIMEOUT_MAX: u64 = 600;
+/// Records that are named as holders of a block.
+const HOLDERS_MAX: usize = 16;
+
+#[derive(Debug)]
+pub struct Add;
+
+impl Method for Add {
+    const NAME: &'static str = "blocks.add";
+    const SUMMARY: &'static str = "Keep data as a record of the node's own tenant, under its CID.";
+    const SCOPE: Need = Need::WriteBlocks;
+    const ERRORS: &'static [Kind] = &[Kind::Conflict, Kind::NotFound, Kind::Pending];
+    const EXAMPLES: &'static [Example] = &[Example {
+        name: "a text",
+        params: r#"{"data": "aGVsbG8", "format": "text/plain"}"#,
+        result: r#"{"cid": "$data", "size": 5, "recordId": "$record", "published": false}"#,
+    }];
+    type Params = NewContent;
+    type Result = Kept;
+
+    async fn run(call: &Call, new: NewContent) -> Result<Kept, Failure> {
+        let data = one_chunk(decoded(&new.data)?.into());
+        let format = new.format.unwrap_or_else(|| "application/octet-stream".into());
+        let added = call.content.add(New { format, published: new.published }, data).await;
+        let added = added.map_err(|why| match why {
+            AddError::TooLarge(_) => Failure::new(Kind::Usage, why.to_string()),
+            AddError::Refused { code, detail } => refused(Refusal { code, detail }),
+            AddError::Fault(fault) => fault.into(),
+        })?;
+        Ok(Kept { cid: added.cid, size: added.size, record_id: added.record, published: added.published })
+    }
+}
+
+#[derive(Debug)]
+pub struct Get;
+
+impl Method for Get {
+    const NAME: &'static str = "blocks.get";
+    const SUMMARY: &'static str =
+        "Give the file under a CID, from here or from the network; a large one by a one-time address.";
+    const SCOPE: Need = Need::ReadBlocks;
+    const ERRORS: &'static [Kind] = &[Kind::Network, Kind::Pending];
+    const EXAMPLES: &'static [Example] = &[Example {
+        name: "a file",
+        params: r#"{"cid": "$data"}"#,
+        result: r#"{"cid": "$data", "size": 5, "data": "aGVsbG8"}"#,
+    }];
+    type Params = File;
+    type Result = FileContent;
+
+    async fn run(call: &Call, file: File) -> Result<FileContent, Failure> {
+        let (root, timeout) = (parsed(&file.cid)?, Duration::from_secs(file.timeout.min(TIMEOUT_MAX)));
+        // Room for the bytes, and their text twice while it is put together.
+        let _place = call.node.answers().wait_whole(call.asker(), 4 * DATA_MAX).await.map_err(refused)?;
+        let body = found(&call.content, root, timeout).await?;
+        if let Some(bytes) = at_most(body, DATA_MAX).await? {
+            let size = Some(bytes.len() as u64);
+            return Ok(FileContent { cid: file.cid, size, data: Some(crypto::encode(&bytes)), download: None });
+        }
+        let (content, caller) = (call.content.clone(), call.caller().clone());
+        let download = call.tickets.issue(Task::Download(Box::new(move || {
+            Box::pin(async move {
+                caller.check_live(Timestamp::now())?;
+                found(&content, root, timeout).await
+            })
+        })))?;
+        Ok(FileContent { cid: file.cid, size: None, data: None, download: Some(download) })
+    }
+}
+
+#[derive(Debug)]
+pub struct Stat;
+
+impl Method for Stat {
+    const NAME: &'static str = "blocks.stat";
+    const SUMMARY: &'static str = "Say what of the data under a CID is here, and what holds it.";
+    const SCOPE: Need = Need::ReadBlocks;
+    const ERRORS: &'static [Kind] = &[Kind::NotFound];
+    const EXAMPLES: &'static [Example] = &[Example {
+        name: "a file",
+        params: r#"{"cid": "$data"}"#,
+        result: r#"{"cid": "$data", "size": 5, "blocks": 1, "complete": true, "missing": null, "pinned": false, "records": [{"tenant": "$did", "recordId": "$record"}]}"#,
+    }];
+    type Params = Root;
+    type Result = Standing;
+
+    async fn run(call: &Call, Root { cid }: Root) -> Result<Standing, Failure> {
+        let (root, blocks, store) = (parsed(&cid)?, call.node.blocks().clone(), call.node.store().clone());
+        let looked = blocking(move || {
+            let survey = match blocks.survey(Right::OWNER, &root) {
+                Ok(survey) => survey,
+                Err(Unread::NotHere(_)) => {
+                    return Ok(Err(Failure::new(Kind::NotFound, format!("nothing of {root} is here"))));
+                }
+                Err(Unread::Fault(fault)) => return Err(fault),
+                Err(why) => return Ok(Err(Failure::new(Kind::Usage, why.to_string()))),
+            };
+            let pinned = blocks.pins()?.contains(&root);
+            let records = match cid::sha256_of(&root) {
+                Some(digest) => store.block_records(&digest, HOLDERS_MAX)?,
+                None => Vec::new(),
+            };
+            Ok(Ok((survey, pinned, records)))
+        });
+        let (Survey { size, blocks, missing }, pinned, records) = looked.await??;
+        let records = records.into_iter().map(|(tenant, record_id)| Holder { tenant, record_id }).collect();
+        let missing = missing.map(|cid| cid.to_string());
+        Ok(Standing { cid, size, blocks, complete: missing.is_none(), missing, pinned, records })
+    }
+}
+
+/// Data to be kept.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NewContent {
+    /// base64url, without padding; at most 700 KiB of bytes. For more: records.write with dataSize.
+    pub data: String,
+    /// Media type.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub format: Option<String>,
+    /// May anyone have it?
+    #[serde(default)]
+    pub published: bool,
+}
+
+/// Data that is kept.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Kept {
+    pub cid: String,
+    pub size: u64,
+    pub record_id: String,
+    pub published: bool,
+}
+
+/// Which file is wanted.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct File {
+    /// Of a file: UnixFS, or raw bytes.
+    pub cid: String,
+    /// Seconds for a block that nobody sends; at most 600.
+    #[serde(default = "timeout")]
+    pub timeout: u64,
+}
+
+fn timeout() -> u64 {
+    TIMEOUT
+}
+
+/// A file, or where it is to be had.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+pub struct FileContent {
+    pub cid: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub size: Option<u64>,
+    /// base64url, without padding.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub data: Option<String>,
+    /// Where it is fetched, if it is not in the answer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub download: Option<Address>,
+}
+
+/// Data, by its root.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Root {
+    pub cid: String,
+}
+
+/// How data stands here.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+pub struct Standing {
+    pub cid: String,
+    /// Bytes of the file, if its root is here.
+    pub size: Option<u64>,
+    /// Its blocks that are here, up to the first that is not.
+    pub blocks: u64,
+    /// All of them are here.
+    pub complete: bool,
+    /// The first that is not.
+    pub missing: Option<String>,
+    /// It stays whatever becomes of its records.
+    pub pinned: bool,
+    /// Records that hold it; at most 16.
+    pub records: Vec<Holder>,
+}
+
+/// A record that holds data.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+#[schemars(rename = "DataHolder")]
+pub struct Holder {
+    pub tenant: String,
+    pub record_id: String,
+}
+
+fn parsed(cid: &str) -> Result<Cid, Failure> {
+    Cid::try_from(cid).map_err(|_| Failure::new(Kind::Usage, format!("{} is not a CID", crate::foreign::shown(cid))))
+}
+
+async fn found(content: &Content, root: Cid, timeout: Duration) -> Result<Body, Failure> {
+    content.get(root, timeout).await.map_err(|why| {
+        let kind = match &why {
+            GetError::NotFile(_) | GetError::Unreadable(_) => Kind::Usage,
+            GetError::Unreachable(_) => Kind::Network,
+            GetError::Damaged { .. } | GetError::Fault(_) => Kind::Failed,
+        };
+        Failure::new(kind, why.to_string())
+    })
+}
