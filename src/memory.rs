@@ -12,6 +12,8 @@ use std::time::Duration;
 const APART: usize = 520 << 10;
 /// What lies among others and is never much.
 const SMALL: usize = 64 << 10;
+/// Bytes of stack that work on keys takes.
+const STACK: usize = 256 << 10;
 /// How often what is free is given back.
 const EVERY: Duration = Duration::from_secs(10);
 
@@ -27,6 +29,12 @@ pub fn text(len: usize) -> String {
 
 fn apart(len: usize) -> usize {
     if len > SMALL { len.max(APART) } else { len }
+}
+
+/// Overwrites the stack below the caller, where functions that have returned may have left keys: a thread that waits keeps it.
+#[inline(never)]
+pub fn wipe_stack() {
+    std::hint::black_box([0_u8; STACK]);
 }
 
 /// Has what is free given back until it is to stop. The allocator gives back what has been free for a second whenever a piece of this

@@ -4,6 +4,7 @@ use crate::{
     config::Config,
     crypto::Signer,
     identity::Identities,
+    memory::wipe_stack,
     vault::{Passphrase, Secrets},
 };
 use anyhow::Error;
@@ -30,12 +31,17 @@ pub(super) async fn open(
     passphrase: Option<Passphrase>,
 ) -> Result<(Identities, Secrets), Error> {
     let vault = config.identity.vault(home)?;
-    let open = move || {
+    let open = move || -> Result<_, Error> {
         let secrets = vault.open(passphrase.as_ref())?;
         vault.settle(&secrets)?;
         Ok((Identities::of(vault, &secrets), secrets))
     };
-    tokio::task::spawn_blocking(open).await?
+    let wiped = move || {
+        let opened = open();
+        wipe_stack();
+        opened
+    };
+    tokio::task::spawn_blocking(wiped).await?
 }
 
 /// Where others reach the DWN of this node, for the documents of its identities: nowhere, as long as `dwn.url` says nothing.

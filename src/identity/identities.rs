@@ -10,6 +10,7 @@ use crate::{
     crypto::{PublicKey, Signer},
     did::{Did, dht::Packet},
     job::{Job, Wait},
+    memory::wipe_stack,
     resolve::Resolver,
     vault::{Keys, Passphrase, Past, Secrets, Vault},
 };
@@ -230,6 +231,8 @@ impl Identities {
         let vault = self.0.vault.clone();
         let secrets = blocking(move || vault.open(passphrase.as_ref())).await?;
         secrets.identities.iter().for_each(|keys| self.know(keys));
+        drop(secrets);
+        wipe_stack();
         Ok(())
     }
 
@@ -286,5 +289,10 @@ impl Identities {
 }
 
 async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T, Error> + Send + 'static) -> Result<T, Error> {
-    tokio::task::spawn_blocking(work).await.map_err(|e| anyhow!("the work on the keys broke off: {e}"))?
+    let wiped = move || {
+        let done = work();
+        wipe_stack();
+        done
+    };
+    tokio::task::spawn_blocking(wiped).await.map_err(|e| anyhow!("the work on the keys broke off: {e}"))?
 }

@@ -116,7 +116,8 @@ pub fn packet(keys: &Keys, endpoints: &[String], seq: u64) -> Result<Option<Pack
     let current = Named { id: fragment(&keys.kid), key: ed25519_public(keys.seed.expose()), until: None };
     let past = keys.past.iter().rev().filter(|past| !past.compromised).map(|past| {
         let until: jiff::Timestamp = past.until.parse().context("a time")?;
-        Ok(Named { id: fragment(&past.kid), key: public(past)?, until: Some(until.as_second()) })
+        // Whole seconds, and never too few: what was signed a moment before counts.
+        Ok(Named { id: fragment(&past.kid), key: public(past)?, until: Some(until.as_second() + 1) })
     });
     let mut named = vec![current];
     named.extend(past.collect::<Result<Vec<_>, Error>>()?);

@@ -1,7 +1,10 @@
 //! A key from a passphrase: Argon2id.
 
 use super::passphrase::Passphrase;
-use crate::crypto::{Secret, decode, encode};
+use crate::{
+    crypto::{Secret, decode, encode},
+    memory::wipe_stack,
+};
 use anyhow::{Context as _, Error, anyhow, bail};
 use argon2::{Algorithm, Argon2, Params, Version};
 use serde::{Deserialize, Serialize};
@@ -13,8 +16,6 @@ const MEMORY_KIB_MAX: u32 = 1 << 20;
 const PASSES_MAX: u32 = 16;
 const LANES_MAX: u32 = 16;
 const SALT: usize = 16;
-/// Bytes of stack that the derivation may have left something on.
-const STACK: usize = 64 << 10;
 
 /// How a key follows from a passphrase, as it stands in a file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -67,12 +68,6 @@ impl Kdf {
         let params = Params::new(self.m, self.t, self.p, Some(32));
         Ok((params.map_err(|e| anyhow!("the file's Argon2 parameters: {e}"))?, salt))
     }
-}
-
-/// Overwrites the stack below the caller, where functions that have returned may have left keys.
-#[inline(never)]
-fn wipe_stack() {
-    std::hint::black_box([0_u8; STACK]);
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use crate::support::{
     eventually,
-    toft::{Home, random_file},
+    toft::{Home, Toft, random_file},
 };
 use std::{
     fs::{self, File},
@@ -11,7 +11,10 @@ use std::{
     path::{Path, PathBuf},
     process::Stdio,
 };
-use toft::{crypto::Secret, vault::Vault};
+use toft::{
+    crypto::Secret,
+    vault::{Kdf, Passphrase, Vault},
+};
 
 /// Places at which a process has the secrets in its memory; `None`: it cannot be read.
 fn found(pid: u32, secrets: &[&Secret]) -> Option<Vec<usize>> {
@@ -84,6 +87,45 @@ fn the_memory_of_a_node_holds_a_key_twice_at_most_and_nobody_may_read_it() {
     let status = fs::read_to_string(format!("/proc/{}/status", a.pid())).expect("a status");
     let locked = status.lines().find_map(|line| line.strip_prefix("VmLck:")).expect("a number").trim();
     assert_ne!(locked, "0 kB", "the keys' pages are locked");
+}
+
+/// A passphrase as long as a key, so that it is looked for in the same way.
+const PASSPHRASE: &str = "thirty-two characters, no more..";
+
+#[test]
+fn the_memory_of_a_node_holds_no_passphrase_and_no_key_of_a_locked_one() {
+    let files = tempfile::tempdir().expect("a temp dir");
+    let file = files.path().join("toft-passphrase");
+    fs::write(&file, PASSPHRASE).expect("writes");
+    let home = Home::new();
+    home.json(&["init", "--method", "dht", "--passphrase-file", file.to_str().expect("UTF-8")]);
+    let node = home.env("CREDENTIALS_DIRECTORY", files.path().to_str().expect("UTF-8")).up();
+    let words = || Passphrase::given(PASSPHRASE.as_bytes().to_vec().into()).expect("a passphrase");
+    let keys = node.home().path().join("keys");
+    let seed = || Vault::at(&keys).open(Some(&words())).expect("opens").identities.remove(0).seed;
+    let keystore: serde_json::Value =
+        serde_json::from_slice(&fs::read(keys.join("keystore.json")).expect("reads")).expect("JSON");
+    let kdf: Kdf = serde_json::from_value(keystore["slots"][0]["kdf"].clone()).expect("a kdf");
+    let (passphrase, key) =
+        (Secret::from_slice(PASSPHRASE.as_bytes()).expect("32 bytes"), kdf.derive(&words()).expect("derives"));
+    let counts = |node: &Toft| found(node.pid(), &[&passphrase, &key, &seed()]);
+    let add = |name: &str| {
+        let (path, _) = random_file(files.path(), name, 1000);
+        node.json(&["add", path.to_str().expect("UTF-8")]);
+    };
+    add("a");
+    let Some(open) = counts(&node) else { return assert_ne!(own_uid(), 0, "root may read it") };
+    println!("passphrase, the key of it and the seed: {open:?}");
+    node.json(&["lock"]);
+    let locked = counts(&node).expect("root reads it");
+    println!("locked: {locked:?}");
+    node.json(&["unlock"]);
+    node.json(&["id", "rotate"]);
+    add("b");
+    let again = counts(&node).expect("root reads it");
+    println!("unlocked and rotated: {again:?}");
+    assert_eq!((&open[..2], &locked[..], &again[..2]), (&[0, 0][..], &[0, 0, 0][..], &[0, 0][..]));
+    assert!((1..=2).contains(&open[2]) && (1..=2).contains(&again[2]), "{open:?}, {again:?}");
 }
 
 fn own_uid() -> u32 {
