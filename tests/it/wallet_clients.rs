@@ -10,6 +10,9 @@ use serde_json::{Map, Value, json};
 use std::{collections::BTreeSet, process::Command, thread};
 use toft::{crypto::encode, rpc::control::examples};
 
+/// The identity that the examples rotate.
+const ROTATED: &str = "did:dht:qftx7z968xcpfy1a1diu75pg5meap3gdtg6ezagaw849wdh6oubo";
+
 /// Examples that a fresh node does not answer with a result, and how it answers instead.
 const FAIL: &[(&str, &str)] = &[
     ("rpc.authenticate", "usage"), // it begins a WebSocket
@@ -122,6 +125,7 @@ struct Fresh {
     record: String,
     data: String,
     token: String,
+    identity: String,
 }
 
 impl Fresh {
@@ -132,7 +136,8 @@ impl Fresh {
         std::fs::write(&file, "hello").expect("writes");
         let added = node.json(&["add", "--format", "text/plain", &file.display().to_string()]);
         let token = text(&node.json(&["token", "create", "reader", "--scope", "info"])["id"]);
-        Self { token, record: text(&added["record"]), data: text(&added["cid"]), node, dir }
+        let identity = text(&node.json(&["id", "new"])["did"]);
+        Self { token, identity, record: text(&added["record"]), data: text(&added["cid"]), node, dir }
     }
 
     fn socket(&self) -> std::path::PathBuf {
@@ -147,6 +152,7 @@ impl Fresh {
             (examples::RECORD, &self.record),
             (examples::DATA, &self.data),
             (examples::TOKEN, &self.token),
+            (ROTATED, &self.identity),
             ("/mnt/usb", &place),
         ];
         let text = own.iter().fold(json!(params).to_string(), |text, (there, here)| text.replace(there, here));
