@@ -138,8 +138,7 @@ impl Config {
     pub fn edited(text: &str, path: &str, value: &str) -> Result<String, Error> {
         let mut table = Self::parse(text).context("the file as it is cannot be used")?.table()?;
         set(&mut table, path, value)?;
-        let found =
-            path.split('.').try_fold(&Value::Table(table), |place, name| place.get(name).map(|at| &*at)).cloned();
+        let found = path.split('.').try_fold(&Value::Table(table), |place, name| place.get(name)).cloned();
         let wanted = found.context("a setting was lost")?.to_string();
         let mut wanted: toml_edit::Value = wanted.parse().with_context(|| format!("{path} as text"))?;
         let mut file: toml_edit::DocumentMut = text.parse().context("the file as it is cannot be used")?;
