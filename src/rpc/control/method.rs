@@ -32,6 +32,17 @@ pub trait Method<On = Call> {
     type Result: Serialize + DeserializeOwned + JsonSchema + Send;
 
     fn run(on: &On, params: Self::Params) -> impl Future<Output = Result<Self::Result, Failure>> + Send;
+
+    /// The result as JSON text. A method that has the text already gives it as it is.
+    fn text(on: &On, params: Self::Params) -> impl Future<Output = Result<String, Failure>> + Send
+    where
+        On: Sync,
+    {
+        async move {
+            let result = Self::run(on, params).await?;
+            serde_json::to_string(&result).map_err(|e| Failure::new(Kind::Failed, e.to_string()))
+        }
+    }
 }
 
 /// By which ways a method may be called.
@@ -121,8 +132,7 @@ impl<On: Sync> Entry<On> {
 fn run<M: Method<On>, On: Sync>(on: &On, params: Value) -> BoxFuture<'_, Result<String, Failure>> {
     Box::pin(async move {
         let params = serde_json::from_value(params).map_err(|e| Failure::new(Kind::Usage, e.to_string()))?;
-        let result = M::run(on, params).await?;
-        serde_json::to_string(&result).map_err(|e| Failure::new(Kind::Failed, e.to_string()))
+        M::text(on, params).await
     })
 }
 
