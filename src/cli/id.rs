@@ -8,6 +8,7 @@ use super::{
     passphrase::{self, Brought},
 };
 use crate::{
+    audit::{Audit, What},
     crypto::phrase::Phrase,
     daemon::Lock,
     identity::{self, Content, Made, Method, Shown},
@@ -18,7 +19,8 @@ use crate::{
     vault::{self, Closed, Keys, PASSPHRASE_MAX, Passphrase, Secrets, Vault, read_short},
 };
 use anyhow::{Context as _, Error};
-use serde_json::json;
+use jiff::Timestamp;
+use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 
 #[derive(Debug, clap::Subcommand)]
@@ -139,7 +141,7 @@ pub async fn run(context: &Context, command: Option<Command>) -> Result<Output, 
         Command::Import { file, of_file, passphrase } => import(&home, &file, &of_file, &passphrase).await,
         Command::Recover { words, passphrase } => {
             let recovered = identity::of_phrase(&words.read(context)?, &identity::now())?;
-            let added = home.add(recovered, &passphrase).await?;
+            let added = home.add(recovered, &passphrase, What::IdentityRecovered).await?;
             let text = format!(
                 "✓ Recovered  {}\n  It signs with the first key of the phrase. Had it rotated, bring back the exported file or a backup \
                  instead\n→ To be it: {}",
@@ -174,7 +176,7 @@ struct Home<'a> {
 /// Who changes the keys.
 enum Way {
     /// This process, which holds the home.
-    Here(#[allow(dead_code, reason = "held, not read")] Lock),
+    Here(Lock),
     /// The node that does.
     Node,
 }
@@ -229,20 +231,30 @@ impl Home<'_> {
         Ok(Some(Content { passphrase, keys }.seal(&key)?))
     }
 
-    async fn add(&self, keys: Keys, brought: &Brought) -> Result<Shown, Failure> {
-        if let Way::Node = self.way()? {
-            let handed = self.hand(brought, Some(keys)).await?;
-            return self.context.client()?.call::<Create>(&New { method: None, handed }).await;
+    async fn add(&self, keys: Keys, brought: &Brought, what: What) -> Result<Shown, Failure> {
+        match self.way()? {
+            Way::Node => {
+                let handed = self.hand(brought, Some(keys)).await?;
+                self.context.client()?.call::<Create>(&New { method: None, handed }).await
+            }
+            Way::Here(lock) => {
+                let did = keys.did.clone();
+                let (secrets, ()) = self.change(brought, |secrets| secrets.add(keys))?;
+                self.note(&lock, what, json!({"did": did})).context("the identity is added")?;
+                shown(&secrets, &did)
+            }
         }
-        let did = keys.did.clone();
-        let (secrets, ()) = self.change(brought, |secrets| secrets.add(keys))?;
-        shown(&secrets, &did)
+    }
+
+    /// Writes down what was done here; a running node does so itself.
+    fn note(&self, _held: &Lock, what: What, about: Value) -> Result<(), Error> {
+        Audit::open(&self.context.home, Timestamp::now())?.write(what, "owner", about)
     }
 }
 
 async fn new(home: &Home<'_>, method: Method, brought: &Brought) -> Result<Output, Failure> {
     let Made { keys, phrase } = identity::new(method, &identity::now())?;
-    let added = home.add(keys, brought).await?;
+    let added = home.add(keys, brought, What::IdentityMade).await?;
     let mut text = format!("✓ Identity   {}\n", added.did);
     let mut json = serde_json::to_value(&added).context("the result as JSON")?;
     if let Some(words) = phrase.map(|phrase| phrase.words()) {
@@ -259,7 +271,7 @@ async fn choose(home: &Home<'_>, did: String, brought: &Brought) -> Result<Outpu
             let handed = home.hand(brought, None).await?;
             home.context.client()?.call::<Use>(&One { did, handed }).await?
         }
-        Way::Here(_lock) => {
+        Way::Here(lock) => {
             let (secrets, found) = home.change(brought, |secrets| {
                 let found = secrets.keys(&did).is_some();
                 if found {
@@ -270,6 +282,7 @@ async fn choose(home: &Home<'_>, did: String, brought: &Brought) -> Result<Outpu
             if !found {
                 return Err(missing(&did));
             }
+            home.note(&lock, What::IdentityUsed, json!({"did": did})).context("the identity is chosen")?;
             shown(&secrets, &did)?
         }
     };
@@ -306,13 +319,16 @@ async fn rotate(home: &Home<'_>, did: Option<String>, compromised: bool, brought
             let handed = home.hand(brought, None).await?;
             home.context.client()?.call::<Rotate>(&Rotation { did, compromised, handed }).await?
         }
-        Way::Here(_lock) => {
+        Way::Here(lock) => {
             let (secrets, ()) = home.change(brought, |secrets| {
                 let keys = secrets.identities.iter_mut().find(|keys| keys.did == did);
                 let keys = keys.with_context(|| format!("{did} is no identity of this node"))?;
                 identity::rotate(keys, compromised, &identity::now())
             })?;
-            shown(&secrets, &did)?
+            let rotated = shown(&secrets, &did)?;
+            let about = json!({"did": did, "kid": rotated.kid, "compromised": compromised});
+            home.note(&lock, What::IdentityRotated, about).context("the next key signs")?;
+            rotated
         }
     };
     let text = format!("✓ {} signs from now on; what was signed before still verifies", rotated.kid);
@@ -330,6 +346,7 @@ fn export(
         Target::File { path, .. } => path,
         _ => return Err(Failure::new(Kind::Usage, "an identity is exported to a file, which is yours alone")),
     };
+    let way = home.way()?;
     let secrets = home.open(brought)?;
     let did = did.unwrap_or_else(|| secrets.default.clone());
     let keys = secrets.keys(&did).ok_or_else(|| missing(&did))?;
@@ -339,7 +356,12 @@ fn export(
             .ok_or_else(|| Failure::new(Kind::Usage, "a file with keys has a passphrase"))?,
         None => return Err(Failure::new(Kind::Usage, "give the file's passphrase with --export-passphrase-file FILE")),
     };
-    vault::write_private(&to, identity::export(keys, &passphrase)?.as_bytes())?;
+    let exported = identity::export(keys, &passphrase)?;
+    // First: what cannot be written down does not leave.
+    if let Way::Here(lock) = &way {
+        home.note(lock, What::IdentityExported, json!({"did": did}))?;
+    }
+    vault::write_private(&to, exported.as_bytes())?;
     let text =
         format!("✓ {did}\n  with its keys is in {}; with that and its passphrase, who has it is you", to.display());
     Ok(Output::new(json!({"did": did, "file": to}), text))
@@ -355,7 +377,7 @@ async fn import(home: &Home<'_>, from: &Path, of_file: &OfFile, brought: &Brough
     };
     let keys = identity::import(text, &passphrase);
     let keys = keys.map_err(|error| Failure::new(Kind::Denied, format!("{}: {error:#}", from.display())))?;
-    let added = home.add(keys, brought).await?;
+    let added = home.add(keys, brought, What::IdentityImported).await?;
     let text =
         format!("✓ Imported   {}\n→ To be it: {}", added.did, home.context.next(&format!("id use {}", added.did)));
     Output::told(&added, text)
@@ -372,7 +394,7 @@ async fn verify(home: &Home<'_>, words: &Words, brought: &Brought) -> Result<Out
 }
 
 fn protect(home: &Home<'_>, new_file: Option<PathBuf>, none: bool, brought: &Brought) -> Result<Output, Failure> {
-    let Way::Here(_lock) = home.way()? else {
+    let Way::Here(lock) = home.way()? else {
         return Err(Failure::new(Kind::Conflict, "the node runs: stop it first, then change what opens its keys"));
     };
     let passphrase = brought.open(home.context, &home.keys)?;
@@ -386,6 +408,8 @@ fn protect(home: &Home<'_>, new_file: Option<PathBuf>, none: bool, brought: &Bro
         None => return Err(Failure::new(Kind::Usage, "give the new one with --new-passphrase-file FILE, or --none")),
     };
     home.keys.protect(passphrase.as_ref(), next.as_ref()).map_err(closed)?;
+    let about = json!({"passphrase": next.is_some()});
+    home.note(&lock, What::PassphraseChanged, about).context("the keys are sealed anew")?;
     let what = if next.is_some() {
         "Your passphrase opens the keys, and nothing else does"
     } else {

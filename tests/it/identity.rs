@@ -1,6 +1,7 @@
 //! The identities of a node, told as their owner lives with them: made, rotated, lost and brought back, locked.
 
 use crate::support::{
+    control::Control,
     eventually,
     toft::{Home, Toft, random_file},
 };
@@ -272,6 +273,78 @@ fn a_locked_node_reads_and_does_not_sign() {
     assert_eq!(node.json(&["id", "rotate", "--passphrase-file", &right])["past"].as_array().expect("a list").len(), 1);
     add(&node, files.path(), "rotated");
     assert_eq!(kids(&node), ["sig", "sig", "sig-2"]);
+}
+
+/// What the audit log has of identities, without when and by whose hash.
+fn noted(node: &Toft) -> Vec<(String, Value)> {
+    let entries = node.json(&["audit", "ls"]);
+    let entries = entries.as_array().expect("entries").iter();
+    let entries = entries.map(|entry| (entry["what"].as_str().expect("text").to_owned(), entry["about"].clone()));
+    entries.filter(|(what, _)| !["audit", "node"].contains(&what.split('.').next().expect("a word"))).collect()
+}
+
+#[test]
+fn the_audit_log_has_what_became_of_identities_and_no_secret() {
+    let files = tempfile::tempdir().expect("a temp dir");
+    let right = file(files.path(), "toft-passphrase", PASSPHRASE);
+    let wrong = file(files.path(), "wrong", "nine green bottle");
+    let of_file = file(files.path(), "of-file", "a dozen green bottles");
+    let home = Home::new();
+    let did = home.json(&["init", "--passphrase-file", &right])["did"].as_str().expect("a DID").to_owned();
+    let node = home.env("CREDENTIALS_DIRECTORY", files.path().to_str().expect("UTF-8")).up();
+    let made = node.json(&["id", "new"]);
+    let (dht, words) = (made["did"].as_str().expect("a DID"), made["recovery_phrase"].as_str().expect("words"));
+    node.json(&["id", "rotate", dht]);
+    node.json(&["id", "use", dht]);
+    let login = json!({"use": "login", "origin": "https://shop.example", "challenge": "the-challenge"});
+    let rpc = Control::of(node.home());
+    let signed = rpc.call("identity.sign", json!({"did": did, "wanted": login}));
+    let credential = json!({"type": ["VerifiableCredential"], "issuer": did, "credentialSubject": {"id": "did:example:a", "age": 40}});
+    rpc.call("identity.sign", json!({"did": did, "wanted": {"use": "credential", "credential": credential}}));
+    node.json(&["lock"]);
+    for _ in 0..2 {
+        fails(&node.home().run(&["unlock", "--passphrase-file", &wrong]), 4, "not the right one");
+    }
+    node.json(&["unlock"]);
+    let home = node.stop();
+
+    // The same without a node: the command writes it down itself.
+    home.json(&["id", "rotate", dht, "--compromised"]);
+    home.json(&["id", "use", &did]);
+    let to = files.path().join("identity");
+    let to = to.to_str().expect("UTF-8");
+    home.json(&["id", "export", dht, "-o", to, "--export-passphrase-file", &of_file]);
+    let other = Home::new();
+    other.json(&["init"]);
+    other.json(&["id", "import", to, "--export-passphrase-file", &of_file]);
+    let next = file(files.path(), "next", "ten green bottles");
+    home.json(&["id", "passphrase", "--new-passphrase-file", &next]);
+    fs::copy(&next, &right).expect("copies");
+
+    let node = home.up();
+    let kid = |n: u8| format!("{dht}#sig-{n}");
+    let expected = [
+        ("identity.made", json!({"did": dht, "handedOver": true})),
+        ("identity.rotated", json!({"did": dht, "kid": kid(2), "compromised": false})),
+        ("identity.used", json!({"did": dht})),
+        ("login", json!({"did": did, "origin": "https://shop.example"})),
+        ("credential.signed", json!({"did": did, "subject": "did:example:a"})),
+        ("keys.locked", json!({})),
+        ("keys.unlocked", json!({})),
+        ("refused", json!({"wrong passphrase": 2})),
+        ("identity.rotated", json!({"did": dht, "kid": kid(3), "compromised": true})),
+        ("identity.used", json!({"did": did})),
+        ("identity.exported", json!({"did": dht})),
+        ("passphrase.changed", json!({"passphrase": true})),
+    ];
+    assert_eq!(noted(&node), expected.map(|(what, about)| (what.to_owned(), about)));
+    assert_eq!(node.json(&["audit", "verify"])["problems"], json!([]));
+    assert_eq!(noted(&other.up()), [("identity.imported".to_owned(), json!({"did": dht}))]);
+    let jwt = signed["jwt"].as_str().expect("a JWT");
+    let log = node.json(&["audit", "ls"]).to_string();
+    for secret in ["green bottle", words, jwt, "the-challenge"] {
+        assert!(!log.contains(secret), "{secret} is in the audit log");
+    }
 }
 
 #[test]

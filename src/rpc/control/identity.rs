@@ -7,14 +7,15 @@ use super::{
 };
 use crate::{
     access,
+    audit::What,
     dwn::{PERMISSIONS, normalize_uri},
     identity::{self, Content, Handed, SealingKey, Shown, Signed, Wanted},
     vault::Closed,
 };
-use anyhow::Error;
+use anyhow::{Context as _, Error};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 pub const METHODS: &[Entry] = &[
     Entry::of::<List>(),
@@ -101,6 +102,7 @@ impl Method for Create {
 
     async fn run(call: &Call, new: New) -> Result<Shown, Failure> {
         let Content { passphrase, keys } = taken(call, new.handed.as_ref())?;
+        let is_handed = keys.is_some();
         let keys = match (keys, new.method) {
             (Some(keys), None) => keys,
             (None, Some(identity::Method::Dht)) => {
@@ -116,7 +118,10 @@ impl Method for Create {
         }
         // Its records are let in before anybody can know of it.
         call.node.host_own(&keys.did);
-        call.identities.add(keys, passphrase).await.map_err(failure)
+        let made = call.identities.add(keys, passphrase).await.map_err(|error| failure(call, error))?;
+        let about = json!({"did": made.did, "handedOver": is_handed});
+        call.audit.note(What::IdentityMade, call.caller(), about).await.context("the identity is added")?;
+        Ok(made)
     }
 }
 
@@ -151,7 +156,10 @@ impl Method for Use {
     async fn run(call: &Call, one: One) -> Result<Shown, Failure> {
         let Content { passphrase, .. } = taken(call, one.handed.as_ref())?;
         let did = found(call, Some(&one.did))?.did;
-        call.identities.choose(&did, passphrase).await.map_err(failure)
+        let used = call.identities.choose(&did, passphrase).await.map_err(|error| failure(call, error))?;
+        let about = json!({"did": used.did});
+        call.audit.note(What::IdentityUsed, call.caller(), about).await.context("the identity is chosen")?;
+        Ok(used)
     }
 }
 
@@ -189,7 +197,11 @@ impl Method for Rotate {
         if shown.method != identity::Method::Dht {
             return Err(Failure::new(Kind::Conflict, identity::cannot_rotate(&shown.did)));
         }
-        call.identities.rotate(&shown.did, rotation.compromised, passphrase).await.map_err(failure)
+        let rotated = call.identities.rotate(&shown.did, rotation.compromised, passphrase).await;
+        let rotated = rotated.map_err(|error| failure(call, error))?;
+        let about = json!({"did": rotated.did, "kid": rotated.kid, "compromised": rotation.compromised});
+        call.audit.note(What::IdentityRotated, call.caller(), about).await.context("the next key signs")?;
+        Ok(rotated)
     }
 }
 
@@ -230,10 +242,16 @@ impl Method for Sign {
         let signer = call.identities.signer(&did);
         let signer =
             signer.ok_or_else(|| Failure::new(Kind::NotFound, format!("{did} is no identity of this node")))?;
-        identity::sign(wanted, &signer).map_err(|refusal| {
+        let noted = noted(&wanted, &did);
+        let signed = identity::sign(wanted, &signer).map_err(|refusal| {
             let kind = if refusal.code == 423 { Kind::Locked } else { Kind::Usage };
             Failure::new(kind, refusal.detail)
-        })
+        })?;
+        // What is not written down is not handed out.
+        if let Some((what, about)) = noted {
+            call.audit.note(what, call.caller(), about).await?;
+        }
+        Ok(signed)
     }
 }
 
@@ -256,6 +274,19 @@ fn uses(wanted: &Wanted) -> Vec<access::Use> {
             let is_grant = protocol.is_some_and(|uri| normalize_uri(uri).is_none_or(|uri| uri == PERMISSIONS));
             [access::Use::Message].into_iter().chain(is_grant.then_some(access::Use::Grant)).collect()
         }
+    }
+}
+
+/// What the audit log has of a signature. Messages are in the store, with who signed them.
+fn noted(wanted: &Wanted, did: &str) -> Option<(What, Value)> {
+    match wanted {
+        Wanted::Message { .. } => None,
+        Wanted::Credential { credential } => {
+            let about =
+                json!({"did": did, "subject": credential.pointer("/credentialSubject/id").and_then(Value::as_str)});
+            Some((What::CredentialSigned, about))
+        }
+        Wanted::Login { origin, .. } => Some((What::Login, json!({"did": did, "origin": origin}))),
     }
 }
 
@@ -296,6 +327,7 @@ impl Method for Lock {
 
     async fn run(call: &Call, NoParams {}: NoParams) -> Result<Locked, Failure> {
         call.identities.lock();
+        call.audit.note(What::KeysLocked, call.caller(), Value::Null).await.context("the keys are locked")?;
         Ok(Locked { locked: true })
     }
 }
@@ -322,7 +354,8 @@ impl Method for Unlock {
 
     async fn run(call: &Call, opening: Opening) -> Result<Locked, Failure> {
         let Content { passphrase, .. } = taken(call, opening.handed.as_ref())?;
-        call.identities.unlock(passphrase).await.map_err(failure)?;
+        call.identities.unlock(passphrase).await.map_err(|error| failure(call, error))?;
+        call.audit.note(What::KeysUnlocked, call.caller(), Value::Null).await.context("the keys are unlocked")?;
         Ok(Locked { locked: false })
     }
 }
@@ -349,9 +382,13 @@ fn taken(call: &Call, handed: Option<&Handed>) -> Result<Content, Failure> {
     Ok(taken.map_err(|error| Failure::new(Kind::Usage, format!("{error:#}")))?.unwrap_or_default())
 }
 
-fn failure(error: Error) -> Failure {
+/// A wrong passphrase is counted as a refusal.
+fn failure(call: &Call, error: Error) -> Failure {
     match error.downcast_ref() {
-        Some(Closed::Wrong) => Failure::new(Kind::Denied, error.to_string()),
+        Some(Closed::Wrong) => {
+            call.audit.refused("wrong passphrase");
+            Failure::new(Kind::Denied, error.to_string())
+        }
         Some(Closed::Needed) => Failure::new(Kind::Locked, error.to_string()),
         None => error.into(),
     }
