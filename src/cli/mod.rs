@@ -14,6 +14,7 @@ mod id;
 mod lock;
 mod unlock;
 mod config;
+mod call;
 mod peer;
 mod status;
 mod add;
@@ -114,6 +115,8 @@ enum Command {
     /// Wallets that ask to be let in.
     #[command(subcommand)]
     Wallet(wallet::Command),
+    /// Call a method of the RPC by its name: what has no command of its own, and for scripts.
+    Call(call::Args),
     /// What was done to this node, and by whom.
     #[command(subcommand)]
     Audit(audit::Command),
@@ -181,6 +184,7 @@ fn run(cli: Cli) -> Result<Option<Output>, Failure> {
             Command::Verify(args) => verify::run(&context, &args).await.map(Some),
             Command::Token(command) => token::run(&context, command).await.map(Some),
             Command::Wallet(command) => wallet::run(&context, command).await.map(Some),
+            Command::Call(args) => call::run(&context, &args).await.map(Some),
             Command::Audit(command) => audit::run(&context, command).await,
             Command::Config(command) => config::run(&context, &command).await.map(Some),
         }

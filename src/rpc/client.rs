@@ -37,12 +37,17 @@ impl Client {
     /// Calls a method.
     pub async fn call<M: Method>(&self, params: &M::Params) -> Result<M::Result, Failure> {
         let params = serde_json::to_value(params).context("writing the call")?;
-        let call = json!({"jsonrpc": "2.0", "id": 1, "method": M::NAME, "params": params}).to_string();
+        read(self.call_named(M::NAME, &params).await?)
+    }
+
+    /// Calls whatever method has that name.
+    pub async fn call_named(&self, method: &str, params: &Value) -> Result<Value, Failure> {
+        let call = json!({"jsonrpc": "2.0", "id": 1, "method": method, "params": params}).to_string();
         let response = self.send("POST", "/rpc", whole(call.into())).await?;
         let mut reply: Value = body_json(response).await?;
         match reply.get_mut("error").map(Value::take) {
             Some(error) => Err(failure(&error)),
-            None => read(reply.get_mut("result").map(Value::take).unwrap_or_default()),
+            None => Ok(reply.get_mut("result").map(Value::take).unwrap_or_default()),
         }
     }
 

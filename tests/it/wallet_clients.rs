@@ -1,5 +1,5 @@
 //! The clients in `clients/`: they have every method of the document, and each of its examples has the same answer by the node's
-//! socket, the TypeScript client and the Python client.
+//! socket, the command line, the TypeScript client and the Python client.
 
 use crate::support::{
     clients::{Client, over_the_socket},
@@ -8,7 +8,10 @@ use crate::support::{
 };
 use serde_json::{Map, Value, json};
 use std::{collections::BTreeSet, process::Command, thread};
-use toft::{crypto::encode, rpc::control::examples};
+use toft::{
+    crypto::encode,
+    rpc::control::{Kind, examples},
+};
 
 /// The identity that the examples rotate.
 const ROTATED: &str = "did:dht:qftx7z968xcpfy1a1diu75pg5meap3gdtg6ezagaw849wdh6oubo";
@@ -37,8 +40,8 @@ fn what_the_clients_know_of_the_methods_is_what_the_document_says() {
 #[test]
 fn each_example_has_the_same_answer_by_every_client() {
     // Each way has a node of its own, where the same happens in the same order.
-    let nodes = [(); 3].map(|()| Fresh::start());
-    let [_, of_typescript, of_python] = nodes.each_ref().map(|fresh| json!({"socket": fresh.socket()}));
+    let nodes = [(); 4].map(|()| Fresh::start());
+    let [_, of_typescript, of_python, _] = nodes.each_ref().map(|fresh| json!({"socket": fresh.socket()}));
     let (mut typescript, mut python) = (Client::typescript(&of_typescript), Client::python(&of_python));
     let socket = nodes[0].socket();
 
@@ -60,6 +63,7 @@ fn each_example_has_the_same_answer_by_every_client() {
             scope.spawn(|| run(&nodes[0], &mut |name, params| over_the_socket(&socket, name, params))),
             scope.spawn(|| run(&nodes[1], &mut |name, params| typescript.call(name, params))),
             scope.spawn(|| run(&nodes[2], &mut |name, params| python.call(name, params))),
+            scope.spawn(|| run(&nodes[3], &mut |name, params| nodes[3].by_the_command_line(name, params))),
         ];
         ways.map(|way| way.join().expect("it answers"))
     });
@@ -138,6 +142,20 @@ impl Fresh {
         let token = text(&node.json(&["token", "create", "reader", "--scope", "info"])["id"]);
         let identity = text(&node.json(&["id", "new"])["did"]);
         Self { token, identity, record: text(&added["record"]), data: text(&added["cid"]), node, dir }
+    }
+
+    /// As [`over_the_socket`]; the command line tells kinds and no codes.
+    fn by_the_command_line(&self, method: &str, params: &Value) -> Value {
+        let output = self.node.home().run(&["call", method, &params.to_string(), "--json"]);
+        let read = |bytes: &[u8]| {
+            serde_json::from_slice::<Value>(bytes).unwrap_or_else(|e| panic!("{method}: {output:?}: {e}"))
+        };
+        if output.status.success() {
+            return json!({"result": read(&output.stdout)});
+        }
+        let error = read(&output.stderr)["error"].take();
+        let kind: Option<Kind> = serde_json::from_value(error["kind"].clone()).ok();
+        json!({"error": {"code": kind.map(Kind::code), "kind": error["kind"], "message": error["message"]}})
     }
 
     fn socket(&self) -> std::path::PathBuf {
