@@ -14,7 +14,7 @@ use crate::{
     identity::{self, Content, Made, Method, Shown},
     rpc::control::{
         Failure, Kind, NoParams,
-        identity::{Create, List, New, One, Rotate, Rotation, Sealing, Use},
+        identity::{Create, Exported, List, New, One, Rotate, Rotation, Sealing, Use, Which},
     },
     vault::{self, Closed, Keys, PASSPHRASE_MAX, Passphrase, Secrets, Vault, read_short},
 };
@@ -137,7 +137,7 @@ pub async fn run(context: &Context, command: Option<Command>) -> Result<Output, 
         Command::Use { did, passphrase } => choose(&home, did, &passphrase).await,
         Command::Show { did, qr, passphrase } => show(home.one(did, &passphrase).await?, qr),
         Command::Rotate { did, compromised, passphrase } => rotate(&home, did, compromised, &passphrase).await,
-        Command::Export { did, output, file, passphrase } => export(&home, did, &output, &file, &passphrase),
+        Command::Export { did, output, file, passphrase } => export(&home, did, &output, &file, &passphrase).await,
         Command::Import { file, of_file, passphrase } => import(&home, &file, &of_file, &passphrase).await,
         Command::Recover { words, passphrase } => {
             let recovered = identity::of_phrase(&words.read(context)?, &identity::now())?;
@@ -335,7 +335,7 @@ async fn rotate(home: &Home<'_>, did: Option<String>, compromised: bool, brought
     Output::told(&rotated, text)
 }
 
-fn export(
+async fn export(
     home: &Home<'_>,
     did: Option<String>,
     output: &Path,
@@ -358,8 +358,11 @@ fn export(
     };
     let exported = identity::export(keys, &passphrase)?;
     // First: what cannot be written down does not leave.
-    if let Way::Here(lock) = &way {
-        home.note(lock, What::IdentityExported, json!({"did": did}))?;
+    match &way {
+        Way::Here(lock) => home.note(lock, What::IdentityExported, json!({"did": did}))?,
+        Way::Node => {
+            home.context.client()?.call::<Exported>(&Which { did: Some(did.clone()) }).await?;
+        }
     }
     vault::write_private(&to, exported.as_bytes())?;
     let text =

@@ -1092,6 +1092,10 @@ class IdentitySignParams(TypedDict):
     did: NotRequired[str | None]
 
 
+class IdentityExportedParams(TypedDict):
+    did: NotRequired[str | None]
+
+
 class IdentityUnlockParams(TypedDict):
     #: The passphrase, if it takes one.
     handed: NotRequired[Handed | None]
@@ -1491,6 +1495,7 @@ METHODS: Final[dict[str, tuple[str, Literal["anywhere", "socket"]]]] = {
     "identity.use": ("admin", "socket"),
     "identity.rotate": ("admin", "socket"),
     "identity.sign": ("any token", "anywhere"),
+    "identity.exported": ("admin", "socket"),
     "identity.sealing": ("admin", "socket"),
     "identity.lock": ("admin", "socket"),
     "identity.unlock": ("admin", "socket"),
@@ -1635,6 +1640,11 @@ class IdentityGroup:
     def sign(self, **params: Unpack[IdentitySignParams]) -> Signed:
         """Sign a DWN message, a credential or a login with an identity of this node. Scope: any token."""
         answer: Signed = self._call("identity.sign", params)
+        return answer
+
+    def exported(self, **params: Unpack[IdentityExportedParams]) -> Shown:
+        """Write down in the audit log that the owner takes an identity out; gives no key. Scope: admin, over the socket alone."""
+        answer: Shown = self._call("identity.exported", params)
         return answer
 
     def sealing(self) -> SealingKey:

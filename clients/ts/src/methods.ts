@@ -985,6 +985,10 @@ export interface IdentitySignParams {
   did?: string | null;
 }
 
+export interface IdentityExportedParams {
+  did?: string | null;
+}
+
 export interface IdentityUnlockParams {
   /** The passphrase, if it takes one. */
   handed?: Handed | null;
@@ -1338,6 +1342,7 @@ export interface Methods {
   "identity.use": { params: IdentityUseParams; result: Shown };
   "identity.rotate": { params: IdentityRotateParams; result: Shown };
   "identity.sign": { params: IdentitySignParams; result: Signed };
+  "identity.exported": { params: IdentityExportedParams; result: Shown };
   "identity.sealing": { params: Record<string, never>; result: SealingKey };
   "identity.lock": { params: Record<string, never>; result: KeysLocked };
   "identity.unlock": { params: IdentityUnlockParams; result: KeysLocked };
@@ -1410,6 +1415,7 @@ export const METHODS: { readonly [name in MethodName]: { readonly scope: string;
   "identity.use": { scope: "admin", from: "socket" },
   "identity.rotate": { scope: "admin", from: "socket" },
   "identity.sign": { scope: "any token", from: "anywhere" },
+  "identity.exported": { scope: "admin", from: "socket" },
   "identity.sealing": { scope: "admin", from: "socket" },
   "identity.lock": { scope: "admin", from: "socket" },
   "identity.unlock": { scope: "admin", from: "socket" },
@@ -1505,6 +1511,8 @@ export abstract class Groups {
     rotate: (params: IdentityRotateParams) => this.call("identity.rotate", params),
     /** Sign a DWN message, a credential or a login with an identity of this node. Scope: any token. */
     sign: (params: IdentitySignParams) => this.call("identity.sign", params),
+    /** Write down in the audit log that the owner takes an identity out; gives no key. Scope: admin, over the socket alone. */
+    exported: (params: IdentityExportedParams = {}) => this.call("identity.exported", params),
     /** Give a key, good for one use within a minute, to seal to what is handed over. Scope: admin, over the socket alone. */
     sealing: () => this.call("identity.sealing", {}),
     /** Wipe the keys that sign from memory; reading goes on. Scope: admin, over the socket alone. */

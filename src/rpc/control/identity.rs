@@ -24,6 +24,7 @@ pub const METHODS: &[Entry] = &[
     Entry::of::<Use>(),
     Entry::of::<Rotate>(),
     Entry::of::<Sign>(),
+    Entry::of::<Exported>(),
     Entry::of::<Sealing>(),
     Entry::of::<Lock>(),
     Entry::of::<Unlock>(),
@@ -287,6 +288,31 @@ fn noted(wanted: &Wanted, did: &str) -> Option<(What, Value)> {
             Some((What::CredentialSigned, about))
         }
         Wanted::Login { origin, .. } => Some((What::Login, json!({"did": did, "origin": origin}))),
+    }
+}
+
+/// The owner's command opens the sealed keys itself, so the node would not know.
+#[derive(Debug)]
+pub struct Exported;
+
+impl Method for Exported {
+    const NAME: &'static str = "identity.exported";
+    const SUMMARY: &'static str = "Write down in the audit log that the owner takes an identity out; gives no key.";
+    const SCOPE: Need = Need::Admin;
+    const FROM: From = From::Socket;
+    const ERRORS: &'static [Kind] = &[Kind::NotFound];
+    const EXAMPLES: &'static [Example] = &[Example {
+        name: "before the file is written",
+        params: r#"{"did": "$did"}"#,
+        result: r#"{"did": "$did", "method": "key", "kid": "$did#z6MkhaXgBZDvotDkL5257faiztiGiC2QtKLGpbnnEGta2doK", "default": true, "created": "2026-11-29T09:00:00.000000Z", "locked": false, "past": []}"#,
+    }];
+    type Params = Which;
+    type Result = Shown;
+
+    async fn run(call: &Call, which: Which) -> Result<Shown, Failure> {
+        let shown = found(call, which.did.as_deref())?;
+        call.audit.note(What::IdentityExported, call.caller(), json!({"did": shown.did})).await?;
+        Ok(shown)
     }
 }
 
