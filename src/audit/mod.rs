@@ -1,6 +1,6 @@
 //! The audit log: what was done to the node that its owner may have to account for, and by whom.
 //!
-//! Entries are only ever appended, each chained to the one before by its hash ([`entry`]); what matters is durable before it is answered.
+//! Entries are only ever appended, each chained to the one before by its hash (`entry.rs`); what matters is durable before it is answered.
 //! Refusals are counted, and stand in it in sum, because strangers could fill the disk with them. No addresses are in it. Files are a month
 //! each, and go when they are two years old; the log says so, and the next file's first entry follows from the last one of the file before.
 //!

@@ -24,7 +24,7 @@ pub trait Method<On = Call> {
     const SCOPE: Need;
     /// By which ways it may be called.
     const FROM: From = From::Anywhere;
-    /// How it can fail, beside what is [`COMMON`] to all.
+    /// How it can fail, beside what is common to all (`failure.rs`).
     const ERRORS: &'static [Kind];
     /// At least one call, and an answer of the declared shape.
     const EXAMPLES: &'static [Example];
