@@ -1,4 +1,4 @@
-//! Where tokens are looked for: the log, the disk, a backup, the settings as they are shown, the process's arguments and environment.
+//! Where tokens and passphrases are looked for: the log, the disk, a backup, the settings as they are shown, the process's arguments and environment.
 
 use crate::support::{
     clients::over_the_socket,
@@ -47,6 +47,42 @@ fn holds(bytes: &[u8], secret: &str) -> bool {
     let raw = toft::crypto::decode(secret).expect("base64url");
     let hex: String = raw.iter().map(|byte| format!("{byte:02x}")).collect();
     [secret.as_bytes(), &raw, hex.as_bytes()].iter().any(|part| bytes.windows(part.len()).any(|window| window == *part))
+}
+
+/// Longer than anything that is there by chance, and base64url as the tokens' secrets are.
+const PASSPHRASE: &str = "correcthorsebatterystaplecorrecthorsebattery";
+
+#[test]
+fn a_passphrase_is_found_nowhere() {
+    let apart = tempfile::tempdir().expect("a temp dir");
+    let file = apart.path().join("passphrase");
+    fs::write(&file, PASSPHRASE).expect("writes");
+    let by = ["--passphrase-file", file.to_str().expect("UTF-8")];
+    let home = Home::new().set("log.level", "trace").env("CREDENTIALS_DIRECTORY", &apart.path().display().to_string());
+    home.json(&[&["init", "--method", "dht"], &by[..]].concat());
+    fs::copy(&file, apart.path().join("toft-passphrase")).expect("copies");
+    let node = home.up();
+    node.json(&["lock"]);
+    node.json(&[&["unlock"], &by[..]].concat());
+    node.json(&[&["id", "rotate"], &by[..]].concat());
+    let all = node.home().path().parent().expect("a folder").to_owned();
+    let (export, backup) = (all.join("export"), all.join("backup"));
+    let did = node.did().to_owned();
+    node.json(&["id", "export", &did, "-o", &export.display().to_string(), "--export-passphrase-file", by[1]]);
+    node.json(&["backup", "create", &backup.display().to_string()]);
+    let secrets = [PASSPHRASE.to_owned()];
+    for args in [&["config", "show"][..], &["audit", "ls"], &["status"], &["id", "show"]] {
+        assert!(!node.json(args).to_string().contains(PASSPHRASE), "{args:?}");
+    }
+    for name in ["cmdline", "environ"] {
+        let bytes = fs::read(format!("/proc/{}/{name}", node.pid())).expect("reads");
+        assert!(!holds(&bytes, PASSPHRASE), "{name}");
+    }
+    assert!(node.log().len() > 1000 && !node.log().contains(PASSPHRASE), "the log tells it");
+    let home = node.stop();
+    assert_eq!(holders(apart.path(), &secrets).len(), 2, "the search finds what is there");
+    assert_eq!(holders(&all, &secrets), Vec::<String>::new());
+    drop(home);
 }
 
 #[test]
