@@ -9,7 +9,10 @@ use std::{
 
 /// The home, held by this process.
 #[derive(Debug)]
-pub struct Lock(#[allow(dead_code, reason = "held, not read: dropping it lets the next process in")] File);
+pub struct Lock {
+    /// Dropping it lets the next process in.
+    _file: File,
+}
 
 impl Lock {
     /// Takes the home for this process, or says who has it.
@@ -37,6 +40,6 @@ impl Lock {
             .and_then(|()| file.rewind())
             .and_then(|()| writeln!(file, "{}", std::process::id()))
             .with_context(|| format!("writing {}", path.display()))?;
-        Ok(Self(file))
+        Ok(Self { _file: file })
     }
 }

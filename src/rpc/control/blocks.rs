@@ -11,11 +11,10 @@ use super::{
 use crate::{
     blocks::{Right, Survey, Unread},
     cid::{self, Cid},
-    content::{AddError, Content, GetError, New},
+    content::New,
     crypto,
-    dwn::Refusal,
     job::blocking,
-    node::{Body, one_chunk},
+    node::one_chunk,
     rpc::http::at_most,
 };
 use jiff::Timestamp;
@@ -50,12 +49,7 @@ impl Method for Add {
     async fn run(call: &Call, new: NewContent) -> Result<Kept, Failure> {
         let data = one_chunk(decoded(&new.data)?.into());
         let format = new.format.unwrap_or_else(|| "application/octet-stream".into());
-        let added = call.content.add(New { format, published: new.published }, data).await;
-        let added = added.map_err(|why| match why {
-            AddError::TooLarge(_) => Failure::new(Kind::Usage, why.to_string()),
-            AddError::Refused { code, detail } => refused(Refusal { code, detail }),
-            AddError::Fault(fault) => fault.into(),
-        })?;
+        let added = call.content.add(New { format, published: new.published }, data).await?;
         Ok(Kept { cid: added.cid, size: added.size, record_id: added.record, published: added.published })
     }
 }
@@ -81,7 +75,7 @@ impl Method for Get {
         let (root, timeout) = (parsed(&file.cid)?, Duration::from_secs(file.timeout.min(TIMEOUT_MAX)));
         // Room for the bytes, and their text twice while it is put together.
         let _place = call.node.answers().wait_whole(call.asker(), 4 * DATA_MAX).await.map_err(refused)?;
-        let body = found(&call.content, root, timeout).await?;
+        let body = call.content.get(root, timeout).await?;
         if let Some(bytes) = at_most(body, DATA_MAX).await? {
             let size = Some(bytes.len() as u64);
             return Ok(FileContent { cid: file.cid, size, data: Some(crypto::encode(&bytes)), download: None });
@@ -90,7 +84,7 @@ impl Method for Get {
         let download = call.tickets.issue(Task::Download(Box::new(move || {
             Box::pin(async move {
                 caller.check_live(Timestamp::now())?;
-                found(&content, root, timeout).await
+                Ok(content.get(root, timeout).await?)
             })
         })))?;
         Ok(FileContent { cid: file.cid, size: None, data: None, download: Some(download) })
@@ -227,15 +221,4 @@ pub struct Holder {
 
 fn parsed(cid: &str) -> Result<Cid, Failure> {
     Cid::try_from(cid).map_err(|_| Failure::new(Kind::Usage, format!("{} is not a CID", crate::foreign::shown(cid))))
-}
-
-async fn found(content: &Content, root: Cid, timeout: Duration) -> Result<Body, Failure> {
-    content.get(root, timeout).await.map_err(|why| {
-        let kind = match &why {
-            GetError::NotFile(_) | GetError::Unreadable(_) => Kind::Usage,
-            GetError::Unreachable(_) => Kind::Network,
-            GetError::Damaged { .. } | GetError::Fault(_) => Kind::Failed,
-        };
-        Failure::new(kind, why.to_string())
-    })
 }

@@ -4,11 +4,7 @@ use super::{
     call::Call,
     failure::{Failure, Kind},
 };
-use crate::{
-    cid::Cid,
-    content::{AddError, GetError, New},
-    rpc::http::stream,
-};
+use crate::{cid::Cid, content::New, rpc::http::stream};
 use axum::{
     Router,
     body::Body as HttpBody,
@@ -57,13 +53,7 @@ async fn add(State(call): State<Call>, Query(query): Query<AddQuery>, request: R
     let new = New { format: query.format, published: query.published };
     match call.content.add(new, stream(request.into_body())).await {
         Ok(added) => axum::Json(added).into_response(),
-        Err(why) => {
-            let kind = match &why {
-                AddError::TooLarge(_) => Kind::Usage,
-                AddError::Refused { .. } | AddError::Fault(_) => Kind::Failed,
-            };
-            refuse(Failure::new(kind, why.to_string()))
-        }
+        Err(why) => refuse(why.into()),
     }
 }
 
@@ -75,14 +65,7 @@ async fn fetch(State(call): State<Call>, Path(text): Path<String>, Query(query):
         Ok(body) => {
             HttpBody::from_stream(body.map_err(|fault| std::io::Error::other(format!("{fault:#}")))).into_response()
         }
-        Err(why) => {
-            let kind = match &why {
-                GetError::NotFile(_) | GetError::Unreadable(_) => Kind::Usage,
-                GetError::Unreachable(_) => Kind::Network,
-                GetError::Damaged { .. } | GetError::Fault(_) => Kind::Failed,
-            };
-            refuse(Failure::new(kind, why.to_string()))
-        }
+        Err(why) => refuse(why.into()),
     }
 }
 

@@ -1,5 +1,6 @@
 //! Why a call failed, as it travels to whoever called.
 
+use super::super::jsonrpc;
 use crate::access::Denial;
 use serde::{Deserialize, Serialize};
 
@@ -37,10 +38,10 @@ pub const COMMON: &[Kind] = &[Kind::Usage, Kind::Failed, Kind::Unauthorized, Kin
 impl Kind {
     /// All of them, with the code of JSON-RPC and what it means.
     pub const ALL: &[(Self, i64, &str)] = &[
-        (Self::Parse, -32700, "the text is not JSON"),
-        (Self::InvalidRequest, -32600, "this is no request of JSON-RPC 2.0"),
-        (Self::UnknownMethod, -32601, "there is no such method"),
-        (Self::Usage, -32602, "the parameters are not what the method wants"),
+        (Self::Parse, jsonrpc::PARSE_ERROR, "the text is not JSON"),
+        (Self::InvalidRequest, jsonrpc::INVALID_REQUEST, "this is no request of JSON-RPC 2.0"),
+        (Self::UnknownMethod, jsonrpc::METHOD_NOT_FOUND, "there is no such method"),
+        (Self::Usage, jsonrpc::INVALID_PARAMS, "the parameters are not what the method wants"),
         (Self::Failed, -32000, "the node could not do it; its log says why"),
         (Self::Denied, -32001, "the caller is not allowed to do this"),
         (Self::Unauthorized, -32002, "there is no token, or it is not valid"),

@@ -6,7 +6,7 @@ use super::{
     facts::{cid_of, protocol_of},
     failure::{Failure, Kind},
     method::{Entry, Example, Method, Need},
-    refusals::{REFUSALS, accepted, refused},
+    refusals::{REFUSALS, accepted},
     tickets::{Address, DATA_MAX, Task},
 };
 use crate::{
@@ -295,7 +295,7 @@ impl Draft {
                     AddError::TooLarge(_) => {
                         Failure::new(Kind::Usage, format!("more than the {size} bytes have come that were said"))
                     }
-                    why => unstaged(why),
+                    why => why.into(),
                 })?;
                 if data.size != size {
                     let message = format!("{} bytes have come, and {size} were said", data.size);
@@ -405,19 +405,7 @@ async fn staged(call: &Call, bytes: bytes::Bytes) -> Result<Data, Failure> {
         stage.push(&bytes)?;
         return Ok(stage.finish()?);
     }
-    call.content.stage(one_chunk(bytes), DATA_MAX as u64).await.map_err(unstaged)
-}
-
-/// Why data was not taken.
-fn unstaged(why: AddError) -> Failure {
-    match why {
-        AddError::TooLarge(_) => Failure::new(Kind::Usage, why.to_string()),
-        AddError::Refused { code, detail } => refused(dwn::Refusal { code, detail }),
-        AddError::Fault(fault) => match fault.downcast::<dwn::Refusal>() {
-            Ok(refusal) => refused(refusal),
-            Err(fault) => fault.into(),
-        },
-    }
+    Ok(call.content.stage(one_chunk(bytes), DATA_MAX as u64).await?)
 }
 
 #[cfg(test)]

@@ -1,7 +1,11 @@
-//! What the door answered, as an answer or a failure of a call.
+//! What the door answered, and why content was not kept or given, as an answer or a failure of a call.
 
 use super::failure::{Failure, Kind};
-use crate::{dwn::Refusal, node::Reply};
+use crate::{
+    content::{AddError, GetError},
+    dwn::Refusal,
+    node::Reply,
+};
 
 /// As [`refused`] tells them apart, beside what is common to all methods.
 pub(super) const REFUSALS: &[Kind] = &[Kind::NotFound, Kind::Conflict, Kind::Pending, Kind::Locked];
@@ -34,6 +38,31 @@ pub(super) fn accepted(reply: Reply) -> Result<Reply, Failure> {
     match reply.code {
         200..300 => Ok(reply),
         code => Err(refused(Refusal { code, detail: reply.detail })),
+    }
+}
+
+impl From<AddError> for Failure {
+    fn from(why: AddError) -> Self {
+        match why {
+            AddError::TooLarge(_) => Self::new(Kind::Usage, why.to_string()),
+            AddError::Refused { code, detail } => refused(Refusal { code, detail }),
+            // Staging refuses too: for want of room.
+            AddError::Fault(fault) => match fault.downcast::<Refusal>() {
+                Ok(refusal) => refused(refusal),
+                Err(fault) => fault.into(),
+            },
+        }
+    }
+}
+
+impl From<GetError> for Failure {
+    fn from(why: GetError) -> Self {
+        let kind = match &why {
+            GetError::NotFile(_) | GetError::Unreadable(_) => Kind::Usage,
+            GetError::Unreachable(_) => Kind::Network,
+            GetError::Damaged { .. } | GetError::Fault(_) => Kind::Failed,
+        };
+        Self::new(kind, why.to_string())
     }
 }
 
