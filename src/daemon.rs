@@ -95,11 +95,6 @@ impl Daemon {
         // The one door, and the network.
         let door = Door::open(&base, &identities, &storage)?;
         identities.tell(door.resolver.clone(), identity::endpoints(config), &secrets).await?;
-        if config.identity.publish {
-            let identities = identities.clone();
-            let work = "puts the documents of this node's identities to the gateway";
-            base.jobs.start("publish", work, |job| identities.keep_publishing(job));
-        }
         // What comes from where the keys come from stays sealed from here on.
         let Secrets { peer, anchor, .. } = secrets;
         let net = network::start(&base, peer, &storage.blocks)?;
@@ -109,7 +104,7 @@ impl Daemon {
         let parts = (&storage, &door, &net);
         let Followers { backup, sync, anchor } = Followers::start(&base, &identity, parts, (anchor, &audit)).await?;
         let heads = Heads::new(door.node.clone(), identity.signer.clone(), audit.clone());
-        base.jobs.start("audit-head", "signs the head of the audit log", |job| heads.clone().keep_signing(job));
+        followers::accounts(&base, &identities, (&audit, &access, &heads));
 
         // Who knocks.
         let servers = Servers::bind(&base, endpoint, &socket).await?;

@@ -8,11 +8,14 @@ use super::{
     storage::Storage,
 };
 use crate::{
+    access::Access,
     anchor::Anchor,
     audit::Audit,
     backup::Source,
     config,
+    content::Heads,
     crypto::Secret,
+    identity::Identities,
     memory,
     net::{self, Net},
     sync::{self, Peers},
@@ -60,6 +63,18 @@ fn jobs(base: &Base<'_>, identity: &Identity, (storage, door, net): (&Storage, &
         blocks.clone().keep_collecting(config.blocks.collect_every.0, job)
     });
     jobs.start("memory", "gives free memory back to the system", memory::keep_giving_back);
+}
+
+/// Jobs of those who call and those who sign.
+pub(super) fn accounts(base: &Base<'_>, identities: &Identities, (audit, access, heads): (&Audit, &Access, &Heads)) {
+    let jobs = &base.jobs;
+    jobs.start("tokens", "writes down when tokens were used last", |job| access.clone().keep_noting(job));
+    jobs.start("audit", "writes down how many calls were refused", |job| audit.clone().keep_summing_up(job));
+    jobs.start("audit-head", "signs the head of the audit log", |job| heads.clone().keep_signing(job));
+    if base.config.identity.publish {
+        let work = "puts the documents of this node's identities to the gateway";
+        jobs.start("publish", work, |job| identities.clone().keep_publishing(job));
+    }
 }
 
 /// What a snapshot is taken of.

@@ -38,19 +38,16 @@ impl Storage {
     }
 }
 
-/// The audit log. Writes down refusals in sum.
+/// The audit log.
 pub(super) async fn audit(base: &Base<'_>) -> Result<Audit, Error> {
     let home = base.home.to_owned();
     let audit = tokio::task::spawn_blocking(move || Audit::open(&home, Timestamp::now())).await??;
     audit.note(What::NodeStarted, "node", json!({"version": env!("CARGO_PKG_VERSION")})).await?;
-    base.jobs.start("audit", "writes down how many calls were refused", |job| audit.clone().keep_summing_up(job));
     Ok(audit)
 }
 
-/// Who may call. Writes down when tokens were used.
+/// Who may call.
 pub(super) async fn access(base: &Base<'_>, audit: Audit) -> Result<Access, Error> {
     let home = base.home.to_owned();
-    let access = tokio::task::spawn_blocking(move || Access::open(&home, audit)).await??;
-    base.jobs.start("tokens", "writes down when tokens were used last", |job| access.clone().keep_noting(job));
-    Ok(access)
+    tokio::task::spawn_blocking(move || Access::open(&home, audit)).await?
 }
