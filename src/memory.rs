@@ -12,8 +12,10 @@ use std::time::Duration;
 const APART: usize = 520 << 10;
 /// What lies among others and is never much.
 const SMALL: usize = 64 << 10;
-/// Bytes of stack that work on keys takes.
-const STACK: usize = 256 << 10;
+/// Bytes of stack that opening and changing the keys takes, for [`wipe_stack`].
+pub const KEYS: usize = 256 << 10;
+/// Bytes of stack that one signature takes, or one hash with a key.
+pub const SIGNING: usize = 32 << 10;
 /// How often what is free is given back.
 const EVERY: Duration = Duration::from_secs(10);
 
@@ -31,10 +33,11 @@ fn apart(len: usize) -> usize {
     if len > SMALL { len.max(APART) } else { len }
 }
 
-/// Overwrites the stack below the caller, where functions that have returned may have left keys: a thread that waits keeps it.
+/// Overwrites so much of the stack below the caller, where functions that have returned may have left keys: a thread that waits
+/// keeps it.
 #[inline(never)]
-pub fn wipe_stack() {
-    std::hint::black_box([0_u8; STACK]);
+pub fn wipe_stack<const BYTES: usize>() {
+    std::hint::black_box([0_u8; BYTES]);
 }
 
 /// Has what is free given back until it is to stop. The allocator gives back what has been free for a second whenever a piece of this

@@ -18,6 +18,7 @@ use crate::{
     crypto::Secret,
     dwn::Fault,
     job::{Job, Wait},
+    memory::{self, wipe_stack},
     scarce,
     store::{Position, Store},
     task::Backoff,
@@ -431,6 +432,7 @@ impl Follower {
 /// The tree of a batch from its digests.
 pub(super) fn grow(secret: &[u8; 32], batch: u64, digests: &[crate::cid::Digest]) -> Option<Tree> {
     let leaves: Vec<_> = digests.iter().map(|d| tree::leaf(d, &tree::nonce(secret, batch, d))).collect();
+    wipe_stack::<{ memory::SIGNING }>();
     Tree::new(&leaves)
 }
 

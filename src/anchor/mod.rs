@@ -32,6 +32,7 @@ use crate::{
     crypto::Secret,
     dwn::Fault,
     job::Jobs,
+    memory::{self, wipe_stack},
     metrics::Metrics,
     store::{Entry, Store},
 };
@@ -189,6 +190,7 @@ impl Inner {
         };
         let tree = self.tree(leaf.batch)?;
         let nonce = tree::nonce(self.secret.expose(), leaf.batch, &leaf.item.digest);
+        wipe_stack::<{ memory::SIGNING }>();
         let path = tree.path(leaf.index as usize).context("a leaf beyond its batch")?;
         let end = tree::climb(tree::leaf(&leaf.item.digest, &nonce), &path);
         if end != batch.root {

@@ -1,43 +1,64 @@
 //! A secret of 32 bytes, at one place of the memory. It is wiped when it is given up. Where the system allows it, its
-//! page is locked, so that it does not reach a swap device. It is neither copied nor shown.
+//! page is locked, so that it does not reach a swap device, and left out of core files. It is neither copied nor shown.
 
-use ed25519_dalek::SigningKey;
-use region::LockGuard;
+use crate::memory::{self, wipe_stack};
+use ed25519_dalek::{
+    SigningKey, VerifyingKey,
+    hazmat::{ExpandedSecretKey, raw_sign},
+};
+use memmap2::MmapMut;
 use serde::{
     Deserialize, Deserializer, Serialize, Serializer,
     de::{Error as _, SeqAccess, Visitor},
 };
-use std::fmt;
+use sha2::Sha512;
+use std::{fmt, io, sync::Once};
 use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
-/// Something secret, alone on its page.
-///
-/// The page is a part of the heap as any other, so what is put here is put into it where it lies: a value that is moved
-/// may leave a copy behind.
-struct Locked<T> {
-    /// Before the page, so that it is unlocked while it is still there. `None`: the system does not allow it.
-    _lock: Option<LockGuard>,
-    page: Box<Page<T>>,
-}
+/// A page that was mapped for 32 bytes alone, and is no part of the heap: what is put here is put into it where it lies, and
+/// however the handle moves, it stays there.
+struct Page(MmapMut);
 
-/// As large as the largest pages there are (those of Apple's processors), so that nothing else lies on it.
-#[repr(C, align(16384))]
-struct Page<T>(T);
+impl Page {
+    /// Of zeros. Without memory it ends the process, as the heap does.
+    fn new() -> Self {
+        let page = MmapMut::map_anon(32).expect("memory for a secret");
+        // A child of this process has no use for it, and a core file neither.
+        #[cfg(target_os = "linux")]
+        for advice in [memmap2::Advice::DontDump, memmap2::Advice::DontFork] {
+            let _ = page.advise(advice); // where the system does not know it, the core limit of 0 still holds
+        }
+        page.lock().unwrap_or_else(|e| unlocked(&e));
+        Self(page)
+    }
 
-impl<T> Locked<T> {
-    fn new(value: T) -> Self {
-        let page = Box::new(Page(value));
-        Self { _lock: region::lock(&raw const *page, size_of::<Page<T>>()).ok(), page }
+    fn bytes(&self) -> &[u8; 32] {
+        self.0.first_chunk().expect("it is 32 bytes long")
+    }
+
+    fn bytes_mut(&mut self) -> &mut [u8; 32] {
+        self.0.first_chunk_mut().expect("it is 32 bytes long")
     }
 }
 
+/// Says once that pages of secrets are not locked, and goes on.
+fn unlocked(why: &io::Error) {
+    static SAID: Once = Once::new();
+    SAID.call_once(|| {
+        tracing::warn!(
+            "the system does not lock the memory that keys lie in ({why}), so that they may be written to a swap device: \
+             raise the limit on locked memory (ulimit -l, LimitMEMLOCK= of systemd), or encrypt the swap"
+        );
+    });
+}
+
 /// 32 secret bytes.
-pub struct Secret(Locked<[u8; 32]>);
+pub struct Secret(Page);
 
 impl Secret {
     /// A secret of 32 bytes of zero, to be filled where it lies.
     fn empty() -> Self {
-        Self(Locked::new([0; 32]))
+        Self(Page::new())
     }
 
     /// A new secret of the system's randomness.
@@ -58,12 +79,12 @@ impl Secret {
 
     /// The bytes, to be used where they lie.
     pub fn expose(&self) -> &[u8; 32] {
-        &self.0.page.0
+        self.0.bytes()
     }
 
     /// The bytes, for who fills or takes them.
     pub fn expose_mut(&mut self) -> &mut [u8; 32] {
-        &mut self.0.page.0
+        self.0.bytes_mut()
     }
 }
 
@@ -126,23 +147,54 @@ impl<'de> Deserialize<'de> for Secret {
     }
 }
 
-/// An Ed25519 key that signs.
-pub(super) struct Key(Locked<SigningKey>);
+/// An Ed25519 key that signs: its seed lies at this one place, and what a signature is computed with, only while it is.
+pub(super) struct Key {
+    seed: Secret,
+    public: VerifyingKey,
+}
 
 impl Key {
     pub(super) fn new(secret: &Secret) -> Self {
-        Self(Locked::new(SigningKey::from_bytes(secret.expose())))
+        let mut seed = Secret::empty();
+        seed.expose_mut().copy_from_slice(secret.expose());
+        Self { public: public(seed.expose()), seed }
     }
 
-    /// It wipes itself when it is given up.
-    pub(super) fn signing(&self) -> &SigningKey {
-        &self.0.page.0
+    pub(super) fn public(&self) -> VerifyingKey {
+        self.public
     }
+
+    /// The signature, as `SigningKey::sign` makes it, for which the seed would have to lie in a `SigningKey`.
+    pub(super) fn sign(&self, message: &[u8]) -> [u8; 64] {
+        let signature = self.signed(message);
+        wipe_stack::<{ memory::SIGNING }>();
+        signature
+    }
+
+    /// Below whoever wipes the stack.
+    #[inline(never)]
+    fn signed(&self, message: &[u8]) -> [u8; 64] {
+        // The public key is the one of this very seed, without which a signature would give the key away.
+        raw_sign::<Sha512>(&ExpandedSecretKey::from(self.seed.expose()), message, &self.public).to_bytes()
+    }
+}
+
+/// The public half of an Ed25519 seed.
+pub(super) fn public(seed: &[u8; 32]) -> VerifyingKey {
+    #[inline(never)]
+    fn below(seed: &[u8; 32]) -> VerifyingKey {
+        SigningKey::from_bytes(seed).verifying_key()
+    }
+
+    let public = below(seed);
+    wipe_stack::<{ memory::SIGNING }>();
+    public
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use ed25519_dalek::Signer as _;
 
     #[test]
     fn a_secret_is_written_as_its_bytes_and_never_shown() {
@@ -156,11 +208,36 @@ mod tests {
     }
 
     #[test]
-    fn secrets_have_a_page_each() {
+    fn secrets_have_a_page_each_that_is_locked_and_in_no_core_file() {
         let (a, b) = (Secret::random().expect("randomness"), Secret::random().expect("randomness"));
         assert_ne!(a.expose(), b.expose());
         let page = |secret: &Secret| secret.expose().as_ptr() as usize;
-        assert!(page(&a).is_multiple_of(16384) && page(&a) != page(&b));
+        assert!(page(&a).is_multiple_of(4096) && page(&a) != page(&b));
         assert!(Secret::from_slice(&[1; 31]).is_none());
+        #[cfg(target_os = "linux")]
+        {
+            let maps = std::fs::read_to_string("/proc/self/smaps").expect("is there");
+            let mut inside = false;
+            let flags = maps.lines().find_map(|line| {
+                let range = line.split(' ').next()?.split_once('-');
+                let number = |text| usize::from_str_radix(text, 16).ok();
+                if let Some((from, to)) = range.and_then(|(from, to)| Some((number(from)?, number(to)?))) {
+                    inside = (from..to).contains(&page(&a));
+                }
+                line.strip_prefix("VmFlags:").filter(|_| inside)
+            });
+            let flags: Vec<_> = flags.expect("it is mapped").split_whitespace().collect();
+            assert!(["lo", "dd", "dc"].iter().all(|flag| flags.contains(flag)), "{flags:?}");
+        }
+    }
+
+    #[test]
+    fn a_key_signs_as_ed25519_does() {
+        for n in 0..32 {
+            let (secret, message) = (Secret::from([n; 32]), vec![n; usize::from(n) * 7]);
+            let (key, theirs) = (Key::new(&secret), SigningKey::from_bytes(&[n; 32]));
+            assert_eq!(key.public(), theirs.verifying_key());
+            assert_eq!(key.sign(&message), theirs.sign(&message).to_bytes());
+        }
     }
 }

@@ -1,8 +1,7 @@
 //! Signing, with an Ed25519 key of this node's own.
 
 use super::key::PublicKey;
-use super::secret::{Key, Secret};
-use ed25519_dalek::Signer as _;
+use super::secret::{self, Key, Secret};
 use std::sync::{PoisonError, RwLock, RwLockReadGuard};
 
 /// The keys are locked: nothing is signed until their owner unlocks them.
@@ -27,7 +26,7 @@ struct Current {
 impl Current {
     fn new(secret: &Secret, kid: impl FnOnce(&[u8; 32]) -> String) -> Self {
         let key = Key::new(secret);
-        let public = key.signing().verifying_key();
+        let public = key.public();
         Self { kid: kid(public.as_bytes()), public: PublicKey::Ed25519(public), key: Some(key) }
     }
 }
@@ -85,7 +84,7 @@ impl Signer {
         let current = self.read();
         let key = current.key.as_ref().ok_or(Locked)?;
         let (made, message) = make(&current.kid);
-        Ok((made, key.signing().sign(&message).to_bytes()))
+        Ok((made, key.sign(&message)))
     }
 
     fn read(&self) -> RwLockReadGuard<'_, Current> {
@@ -125,7 +124,7 @@ impl Transcript {
 
 /// The public half of an Ed25519 seed.
 pub fn ed25519_public(seed: &[u8; 32]) -> [u8; 32] {
-    ed25519_dalek::SigningKey::from_bytes(seed).verifying_key().to_bytes()
+    secret::public(seed).to_bytes()
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use crate::{
     config::Config,
     crypto::Signer,
     identity::Identities,
-    memory::wipe_stack,
+    memory::{self, wipe_stack},
     vault::{Passphrase, Secrets},
 };
 use anyhow::Error;
@@ -38,7 +38,7 @@ pub(super) async fn open(
     };
     let wiped = move || {
         let opened = open();
-        wipe_stack();
+        wipe_stack::<{ memory::KEYS }>();
         opened
     };
     tokio::task::spawn_blocking(wiped).await?

@@ -10,7 +10,7 @@ use crate::{
     crypto::{PublicKey, Signer},
     did::{Did, dht::Packet},
     job::{Job, Wait},
-    memory::wipe_stack,
+    memory::{self, wipe_stack},
     resolve::Resolver,
     vault::{Keys, Passphrase, Past, Secrets, Vault},
 };
@@ -232,7 +232,7 @@ impl Identities {
         let secrets = blocking(move || vault.open(passphrase.as_ref())).await?;
         secrets.identities.iter().for_each(|keys| self.know(keys));
         drop(secrets);
-        wipe_stack();
+        wipe_stack::<{ memory::KEYS }>();
         Ok(())
     }
 
@@ -277,7 +277,9 @@ impl Identities {
         let kept = resolver.own_packet(&did)?;
         let newest = kept.as_ref().map_or(0, Packet::seq);
         let seq = u64::try_from(jiff::Timestamp::now().as_second()).unwrap_or_default().max(newest + 1);
-        let Some(packet) = make::packet(keys, endpoints, seq)? else { return Ok(()) };
+        let packet = make::packet(keys, endpoints, seq);
+        wipe_stack::<{ memory::KEYS }>();
+        let Some(packet) = packet? else { return Ok(()) };
         let says = |packet: &Packet| packet.document(&did).ok();
         let packet = kept.filter(|kept| says(kept) == says(&packet)).unwrap_or(packet);
         resolver.keep_own(&did, &packet).await
@@ -291,7 +293,7 @@ impl Identities {
 async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T, Error> + Send + 'static) -> Result<T, Error> {
     let wiped = move || {
         let done = work();
-        wipe_stack();
+        wipe_stack::<{ memory::KEYS }>();
         done
     };
     tokio::task::spawn_blocking(wiped).await.map_err(|e| anyhow!("the work on the keys broke off: {e}"))?

@@ -12,6 +12,7 @@ use super::secure::Secure;
 use super::source::BlockSource;
 use super::{muxer, quic};
 use crate::crypto::Secret;
+use crate::memory::{self, wipe_stack};
 use crate::pool::Pool;
 use libp2p::core::muxing::StreamMuxer;
 use libp2p::core::transport::{ListenerId, Transport};
@@ -40,7 +41,10 @@ pub fn build(
     metrics: Metrics,
 ) -> Result<(Swarm<Behaviour>, Arc<Known>, Pools), Error> {
     let setup = |e: &dyn std::fmt::Display| Error::Setup(e.to_string());
-    let key = Keypair::ed25519_from_bytes(seed.expose_mut()).map_err(|e| setup(&e))?;
+    // It wipes what it is given. What it keeps, and libp2p copies, is beyond us.
+    let key = Keypair::ed25519_from_bytes(seed.expose_mut());
+    wipe_stack::<{ memory::KEYS }>();
+    let key = key.map_err(|e| setup(&e))?;
     let idle = Duration::from_secs(config.limits.idle_seconds);
     let (known, pools) = (Arc::new(Known::default()), Pools::new(&config.limits));
     let door = Door::new(pools.pending.clone(), known.clone());

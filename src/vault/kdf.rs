@@ -3,7 +3,7 @@
 use super::passphrase::Passphrase;
 use crate::{
     crypto::{Secret, decode, encode},
-    memory::wipe_stack,
+    memory::{self, wipe_stack},
 };
 use anyhow::{Context as _, Error, anyhow, bail};
 use argon2::{Algorithm, Argon2, Params, Version};
@@ -47,7 +47,7 @@ impl Kdf {
         let mut key = Secret::from([0; 32]);
         let argon = Argon2::new(Algorithm::Argon2id, Version::V0x13, params);
         let derived = argon.hash_password_into(passphrase.expose(), &salt, key.expose_mut());
-        wipe_stack();
+        wipe_stack::<{ memory::KEYS }>();
         derived.map_err(|e| anyhow!("deriving a key from the passphrase: {e}"))?;
         Ok(key)
     }
