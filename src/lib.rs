@@ -18,6 +18,7 @@ pub mod pool;
 pub mod budget;
 pub mod protobuf;
 pub mod cid;
+pub mod sums;
 pub mod crypto;
 pub mod did;
 

@@ -10,7 +10,7 @@ use serde_json::Value;
 use std::collections::BTreeMap;
 
 /// What a RecordsDelete is found by although only the record's initial write says it.
-const INHERITED: &[&str] = &["protocol", "protocolPath", "recipient", "schema", "parentId", "dateCreated"];
+const INHERITED: &[&str] = &["protocolPath", "recipient", "schema", "parentId", "dateCreated"];
 
 /// Under which grants a write was signed. No filter of a client can ask for it; a revocation does.
 pub(super) const GRANTED_BY: &str = "permissionGrantId";
@@ -57,14 +57,14 @@ pub fn index_values(
     match descriptor_text(message, "interface") {
         Some("Protocols") => {
             let definition = descriptor_of(message).get("definition");
-            for name in ["protocol", "published"] {
-                put(name, definition.and_then(|definition| definition.get(name)).and_then(index_value));
-            }
+            put("published", definition.and_then(|definition| definition.get("published")).and_then(index_value));
+            put("protocol", scope(message, None).and_then(text));
         }
         Some("Records") if is_method(message, "Delete") => {
             for name in INHERITED {
                 put(name, first.message.and_then(|initial| descriptor_of(initial).get(*name)).and_then(index_value));
             }
+            put("protocol", scope(message, first.message).and_then(text));
             put("contextId", first.message.and_then(context_id).and_then(text));
             put(CREATOR, first.author.filter(|first| *first != author).and_then(text));
         }
@@ -86,6 +86,19 @@ pub fn index_values(
         _ => {}
     }
     values
+}
+
+/// The scope of a message: URI of the protocol that it belongs to, which is what devices choose by and what sums of messages
+/// are kept for. `None`: it belongs to none. `initial`: its record's initial write, of which only a RecordsDelete is in need;
+/// without that, a delete says nothing of a protocol.
+///
+/// It depends on messages alone, so that all who keep the same ones find the same.
+pub fn scope<'a>(message: &'a Value, initial: Option<&'a Value>) -> Option<&'a str> {
+    match descriptor_text(message, "interface") {
+        Some("Protocols") => descriptor_of(message).get("definition")?.get("protocol")?.as_str(),
+        Some("Records") if is_method(message, "Delete") => initial.and_then(|write| descriptor_text(write, "protocol")),
+        _ => descriptor_text(message, "protocol"),
+    }
 }
 
 /// recordIds of the grants that a write was signed under: the one its author invokes, those that came with it.
@@ -171,6 +184,33 @@ mod tests {
             assert_eq!(values.get(name).cloned(), text(value), "{name}");
         }
         assert!(["published", "dataFormat"].iter().all(|name| !values.contains_key(*name)));
+    }
+
+    #[test]
+    fn a_message_belongs_to_the_protocol_that_it_or_its_initial_write_names() {
+        let (alice, uri) = (person(1), "http://example.com/threads");
+        let write = |protocol: Option<&str>| {
+            let protocol = protocol.map(|uri| (uri, "thread"));
+            let write = create::Write { protocol, data_format: "text/plain", ..Default::default() };
+            create::records_write(&write, (&data_cid(b"x"), 1), &at(1), &alice).expect("made")
+        };
+        let (in_protocol, flat, permission) = (write(Some(uri)), write(None), write(Some(crate::dwn::PERMISSIONS)));
+        let delete = create::records_delete("a", false, &at(2), &alice).expect("made");
+        let configure = create::protocols_configure(threads(), &at(1), &alice).expect("made");
+        for (message, initial, belongs) in [
+            (&in_protocol, None, Some(uri)),
+            (&in_protocol, Some(&in_protocol), Some(uri)),
+            (&flat, None, None),
+            (&permission, None, Some(crate::dwn::PERMISSIONS)),
+            (&delete, Some(&in_protocol), Some(uri)),
+            (&delete, Some(&flat), None),
+            (&delete, None, None),
+            (&configure, None, Some(uri)),
+        ] {
+            assert_eq!(scope(message, initial), belongs, "{message}");
+            let values = index_values(message, alice.did(), First { author: None, message: initial }, true);
+            assert_eq!(values.get("protocol").cloned(), belongs.and_then(text), "what it is found by says the same");
+        }
     }
 
     #[test]

@@ -58,8 +58,8 @@ fn fingerprint(source: &dyn Source) -> Result<String, Fault> {
             Ok(())
         })?;
         each(source, keys::messages_of(number), |key, value| {
-            // Where it lies is left out.
-            let row = MessageRow { position: 0, ..MessageRow::decode(value)? };
+            // Where it lies is left out, and what number its protocol has here.
+            let row = MessageRow { position: 0, stub: false, scope: 0, ..MessageRow::decode(value)? };
             let data = row.data.map(|data| row::DataRow { inline: None, ..data });
             part(&mut sum, b"message", key.last_chunk::<32>().map_or(key, |digest| digest));
             part(&mut sum, b"state", &MessageRow { data, ..row }.encode());

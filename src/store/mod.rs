@@ -42,6 +42,7 @@ mod rebuild;
 mod write_log;
 mod handle;
 mod read;
+mod sets;
 mod status;
 mod fingerprint;
 mod for_blocks;
@@ -70,6 +71,7 @@ pub use rows::{
     refs::{Keeper, PIN, Scope},
     row::Stats,
 };
+pub use sets::SetView;
 pub use space::stop;
 pub use status::{Usage, forget_index};
 #[cfg(feature = "bench")]

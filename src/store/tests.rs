@@ -29,6 +29,7 @@ mod queries;
 mod rebuild;
 mod shortage;
 mod snapshots;
+mod sums;
 
 const ALICE: &str = "did:example:alice";
 const BOB: &str = "did:example:bob";

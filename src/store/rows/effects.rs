@@ -77,6 +77,8 @@ impl IndexBatch<'_> {
         let digest: Digest = *message.cid;
         let (before, kept) = self.make_way(tenant, message)?;
         let values = self.values(message, before.as_ref())?;
+        let protocol = row::string(&values, "protocol").map(str::to_owned);
+        let scope = protocol.as_deref().map_or(Ok(0), |uri| self.intern(uri))?;
         self.put(keys::event(tenant, position), EventRow::new(digest, &values, message.initial).encode());
         let data = own_data(position, message)?.or(kept);
         match &message.subject {
@@ -84,7 +86,10 @@ impl IndexBatch<'_> {
                 let newest = (position, digest);
                 let row = match before {
                     Some(before) if !message.initial => RecordRow { newest, latest: message.latest, ..before },
-                    _ => {
+                    before => {
+                        if let Some(before) = before {
+                            self.join_scope(tenant, &before.newest.1, (scope, protocol.as_deref()))?;
+                        }
                         let parent = message.json()?["descriptor"]["parentId"].as_str().map(str::to_owned);
                         let begun = self.begin_record(tenant, id, message.initial, parent, newest);
                         let author =
@@ -104,9 +109,9 @@ impl IndexBatch<'_> {
             About::Protocol(uri) => self.put_protocol(tenant, uri, position),
         }
         self.place(position, message)?;
-        let row = MessageRow { position, latest: message.latest, subject: message.subject.clone(), data };
-        self.put_message(tenant, &digest, &row);
-        Ok(())
+        let (subject, latest) = (message.subject.clone(), message.latest);
+        let row = MessageRow { position, latest, stub: false, scope, subject, data };
+        self.set_message(tenant, &digest, (None, Some(&row)), protocol.as_deref())
     }
 
     /// Does to the index what the stub's message did, as far as later frames build on it.
@@ -133,9 +138,9 @@ impl IndexBatch<'_> {
             About::Protocol(uri) => self.put_protocol(tenant, uri, position),
         }
         self.place(position, &message)?;
-        let row = MessageRow { position, latest: false, subject: message.subject.clone(), data };
-        self.put_message(tenant, &digest, &row);
-        Ok(())
+        let subject = message.subject.clone();
+        let row = MessageRow { position, latest: false, stub: true, scope: 0, subject, data };
+        self.set_message(tenant, &digest, (None, Some(&row)), None)
     }
 
     /// Removes the message if the key says so; does it?
@@ -167,6 +172,8 @@ impl IndexBatch<'_> {
         for demoted in &message.demotes {
             self.demote(tenant, demoted, &message.subject)?;
         }
+        // Of a message that comes once more, the index can still have a stub.
+        self.remove(tenant, &message.cid, Some(&message.subject))?;
         Ok((before, kept))
     }
 
@@ -184,9 +191,17 @@ impl IndexBatch<'_> {
         self.put(keys::protocol(tenant, uri), position.to_be_bytes().to_vec());
     }
 
-    fn put_message(&mut self, tenant: u32, digest: &Digest, row: &MessageRow) {
-        self.put(keys::message(tenant, digest), row.encode());
-        self.stats.messages += 1;
+    /// The initial write of a record comes when the record has begun already: damage of the log took it, and what came after it
+    /// did not know its protocol.
+    fn join_scope(
+        &mut self,
+        tenant: u32,
+        newest: &Digest,
+        (scope, protocol): (u32, Option<&str>),
+    ) -> Result<(), Fault> {
+        let Some(row) = self.message(tenant, newest)?.filter(|row| !row.stub) else { return Ok(()) };
+        let joined = MessageRow { scope, ..row.clone() };
+        self.set_message(tenant, newest, (Some(&row), Some(&joined)), protocol)
     }
 
     /// A record that begins with this message; whether that is a latest state, and who wrote it, is left to the caller to
@@ -227,9 +242,8 @@ impl IndexBatch<'_> {
     fn remove(&mut self, tenant: u32, digest: &Digest, subject: Option<&About>) -> Result<(), Fault> {
         let Some(row) = self.message(tenant, digest)? else { return Ok(()) };
         self.hide(tenant, &row)?;
-        self.delete(keys::message(tenant, digest));
+        self.set_message(tenant, digest, (Some(&row), None), None)?;
         self.delete(keys::event(tenant, row.position));
-        self.stats.messages = self.stats.messages.saturating_sub(1);
         if Some(&row.subject) == subject {
             return Ok(());
         }
@@ -265,9 +279,8 @@ impl IndexBatch<'_> {
         {
             self.put_record(tenant, id, &RecordRow { latest: false, ..record });
         }
-        let row = MessageRow { latest: false, data: None, ..row };
-        self.put(keys::message(tenant, digest), row.encode());
-        Ok(())
+        let bare = MessageRow { latest: false, data: None, ..row.clone() };
+        self.set_message(tenant, digest, (Some(&row), Some(&bare)), None)
     }
 
     /// Makes a latest state findable.

@@ -7,6 +7,7 @@ use crate::{
     cid::{self, Cid, Digest},
     dwn::IndexValue,
     store::{lsm::Policy, place::Position},
+    sums::Prefix,
 };
 use std::borrow::Cow;
 
@@ -24,6 +25,8 @@ const RECORD: u8 = 0x04;
 const PROTOCOL: u8 = 0x05;
 /// T‖parentId‖recordId → nothing.
 const CHILD: u8 = 0x06;
+/// T‖scope‖bucket → sum of the messages whose digests begin so.
+const BUCKET: u8 = 0x07;
 /// T‖family‖sort‖value‖sort value‖tie‖position → flags: latest states by a property, in an order.
 const BY: u8 = 0x10;
 /// string → number.
@@ -43,6 +46,8 @@ const REFERENCE: u8 = 2;
 const PACK: u8 = 0x53;
 /// T → bytes of data that the tenant's records hold.
 const USAGE: u8 = 0x54;
+/// T‖scope → sum of its messages, and its URI.
+const TOTAL: u8 = 0x55;
 /// Other modules' state.
 const STATE: u8 = 0x60;
 
@@ -169,7 +174,7 @@ impl Grip {
 /// How the index keeps its key spaces.
 pub const POLICY: Policy = Policy {
     // Not STATE: followers keep some keys for each record.
-    small: &[META, PROTOCOL, NAME, TENANT, PACK, USAGE],
+    small: &[META, PROTOCOL, NAME, TENANT, PACK, USAGE, TOTAL],
     ranged: &[BY, CHILD],
     cached: &[ROW, MESSAGE, RECORD, PROTOCOL, NAME],
 };
@@ -198,6 +203,32 @@ pub fn messages_of(tenant: u32) -> Vec<u8> {
 
 pub fn message(tenant: u32, digest: &Digest) -> Vec<u8> {
     of_tenant(MESSAGE, tenant, digest)
+}
+
+/// Between which keys the tenant's messages are whose digests begin so.
+pub fn messages_in(tenant: u32, of: Prefix) -> (Vec<u8>, Vec<u8>) {
+    let end = of.end().map_or_else(|| after(messages_of(tenant)), |end| of_tenant(MESSAGE, tenant, &end));
+    (of_tenant(MESSAGE, tenant, &of.first()), end)
+}
+
+/// Prefix of the totals of a tenant's scopes.
+pub fn totals(tenant: u32) -> Vec<u8> {
+    of_tenant(TOTAL, tenant, &[])
+}
+
+/// A scope is the interned number of its URI, or 0.
+pub fn total(tenant: u32, scope: u32) -> Vec<u8> {
+    of_tenant(TOTAL, tenant, &scope.to_be_bytes())
+}
+
+/// The bucket's number is two bytes.
+pub fn bucket(tenant: u32, scope: u32, bucket: Prefix) -> Vec<u8> {
+    [buckets(tenant, scope).as_slice(), &(bucket.value() as u16).to_be_bytes()].concat()
+}
+
+/// Prefix of the buckets of a scope.
+pub fn buckets(tenant: u32, scope: u32) -> Vec<u8> {
+    of_tenant(BUCKET, tenant, &scope.to_be_bytes())
 }
 
 pub fn record(tenant: u32, id: &str) -> Vec<u8> {

@@ -7,4 +7,5 @@ pub mod index;
 pub mod source;
 pub mod refs;
 pub mod batch;
+pub mod sums;
 pub mod effects;

@@ -13,7 +13,7 @@ use anyhow::{Context as _, anyhow, bail};
 use std::collections::BTreeMap;
 
 /// Version of everything the index stores; grows with any change of keys or values.
-pub const VERSION: u64 = 10;
+pub const VERSION: u64 = 11;
 
 /// Names of index properties, stored as one byte. Append only.
 const PROPERTIES: [&str; 25] = [
@@ -68,6 +68,10 @@ pub struct Picked<'a> {
 pub struct MessageRow {
     pub position: Position,
     pub latest: bool,
+    /// The log has only a stub: the message is not kept, and what is to remove it has not come, or damage has taken it.
+    pub stub: bool,
+    /// Interned number of the protocol it belongs to (`dwn::scope`); 0: none.
+    pub scope: u32,
     pub subject: About,
     pub data: Option<DataRow>,
 }
@@ -327,8 +331,12 @@ impl MessageRow {
             About::Record(id) => (0, id),
             About::Protocol(uri) => (1, uri),
         };
-        out.0.push(kind << 1 | u8::from(self.latest));
+        let flags = [self.latest, kind == 1, self.scope > 0, self.stub];
+        out.0.push(flags.iter().rev().fold(0, |bits, flag| bits << 1 | u8::from(*flag)));
         out.bytes(name.as_bytes());
+        if self.scope > 0 {
+            out.number(self.scope.into());
+        }
         if let Some(data) = &self.data {
             out.bytes(&data.root.to_bytes());
             out.number(data.size);
@@ -342,14 +350,15 @@ impl MessageRow {
         let position = input.number()?;
         let flags = input.byte()?;
         let name = input.string()?;
-        let subject = if flags >> 1 == 0 { About::Record(name) } else { About::Protocol(name) };
+        let subject = if flags & 2 == 0 { About::Record(name) } else { About::Protocol(name) };
+        let scope = if flags & 4 == 0 { 0 } else { u32::try_from(input.number()?)? };
         let data = if input.0.is_empty() {
             None
         } else {
             let root = Cid::try_from(input.bytes()?).context("a data CID in the index")?;
             Some(DataRow { root, size: input.number()?, inline: input.number()?.checked_sub(1) })
         };
-        Ok(Self { position, latest: flags & 1 == 1, subject, data })
+        Ok(Self { position, latest: flags & 1 == 1, stub: flags & 8 == 8, scope, subject, data })
     }
 }
 
@@ -534,8 +543,12 @@ mod tests {
     #[test]
     fn a_message_row_comes_back() {
         for data in [None, Some(DataRow { root: crate::cid::of(0x55, b"x"), size: 1, inline: Some(0) })] {
-            let row = MessageRow { position: 900, latest: true, subject: About::Record("r".into()), data };
-            assert_eq!(MessageRow::decode(&row.encode()).expect("decodes"), row);
+            for (subject, latest, scope) in
+                [(About::Record("r".into()), true, 0), (About::Protocol("p".into()), false, 300)]
+            {
+                let row = MessageRow { position: 900, latest, stub: !latest, scope, subject, data: data.clone() };
+                assert_eq!(MessageRow::decode(&row.encode()).expect("decodes"), row);
+            }
         }
     }
 }
