@@ -15,8 +15,11 @@ mod tests;
 pub use lock::Lock;
 
 use crate::{
+    anchor::Anchor,
     config::{self, Config},
     content::{Content, Heads},
+    crypto::Locked,
+    identity::Opened,
     net::Net,
     rpc::control::{Pulse, Services, Settings, Tickets},
     store::Store,
@@ -27,7 +30,8 @@ use anyhow::Error;
 use base::{Base, STOP_DEADLINE};
 use door::Door;
 use followers::Followers;
-use identity::Identity;
+use identity::{Identity, Keys};
+use network::Unbegun;
 use servers::{Endpoint, Servers};
 use std::{
     path::{Path, PathBuf},
@@ -35,6 +39,7 @@ use std::{
     time::Duration,
 };
 use storage::Storage;
+use tokio::sync::oneshot;
 
 /// A running node.
 pub struct Daemon {
@@ -66,7 +71,9 @@ pub struct Facts {
     /// URL at which wallets call, if they may over TCP.
     pub rpc: Option<String>,
     pub socket: PathBuf,
-    pub peer: String,
+    /// The keys are locked, so that these three are not begun.
+    pub locked: bool,
+    pub peer: Option<String>,
     pub addresses: Vec<String>,
     pub anchoring: String,
 }
@@ -81,7 +88,7 @@ impl Daemon {
     ) -> Result<Self, Error> {
         let base = Base::new(home, config)?;
         let socket = servers::socket(home, &config.rpc.socket)?;
-        let (identities, secrets) = identity::open(home, config, passphrase).await?;
+        let (identities, keys) = identity::open(home, config, passphrase).await?;
         let identity = Identity::own(&identities);
 
         // What is remembered. While the index is built, tenants have what is in it already.
@@ -94,15 +101,31 @@ impl Daemon {
 
         // The one door, and the network.
         let door = Door::open(&base, &identities, &storage)?;
-        identities.tell(door.resolver.clone(), identity::endpoints(config), &secrets).await?;
-        // What comes from where the keys come from stays sealed from here on.
-        let Secrets { peer, anchor, .. } = secrets;
-        let net = network::start(&base, peer, &storage.blocks)?;
-        let addresses = net.listen_addrs().await?;
+        let (net, unbegun) = network::prepare(&base, &storage.blocks);
+        let (endpoints, resolver) = (identity::endpoints(config), door.resolver.clone());
+        let (anchor_key, begins) = match keys {
+            Keys::Open(secrets) => {
+                identities.tell(resolver, endpoints, Some(&secrets)).await?;
+                // What comes from where the keys come from stays sealed from here on.
+                let Secrets { peer, anchor, .. } = secrets;
+                unbegun.begin(peer)?;
+                (Some(anchor), None)
+            }
+            Keys::Locked(opened) => {
+                identities.tell(resolver, endpoints, None).await?;
+                (None, Some((opened, unbegun)))
+            }
+        };
+        let locked = begins.is_some();
+        let addresses = if locked { vec![] } else { net.listen_addrs().await? };
 
         // Who follows the log, and what comes round every so often.
         let parts = (&storage, &door, &net);
-        let Followers { backup, sync, anchor } = Followers::start(&base, &identity, parts, (anchor, &audit)).await?;
+        let Followers { backup, sync, anchor } =
+            Followers::start(&base, &identity, parts, (anchor_key, &audit)).await?;
+        if let Some((opened, unbegun)) = begins {
+            begin_unlocked(&base, opened, unbegun, anchor.clone());
+        }
         let heads = Heads::new(door.node.clone(), identity.signer.clone(), audit.clone());
         followers::accounts(&base, &identities, (&audit, &access, &heads));
 
@@ -118,6 +141,7 @@ impl Daemon {
             gateway: servers.gateway()?,
             rpc: servers.wallets()?,
             socket,
+            locked,
             peer: net.peer_id(),
             addresses,
             anchoring: anchor.status().await?.sentence,
@@ -170,6 +194,21 @@ impl Daemon {
         let _ = std::fs::remove_file(&self.facts.socket); // a dead socket is replaced at the next start anyway
         outcome.and(closed)
     }
+}
+
+/// Lets begin what waits for its keys, when they are unlocked.
+fn begin_unlocked(base: &Base<'_>, opened: oneshot::Receiver<Opened>, unbegun: Unbegun, to: Anchor) {
+    tracing::warn!("{Locked}; until then it signs nothing, reaches no peers, and anchors nothing");
+    let stop = base.tasks.stop();
+    base.tasks.spawn("unlock", async move {
+        let opened = tokio::select! {
+            opened = opened => opened,
+            () = stop.cancelled() => return Ok(()),
+        };
+        let Ok(Opened { peer, anchor }) = opened else { return Ok(()) };
+        to.unlock(anchor);
+        unbegun.begin(peer)
+    });
 }
 
 /// The settings, for who shows or changes them.

@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     audit::{Audit, What},
-    crypto::Secret,
+    crypto::{Locked, Secret},
     dwn::Fault,
     job::{Job, Wait},
     memory::{self, wipe_stack},
@@ -51,7 +51,8 @@ pub(super) type Command = oneshot::Sender<Now>;
 /// Everything the task works with.
 pub(super) struct Follower {
     pub(super) config: Config,
-    pub(super) secret: Arc<Secret>,
+    /// Nothing, as long as it is locked.
+    secret: watch::Receiver<Option<Arc<Secret>>>,
     pub(super) store: Store,
     pub(super) ledger: Ledger,
     pub(super) chain: Chain,
@@ -80,7 +81,7 @@ pub(super) struct Follower {
 /// What the task is given.
 pub(super) struct Parts {
     pub(super) config: Config,
-    pub(super) secret: Arc<Secret>,
+    pub(super) secret: watch::Receiver<Option<Arc<Secret>>>,
     pub(super) store: Store,
     pub(super) chain: Chain,
     pub(super) metrics: Metrics,
@@ -156,7 +157,7 @@ impl Follower {
                         job.ended(Some(&what));
                     }
                     Err(fault) => return Err(fault),
-                    Ok(()) => job.ended(self.problem.as_ref().map(|problem| problem as &dyn Display)),
+                    Ok(()) => job.ended(self.problem().as_ref().map(|problem| problem as &dyn Display)),
                 },
             }
             let poll = if self.must_ask() { self.poll } else { Instant::now() + CLOCK };
@@ -170,6 +171,7 @@ impl Follower {
                     None => return Ok(()), // nobody holds a handle any more
                 },
                 moved = self.tail.changed() => if moved.is_err() { return Ok(()) },
+                opened = self.secret.changed() => if opened.is_err() { return Ok(()) },
             }
         }
     }
@@ -222,12 +224,13 @@ impl Follower {
         if self.under_way().is_some() {
             return Ok(None);
         }
+        let Some(secret) = self.secret.borrow_and_update().clone() else { return Ok(None) };
         self.due = millis() + self.config.every.0.as_millis();
         let taken = lock(&self.queue).all();
         if taken.items.is_empty() {
             return Ok(None);
         }
-        let (number, secret) = (self.number, self.secret.clone());
+        let number = self.number;
         let (taken, root) = tokio::task::spawn_blocking(move || {
             let digests: Vec<_> = taken.items.iter().map(|item| item.digest).collect();
             let root = grow(secret.expose(), number, &digests).map(|tree| tree.root());
@@ -373,9 +376,19 @@ impl Follower {
         open || (self.may_pay() && (self.fresh || self.problem.is_some()))
     }
 
+    fn is_locked(&self) -> bool {
+        self.secret.borrow().is_none()
+    }
+
+    /// Why nothing moves.
+    fn problem(&self) -> Option<String> {
+        let locked = (self.may_pay() && self.is_locked()).then(|| Locked.to_string());
+        locked.or_else(|| self.problem.clone())
+    }
+
     /// How long until the next batch is made, if nothing stands in its way.
     fn until_due(&self) -> Duration {
-        if !self.may_pay() || self.under_way().is_some() {
+        if !self.may_pay() || self.under_way().is_some() || self.is_locked() {
             return Duration::MAX;
         }
         Duration::from_millis(self.due.saturating_sub(millis()).try_into().unwrap_or(u64::MAX))
@@ -397,19 +410,20 @@ impl Follower {
             return answer(Outcome::Off, sentence);
         }
         let Some(batch) = made.and_then(|n| self.open.get(&n)).or_else(|| self.under_way()) else {
-            return match &self.problem {
-                Some(problem) => answer(Outcome::Waiting, problem.clone()),
+            return match self.problem() {
+                Some(problem) => answer(Outcome::Waiting, problem),
                 None => answer(Outcome::Nothing, "nothing to anchor: everything is in a batch that is mined".into()),
             };
         };
         let said = BatchStatus::of(batch, self.tip);
-        let outcome = match (&batch.state, &self.problem) {
+        let problem = self.problem();
+        let outcome = match (&batch.state, &problem) {
             (State::AwaitingFunds(_), None) => Outcome::AwaitingFunds,
             (State::Broadcast(_) | State::Mined(..), None) => Outcome::Sent,
             _ => Outcome::Waiting,
         };
         let waits = (made.is_none() && queued > 0).then(|| format!("; {queued} newer items wait until it is mined"));
-        let problem = self.problem.as_ref().map(|p| format!("; {p}"));
+        let problem = problem.map(|p| format!("; {p}"));
         let sentence = [Some(said.sentence()), waits, problem].into_iter().flatten().collect();
         Now { outcome, batch: Some(batch.number), txid: said.txid, sentence }
     }
@@ -419,7 +433,7 @@ impl Follower {
         let batches: Vec<BatchStatus> =
             self.recent.iter().chain(self.open.values()).map(|b| BatchStatus::of(b, self.tip)).collect();
         let next = self.may_pay().then(|| status::at((self.due / 1000) as u64));
-        let problem = self.problem.clone();
+        let problem = self.problem();
         let sentence = status::sentence(&self.config, queued, next, &batches, problem.as_deref());
         self.metrics.queued.set(queued as i64);
         self.metrics.open.set(self.open.len() as i64);

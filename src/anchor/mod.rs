@@ -29,7 +29,7 @@ use crate::{
     audit::Audit,
     blocks::{Blocks, Right},
     cid::{self, Cid, Digest},
-    crypto::Secret,
+    crypto::{Locked, Secret},
     dwn::Fault,
     job::Jobs,
     memory::{self, wipe_stack},
@@ -58,7 +58,8 @@ pub struct Anchor {
 }
 
 struct Inner {
-    secret: Arc<Secret>,
+    /// Nothing, as long as it is locked.
+    secret: watch::Sender<Option<Arc<Secret>>>,
     store: Store,
     blocks: Blocks,
     ledger: Ledger,
@@ -111,11 +112,12 @@ pub enum ProofError {
 }
 
 impl Anchor {
-    /// Starts the task. Talks to nobody before; a bitcoind that is away is waited for.
+    /// Starts the task. Talks to nobody before; a bitcoind that is away is waited for. Without its secret it makes no batch and no
+    /// proof until [`Anchor::unlock`].
     pub async fn start(
         config: &Config,
         (store, blocks, audit): (Store, Blocks, Audit),
-        secret: impl Into<Secret>,
+        secret: Option<Secret>,
         metrics: &Metrics,
         jobs: &Jobs,
     ) -> Result<Self, Fault> {
@@ -124,10 +126,10 @@ impl Anchor {
         let (sender, commands) = mpsc::channel(COMMANDS_MAX);
         let counted = metrics::Metrics::default();
         metrics.register(|registry| counted.register(registry));
-        let secret = Arc::new(secret.into());
+        let secret = watch::Sender::new(secret.map(Arc::new));
         let parts = Parts {
             config: config.clone(),
-            secret: secret.clone(),
+            secret: secret.subscribe(),
             store: store.clone(),
             chain: chain.clone(),
             metrics: counted,
@@ -142,6 +144,11 @@ impl Anchor {
         let grown = Mutex::default();
         let inner = Inner { secret, store, blocks, ledger, chain, network, queue, commands, status, grown };
         Ok(Self { inner: Arc::new(inner) })
+    }
+
+    /// This is its secret, from now on.
+    pub fn unlock(&self, secret: Secret) {
+        self.inner.secret.send_replace(Some(Arc::new(secret)));
     }
 
     /// Makes a batch of all that waits and sends it, without waiting for its time. Says what came of it.
@@ -188,8 +195,9 @@ impl Inner {
             let said = status::BatchStatus::of(&batch, None).sentence();
             return Err(ProofError::Pending(format!("{id} has no proof yet: {said}")));
         };
-        let tree = self.tree(leaf.batch)?;
-        let nonce = tree::nonce(self.secret.expose(), leaf.batch, &leaf.item.digest);
+        let secret = self.secret.borrow().clone().ok_or_else(|| ProofError::Pending(Locked.to_string()))?;
+        let tree = self.tree(&secret, leaf.batch)?;
+        let nonce = tree::nonce(secret.expose(), leaf.batch, &leaf.item.digest);
         wipe_stack::<{ memory::SIGNING }>();
         let path = tree.path(leaf.index as usize).context("a leaf beyond its batch")?;
         let end = tree::climb(tree::leaf(&leaf.item.digest, &nonce), &path);
@@ -235,14 +243,14 @@ impl Inner {
         ProofError::Pending(format!("{id} is queued: {when}"))
     }
 
-    fn tree(&self, batch: u64) -> Result<Arc<Tree>, Fault> {
+    fn tree(&self, secret: &Secret, batch: u64) -> Result<Arc<Tree>, Fault> {
         if let Some((number, tree)) = &*lock(&self.grown)
             && *number == batch
         {
             return Ok(tree.clone());
         }
-        let tree = follower::grow(self.secret.expose(), batch, &self.ledger.leaves(batch)?)
-            .context("a batch without leaves")?;
+        let tree =
+            follower::grow(secret.expose(), batch, &self.ledger.leaves(batch)?).context("a batch without leaves")?;
         let tree = Arc::new(tree);
         *lock(&self.grown) = Some((batch, tree.clone()));
         Ok(tree)

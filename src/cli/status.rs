@@ -44,7 +44,13 @@ fn describe(context: &Context, status: &NodeStatus) -> String {
         lines.push(format!("Retention {}", retention(&status.retention)));
     }
     lines.extend(jobs(&status.jobs));
-    lines.push(format!("P2P       {}   {} connected", status.identity.peer, status.connections.len()));
+    if status.identity.locked {
+        lines.push(format!("Keys      locked; to sign again: {}", context.next("unlock")));
+    }
+    lines.push(match &status.identity.peer {
+        Some(peer) => format!("P2P       {peer}   {} connected", status.connections.len()),
+        None => format!("P2P       locked: {}", context.next("unlock")),
+    });
     lines.extend(status.identity.addresses.iter().map(|address| format!("          {address}")));
     if status.peers.is_empty() {
         lines.push(format!("Sync      no peers; add a device with: {}", context.next("peer add <did> <multiaddr>")));

@@ -109,7 +109,14 @@ fn report(context: &Context, facts: &Facts) -> Result<(), Error> {
     }
     say(context, &format!("✓ Identity    {}", facts.did));
     say(context, &format!("✓ DWN         {}", facts.dwn));
-    say(context, &format!("✓ P2P         {}", facts.peer));
+    if facts.locked {
+        let unlock = context.next("unlock");
+        say(
+            context,
+            &format!("! Keys        locked: it signs nothing, reaches no peers and anchors nothing until {unlock}"),
+        );
+    }
+    say(context, &format!("✓ P2P         {}", facts.peer.as_deref().unwrap_or("locked")));
     for address in &facts.addresses {
         say(context, &format!("              {address}"));
     }

@@ -2,11 +2,10 @@
 
 use crate::{
     crypto::Signer,
-    dwn::{Fault, create},
+    dwn::{Fault, Refusal, create},
     node::{Body, Node, now},
     store::Data,
 };
-use anyhow::anyhow;
 use futures::StreamExt as _;
 
 /// What the record says of its data.
@@ -63,7 +62,7 @@ pub(super) async fn add((node, signer): (&Node, &Signer), new: New, bytes: Body)
     let (root, size) = (data.root, data.size);
     let write = create::Write { data_format: &new.format, published: new.published, ..Default::default() };
     let message = create::records_write(&write, (&root, size), &now(), signer)
-        .map_err(|refusal| anyhow!("making the record: {refusal}"))?;
+        .map_err(|Refusal { code, detail }| AddError::Refused { code, detail })?;
     let record = message["recordId"].as_str().unwrap_or_default().to_owned();
     let reply = node.process_staged(signer.did(), message, data).await?;
     match reply.code {

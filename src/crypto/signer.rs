@@ -44,6 +44,13 @@ impl Signer {
         Self { did, current: RwLock::new(current) }
     }
 
+    /// A signer whose key is locked, by what others know of it.
+    pub fn locked(kid: impl Into<String>, public: PublicKey) -> Self {
+        let kid = kid.into();
+        let did = kid.split_once('#').map_or(&*kid, |(did, _)| did).to_owned();
+        Self { did, current: RwLock::new(Current { kid, public, key: None }) }
+    }
+
     /// The DID URL of the key.
     pub fn kid(&self) -> String {
         self.read().kid.clone()

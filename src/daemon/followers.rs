@@ -34,7 +34,7 @@ impl Followers {
         base: &Base<'_>,
         identity: &Identity,
         (storage, door, net): (&Storage, &Door, &Net),
-        (anchor_key, audit): (Secret, &Audit),
+        (anchor_key, audit): (Option<Secret>, &Audit),
     ) -> Result<Self, Error> {
         let backup = backup(base, identity, storage);
         jobs(base, identity, (storage, door, net), &backup);
@@ -49,7 +49,16 @@ impl Followers {
 fn jobs(base: &Base<'_>, identity: &Identity, (storage, door, net): (&Storage, &Door, &Net), backup: &Source) {
     let (jobs, config, node, Storage { store, blocks }) = (&base.jobs, base.config, &door.node, storage);
     jobs.start("subscriptions", "tells subscribers what was written", |job| node.clone().carry_events(job));
-    jobs.start("announce", "tells the network what is published", |job| net::announce(net.clone(), store.clone(), job));
+    jobs.start("announce", "tells the network what is published", |job| {
+        let (net, store) = (net.clone(), store.clone());
+        async move {
+            tokio::select! {
+                () = job.stop().cancelled() => return Ok(()),
+                () = net.begun() => {}
+            }
+            net::announce(net, store, job).await
+        }
+    });
     jobs.start("backup", "takes snapshots of the home", |job| {
         backup.clone().keep_backing_up(config.backup.clone(), job)
     });

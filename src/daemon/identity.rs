@@ -3,12 +3,13 @@
 use crate::{
     config::Config,
     crypto::Signer,
-    identity::Identities,
+    identity::{Identities, Opened},
     memory::{self, wipe_stack},
     vault::{Passphrase, Secrets},
 };
 use anyhow::Error;
 use std::{path::Path, sync::Arc};
+use tokio::sync::oneshot;
 
 /// The identity that the node itself is.
 #[derive(Debug, Clone)]
@@ -24,17 +25,28 @@ impl Identity {
     }
 }
 
-/// Opens the sealed keys of a home and brings their files into today's form.
+/// The keys of a node that starts.
+pub(super) enum Keys {
+    Open(Secrets),
+    /// They will be there when their owner unlocks them.
+    Locked(oneshot::Receiver<Opened>),
+}
+
+/// Opens the sealed keys of a home and brings their files into today's form. Without the passphrase that they take, they stay locked.
 pub(super) async fn open(
     home: &Path,
     config: &Config,
     passphrase: Option<Passphrase>,
-) -> Result<(Identities, Secrets), Error> {
+) -> Result<(Identities, Keys), Error> {
     let vault = config.identity.vault(home)?;
     let open = move || -> Result<_, Error> {
+        if passphrase.is_none() && vault.needs_passphrase()? {
+            let (identities, opened) = Identities::locked(vault)?;
+            return Ok((identities, Keys::Locked(opened)));
+        }
         let secrets = vault.open(passphrase.as_ref())?;
-        vault.settle(&secrets)?;
-        Ok((Identities::of(vault, &secrets), secrets))
+        vault.settle(&secrets, passphrase.as_ref())?;
+        Ok((Identities::of(vault, &secrets), Keys::Open(secrets)))
     };
     let wiped = move || {
         let opened = open();

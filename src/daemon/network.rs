@@ -10,18 +10,36 @@ use crate::{
     task::Tasks,
 };
 use anyhow::{Error, anyhow, bail};
-use futures::{FutureExt as _, future::BoxFuture};
+use futures::{
+    FutureExt as _,
+    future::{self, BoxFuture},
+};
 use std::sync::Arc;
 use tokio::sync::mpsc;
 
 /// Incoming sync streams between libp2p and their handshake.
 const LINKS_WAITING: usize = 8;
 
-/// Starts libp2p, which serves the published of `blocks`. The node stops when it ends by itself.
-pub(super) fn start(base: &Base<'_>, key: Secret, blocks: &Blocks) -> Result<Net, Error> {
+/// libp2p, which begins with its key.
+pub(super) struct Unbegun {
+    config: net::Config,
+    net: Net,
+    source: Arc<Public>,
+    counted: net::Metrics,
+}
+
+impl Unbegun {
+    pub fn begin(self, key: Secret) -> Result<(), Error> {
+        Ok(self.net.begin(&self.config, key, self.source, self.counted)?)
+    }
+}
+
+/// libp2p, which will serve the published of `blocks`. The node stops when it ends by itself.
+pub(super) fn prepare(base: &Base<'_>, blocks: &Blocks) -> (Net, Unbegun) {
     let counted = net::Metrics::default();
     base.metrics.register(|registry| counted.register(registry));
-    let net = Net::start(&base.places.net(&base.config.net), key, Arc::new(Public(blocks.clone())), counted)?;
+    let config = base.places.net(&base.config.net);
+    let net = Net::locked(&config);
     base.metrics.register(|registry| net.register(registry));
     let (watched, stop) = (net.clone(), base.tasks.stop());
     base.tasks.spawn("net", async move {
@@ -30,7 +48,8 @@ pub(super) fn start(base: &Base<'_>, key: Secret, blocks: &Blocks) -> Result<Net
             () = stop.cancelled() => Ok(()),
         }
     });
-    Ok(net)
+    let source = Arc::new(Public(blocks.clone()));
+    (net.clone(), Unbegun { config, net, source, counted })
 }
 
 /// What strangers may have of the blocks: those of published records.
@@ -56,7 +75,7 @@ fn lacking<T>(cid: &Cid, fault: &Error) -> Option<T> {
 pub(super) fn incoming(net: &Net, tasks: &Tasks) -> Result<mpsc::Receiver<sync::Link>, Error> {
     let (send, receive) = mpsc::channel(LINKS_WAITING);
     let mut streams = net.accept(sync::PROTOCOL)?;
-    let (local_peer, stop) = (net.peer_id(), tasks.stop());
+    let (net, stop) = (net.clone(), tasks.stop());
     tasks.spawn("sync-incoming", async move {
         loop {
             let next = tokio::select! {
@@ -64,8 +83,9 @@ pub(super) fn incoming(net: &Net, tasks: &Tasks) -> Result<mpsc::Receiver<sync::
                 () = stop.cancelled() => return Ok(()),
             };
             let Some(next) = next else { return Ok(()) };
-            let link =
-                sync::Link { stream: Box::new(next.stream), local_peer: local_peer.clone(), remote_peer: next.peer };
+            // Nobody comes to a network that has not begun.
+            let local_peer = net.peer_id().unwrap_or_default();
+            let link = sync::Link { stream: Box::new(next.stream), local_peer, remote_peer: next.peer };
             if send.send(link).await.is_err() {
                 return Ok(());
             }
@@ -93,9 +113,15 @@ impl sync::Dial for Dialler {
                 ),
                 other => other.into(),
             })?;
-            Ok(sync::Link { stream: Box::new(stream), local_peer: net.peer_id(), remote_peer })
+            let local_peer = net.peer_id().unwrap_or_default(); // it has begun: it has opened a stream
+            Ok(sync::Link { stream: Box::new(stream), local_peer, remote_peer })
         }
         .boxed()
+    }
+
+    fn opened(&self) -> BoxFuture<'static, ()> {
+        let net = self.net.clone();
+        if net.peer_id().is_some() { future::pending().boxed() } else { async move { net.begun().await }.boxed() }
     }
 
     fn paired(&self, addresses: Vec<String>) {

@@ -7,19 +7,20 @@ use super::{
 };
 use crate::{
     asker::Asker,
-    crypto::{PublicKey, Signer},
+    crypto::{self, PublicKey, Secret, Signer},
     did::{Did, dht::Packet},
     job::{Job, Wait},
     memory::{self, wipe_stack},
     resolve::Resolver,
-    vault::{Keys, Passphrase, Past, Secrets, Vault},
+    vault::{self, Keys, Passphrase, Past, Secrets, Vault},
 };
-use anyhow::{Context as _, Error, anyhow};
+use anyhow::{Context as _, Error, anyhow, bail};
 use serde::{Deserialize, Serialize};
 use std::{
-    sync::{Arc, OnceLock, PoisonError, RwLock, RwLockReadGuard},
+    sync::{Arc, Mutex, OnceLock, PoisonError, RwLock, RwLockReadGuard},
     time::Duration,
 };
+use tokio::sync::oneshot;
 
 /// How often packets are published: those who keep them for others forget them after two hours.
 const PUBLISHED_AGAIN: Duration = Duration::from_secs(3600);
@@ -41,6 +42,16 @@ struct Inner {
     changed: tokio::sync::Notify,
     /// One change at a time: each replaces the whole vault.
     changing: tokio::sync::Mutex<()>,
+    /// Who waits for the keys of a node that was started without them.
+    awaited: Mutex<Option<oneshot::Sender<Opened>>>,
+}
+
+/// The keys that the node has besides those of its identities.
+#[derive(Debug)]
+pub struct Opened {
+    /// Seed of the libp2p peer id.
+    pub peer: Secret,
+    pub anchor: Secret,
 }
 
 #[derive(Debug)]
@@ -97,6 +108,14 @@ impl Identity {
         Self { did, created, signer: Arc::new(signer(keys)), past }
     }
 
+    fn locked(known: &vault::Known) -> Result<Self, Error> {
+        let public =
+            crypto::decode(&known.public).context("a public key is not base64url: the keystore was damaged")?;
+        let signer = Signer::locked(known.kid.as_str(), PublicKey::ed25519(&public)?);
+        let (did, created, past) = (known.did.clone(), known.created.clone(), known.past.clone());
+        Ok(Self { did, created, signer: Arc::new(signer), past })
+    }
+
     fn shown(&self, default: &str) -> Result<Shown, Error> {
         let past =
             |past: &Past| ShownPast { kid: past.kid.clone(), until: past.until.clone(), compromised: past.compromised };
@@ -116,7 +135,25 @@ impl Identities {
     /// Those that these secrets of a vault hold.
     pub fn of(vault: Vault, secrets: &Secrets) -> Self {
         let all = secrets.identities.iter().map(Identity::of).collect();
-        let known = RwLock::new(Known { default: secrets.default.clone(), all });
+        Self::with(vault, Known { default: secrets.default.clone(), all }, None)
+    }
+
+    /// Those that a vault says that it holds, locked; and what will be there once they are unlocked.
+    pub fn locked(vault: Vault) -> Result<(Self, oneshot::Receiver<Opened>), Error> {
+        let own = vault.own()?;
+        let all: Vec<_> = own.identities.iter().map(Identity::locked).collect::<Result<_, _>>()?;
+        if !all.iter().any(|one| one.did == own.did) {
+            bail!(
+                "the keys take a passphrase, and the toft that sealed them did not note whose they are: give the passphrase \
+                 at this start (on a terminal, with --passphrase-file FILE, or as the systemd credential toft-passphrase)"
+            );
+        }
+        let (awaited, opened) = oneshot::channel();
+        Ok((Self::with(vault, Known { default: own.did, all }, Some(awaited)), opened))
+    }
+
+    fn with(vault: Vault, known: Known, awaited: Option<oneshot::Sender<Opened>>) -> Self {
+        let known = RwLock::new(known);
         Self(Arc::new(Inner {
             vault,
             known,
@@ -124,6 +161,7 @@ impl Identities {
             hatch: Hatch::default(),
             changed: tokio::sync::Notify::new(),
             changing: tokio::sync::Mutex::default(),
+            awaited: Mutex::new(awaited),
         }))
     }
 
@@ -179,9 +217,16 @@ impl Identities {
     }
 
     /// From now on this resolver has the packets and past keys of all; `endpoints` is where the node's DWN is reached.
-    pub async fn tell(&self, resolver: Resolver, endpoints: Vec<String>, secrets: &Secrets) -> Result<(), Error> {
+    /// Without the secrets it has the packets that it kept.
+    pub async fn tell(
+        &self,
+        resolver: Resolver,
+        endpoints: Vec<String>,
+        secrets: Option<&Secrets>,
+    ) -> Result<(), Error> {
+        self.known().all.iter().try_for_each(|one| remember_past(&resolver, &one.past))?;
         let _ = self.0.resolver.set((resolver, endpoints)); // told once, when the node starts
-        for keys in &secrets.identities {
+        for keys in secrets.into_iter().flat_map(|secrets| &secrets.identities) {
             self.tell_of(keys).await?;
         }
         Ok(())
@@ -225,13 +270,23 @@ impl Identities {
         self.known().all.iter().for_each(|one| one.signer.lock());
     }
 
-    /// Brings them back.
+    /// Brings them back. Of a node that was started without them, what waits for its keys begins.
     pub async fn unlock(&self, passphrase: Option<Passphrase>) -> Result<(), Error> {
         let _alone = self.0.changing.lock().await;
         let vault = self.0.vault.clone();
         let secrets = blocking(move || vault.open(passphrase.as_ref())).await?;
+        let is_awaited = self.0.awaited.lock().unwrap_or_else(PoisonError::into_inner).is_some();
+        if is_awaited {
+            for keys in &secrets.identities {
+                self.tell_of(keys).await?;
+            }
+        }
         secrets.identities.iter().for_each(|keys| self.know(keys));
-        drop(secrets);
+        let Secrets { peer, anchor, .. } = secrets;
+        // Only now: what failed before can be tried again.
+        if let Some(awaited) = self.0.awaited.lock().unwrap_or_else(PoisonError::into_inner).take() {
+            let _ = awaited.send(Opened { peer, anchor }); // nobody waits in a node that stops
+        }
         wipe_stack::<{ memory::KEYS }>();
         Ok(())
     }
@@ -269,10 +324,7 @@ impl Identities {
     /// Has the resolver know an identity's past keys and, of a did:dht, its packet: a new one where it says something new.
     async fn tell_of(&self, keys: &Keys) -> Result<(), Error> {
         let Some((resolver, endpoints)) = self.0.resolver.get() else { return Ok(()) };
-        for past in &keys.past {
-            let key = PublicKey::ed25519(&make::public(past)?)?;
-            resolver.remember_past(&past.kid, key, past.until.parse().context("a time")?);
-        }
+        remember_past(resolver, &keys.past)?;
         let did: Did = keys.did.parse()?;
         let kept = resolver.own_packet(&did)?;
         let newest = kept.as_ref().map_or(0, Packet::seq);
@@ -288,6 +340,14 @@ impl Identities {
     fn known(&self) -> RwLockReadGuard<'_, Known> {
         self.0.known.read().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn remember_past(resolver: &Resolver, past: &[Past]) -> Result<(), Error> {
+    for past in past {
+        let key = PublicKey::ed25519(&make::public(past)?)?;
+        resolver.remember_past(&past.kid, key, past.until.parse().context("a time")?);
+    }
+    Ok(())
 }
 
 async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T, Error> + Send + 'static) -> Result<T, Error> {

@@ -13,7 +13,7 @@ mod identities;
 
 pub use export::{FILE_MAX, export, import};
 pub use handed::{Content, Handed, Hatch, SealingKey};
-pub use identities::{Identities, Shown, ShownPast};
+pub use identities::{Identities, Opened, Shown, ShownPast};
 pub use make::{Made, cannot_rotate, catch_up, new, now, of_phrase, packet, public, rotate, signer};
 pub use method::Method;
 pub use sign::{Signed, Wanted, sign};

@@ -31,7 +31,7 @@ impl Behaviour {
     pub fn new(
         config: &Config,
         key: &Keypair,
-        (known, pools): (Arc<Known>, &Pools),
+        (known, pools, accepted): (Arc<Known>, &Pools, streams::Accepted),
         source: Arc<dyn BlockSource>,
         metrics: Metrics,
     ) -> Self {
@@ -46,7 +46,7 @@ impl Behaviour {
             wan: kad::wan(local, config.network, pools.records.clone()),
             lan: kad::lan(local, config.network, pools.records.clone()),
             bitswap: bitswap::Behaviour::new(source, (known.clone(), pools), metrics),
-            streams: streams::Behaviour::new(known),
+            streams: streams::Behaviour::new(known, accepted),
         }
     }
 }

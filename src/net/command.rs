@@ -6,10 +6,11 @@ use super::error::Error;
 use super::provide::Status;
 use super::streams;
 use crate::cid::Cid;
+use crate::crypto::Locked;
 use libp2p::{Multiaddr, PeerId};
 use std::time::Duration;
 use tokio::sync::mpsc::error::TrySendError;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 
 /// Commands on their way to the swarm's task; senders wait when it is full.
 const COMMANDS_MAX: usize = 256;
@@ -45,22 +46,41 @@ pub struct PeerInfo {
 
 /// Where commands are sent. The swarm's task ends when the last clone is dropped.
 #[derive(Debug, Clone)]
-pub struct Commands(mpsc::Sender<Command>);
+pub struct Commands {
+    sender: mpsc::Sender<Command>,
+    /// Does somebody receive them?
+    begun: watch::Sender<bool>,
+}
 
 impl Commands {
     /// The sender, and what the swarm's task receives from.
     pub fn channel() -> (Self, mpsc::Receiver<Command>) {
         let (sender, inbox) = mpsc::channel(COMMANDS_MAX);
-        (Self(sender), inbox)
+        (Self { sender, begun: watch::Sender::new(false) }, inbox)
+    }
+
+    /// From now on they are received; before, each is refused at once.
+    pub fn begin(&self) {
+        self.begun.send_replace(true);
+    }
+
+    /// Resolves when they are received.
+    pub async fn begun(&self) {
+        let mut begun = self.begun.subscribe();
+        let _ = begun.wait_for(|begun| *begun).await; // the sender is held here
+    }
+
+    fn sender(&self) -> Result<&mpsc::Sender<Command>, Error> {
+        if *self.begun.borrow() { Ok(&self.sender) } else { Err(Locked.into()) }
     }
 
     pub async fn tell(&self, command: Command) -> Result<(), Error> {
-        self.0.send(command).await.map_err(|_| Error::Stopped)
+        self.sender()?.send(command).await.map_err(|_| Error::Stopped)
     }
 
-    /// Tells, if that is possible without waiting; otherwise gives the command back. None: told, or the task has ended.
+    /// Tells, if that is possible without waiting; otherwise gives the command back. None: told, or nobody is there to be told.
     pub fn try_tell(&self, command: Command) -> Option<Command> {
-        match self.0.try_send(command) {
+        match self.sender().ok()?.try_send(command) {
             Err(TrySendError::Full(command)) => Some(command),
             _ => None,
         }
@@ -74,11 +94,11 @@ impl Commands {
 
     /// Has the task ended?
     pub fn is_closed(&self) -> bool {
-        self.0.is_closed()
+        self.sender.is_closed()
     }
 
     /// Resolves when the task has ended.
     pub async fn closed(&self) {
-        self.0.closed().await;
+        self.sender.closed().await;
     }
 }

@@ -45,4 +45,7 @@ pub enum Error {
     ProtocolTaken(String),
     #[error("the network has stopped")]
     Stopped,
+    /// The key of the peer id is locked with the others: nothing is begun.
+    #[error(transparent)]
+    Locked(#[from] crate::crypto::Locked),
 }

@@ -18,7 +18,7 @@ use bytes::Bytes;
 use libp2p::PeerId;
 use prometheus_client::registry::Registry;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 use tokio::sync::mpsc::Receiver;
 use tokio::task::JoinHandle;
@@ -29,7 +29,9 @@ pub struct Net(Arc<Inner>);
 
 struct Inner {
     commands: Commands,
-    peer: PeerId,
+    /// Until it has begun.
+    inbox: Mutex<Option<Receiver<Command>>>,
+    peer: OnceLock<PeerId>,
     known: Arc<Known>,
     pools: Pools,
     accepted: Accepted,
@@ -39,24 +41,60 @@ struct Inner {
 
 impl std::fmt::Debug for Net {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Net").field("peer", &self.0.peer).finish_non_exhaustive()
+        f.debug_struct("Net").field("peer", &self.0.peer.get()).finish_non_exhaustive()
     }
 }
 
 impl Net {
-    /// Binds the listen addresses and starts the swarm's task. Must be called inside a tokio runtime.
+    /// As [`Net::locked`], and begins.
     pub fn start(
         config: &Config,
         ed25519_seed: impl Into<Secret>,
         source: Arc<dyn BlockSource>,
         metrics: Metrics,
     ) -> Result<Net, Error> {
-        let (swarm, known, pools) = setup::build(config, ed25519_seed.into(), source, metrics.clone())?;
-        let (peer, accepted) = (*swarm.local_peer_id(), swarm.behaviour().streams.accepted());
+        let net = Self::locked(config);
+        net.begin(config, ed25519_seed, source, metrics)?;
+        Ok(net)
+    }
+
+    /// A network that has not begun, because its key is locked: what it is asked for is refused and says so.
+    pub fn locked(config: &Config) -> Net {
         let (commands, inbox) = Commands::channel();
+        Net(Arc::new(Inner {
+            commands,
+            inbox: Mutex::new(Some(inbox)),
+            peer: OnceLock::new(),
+            known: Arc::default(),
+            pools: Pools::new(&config.limits),
+            accepted: Accepted::default(),
+            sessions: AtomicU64::new(1),
+            task: Mutex::default(),
+        }))
+    }
+
+    /// Binds the listen addresses and starts the swarm's task, once. Must be called inside a tokio runtime.
+    pub fn begin(
+        &self,
+        config: &Config,
+        ed25519_seed: impl Into<Secret>,
+        source: Arc<dyn BlockSource>,
+        metrics: Metrics,
+    ) -> Result<(), Error> {
+        let Inner { commands, inbox, known, pools, accepted, .. } = &*self.0;
+        let inbox = inbox.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let inbox = inbox.ok_or_else(|| Error::Setup("it has begun already".to_owned()))?;
+        let swarm = setup::build(config, ed25519_seed.into(), (known, pools, accepted), source, metrics.clone())?;
+        let _ = self.0.peer.set(*swarm.local_peer_id()); // the inbox was there, so this is the first time
         let task = tokio::spawn(Loop::new(swarm, inbox, config, metrics)?.run());
-        let task = Mutex::new(Some(task));
-        Ok(Net(Arc::new(Inner { commands, peer, known, pools, accepted, sessions: AtomicU64::new(1), task })))
+        *self.0.task.lock().unwrap_or_else(PoisonError::into_inner) = Some(task);
+        commands.begin();
+        Ok(())
+    }
+
+    /// Resolves when it has begun.
+    pub async fn begun(&self) {
+        self.0.commands.begun().await;
     }
 
     /// Registers what is used of all that peers share.
@@ -70,9 +108,9 @@ impl Net {
         self.0.known.set(addresses.iter().map(String::as_str));
     }
 
-    /// This node's peer id.
-    pub fn peer_id(&self) -> String {
-        self.0.peer.to_string()
+    /// This node's peer id, once it has begun.
+    pub fn peer_id(&self) -> Option<String> {
+        self.0.peer.get().map(PeerId::to_string)
     }
 
     /// The addresses really bound (with the ports chosen for port 0), each ending in our peer id.

@@ -10,6 +10,7 @@ use super::metrics::Metrics;
 use super::pools::Pools;
 use super::secure::Secure;
 use super::source::BlockSource;
+use super::streams::Accepted;
 use super::{muxer, quic};
 use crate::crypto::Secret;
 use crate::memory::{self, wipe_stack};
@@ -33,27 +34,27 @@ const DIAL_TIMEOUT: Duration = Duration::from_secs(15);
 const QUIC_UNREAD: u32 = 1 << 20;
 const QUIC_STREAM_UNREAD: u32 = 512 << 10;
 
-/// The swarm with all transports, the devices it gives places to, and all it gives out.
+/// The swarm with all transports.
 pub fn build(
     config: &Config,
     mut seed: Secret,
+    (known, pools, accepted): (&Arc<Known>, &Pools, &Accepted),
     source: Arc<dyn BlockSource>,
     metrics: Metrics,
-) -> Result<(Swarm<Behaviour>, Arc<Known>, Pools), Error> {
+) -> Result<Swarm<Behaviour>, Error> {
     let setup = |e: &dyn std::fmt::Display| Error::Setup(e.to_string());
     // It wipes what it is given. What it keeps, and libp2p copies, is beyond us.
     let key = Keypair::ed25519_from_bytes(seed.expose_mut());
     wipe_stack::<{ memory::KEYS }>();
     let key = key.map_err(|e| setup(&e))?;
     let idle = Duration::from_secs(config.limits.idle_seconds);
-    let (known, pools) = (Arc::new(Known::default()), Pools::new(&config.limits));
     let door = Door::new(pools.pending.clone(), known.clone());
     let tcp = Guarded::new(tcp(&key, known.clone(), pools.memory.clone()).map_err(|e| setup(&e))?, door.clone());
     let mut quic = libp2p::quic::Config::new(&key);
     (quic.max_connection_data, quic.max_stream_data) = (QUIC_UNREAD, QUIC_STREAM_UNREAD);
     let quic = Guarded::new(quic::transport(quic), door);
-    let behaviour = Behaviour::new(config, &key, (known.clone(), &pools), source, metrics);
-    let swarm = SwarmBuilder::with_existing_identity(key)
+    let behaviour = Behaviour::new(config, &key, (known.clone(), pools, accepted.clone()), source, metrics);
+    Ok(SwarmBuilder::with_existing_identity(key)
         .with_tokio()
         .with_other_transport(|_| tcp)
         .map_err(|e| setup(&e))?
@@ -65,8 +66,7 @@ pub fn build(
         .map_err(|e| setup(&e))?
         .with_swarm_config(|c| c.with_idle_connection_timeout(idle))
         .with_connection_timeout(DIAL_TIMEOUT)
-        .build();
-    Ok((swarm, known, pools))
+        .build())
 }
 
 fn tcp(

@@ -43,14 +43,10 @@ impl std::fmt::Debug for Incoming {
 }
 
 /// Which protocols are accepted, and who takes their streams. Cheap to clone.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Accepted(Arc<Mutex<HashMap<StreamProtocol, mpsc::Sender<Incoming>>>>);
 
 impl Accepted {
-    fn new() -> Self {
-        Self(Arc::default())
-    }
-
     /// Streams for `protocol`, until the receiver is dropped.
     pub fn accept(&self, protocol: &str) -> Result<mpsc::Receiver<Incoming>, Error> {
         let name = name(protocol)?;
@@ -110,12 +106,8 @@ impl std::fmt::Debug for Behaviour {
 }
 
 impl Behaviour {
-    pub fn new(known: Arc<Known>) -> Self {
-        Self { known, accepted: Accepted::new(), links: HashMap::new(), out: VecDeque::new() }
-    }
-
-    pub fn accepted(&self) -> Accepted {
-        self.accepted.clone()
+    pub fn new(known: Arc<Known>, accepted: Accepted) -> Self {
+        Self { known, accepted, links: HashMap::new(), out: VecDeque::new() }
     }
 
     /// Opens a stream to a connected peer. Called from the swarm's task, which polls this next.

@@ -112,6 +112,9 @@ pub struct PeerStatus {
 pub trait Dial: Send + Sync + 'static {
     fn dial(&self, address: String) -> BoxFuture<'static, Result<Link, Error>>;
 
+    /// Resolves when streams can be opened, if they cannot now, because the key of this end is locked; otherwise never.
+    fn opened(&self) -> BoxFuture<'static, ()>;
+
     /// These are the addresses of the paired devices from now on.
     fn paired(&self, addresses: Vec<String>);
 }
@@ -375,6 +378,7 @@ impl Peers {
         job.awaits(Wait::Retry(first, most));
         loop {
             job.works();
+            let opened = self.shared.dial.opened();
             if self.lock().get(&peer.did).is_some_and(|live| live.session.is_none()) {
                 let outcome = match self.shared.dial.dial(peer.address.clone()).await {
                     Ok(link) => self.serve(link, Some(peer), None).await,
@@ -393,7 +397,10 @@ impl Peers {
                 job.ended(None);
                 backoff.reset();
             }
-            job.sleep(backoff.wait()).await;
+            tokio::select! {
+                _ = job.sleep(backoff.wait()) => {}
+                () = opened => backoff.reset(),
+            }
         }
     }
 

@@ -1,7 +1,11 @@
 //! `keystore.json`: the secrets, sealed under a master key, and the slots that hold the master key, each sealed under the key
 //! that its owner brings. All in one file, so that it changes as a whole or not at all.
 
-use super::{kdf::Kdf, passphrase::Passphrase, secrets::Secrets};
+use super::{
+    kdf::Kdf,
+    passphrase::Passphrase,
+    secrets::{Keys, Past, Secrets},
+};
 use crate::crypto::{Secret, decode, encode, seal};
 use anyhow::{Context as _, Error, anyhow, bail};
 use serde::{Deserialize, Serialize};
@@ -31,6 +35,31 @@ pub struct Own {
     pub did: String,
     /// DID URL of the key that signs.
     pub kid: String,
+    /// All identities, where a passphrase opens the keys: a node that is started without it knows whose tenants it has.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub identities: Vec<Known>,
+}
+
+/// What others may know of an identity.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Known {
+    pub did: String,
+    pub created: String,
+    /// DID URL of the key that signs.
+    pub kid: String,
+    /// Its public half, in base64url.
+    pub public: String,
+    /// Keys that signed before it, oldest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub past: Vec<Past>,
+}
+
+impl Known {
+    fn of(keys: &Keys) -> Self {
+        let (did, created, kid) = (keys.did.clone(), keys.created.clone(), keys.kid.clone());
+        Self { did, created, kid, public: keys.public(), past: keys.past.clone() }
+    }
 }
 
 /// One way to the master key.
@@ -137,7 +166,8 @@ impl Keystore {
     /// Seals these secrets in the place of those before, under the same master key.
     pub fn seal(&mut self, secrets: &Secrets, master: &Master) -> Result<(), Error> {
         let (text, keys) = (secrets.to_text()?, secrets.own());
-        self.own = Own { did: keys.did.clone(), kid: keys.kid.clone() };
+        let identities = if self.has_file() { vec![] } else { secrets.identities.iter().map(Known::of).collect() };
+        self.own = Own { did: keys.did.clone(), kid: keys.kid.clone(), identities };
         self.secrets = encode(&seal::seal(master.0.expose(), &self.own.context()?, &text)?);
         Ok(())
     }

@@ -15,7 +15,7 @@ mod keystore;
 
 pub use files::{make_private_dir, read_short, write_private};
 pub use kdf::Kdf;
-pub use keystore::Own;
+pub use keystore::{Known, Own};
 pub use passphrase::{MAX as PASSPHRASE_MAX, Passphrase};
 pub use secrets::{Account, IDENTITIES_MAX, Keys, Past, Secrets, to_text};
 
@@ -100,7 +100,7 @@ impl Vault {
         }
         let secrets = self.open_first()?;
         let keys = secrets.own();
-        Ok(Own { did: keys.did.clone(), kid: keys.kid.clone() })
+        Ok(Own { did: keys.did.clone(), kid: keys.kid.clone(), identities: vec![] })
     }
 
     /// Opens the secrets. Blocking.
@@ -136,9 +136,14 @@ impl Vault {
         self.replace(&secrets, next)
     }
 
-    /// Brings the files into today's form: what the first toft wrote becomes a keystore, the key file goes where the settings say.
-    pub fn settle(&self, secrets: &Secrets) -> Result<(), Error> {
+    /// Brings the files into today's form: what the first toft wrote becomes a keystore, the key file goes where the settings say,
+    /// and what a passphrase opens says whose keys they are.
+    pub fn settle(&self, secrets: &Secrets, passphrase: Option<&Passphrase>) -> Result<(), Error> {
         match self.keystore()? {
+            Some(keystore) if !keystore.has_file() && keystore.own().identities.is_empty() => {
+                self.change(passphrase, |_| Ok(()))?;
+                self.tidy(false)
+            }
             None => self.replace(secrets, None),
             Some(keystore) if keystore.has_file() && self.key_file != self.dir.join(MASTER) => {
                 let key = read_key(&self.key_file)?;

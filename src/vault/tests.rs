@@ -139,7 +139,7 @@ fn a_home_of_the_first_toft_opens_and_is_carried_over() {
     let opened = vault.open(None).expect("opens");
     same(&opened);
     let before = files(&vault.dir);
-    vault.settle(&opened).expect("settles");
+    vault.settle(&opened, None).expect("settles");
     assert_eq!(files(&vault.dir).keys().collect::<Vec<_>>(), [KEYSTORE, MASTER]);
     same(&vault.open(None).expect("opens"));
     // Whatever a crash leaves on the way opens, and is put in order by the next start.
@@ -150,7 +150,7 @@ fn a_home_of_the_first_toft_opens_and_is_carried_over() {
         put(&vault.dir, &before.clone().into_iter().chain(more).collect());
         let opened = vault.open(None).expect("opens");
         same(&opened);
-        vault.settle(&opened).expect("settles");
+        vault.settle(&opened, None).expect("settles");
         same(&vault.open(None).expect("opens"));
         assert!(!vault.dir.join(FIRST).exists());
     }
@@ -170,7 +170,7 @@ fn whatever_a_crash_leaves_of_a_change_of_slots_opens() {
     put(&vault.dir, &both);
     assert_eq!(closed(vault.open(None)), Some(Closed::Needed));
     let opened = vault.open(Some(&words)).expect("opens");
-    vault.settle(&opened).expect("settles");
+    vault.settle(&opened, None).expect("settles");
     assert_eq!(files(&vault.dir), by_words, "the key file went");
     // The way back: a key file was made, the keystore not yet replaced.
     let key = BTreeMap::from([(MASTER.to_owned(), vec![7; 32])]);
@@ -188,9 +188,9 @@ fn a_key_file_outside_is_made_moved_and_asked_for() {
     vault.create(&made, None).expect("creates");
     let moved = Vault::with_key_file(&vault.dir, &outside).expect("a place");
     let opened = moved.open(None).expect("the key is where it was");
-    moved.settle(&opened).expect("settles");
+    moved.settle(&opened, None).expect("settles");
     assert_eq!(files(&vault.dir).keys().collect::<Vec<_>>(), [KEYSTORE]);
-    moved.settle(&moved.open(None).expect("opens")).expect("settles");
+    moved.settle(&moved.open(None).expect("opens"), None).expect("settles");
     assert_eq!(moved.open(None).expect("opens").default, made.default);
     let error = format!("{:#}", vault.open(None).expect_err("the key is elsewhere"));
     assert!(error.contains("key file is missing"), "{error}");

@@ -55,7 +55,7 @@ impl Node {
         let jobs = Jobs::new(&tasks);
         let audit = Audit::open(dir, jiff::Timestamp::now()).expect("the audit log opens");
         let parts = (store.clone(), blocks.clone(), audit);
-        let anchor = Anchor::start(config, parts, [5; 32], &metrics, &jobs);
+        let anchor = Anchor::start(config, parts, Some([5; 32].into()), &metrics, &jobs);
         let anchor = anchor.await.expect("the anchor starts");
         Self { store, blocks, anchor, tasks }
     }

@@ -181,7 +181,6 @@ fn a_passphrase_opens_the_keys_and_nothing_else_does() {
     assert_eq!(home.json(&["id"])["did"], did, "who it is, is no secret");
     fails(&home.run(&["id", "ls"]), 2, "--passphrase-file");
     fails(&home.run(&["id", "ls", "--passphrase-file", &wrong]), 4, "not the right one");
-    fails(&home.run(&["up"]), 1, "--passphrase-file");
     fails(&home.run(&["up", "--passphrase-file", &wrong]), 1, "not the right one");
     assert_eq!(home.json(&["id", "ls", "--passphrase-file", &right])[0]["did"], did);
 
@@ -400,4 +399,70 @@ fn killed_at_any_moment_the_keys_open() {
     println!("killed before the end: {cut} of 12");
     let by = opens(&home).expect("the keys open in one way");
     assert_eq!(home.json(&[&["id", "ls"][..], &by].concat())[0]["did"], did);
+}
+
+/// A query that nobody signed: for what is published.
+fn published(node: &Toft, format: &str) -> usize {
+    let message = json!({"descriptor": {
+        "interface": "Records", "method": "Query", "messageTimestamp": format!("{:.6}", jiff::Timestamp::now()),
+        "filter": {"dataFormat": format},
+    }});
+    let call = json!({"jsonrpc": "2.0", "id": "1", "method": "dwn.processMessage", "params": {"target": node.did(), "message": message}});
+    let mut reply = ureq::post(node.url()).header("dwn-request", call.to_string()).send_empty().expect("answers");
+    let reply: Value = serde_json::from_str(&reply.body_mut().read_to_string().expect("text")).expect("JSON");
+    reply["result"]["reply"]["entries"].as_array().unwrap_or_else(|| panic!("{reply}")).len()
+}
+
+#[test]
+fn a_node_that_is_started_without_its_passphrase_serves_and_begins_the_rest_when_it_is_unlocked() {
+    let (files, nothing) = (tempfile::tempdir().expect("a temp dir"), tempfile::tempdir().expect("a temp dir"));
+    let right = file(files.path(), "toft-passphrase", PASSPHRASE);
+    let wrong = file(files.path(), "wrong", "nine green bottle");
+    let home = Home::new().set("anchor.mode", "wallet");
+    home.json(&["init", "--passphrase-file", &right]);
+    let a = home.env("CREDENTIALS_DIRECTORY", files.path().to_str().expect("UTF-8")).up();
+    let b = Home::new().up();
+    a.json(&["peer", "add", b.did(), &b.address("/tcp/")]);
+    b.json(&["peer", "add", a.did(), &a.address("/tcp/")]);
+    let other = a.json(&["id", "new", "--method", "dht"])["did"].as_str().expect("a DID").to_owned();
+    let (path, bytes) = random_file(files.path(), "public", 500);
+    let path = path.to_str().expect("UTF-8").to_owned();
+    let cid = a.json(&["add", &path, "--publish", "--format", "text/plain"])["cid"].as_str().expect("a CID").to_owned();
+    a.json(&["id", "rotate", &other]);
+    let known = a.json(&["id", "ls"]);
+    eventually("both to be in step", || (b.json(&["peer", "ls"])[0]["in_sync"] == true).then_some(()));
+    let (did, peer) = (a.did().to_owned(), a.facts["peer"].clone());
+
+    // Nobody is there to type it.
+    let a = a.stop().env("CREDENTIALS_DIRECTORY", nothing.path().to_str().expect("UTF-8")).up();
+    assert_eq!((a.did(), &a.facts["locked"], &a.facts["peer"]), (&*did, &json!(true), &Value::Null));
+    let status = a.json(&["status"]);
+    assert_eq!((&status["identity"]["locked"], &status["identity"]["peer"]), (&json!(true), &Value::Null), "{status}");
+    let is_told = |value: &Value| value.as_str().is_some_and(|text| text.contains("toft unlock"));
+    eventually("sync to say why it waits", || is_told(&a.json(&["peer", "ls"])[0]["problem"]).then_some(()));
+    assert!(is_told(&a.json(&["anchor", "status"])["problem"]));
+    let mut locked = known.clone();
+    locked.as_array_mut().expect("a list").iter_mut().for_each(|one| one["locked"] = true.into());
+    assert_eq!(a.json(&["id", "ls"]), locked, "it knows whose keys it has, and those of before");
+    assert_eq!(published(&a, "text/plain"), 1);
+    let url = format!("{}{cid}", a.facts["gateway"].as_str().expect("a gateway"));
+    assert_eq!(ureq::get(&url).call().expect("serves").body_mut().read_to_vec().expect("bytes"), bytes);
+    fails(&a.home().run(&["add", &path]), 4, "toft unlock");
+    fails(&a.home().run(&["get", "bafkreifzjut3te7nhyekklss27nh3k72ysco7y32koao5eei66wof36n5e"]), 4, "toft unlock");
+    // The tenant that another of its identities is, is let in: it is asked for its signature, not turned away.
+    assert!(a.json(&["tenant", "ls"]).to_string().contains(&other));
+    fails(&a.home().run(&["unlock", "--passphrase-file", &wrong]), 4, "not the right one");
+    b.json(&["add", &path]);
+
+    assert_eq!(a.json(&["unlock", "--passphrase-file", &right])["locked"], false);
+    let status = eventually("it to be reached", || {
+        Some(a.json(&["status"])).filter(|status| status["identity"]["addresses"] != json!([]))
+    });
+    assert_eq!((&status["identity"]["peer"], &status["identity"]["locked"]), (&peer, &json!(false)));
+    // B has an old address of it, and it has B's.
+    eventually("both to be in step", || (a.json(&["peer", "ls"])[0]["in_sync"] == true).then_some(()));
+    assert!(!is_told(&a.json(&["anchor", "status"])["problem"]));
+    assert_eq!(a.json(&["id", "ls"]), known);
+    add(&a, files.path(), "again");
+    a.stop();
 }

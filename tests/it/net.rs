@@ -189,14 +189,14 @@ async fn a_provider_is_found_through_a_third_node() {
     let carols = carol.address("/tcp/").await;
     alice.connect(&carols).await;
     bob.connect(&carols).await;
-    let alice_id = alice.net.peer_id();
+    let alice_id = alice.net.peer_id().expect("it has begun");
     loop {
         if alice.net.providing().await.expect("the node runs").published == 1 {
             break;
         }
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
-    bob.knows_agent(&carol.net.peer_id()).await;
+    bob.knows_agent(&carol.net.peer_id().expect("it has begun")).await;
     let found = bob.net.find_providers(root).await.expect("the node runs");
     assert!(found.contains(&alice_id) && found.len() == 1, "{found:?}");
     same(&bob.read_file(root).await.expect("found and fetched"), &file);
@@ -209,7 +209,10 @@ async fn what_is_no_longer_provided_is_no_longer_announced() {
     let root = cid::of(cid::RAW, b"x");
     alice.net.provide(root).await.expect("announced");
     assert_eq!(alice.net.providing().await.expect("the node runs").roots, 1);
-    assert_eq!(alice.net.find_providers(root).await.expect("the node runs"), [alice.net.peer_id()]);
+    assert_eq!(
+        alice.net.find_providers(root).await.expect("the node runs"),
+        [alice.net.peer_id().expect("it has begun")]
+    );
     alice.net.stop_providing(root).await.expect("the node runs");
     assert_eq!(alice.net.providing().await.expect("the node runs").roots, 0);
     assert!(alice.net.find_providers(root).await.expect("the node runs").is_empty());
@@ -251,7 +254,10 @@ async fn a_public_node_joins_by_its_bootstrap_peers() {
         ..Config::default()
     };
     let net = Net::start(&config, [29; 32], Arc::new(Shelf::default()), Metrics::default()).expect("the node starts");
-    assert_eq!(alice.knows_agent(&net.peer_id()).await, concat!("toft/", env!("CARGO_PKG_VERSION")));
+    assert_eq!(
+        alice.knows_agent(&net.peer_id().expect("it has begun")).await,
+        concat!("toft/", env!("CARGO_PKG_VERSION"))
+    );
     assert_eq!(net.fetch(root, LONG).await.expect("alice has it"), "public");
     let pathless = Config { bootstrap: vec!["/ip4/127.0.0.1/tcp/1".into()], ..config };
     let told = Net::start(&pathless, [30; 32], Arc::new(Shelf::default()), Metrics::default()).map(|_| ());
@@ -325,11 +331,11 @@ async fn streams_carry_other_protocols() {
     stream.write_all(b"hello").await.expect("written");
     stream.flush().await.expect("flushed");
     let mut got = incoming.recv().await.expect("a stream");
-    assert_eq!(got.peer, bob.net.peer_id());
+    assert_eq!(got.peer, bob.net.peer_id().expect("it has begun"));
     let mut bytes = [0; 5];
     got.stream.read_exact(&mut bytes).await.expect("read");
     assert_eq!(&bytes, b"hello");
-    match bob.net.open_stream(&alice.net.peer_id(), "/toft/other/1").await.map(|_| ()) {
+    match bob.net.open_stream(&alice.net.peer_id().expect("it has begun"), "/toft/other/1").await.map(|_| ()) {
         Err(Error::Unsupported { .. }) => {}
         other => panic!("{other:?}"),
     }
@@ -355,10 +361,13 @@ async fn mistakes_are_told_plainly() {
     let refused = alice.net.dial("/ip4/127.0.0.1/tcp/1").await.map_err(reason).expect_err("a mistake");
     assert!(refused.contains("refused"), "{refused}");
     let bob = Node::start(19);
-    let wrong = alice.address("/tcp/").await.replace(&alice.net.peer_id(), &bob.net.peer_id());
+    let wrong = alice
+        .address("/tcp/")
+        .await
+        .replace(&alice.net.peer_id().expect("it has begun"), &bob.net.peer_id().expect("it has begun"));
     let carol = Node::start(20);
     let answered = carol.net.dial(&wrong).await.map_err(reason).expect_err("a mistake");
-    assert!(answered.contains(&alice.net.peer_id()), "{answered}");
+    assert!(answered.contains(&alice.net.peer_id().expect("it has begun")), "{answered}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -109,7 +109,7 @@ async fn helia_finds_what_toft_provides() {
     let start = Instant::now();
     loop {
         let found = helia.ok(&format!("findprovs {root}"));
-        if found.contains(&toft.net.peer_id()) {
+        if found.contains(&toft.net.peer_id().expect("it has begun")) {
             break;
         }
         assert!(start.elapsed() < LONG, "{found}");
@@ -128,7 +128,7 @@ async fn toft_finds_what_helia_provides_through_a_third_node() {
     middle.knows_agent(&helia.id).await;
     helia.ok(&format!("provide {root}"));
     toft.connect(&address).await;
-    toft.knows_agent(&middle.net.peer_id()).await;
+    toft.knows_agent(&middle.net.peer_id().expect("it has begun")).await;
     let bytes = tokio::time::timeout(LONG, toft.read_file(root)).await.expect("in time").expect("the file arrives");
     same(&bytes, &file);
 }

@@ -518,8 +518,10 @@ class NodeIdentity(TypedDict):
     #: Multiaddrs with the peer id at the end.
     addresses: list[str]
     did: str
-    #: libp2p peer id.
-    peer: str
+    #: Its keys are locked: it signs nothing.
+    locked: bool
+    #: libp2p peer id. Nothing until the keys of a node that was started without them are unlocked: it reaches no peers before.
+    peer: NotRequired[str | None]
 
 
 class NodeStatus(TypedDict):

@@ -476,8 +476,10 @@ export interface NodeIdentity {
   /** Multiaddrs with the peer id at the end. */
   addresses: string[];
   did: string;
-  /** libp2p peer id. */
-  peer: string;
+  /** Its keys are locked: it signs nothing. */
+  locked: boolean;
+  /** libp2p peer id. Nothing until the keys of a node that was started without them are unlocked: it reaches no peers before. */
+  peer?: string | null;
 }
 
 /** How a node does. */

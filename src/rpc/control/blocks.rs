@@ -37,7 +37,7 @@ impl Method for Add {
     const NAME: &'static str = "blocks.add";
     const SUMMARY: &'static str = "Keep data as a record of the node's own tenant, under its CID.";
     const SCOPE: Need = Need::WriteBlocks;
-    const ERRORS: &'static [Kind] = &[Kind::Conflict, Kind::NotFound, Kind::Pending];
+    const ERRORS: &'static [Kind] = &[Kind::Conflict, Kind::NotFound, Kind::Pending, Kind::Locked];
     const EXAMPLES: &'static [Example] = &[Example {
         name: "a text",
         params: r#"{"data": "aGVsbG8", "format": "text/plain"}"#,
@@ -62,7 +62,7 @@ impl Method for Get {
     const SUMMARY: &'static str =
         "Give the file under a CID, from here or from the network; a large one by a one-time address.";
     const SCOPE: Need = Need::ReadBlocks;
-    const ERRORS: &'static [Kind] = &[Kind::Network, Kind::Pending];
+    const ERRORS: &'static [Kind] = &[Kind::Network, Kind::Pending, Kind::Locked];
     const EXAMPLES: &'static [Example] = &[Example {
         name: "a file",
         params: r#"{"cid": "$data"}"#,

@@ -28,14 +28,15 @@ impl Method for Id {
     const EXAMPLES: &'static [Example] = &[Example {
         name: "who",
         params: "{}",
-        result: r#"{"did": "$did", "peer": "12D3KooWGjMCwVQsVLbJqGYdkzJ8vTz5dBf5YPHjQkXvF7b8kZpQ", "addresses": ["/ip4/192.0.2.7/tcp/4001/p2p/12D3KooWGjMCwVQsVLbJqGYdkzJ8vTz5dBf5YPHjQkXvF7b8kZpQ"]}"#,
+        result: r#"{"did": "$did", "locked": false, "peer": "12D3KooWGjMCwVQsVLbJqGYdkzJ8vTz5dBf5YPHjQkXvF7b8kZpQ", "addresses": ["/ip4/192.0.2.7/tcp/4001/p2p/12D3KooWGjMCwVQsVLbJqGYdkzJ8vTz5dBf5YPHjQkXvF7b8kZpQ"]}"#,
     }];
     type Params = NoParams;
     type Result = Identity;
 
     async fn run(call: &Call, NoParams {}: NoParams) -> Result<Identity, Failure> {
-        let addresses = call.net.listen_addrs().await.map_err(Error::new)?;
-        Ok(Identity { did: call.signer.did().to_owned(), peer: call.net.peer_id(), addresses })
+        let peer = call.net.peer_id();
+        let addresses = if peer.is_some() { call.net.listen_addrs().await.map_err(Error::new)? } else { vec![] };
+        Ok(Identity { did: call.signer.did().to_owned(), locked: call.signer.is_locked(), peer, addresses })
     }
 }
 
@@ -44,8 +45,10 @@ impl Method for Id {
 #[schemars(rename = "NodeIdentity")]
 pub struct Identity {
     pub did: String,
-    /// libp2p peer id.
-    pub peer: String,
+    /// Its keys are locked: it signs nothing.
+    pub locked: bool,
+    /// libp2p peer id. Nothing until the keys of a node that was started without them are unlocked: it reaches no peers before.
+    pub peer: Option<String>,
     /// Multiaddrs with the peer id at the end.
     pub addresses: Vec<String>,
 }
@@ -61,14 +64,18 @@ impl Method for Status {
     const EXAMPLES: &'static [Example] = &[Example {
         name: "how it does",
         params: "{}",
-        result: r#"{"version": "0.1.0", "identity": {"did": "$did", "peer": "12D3KooWGjMCwVQsVLbJqGYdkzJ8vTz5dBf5YPHjQkXvF7b8kZpQ", "addresses": ["/ip4/192.0.2.7/tcp/4001/p2p/12D3KooWGjMCwVQsVLbJqGYdkzJ8vTz5dBf5YPHjQkXvF7b8kZpQ"]}, "uptime_seconds": 1, "rss_bytes": null, "home": null, "dwn": "http://127.0.0.1:3000", "gateway": null, "store": {"records": 1, "messages": 2, "blocks": 3, "bytes": 4}, "log_bytes": 1, "degraded": [], "files": {"most": 1, "before": 1, "dwn_connections": 1, "gateway_connections": 1, "peer_connections": 1, "fewer": null}, "short": {"times": 1, "last": "memory", "seconds_ago": 2}, "free_bytes": 5, "read_only": null, "retention": {"rules": 1, "deleted": 0, "purged": 0, "looked_at": 9, "at_work": false, "problem": null}, "connections": [{"peer": "12D3KooWGjMCwVQsVLbJqGYdkzJ8vTz5dBf5YPHjQkXvF7b8kZpQ", "addresses": ["/ip4/192.0.2.7/tcp/4001/p2p/12D3KooWGjMCwVQsVLbJqGYdkzJ8vTz5dBf5YPHjQkXvF7b8kZpQ"], "agent": null, "round_trip_seconds": 0.25}], "peers": [{"did": "$other", "address": "/ip4/192.0.2.7/tcp/4001/p2p/12D3KooWGjMCwVQsVLbJqGYdkzJ8vTz5dBf5YPHjQkXvF7b8kZpQ", "tenants": ["$did", "$other"], "connected": true, "in_sync": false, "sending": {"messages": 1, "bytes": 2, "of_messages": 3, "of_bytes": null}, "receiving": null, "untold": false, "problem": null, "refused": 0, "last_refused": null}], "anchor": {"mode": "wallet", "network": "regtest", "queued": 3, "next": "2026-11-21T09:00:00.5Z", "batches": [{"number": 1, "state": "awaiting_funds", "leaves": 2, "created": "2026-11-21T09:00:00Z", "root": "00", "txid": null, "fee": null, "height": null, "confirmations": 0, "send_to": ["bcrt1", 700], "note": null}], "tip": 7, "problem": null, "sentence": "3 messages wait for the next batch"}, "jobs": [{"name": "backup", "work": "takes snapshots of the home", "wait": "every 6h", "state": "waiting", "runs": 2, "last_run": "2026-11-21T09:00:00Z", "failing": true, "last_error": {"message": "the disk is away", "at": "2026-11-21T09:00:00Z"}, "next_run": "2026-11-21T15:00:00Z"}]}"#,
+        result: r#"{"version": "0.1.0", "identity": {"did": "$did", "locked": false, "peer": "12D3KooWGjMCwVQsVLbJqGYdkzJ8vTz5dBf5YPHjQkXvF7b8kZpQ", "addresses": ["/ip4/192.0.2.7/tcp/4001/p2p/12D3KooWGjMCwVQsVLbJqGYdkzJ8vTz5dBf5YPHjQkXvF7b8kZpQ"]}, "uptime_seconds": 1, "rss_bytes": null, "home": null, "dwn": "http://127.0.0.1:3000", "gateway": null, "store": {"records": 1, "messages": 2, "blocks": 3, "bytes": 4}, "log_bytes": 1, "degraded": [], "files": {"most": 1, "before": 1, "dwn_connections": 1, "gateway_connections": 1, "peer_connections": 1, "fewer": null}, "short": {"times": 1, "last": "memory", "seconds_ago": 2}, "free_bytes": 5, "read_only": null, "retention": {"rules": 1, "deleted": 0, "purged": 0, "looked_at": 9, "at_work": false, "problem": null}, "connections": [{"peer": "12D3KooWGjMCwVQsVLbJqGYdkzJ8vTz5dBf5YPHjQkXvF7b8kZpQ", "addresses": ["/ip4/192.0.2.7/tcp/4001/p2p/12D3KooWGjMCwVQsVLbJqGYdkzJ8vTz5dBf5YPHjQkXvF7b8kZpQ"], "agent": null, "round_trip_seconds": 0.25}], "peers": [{"did": "$other", "address": "/ip4/192.0.2.7/tcp/4001/p2p/12D3KooWGjMCwVQsVLbJqGYdkzJ8vTz5dBf5YPHjQkXvF7b8kZpQ", "tenants": ["$did", "$other"], "connected": true, "in_sync": false, "sending": {"messages": 1, "bytes": 2, "of_messages": 3, "of_bytes": null}, "receiving": null, "untold": false, "problem": null, "refused": 0, "last_refused": null}], "anchor": {"mode": "wallet", "network": "regtest", "queued": 3, "next": "2026-11-21T09:00:00.5Z", "batches": [{"number": 1, "state": "awaiting_funds", "leaves": 2, "created": "2026-11-21T09:00:00Z", "root": "00", "txid": null, "fee": null, "height": null, "confirmations": 0, "send_to": ["bcrt1", 700], "note": null}], "tip": 7, "problem": null, "sentence": "3 messages wait for the next batch"}, "jobs": [{"name": "backup", "work": "takes snapshots of the home", "wait": "every 6h", "state": "waiting", "runs": 2, "last_run": "2026-11-21T09:00:00Z", "failing": true, "last_error": {"message": "the disk is away", "at": "2026-11-21T09:00:00Z"}, "next_run": "2026-11-21T15:00:00Z"}]}"#,
     }];
     type Params = NoParams;
     type Result = NodeStatus;
 
     async fn run(call: &Call, none: NoParams) -> Result<NodeStatus, Failure> {
         let store = call.node.store();
-        let connections = call.net.connected().await.map_err(Error::new)?;
+        let identity = Id::run(call, none).await?;
+        let connections = match &identity.peer {
+            Some(_) => call.net.connected().await.map_err(Error::new)?,
+            None => vec![],
+        };
         let connections = connections.into_iter().map(|peer| Connection {
             peer: peer.id,
             addresses: peer.addresses,
@@ -77,7 +84,7 @@ impl Method for Status {
         });
         Ok(NodeStatus {
             version: env!("CARGO_PKG_VERSION").to_owned(),
-            identity: Id::run(call, none).await?,
+            identity,
             uptime_seconds: call.started.elapsed().as_secs(),
             rss_bytes: rss(),
             home: call.caller().is_local().then(|| call.home.clone()),

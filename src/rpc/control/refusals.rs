@@ -4,6 +4,7 @@ use super::failure::{Failure, Kind};
 use crate::{
     content::{AddError, GetError},
     dwn::Refusal,
+    net,
     node::Reply,
 };
 
@@ -59,6 +60,7 @@ impl From<GetError> for Failure {
     fn from(why: GetError) -> Self {
         let kind = match &why {
             GetError::NotFile(_) | GetError::Unreadable(_) => Kind::Usage,
+            GetError::Unreachable(net::Error::Locked(_)) => Kind::Locked,
             GetError::Unreachable(_) => Kind::Network,
             GetError::Damaged { .. } | GetError::Fault(_) => Kind::Failed,
         };
