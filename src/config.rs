@@ -4,7 +4,7 @@
 //! error that names line and key. The file in the repository is compiled in as the default; a test holds it
 //! equal to the code.
 
-use crate::{bounds, foreign, vault::Vault};
+use crate::{bounds, foreign, log, vault::Vault};
 use anyhow::{Context as _, Error, anyhow, bail};
 use serde::{Deserialize, Serialize};
 use std::{io, path::Path};
@@ -14,6 +14,12 @@ use toml::{Table, Value};
 pub const DEFAULT: &str = include_str!("../node.toml");
 /// Name of the file in a home.
 pub const FILE: &str = "node.toml";
+/// Settings that count at once when a running node changes them. All others are read when their part starts.
+const LIVE: [&str; 2] = ["log.level", "log.repeats"];
+/// What the schema calls the moment from which a changed setting counts.
+const EFFECT: &str = "x-toft-effect";
+const AT_ONCE: &str = "at once";
+const NEXT_START: &str = "at the next start";
 /// Prefix of overriding environment variables.
 const ENV: &str = "TOFT_";
 
@@ -174,9 +180,39 @@ impl Config {
         Ok(table)
     }
 
-    /// JSON Schema of the file.
+    /// JSON Schema of the file. `x-toft-effect` of a setting says when it counts if a running node changes it.
     pub fn schema() -> serde_json::Value {
-        schemars::schema_for!(Config).to_value()
+        let mut schema = schemars::schema_for!(Config).to_value();
+        let sections = schema["$defs"].as_object_mut().into_iter().flat_map(serde_json::Map::values_mut);
+        for section in sections {
+            let settings = section["properties"].as_object_mut();
+            settings.into_iter().flatten().for_each(|(_, setting)| setting[EFFECT] = NEXT_START.into());
+        }
+        for (section, key) in LIVE.iter().filter_map(|path| path.split_once('.')) {
+            let definition = schema["properties"][section]["$ref"].as_str().unwrap_or_default();
+            let definition = definition.trim_start_matches("#").to_owned();
+            if let Some(definition) = schema.pointer_mut(&definition) {
+                definition["properties"][key][EFFECT] = AT_ONCE.into();
+            }
+        }
+        schema
+    }
+
+    /// What a file's text says of `section.key`, or the default.
+    pub fn read(text: &str, path: &str) -> Result<serde_json::Value, Error> {
+        let settings = serde_json::to_value(Self::parse(text)?)?;
+        settings.pointer(&format!("/{}", path.replace('.', "/"))).cloned().with_context(|| format!("no setting {path}"))
+    }
+
+    /// Lets what a file's text says of `section.key` count in this process, if that setting can at once.
+    pub fn apply(text: &str, path: &str) -> Result<bool, Error> {
+        let config = Self::parse(text)?;
+        let applied = match path {
+            "log.level" => log::set_level(&config.log.level),
+            "log.repeats" => log::set_repeats(config.log.repeats),
+            _ => return Ok(false),
+        };
+        applied.map(|()| true).map_err(Error::msg)
     }
 
     fn table(&self) -> Result<Table, Error> {
@@ -192,6 +228,7 @@ impl Config {
             bail!("store.compact_above = {}: it is a part of a segment, from 0 to 1", self.store.compact_above);
         }
         self.dwn.check()?;
+        log::filter(&self.log.level).map_err(Error::msg)?;
         bounds::check("log.repeats", self.log.repeats, 1..=10_000)?;
         self.resolve.check()?;
         self.rpc.check()?;

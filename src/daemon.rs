@@ -214,11 +214,13 @@ fn begin_unlocked(base: &Base<'_>, opened: oneshot::Receiver<Opened>, unbegun: U
 /// The settings, for who shows or changes them.
 fn settings(home: &Path, config: &Config) -> Result<Settings, Error> {
     Ok(Settings {
-        shown: serde_json::to_value(config.shown()?)?,
+        shown: serde_json::to_value(config.shown()?)?.into(),
         file: home.join(config::FILE),
         default: config::DEFAULT,
         schema: Config::schema,
         edited: Config::edited,
+        read: Config::read,
+        apply: Config::apply,
         variable: config::variable,
     })
 }

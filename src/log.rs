@@ -12,7 +12,10 @@ use std::{
     fmt::{self, Write as _},
     io::{IsTerminal as _, stderr},
     panic,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, OnceLock, PoisonError,
+        atomic::{AtomicU32, Ordering},
+    },
     time::{Duration, Instant},
 };
 use tracing::{
@@ -20,7 +23,7 @@ use tracing::{
     field::{Field, Visit},
 };
 use tracing_subscriber::{
-    EnvFilter, Layer,
+    EnvFilter, Layer, Registry,
     field::RecordFields,
     fmt::{
         FmtContext, FormatEvent, FormatFields,
@@ -28,6 +31,7 @@ use tracing_subscriber::{
     },
     layer::{Context, SubscriberExt as _},
     registry::LookupSpan,
+    reload,
     util::SubscriberInitExt as _,
 };
 
@@ -49,9 +53,27 @@ pub fn filter(level: &str) -> Result<EnvFilter, String> {
     EnvFilter::try_new(format!("{quiet}{level}")).map_err(|e| format!("log.level = \"{level}\": {e}"))
 }
 
+/// The filter and the budgets of this process's log, for who changes them while it runs.
+static SET_UP: OnceLock<(reload::Handle<EnvFilter, Registry>, Kinds)> = OnceLock::new();
+
+/// From now on this is logged.
+pub fn set_level(level: &str) -> Result<(), String> {
+    let filter = filter(level)?;
+    let (handle, _) = SET_UP.get().ok_or("this process has set no log up")?;
+    handle.reload(filter).map_err(|e| format!("log.level = \"{level}\": {e}"))
+}
+
+/// From now on so many events of one kind are logged a minute.
+pub fn set_repeats(repeats: u32) -> Result<(), String> {
+    let (_, kinds) = SET_UP.get().ok_or("this process has set no log up")?;
+    kinds.repeats.store(repeats, Ordering::Relaxed);
+    Ok(())
+}
+
 /// Sets the log of this process up: what is logged, whether as JSON, and how many events of one kind a minute.
 pub fn start(filter: EnvFilter, json: bool, repeats: u32) -> Result<Kinds, String> {
     let kinds = Kinds::new(repeats);
+    let (filter, handle) = reload::Layer::new(filter);
     let layers = tracing_subscriber::registry().with(filter).with(kinds.clone());
     // Of what cannot be written it would say so with a macro that panics where it cannot: a full disk under the log must
     // not stop a node.
@@ -63,6 +85,7 @@ pub fn start(filter: EnvFilter, json: bool, repeats: u32) -> Result<Kinds, Strin
         layers.with(layer.fmt_fields(Fields).event_format(as_text(ansi))).try_init()
     };
     set.map_err(|e| format!("the log could not be set up: {e}"))?;
+    let _ = SET_UP.set((handle, kinds.clone())); // a process sets its log up once
     panic::set_hook(Box::new(|info| {
         // A panic's text may quote what a stranger sent.
         tracing::error!("{info}");
@@ -202,7 +225,7 @@ fn shorten(value: &mut Value, max: usize) {
 /// and while it lasts, one of it gets through now and then, whatever it says. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Kinds {
-    repeats: f64,
+    repeats: Arc<AtomicU32>,
     budgets: Arc<Mutex<HashMap<Kind, Budget>>>,
 }
 
@@ -219,7 +242,7 @@ struct Budget {
 
 impl Kinds {
     fn new(repeats: u32) -> Self {
-        Self { repeats: f64::from(repeats), budgets: Arc::default() }
+        Self { repeats: Arc::new(repeats.into()), budgets: Arc::default() }
     }
 
     /// Says every minute what was left out. It never ends.
@@ -253,9 +276,10 @@ impl Kinds {
         } else {
             (Level::WARN, "other places".to_owned(), None)
         };
-        let budget = budgets.entry(kind).or_insert(Budget { left: self.repeats, since: now, left_out: 0 });
-        let grown = now.saturating_duration_since(budget.since).as_secs_f64() * self.repeats / 60.0;
-        (budget.left, budget.since) = ((budget.left + grown).min(self.repeats), now);
+        let repeats = f64::from(self.repeats.load(Ordering::Relaxed));
+        let budget = budgets.entry(kind).or_insert(Budget { left: repeats, since: now, left_out: 0 });
+        let grown = now.saturating_duration_since(budget.since).as_secs_f64() * repeats / 60.0;
+        (budget.left, budget.since) = ((budget.left + grown).min(repeats), now);
         let admitted = budget.left >= 1.0;
         if admitted {
             budget.left -= 1.0;

@@ -20,7 +20,7 @@ pub enum Command {
     Check,
     /// JSON Schema of node.toml.
     Schema,
-    /// Change one setting in node.toml, by the running node. It counts from its next start on.
+    /// Change one setting in node.toml, by the running node; it says whether that counts at once or from its next start on.
     Set {
         /// Such as log.level.
         #[arg(value_name = "SECTION.KEY")]
@@ -49,7 +49,7 @@ pub async fn run(context: &Context, command: &Command) -> Result<Output, Failure
         Command::Set { key, value } => {
             let change = control::Change { key: key.clone(), value: value.clone().into() };
             let changed = context.client()?.call::<control::Set>(&change).await?;
-            let mut text = format!("✓ {key} is changed in {}: {}", changed.file.display(), changed.effect);
+            let mut text = format!("✓ {key} is changed in {}; it counts {}", changed.file.display(), changed.effect);
             if let Some(variable) = &changed.overridden_by {
                 text += &format!("\n! The environment variable {variable} counts more: unset it");
             }

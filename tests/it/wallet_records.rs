@@ -2,6 +2,7 @@
 
 use crate::support::{
     control::{Control, failed},
+    eventually,
     toft::{Home, random_file},
 };
 use serde_json::{Value, json};
@@ -217,15 +218,32 @@ fn content_and_settings_are_seen_and_changed() {
 
     let seen = rpc.call("config.get", json!({}));
     assert_eq!(seen["settings"]["dwn"]["max_record"], 5_000_000);
-    assert!(rpc.call("config.schema", json!({}))["properties"]["dwn"].is_object());
+    let schema = rpc.call("config.schema", json!({}));
+    let effect = |section: &str, key: &str| {
+        let definition = text(&schema["properties"][section]["$ref"]).trim_start_matches('#');
+        schema.pointer(definition).expect("is defined")["properties"][key]["x-toft-effect"].clone()
+    };
+    assert_eq!([effect("log", "level"), effect("dwn", "listen")], ["at once", "at the next start"]);
     let changed = rpc.call("config.set", json!({"key": "log.repeats", "value": 7}));
-    assert_eq!((&changed["effect"], &changed["overriddenBy"]), (&json!("at the next start"), &Value::Null));
+    assert_eq!((&changed["effect"], &changed["overriddenBy"]), (&json!("at once"), &Value::Null));
+    assert_eq!(rpc.call("config.get", json!({}))["settings"]["log"]["repeats"], 7);
     let file = std::fs::read_to_string(text(&changed["file"])).expect("node.toml");
     assert!(file.contains("repeats = 7") && file.contains("# "), "comments stay: {file}");
     let changed = rpc.call("config.set", json!({"key": "dwn.max_record", "value": "6000000"}));
-    assert_eq!(changed["overriddenBy"], "TOFT_DWN__MAX_RECORD");
+    assert_eq!(
+        (&changed["overriddenBy"], &changed["effect"]),
+        (&json!("TOFT_DWN__MAX_RECORD"), &json!("at the next start"))
+    );
+    assert!(!node.log().contains("DEBUG"));
+    assert_eq!(rpc.call("config.set", json!({"key": "log.level", "value": "debug"}))["effect"], "at once");
+    eventually("more in the log", || {
+        rpc.call("node.status", json!({}));
+        node.log().contains("DEBUG").then_some(())
+    });
+    assert_eq!(rpc.call("config.set", json!({"key": "log.level", "value": "info"}))["effect"], "at once");
     for (key, value, said) in [
         ("log.repeats", json!(0), "log.repeats"),
+        ("log.level", json!("toft=loud"), "log.level"),
         ("log.colour", json!("red"), "no key"),
         ("dwn.tenants", json!("x"), "x"),
     ] {

@@ -800,7 +800,7 @@ class SealingKey(TypedDict):
 class SettingChanged(TypedDict):
     """A setting that was changed."""
 
-    #: When it counts.
+    #: When it counts: `at once`, or `at the next start`. What the environment or an option of `toft up` says goes on counting.
     effect: str
     file: str
     key: str
@@ -1910,12 +1910,12 @@ class ConfigGroup:
         return answer
 
     def schema(self) -> ConfigSchemaResult:
-        """Give the JSON Schema of the settings, with what each is for. Scope: info."""
+        """Give the JSON Schema of the settings, with what each is for and, as x-toft-effect, when it counts if it is changed. Scope: info."""
         answer: ConfigSchemaResult = self._call("config.schema", {})
         return answer
 
     def set(self, **params: Unpack[ConfigSetParams]) -> SettingChanged:
-        """Change one setting in node.toml, if the file is right with it. It counts from the next start on. Scope: admin, over the socket alone."""
+        """Change one setting in node.toml, if the file is right with it; the answer says whether it counts at once or from the next start on. Scope: admin, over the socket alone."""
         answer: SettingChanged = self._call("config.set", params)
         return answer
 

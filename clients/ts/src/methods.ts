@@ -733,7 +733,7 @@ export interface SealingKey {
 
 /** A setting that was changed. */
 export interface SettingChanged {
-  /** When it counts. */
+  /** When it counts: `at once`, or `at the next start`. What the environment or an option of `toft up` says goes on counting. */
   effect: string;
   file: string;
   key: string;
@@ -1621,9 +1621,9 @@ export abstract class Groups {
   readonly config = {
     /** Give the settings that the node runs with, without passwords. Scope: admin. */
     get: () => this.call("config.get", {}),
-    /** Give the JSON Schema of the settings, with what each is for. Scope: info. */
+    /** Give the JSON Schema of the settings, with what each is for and, as x-toft-effect, when it counts if it is changed. Scope: info. */
     schema: () => this.call("config.schema", {}),
-    /** Change one setting in node.toml, if the file is right with it. It counts from the next start on. Scope: admin, over the socket alone. */
+    /** Change one setting in node.toml, if the file is right with it; the answer says whether it counts at once or from the next start on. Scope: admin, over the socket alone. */
     set: (params: ConfigSetParams) => this.call("config.set", params),
   };
 

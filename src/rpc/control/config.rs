@@ -41,7 +41,7 @@ impl Method for Get {
 
     async fn run(call: &Call, NoParams {}: NoParams) -> Result<InForce, Failure> {
         let Settings { shown, file, .. } = &*call.settings;
-        let mut settings = shown.clone();
+        let mut settings = shown.read().unwrap_or_else(PoisonError::into_inner).clone();
         if call.caller().is_local() {
             return Ok(InForce { settings, file: Some(file.clone()) });
         }
@@ -55,7 +55,7 @@ pub struct Schema;
 
 impl Method for Schema {
     const NAME: &'static str = "config.schema";
-    const SUMMARY: &'static str = "Give the JSON Schema of the settings, with what each is for.";
+    const SUMMARY: &'static str = "Give the JSON Schema of the settings, with what each is for and, as x-toft-effect, when it counts if it is changed.";
     const SCOPE: Need = Need::Info;
     const ERRORS: &'static [Kind] = &[];
     const EXAMPLES: &'static [Example] = &[Example {
@@ -76,15 +76,14 @@ pub struct Set;
 
 impl Method for Set {
     const NAME: &'static str = "config.set";
-    const SUMMARY: &'static str =
-        "Change one setting in node.toml, if the file is right with it. It counts from the next start on.";
+    const SUMMARY: &'static str = "Change one setting in node.toml, if the file is right with it; the answer says whether it counts at once or from the next start on.";
     const SCOPE: Need = Need::Admin;
     const FROM: From = From::Socket;
     const ERRORS: &'static [Kind] = &[];
     const EXAMPLES: &'static [Example] = &[Example {
         name: "more in the log",
         params: r#"{"key": "log.level", "value": "debug"}"#,
-        result: r#"{"key": "log.level", "file": "/srv/toft/node.toml", "effect": "at the next start", "overriddenBy": null}"#,
+        result: r#"{"key": "log.level", "file": "/srv/toft/node.toml", "effect": "at once", "overriddenBy": null}"#,
     }];
     type Params = Change;
     type Result = Changed;
@@ -97,14 +96,18 @@ impl Method for Set {
         };
         let settings = call.settings.clone();
         let (named, audit, who) = (key.clone(), call.audit.clone(), call.caller().to_string());
-        blocking(move || {
-            Ok(change(&settings, &named, &text)
-                .and_then(|()| audit.write(What::SettingsChanged, who, json!({"key": named})).map_err(Failure::from)))
-        })
-        .await??;
         let variable = (call.settings.variable)(&key);
         let overridden_by = std::env::var_os(&variable).map(|_| variable);
-        Ok(Changed { key, file: call.settings.file.clone(), effect: "at the next start".into(), overridden_by })
+        let is_overridden = overridden_by.is_some();
+        let counts = blocking(move || {
+            Ok(change(&settings, &named, &text, is_overridden).and_then(|counts| {
+                audit.write(What::SettingsChanged, who, json!({"key": named}))?;
+                Ok(counts)
+            }))
+        })
+        .await??;
+        let effect = if counts { "at once" } else { "at the next start" };
+        Ok(Changed { key, file: call.settings.file.clone(), effect: effect.into(), overridden_by })
     }
 }
 
@@ -134,14 +137,14 @@ pub struct Change {
 pub struct Changed {
     pub key: String,
     pub file: PathBuf,
-    /// When it counts.
+    /// When it counts: `at once`, or `at the next start`. What the environment or an option of `toft up` says goes on counting.
     pub effect: String,
     /// An environment variable that the node was started with, and that counts more than the file.
     pub overridden_by: Option<String>,
 }
 
-/// Writes the changed file. Blocks.
-fn change(settings: &Settings, key: &str, value: &str) -> Result<(), Failure> {
+/// Writes the changed file, and lets the setting count if it can; whether it does. Blocks.
+fn change(settings: &Settings, key: &str, value: &str, is_overridden: bool) -> Result<bool, Failure> {
     let _held = CHANGING.lock().unwrap_or_else(PoisonError::into_inner);
     let before = match fs::read_to_string(&settings.file) {
         Ok(text) => text,
@@ -149,7 +152,15 @@ fn change(settings: &Settings, key: &str, value: &str) -> Result<(), Failure> {
         Err(e) => return Err(Error::new(e).context(format!("reading {}", settings.file.display())).into()),
     };
     let after = (settings.edited)(&before, key, value).map_err(|e| Failure::new(Kind::Usage, format!("{e:#}")))?;
-    Ok(replace(&settings.file, &after).with_context(|| format!("writing {}", settings.file.display()))?)
+    replace(&settings.file, &after).with_context(|| format!("writing {}", settings.file.display()))?;
+    let mut shown = settings.shown.write().unwrap_or_else(PoisonError::into_inner);
+    let Some(in_force) = shown.pointer_mut(&format!("/{}", key.replace('.', "/"))) else { return Ok(false) };
+    // Where another value is in force than the file had, an option of the command line counts more.
+    if is_overridden || *in_force != (settings.read)(&before, key)? || !(settings.apply)(&after, key)? {
+        return Ok(false);
+    }
+    *in_force = (settings.read)(&after, key)?;
+    Ok(true)
 }
 
 /// Puts a whole new file, with the old one's mode, in the place of the old one, durably.

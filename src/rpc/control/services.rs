@@ -17,7 +17,11 @@ use crate::{
 use anyhow::Error;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use std::{path::PathBuf, sync::Arc, time::Instant};
+use std::{
+    path::PathBuf,
+    sync::{Arc, RwLock},
+    time::Instant,
+};
 use tokio_util::sync::CancellationToken;
 
 /// A running node, as its owner has it. Cheap to clone.
@@ -63,7 +67,7 @@ impl std::fmt::Debug for Services {
 #[derive(Debug)]
 pub struct Settings {
     /// Those that it runs with, without passwords.
-    pub shown: Value,
+    pub shown: RwLock<Value>,
     /// Where they are written.
     pub file: PathBuf,
     /// What is written there if nothing is.
@@ -72,6 +76,10 @@ pub struct Settings {
     pub schema: fn() -> Value,
     /// The file's text with one setting changed, if that is right: text, `section.key`, value.
     pub edited: fn(&str, &str, &str) -> Result<String, Error>,
+    /// What a file's text says of one setting.
+    pub read: fn(&str, &str) -> Result<Value, Error>,
+    /// Lets what a file's text says of one setting count at once; `false`: it counts from the next start on.
+    pub apply: fn(&str, &str) -> Result<bool, Error>,
     /// The environment variable that overrides a setting.
     pub variable: fn(&str) -> String,
 }
