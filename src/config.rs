@@ -232,7 +232,7 @@ impl Config {
         bounds::check("log.repeats", self.log.repeats, 1..=10_000)?;
         self.resolve.check()?;
         self.rpc.check()?;
-        self.net.limits.check()?;
+        self.net.check()?;
         self.retention.check()
     }
 }

@@ -6,6 +6,7 @@ mod identity;
 mod base;
 mod storage;
 mod door;
+mod seen;
 mod network;
 mod followers;
 mod servers;

@@ -5,6 +5,7 @@ use super::{
     door::Door,
     identity::Identity,
     network::{Dialler, incoming},
+    seen,
     storage::Storage,
 };
 use crate::{
@@ -39,6 +40,8 @@ impl Followers {
         let backup = backup(base, identity, storage);
         jobs(base, identity, (storage, door, net), &backup);
         let sync = sync(base, identity, door, net)?;
+        let (network, store) = (net.clone(), storage.store.clone());
+        base.jobs.start("seen", "writes down where devices are reached", |job| seen::keep(network, store, job));
         let parts = (storage.store.clone(), storage.blocks.clone(), audit.clone());
         let anchor = Anchor::start(&base.config.anchor, parts, anchor_key, &base.metrics, &base.jobs).await?;
         Ok(Self { backup, sync, anchor })
@@ -101,7 +104,8 @@ fn backup(base: &Base<'_>, identity: &Identity, storage: &Storage) -> Source {
 
 fn sync(base: &Base<'_>, identity: &Identity, door: &Door, net: &Net) -> Result<Peers, Error> {
     let Identity { did, signer } = identity.clone();
-    let links = (Dialler { net: net.clone(), did: did.clone() }, incoming(net, &base.tasks)?);
+    let links =
+        (Dialler { net: net.clone(), store: door.node.store().clone(), did: did.clone() }, incoming(net, &base.tasks)?);
     let who = (sync::Own { did, signer }, door.resolver.clone());
     Peers::start(&base.config.sync, door.node.clone(), who, links, &base.jobs, &base.metrics)
 }

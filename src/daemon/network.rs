@@ -1,11 +1,12 @@
 //! The network, and how blocks and sync reach it: neither knows libp2p.
 
-use super::base::Base;
+use super::{base::Base, seen};
 use crate::{
     blocks::{Blocks, Right, is_damage},
     cid::Cid,
     crypto::Secret,
     net::{self, Net},
+    store::Store,
     sync,
     task::Tasks,
 };
@@ -97,14 +98,21 @@ pub(super) fn incoming(net: &Net, tasks: &Tasks) -> Result<mpsc::Receiver<sync::
 /// Lets sync open streams without knowing libp2p.
 pub(super) struct Dialler {
     pub net: Net,
+    pub store: Store,
     pub did: String,
 }
 
 impl sync::Dial for Dialler {
     fn dial(&self, address: String) -> BoxFuture<'static, Result<sync::Link, Error>> {
-        let (net, did) = (self.net.clone(), self.did.clone());
+        let (net, store, did) = (self.net.clone(), self.store.clone(), self.did.clone());
         async move {
-            let remote_peer = net.dial(&address).await?;
+            let peer = address.rsplit_once("/p2p/").map(|(_, peer)| peer.to_owned());
+            let seen = match peer {
+                Some(peer) => tokio::task::spawn_blocking(move || seen::of(&store, &peer)).await?,
+                None => Vec::new(),
+            };
+            let addresses: Vec<String> = std::iter::once(address.clone()).chain(seen).collect();
+            let remote_peer = net.reach(&addresses).await?;
             let opened = net.open_stream(&remote_peer, sync::PROTOCOL).await;
             // A device that does not know this one does not let it see that it speaks of such things at all.
             let stream = opened.map_err(|error| match error {

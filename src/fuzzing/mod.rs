@@ -9,7 +9,7 @@ mod plain;
 #[cfg(test)]
 mod tests;
 
-use crate::{backup, blocks, did, dwn, resolve, rpc, store, sync};
+use crate::{backup, blocks, did, dwn, net, resolve, rpc, store, sync};
 
 /// A parser under test.
 #[derive(Debug)]
@@ -46,6 +46,7 @@ pub const TARGETS: &[Target] = &[
     target("log_segments", store::fuzzing::segments, store::fuzzing::layouts),
     target("index_row", store::fuzzing::row, store::fuzzing::rows),
     target("anchor_batch", plain::batch, plain::batches),
+    target("mdns_packet", net::fuzzing::mdns, net::fuzzing::mdns_seeds),
     target("ots", plain::ots, plain::ots_seeds),
     target("rpc_header", rpc::fuzzing::header, rpc::fuzzing::requests),
     target("rpc_query", rpc::fuzzing::query, plain::queries),

@@ -2,6 +2,7 @@
 
 use super::bitswap::behaviour::Answer;
 use super::bitswap::client::{Asked, SessionId};
+use super::book::Address;
 use super::error::Error;
 use super::provide::Status;
 use super::streams;
@@ -17,7 +18,9 @@ const COMMANDS_MAX: usize = 256;
 
 pub enum Command {
     Listeners(oneshot::Sender<Vec<String>>),
-    Dial(Multiaddr, oneshot::Sender<Result<PeerId, Error>>),
+    Dial(Vec<Multiaddr>, oneshot::Sender<Result<PeerId, Error>>),
+    Addresses(PeerId, oneshot::Sender<Vec<Address>>),
+    Discover(bool),
     Open(PeerId, streams::Open),
     Connected(oneshot::Sender<Vec<PeerInfo>>),
     Want { session: SessionId, cid: Cid, reply: oneshot::Sender<Answer> },
@@ -29,6 +32,18 @@ pub enum Command {
     StopProviding(Cid),
     Providing(oneshot::Sender<Status>),
     Shutdown,
+}
+
+/// What happens to devices, for who keeps streams to them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Event {
+    /// There is a direct connection to a peer to which there was none but through a relay: streams opened now go there,
+    /// those that were opened before stay on the relay.
+    Direct { peer: String },
+    /// A device was reached at this address, a multiaddr with the peer id at its end.
+    Seen { peer: String, address: String },
+    /// While that is asked for: somebody on the local network says to be this peer, at an address he speaks from.
+    Near { peer: String, address: String },
 }
 
 /// A connected peer.

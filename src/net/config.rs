@@ -15,6 +15,19 @@ pub struct Config {
     pub bootstrap: Vec<String>,
     /// Addresses under which others reach this node, if they are not the ones it listens on (a forwarded port).
     pub external: Vec<String>,
+    /// Relays through which devices meet this node, each a multiaddr ending in `/p2p/<peer id>`.
+    pub relays: Vec<String>,
+    /// Be a relay for devices.
+    pub relay_server: bool,
+    /// Ask the router for a port that others reach (UPnP).
+    pub upnp: bool,
+    /// Look for devices on the local network, and tell everybody there that this node is there (mDNS). While devices are
+    /// paired it is done anyway.
+    pub mdns: bool,
+    /// Bytes a second that streams to devices send, all together. 0: as many as go.
+    pub upload_limit: u64,
+    /// Bytes a second that streams from devices take.
+    pub download_limit: u64,
     pub limits: Limits,
 }
 
@@ -69,6 +82,12 @@ impl Default for Config {
                 "/dnsaddr/bootstrap.libp2p.io/p2p/QmcZf59bWwK5XFi76CZX8cbJ4BhTzzA3gU1ZjYZcYW3dwt",
             ]),
             external: Vec::new(),
+            relays: Vec::new(),
+            relay_server: false,
+            upnp: false,
+            mdns: false,
+            upload_limit: 0,
+            download_limit: 0,
             limits: Limits::default(),
         }
     }
@@ -95,6 +114,19 @@ impl Default for Limits {
             provider_records: 50_000,
             provider_records_per_address: 10_000,
         }
+    }
+}
+
+impl Config {
+    /// Says what is out of its range.
+    pub fn check(&self) -> Result<(), anyhow::Error> {
+        for (name, limit) in [("net.upload_limit", self.upload_limit), ("net.download_limit", self.download_limit)] {
+            if limit > 0 {
+                // With less, what says that a device is still there would come too late.
+                bounds::check(name, limit, 8 << 10..=1 << 40)?;
+            }
+        }
+        self.limits.check()
     }
 }
 

@@ -1,6 +1,7 @@
 //! The handle that the rest of the node holds.
 
-use super::command::{Command, Commands, PeerInfo};
+use super::book::Address;
+use super::command::{Command, Commands, Event, PeerInfo};
 use super::config::Config;
 use super::error::Error;
 use super::known::Known;
@@ -10,18 +11,22 @@ use super::provide::Status;
 use super::session::Session;
 use super::setup;
 use super::source::BlockSource;
-use super::streams::{self, Accepted, Duplex, Incoming};
+use super::streams::{self, Accepted, Duplex, Incoming, Opened};
 use super::swarm::Loop;
 use crate::cid::Cid;
 use crate::crypto::Secret;
 use bytes::Bytes;
-use libp2p::PeerId;
+use libp2p::{Multiaddr, PeerId};
 use prometheus_client::registry::Registry;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
+use tokio::sync::broadcast;
 use tokio::sync::mpsc::Receiver;
 use tokio::task::JoinHandle;
+
+/// What a subscriber of events may have waiting.
+const EVENTS_MAX: usize = 256;
 
 /// The handle to the network; cheap to clone. When the last one is dropped the network stops.
 #[derive(Clone)]
@@ -35,6 +40,7 @@ struct Inner {
     known: Arc<Known>,
     pools: Pools,
     accepted: Accepted,
+    events: broadcast::Sender<Event>,
     sessions: AtomicU64,
     task: Mutex<Option<JoinHandle<()>>>,
 }
@@ -68,6 +74,7 @@ impl Net {
             known: Arc::default(),
             pools: Pools::new(&config.limits),
             accepted: Accepted::default(),
+            events: broadcast::Sender::new(EVENTS_MAX),
             sessions: AtomicU64::new(1),
             task: Mutex::default(),
         }))
@@ -81,12 +88,14 @@ impl Net {
         source: Arc<dyn BlockSource>,
         metrics: Metrics,
     ) -> Result<(), Error> {
-        let Inner { commands, inbox, known, pools, accepted, .. } = &*self.0;
+        let Inner { commands, inbox, known, pools, accepted, events, .. } = &*self.0;
         let inbox = inbox.lock().unwrap_or_else(PoisonError::into_inner).take();
         let inbox = inbox.ok_or_else(|| Error::Setup("it has begun already".to_owned()))?;
-        let swarm = setup::build(config, ed25519_seed.into(), (known, pools, accepted), source, metrics.clone())?;
+        let shared = (known, pools, accepted);
+        let (swarm, told) = setup::build(config, ed25519_seed.into(), shared, source, metrics.clone())?;
         let _ = self.0.peer.set(*swarm.local_peer_id()); // the inbox was there, so this is the first time
-        let task = tokio::spawn(Loop::new(swarm, inbox, config, metrics)?.run());
+        let task =
+            tokio::spawn(Loop::new((swarm, known.clone(), told), (inbox, events.clone()), config, metrics)?.run());
         *self.0.task.lock().unwrap_or_else(PoisonError::into_inner) = Some(task);
         commands.begin();
         Ok(())
@@ -108,6 +117,11 @@ impl Net {
         self.0.known.set(addresses.iter().map(String::as_str));
     }
 
+    /// Is this peer one of the paired devices?
+    pub fn is_device(&self, peer: &str) -> bool {
+        peer.parse().is_ok_and(|peer| self.0.known.is(&peer))
+    }
+
     /// This node's peer id, once it has begun.
     pub fn peer_id(&self) -> Option<String> {
         self.0.peer.get().map(PeerId::to_string)
@@ -120,12 +134,38 @@ impl Net {
 
     /// Connects to a peer and returns its id. The address should end in `/p2p/<id>`: then nobody else can answer.
     pub async fn dial(&self, address: &str) -> Result<String, Error> {
-        Ok(self.reach(address).await?.to_string())
+        Ok(self.connect(vec![setup::multiaddr(address)?]).await?.to_string())
     }
 
-    async fn reach(&self, address: &str) -> Result<PeerId, Error> {
-        let address = setup::multiaddr(address)?;
-        self.0.commands.ask(|reply| Command::Dial(address, reply)).await?
+    /// Connects to a peer at any of these addresses and returns its id. Of several, all must end in the same
+    /// `/p2p/<id>`. They are dialled side by side, and those of a device with all others that are known of it; relays get
+    /// their turn a little later. It is enough if there is a connection already, be it through a relay.
+    pub async fn reach(&self, addresses: &[String]) -> Result<String, Error> {
+        let addresses = addresses.iter().map(|a| setup::multiaddr(a)).collect::<Result<Vec<_>, _>>()?;
+        Ok(self.connect(addresses).await?.to_string())
+    }
+
+    async fn connect(&self, addresses: Vec<Multiaddr>) -> Result<PeerId, Error> {
+        self.0.commands.ask(|reply| Command::Dial(addresses, reply)).await?
+    }
+
+    /// Where a device may be reached, the best first.
+    pub async fn addresses(&self, peer: &str) -> Result<Vec<Address>, Error> {
+        let id = peer_id(peer)?;
+        self.0.commands.ask(|reply| Command::Addresses(id, reply)).await
+    }
+
+    /// Devices are being paired, or that is over: while they are, one that is not known yet may come through a relay.
+    ///
+    /// It looks for devices on the local network and tells everybody there that it is there, as [`Event::Near`] tells.
+    pub async fn discover(&self, on: bool) -> Result<(), Error> {
+        self.0.known.set_pairing(on);
+        self.0.commands.tell(Command::Discover(on)).await
+    }
+
+    /// What happens to devices from now on. Who is too slow misses the oldest, and is told so.
+    pub fn events(&self) -> broadcast::Receiver<Event> {
+        self.0.events.subscribe()
     }
 
     pub async fn connected(&self) -> Result<Vec<PeerInfo>, Error> {
@@ -168,10 +208,14 @@ impl Net {
 
     /// Opens a stream to a peer, given its id or an address of it.
     pub async fn open_stream(&self, peer: &str, protocol: &str) -> Result<Box<dyn Duplex>, Error> {
-        let id = if peer.starts_with('/') {
-            self.reach(peer).await?
-        } else {
-            peer.parse().map_err(|_| Error::PeerId(peer.to_owned()))?
+        Ok(self.open(peer, protocol).await?.stream)
+    }
+
+    /// The same, and how the stream goes: on a direct connection if there is one.
+    pub async fn open(&self, peer: &str, protocol: &str) -> Result<Opened, Error> {
+        let id = match peer.starts_with('/') {
+            true => self.connect(vec![setup::multiaddr(peer)?]).await?,
+            false => peer_id(peer)?,
         };
         let protocol = streams::name(protocol)?;
         self.0.commands.ask(|reply| Command::Open(id, streams::Open { protocol, reply })).await?
@@ -198,4 +242,8 @@ impl Net {
             tracing::error!(%error, "the network's task did not end well");
         }
     }
+}
+
+fn peer_id(text: &str) -> Result<PeerId, Error> {
+    text.parse().map_err(|_| Error::PeerId(text.to_owned()))
 }

@@ -4,6 +4,7 @@
 //! Only provider records are kept for others, a bounded number of them; values are refused: toft serves
 //! no names for strangers.
 
+use super::circuit::is_circuit;
 use super::config::Network;
 use super::known;
 use crate::asker::Asker;
@@ -84,6 +85,8 @@ pub fn addresses(table: &mut Behaviour, peer: &PeerId) -> usize {
 /// Which addresses of a peer belong into which table.
 pub fn fits(table: Table, network: Network, address: &Multiaddr) -> bool {
     match (table, network) {
+        // Who is behind a relay is for those to know who may meet him.
+        _ if is_circuit(address) => false,
         (_, Network::Private) => true,
         (Table::Wan, Network::Public) => is_public(address),
         (Table::Lan, Network::Public) => !is_public(address),
@@ -112,6 +115,7 @@ pub fn is_public(address: &Multiaddr) -> bool {
 pub enum Purpose {
     FindProviders(Cid),
     Provide(Cid),
+    FindPeer(PeerId),
 }
 
 /// Queries of both tables; their numbers are counted separately.

@@ -3,6 +3,7 @@
 //! A device is known by the peer id at the end of its address, which nobody else can have. It is also known by its
 //! place, which others may share.
 
+use super::circuit::is_circuit;
 use crate::asker::Asker;
 use libp2p::multiaddr::Protocol;
 use libp2p::{Multiaddr, PeerId};
@@ -17,10 +18,16 @@ pub struct Known(RwLock<Devices>);
 struct Devices {
     /// How often they have changed.
     version: u64,
-    /// Where each was said to be.
-    told: HashMap<PeerId, HashSet<IpAddr>>,
-    /// Where each was when it came last.
+    /// The addresses each was given with.
+    told: HashMap<PeerId, Vec<Multiaddr>>,
+    /// Where each was when it came last, directly.
     seen: HashMap<PeerId, IpAddr>,
+    /// The relays of the settings: they have places as devices have, and nothing else.
+    relays: HashSet<PeerId>,
+    /// Whom the owner is being connected to, and how often that was asked for.
+    asked: HashMap<PeerId, usize>,
+    /// A device may come that is not known yet.
+    pairing: bool,
 }
 
 impl Known {
@@ -32,8 +39,7 @@ impl Known {
         for address in addresses {
             let Ok(address) = address.parse::<Multiaddr>() else { continue };
             let Some(peer) = peer_of(&address) else { continue };
-            let places = devices.told.entry(peer).or_default();
-            places.extend(place(&address));
+            devices.told.entry(peer).or_default().push(address);
         }
         let Devices { told, seen, .. } = &mut *devices;
         seen.retain(|peer, _| told.contains_key(peer));
@@ -48,9 +54,51 @@ impl Known {
         self.read().told.contains_key(peer)
     }
 
+    /// The addresses a device was given with.
+    pub fn told(&self, peer: &PeerId) -> Vec<Multiaddr> {
+        self.read().told.get(peer).cloned().unwrap_or_default()
+    }
+
+    /// These relays are in the settings.
+    pub fn set_relays(&self, relays: impl Iterator<Item = PeerId>) {
+        self.write().relays = relays.collect();
+    }
+
+    /// Has it a device's place in what strangers share?
+    pub fn has_place(&self, peer: &PeerId) -> bool {
+        let devices = self.read();
+        devices.told.contains_key(peer) || devices.relays.contains(peer)
+    }
+
+    /// While devices are paired, one may come that is not known yet.
+    pub fn set_pairing(&self, on: bool) {
+        self.write().pairing = on;
+    }
+
+    /// The owner is being connected to this peer, or that is over.
+    pub fn ask(&self, peer: PeerId, begins: bool) {
+        let mut devices = self.write();
+        let count = devices.asked.entry(peer).or_default();
+        *count = if begins { *count + 1 } else { count.saturating_sub(1) };
+        if *count == 0 {
+            devices.asked.remove(&peer);
+        }
+    }
+
+    /// May this peer be met through a relay?
+    pub fn may_meet(&self, peer: &PeerId) -> bool {
+        let devices = self.read();
+        devices.pairing || devices.told.contains_key(peer) || devices.asked.contains_key(peer)
+    }
+
     /// Who is at the other end of a connection that has proved to be this peer's.
     pub fn asker(&self, peer: &PeerId, address: &Multiaddr) -> Asker {
-        if self.is(peer) { Asker::Device } else { at(address) }
+        if self.has_place(peer) { Asker::Device } else { at(address) }
+    }
+
+    /// Is this address where the device was when it came last?
+    pub fn is_at(&self, peer: &PeerId, address: &Multiaddr) -> bool {
+        place(address).is_some_and(|place| self.read().seen.get(peer) == Some(&place))
     }
 
     /// A paired device has come from here.
@@ -66,7 +114,8 @@ impl Known {
     pub fn live_at(&self, asker: Asker) -> bool {
         let Some(place) = asker.place() else { return true };
         let devices = self.read();
-        devices.seen.values().any(|at| *at == place) || devices.told.values().any(|at| at.contains(&place))
+        let told = || devices.told.values().flatten().filter_map(self::place);
+        devices.seen.values().any(|at| *at == place) || told().any(|at| at == place)
     }
 
     fn read(&self) -> RwLockReadGuard<'_, Devices> {
@@ -83,7 +132,11 @@ pub fn at(address: &Multiaddr) -> Asker {
     place(address).map_or(Asker::Place(Ipv4Addr::UNSPECIFIED.into()), Asker::Place)
 }
 
+/// Of a circuit only the relay's place is known.
 fn place(address: &Multiaddr) -> Option<IpAddr> {
+    if is_circuit(address) {
+        return None;
+    }
     let ip: IpAddr = match address.iter().next()? {
         Protocol::Ip4(ip) => ip.into(),
         Protocol::Ip6(ip) => ip.into(),
@@ -109,8 +162,11 @@ mod tests {
     fn devices_are_known_by_the_id_at_the_end_of_their_address_and_by_where_they_are() {
         let (known, device, relay) = (Known::default(), PeerId::random(), PeerId::random());
         let address = |text: &str| text.parse::<Multiaddr>().expect("an address");
-        let told = format!("/ip6/2620:fe::1/tcp/4001/p2p/{relay}/p2p-circuit/p2p/{device}");
-        known.set([told.as_str(), "no address"].into_iter());
+        let told = format!("/ip6/2620:fe::1/tcp/4001/p2p/{device}");
+        let circuit = format!("/ip4/8.8.4.4/tcp/4001/p2p/{relay}/p2p-circuit/p2p/{device}");
+        known.set([told.as_str(), &circuit, "no address"].into_iter());
+        assert_eq!(known.told(&device).len(), 2);
+        assert!(!known.live_at(at(&address("/ip4/8.8.4.4/tcp/1"))), "that is where the relay is");
         let elsewhere = address("/ip4/9.9.9.9/udp/7/quic-v1");
         assert!(known.is(&device) && !known.is(&relay));
         assert_eq!(known.asker(&device, &elsewhere), Asker::Device);
@@ -121,7 +177,26 @@ mod tests {
         assert!(!known.live_at(at(&elsewhere)), "a stranger's place is none of theirs");
         known.seen(&device, &elsewhere);
         assert!(known.live_at(at(&elsewhere)));
+        assert!(known.is_at(&device, &address("/ip4/9.9.9.9/tcp/9")) && !known.is_at(&relay, &elsewhere));
         known.set(std::iter::empty());
         assert!(!known.is(&device) && !known.live_at(at(&elsewhere)));
+    }
+
+    #[test]
+    fn who_may_be_met_through_a_relay() {
+        let (known, device, stranger) = (Known::default(), PeerId::random(), PeerId::random());
+        known.set([format!("/ip4/9.9.9.9/tcp/1/p2p/{device}").as_str()].into_iter());
+        assert!(known.may_meet(&device) && !known.may_meet(&stranger));
+        known.ask(stranger, true);
+        known.ask(stranger, true);
+        known.ask(stranger, false);
+        assert!(known.may_meet(&stranger), "asked for twice");
+        known.ask(stranger, false);
+        assert!(!known.may_meet(&stranger));
+        known.set_pairing(true);
+        assert!(known.may_meet(&stranger));
+        known.set_relays([stranger].into_iter());
+        known.set_pairing(false);
+        assert!(known.has_place(&stranger) && !known.is(&stranger) && !known.may_meet(&stranger));
     }
 }

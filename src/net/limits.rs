@@ -3,6 +3,7 @@
 //! Places go by shares (see [`crate::pool`]). Whose a connection is, is known once its other end has proved its peer
 //! id. A paired device always gets a place: if all are taken, a stranger that has long been of no use gives way.
 
+use super::circuit::is_circuit;
 use super::known::{self, Known};
 use super::pools::Pools;
 use crate::asker::Asker;
@@ -58,6 +59,11 @@ struct Held {
 #[error("this node keeps at most {0} connections to one peer")]
 struct Enough(usize);
 
+/// It came through a relay, and is not who the relay said.
+#[derive(Debug, thiserror::Error)]
+#[error("this node meets only paired devices through a relay")]
+struct Stranger;
+
 impl std::fmt::Debug for Behaviour {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Behaviour")
@@ -104,7 +110,7 @@ impl Behaviour {
         self.version = self.known.version();
         let mut leave = Vec::new();
         for (id, held) in &mut self.held {
-            let now = if self.known.is(&held.peer) { Asker::Device } else { held.from };
+            let now = if self.known.has_place(&held.peer) { Asker::Device } else { held.from };
             let Some(place) = &mut held.place else { continue };
             let was_device = place.asker() == Asker::Device;
             if was_device != (now == Asker::Device) && place.become_of(now).is_err() {
@@ -188,9 +194,12 @@ impl NetworkBehaviour for Behaviour {
         &mut self,
         id: ConnectionId,
         peer: PeerId,
-        _: &Multiaddr,
+        local: &Multiaddr,
         remote: &Multiaddr,
     ) -> Result<THandler<Self>, ConnectionDenied> {
+        if is_circuit(local) && !self.known.may_meet(&peer) {
+            return Err(ConnectionDenied::new(Stranger));
+        }
         self.admit(id, peer, remote)?;
         Ok(dummy::ConnectionHandler)
     }
@@ -202,7 +211,7 @@ impl NetworkBehaviour for Behaviour {
         addresses: &[Multiaddr],
         _: Endpoint,
     ) -> Result<Vec<Multiaddr>, ConnectionDenied> {
-        let ours = self.asked.contains(&id) || peer.is_some_and(|peer| self.known.is(&peer));
+        let ours = self.asked.contains(&id) || peer.is_some_and(|peer| self.known.has_place(&peer));
         let asker = match addresses.first() {
             _ if ours => Asker::Owner,
             Some(address) => known::at(address),

@@ -3,8 +3,10 @@
 //! What this node accepts is offered to paired devices only. For all others these protocols do not exist, so no
 //! stranger can take the places, or the attention, of a device.
 
+use super::circuit::{Limits, Line, is_circuit, relay_of};
 use super::error::Error;
 use super::known::Known;
+use super::rate::{Rates, Slowed};
 use libp2p::core::Endpoint;
 use libp2p::core::transport::PortUse;
 use libp2p::core::upgrade::{InboundUpgrade, OutboundUpgrade, UpgradeInfo};
@@ -34,11 +36,24 @@ impl<T: AsyncRead + AsyncWrite + Send + Unpin> Duplex for T {}
 pub struct Incoming {
     pub peer: String,
     pub stream: Box<dyn Duplex>,
+    pub line: Line,
+}
+
+/// A stream this node opened.
+pub struct Opened {
+    pub stream: Box<dyn Duplex>,
+    pub line: Line,
+}
+
+impl std::fmt::Debug for Opened {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Opened").field("line", &self.line).finish_non_exhaustive()
+    }
 }
 
 impl std::fmt::Debug for Incoming {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Incoming").field("peer", &self.peer).finish_non_exhaustive()
+        f.debug_struct("Incoming").field("peer", &self.peer).field("line", &self.line).finish_non_exhaustive()
     }
 }
 
@@ -63,9 +78,9 @@ impl Accepted {
         self.lock().iter().filter(|(_, taker)| !taker.is_closed()).map(|(name, _)| name.clone()).collect()
     }
 
-    fn came(&self, peer: &PeerId, protocol: &StreamProtocol, stream: Stream) {
+    fn came(&self, protocol: &StreamProtocol, incoming: Incoming) {
         let Some(taker) = self.lock().get(protocol).cloned() else { return };
-        let incoming = Incoming { peer: peer.to_string(), stream: Box::new(stream.compat()) };
+        let peer = incoming.peer.clone();
         if taker.try_send(incoming).is_err() {
             tracing::debug!(%peer, %protocol, "a stream was dropped: too many are waiting");
         }
@@ -83,7 +98,7 @@ pub fn name(protocol: &str) -> Result<StreamProtocol, Error> {
 /// A stream somebody in this node waits for.
 pub struct Open {
     pub protocol: StreamProtocol,
-    pub reply: oneshot::Sender<Result<Box<dyn Duplex>, Error>>,
+    pub reply: oneshot::Sender<Result<Opened, Error>>,
 }
 
 impl std::fmt::Debug for Open {
@@ -95,7 +110,10 @@ impl std::fmt::Debug for Open {
 pub struct Behaviour {
     known: Arc<Known>,
     accepted: Accepted,
-    links: HashMap<PeerId, Vec<ConnectionId>>,
+    limits: Limits,
+    rates: Rates,
+    /// The connections of each peer, and whether they are relayed.
+    links: HashMap<PeerId, Vec<(ConnectionId, bool)>>,
     out: VecDeque<ToSwarm<Infallible, Open>>,
 }
 
@@ -106,14 +124,16 @@ impl std::fmt::Debug for Behaviour {
 }
 
 impl Behaviour {
-    pub fn new(known: Arc<Known>, accepted: Accepted) -> Self {
-        Self { known, accepted, links: HashMap::new(), out: VecDeque::new() }
+    pub fn new(known: Arc<Known>, accepted: Accepted, (limits, rates): (Limits, Rates)) -> Self {
+        Self { known, accepted, limits, rates, links: HashMap::new(), out: VecDeque::new() }
     }
 
-    /// Opens a stream to a connected peer. Called from the swarm's task, which polls this next.
+    /// Opens a stream to a connected peer, on a direct connection if there is one. Called from the swarm's task, which
+    /// polls this next.
     pub fn open(&mut self, peer_id: PeerId, event: Open) {
-        match self.links.get(&peer_id).and_then(|links| links.first()) {
-            Some(link) => {
+        let links = self.links.get(&peer_id).into_iter().flatten();
+        match links.min_by_key(|(_, relayed)| *relayed) {
+            Some((link, _)) => {
                 self.out.push_back(ToSwarm::NotifyHandler { peer_id, handler: NotifyHandler::One(*link), event });
             }
             None => {
@@ -123,9 +143,11 @@ impl Behaviour {
         }
     }
 
-    fn handler(&self, peer: PeerId) -> Handler {
+    /// `teller`: who told how much the connection may carry, if it is a circuit.
+    fn handler(&self, peer: PeerId, teller: Option<PeerId>) -> Handler {
         let (known, accepted) = (self.known.clone(), self.accepted.clone());
-        Handler { peer, known, accepted, opens: VecDeque::new() }
+        let (limits, rates) = (self.limits.clone(), self.rates.clone());
+        Handler { peer, teller, known, accepted, limits, rates, opens: VecDeque::new() }
     }
 }
 
@@ -137,29 +159,31 @@ impl NetworkBehaviour for Behaviour {
         &mut self,
         _: ConnectionId,
         peer: PeerId,
-        _: &Multiaddr,
+        local: &Multiaddr,
         _: &Multiaddr,
     ) -> Result<THandler<Self>, ConnectionDenied> {
-        Ok(self.handler(peer))
+        Ok(self.handler(peer, is_circuit(local).then_some(peer)))
     }
 
     fn handle_established_outbound_connection(
         &mut self,
         _: ConnectionId,
         peer: PeerId,
-        _: &Multiaddr,
+        address: &Multiaddr,
         _: Endpoint,
         _: PortUse,
     ) -> Result<THandler<Self>, ConnectionDenied> {
-        Ok(self.handler(peer))
+        Ok(self.handler(peer, relay_of(address)))
     }
 
     fn on_swarm_event(&mut self, event: FromSwarm<'_>) {
         match event {
-            FromSwarm::ConnectionEstablished(c) => self.links.entry(c.peer_id).or_default().push(c.connection_id),
+            FromSwarm::ConnectionEstablished(c) => {
+                self.links.entry(c.peer_id).or_default().push((c.connection_id, c.endpoint.is_relayed()));
+            }
             FromSwarm::ConnectionClosed(c) => {
                 if let Some(links) = self.links.get_mut(&c.peer_id) {
-                    links.retain(|link| *link != c.connection_id);
+                    links.retain(|(link, _)| *link != c.connection_id);
                     if links.is_empty() {
                         self.links.remove(&c.peer_id);
                     }
@@ -181,9 +205,19 @@ impl NetworkBehaviour for Behaviour {
 #[derive(Debug)]
 pub struct Handler {
     peer: PeerId,
+    teller: Option<PeerId>,
     known: Arc<Known>,
     accepted: Accepted,
+    limits: Limits,
+    rates: Rates,
     opens: VecDeque<Open>,
+}
+
+impl Handler {
+    fn handed_over(&self, stream: Stream) -> Opened {
+        let stream = Box::new(Slowed::new(stream.compat(), self.rates.clone()));
+        Opened { stream, line: self.limits.line(self.teller) }
+    }
 }
 
 impl ConnectionHandler for Handler {
@@ -207,11 +241,12 @@ impl ConnectionHandler for Handler {
     fn on_connection_event(&mut self, event: ConnectionEvent<Names, Names, (), Open>) {
         match event {
             ConnectionEvent::FullyNegotiatedInbound(FullyNegotiatedInbound { protocol: (stream, name), .. }) => {
-                self.accepted.came(&self.peer, &name, stream);
+                let Opened { stream, line } = self.handed_over(stream);
+                self.accepted.came(&name, Incoming { peer: self.peer.to_string(), stream, line });
             }
             ConnectionEvent::FullyNegotiatedOutbound(FullyNegotiatedOutbound { protocol: (stream, _), info }) => {
                 // Whoever asked may have gone.
-                drop(info.reply.send(Ok(Box::new(stream.compat()))));
+                drop(info.reply.send(Ok(self.handed_over(stream))));
             }
             ConnectionEvent::DialUpgradeError(DialUpgradeError { info, error }) => {
                 let peer = self.peer.to_string();

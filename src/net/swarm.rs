@@ -3,27 +3,32 @@
 
 use super::behaviour::{Behaviour, BehaviourEvent};
 use super::bitswap::behaviour::BitswapEvent;
-use super::command::{Command, PeerInfo};
+use super::book::Book;
+use super::circuit::{Limits, is_circuit};
+use super::command::{Command, Event, PeerInfo};
 use super::config::{Config, Network};
+use super::dialling::Dialling;
 use super::error::Error;
 use super::kad::{self, Purpose, Queries, Table};
-use super::known::{self, peer_of};
+use super::known::{self, Known};
 use super::metrics::Metrics;
+use super::near::Near;
 use super::provide::Provider;
-use super::setup::{self, dial_error};
+use super::relays::Relays;
+use super::setup;
 use crate::cid::Cid;
 use crate::foreign::shown;
 use futures::StreamExt as _;
 use libp2p::core::ConnectedPoint;
 use libp2p::core::transport::ListenerId;
 use libp2p::kad::{GetProvidersOk, InboundRequest, K_VALUE, ProviderRecord, QueryResult};
-use libp2p::multiaddr::Protocol;
 use libp2p::swarm::dial_opts::{DialOpts, PeerCondition};
 use libp2p::swarm::{ConnectionId, DialError, SwarmEvent};
 use libp2p::{Multiaddr, PeerId, Swarm, identify};
 use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{broadcast, mpsc, oneshot};
 use tokio::time::MissedTickBehavior;
 
 /// Providers connected to for one search. kubo stops at ten, too.
@@ -44,30 +49,57 @@ const PROTOCOLS_PER_PEER: usize = 64;
 const PROVIDE_TICK: Duration = Duration::from_millis(500);
 
 pub struct Loop {
-    swarm: Swarm<Behaviour>,
+    pub(super) swarm: Swarm<Behaviour>,
     commands: mpsc::Receiver<Command>,
-    network: Network,
-    metrics: Metrics,
+    pub(super) events: broadcast::Sender<Event>,
+    pub(super) network: Network,
+    /// Others meet each other here, so this node is where it listens.
+    serves: bool,
+    pub(super) metrics: Metrics,
+    pub(super) known: Arc<Known>,
+    pub(super) told: Limits,
     /// Listeners that have not told an address yet.
     starting: HashSet<ListenerId>,
     ask_listeners: Vec<oneshot::Sender<Vec<String>>>,
-    dials: HashMap<ConnectionId, (Multiaddr, oneshot::Sender<Result<PeerId, Error>>)>,
-    peers: HashMap<PeerId, Peer>,
+    pub(super) dialling: Dialling,
+    /// Dials under way, and to whom.
+    pub(super) asked: HashMap<ConnectionId, PeerId>,
+    pub(super) book: Book,
+    pub(super) relays: Relays,
+    pub(super) near: Near,
+    /// Not only while devices are paired.
+    mdns: bool,
+    /// Of [`Known`], when it was last looked who is a device.
+    pub(super) version: u64,
+    pub(super) peers: HashMap<PeerId, Peer>,
     /// Peers we had dialed and lost, latest first.
     lost: VecDeque<(Instant, PeerId, Multiaddr)>,
-    queries: Queries,
+    pub(super) queries: Queries,
     searches: HashMap<Cid, Searching>,
     provider: Provider,
 }
 
 #[derive(Default)]
-struct Peer {
-    addresses: HashMap<ConnectionId, Multiaddr>,
+pub(super) struct Peer {
+    pub(super) addresses: HashMap<ConnectionId, Multiaddr>,
+    /// Which of the connections go through a relay.
+    pub(super) relayed: HashSet<ConnectionId>,
+    /// A connection to it was made from here.
+    pub(super) dialled: bool,
+    /// Where a direct one was tried since.
+    pub(super) tried: Vec<Multiaddr>,
     agent: Option<String>,
-    protocols: Vec<String>,
+    pub(super) protocols: Vec<String>,
     round_trip: Option<Duration>,
     /// Pings in a row without an answer.
     unanswered: u32,
+}
+
+impl Peer {
+    /// Are all connections relayed?
+    pub(super) fn is_relayed(&self) -> bool {
+        !self.addresses.is_empty() && self.relayed.len() == self.addresses.len()
+    }
 }
 
 /// A search for providers: over when its queries have ended and nobody is being dialed for it.
@@ -84,8 +116,8 @@ struct Searching {
 
 impl Loop {
     pub fn new(
-        mut swarm: Swarm<Behaviour>,
-        commands: mpsc::Receiver<Command>,
+        (mut swarm, known, told): (Swarm<Behaviour>, Arc<Known>, Limits),
+        (commands, events): (mpsc::Receiver<Command>, broadcast::Sender<Event>),
         config: &Config,
         metrics: Metrics,
     ) -> Result<Self, Error> {
@@ -96,14 +128,28 @@ impl Loop {
         if config.network == Network::Public {
             setup::join(&mut swarm, &config.bootstrap)?;
         }
+        let relays = config.relays.iter().map(|relay| setup::relay(relay)).collect::<Result<Vec<_>, _>>()?;
+        known.set_relays(relays.iter().map(|(peer, _)| *peer));
+        let mut near = Near::start(*swarm.local_peer_id());
+        near.set(config.mdns);
         Ok(Self {
+            near,
+            mdns: config.mdns,
+            version: 0,
             swarm,
             commands,
+            events,
             network: config.network,
+            serves: config.relay_server,
             metrics,
+            known,
+            told,
             starting,
             ask_listeners: Vec::new(),
-            dials: HashMap::new(),
+            dialling: Dialling::default(),
+            asked: HashMap::new(),
+            book: Book::default(),
+            relays: Relays::new(relays, Instant::now()),
             peers: HashMap::new(),
             lost: VecDeque::new(),
             queries: Queries::new(),
@@ -116,13 +162,19 @@ impl Loop {
         let mut tick = tokio::time::interval(PROVIDE_TICK);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
+            let due = self.next_due();
             tokio::select! {
                 command = self.commands.recv() => match command {
                     None | Some(Command::Shutdown) => return,
                     Some(command) => self.on_command(command),
                 },
                 event = self.swarm.select_next_some() => self.on_event(event),
-                _ = tick.tick() => self.publish(),
+                _ = tick.tick() => {
+                    self.publish();
+                    self.paired();
+                }
+                (peer, address, is_new) = self.near.found() => self.found_near(peer, address, is_new),
+                () = tokio::time::sleep_until(due.unwrap_or_else(Instant::now).into()), if due.is_some() => self.on_due(),
             }
         }
     }
@@ -134,7 +186,9 @@ impl Loop {
                 self.ask_listeners.push(reply);
                 self.tell_listeners();
             }
-            Command::Dial(address, reply) => self.dial(address, reply),
+            Command::Dial(addresses, reply) => self.dial(addresses, reply),
+            Command::Addresses(peer, reply) => drop(reply.send(self.addresses(&peer))),
+            Command::Discover(on) => self.near.set(on || self.mdns),
             Command::Open(peer, open) => self.swarm.behaviour_mut().streams.open(peer, open),
             Command::Connected(reply) => drop(reply.send(self.connected())),
             Command::Want { session, cid, reply } => {
@@ -171,14 +225,20 @@ impl Loop {
             SwarmEvent::Behaviour(event) => self.on_behaviour(event),
             SwarmEvent::NewListenAddr { listener_id, address } => {
                 tracing::info!(%address, "listening");
-                // On a private network what we listen on is where we are reached.
-                if self.network == Network::Private {
+                // On a private network what we listen on is where we are reached; so it is for those who meet here.
+                let is_reached = self.network == Network::Private || (self.serves && kad::is_public(&address));
+                if is_reached && !is_circuit(&address) {
                     self.swarm.add_external_address(address);
                 }
+                self.near.listens(self.swarm.listeners());
                 self.starting.remove(&listener_id);
                 self.tell_listeners();
             }
-            SwarmEvent::ExpiredListenAddr { address, .. } => self.swarm.remove_external_address(&address),
+            SwarmEvent::ExpiredListenAddr { address, .. } => {
+                self.swarm.remove_external_address(&address);
+                self.near.listens(self.swarm.listeners());
+            }
+            SwarmEvent::ListenerClosed { listener_id, reason, .. } if self.left_relay(listener_id, &reason) => {}
             SwarmEvent::ListenerClosed { listener_id, addresses, reason } => {
                 if let Err(error) = reason {
                     tracing::error!(?addresses, %error, "no longer listening");
@@ -187,18 +247,11 @@ impl Loop {
                 self.tell_listeners();
             }
             SwarmEvent::ConnectionEstablished { peer_id, connection_id, endpoint, .. } => {
-                let peer = self.peers.entry(peer_id).or_default();
-                peer.addresses.insert(connection_id, endpoint.get_remote_address().clone());
-                self.metrics.peers.set(self.peers.len() as i64);
-                if let Some((_, reply)) = self.dials.remove(&connection_id) {
-                    drop(reply.send(Ok(peer_id)));
-                }
+                self.came(peer_id, connection_id, &endpoint);
                 self.dialed(&peer_id);
             }
             SwarmEvent::ConnectionClosed { peer_id, connection_id, num_established, endpoint, .. } => {
-                if let Some(peer) = self.peers.get_mut(&peer_id) {
-                    peer.addresses.remove(&connection_id);
-                }
+                self.went(peer_id, connection_id, &endpoint);
                 if num_established == 0 {
                     self.peers.remove(&peer_id);
                     self.remember(peer_id, &endpoint);
@@ -206,9 +259,7 @@ impl Loop {
                 self.metrics.peers.set(self.peers.len() as i64);
             }
             SwarmEvent::OutgoingConnectionError { connection_id, peer_id, error } => {
-                if let Some((address, reply)) = self.dials.remove(&connection_id) {
-                    drop(reply.send(Err(dial_error(&address, &error))));
-                }
+                self.dial_failed(connection_id, &error);
                 if let Some(peer) = peer_id.filter(|p| !self.swarm.is_connected(p)) {
                     self.dialed(&peer);
                 }
@@ -239,11 +290,11 @@ impl Loop {
             BehaviourEvent::Bitswap(BitswapEvent::Used { peer, gave }) => {
                 self.swarm.behaviour_mut().limits.used(&peer, gave);
             }
-            _ => {}
+            event => self.on_reach(event),
         }
     }
 
-    fn table(&mut self, table: Table) -> &mut kad::Behaviour {
+    pub(super) fn table(&mut self, table: Table) -> &mut kad::Behaviour {
         let behaviour = self.swarm.behaviour_mut();
         match table {
             Table::Wan => &mut behaviour.wan,
@@ -256,9 +307,13 @@ impl Loop {
     }
 
     fn identified(&mut self, id: PeerId, info: identify::Info) {
-        for (table, protocol) in [(Table::Wan, kad::WAN), (Table::Lan, kad::LAN)] {
+        // Who is in a table is asked who else there is, and those are dialled: on a private network no stranger has that.
+        let network = self.network;
+        let is_named =
+            network == Network::Public || self.known.is(&id) || self.peers.get(&id).is_some_and(|peer| peer.dialled);
+        let tables = [(Table::Wan, kad::WAN), (Table::Lan, kad::LAN)];
+        for (table, protocol) in tables.into_iter().filter(|_| is_named) {
             if info.protocols.contains(&protocol) {
-                let network = self.network;
                 let fits = |a: &&Multiaddr| a.as_ref().len() <= ADDRESS_BYTES_MAX && kad::fits(table, network, a);
                 let room = ADDRESSES_PER_PEER.saturating_sub(kad::addresses(self.table(table), &id));
                 for address in info.listen_addrs.iter().filter(fits).take(room) {
@@ -266,6 +321,7 @@ impl Loop {
                 }
             }
         }
+        self.told_of_itself(id, &info);
         if let Some(peer) = self.peers.get_mut(&id) {
             peer.agent = Some(shown(&info.agent_version).to_string());
             peer.protocols = info.protocols.iter().take(PROTOCOLS_PER_PEER).map(|p| shown(p).to_string()).collect();
@@ -311,6 +367,7 @@ impl Loop {
                         self.provider.finished(&cid, published, Instant::now());
                         self.metrics.provided.set(self.provider.status(Instant::now()).published as i64);
                     }
+                    (Purpose::FindPeer(peer), result) if step.last => self.looked_up(peer, result),
                     _ => {}
                 }
             }
@@ -414,24 +471,6 @@ impl Loop {
         }
     }
 
-    fn dial(&mut self, address: Multiaddr, reply: oneshot::Sender<Result<PeerId, Error>>) {
-        if let Some(peer) = peer_of(&address).filter(|p| self.swarm.is_connected(p)) {
-            return drop(reply.send(Ok(peer)));
-        }
-        let opts = match peer_of(&address) {
-            Some(peer) => {
-                DialOpts::peer_id(peer).addresses(vec![address.clone()]).condition(PeerCondition::Always).build()
-            }
-            None => DialOpts::unknown_peer_id().address(address.clone()).build(),
-        };
-        let id = opts.connection_id();
-        self.swarm.behaviour_mut().limits.asked(id);
-        match self.swarm.dial(opts) {
-            Ok(()) => drop(self.dials.insert(id, (address, reply))),
-            Err(error) => drop(reply.send(Err(dial_error(&address, &error)))),
-        }
-    }
-
     fn connected(&self) -> Vec<PeerInfo> {
         let info = |(id, peer): (&PeerId, &Peer)| PeerInfo {
             id: id.to_string(),
@@ -448,7 +487,8 @@ impl Loop {
             return;
         }
         let id = *self.swarm.local_peer_id();
-        let all: Vec<String> = self.swarm.listeners().map(|a| a.clone().with(Protocol::P2p(id)).to_string()).collect();
+        let all: Vec<String> =
+            self.swarm.listeners().filter_map(|a| Some(a.clone().with_p2p(id).ok()?.to_string())).collect();
         for reply in self.ask_listeners.drain(..) {
             drop(reply.send(all.clone()));
         }

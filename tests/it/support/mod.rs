@@ -6,9 +6,11 @@ pub mod clients;
 pub mod control;
 pub mod dag;
 pub mod hostile;
+pub mod netns;
 pub mod ots;
 pub mod peers;
 pub mod proxy;
+pub mod relay;
 pub mod sdk;
 pub mod toft;
 

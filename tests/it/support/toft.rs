@@ -25,6 +25,8 @@ pub struct Home {
     settings: Vec<(String, String)>,
     /// What `ulimit` is told before the node starts.
     limit: Option<String>,
+    /// The network namespace it runs in.
+    netns: Option<String>,
     binary: PathBuf,
 }
 
@@ -43,12 +45,19 @@ impl Home {
         ];
         let settings = settings.map(|(k, v)| (k.to_owned(), v.to_owned())).to_vec();
         let dir = tempfile::tempdir_in(dir).expect("a temp dir");
-        Self { dir, settings, limit: None, binary: env!("CARGO_BIN_EXE_toft").into() }
+        Self { dir, settings, limit: None, netns: None, binary: env!("CARGO_BIN_EXE_toft").into() }
     }
 
     /// The node gets less of something, e.g. `-n 1024`: of that many file descriptors no more, ever.
     pub fn limited(mut self, limit: &str) -> Self {
         self.limit = Some(limit.to_owned());
+        self
+    }
+
+    /// Everything runs in this network namespace.
+    #[allow(dead_code, reason = "the attacks do not")]
+    pub fn netns(mut self, name: &str) -> Self {
+        self.netns = Some(name.to_owned());
         self
     }
 
@@ -79,9 +88,14 @@ impl Home {
     }
 
     pub fn command(&self, args: &[&str]) -> Command {
-        let mut command = match &self.limit {
-            None => Command::new(&self.binary),
-            Some(limit) => {
+        let mut command = match (&self.limit, &self.netns) {
+            (None, None) => Command::new(&self.binary),
+            (None, Some(netns)) => {
+                let mut ip = Command::new("ip");
+                ip.args(["netns", "exec", netns]).arg(&self.binary);
+                ip
+            }
+            (Some(limit), _) => {
                 let mut shell = Command::new("sh");
                 shell.args(["-c", &format!("ulimit {limit} && exec \"$0\" \"$@\"")]).arg(&self.binary);
                 shell

@@ -1,0 +1,65 @@
+//! Where devices were reached last: kept in the store, for the time after the next start.
+
+use crate::{
+    job::Job,
+    net::{Event, Net},
+    store::Store,
+};
+use anyhow::Error;
+use tokio::sync::broadcast::error::RecvError;
+
+/// Addresses of one device, the latest first.
+const EACH_MAX: usize = 4;
+const KEYS: &[u8] = b"net/seen/";
+
+fn key(peer: &str) -> Vec<u8> {
+    [KEYS, peer.as_bytes()].concat()
+}
+
+/// Where a peer was reached last. What cannot be read is as good as nothing.
+pub(super) fn of(store: &Store, peer: &str) -> Vec<String> {
+    let kept = store.state(&key(peer)).ok().flatten();
+    kept.and_then(|bytes| serde_json::from_slice(&bytes).ok()).unwrap_or_default()
+}
+
+/// Writes down where devices are reached, until the node stops.
+pub(super) async fn keep(net: Net, store: Store, job: Job) -> Result<(), Error> {
+    let mut events = net.events();
+    forget(&net, &store).await?;
+    loop {
+        job.ended(None);
+        job.waits(None);
+        let event = tokio::select! {
+            event = events.recv() => event,
+            () = job.stop().cancelled() => return Ok(()),
+        };
+        job.works();
+        match event {
+            Ok(Event::Seen { peer, address }) => {
+                let mut list = of(&store, &peer);
+                if list.first() == Some(&address) {
+                    continue;
+                }
+                list.retain(|known| *known != address);
+                list.insert(0, address);
+                list.truncate(EACH_MAX);
+                store.put_state(vec![(key(&peer), Some(serde_json::to_vec(&list)?))]).await?;
+                forget(&net, &store).await?;
+            }
+            Ok(_) | Err(RecvError::Lagged(_)) => {}
+            // The network has ended.
+            Err(RecvError::Closed) => return Ok(()),
+        }
+    }
+}
+
+/// Of who is no device any more, nothing is kept.
+async fn forget(net: &Net, store: &Store) -> Result<(), Error> {
+    let is_device = |key: &[u8]| std::str::from_utf8(&key[KEYS.len()..]).is_ok_and(|peer| net.is_device(peer));
+    let kept = store.states(KEYS)?.into_iter();
+    let gone: Vec<_> = kept.filter(|(key, _)| !is_device(key)).map(|(key, _)| (key.to_vec(), None)).collect();
+    if !gone.is_empty() {
+        store.put_state(gone).await?;
+    }
+    Ok(())
+}

@@ -1,0 +1,142 @@
+//! Networks of their own on this machine: hosts at public addresses, and hosts behind routers that translate theirs.
+//! Needs root, `ip` (iproute2) and `nft` (nftables).
+
+use std::{
+    io::Write as _,
+    process::{Command, Stdio},
+    sync::atomic::{AtomicUsize, Ordering},
+};
+
+static LABS: AtomicUsize = AtomicUsize::new(0);
+
+/// Hosts and routers; gone when dropped.
+pub struct Lab {
+    tag: String,
+    hosts: Vec<String>,
+}
+
+/// How a router chooses the port it sends from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ports {
+    /// The host's own, whomever it sends to: a hole can be punched.
+    Kept,
+    /// Another one for every other end.
+    Random,
+}
+
+impl Lab {
+    /// A network that everybody reaches, 198.51.100.0/24, and nobody on it yet.
+    pub fn new() -> Self {
+        let number = LABS.fetch_add(1, Ordering::Relaxed);
+        let mut lab = Self { tag: format!("toft-{}-{number}", std::process::id()), hosts: Vec::new() };
+        let world = lab.namespace("world");
+        lab.ip(&["-n", &world, "link", "add", "bridge", "type", "bridge"]);
+        lab.ip(&["-n", &world, "link", "set", "bridge", "up"]);
+        lab
+    }
+
+    pub fn name(&self, host: &str) -> String {
+        format!("{}-{host}", self.tag)
+    }
+
+    /// A host at 198.51.100.`last`.
+    pub fn host(&mut self, host: &str, last: u8) -> String {
+        let name = self.namespace(host);
+        self.plug(&name, "eth0", &format!("198.51.100.{last}/24"), &self.name("world"), "bridge");
+        self.ip(&["-n", &name, "route", "add", "default", "dev", "eth0"]);
+        name
+    }
+
+    /// A host at 192.168.`net`.2 behind a router of its own at 198.51.100.`last`.
+    pub fn behind_router(&mut self, host: &str, net: u8, last: u8, ports: Ports) -> String {
+        let router = self.host(&format!("router{net}"), last);
+        let name = self.namespace(host);
+        let inner = ["-n", &router, "link", "add", "in", "type", "veth", "peer", "name", "eth0", "netns", &name];
+        self.ip(&inner);
+        for (at, link, address) in [(&router, "in", 1), (&name, "eth0", 2)] {
+            self.ip(&["-n", at, "address", "add", &format!("192.168.{net}.{address}/24"), "dev", link]);
+            self.ip(&["-n", at, "link", "set", link, "up"]);
+        }
+        self.ip(&["-n", &name, "route", "add", "default", "via", &format!("192.168.{net}.1")]);
+        self.sh(&router, "echo 1 > /proc/sys/net/ipv4/ip_forward");
+        let how = if ports == Ports::Random { "random,fully-random" } else { "" };
+        self.nft(
+            &router,
+            &format!(
+                "table ip lab {{
+                    chain post {{ type nat hook postrouting priority 100; oifname \"eth0\" masquerade {how}; }}
+                    chain through {{ type filter hook forward priority 0; policy drop;
+                        ct state established,related accept; iifname \"in\" accept; }}
+                    chain to {{ type filter hook input priority 0; iifname \"eth0\" ct state new drop; }}
+                }}"
+            ),
+        );
+        name
+    }
+
+    /// Begins to count what a host sends.
+    pub fn count(&self, host: &str) {
+        let chain = "chain sent { type filter hook output priority 0; oifname \"eth0\" counter; }";
+        self.nft(host, &format!("table inet watch {{\n{chain}\n}}"));
+    }
+
+    /// Packets that a host has sent since.
+    pub fn sent(&self, host: &str) -> u64 {
+        let all = self.run(Command::new("ip").args(["netns", "exec", host, "nft", "list", "table", "inet", "watch"]));
+        let count = all.split("packets ").nth(1).and_then(|rest| rest.split(' ').next());
+        count.and_then(|count| count.parse().ok()).unwrap_or_else(|| panic!("no count in {all}"))
+    }
+
+    fn namespace(&mut self, host: &str) -> String {
+        let name = self.name(host);
+        self.ip(&["netns", "add", &name]);
+        self.hosts.push(name.clone());
+        // What the kernel itself says on a new network is said in IPv6.
+        self.sh(
+            &name,
+            "echo 1 > /proc/sys/net/ipv6/conf/all/disable_ipv6; echo 1 > /proc/sys/net/ipv6/conf/default/disable_ipv6",
+        );
+        self.ip(&["-n", &name, "link", "set", "lo", "up"]);
+        name
+    }
+
+    /// A cable from a host to a bridge elsewhere.
+    fn plug(&self, host: &str, link: &str, address: &str, other: &str, bridge: &str) {
+        let end = format!("p{}", self.hosts.len());
+        self.ip(&["-n", host, "link", "add", link, "type", "veth", "peer", "name", &end, "netns", other]);
+        self.ip(&["-n", other, "link", "set", &end, "master", bridge, "up"]);
+        self.ip(&["-n", host, "address", "add", address, "dev", link]);
+        self.ip(&["-n", host, "link", "set", link, "up"]);
+    }
+
+    fn ip(&self, args: &[&str]) {
+        self.run(Command::new("ip").args(args));
+    }
+
+    fn sh(&self, host: &str, script: &str) {
+        self.run(Command::new("ip").args(["netns", "exec", host, "sh", "-c", script]));
+    }
+
+    fn nft(&self, host: &str, rules: &str) {
+        let mut nft = Command::new("ip");
+        nft.args(["netns", "exec", host, "nft", "-f", "-"]).stdin(Stdio::piped());
+        let mut child = nft.spawn().expect("ip runs");
+        child.stdin.take().expect("piped").write_all(rules.as_bytes()).expect("takes rules");
+        assert!(child.wait().expect("ends").success(), "nft (nftables) is needed: {rules}");
+    }
+
+    fn run(&self, command: &mut Command) -> String {
+        let output = command.output().unwrap_or_else(|e| panic!("{command:?} (iproute2 is needed): {e}"));
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{command:?}: {said} (root is needed; without: --skip nat::)");
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    }
+}
+
+impl Drop for Lab {
+    fn drop(&mut self) {
+        for host in &self.hosts {
+            let _ = Command::new("ip").args(["netns", "del", host]).status();
+        }
+    }
+}
