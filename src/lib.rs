@@ -18,6 +18,8 @@ pub mod pool;
 pub mod budget;
 pub mod protobuf;
 pub mod cid;
+#[doc(hidden)]
+pub mod planted;
 pub mod sums;
 pub mod crypto;
 pub mod did;

@@ -19,6 +19,7 @@ mod peer;
 mod status;
 mod add;
 mod get;
+mod sync;
 mod tenant;
 mod record;
 mod protocol;
@@ -83,6 +84,9 @@ enum Command {
     /// Devices this node keeps in step with.
     #[command(subcommand)]
     Peer(peer::Command),
+    /// How devices stand with this node.
+    #[command(subcommand)]
+    Sync(sync::Command),
     /// Whose records this node keeps.
     #[command(subcommand)]
     Tenant(tenant::Command),
@@ -173,6 +177,7 @@ fn run(cli: Cli) -> Result<Option<Output>, Failure> {
             Command::Add(args) => add::run(&context, &args).await.map(Some),
             Command::Get(args) => get::run(&context, &args).await,
             Command::Peer(command) => peer::run(&context, command).await.map(Some),
+            Command::Sync(command) => sync::run(&context, command).await.map(Some),
             Command::Tenant(command) => tenant::run(&context, command).await.map(Some),
             Command::Record(command) => record::run(&context, command).await,
             Command::Protocol(command) => protocol::run(&context, command).await.map(Some),

@@ -1,9 +1,6 @@
 //! `toft peer add | ls | rm`: devices this node keeps in step with.
 
-use super::{
-    context::Context,
-    output::{Output, bytes},
-};
+use super::{context::Context, output::Output};
 use crate::{
     rpc::control::{
         Failure, NoParams,
@@ -59,29 +56,13 @@ pub async fn run(context: &Context, command: Command) -> Result<Output, Failure>
     }
 }
 
-/// What is under way: `receiving 10 of 15, 310 of 900 MB`.
+/// What is under way: `receiving 10 of 15`.
 fn under_way(peer: &PeerStatus) -> Vec<String> {
     let ways = [("receiving", &peer.receiving), ("sending", &peer.sending)];
-    let told = ways.into_iter().filter_map(|(name, way)| {
-        let way = way.as_ref()?;
-        match (way.of_messages, way.of_bytes) {
-            (Some(of), Some(of_bytes)) => {
-                Some(format!("{name} {} of {of}, {}", way.messages, part_of(way.bytes, of_bytes)))
-            }
-            _ if way.messages == 0 => None,
-            _ => Some(format!("{name} {}, {}", way.messages, bytes(way.bytes))),
-        }
-    });
+    let told = ways
+        .into_iter()
+        .filter_map(|(name, way)| way.as_ref().map(|way| format!("{name} {} of {}", way.messages, way.of_messages)));
     told.collect()
-}
-
-/// `310.0 of 900.0 MB`: the unit once, where it is the same.
-fn part_of(part: u64, whole: u64) -> String {
-    let (part, whole) = (bytes(part), bytes(whole));
-    match (part.split_once(' '), whole.split_once(' ')) {
-        (Some((number, unit)), Some((_, same))) if unit == same => format!("{number} of {whole}"),
-        _ => format!("{part} of {whole}"),
-    }
 }
 
 /// One peer in one line.
@@ -90,9 +71,7 @@ pub fn line(status: &PeerStatus) -> String {
         (true, true) => "✓ in sync".to_owned(),
         (true, false) => match under_way(status) {
             ways if !ways.is_empty() => format!("… {}", ways.join("; ")),
-            _ if status.untold => {
-                "all is sent; whether all has come is not known: the other device's toft is older".to_owned()
-            }
+            _ if status.apart => "✗ not the same on both".to_owned(),
             _ => "… syncing".to_owned(),
         },
         (false, _) => match &status.problem {
@@ -100,9 +79,9 @@ pub fn line(status: &PeerStatus) -> String {
             None => "not connected".to_owned(),
         },
     };
-    let refused = match status.refused {
-        0 => String::new(),
-        n => format!("   refused {n}, last: {}", status.last_refused.as_deref().unwrap_or_default()),
+    let aside = match (status.parked, status.parked_there) {
+        (0, 0) => String::new(),
+        (here, there) => format!("   put aside {here} here, {there} there: toft sync status"),
     };
-    format!("{} {} {state}{refused}", status.peer.did, status.peer.address)
+    format!("{} {} {state}{aside}", status.peer.did, status.peer.address)
 }

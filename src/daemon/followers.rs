@@ -107,5 +107,5 @@ fn sync(base: &Base<'_>, identity: &Identity, door: &Door, net: &Net) -> Result<
     let links =
         (Dialler { net: net.clone(), store: door.node.store().clone(), did: did.clone() }, incoming(net, &base.tasks)?);
     let who = (sync::Own { did, signer }, door.resolver.clone());
-    Peers::start(&base.config.sync, door.node.clone(), who, links, &base.jobs, &base.metrics)
+    Peers::start((&base.config.sync, &base.home.join("sync")), door.node.clone(), who, links, &base.jobs, &base.metrics)
 }

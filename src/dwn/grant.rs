@@ -214,17 +214,22 @@ impl Grant {
 
     /// Since when it is revoked. Revocations are looked for with the grantor, whose tenant this need not be.
     pub fn revoked(&self, view: &dyn View) -> Result<Option<String>, Stop> {
-        let filter = filter::all([("parentId", text(&self.id)), ("protocolPath", text(REVOCATION))]);
-        let select = Select {
-            any_of: vec![filter],
-            sort: SortBy::MessageTimestamp,
-            direction: Direction::Ascending,
-            limit: Some(1),
-            after: None,
-        };
-        let oldest = view.select_of(&self.grantor, &select)?.entries.into_iter().next();
-        Ok(oldest.map(|stored| fields::timestamp(&stored.message).to_owned()))
+        revoked_since(&self.id, &self.grantor, view)
     }
+}
+
+/// Since when a grant is revoked, as its grantor's tenant says.
+pub fn revoked_since(id: &str, grantor: &str, view: &dyn View) -> Result<Option<String>, Stop> {
+    let filter = filter::all([("parentId", text(id)), ("protocolPath", text(REVOCATION))]);
+    let select = Select {
+        any_of: vec![filter],
+        sort: SortBy::MessageTimestamp,
+        direction: Direction::Ascending,
+        limit: Some(1),
+        after: None,
+    };
+    let oldest = view.select_of(grantor, &select)?.entries.into_iter().next();
+    Ok(oldest.map(|stored| fields::timestamp(&stored.message).to_owned()))
 }
 
 impl Scope {

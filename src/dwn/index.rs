@@ -102,7 +102,7 @@ pub fn scope<'a>(message: &'a Value, initial: Option<&'a Value>) -> Option<&'a s
 }
 
 /// recordIds of the grants that a write was signed under: the one its author invokes, those that came with it.
-fn grants(message: &Value) -> Vec<String> {
+pub(super) fn grants(message: &Value) -> Vec<String> {
     let authorization = message.get("authorization");
     let part = |name| authorization.and_then(|authorization| authorization.get(name));
     let invoked = part("signature").and_then(jws::payload).and_then(|payload| payload.get(GRANTED_BY).cloned());

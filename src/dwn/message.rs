@@ -45,8 +45,8 @@ impl Message {
         Ok(Self { tenant, kind, json: Arc::new(json.into()), cid, bytes, authorization, initial, replayed: false })
     }
 
-    /// The same message, as another device of the tenant tells it that has judged it already. It is then judged by its content
-    /// and not by what happened here meanwhile, so that devices keep the same messages in whatever order they meet them.
+    /// The same message, as another device of the tenant tells it that has judged it already: rules that depend on what is
+    /// here are not asked again (`replayed`), so that devices keep the same messages in whatever order they meet them.
     pub fn replayed(self) -> Self {
         Self { replayed: true, ..self }
     }

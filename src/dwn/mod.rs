@@ -37,6 +37,7 @@ mod protocols_configure;
 mod protocols_query;
 mod protocol;
 mod readable;
+mod replayed;
 mod records_delete;
 mod visible;
 mod records_query;

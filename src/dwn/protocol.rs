@@ -213,7 +213,7 @@ fn check_place(message: &Message, path: &str, view: &dyn View) -> Result<(), Sto
         let text = format_args!("Declared protocol path '{path}' is not valid for records with no parent'.");
         return Err(Refusal::bad("ProtocolAuthorizationParentlessIncorrectProtocolPath", text).into());
     };
-    let parent = parent(parent_id, message, view)?
+    let parent = parent(parent_id, view)?
         .filter(|parent| descriptor_text(&parent.message, "protocol") == message.text("protocol"));
     let is_below = |parent: &Stored| {
         descriptor_text(&parent.message, "protocolPath").is_some_and(|above| format!("{above}/{name}") == path)
@@ -233,13 +233,9 @@ fn check_place(message: &Message, path: &str, view: &dyn View) -> Result<(), Sto
 }
 
 /// The record that this one hangs on, if anything may hang on it.
-fn parent(id: &str, message: &Message, view: &dyn View) -> Result<Option<Stored>, Stop> {
-    let Some(Record { initial, newest }) = view.record(id)? else { return Ok(None) };
-    if newest.latest && fields::is_method(&newest.message, "Write") {
-        return Ok(Some(newest));
-    }
-    // When it was written it had a parent with data, which is not told any more; only a prune takes children along.
-    Ok((message.is_replayed() && !fields::is_prune(&newest.message)).then_some(initial))
+fn parent(id: &str, view: &dyn View) -> Result<Option<Stored>, Stop> {
+    let newest = view.record(id)?.map(|record| record.newest);
+    Ok(newest.filter(|newest| newest.latest && fields::is_method(&newest.message, "Write")))
 }
 
 fn check_size(message: &Message, rules: &RuleSet) -> Result<(), Refusal> {

@@ -26,7 +26,11 @@ fn definition(descriptor: &Map<String, Value>) -> Result<Definition, Refusal> {
 }
 
 pub(super) fn decide(message: &Message, view: &dyn View, now: &str) -> Result<Change, Stop> {
-    authorize(message, view, now)?;
+    if message.is_replayed() {
+        message.check_delegations()?;
+    } else {
+        authorize(message, view, now)?;
+    }
     let uri = protocol(message);
     let mut change = Change::of(message, Subject::Protocol(uri.into()))?;
     if let Some(before) = view.protocol(uri)? {

@@ -10,7 +10,7 @@ use super::{
     permissions, protocol, readable,
     reason::Reason,
     refusal::{Refusal, Stop},
-    text,
+    replayed, text,
     view::{INLINE_MAX, Record, View},
 };
 use serde_json::{Map, Value};
@@ -57,9 +57,11 @@ pub(super) fn check(message: &Message) -> Result<(), Refusal> {
 pub(super) fn decide(message: &Message, given: &Given, view: &dyn View, now: &str) -> Result<Change, Stop> {
     let record_id = fields::record_id(message.json()).unwrap_or_default();
     let record = view.record(record_id)?;
-    let definition = message.text("protocol").map(|uri| protocol::check_record(message, uri, view)).transpose()?;
-    authorize(message, record.as_ref(), definition.as_deref(), view, now)?;
-    if !message.is_replayed() {
+    if message.is_replayed() {
+        replayed::check_write(message, view)?;
+    } else {
+        let definition = message.text("protocol").map(|uri| protocol::check_record(message, uri, view)).transpose()?;
+        authorize(message, record.as_ref(), definition.as_deref(), view, now)?;
         let initial = record.as_ref().map(|record| &*record.initial.message).filter(|_| !message.is_initial_write());
         readable::check(message, initial)?;
     }

@@ -11,6 +11,7 @@ use super::{
     },
 };
 use crate::{
+    cid::Digest,
     dwn::Fault,
     sums::{Item, Prefix, Sum},
 };
@@ -92,6 +93,20 @@ impl SetView {
             self.rows((tenant, scope), bucket?.0, |item, at| found.push((item, at)))?;
         }
         Ok(found)
+    }
+
+    /// A message that is kept: the protocol of its scope, the item, and where it lies in the log.
+    pub fn find(&self, digest: &Digest) -> Result<Option<(Option<String>, Item, Position)>, Fault> {
+        let Some(tenant) = self.tenant else { return Ok(None) };
+        let Some(row) = self.source.get(&keys::message(tenant, digest))? else { return Ok(None) };
+        let row = MessageRow::decode(&row)?;
+        let Some(item) = sums::item(digest, &row) else { return Ok(None) };
+        if row.scope == 0 {
+            return Ok(Some((None, item, row.position)));
+        }
+        let key = keys::total(tenant, row.scope);
+        let total = self.source.get(&key)?.context("a scope with a message has no sum")?;
+        Ok(Some((sums::total(&key, &total)?.0, item, row.position)))
     }
 
     fn numbers(&self, scope: Option<&str>) -> Result<Option<(u32, u32)>, Fault> {

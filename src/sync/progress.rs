@@ -1,101 +1,79 @@
-//! How far each peer is: what running sessions tell, and what the store remembers.
+//! How each peer stands, as its session tells, and what is counted.
 
-use super::flow::Flow;
-use crate::store::Position;
-use anyhow::{Context as _, Error};
+use super::{
+    frame::Frame,
+    machine::{Machine, Now, Standing, Way},
+};
 use prometheus_client::metrics::counter::Counter;
-use serde::{Deserialize, Serialize};
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::BTreeMap,
     sync::{Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant},
 };
 
-/// How far each peer is, and what is counted.
+/// A peer that has said so long ago that both have the same may be gone: it is not known any more.
+const FRESH: Duration = Duration::from_secs(50);
+
 #[derive(Debug, Default)]
 pub struct Progress {
     /// Of running sessions.
-    ways: Mutex<BTreeMap<String, Ways>>,
-    /// How many messages each peer refused since the start, and the last of them.
-    refused: Mutex<BTreeMap<String, (u64, String)>>,
+    peers: Mutex<BTreeMap<String, Noted>>,
     pub sent: Counter,
     pub received: Counter,
+    pub sent_bytes: Counter,
+    pub received_bytes: Counter,
 }
 
-/// Both directions of a session.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct Ways {
-    pub sending: Flow,
-    pub receiving: Flow,
-    /// The other end says what is ahead of it.
-    pub is_told: bool,
+/// How a session stood when it was looked at last.
+#[derive(Debug, Clone, Copy)]
+pub struct Noted {
+    pub standing: Standing,
+    pub at: Instant,
+    pub sending: Option<Way>,
+    pub receiving: Option<Way>,
+    /// Messages put aside: here, and there.
+    pub parked: u32,
+    pub parked_there: u32,
+}
+
+impl Noted {
+    /// Since when it is known that both have the same; `None`: it is not known, or not so.
+    pub fn equal_for(&self) -> Option<Duration> {
+        let Standing::Equal(age) = self.standing else { return None };
+        Some(Duration::from_millis(age) + self.at.elapsed()).filter(|age| *age <= FRESH)
+    }
 }
 
 impl Progress {
-    /// How far the session with a peer is, if one runs, and what the peer refused.
-    pub fn of(&self, peer: &str) -> (Option<Ways>, Option<(u64, String)>) {
-        (self.ways().get(peer).copied(), self.refusals().get(peer).cloned())
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<String, Noted>> {
+        self.peers.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn ways(&self) -> MutexGuard<'_, BTreeMap<String, Ways>> {
-        self.ways.lock().unwrap_or_else(PoisonError::into_inner)
+    pub fn of(&self, peer: &str) -> Option<Noted> {
+        self.lock().get(peer).copied()
     }
 
-    fn refusals(&self) -> MutexGuard<'_, BTreeMap<String, (u64, String)>> {
-        self.refused.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// A session begins.
-    pub fn begin(&self, peer: &str, is_told: bool) {
-        let ways = Ways { is_told, ..Ways::default() };
-        self.ways().insert(peer.to_owned(), ways);
+    /// A session has gone on.
+    pub fn note(&self, peer: &str, standing: Standing, machine: &Machine, _: Now) {
+        let (sending, receiving) = machine.ways();
+        let parked = u32::try_from(machine.parked().count()).unwrap_or(u32::MAX);
+        let noted =
+            Noted { standing, at: Instant::now(), sending, receiving, parked, parked_there: machine.parked_there() };
+        self.lock().insert(peer.to_owned(), noted);
     }
 
     pub fn end(&self, peer: &str) {
-        self.ways().remove(peer);
+        self.lock().remove(peer);
     }
 
-    pub fn sending(&self, peer: &str, change: impl FnOnce(&mut Flow)) {
-        if let Some(ways) = self.ways().get_mut(peer) {
-            change(&mut ways.sending);
+    /// A frame goes out.
+    pub fn count_sent(&self, frame: &Frame) {
+        if matches!(frame, Frame::Message(..)) {
+            self.sent.inc();
         }
     }
 
-    pub fn receiving(&self, peer: &str, change: impl FnOnce(&mut Flow)) {
-        if let Some(ways) = self.ways().get_mut(peer) {
-            change(&mut ways.receiving);
-        }
+    pub fn count_received(&self, messages: u64) {
+        self.received.inc_by(messages);
     }
-
-    pub fn refused(&self, peer: &str, what: String) {
-        let mut refused = self.refusals();
-        let entry = refused.entry(peer.to_owned()).or_default();
-        *entry = (entry.0 + 1, what);
-    }
-
-    pub fn count_sent(&self) {
-        self.sent.inc();
-    }
-
-    pub fn count_received(&self) {
-        self.received.inc();
-    }
-}
-
-/// How far a peer has been served, and of which tenants: with others the log is gone through again.
-#[derive(Debug, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct SentUpTo {
-    pub position: Position,
-    pub tenants: BTreeSet<String>,
-}
-
-impl SentUpTo {
-    /// As state of the store.
-    pub fn entry(&self, peer: &str) -> Result<(Vec<u8>, Option<Vec<u8>>), Error> {
-        Ok((cursor_key(peer), Some(serde_json::to_vec(self).context("encoding a sync cursor")?)))
-    }
-}
-
-pub fn cursor_key(did: &str) -> Vec<u8> {
-    format!("sync/sent/{did}").into_bytes()
 }

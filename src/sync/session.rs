@@ -1,459 +1,376 @@
-//! One live stream with one peer: pushes what the log brings, applies what the peer pushes.
+//! Drives one [`Machine`]: hands on what comes over the stream, does what the machine wants done, wakes it.
 //!
-//! Three loops share the stream: `receive` reads frames and applies items through the door, `push` follows
-//! the log, `send` owns the writing half. Items are applied one after the other, in the order sent.
+//! One task reads frames, one writes them, one puts data on the disk; the machine itself runs on a blocking thread, because
+//! it reads the store. What is applied goes through the door, many at a time, so that one fsync serves many.
 
 use super::{
-    flow::{Amount, Flow},
-    order,
-    progress::{Progress, SentUpTo},
-    wire::{self, Frame},
+    frame::{Frame, PIECE},
+    local::Local,
+    machine::{Answer, Arrival, Compared, Data, Effect, Event, Machine, Now, Setup},
+    parked::{self, Changes},
+    partial::Partials,
+    progress::Progress,
+    wire,
 };
 use crate::{
-    cid::{self, Cid},
-    dwn, foreign,
+    blocks::Right,
+    cid::Digest,
+    dwn::Fault,
     node::{self, Body, Node},
-    store::{Entry, Position, Store},
 };
 use anyhow::{Context as _, Error, anyhow, bail};
 use bytes::Bytes;
-use futures::StreamExt as _;
-use serde_json::Value;
-use std::{collections::BTreeSet, ops::Range, sync::Arc, time::Duration};
+use futures::{FutureExt as _, StreamExt as _, future::BoxFuture, stream::FuturesUnordered};
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
+    time::{Duration, Instant, SystemTime},
+};
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     sync::{mpsc, oneshot},
 };
 use tokio_util::sync::CancellationToken;
 
-/// Log entries looked at in one offer: an offer stays far below the frame bound.
-const OFFER_MAX: usize = 256;
-/// Items and pieces of data waiting to be written.
-const ITEMS_AHEAD: usize = 16;
-/// Answers waiting to be written or read: those to one whole offer fit, so `receive` never waits for the
-/// writer and two ends that push at each other cannot lock up.
-const ANSWERS_MAX: usize = 2 * OFFER_MAX;
-/// A peer that owes an answer longer than this is gone, or stuck: the stream is given up and opened anew.
-const ANSWER_DEADLINE: Duration = Duration::from_secs(120);
-/// Pieces of data on their way into the door.
-const CHUNKS_AHEAD: usize = 4;
-
-/// Bytes of the log that are counted before they are sent: some milliseconds.
-const SHORT: Position = 1 << 20;
-
-/// A stretch of the log: where it ends, what of it to offer, and how much that is.
-struct Stretch {
-    next: Position,
-    offers: Vec<(String, Cid)>,
-    amount: Amount,
-}
-
-/// What of the log is ahead.
-#[derive(Default)]
-struct Outlook {
-    /// Where the counted stretch ends.
-    end: Position,
-    count: Option<Counting>,
-    /// Of what is counted, what has been passed.
-    passed: Amount,
-}
-
-enum Counting {
-    Under(oneshot::Receiver<Result<Amount, Error>>),
-    Done(Amount),
-}
-
-impl Outlook {
-    fn passed(&mut self, amount: Amount) {
-        self.passed = self.passed.plus(amount);
-    }
-}
-
-/// How much of a stretch of the log is ahead of who shares these tenants. Ends early when nobody waits for it any more.
-fn count_ahead(
-    store: &Store,
-    tenants: &BTreeSet<String>,
-    stretch: Range<Position>,
-    asked: &oneshot::Sender<Result<Amount, Error>>,
-) -> Result<Amount, Error> {
-    let (mut at, mut all) = (stretch.start, Amount::default());
-    while at < stretch.end && !asked.is_closed() {
-        let before = at;
-        for entry in store.entries(at, OFFER_MAX)? {
-            at = entry.next();
-            if let Entry::Message { tenant, cid, .. } = entry
-                && tenants.contains(&tenant)
-            {
-                all = all.plus(weigh(&*store.view(&tenant), &cid)?);
-            }
-        }
-        if at == before {
-            break;
-        }
-    }
-    Ok(all)
-}
-
-/// One message, with its data, if they are still kept.
-fn weigh(view: &dyn dwn::View, cid: &Cid) -> Result<Amount, Error> {
-    let Some(stored) = view.message(cid)? else { return Ok(Amount::default()) };
-    let size = stored.message.pointer("/descriptor/dataSize").and_then(Value::as_u64);
-    let bytes = if view.has_data(&stored)? { size.unwrap_or(0) } else { 0 };
-    Ok(Amount { messages: 1, bytes })
-}
+/// Frames read and not yet looked at.
+const FRAMES_AHEAD: usize = 64;
+/// Frames, other than data, that wait to be written: a peer that lets more pile up does not read.
+const OUT_MAX: usize = 16_384;
+/// Pieces of data that wait to be written.
+const PIECES_AHEAD: usize = 4;
+/// Messages of a batch that are judged at the same time.
+const APPLIED_AT_ONCE: usize = 64;
+/// Events looked at in one turn.
+const TURN: usize = 256;
 
 /// What a session is about.
 pub struct Session {
     pub node: Node,
-    pub peer: String,
-    pub tenants: BTreeSet<String>,
-    /// The other end wants to be told what is ahead.
-    pub tells_ahead: bool,
+    pub setup: Setup,
+    pub partials: Arc<Partials>,
     pub stop: CancellationToken,
     pub progress: Arc<Progress>,
+    /// What is asked of it while it runs.
+    pub asked: mpsc::Receiver<Ask>,
+}
+
+/// What a running session is asked.
+#[derive(Debug)]
+pub enum Ask {
+    /// Compare at once.
+    Compare,
+    /// How do the scopes stand, and what did the peer put aside?
+    Scopes(oneshot::Sender<Told>),
+}
+
+/// What a session knows.
+#[derive(Debug, Default)]
+pub struct Told {
+    pub scopes: Vec<Compared>,
+    /// Messages that the peer put aside: code and reason.
+    pub aside_there: BTreeMap<Digest, (u16, String)>,
+}
+
+/// Something that was being done is done.
+enum Done {
+    Event(Event),
+    /// A piece was read; its reader goes on from there.
+    Read(Digest, Option<Feeder>, Event),
+    Nothing,
+}
+
+/// A message's data on its way out.
+struct Feeder {
+    body: Body,
+    rest: Bytes,
+    at: u64,
+    ended: bool,
+}
+
+/// What waits to be written.
+struct Out {
+    frames: mpsc::Sender<Frame>,
+    pieces: mpsc::Sender<Frame>,
+}
+
+impl Out {
+    fn send(&self, frame: Frame) -> Result<(), Error> {
+        let to = if matches!(frame, Frame::Data(..)) { &self.pieces } else { &self.frames };
+        to.try_send(frame).map_err(|_| anyhow!("the peer does not read what it is sent"))
+    }
 }
 
 impl Session {
-    /// Runs until the stream ends or the node stops. `from`: where in the log to push from.
-    pub async fn run(self, stream: impl AsyncRead + AsyncWrite + Send, from: Position) -> Result<(), Error> {
+    /// Runs until the stream ends, the peer breaks the rules, or the node stops.
+    pub async fn run(mut self, stream: impl AsyncRead + AsyncWrite + Send) -> Result<(), Error> {
         let (mut reader, mut writer) = tokio::io::split(stream);
-        let (out, mut items) = mpsc::channel::<Frame>(ITEMS_AHEAD);
-        let (reply, mut replies) = mpsc::channel::<Frame>(ANSWERS_MAX);
-        let (answers, mut answered) = mpsc::channel::<Frame>(ANSWERS_MAX);
-        let send = async {
-            // Bytes of an item's data that are still to come.
-            let mut owed = 0_u64;
+        let (frames, mut outgoing) = mpsc::channel::<Frame>(OUT_MAX);
+        // The machine bounds how many pieces are on their way; those are all that can be here.
+        let (pieces, mut data) = mpsc::channel::<Frame>(OUT_MAX);
+        let (incoming, mut arrived) = mpsc::channel::<Frame>(FRAMES_AHEAD);
+        let write = async {
             loop {
                 let frame = tokio::select! {
                     biased;
-                    // Nothing comes between an item and its data.
-                    Some(frame) = replies.recv(), if owed == 0 => frame,
-                    Some(frame) = items.recv() => frame,
+                    Some(frame) = outgoing.recv() => frame,
+                    Some(piece) = data.recv() => piece,
                     else => return Ok::<_, Error>(()),
                 };
-                owed = match &frame {
-                    Frame::Item { data, .. } => data.unwrap_or(0),
-                    Frame::Data(piece) if piece.is_empty() => 0,
-                    Frame::Data(piece) => owed.saturating_sub(piece.len() as u64),
-                    _ => owed,
-                };
-                wire::write(&mut writer, &frame).await.context("writing to the peer")?;
+                let more = !outgoing.is_empty() || !data.is_empty();
+                let bytes = wire::write_frame(&mut writer, &frame, !more).await.context("writing to the peer")?;
+                self.progress.sent_bytes.inc_by(bytes as u64);
             }
         };
+        let read = async {
+            loop {
+                let (frame, bytes) = wire::read_frame::<Frame>(&mut reader).await.context("reading from the peer")?;
+                self.progress.received_bytes.inc_by(bytes as u64);
+                if incoming.send(frame).await.is_err() {
+                    return Ok(());
+                }
+            }
+        };
+        let stop = self.stop.clone();
+        let (_, none) = mpsc::channel(1);
+        let asked = std::mem::replace(&mut self.asked, none);
         tokio::select! {
-            done = send => done,
-            done = self.receive(&mut reader, reply, answers) => done,
-            done = self.push(from, out, &mut answered) => done,
-            () = self.stop.cancelled() => Ok(()),
+            done = write => done,
+            done = read => done,
+            done = self.turns(&mut arrived, asked, Out { frames, pieces }) => done,
+            () = stop.cancelled() => Ok(()),
         }
     }
 
-    /// Follows the log and offers the shared tenants' messages.
-    async fn push(
+    async fn turns(
         &self,
-        from: Position,
-        out: mpsc::Sender<Frame>,
-        answers: &mut mpsc::Receiver<Frame>,
+        arrived: &mut mpsc::Receiver<Frame>,
+        mut asked: mpsc::Receiver<Ask>,
+        out: Out,
     ) -> Result<(), Error> {
-        let mut tail = self.node.store().tail();
-        let mut position = from;
-        let mut outlook = Outlook::default();
-        // The other end knows that nothing is ahead.
-        let mut is_told = false;
-        loop {
-            tail.borrow_and_update();
-            let Stretch { next, offers, amount } = self.gather(position).await?;
-            if next == position {
-                self.progress.sending(&self.peer, Flow::complete);
-                if !std::mem::replace(&mut is_told, true) {
-                    self.tell(&out, Amount::default()).await?;
-                }
-                tail.changed().await.context("the store is closed")?;
-                continue;
-            }
-            if offers.is_empty() {
-                outlook.passed(amount);
-                position = next;
-                continue; // nothing the peer shares: not worth writing the cursor down
-            }
-            self.progress.sending(&self.peer, Flow::begun);
-            is_told = false;
-            if let Some(left) = self.look_ahead(&mut outlook, position).await? {
-                self.progress.sending(&self.peer, |flow| flow.ahead(left));
-                self.tell(&out, left).await?;
-            }
-            position = next;
-            outlook.passed(amount);
-            let refused = self.exchange(&offers, &out, answers).await?;
-            if !refused.is_empty() {
-                // A refusal can be a matter of order (its parent came later in the same offer): once more.
-                for (offer, code, detail) in self.exchange_reporting(&refused, &out, answers).await? {
-                    tracing::warn!("{} refused {} of {}: {code} {detail}", self.peer, offer.1, offer.0);
-                    let what = foreign::said(format_args!("{} of {}: {code} {detail}", offer.1, offer.0));
-                    self.progress.refused(&self.peer, what);
-                }
-            }
-            let cursor = SentUpTo { position, tenants: self.tenants.clone() };
-            self.node.store().put_state(vec![cursor.entry(&self.peer)?]).await?;
-        }
-    }
-
-    /// Tells the other end what is ahead, if it wants to know.
-    async fn tell(&self, out: &mpsc::Sender<Frame>, Amount { messages, bytes }: Amount) -> Result<(), Error> {
-        if self.tells_ahead { queue(out, Frame::Ahead { messages, bytes }).await } else { Ok(()) }
-    }
-
-    /// What is ahead from `from` on, as soon as it is known. A long log is counted while its beginning is on its way.
-    async fn look_ahead(&self, outlook: &mut Outlook, from: Position) -> Result<Option<Amount>, Error> {
-        let end = *self.node.store().tail().borrow();
-        if outlook.count.is_none() || from >= outlook.end {
-            let (send, count) = oneshot::channel();
-            let (store, tenants) = (self.node.store().clone(), self.tenants.clone());
-            tokio::task::spawn_blocking(move || {
-                let counted = count_ahead(&store, &tenants, from..end, &send);
-                let _ = send.send(counted);
-            });
-            *outlook = Outlook { end, count: Some(Counting::Under(count)), passed: Amount::default() };
-        }
-        if let Some(Counting::Under(count)) = &mut outlook.count {
-            let counted = match outlook.end - from {
-                0..=SHORT => Some(count.await.context("what is ahead was not counted")?),
-                _ => count.try_recv().ok(),
-            };
-            if let Some(counted) = counted {
-                outlook.count = Some(Counting::Done(counted?));
-            }
-        }
-        let Some(Counting::Done(all)) = outlook.count else { return Ok(None) };
-        Ok(Some(all.less(outlook.passed)))
-    }
-
-    /// The next stretch of the log: where it ends, and what of it to offer.
-    async fn gather(&self, from: Position) -> Result<Stretch, Error> {
-        let (store, tenants) = (self.node.store().clone(), self.tenants.clone());
-        tokio::task::spawn_blocking(move || {
-            let mut next = from;
-            let mut amount = Amount::default();
-            let mut offers: Vec<(String, Cid)> = vec![];
-            for entry in store.entries(from, OFFER_MAX / 2)? {
-                match entry {
-                    Entry::State { next: end, .. } => next = end,
-                    Entry::Message { next: end, tenant, cid, .. } => {
-                        next = end;
-                        if tenants.contains(&tenant) {
-                            amount = amount.plus(weigh(&*store.view(&tenant), &cid)?);
-                            for cid in order::to_send(&*store.view(&tenant), &cid)? {
-                                if !offers.contains(&(tenant.clone(), cid)) {
-                                    offers.push((tenant.clone(), cid));
-                                }
-                            }
-                        }
-                    }
-                }
-            }
-            Ok(Stretch { next, offers, amount })
-        })
-        .await?
-    }
-
-    /// Offers, sends what is wanted, waits for the answers. Returns what was refused.
-    async fn exchange(
-        &self,
-        offers: &[(String, Cid)],
-        out: &mpsc::Sender<Frame>,
-        answers: &mut mpsc::Receiver<Frame>,
-    ) -> Result<Vec<(String, Cid)>, Error> {
-        let refused = self.exchange_reporting(offers, out, answers).await?;
-        Ok(refused.into_iter().map(|(offer, ..)| offer).collect())
-    }
-
-    async fn exchange_reporting(
-        &self,
-        offers: &[(String, Cid)],
-        out: &mpsc::Sender<Frame>,
-        answers: &mut mpsc::Receiver<Frame>,
-    ) -> Result<Vec<((String, Cid), u16, String)>, Error> {
-        let list = offers.iter().map(|(tenant, cid)| (tenant.clone(), cid.to_string())).collect();
-        queue(out, Frame::Offer(list)).await?;
-        let Frame::Want(wanted) = next(answers).await? else { bail!("the peer answered an offer with something else") };
-        let mut sent = vec![];
-        for index in wanted {
-            let (tenant, cid) = offers.get(index as usize).context("the peer wants what was not offered")?;
-            if self.send_item(tenant, cid, out).await? {
-                sent.push((tenant.clone(), *cid));
-            }
-        }
-        let mut refused = vec![];
-        for offer in sent {
-            let Frame::Ack { cid, code, detail } = next(answers).await? else { bail!("the peer owes an answer") };
-            if cid != offer.1.to_string() {
-                bail!("the peer answered {cid} where {} was due", offer.1);
-            }
-            match code {
-                // 404: the other device has no such record (any more), so there is nothing to delete.
-                200..=299 | 404 | 409 => {}
-                500.. => bail!("the peer could not store {cid}: {code} {detail}"),
-                _ => refused.push((offer, code, detail)),
-            }
-        }
-        Ok(refused)
-    }
-
-    /// Sends one message with its data, if both are still here.
-    async fn send_item(&self, tenant: &str, cid: &Cid, out: &mpsc::Sender<Frame>) -> Result<bool, Error> {
-        let (view, id) = (self.node.store().view(tenant), *cid);
-        let found = tokio::task::spawn_blocking(move || {
-            let Some(stored) = view.message(&id)? else { return Ok::<_, Error>(None) };
-            let inline = if view.has_data(&stored)? { Some(view.inline_data(&stored)?) } else { None };
-            Ok(Some((stored, inline)))
+        let clock = Clock::new();
+        let (store, peer) = (self.node.store().clone(), self.setup.peer.clone());
+        let setup = self.setup.clone();
+        let mut tail = store.tail();
+        tail.borrow_and_update();
+        let begun = clock.now();
+        let mut machine = tokio::task::spawn_blocking(move || {
+            let parked = parked::load(&store, &peer)?;
+            Machine::new(setup, Local::new(store), parked, begun)
         })
         .await??;
-        let Some((stored, held)) = found else { return Ok(false) };
-        let bytes = cid::encode(&stored.message)?;
-        let descriptor = &stored.message["descriptor"];
-        let size = descriptor["dataSize"].as_u64();
-        let body: Option<Body> = match held {
-            Some(Some(inline)) => Some(node::one_chunk(inline)),
-            Some(None) => match descriptor["dataCid"].as_str().map(Cid::try_from) {
-                Some(Ok(root)) => Some(node::read_out(self.node.blocks().clone(), root)),
-                _ => None,
-            },
-            None => None,
-        };
-        let data = body.is_some().then_some(size).flatten();
-        queue(out, Frame::Item { tenant: tenant.into(), cid: cid.to_string(), message: bytes, data }).await?;
-        if let (Some(mut body), Some(mut left)) = (body, data) {
-            while let Some(chunk) = body.next().await {
-                let Ok(chunk) = chunk else {
-                    tracing::error!("the data of {cid} cannot be read; the peer is told");
-                    break;
-                };
-                for piece in chunk.chunks(wire::CHUNK) {
-                    left = left.saturating_sub(piece.len() as u64);
-                    let bytes = piece.len() as u64;
-                    self.progress.sending(&self.peer, |flow| flow.went(Amount { messages: 0, bytes }));
-                    queue(out, Frame::Data(piece.to_vec())).await?;
-                }
-            }
-            if left > 0 {
-                queue(out, Frame::Data(vec![])).await?;
-            }
+        let mut doing: FuturesUnordered<BoxFuture<'_, Result<Done, Error>>> = FuturesUnordered::new();
+        let (disk, disk_done) = self.disk();
+        let mut disk_done = disk_done;
+        let mut feeders = HashMap::new();
+        for effect in machine.begin() {
+            self.take_on(effect, &out, &disk, &mut feeders, &doing)?;
         }
-        self.progress.count_sent();
-        self.progress.sending(&self.peer, |flow| flow.went(Amount { messages: 1, bytes: 0 }));
-        Ok(true)
-    }
-
-    /// Reads frames: answers offers, applies items, hands answers to `push`.
-    async fn receive(
-        &self,
-        reader: &mut (impl AsyncRead + Unpin),
-        reply: mpsc::Sender<Frame>,
-        answers: mpsc::Sender<Frame>,
-    ) -> Result<(), Error> {
-        let answer = |frame| reply.try_send(frame).map_err(|_| anyhow!("the peer sends more than it may"));
         loop {
-            match wire::read::<Frame>(reader).await.context("reading from the peer")? {
-                Frame::Offer(list) => {
-                    let wanted = self.wanted(list).await?;
-                    if !wanted.is_empty() {
-                        self.progress.receiving(&self.peer, Flow::begun);
-                    }
-                    answer(Frame::Want(wanted))?;
+            let now = clock.now();
+            let wait = Duration::from_millis(machine.wake(now).saturating_sub(now.at));
+            let mut events = Vec::new();
+            tokio::select! {
+                frame = arrived.recv() => events.push(Event::Frame(frame.context("the stream is closed")?)),
+                Some(done) = doing.next() => events.extend(Self::done(done?, &mut feeders)),
+                Some(done) = disk_done.recv() => events.push(done?),
+                grew = tail.changed() => {
+                    grew.context("the store is closed")?;
+                    tail.borrow_and_update();
+                    events.push(Event::Grew);
                 }
-                Frame::Item { tenant, cid, message, data } => {
-                    let (code, detail) = self.apply((reader, &answers), tenant, &message, data).await?;
-                    self.progress.count_received();
-                    self.progress.receiving(&self.peer, |flow| flow.went(Amount { messages: 1, bytes: 0 }));
-                    answer(Frame::Ack { cid, code, detail })?;
-                }
-                theirs @ (Frame::Want(_) | Frame::Ack { .. }) => {
-                    answers.try_send(theirs).map_err(|_| anyhow!("the peer answers what was not asked"))?;
-                }
-                Frame::Ahead { messages: 0, .. } => self.progress.receiving(&self.peer, Flow::complete),
-                Frame::Ahead { messages, bytes } => {
-                    self.progress.receiving(&self.peer, |flow| flow.ahead(Amount { messages, bytes }));
-                }
-                Frame::Data(_) => bail!("the peer sent data without a message"),
-            }
-        }
-    }
-
-    /// Which of the offered messages are not here, or not with their data.
-    async fn wanted(&self, list: Vec<(String, String)>) -> Result<Vec<u32>, Error> {
-        if list.len() > OFFER_MAX {
-            bail!("an offer of {} messages is above the bound of {OFFER_MAX}", list.len());
-        }
-        let (store, tenants) = (self.node.store().clone(), self.tenants.clone());
-        tokio::task::spawn_blocking(move || {
-            let mut wanted = vec![];
-            for (index, (tenant, cid)) in list.iter().enumerate() {
-                let cid = Cid::try_from(cid.as_str()).context("an offer names no CID")?;
-                if tenants.contains(tenant) && order::is_wanted(&*store.view(tenant), &cid)? {
-                    wanted.push(index as u32);
-                }
-            }
-            Ok(wanted)
-        })
-        .await?
-    }
-
-    /// Puts one message through the door, its data streaming in from the peer.
-    async fn apply(
-        &self,
-        (reader, answers): (&mut (impl AsyncRead + Unpin), &mpsc::Sender<Frame>),
-        tenant: String,
-        message: &[u8],
-        data: Option<u64>,
-    ) -> Result<(u16, String), Error> {
-        if !self.tenants.contains(&tenant) {
-            bail!("the peer sent a message of {tenant}, which is not shared with it");
-        }
-        let json: Value = cid::decode(message).context("the peer sent a message that is not DAG-CBOR")?;
-        let (feed, mut fed) = mpsc::channel::<Result<Bytes, dwn::Fault>>(CHUNKS_AHEAD);
-        let body: Option<Body> = data.map(|_| Box::pin(futures::stream::poll_fn(move |cx| fed.poll_recv(cx))) as Body);
-        let take = async {
-            let mut left = data.unwrap_or(0);
-            while left > 0 {
-                let piece = match wire::read(reader).await.context("reading a record's data from the peer")? {
-                    Frame::Data(piece) => piece,
-                    // An older toft lets its answers come in between.
-                    theirs @ (Frame::Want(_) | Frame::Ack { .. }) => {
-                        answers.try_send(theirs).map_err(|_| anyhow!("the peer answers what was not asked"))?;
+                Some(ask) = asked.recv() => match ask {
+                    Ask::Compare => events.push(Event::Compare),
+                    Ask::Scopes(answer) => {
+                        let told = Told { scopes: machine.compared()?, aside_there: machine.aside().clone() };
+                        // Who asked may have gone.
+                        let _ = answer.send(told);
                         continue;
                     }
-                    _ => bail!("the peer broke off a record's data"),
+                },
+                () = tokio::time::sleep(wait) => events.push(Event::Tick),
+            }
+            while events.len() < TURN
+                && let Ok(frame) = arrived.try_recv()
+            {
+                events.push(Event::Frame(frame));
+            }
+            let now = clock.now();
+            let (went_on, effects, standing) = tokio::task::spawn_blocking(move || {
+                let mut effects = Vec::new();
+                for event in events {
+                    effects.extend(machine.on(event, now)?);
+                }
+                let standing = machine.standing(now)?;
+                Ok::<_, Fault>((machine, effects, standing))
+            })
+            .await??;
+            machine = went_on;
+            for effect in effects {
+                self.take_on(effect, &out, &disk, &mut feeders, &doing)?;
+            }
+            self.progress.note(&self.setup.peer, standing, &machine, now);
+        }
+    }
+
+    fn done(done: Done, feeders: &mut HashMap<Digest, Feeder>) -> Option<Event> {
+        match done {
+            Done::Event(event) => Some(event),
+            Done::Read(digest, feeder, event) => {
+                feeders.extend(feeder.map(|feeder| (digest, feeder)));
+                Some(event)
+            }
+            Done::Nothing => None,
+        }
+    }
+
+    fn take_on<'a>(
+        &'a self,
+        effect: Effect,
+        out: &Out,
+        disk: &mpsc::UnboundedSender<Effect>,
+        feeders: &mut HashMap<Digest, Feeder>,
+        doing: &FuturesUnordered<BoxFuture<'a, Result<Done, Error>>>,
+    ) -> Result<(), Error> {
+        match effect {
+            Effect::Send(frame) => {
+                self.progress.count_sent(&frame);
+                out.send(frame)?;
+            }
+            Effect::Apply(batch) => doing.push(self.apply(batch).map(Ok).boxed()),
+            Effect::Read(tenant, digest, from) => {
+                let feeder = feeders.remove(&digest).filter(|feeder| feeder.at == from);
+                doing.push(self.read(tenant, digest, from, feeder).map(Ok).boxed());
+            }
+            Effect::Begin(..) | Effect::Store(..) | Effect::Release(_) | Effect::Discard(_) => {
+                disk.send(effect).map_err(|_| anyhow!("data can no longer be written"))?;
+            }
+            Effect::Park(changes) => doing.push(self.park(changes).boxed()),
+        }
+        Ok(())
+    }
+
+    async fn park(&self, changes: Changes) -> Result<Done, Error> {
+        parked::save(self.node.store(), &self.setup.peer, changes).await?;
+        Ok(Done::Nothing)
+    }
+
+    /// Puts data on the disk, in order. (The machine bounds how much of it is on its way.)
+    fn disk(&self) -> (mpsc::UnboundedSender<Effect>, mpsc::Receiver<Result<Event, Error>>) {
+        let (send, mut jobs) = mpsc::unbounded_channel();
+        let (done, answers) = mpsc::channel(PIECES_AHEAD);
+        let partials = self.partials.clone();
+        tokio::task::spawn_blocking(move || {
+            while let Some(effect) = jobs.blocking_recv() {
+                let outcome = match effect {
+                    Effect::Begin(digest, size) => partials
+                        .begin(&digest, size)
+                        .map(|upto| upto.map_or(Event::Busy(digest), |upto| Event::Stored(digest, upto))),
+                    Effect::Store(digest, from, piece) => {
+                        partials.put(&digest, from, &piece).map(|upto| Event::Stored(digest, upto))
+                    }
+                    Effect::Release(digest) => {
+                        partials.release(&digest);
+                        continue;
+                    }
+                    Effect::Discard(digest) => match partials.discard(&digest) {
+                        Ok(()) => continue,
+                        Err(error) => Err(error),
+                    },
+                    _ => continue,
                 };
-                if piece.is_empty() {
-                    // The sender lost the data: the door sees a body that breaks off and refuses it.
-                    let _ = feed.send(Err(anyhow!("the peer no longer has the data"))).await;
+                if done.blocking_send(outcome).is_err() {
+                    return;
+                }
+            }
+        });
+        (send, answers)
+    }
+
+    async fn apply(&self, batch: Vec<Arrival>) -> Done {
+        self.progress.count_received(batch.len() as u64);
+        let answers = futures::stream::iter(batch).map(|arrival| self.judge(arrival)).buffered(APPLIED_AT_ONCE);
+        Done::Event(Event::Applied(answers.collect().await))
+    }
+
+    /// Puts one message through the door.
+    async fn judge(&self, Arrival { tenant, digest, message, data, .. }: Arrival) -> Answer {
+        let body: Option<Body> = match data {
+            Data::None => None,
+            Data::With(bytes) => Some(node::one_chunk(bytes.into())),
+            Data::Stored(_) => Some(self.partials.read(&digest)),
+        };
+        match self.node.replay(&tenant, message, body).await {
+            Ok(reply) => Answer { code: reply.code, detail: reply.detail },
+            Err(fault) => {
+                tracing::error!("a message from {} could not be stored: {fault:#}", self.setup.peer);
+                Answer { code: 500, detail: "this device could not store it; its log says why".into() }
+            }
+        }
+    }
+
+    /// Reads the next piece of a message's data.
+    async fn read(&self, tenant: String, digest: Digest, from: u64, feeder: Option<Feeder>) -> Done {
+        match self.next_piece(&tenant, &digest, from, feeder).await {
+            Ok((piece, feeder)) => Done::Read(digest, Some(feeder), Event::Read(digest, from, Some(piece))),
+            Err(error) => {
+                tracing::error!("data of {tenant} that a peer wants cannot be read: {error:#}");
+                Done::Read(digest, None, Event::Read(digest, from, None))
+            }
+        }
+    }
+
+    async fn next_piece(
+        &self,
+        tenant: &str,
+        digest: &Digest,
+        from: u64,
+        feeder: Option<Feeder>,
+    ) -> Result<(Vec<u8>, Feeder), Error> {
+        let mut feeder = match feeder {
+            Some(feeder) => feeder,
+            None => {
+                let (local, blocks) = (Local::new(self.node.store().clone()), self.node.blocks().clone());
+                let (tenant, digest) = (tenant.to_owned(), *digest);
+                let reader = tokio::task::spawn_blocking(move || {
+                    let root = local.data(&tenant, &digest)?.context("the message, or its data, is gone")?;
+                    Ok::<_, Error>(blocks.read(Right::reader(&root), &root)?.part(from..u64::MAX))
+                });
+                Feeder { body: node::send(reader.await??), rest: Bytes::new(), at: from, ended: false }
+            }
+        };
+        let mut piece = Vec::with_capacity(PIECE);
+        while piece.len() < PIECE {
+            if feeder.rest.is_empty() {
+                if feeder.ended {
                     break;
                 }
-                left = left.saturating_sub(piece.len() as u64);
-                let bytes = piece.len() as u64;
-                self.progress.receiving(&self.peer, |flow| flow.went(Amount { messages: 0, bytes }));
-                let _ = feed.send(Ok(piece.into())).await; // a door that refused early reads no more
+                match feeder.body.next().await {
+                    Some(bytes) => feeder.rest = bytes?,
+                    None => feeder.ended = true,
+                }
             }
-            drop(feed);
-            Ok(())
-        };
-        let (taken, reply) = tokio::join!(take, self.node.replay(&tenant, json, body));
-        taken?;
-        Ok(match reply {
-            Ok(reply) => (reply.code, reply.detail),
-            Err(fault) => {
-                tracing::error!("a message from {} could not be stored: {fault:#}", self.peer);
-                (500, "the other device could not store it".into())
-            }
-        })
+            let more = feeder.rest.split_to(feeder.rest.len().min(PIECE - piece.len()));
+            piece.extend_from_slice(&more);
+        }
+        if feeder.at != from {
+            bail!("data is read from two places at once");
+        }
+        feeder.at += piece.len() as u64;
+        Ok((piece, feeder))
     }
 }
 
-async fn queue(out: &mpsc::Sender<Frame>, frame: Frame) -> Result<(), Error> {
-    out.send(frame).await.map_err(|_| anyhow!("the stream is closed"))
-}
+/// The clocks of a session.
+pub struct Clock(Instant);
 
-async fn next(answers: &mut mpsc::Receiver<Frame>) -> Result<Frame, Error> {
-    let answer = tokio::time::timeout(ANSWER_DEADLINE, answers.recv());
-    answer.await.context("the peer does not answer any more")?.context("the stream is closed")
+impl Clock {
+    pub fn new() -> Self {
+        Self(Instant::now())
+    }
+
+    pub fn now(&self) -> Now {
+        let since = |time: SystemTime| time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        let millis = |duration: Duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
+        Now { at: millis(self.0.elapsed()), time: millis(since(SystemTime::now())) }
+    }
 }

@@ -1,9 +1,10 @@
-//! Frames between two devices, and the handshake in which both ends prove their DIDs.
+//! How frames lie on the stream between two devices, and the handshake in which both ends prove their DIDs.
 //!
 //! A frame is its length (u32, big-endian) and a DAG-CBOR value. The proof is a signature over both DIDs,
 //! both nonces and both ends' peer ids: a stream relayed through a third machine has other peer ids and
 //! does not verify.
 
+use super::reconcile::Keyed;
 use crate::{
     asker::Asker,
     crypto::{Signer, Transcript},
@@ -17,14 +18,12 @@ use std::{collections::BTreeSet, sync::Arc};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 
 /// Name of the protocol on libp2p streams.
-pub const PROTOCOL: &str = "/toft/sync/1.0.0";
-const VERSION: u32 = 1;
+pub const PROTOCOL: &str = "/toft/sync/2.0.0";
+const VERSION: u32 = 2;
 /// A frame holds one message (or a chunk of data); messages are kept far below this.
 const FRAME_MAX: usize = 4 << 20;
 /// A frame of the handshake holds a DID or a signature, at most the names of some hundred tenants.
 const GREETING_MAX: usize = 256 << 10;
-/// Data travels in chunks of this size.
-pub const CHUNK: usize = 256 << 10;
 
 /// The two directions of a stream between two devices, and who libp2p says is at each end.
 pub struct Link {
@@ -43,41 +42,14 @@ impl std::fmt::Debug for Link {
 pub trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
 
-/// What goes over the stream after the handshake.
-#[derive(Debug, Serialize, Deserialize)]
-pub enum Frame {
-    /// "I have these": tenant and message CID, in the order they must be applied.
-    Offer(Vec<(String, String)>),
-    /// "Send me these": indexes into the last offer.
-    Want(Vec<u32>),
-    /// One wanted message; `Data` frames follow when `data` is some number of bytes.
-    Item {
-        tenant: String,
-        cid: String,
-        #[serde(with = "serde_bytes")]
-        message: Vec<u8>,
-        data: Option<u64>,
-    },
-    /// A piece of the last item's data. An empty one before all bytes came: the sender no longer has them.
-    Data(#[serde(with = "serde_bytes")] Vec<u8>),
-    /// What the door answered to an item.
-    Ack { cid: String, code: u16, detail: String },
-    /// "So much is still to come from me, what you may have already included"; nothing: you have been offered all I have.
-    /// Only for who says [`AHEAD`].
-    Ahead { messages: u64, bytes: u64 },
-}
-
-/// What a device understands beyond what every device does, in its hello: [`Frame::Ahead`].
-const AHEAD: &str = "ahead";
-
 /// Who is at the other end, and what is said with it.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub struct Greeted {
     pub did: String,
     /// Tenants that both share.
     pub tenants: BTreeSet<String>,
-    /// It tells, and wants to be told, what is ahead.
-    pub tells_ahead: bool,
+    /// What both ends hash with in this session.
+    pub key: Keyed,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -123,7 +95,7 @@ pub async fn handshake<S: AsyncRead + AsyncWrite + Unpin>(
 ) -> Result<Greeted, Error> {
     let mut nonce = [0; 32];
     getrandom::fill(&mut nonce).map_err(|e| anyhow!("the operating system gave no randomness: {e}"))?;
-    let understands = vec![AHEAD.to_owned()];
+    let understands = vec![];
     write(stream, &Hello { version: VERSION, did: own.did.clone(), nonce: nonce.to_vec(), understands }).await?;
     let theirs: Hello = read_up_to(GREETING_MAX, stream).await.context("waiting for the other device's hello")?;
     if theirs.version != VERSION {
@@ -156,8 +128,9 @@ pub async fn handshake<S: AsyncRead + AsyncWrite + Unpin>(
     match read_up_to(GREETING_MAX, stream).await.context("waiting for the other device's tenants")? {
         Welcome::Tenants(theirs_too) => {
             let tenants = tenants.into_iter().filter(|t| theirs_too.contains(t)).collect();
-            let tells_ahead = theirs.understands.iter().any(|what| what == AHEAD);
-            Ok(Greeted { did: theirs.did, tenants, tells_ahead })
+            let (mine, other) = (nonce.as_slice(), theirs.nonce.as_slice());
+            let nonces = if own.did < theirs.did { [mine, other] } else { [other, mine] };
+            Ok(Greeted { did: theirs.did, tenants, key: Keyed::new(nonces) })
         }
         Welcome::No(reason) => bail!("{}", shown(&reason)),
     }
@@ -173,29 +146,55 @@ fn transcript(signer: (&str, &[u8], &str), other: (&str, &[u8], &str)) -> Transc
 
 /// Writes one frame and flushes it.
 pub async fn write<T: Serialize>(stream: &mut (impl AsyncWrite + Unpin), frame: &T) -> Result<(), Error> {
+    write_frame(stream, frame, true).await.map(drop)
+}
+
+/// Writes one frame; `flush`: nothing follows at once. Its bytes.
+pub async fn write_frame<T: Serialize>(
+    stream: &mut (impl AsyncWrite + Unpin),
+    frame: &T,
+    flush: bool,
+) -> Result<usize, Error> {
     let bytes = serde_ipld_dagcbor::to_vec(frame).context("encoding a frame")?;
     stream.write_all(&(bytes.len() as u32).to_be_bytes()).await?;
     stream.write_all(&bytes).await?;
-    stream.flush().await?;
-    Ok(())
+    if flush {
+        stream.flush().await?;
+    }
+    Ok(4 + bytes.len())
 }
 
 /// Reads one frame; a length above the bound is refused before anything is allocated.
 pub async fn read<T: for<'de> Deserialize<'de>>(stream: &mut (impl AsyncRead + Unpin)) -> Result<T, Error> {
-    read_up_to(FRAME_MAX, stream).await
+    read_frame(stream).await.map(|(frame, _)| frame)
+}
+
+/// Reads one frame, and says how many bytes it took.
+pub async fn read_frame<T: for<'de> Deserialize<'de>>(
+    stream: &mut (impl AsyncRead + Unpin),
+) -> Result<(T, usize), Error> {
+    read_counted(FRAME_MAX, stream).await
 }
 
 async fn read_up_to<T: for<'de> Deserialize<'de>>(
     most: usize,
     stream: &mut (impl AsyncRead + Unpin),
 ) -> Result<T, Error> {
+    read_counted(most, stream).await.map(|(value, _)| value)
+}
+
+async fn read_counted<T: for<'de> Deserialize<'de>>(
+    most: usize,
+    stream: &mut (impl AsyncRead + Unpin),
+) -> Result<(T, usize), Error> {
     let length = stream.read_u32().await? as usize;
     if length > most {
         bail!("a frame of {length} bytes is above the bound of {most}");
     }
     let mut bytes = vec![0; length];
     stream.read_exact(&mut bytes).await?;
-    serde_ipld_dagcbor::from_slice(&bytes).context("a frame is not what this protocol speaks")
+    let value = serde_ipld_dagcbor::from_slice(&bytes).context("a frame is not what this protocol speaks")?;
+    Ok((value, 4 + length))
 }
 
 #[cfg(any(test, fuzzing))]
@@ -204,17 +203,8 @@ pub(crate) mod fuzzing;
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{crypto::ed25519_public, did, metrics::Metrics, resolve, store};
+    use crate::{crypto::ed25519_public, did, metrics::Metrics, resolve, store, sums::Sum};
     use zeroize::Zeroizing;
-
-    /// A device's hello as toft wrote it before it said what it understands.
-    #[derive(Debug, Serialize, Deserialize)]
-    struct OlderHello {
-        version: u32,
-        did: String,
-        #[serde(with = "serde_bytes")]
-        nonce: Vec<u8>,
-    }
 
     fn device(seed: u8) -> Own {
         let did = did::key::from_ed25519(&ed25519_public(&[seed; 32]));
@@ -226,41 +216,19 @@ mod tests {
         Some(vec!["did:example:alice".into()])
     }
 
-    /// What the older one does, word for word.
-    async fn greet_as_before(stream: &mut (impl AsyncRead + AsyncWrite + Unpin), own: &Own) -> Vec<String> {
-        write(stream, &OlderHello { version: VERSION, did: own.did.clone(), nonce: vec![7; 32] })
-            .await
-            .expect("writes");
-        let theirs: OlderHello = read(stream).await.expect("an older device reads the hello of a newer one");
-        let (ours, other) =
-            ((own.did.as_str(), &[7; 32][..], "old"), (theirs.did.as_str(), theirs.nonce.as_slice(), "new"));
-        let (kid, signature) = own.signer.sign_transcript(&transcript(ours, other)).expect("signs");
-        write(stream, &Proof { kid, signature: signature.to_vec() }).await.expect("writes");
-        let _: Proof = read(stream).await.expect("a proof");
-        write(stream, &Welcome::Tenants(vec!["did:example:alice".into()])).await.expect("writes");
-        match read(stream).await.expect("a welcome") {
-            Welcome::Tenants(tenants) => tenants,
-            Welcome::No(why) => panic!("{why}"),
-        }
-    }
-
     #[tokio::test]
-    async fn a_device_of_before_is_greeted_and_not_told_what_it_does_not_know() {
+    async fn both_ends_know_each_other_and_hash_alike() {
         let dir = tempfile::tempdir().expect("a directory");
         let store = store::Store::open(dir.path(), &store::Config::default()).expect("opens");
         let resolver = Resolver::new(&resolve::Config::default(), store, &Metrics::default()).expect("a resolver");
-        let (new, other, old) = (device(1), device(2), device(3));
+        let (one, two) = (device(1), device(2));
         let (mut here, mut there) = tokio::io::duplex(1 << 16);
-        let greeting = handshake(&mut here, ("new", "old"), &new, &resolver, shared);
-        let (greeted, tenants) = tokio::join!(greeting, greet_as_before(&mut there, &old));
-        let greeted = greeted.expect("greeted");
-        assert_eq!((greeted.did, greeted.tells_ahead), (old.did, false));
-        assert_eq!(tenants, ["did:example:alice"]);
-
-        let (mut here, mut there) = tokio::io::duplex(1 << 16);
-        let one = handshake(&mut here, ("new", "other"), &new, &resolver, shared);
-        let two = handshake(&mut there, ("other", "new"), &other, &resolver, shared);
-        let (one, two) = tokio::join!(one, two);
-        assert!(one.expect("greeted").tells_ahead && two.expect("greeted").tells_ahead);
+        let first = handshake(&mut here, ("one", "two"), &one, &resolver, shared);
+        let second = handshake(&mut there, ("two", "one"), &two, &resolver, shared);
+        let (first, second) = tokio::join!(first, second);
+        let (first, second) = (first.expect("greeted"), second.expect("greeted"));
+        assert_eq!((&first.did, &second.did), (&two.did, &one.did));
+        let of = |greeted: &Greeted| greeted.key.fingerprint(&Sum::default());
+        assert_eq!(of(&first), of(&second));
     }
 }

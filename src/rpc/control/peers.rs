@@ -7,13 +7,20 @@ use super::{
 };
 use crate::{
     audit::What,
-    sync::{Peer, PeerStatus},
+    sync::{DeviceStatus, Peer, PeerStatus, Why},
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-pub const METHODS: &[Entry] = &[Entry::of::<Ls>(), Entry::of::<Add>(), Entry::of::<Rm>()];
+pub const METHODS: &[Entry] = &[
+    Entry::of::<Ls>(),
+    Entry::of::<Status>(),
+    Entry::of::<WhyOf>(),
+    Entry::of::<Now>(),
+    Entry::of::<Add>(),
+    Entry::of::<Rm>(),
+];
 
 #[derive(Debug)]
 pub struct Ls;
@@ -26,7 +33,7 @@ impl Method for Ls {
     const EXAMPLES: &'static [Example] = &[Example {
         name: "all",
         params: "{}",
-        result: r#"[{"did": "$other", "address": "/ip4/192.0.2.7/tcp/4001/p2p/12D3KooWGjMCwVQsVLbJqGYdkzJ8vTz5dBf5YPHjQkXvF7b8kZpQ", "tenants": ["$did", "$other"], "connected": true, "in_sync": false, "sending": {"messages": 1, "bytes": 2, "of_messages": 3, "of_bytes": null}, "receiving": null, "untold": false, "problem": null, "refused": 0, "last_refused": null}]"#,
+        result: r#"[{"did": "$other", "address": "/ip4/192.0.2.7/tcp/4001/p2p/12D3KooWGjMCwVQsVLbJqGYdkzJ8vTz5dBf5YPHjQkXvF7b8kZpQ", "tenants": ["$did", "$other"], "connected": true, "in_sync": false, "in_sync_seconds": null, "apart": false, "sending": {"messages": 1, "of_messages": 3}, "receiving": null, "parked": 0, "parked_there": 0, "problem": null}]"#,
     }];
     type Params = NoParams;
     type Result = Vec<PeerStatus>;
@@ -34,6 +41,83 @@ impl Method for Ls {
     async fn run(call: &Call, NoParams {}: NoParams) -> Result<Vec<PeerStatus>, Failure> {
         Ok(call.sync.peers())
     }
+}
+
+#[derive(Debug)]
+pub struct Status;
+
+impl Method for Status {
+    const NAME: &'static str = "sync.status";
+    const SUMMARY: &'static str = "Show how each device stands, protocol by protocol, and what was put aside.";
+    const SCOPE: Need = Need::Sync;
+    const ERRORS: &'static [Kind] = &[];
+    const EXAMPLES: &'static [Example] = &[Example {
+        name: "all",
+        params: "{}",
+        result: r#"[{"did": "$other", "address": "/ip4/192.0.2.7/tcp/4001/p2p/12D3KooWGjMCwVQsVLbJqGYdkzJ8vTz5dBf5YPHjQkXvF7b8kZpQ", "tenants": ["$did", "$other"], "connected": true, "in_sync": true, "in_sync_seconds": 3, "apart": false, "sending": null, "receiving": null, "parked": 0, "parked_there": 0, "problem": null, "scopes": [{"tenant": "$did", "protocol": null, "here": 2, "there": 2, "equal": true}], "put_aside": [], "put_aside_there": []}]"#,
+    }];
+    type Params = NoParams;
+    type Result = Vec<DeviceStatus>;
+
+    async fn run(call: &Call, NoParams {}: NoParams) -> Result<Vec<DeviceStatus>, Failure> {
+        Ok(call.sync.devices().await?)
+    }
+}
+
+#[derive(Debug)]
+pub struct WhyOf;
+
+impl Method for WhyOf {
+    const NAME: &'static str = "sync.why";
+    const SUMMARY: &'static str = "Say of each device whether it has a record, and if not, why.";
+    const SCOPE: Need = Need::Sync;
+    const ERRORS: &'static [Kind] = &[];
+    const EXAMPLES: &'static [Example] = &[Example {
+        name: "a record",
+        params: r#"{"recordId": "bafyreiaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"}"#,
+        result: r#"[{"did": "$other", "same": true, "why": "both have the same of it"}]"#,
+    }];
+    type Params = OneRecord;
+    type Result = Vec<Why>;
+
+    async fn run(call: &Call, OneRecord { record_id, tenant }: OneRecord) -> Result<Vec<Why>, Failure> {
+        let tenant = tenant.unwrap_or_else(|| call.sync.own().to_owned());
+        Ok(call.sync.why(&tenant, &record_id).await?)
+    }
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+#[schemars(rename = "RecordOnDevices")]
+pub struct OneRecord {
+    pub record_id: String,
+    /// Whose record it is. None: this node's own.
+    #[serde(default)]
+    pub tenant: Option<String>,
+}
+
+#[derive(Debug)]
+pub struct Now;
+
+impl Method for Now {
+    const NAME: &'static str = "sync.now";
+    const SUMMARY: &'static str = "Compare with all devices that are connected at once.";
+    const SCOPE: Need = Need::Sync;
+    const ERRORS: &'static [Kind] = &[];
+    const EXAMPLES: &'static [Example] = &[Example { name: "all", params: "{}", result: r#"{"devices": 1}"# }];
+    type Params = NoParams;
+    type Result = Asked;
+
+    async fn run(call: &Call, NoParams {}: NoParams) -> Result<Asked, Failure> {
+        Ok(Asked { devices: call.sync.compare_now() as u64 })
+    }
+}
+
+/// So many devices are compared with.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "DevicesAsked")]
+pub struct Asked {
+    pub devices: u64,
 }
 
 #[derive(Debug)]

@@ -7,6 +7,7 @@ use super::{batch::IndexBatch, keys, row::MessageRow, source::Source};
 use crate::{
     cid::Digest,
     dwn::Fault,
+    planted,
     sums::{Item, Prefix, Sum},
 };
 use anyhow::Context as _;
@@ -39,7 +40,8 @@ pub fn decode(bytes: &[u8]) -> Result<Sum, Fault> {
 
 /// A message as an item of its scope; none is a stub.
 pub fn item(digest: &Digest, row: &MessageRow) -> Option<Item> {
-    (!row.stub).then_some(Item { digest: *digest, has_data: row.data.is_some() })
+    let has_data = row.data.is_some() && !planted::is("a sum does not know of data");
+    (!row.stub).then_some(Item { digest: *digest, has_data })
 }
 
 impl IndexBatch<'_> {
@@ -57,6 +59,7 @@ impl IndexBatch<'_> {
         self.stats.messages = messages.saturating_sub(before.is_some().into());
         let part = |row: Option<&MessageRow>| row.and_then(|row| Some((row.scope, item(digest, row)?)));
         let (before, after) = (part(before), part(after));
+        let before = before.filter(|_| after.is_some() || !planted::is("what is removed stays in the sum"));
         if before == after {
             return Ok(());
         }

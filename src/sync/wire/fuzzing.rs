@@ -1,6 +1,10 @@
 //! Seam for `crate::fuzzing`: frames between devices.
 
-use super::{Frame, Hello, Proof, VERSION, Welcome};
+use super::{Hello, Proof, VERSION, Welcome};
+use crate::sync::{
+    frame::{Bytes32, Carried, Frame, ScopeState},
+    reconcile::Range,
+};
 use futures::executor::block_on;
 use serde::{Serialize, de::DeserializeOwned};
 
@@ -32,13 +36,24 @@ fn written(value: &impl Serialize) -> Vec<u8> {
 /// One frame of each kind.
 pub(crate) fn frames() -> Vec<Vec<u8>> {
     let texts = || vec!["did:example:a".to_owned()];
+    let (digest, short) = (Bytes32([7; 32]), [1; 8]);
     let frames = [
-        Frame::Offer(vec![("did:example:a".into(), "bafy".into())]),
-        Frame::Want(vec![0, 3]),
-        Frame::Item { tenant: "did:example:a".into(), cid: "bafy".into(), message: vec![1], data: Some(9) },
-        Frame::Data(vec![1, 2]),
-        Frame::Ack { cid: "bafy".into(), code: 202, detail: "Accepted".into() },
-        Frame::Ahead { messages: 15, bytes: 900 },
+        Frame::Name(0, Some("http://notes.example".into())),
+        Frame::State { scopes: vec![ScopeState(0, [1; 16], [2; 16], 3)], last: true, ask: false },
+        Frame::Ranges(0, vec![Range::Parts(6, 5, vec![(1, short)]), Range::Items(12, 9, vec![short])]),
+        Frame::Want(0, 12, 9, vec![short]),
+        Frame::Again(0, vec![digest]),
+        Frame::Message(0, vec![1], Carried::With(vec![2])),
+        Frame::Message(0, vec![1], Carried::Apart(1 << 20)),
+        Frame::Message(0, vec![1], Carried::None),
+        Frame::Gone(0, digest),
+        Frame::Took(3, 900),
+        Frame::DataWanted(0, digest, 65_536),
+        Frame::Data(digest, 65_536, vec![1, 2]),
+        Frame::DataTook(digest, 65_538),
+        Frame::Ahead(15),
+        Frame::Beat { held: [1; 16], covered: [2; 16], parked: 1 },
+        Frame::Parked(0, digest, 400, "its parent is not here".into()),
     ];
     let hello = Hello { version: VERSION, did: "did:example:a".into(), nonce: vec![7; 32], understands: texts() };
     let proof = Proof { kid: "did:example:a#0".into(), signature: vec![7; 64] };

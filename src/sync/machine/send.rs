@@ -1,0 +1,158 @@
+//! What goes out: what the peer was found to lack, what is new in the log, or, to who has nothing, the whole log.
+
+use super::{
+    event::Now,
+    machine::Machine,
+    state::{AGAIN_MAX, Stream},
+};
+use crate::{
+    cid::Digest,
+    dwn::Fault,
+    sums::Item,
+    sync::{
+        frame::{BESIDE_MAX, Bytes32, Carried, Frame, Number},
+        local::{Kept, Scope},
+    },
+};
+use anyhow::bail;
+use std::collections::BTreeSet;
+
+/// Messages found to be sent; beyond that what is new is not looked for until some are over.
+const WAITING_MAX: usize = 1 << 17;
+
+impl Machine {
+    /// Looks for what is new in the log.
+    pub(super) fn follow(&mut self, now: Now) -> Result<(), Fault> {
+        let tail = self.local.tail();
+        while self.followed < tail && self.send.waiting.len() < WAITING_MAX {
+            let (entries, next) = self.local.entries(self.followed, &self.setup.tenants)?;
+            if next <= self.followed {
+                break;
+            }
+            self.followed = next;
+            for Kept { scope, item, .. } in entries {
+                self.arrived_here(&scope, &item, now)?;
+                if !self.send.recent.contains(&item.digest) {
+                    self.send.waiting.push_back((scope, item.digest));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// These are to be sent: in the order in which they came here, as far as it is known.
+    pub(super) fn queue(&mut self, scope: &Scope, items: &[Item]) -> Result<(), Fault> {
+        let mut found = Vec::with_capacity(items.len());
+        for item in items {
+            if let Some(kept) = self.local.kept(&scope.tenant, &item.digest)? {
+                found.push((kept.position, item.digest));
+            }
+        }
+        found.sort_unstable();
+        self.send.waiting.extend(found.into_iter().map(|(_, digest)| (scope.clone(), digest)));
+        self.tell_ahead();
+        Ok(())
+    }
+
+    /// The peer has nothing of this scope: it is told the log.
+    pub(super) fn stream(&mut self, scope: Scope, count: u64) {
+        let until = self.followed;
+        let stream = self.send.stream.get_or_insert(Stream { at: 0, until, scopes: BTreeSet::new(), left: 0 });
+        if stream.scopes.insert(scope) {
+            // What was passed for the others has to be gone through again.
+            (stream.at, stream.until) = (0, until);
+            stream.left += count;
+        }
+    }
+
+    pub(super) fn tell_ahead(&mut self) {
+        let left = self.send.left();
+        if left > 0 {
+            self.push(Frame::Ahead(left));
+        }
+    }
+
+    /// Sends as much as there is room for.
+    pub(super) fn pump(&mut self) -> Result<(), Fault> {
+        while self.send.has_room() {
+            let Some((scope, digest)) = self.send.waiting.pop_front() else {
+                if self.go_on()? {
+                    continue;
+                }
+                return Ok(());
+            };
+            self.send_message(&scope, &digest)?;
+        }
+        Ok(())
+    }
+
+    /// The next stretch of the log; `false`: there is none.
+    fn go_on(&mut self) -> Result<bool, Fault> {
+        let Some(stream) = &mut self.send.stream else { return Ok(false) };
+        if stream.at >= stream.until {
+            self.send.stream = None;
+            return Ok(false);
+        }
+        let (entries, next) = self.local.entries(stream.at, &self.setup.tenants)?;
+        if next <= stream.at {
+            self.send.stream = None;
+            return Ok(false);
+        }
+        stream.at = next;
+        for Kept { scope, item, .. } in entries {
+            if stream.scopes.contains(&scope) {
+                stream.left = stream.left.saturating_sub(1);
+                self.send.waiting.push_back((scope, item.digest));
+            }
+        }
+        Ok(true)
+    }
+
+    /// Sends one message if it is still here; was it?
+    pub(super) fn send_message(&mut self, scope: &Scope, digest: &Digest) -> Result<bool, Fault> {
+        let Some(loaded) = self.local.load(&scope.tenant, digest)? else { return Ok(false) };
+        let carried = match loaded.data {
+            None => Carried::None,
+            Some(data) => match data.inline.filter(|_| data.size <= BESIDE_MAX) {
+                Some(inline) => Carried::With(inline.to_vec()),
+                None => Carried::Apart(data.size),
+            },
+        };
+        let number = self.number(scope)?;
+        self.send.flight.0 += 1;
+        self.send.flight.1 += (loaded.message.len() + carried.len()) as u64;
+        self.send.sent += 1;
+        self.push(Frame::Message(number, loaded.message, carried));
+        Ok(true)
+    }
+
+    pub(super) fn on_took(&mut self, messages: u32, bytes: u64) -> Result<(), Fault> {
+        let (in_flight, in_bytes) = self.send.flight;
+        let (Some(left), Some(left_bytes)) = (in_flight.checked_sub(messages), in_bytes.checked_sub(bytes)) else {
+            bail!("the peer took more than it was sent");
+        };
+        self.send.flight = (left, left_bytes);
+        if self.send.is_empty() {
+            self.send.before = self.send.sent;
+        }
+        Ok(())
+    }
+
+    /// The peer asks for what it put aside.
+    pub(super) fn on_again(&mut self, number: Number, digests: Vec<Bytes32>) -> Result<(), Fault> {
+        let scope = self.names.theirs(number)?;
+        if digests.len() > AGAIN_MAX || self.send.waiting.len() > WAITING_MAX {
+            bail!("the peer asks for more than it may at once");
+        }
+        for Bytes32(digest) in digests {
+            match self.local.kept(&scope.tenant, &digest)? {
+                Some(kept) if kept.scope == scope => self.send.waiting.push_back((scope.clone(), digest)),
+                _ => {
+                    let number = self.number(&scope)?;
+                    self.push(Frame::Gone(number, Bytes32(digest)));
+                }
+            }
+        }
+        Ok(())
+    }
+}

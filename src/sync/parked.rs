@@ -1,0 +1,116 @@
+//! What this device put aside of what a peer sent: messages that the door refused, each with its reason. They are kept in the
+//! store until they are taken, or until the peer has them no more, and asked for again when the reason may be gone.
+
+use super::local::Scope;
+use crate::{cid::Digest, store::Store, sums::Item};
+use anyhow::{Context as _, Error};
+use serde::{Deserialize, Serialize};
+
+/// Of one peer: who sends more that cannot be taken is not listened to further.
+pub const PARKED_MAX: usize = 100_000;
+/// How soon a message is asked for again, at the soonest and at the latest (milliseconds).
+const AGAIN: (u64, u64) = (2_000, 3_600_000);
+
+/// A message that was put aside.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Parked {
+    pub tenant: String,
+    pub protocol: Option<String>,
+    #[serde(serialize_with = "digest::write", deserialize_with = "digest::read")]
+    #[schemars(with = "String")]
+    pub digest: Digest,
+    pub has_data: bool,
+    /// What the door said.
+    pub code: u16,
+    pub why: String,
+    /// Put aside first, in milliseconds since 1970.
+    pub since: u64,
+    /// Asked for so many times.
+    pub tries: u32,
+    /// Asked for last, in milliseconds since 1970.
+    pub tried: u64,
+}
+
+impl Parked {
+    pub fn scope(&self) -> Scope {
+        Scope { tenant: self.tenant.clone(), protocol: self.protocol.clone() }
+    }
+
+    pub fn item(&self) -> Item {
+        Item { digest: self.digest, has_data: self.has_data }
+    }
+
+    /// When to ask again, if nothing happens before.
+    pub fn due(&self) -> u64 {
+        let wait = AGAIN.0.saturating_mul(1 << self.tries.min(20)).min(AGAIN.1);
+        self.tried.saturating_add(wait)
+    }
+
+    /// Can what is written here take the reason away? (A parent, a grant, a protocol that comes.)
+    pub fn waits_for_others(&self) -> bool {
+        matches!(self.code, 400 | 401 | 404 | 409)
+    }
+}
+
+fn prefix(peer: &str) -> Vec<u8> {
+    format!("sync/parked/{peer}/").into_bytes()
+}
+
+fn key(peer: &str, tenant: &str, digest: &Digest) -> Vec<u8> {
+    [&prefix(peer), tenant.as_bytes(), b"/", hex::encode(digest).as_bytes()].concat()
+}
+
+/// What is to be written and removed.
+#[derive(Debug, Clone, Default)]
+pub struct Changes {
+    pub put: Vec<Parked>,
+    pub drop: Vec<(String, Digest)>,
+}
+
+impl Changes {
+    pub fn is_empty(&self) -> bool {
+        self.put.is_empty() && self.drop.is_empty()
+    }
+}
+
+/// All that was put aside of a peer.
+pub fn load(store: &Store, peer: &str) -> Result<Vec<Parked>, Error> {
+    let all = store.states(&prefix(peer))?.into_iter();
+    all.map(|(key, value)| {
+        let key = String::from_utf8_lossy(&key);
+        serde_json::from_slice(&value).with_context(|| format!("the stored state {key} is not readable"))
+    })
+    .collect()
+}
+
+/// Writes it down; durable when this returns.
+pub async fn save(store: &Store, peer: &str, changes: Changes) -> Result<(), Error> {
+    let put = changes.put.iter().map(|parked| {
+        let value = serde_json::to_vec(parked).context("encoding what was put aside")?;
+        Ok((key(peer, &parked.tenant, &parked.digest), Some(value)))
+    });
+    let drop = changes.drop.iter().map(|(tenant, digest)| Ok((key(peer, tenant, digest), None)));
+    store.put_state(put.chain(drop).collect::<Result<_, Error>>()?).await
+}
+
+/// Forgets what was put aside of a peer that is no more.
+pub fn forget(store: &Store, peer: &str) -> Result<Vec<(Vec<u8>, Option<Vec<u8>>)>, Error> {
+    Ok(store.states(&prefix(peer))?.into_iter().map(|(key, _)| (key.to_vec(), None)).collect())
+}
+
+/// A digest in JSON: the CID of its message.
+mod digest {
+    use crate::cid::{self, Cid, Digest};
+    use serde::{Deserialize as _, Deserializer, Serializer, de::Error as _};
+
+    pub fn write<S: Serializer>(digest: &Digest, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(&cid::from_digest(cid::DAG_CBOR, digest))
+    }
+
+    pub fn read<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Digest, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        let cid = Cid::try_from(text.as_str()).map_err(D::Error::custom)?;
+        cid::sha256_of(&cid).ok_or_else(|| D::Error::custom("not the CID of a message"))
+    }
+}

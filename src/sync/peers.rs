@@ -1,0 +1,500 @@
+//! The peers of this node: who they are, who dials whom, which session is the one.
+
+use super::{
+    machine::{Setup, Standing, Way},
+    parked,
+    partial::Partials,
+    progress::Progress,
+    session::{self, Ask},
+    wire::{self, Link, Own},
+};
+use crate::{
+    did::Did,
+    foreign::{said, shown},
+    job::{Job, Jobs, Wait},
+    metrics::Metrics,
+    node::{Node, Removed},
+    resolve::Resolver,
+    task::Backoff,
+};
+use anyhow::{Context as _, Error, bail};
+use futures::future::BoxFuture;
+use serde::{Deserialize, Serialize};
+use std::{
+    collections::BTreeMap,
+    fmt::Display,
+    path::Path,
+    sync::{Arc, Mutex, PoisonError},
+    time::{Duration, Instant},
+};
+use tokio::sync::{OwnedSemaphorePermit, mpsc};
+use tokio_util::sync::CancellationToken;
+
+/// A session that lasted this long was a good one: the next is tried soon.
+const LASTING: Duration = Duration::from_secs(10);
+/// Handshakes of one libp2p peer at the same time: the others' places are not taken.
+const HANDSHAKES_PER_PEER: usize = 2;
+/// A handshake is a few short frames; a silent stranger is not waited for longer.
+const HANDSHAKE: Duration = Duration::from_secs(15);
+/// Incoming streams in their handshake at the same time: strangers cannot hold more.
+const HANDSHAKES_MAX: usize = 32;
+/// Peers of one node: each holds one stream and one task.
+const PEERS_MAX: usize = 256;
+/// Questions that wait for a session.
+const ASKS_MAX: usize = 16;
+/// Two ends that dial each other at once agree on one of the streams; later a new one means that the old one is dead.
+const AT_ONCE: Duration = Duration::from_secs(5);
+
+/// Why a tenant is not removed.
+#[derive(Debug, thiserror::Error)]
+pub enum TenantStays {
+    #[error("this is the node's own DID: to begin anew, stop the node and make a new home")]
+    Own,
+    /// The peer's next round would bring it all again.
+    #[error("{tenant} is shared with the peer {peer}, which would bring it back: toft peer rm first")]
+    Shared { tenant: String, peer: String },
+    #[error("{0} is no tenant of this node: see toft tenant ls")]
+    NotHere(String),
+    #[error("{0:#}")]
+    Fault(#[from] Error),
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Config {
+    /// Seconds before an unreachable peer is tried again; doubles up to half a minute.
+    pub retry: u64,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self { retry: 1 }
+    }
+}
+
+/// A device this one keeps in step with.
+#[derive(Debug, Clone, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Peer {
+    pub did: String,
+    /// Multiaddr with the peer id at its end.
+    pub address: String,
+    /// DIDs whose records both keep.
+    pub tenants: Vec<String>,
+}
+
+/// A peer and how it stands.
+#[derive(Debug, Clone, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct PeerStatus {
+    #[serde(flatten)]
+    pub peer: Peer,
+    pub connected: bool,
+    /// Both hold the same messages of what they share: both have said so lately, and nothing has changed here since.
+    pub in_sync: bool,
+    /// Seconds since both said so last.
+    pub in_sync_seconds: Option<u64>,
+    /// Nothing is on its way, and they do not hold the same.
+    pub apart: bool,
+    /// How far what this node has is on its way there, and what the other has here. `None`: nothing is under way.
+    pub sending: Option<Way>,
+    pub receiving: Option<Way>,
+    /// Messages of the other device that this node could not take, and of this node that the other could not: they are asked
+    /// for again when the reason may be gone (toft sync status).
+    pub parked: u32,
+    pub parked_there: u32,
+    /// Why it is not connected, as far as known.
+    pub problem: Option<String>,
+}
+
+/// Opens a stream to an address.
+pub trait Dial: Send + Sync + 'static {
+    fn dial(&self, address: String) -> BoxFuture<'static, Result<Link, Error>>;
+
+    /// Resolves when streams can be opened, if they cannot now, because the key of this end is locked; otherwise never.
+    fn opened(&self) -> BoxFuture<'static, ()>;
+
+    /// These are the addresses of the paired devices from now on.
+    fn paired(&self, addresses: Vec<String>);
+}
+
+/// Handle to the devices in step. Cheap to clone.
+#[derive(Clone)]
+pub struct Peers {
+    pub(super) shared: Arc<Shared>,
+}
+
+impl std::fmt::Debug for Peers {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Peers({})", self.shared.own.did)
+    }
+}
+
+pub(super) struct Shared {
+    pub(super) node: Node,
+    pub(super) own: Own,
+    pub(super) resolver: Resolver,
+    pub(super) dial: Box<dyn Dial>,
+    pub(super) retry: Duration,
+    pub(super) jobs: Jobs,
+    pub(super) live: Mutex<BTreeMap<String, Live>>,
+    /// Incoming handshakes under way, by libp2p peer.
+    pub(super) greetings: Mutex<BTreeMap<String, usize>>,
+    pub(super) progress: Arc<Progress>,
+    pub(super) partials: Partials,
+}
+
+/// A handshake under way; dropped, its place is free.
+struct Greeting {
+    shared: Arc<Shared>,
+    peer: String,
+}
+
+impl Drop for Greeting {
+    fn drop(&mut self) {
+        let mut greetings = self.shared.greetings.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(running) = greetings.get_mut(&self.peer) {
+            *running -= 1;
+            if *running == 0 {
+                greetings.remove(&self.peer);
+            }
+        }
+    }
+}
+
+/// A running session.
+#[derive(Debug)]
+pub(super) struct Running {
+    stop: CancellationToken,
+    begun: Instant,
+    pub(super) ask: mpsc::Sender<Ask>,
+}
+
+/// A peer's running state.
+#[derive(Debug)]
+pub(super) struct Live {
+    peer: Peer,
+    /// Ends the task that dials it.
+    stop: CancellationToken,
+    pub(super) session: Option<Running>,
+    problem: Option<String>,
+}
+
+fn peer_key(did: &str) -> Vec<u8> {
+    format!("sync/peer/{did}").into_bytes()
+}
+
+impl Peers {
+    /// Takes up the peers the store remembers and serves incoming streams. `dir`: where data lies that has begun to come.
+    pub fn start(
+        (config, dir): (&Config, &Path),
+        node: Node,
+        (own, resolver): (Own, Resolver),
+        (dial, mut incoming): (impl Dial, mpsc::Receiver<Link>),
+        jobs: &Jobs,
+        metrics: &Metrics,
+    ) -> Result<Self, Error> {
+        let progress = Arc::new(Progress::default());
+        metrics.register(|r| {
+            r.register("sync_sent", "Messages sent to peers", progress.sent.clone());
+            r.register("sync_received", "Messages received from peers", progress.received.clone());
+            r.register("sync_sent_bytes", "Bytes of frames sent to peers", progress.sent_bytes.clone());
+            r.register("sync_received_bytes", "Bytes of frames received from peers", progress.received_bytes.clone());
+        });
+        let shared = Arc::new(Shared {
+            node,
+            own,
+            resolver,
+            dial: Box::new(dial),
+            retry: Duration::from_secs(config.retry.max(1)),
+            jobs: jobs.clone(),
+            live: Mutex::default(),
+            greetings: Mutex::default(),
+            progress,
+            partials: Partials::open(dir)?,
+        });
+        let this = Self { shared };
+        for (key, value) in this.shared.node.store().states(b"sync/peer/")? {
+            let peer = serde_json::from_slice(&value)
+                .with_context(|| format!("the stored peer {} is not readable", String::from_utf8_lossy(&key)))?;
+            this.begin(peer);
+        }
+        let acceptor = this.clone();
+        let stop = jobs.tasks().stop();
+        jobs.tasks().spawn("sync-accept", async move {
+            let handshakes = Arc::new(tokio::sync::Semaphore::new(HANDSHAKES_MAX));
+            loop {
+                let link = tokio::select! {
+                    link = incoming.recv() => link,
+                    () = stop.cancelled() => None,
+                };
+                let Some(link) = link else { return Ok(()) };
+                if !acceptor.pairs(&link.remote_peer) {
+                    continue;
+                }
+                let Ok(permit) = handshakes.clone().try_acquire_owned() else { continue };
+                let Some(place) = acceptor.greet(&link.remote_peer) else { continue };
+                let this = acceptor.clone();
+                acceptor.shared.jobs.tasks().spawn("sync-session", async move {
+                    if let Err(error) = this.serve(link, None, Some((permit, place))).await {
+                        tracing::info!("a sync stream ended: {error:#}");
+                    }
+                    Ok(())
+                });
+            }
+        });
+        Ok(this)
+    }
+
+    /// What is wrong with a peer as it was given, in a sentence.
+    pub fn check(&self, did: &str, address: &str, tenants: &[String]) -> Result<(), String> {
+        for text in std::iter::once(did).chain(tenants.iter().map(String::as_str)) {
+            if text.parse::<Did>().is_err() {
+                let text = shown(text);
+                return Err(format!("{text} is not a DID (toft peer add <did> <multiaddr>)"));
+            }
+        }
+        if did == self.shared.own.did {
+            return Err(format!("{did} is this node itself"));
+        }
+        // The peer id is what the device is known by when it comes to us: it must be there, and be its own.
+        let peer = address.rsplit_once("/p2p/").map(|(_, peer)| peer);
+        if !address.starts_with('/') || peer.is_none_or(|peer| peer.is_empty() || peer.contains('/')) {
+            let hint = "a multiaddr ending in /p2p/<peer id>, as toft status shows it on the other device";
+            return Err(format!("{} is not {hint}", shown(address)));
+        }
+        Ok(())
+    }
+
+    /// Adds (or changes) a peer and begins to sync with it.
+    pub async fn add(&self, did: String, address: String, tenants: Vec<String>) -> Result<Peer, Error> {
+        let own = self.shared.own.did.clone();
+        let tenants = if tenants.is_empty() { vec![own, did.clone()] } else { tenants };
+        if !self.lock().contains_key(&did) && self.lock().len() >= PEERS_MAX {
+            bail!("this node has {PEERS_MAX} peers already; remove one first");
+        }
+        let peer = Peer { did: did.clone(), address, tenants };
+        let value = serde_json::to_vec(&peer).context("encoding the peer")?;
+        self.shared.node.store().put_state(vec![(peer_key(&did), Some(value))]).await?;
+        self.begin(peer.clone());
+        Ok(peer)
+    }
+
+    /// Forgets a peer; what it has it keeps. `false`: it was none.
+    pub async fn remove(&self, did: &str) -> Result<bool, Error> {
+        let known = match self.lock().remove(did) {
+            Some(live) => {
+                live.end();
+                true
+            }
+            None => false,
+        };
+        let store = self.shared.node.store();
+        let mut gone = vec![(peer_key(did), None)];
+        gone.extend(parked::forget(store, did)?);
+        store.put_state(gone).await?;
+        self.share();
+        Ok(known)
+    }
+
+    /// Removes a tenant with its registration, its records and their data, unless a peer would bring it back.
+    pub async fn remove_tenant(&self, did: &str) -> Result<Removed, TenantStays> {
+        if did == self.shared.own.did {
+            return Err(TenantStays::Own);
+        }
+        let sharer = |live: &&Live| live.peer.tenants.iter().any(|tenant| tenant == did);
+        if let Some(peer) = self.lock().values().find(sharer).map(|live| live.peer.did.clone()) {
+            return Err(TenantStays::Shared { tenant: did.to_owned(), peer });
+        }
+        let removed = self.shared.node.remove_tenant(did).await?;
+        match removed.messages == 0 && !removed.registration {
+            true => Err(TenantStays::NotHere(did.to_owned())),
+            false => Ok(removed),
+        }
+    }
+
+    /// All peers and how they stand.
+    pub fn peers(&self) -> Vec<PeerStatus> {
+        let status = |live: &Live| {
+            let noted = self.shared.progress.of(&live.peer.did).filter(|_| live.session.is_some());
+            let equal = noted.and_then(|noted| noted.equal_for());
+            PeerStatus {
+                peer: live.peer.clone(),
+                connected: live.session.is_some(),
+                in_sync: equal.is_some(),
+                in_sync_seconds: equal.map(|age| age.as_secs()),
+                apart: noted.is_some_and(|noted| noted.standing == Standing::Apart),
+                sending: noted.and_then(|noted| noted.sending),
+                receiving: noted.and_then(|noted| noted.receiving),
+                parked: noted.map_or(0, |noted| noted.parked),
+                parked_there: noted.map_or(0, |noted| noted.parked_there),
+                problem: live.problem.clone(),
+            }
+        };
+        self.lock().values().map(status).collect()
+    }
+
+    /// A place for a handshake with this libp2p peer, unless it has its share already.
+    fn greet(&self, peer: &str) -> Option<Greeting> {
+        let mut greetings = self.shared.greetings.lock().unwrap_or_else(PoisonError::into_inner);
+        let running = greetings.entry(peer.to_owned()).or_default();
+        (*running < HANDSHAKES_PER_PEER).then(|| {
+            *running += 1;
+            Greeting { shared: self.shared.clone(), peer: peer.to_owned() }
+        })
+    }
+
+    pub(super) fn lock(&self) -> std::sync::MutexGuard<'_, BTreeMap<String, Live>> {
+        self.shared.live.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Hosts the peer's tenants and keeps dialling it.
+    fn begin(&self, peer: Peer) {
+        let stop = self.shared.jobs.tasks().stop().child_token();
+        let live = Live { peer: peer.clone(), stop: stop.clone(), session: None, problem: None };
+        if let Some(old) = self.lock().insert(peer.did.clone(), live) {
+            old.end();
+        }
+        self.share();
+        let this = self.clone();
+        let did = peer.did.clone();
+        self.shared.jobs.start_one(("sync", &did), "keeps in step with a device", stop, |job| async move {
+            tokio::select! {
+                () = this.keep_dialling(&peer, &job) => {}
+                () = job.stop().cancelled() => {}
+            }
+            Ok(())
+        });
+    }
+
+    /// Tells the door whose records are kept because of the peers, and the network who they are.
+    fn share(&self) {
+        let (tenants, addresses) = {
+            let live = self.lock();
+            let tenants = live.values().flat_map(|live| live.peer.tenants.clone()).collect();
+            (tenants, live.values().map(|live| live.peer.address.clone()).collect())
+        };
+        self.shared.node.share(tenants);
+        self.shared.dial.paired(addresses);
+    }
+
+    /// Is this libp2p peer one of our devices? Nobody else is told anything, our DID least of all, and nothing is signed
+    /// for him: libp2p has proved whose the peer id is.
+    fn pairs(&self, peer: &str) -> bool {
+        let end = format!("/p2p/{peer}");
+        self.lock().values().any(|live| live.peer.address.ends_with(&end))
+    }
+
+    async fn keep_dialling(&self, peer: &Peer, job: &Job) {
+        let (first, most) = (self.shared.retry, Duration::from_secs(30).max(self.shared.retry));
+        let mut backoff = Backoff::new(first, most);
+        job.awaits(Wait::Retry(first, most));
+        loop {
+            job.works();
+            let opened = self.shared.dial.opened();
+            if self.lock().get(&peer.did).is_some_and(|live| live.session.is_none()) {
+                let outcome = match self.shared.dial.dial(peer.address.clone()).await {
+                    Ok(link) => self.serve(link, Some(peer), None).await,
+                    Err(error) => Err(error),
+                };
+                job.ended(
+                    outcome.as_ref().err().map(|error| format!("{error:#}")).as_ref().map(|text| text as &dyn Display),
+                );
+                match outcome {
+                    Ok(lasted) if lasted >= LASTING => backoff.reset(),
+                    Ok(_) => {}
+                    Err(error) => self.problem(&peer.did, &error),
+                }
+            } else {
+                // The other one has dialled.
+                job.ended(None);
+                backoff.reset();
+            }
+            tokio::select! {
+                _ = job.sleep(backoff.wait()) => {}
+                () = opened => backoff.reset(),
+            }
+        }
+    }
+
+    fn problem(&self, did: &str, error: &Error) {
+        if let Some(live) = self.lock().get_mut(did) {
+            let text = said(format_args!("{error:#}"));
+            if live.problem.as_ref() != Some(&text) {
+                tracing::info!("peer {did}: {text}");
+            }
+            live.problem = Some(text);
+        }
+    }
+
+    /// Handshake, then a session until it ends; how long it lasted. `expected`: the peer this end dialled.
+    async fn serve(
+        &self,
+        mut link: Link,
+        expected: Option<&Peer>,
+        place: Option<(OwnedSemaphorePermit, Greeting)>,
+    ) -> Result<Duration, Error> {
+        let known = |did: &str| self.lock().get(did).map(|live| live.peer.tenants.clone());
+        let peers = (link.local_peer.as_str(), link.remote_peer.as_str());
+        let greeting = wire::handshake(&mut link.stream, peers, &self.shared.own, &self.shared.resolver, known);
+        let greeted = tokio::time::timeout(HANDSHAKE, greeting).await.context("the handshake took too long")?;
+        drop(place);
+        let wire::Greeted { did, tenants, key } = greeted?;
+        if let Some(peer) = expected
+            && peer.did != did
+        {
+            bail!("at {} answers {did}, not {}", peer.address, peer.did);
+        }
+        let (ask, asked) = mpsc::channel(ASKS_MAX);
+        let Some(stop) = self.admit(&did, expected.is_some(), ask) else { return Ok(Duration::ZERO) };
+        let begun = Instant::now();
+        tracing::info!("connected with {did}: {} shared tenant(s)", tenants.len());
+        let leads = self.shared.own.did < did;
+        let session = session::Session {
+            node: self.shared.node.clone(),
+            setup: Setup { peer: did.clone(), tenants: tenants.into_iter().collect(), key, leads },
+            partials: Arc::new(self.shared.partials.session()),
+            stop: stop.clone(),
+            progress: self.shared.progress.clone(),
+            asked,
+        };
+        let outcome = session.run(link.stream).await;
+        let ended_by_us = stop.is_cancelled();
+        stop.cancel();
+        if let Some(live) = self.lock().get_mut(&did)
+            && live.session.as_ref().is_some_and(|running| running.stop.is_cancelled())
+        {
+            // Not when another session has taken this one's place: its state is not ours to touch.
+            live.session = None;
+            self.shared.progress.end(&did);
+        }
+        match outcome {
+            Err(error) if !ended_by_us => self.problem(&did, &error.context("the connection ended")),
+            _ => {}
+        }
+        Ok(begun.elapsed())
+    }
+
+    /// One session per peer: a new stream takes the place of the old one, which may be dead without knowing. When both ends
+    /// dial at once, the one dialled by the smaller DID stays.
+    fn admit(&self, did: &str, dialled: bool, ask: mpsc::Sender<Ask>) -> Option<CancellationToken> {
+        let mut live = self.lock();
+        let peer = live.get_mut(did)?;
+        let preferred = (self.shared.own.did.as_str() < did) == dialled;
+        if let Some(old) = &peer.session {
+            if !preferred && old.begun.elapsed() < AT_ONCE {
+                return None;
+            }
+            old.stop.cancel();
+        }
+        let token = peer.stop.child_token();
+        peer.session = Some(Running { stop: token.clone(), begun: Instant::now(), ask });
+        peer.problem = None;
+        Some(token)
+    }
+}
+
+impl Live {
+    fn end(&self) {
+        self.stop.cancel();
+    }
+}
