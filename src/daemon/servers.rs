@@ -47,20 +47,22 @@ impl Endpoint {
         let (door, guard) = (Door::open(&apart, who, storage)?, apart.places.dwn(apart.config)?);
         let endpoint = Self { listening: self.listening.again()?, url: self.url.clone() };
         // The relay, which writes, waits.
-        endpoint.serve(&apart, &door, None, guard);
+        endpoint.serve(&apart, &door, None, guard)?;
         let built = storage.store.built().await;
         apart.tasks.finish(STOP_DEADLINE).await?;
         built
     }
 
-    fn serve(self, base: &Base<'_>, door: &Door, relay: Option<Relay>, guard: Guard) {
+    fn serve(self, base: &Base<'_>, door: &Door, relay: Option<Relay>, guard: Guard) -> Result<(), Error> {
         let (node, registration) = (door.node.clone(), door.registration.clone());
-        let names = (self.url.as_str(), base.config.dwn.hosts.as_slice());
-        let mut routes = rpc::dwn::router(node, registration, names, base.metrics.clone(), &base.tasks);
+        let names =
+            rpc::dwn::Names { address: self.listening.address()?, url: &self.url, hosts: &base.config.dwn.hosts };
+        let mut routes = rpc::dwn::router(node, registration, names, base.metrics.clone(), &base.tasks)?;
         if let Some(relay) = relay {
             routes = routes.merge(rpc::pkarr::router(relay));
         }
         self.listening.serve(routes, guard, &base.tasks);
+        Ok(())
     }
 }
 
@@ -111,14 +113,14 @@ impl Servers {
 
     pub fn serve(self, base: &Base<'_>, door: &Door, services: Services) -> Result<(), Error> {
         let (dwn, guard) = self.dwn;
-        dwn.serve(base, door, door.resolver.relay(), guard);
+        dwn.serve(base, door, door.resolver.relay(), guard)?;
         if let Some((gateway, guard)) = self.gateway {
             gateway.serve(rpc::gateway::router(door.node.clone()), guard, &base.tasks);
         }
         let call = rpc::control::of_owner(services);
         if let Some((wallets, guard)) = self.wallets {
             let (address, hosts) = (wallets.address()?, &base.config.rpc.hosts);
-            wallets.serve(rpc::wallet::router(call.clone(), address, hosts, &base.tasks), guard, &base.tasks);
+            wallets.serve(rpc::wallet::router(call.clone(), address, hosts, &base.tasks)?, guard, &base.tasks);
         }
         self.control.serve(rpc::control::router(call), &base.tasks);
         Ok(())

@@ -21,6 +21,7 @@ use crate::{
     store::Damaged,
     task::Tasks,
 };
+use anyhow::Error;
 use axum::{
     Extension, Router,
     body::Body as HttpBody,
@@ -33,7 +34,7 @@ use axum::{
 use futures::StreamExt as _;
 use prometheus_client::metrics::{counter::Counter, family::Family};
 use serde_json::{Value, json};
-use std::{sync::Arc, time::Duration};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 use tokio::time::error::Elapsed;
 use tower_http::cors::{AllowHeaders, Any, CorsLayer};
 
@@ -62,15 +63,25 @@ struct Label {
     code: u16,
 }
 
-/// The routes of the DWN endpoint. `url`: where it is reached from outside.
-/// `hosts`: under what other names its numbers may be asked for.
+/// Under what names the DWN endpoint is reached.
+#[derive(Debug, Clone, Copy)]
+pub struct Names<'a> {
+    /// Where it listens.
+    pub address: SocketAddr,
+    /// Where it is reached from outside.
+    pub url: &'a str,
+    /// Other names under which its numbers may be asked for.
+    pub hosts: &'a [String],
+}
+
+/// The routes of the DWN endpoint.
 pub fn router(
     node: Node,
     registration: Registration,
-    (url, hosts): (&str, &[String]),
+    names: Names<'_>,
     metrics: Metrics,
     tasks: &Tasks,
-) -> Router {
+) -> Result<Router, Error> {
     let cors = CorsLayer::new()
         .allow_origin(Any)
         .allow_methods([Method::GET, Method::HEAD, Method::POST])
@@ -89,8 +100,8 @@ pub fn router(
     };
     let sockets = Pool::new("WebSockets", size);
     metrics.register(|r| sockets.register("dwn_websockets", r));
-    let hosts = Hosts::new(url, hosts);
-    let (tasks, url) = (tasks.clone(), Arc::from(url));
+    let hosts = Hosts::new(names.address, names.hosts, "dwn.hosts")?.and_of(names.url);
+    let (tasks, url) = (tasks.clone(), Arc::from(names.url));
     let more = registration::router(node.clone(), registration.clone())
         .merge(connect::router(&url, node.limits()))
         .merge(read::router(node.clone()));
@@ -100,14 +111,14 @@ pub fn router(
         .route("/metrics", get(metrics_text))
         .route_layer(middleware::from_fn_with_state(hosts, hosts::only))
         .with_state(shared.clone());
-    Router::new()
+    Ok(Router::new()
         .route("/", get(root).post(post))
         .route("/info", get(info))
         .with_state(shared.clone())
         .merge(more)
         .layer(cors)
         .merge(own)
-        .layer(middleware::from_fn_with_state(shared, count))
+        .layer(middleware::from_fn_with_state(shared, count)))
 }
 
 async fn count(State(shared): State<Shared>, route: Option<MatchedPath>, request: Request, next: Next) -> Response {

@@ -35,7 +35,7 @@ pub struct Config {
     pub socket: String,
     /// Loopback address at which programs and pages that hold a token reach it; empty: none.
     pub listen: String,
-    /// More names, with their ports, under which that may be reached.
+    /// More names under which that may be reached; one with a port fits that port alone.
     pub hosts: Vec<String>,
     /// Connections there at the same time.
     pub connections: u32,
@@ -54,7 +54,7 @@ impl Config {
         if !address.ip().is_loopback() {
             bail!("rpc.listen = {address}: the wallet RPC is for programs of this machine; use a loopback address");
         }
-        Ok(())
+        hosts::Hosts::new(address, &self.hosts, "rpc.hosts").map(drop)
     }
 }
 

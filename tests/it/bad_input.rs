@@ -116,7 +116,7 @@ fn requests_that_are_none_are_answered_with_json_rpc_errors() {
         assert_eq!(reply["code"], code, "{text}");
         assert!(reply["detail"].as_str().is_some_and(|d| d.starts_with(detail)), "{text}");
     }
-    let (status, text) = raw(address, b"GET /health HTTP/1.1\r\nhost: localhost\r\n\r\n");
+    let (status, text) = raw(address, format!("GET /health HTTP/1.1\r\nhost: {address}\r\n\r\n").as_bytes());
     assert_eq!((status, &json_of(&text)["ok"]), (200, &json!(true)), "the node goes on");
 }
 

@@ -168,23 +168,33 @@ fn numbers_and_health_are_for_the_operator_and_his_pages() {
     let home = Home::new().set("dwn.url", "https://dwn.example.com").set("dwn.hosts", "10.0.0.5");
     let node = home.up();
     let agent: ureq::Agent = ureq::Agent::config_builder().http_status_as_error(false).build().into();
-    let ask = |path: &str, host: &str, origin: Option<&str>| {
-        let request = agent.get(format!("{}{path}", node.url())).header("host", host);
-        let request = origin.into_iter().fold(request, |request, origin| request.header("origin", origin));
+    let ask = |path: &str, head: &[(&str, &str)]| {
+        let request = agent.get(format!("{}{path}", node.url()));
+        let request = head.iter().fold(request, |request, (name, value)| request.header(*name, *value));
         let answer = request.call().expect("an answer");
         (answer.status().as_u16(), answer.headers().contains_key("access-control-allow-origin"))
     };
+    let own = node.url().strip_prefix("http://").expect("http").to_owned();
+    let localhost = own.replace("127.0.0.1", "localhost");
     for path in ["/health", "/metrics"] {
-        for host in ["localhost:3000", "127.0.0.1", "dwn.example.com", "10.0.0.5:3000"] {
-            assert_eq!(ask(path, host, None), (200, false), "{path} {host}");
-            assert_eq!(ask(path, host, Some(&format!("https://{host}"))), (200, false), "{path} {host}");
-            assert_eq!(ask(path, host, Some("https://app.example")), (403, false), "{path} {host}");
+        for host in [own.as_str(), &localhost, "dwn.example.com", "10.0.0.5:3000"] {
+            assert_eq!(ask(path, &[("host", host)]), (200, false), "{path} {host}");
+            assert_eq!(ask(path, &[("host", host), ("origin", &format!("https://{host}"))]), (200, false), "{host}");
+            for stranger in [
+                ("origin", "https://app.example"),
+                ("origin", "null"),
+                ("sec-fetch-site", "cross-site"),
+                ("sec-fetch-site", "same-site"),
+                ("sec-fetch-mode", "no-cors"),
+            ] {
+                assert_eq!(ask(path, &[("host", host), stranger]), (403, false), "{path} {host} {stranger:?}");
+            }
         }
-        for host in ["rebound.example", "rebound.example:3000", "192.168.1.7"] {
-            assert_eq!(ask(path, host, None), (403, false), "{path} {host}");
+        for host in ["rebound.example", "rebound.example:3000", "192.168.1.7", "localhost", "127.0.0.1:1"] {
+            assert_eq!(ask(path, &[("host", host), ("origin", "null")]), (421, false), "{path} {host}");
         }
     }
-    assert_eq!(ask("/info", "anything.example", Some("https://app.example")), (200, true));
+    assert_eq!(ask("/info", &[("host", "anything.example"), ("origin", "https://app.example")]), (200, true));
 }
 
 #[test]

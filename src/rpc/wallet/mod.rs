@@ -1,7 +1,7 @@
 //! The wallet RPC: the methods of [`super::control`] over loopback TCP, for programs and pages of this machine that hold a token.
 //!
 //! Guards stand in this order: the host's name (421), the page's origin (403), the content's type (415), the size (413), the token (401);
-//! then for each call its scope, and the token's rate (429). `POST /rpc`, a WebSocket at `/rpc`, one-time addresses for large data, one-time addresses for large data that calls have given, and `POST /pair`, which alone answers
+//! then for each call its scope, and the token's rate (429). `POST /rpc`, a WebSocket at `/rpc`, one-time addresses for large data that calls have given, and `POST /pair`, which alone answers
 //! pages that hold no token.
 
 mod guard;
@@ -10,9 +10,11 @@ mod session;
 
 use super::{
     control::{Call, transfer},
+    hosts::{Hosts, Page},
     websocket,
 };
 use crate::{asker::Asker, task::Tasks};
+use anyhow::Error;
 use axum::{
     Extension, Router,
     extract::{FromRef, Request, State},
@@ -21,7 +23,7 @@ use axum::{
     response::{IntoResponse as _, Response},
     routing::{get, post as posting},
 };
-use guard::{Guarded, Page};
+use guard::Guarded;
 use std::net::SocketAddr;
 
 /// What the routes share.
@@ -37,19 +39,20 @@ impl FromRef<Shared> for Call {
     }
 }
 
-/// The routes. `address`: where they are served. `hosts`: other names under which that may be reached, with their ports.
-pub fn router(call: Call, address: SocketAddr, hosts: &[String], tasks: &Tasks) -> Router {
-    let rpc = Guarded::new(call.clone(), address, hosts, guard::Pages::WithToken);
-    let pair = Guarded::new(call.clone(), address, hosts, guard::Pages::All);
+/// The routes. `address`: where they are served. `hosts`: other names under which that may be reached.
+pub fn router(call: Call, address: SocketAddr, hosts: &[String], tasks: &Tasks) -> Result<Router, Error> {
+    let hosts = Hosts::new(address, hosts, "rpc.hosts")?;
+    let rpc = Guarded::new(call.clone(), hosts.clone(), guard::Pages::WithToken);
+    let pair = Guarded::new(call.clone(), hosts, guard::Pages::All);
     let shared = Shared { call, tasks: tasks.clone() };
     let pairing =
         Router::new().route("/pair", posting(post::pair)).layer(middleware::from_fn_with_state(pair, guard::stand));
-    Router::new()
+    Ok(Router::new()
         .route("/rpc", get(socket).post(post::rpc))
         .merge(transfer::router())
         .layer(middleware::from_fn_with_state(rpc, guard::stand))
         .merge(pairing)
-        .with_state(shared)
+        .with_state(shared))
 }
 
 /// A WebSocket for those who ask for one.

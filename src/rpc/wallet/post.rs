@@ -1,11 +1,9 @@
 //! Calls over HTTP.
 
-use super::{
-    super::{
-        control::{self, Answered, CALL_MAX, Call, Failure, Kind, failed},
-        http::{at_most, json_text, stream},
-    },
-    guard::Page,
+use super::super::{
+    control::{self, Answered, CALL_MAX, Call, Failure, Kind, failed},
+    hosts::Page,
+    http::{at_most, json_text, stream},
 };
 use crate::{
     access::{Caller, Denial, Way},

@@ -1,16 +1,14 @@
 //! Calls over a WebSocket. The first one shows a token; when that ends, so does the connection.
 
-use super::{
-    super::{
-        control::{
-            self, Call, Failure, Kind, Method, Subscriptions,
-            discover::{Authenticate, Authenticated, Shown},
-            failed,
-        },
-        jsonrpc,
-        websocket::{self, Outlet, Talk, WebSocket},
+use super::super::{
+    control::{
+        self, Call, Failure, Kind, Method, Subscriptions,
+        discover::{Authenticate, Authenticated, Shown},
+        failed,
     },
-    guard::Page,
+    hosts::Page,
+    jsonrpc,
+    websocket::{self, Outlet, Talk, WebSocket},
 };
 use crate::{
     access::{Caller, Way},
