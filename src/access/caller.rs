@@ -142,6 +142,12 @@ impl Caller {
         }
     }
 
+    /// Whose share they take of what there is a bounded number of: that of the token from which theirs descends. `None`: of the owner, who
+    /// has no share.
+    pub fn share(&self) -> Option<&str> {
+        self.held().and_then(|held| held.line().last()).map(|first| first.token.id.as_str())
+    }
+
     pub(super) fn held(&self) -> Option<&Arc<Held>> {
         match &self.who {
             Who::Token(held) => Some(held),

@@ -1,9 +1,10 @@
-//! `toft grant create | request | ls | revoke | explain`: what others may do with the records of this node's owner.
+//! `toft grant create | request | ls | revoke | explain`: what others may do with the records of this node's identities.
 
 use super::{context::Context, output::Output};
 use crate::rpc::control::{
     Failure,
-    grants::{self, Access, Conditions, Grant, GrantScope, New, OneGrant, Question, Which, Wish},
+    grants::{self, Conditions, Grant, GrantScope, New, OneGrant, Pagination, Which, Wish},
+    grants_explain::{self, Access, Question},
 };
 use jiff::{Span, Timestamp, Zoned, tz::TimeZone};
 
@@ -24,11 +25,17 @@ pub enum Command {
         /// Those in force alone.
         #[arg(long)]
         active: bool,
+        /// Which of the node's identities gave them; its own if none is named.
+        #[arg(long = "as", value_name = "DID")]
+        from: Option<String>,
     },
     /// End a grant from now on.
     Revoke {
         /// recordId of the grant.
         grant: String,
+        /// Which of the node's identities gave it; its own if none is named.
+        #[arg(long = "as", value_name = "DID")]
+        from: Option<String>,
     },
     /// Say who may read and write a record, or the records at a path, and why.
     Explain {
@@ -44,6 +51,9 @@ pub enum Command {
         /// What this one may, and if they may not read, why not.
         #[arg(long, value_name = "DID")]
         did: Option<String>,
+        /// Whose records: one of the node's identities; its own if none is named.
+        #[arg(long = "as", value_name = "DID")]
+        from: Option<String>,
     },
 }
 
@@ -107,6 +117,9 @@ struct More {
     /// Of writes: must they be published?
     #[arg(long, value_name = "RULE", value_parser = ["Required", "Prohibited"])]
     publication: Option<String>,
+    /// Which of the node's identities does it; its own if none is named.
+    #[arg(long = "as", value_name = "DID")]
+    own: Option<String>,
 }
 
 pub async fn run(context: &Context, command: Command) -> Result<Output, Failure> {
@@ -114,7 +127,7 @@ pub async fn run(context: &Context, command: Command) -> Result<Output, Failure>
     match command {
         Command::Create(create) => {
             let Create { granted_to, scope, expires, request, more } = *create;
-            let More { description, delegated, publication } = more;
+            let More { description, delegated, publication, own } = more;
             let new = New {
                 granted_to,
                 scope: scope.into_grant(),
@@ -123,6 +136,7 @@ pub async fn run(context: &Context, command: Command) -> Result<Output, Failure>
                 delegated,
                 conditions: publication.map(|publication| Conditions { publication }),
                 request_id: request,
+                from: own,
             };
             let created = client.call::<grants::Create>(&new).await?;
             Output::of(&created, |created| {
@@ -132,9 +146,10 @@ pub async fn run(context: &Context, command: Command) -> Result<Output, Failure>
         }
         Command::Request(request) => {
             let Request { from, scope, more } = *request;
-            let More { description, delegated, publication } = more;
+            let More { description, delegated, publication, own } = more;
             let conditions = publication.map(|publication| Conditions { publication });
-            let wish = Wish { from, scope: scope.into_grant(), description, delegated, conditions };
+            let scope = scope.into_grant();
+            let wish = Wish { from, scope, description, delegated, conditions, asker: own };
             let requested = client.call::<grants::Request>(&wish).await?;
             Output::of(&requested, |requested| match requested.delivered {
                 true => format!("✓ Asked: request {}", requested.request_id),
@@ -144,21 +159,29 @@ pub async fn run(context: &Context, command: Command) -> Result<Output, Failure>
                 ),
             })
         }
-        Command::Ls { granted_to, protocol, active } => {
-            let which = Which { granted_to, protocol, active: active.then_some(true) };
-            let all = client.call::<grants::List>(&which).await?;
+        Command::Ls { granted_to, protocol, active, from } => {
+            let (mut all, active) = (Vec::new(), active.then_some(true));
+            let mut which = Which { granted_to, protocol, active, from, pagination: Pagination::default() };
+            loop {
+                let page = client.call::<grants::List>(&which).await?;
+                all.extend(page.grants);
+                which.pagination.cursor = page.cursor;
+                if which.pagination.cursor.is_none() {
+                    break;
+                }
+            }
             Output::of(&all, |all| match all.is_empty() {
                 true => "no grants".to_owned(),
                 false => all.iter().map(line).collect::<Vec<_>>().join("\n"),
             })
         }
-        Command::Revoke { grant } => {
-            let revoked = client.call::<grants::Revoke>(&OneGrant { grant_id: grant }).await?;
+        Command::Revoke { grant, from } => {
+            let revoked = client.call::<grants::Revoke>(&OneGrant { grant_id: grant, from }).await?;
             Output::of(&revoked, |revoked| format!("✓ {}", line(revoked)))
         }
-        Command::Explain { record, protocol, path, did } => {
-            let question = Question { record_id: record, protocol, protocol_path: path, did };
-            let explained = client.call::<grants::Explain>(&question).await?;
+        Command::Explain { record, protocol, path, did, from } => {
+            let question = Question { record_id: record, protocol, protocol_path: path, did, from };
+            let explained = client.call::<grants_explain::Explain>(&question).await?;
             Output::of(&explained, |explained| {
                 let mut lines: Vec<_> = explained.access.iter().map(access).collect();
                 lines.extend((!explained.complete).then(|| "… and more, who were not looked at".to_owned()));

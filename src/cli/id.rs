@@ -14,7 +14,7 @@ use crate::{
     identity::{self, Content, Made, Method, Shown},
     rpc::control::{
         Failure, Kind, NoParams,
-        identity::{Create, Exported, List, New, One, Rotate, Rotation, Sealing, Use, Which},
+        identity::{Come, Create, Exported, List, New, One, Rotate, Rotation, Sealing, Use, Which},
     },
     vault::{self, Closed, Keys, PASSPHRASE_MAX, Passphrase, Secrets, Vault, read_short},
 };
@@ -141,7 +141,7 @@ pub async fn run(context: &Context, command: Option<Command>) -> Result<Output, 
         Command::Import { file, of_file, passphrase } => import(&home, &file, &of_file, &passphrase).await,
         Command::Recover { words, passphrase } => {
             let recovered = identity::of_phrase(&words.read(context)?, &identity::now())?;
-            let added = home.add(recovered, &passphrase, What::IdentityRecovered).await?;
+            let added = home.add(recovered, &passphrase, Come::Recovered).await?;
             let text = format!(
                 "✓ Recovered  {}\n  It signs with the first key of the phrase. Had it rotated, bring back the exported file or a backup \
                  instead\n→ To be it: {}",
@@ -231,16 +231,16 @@ impl Home<'_> {
         Ok(Some(Content { passphrase, keys }.seal(&key)?))
     }
 
-    async fn add(&self, keys: Keys, brought: &Brought, what: What) -> Result<Shown, Failure> {
+    async fn add(&self, keys: Keys, brought: &Brought, come: Come) -> Result<Shown, Failure> {
         match self.way()? {
             Way::Node => {
                 let handed = self.hand(brought, Some(keys)).await?;
-                self.context.client()?.call::<Create>(&New { method: None, handed }).await
+                self.context.client()?.call::<Create>(&New { method: None, handed, come: Some(come) }).await
             }
             Way::Here(lock) => {
                 let did = keys.did.clone();
                 let (secrets, ()) = self.change(brought, |secrets| secrets.add(keys))?;
-                self.note(&lock, what, json!({"did": did})).context("the identity is added")?;
+                self.note(&lock, come.what(), json!({"did": did})).context("the identity is added")?;
                 shown(&secrets, &did)
             }
         }
@@ -254,7 +254,7 @@ impl Home<'_> {
 
 async fn new(home: &Home<'_>, method: Method, brought: &Brought) -> Result<Output, Failure> {
     let Made { keys, phrase } = identity::new(method, &identity::now())?;
-    let added = home.add(keys, brought, What::IdentityMade).await?;
+    let added = home.add(keys, brought, Come::Made).await?;
     let mut text = format!("✓ Identity   {}\n", added.did);
     let mut json = serde_json::to_value(&added).context("the result as JSON")?;
     if let Some(words) = phrase.map(|phrase| phrase.words()) {
@@ -380,7 +380,7 @@ async fn import(home: &Home<'_>, from: &Path, of_file: &OfFile, brought: &Brough
     };
     let keys = identity::import(text, &passphrase);
     let keys = keys.map_err(|error| Failure::new(Kind::Denied, format!("{}: {error:#}", from.display())))?;
-    let added = home.add(keys, brought, What::IdentityImported).await?;
+    let added = home.add(keys, brought, Come::Imported).await?;
     let text =
         format!("✓ Imported   {}\n→ To be it: {}", added.did, home.context.next(&format!("id use {}", added.did)));
     Output::told(&added, text)

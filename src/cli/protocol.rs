@@ -1,9 +1,9 @@
-//! `toft protocol install | ls | show | check`: the protocols of this node's own tenant.
+//! `toft protocol install | ls | show | check`: the protocols of this node's identities.
 
 use super::{context::Context, output::Output};
 use crate::rpc::control::{
-    Failure, Kind, NoParams,
-    protocols::{self, OneDefinition, OneProtocol, Protocol, Verdict},
+    Failure, Kind,
+    protocols::{self, NewProtocol, OneDefinition, OneProtocol, Protocol, Verdict, Whose},
 };
 use serde_json::{Map, Value};
 use std::{
@@ -17,13 +17,26 @@ const DEFINITION_MAX: u64 = 1 << 20;
 #[derive(Debug, clap::Subcommand)]
 pub enum Command {
     /// Install a protocol, or a newer definition of it.
-    Install(File),
+    Install {
+        #[command(flatten)]
+        file: File,
+        /// Which of the node's identities installs it; its own if none is named.
+        #[arg(long = "as", value_name = "DID")]
+        from: Option<String>,
+    },
     /// List the protocols that are installed.
-    Ls,
+    Ls {
+        /// Those of this identity of the node; of its own if none is named.
+        #[arg(long = "as", value_name = "DID")]
+        from: Option<String>,
+    },
     /// Print the definition of a protocol.
     Show {
         /// URI of the protocol.
         protocol: String,
+        /// Of this identity of the node; of its own if none is named.
+        #[arg(long = "as", value_name = "DID")]
+        from: Option<String>,
     },
     /// Say what stands against a definition, without installing it.
     Check(File),
@@ -38,20 +51,20 @@ pub struct File {
 pub async fn run(context: &Context, command: Command) -> Result<Output, Failure> {
     let client = context.client()?;
     match command {
-        Command::Install(File { file }) => {
-            let definition = OneDefinition { definition: definition(&file)? };
-            let installed = client.call::<protocols::Install>(&definition).await?;
+        Command::Install { file: File { file }, from } => {
+            let new = NewProtocol { definition: definition(&file)?, from };
+            let installed = client.call::<protocols::Install>(&new).await?;
             Output::of(&installed, |installed| format!("✓ Installed {}", installed.protocol))
         }
-        Command::Ls => {
-            let all = client.call::<protocols::List>(&NoParams {}).await?;
+        Command::Ls { from } => {
+            let all = client.call::<protocols::List>(&Whose { from }).await?;
             Output::of(&all, |all| match all.is_empty() {
                 true => format!("no protocols; install one with: {}", context.next("protocol install <file>")),
                 false => all.iter().map(line).collect::<Vec<_>>().join("\n"),
             })
         }
-        Command::Show { protocol } => {
-            let shown = client.call::<protocols::Show>(&OneProtocol { protocol }).await?;
+        Command::Show { protocol, from } => {
+            let shown = client.call::<protocols::Show>(&OneProtocol { protocol, from }).await?;
             Output::of(&shown, |shown| serde_json::to_string_pretty(&shown.definition).unwrap_or_default())
         }
         Command::Check(File { file }) => {

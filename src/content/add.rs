@@ -57,8 +57,8 @@ pub(super) async fn stage(node: &Node, mut bytes: Body, limit: u64) -> Result<Da
     Ok(tokio::task::spawn_blocking(move || stage.finish()).await.map_err(Fault::new)??)
 }
 
-pub(super) async fn add((node, signer): (&Node, &Signer), new: New, bytes: Body) -> Result<Added, AddError> {
-    let data = stage(node, bytes, node.max_record()).await?;
+/// Data that is staged becomes that of a record.
+pub(super) async fn keep((node, signer): (&Node, &Signer), new: New, data: Data) -> Result<Added, AddError> {
     let (root, size) = (data.root, data.size);
     let write = create::Write { data_format: &new.format, published: new.published, ..Default::default() };
     let message = create::records_write(&write, (&root, size), &now(), signer)

@@ -48,7 +48,13 @@ impl Content {
 
     /// Writes a record of the node's own tenant with these bytes as its data.
     pub async fn add(&self, new: New, data: Body) -> Result<Added, AddError> {
-        add::add((&self.node, &self.signer), new, data).await
+        let data = self.stage(data, u64::MAX).await?;
+        self.keep(new, data).await
+    }
+
+    /// The same with bytes that are staged.
+    pub async fn keep(&self, new: New, data: Data) -> Result<Added, AddError> {
+        add::keep((&self.node, &self.signer), new, data).await
     }
 
     /// The bytes as data for a record that is yet to be written, at most `limit` of them.

@@ -5,13 +5,13 @@ use super::{
     filter::{all, text},
     grant::{Grant, Scope},
     refusal::{Fault, Refusal, Stop},
-    view::{Direction, Select, SortBy, View},
+    view::{Direction, PaginationCursor, Select, SortBy, View},
 };
 use serde_json::Value;
 use std::fmt;
 
 /// Grants that are looked through at once.
-pub(super) const GRANTS_MAX: usize = 1000;
+pub const GRANTS_MAX: usize = 1000;
 
 /// A permission grant and how it stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -96,8 +96,19 @@ pub struct Wanted<'a> {
     pub protocol: Option<&'a str>,
 }
 
-/// The grants of a tenant, the newest first, a thousand at most. `now`: the time as messages write it.
+/// The grants of a tenant, the newest first, [`GRANTS_MAX`] at most. `now`: the time as messages write it.
 pub fn grants(tenant: &str, wanted: Wanted<'_>, view: &dyn View, now: &str) -> Result<Vec<Granted>, Fault> {
+    grants_after(tenant, wanted, (GRANTS_MAX, None), view, now).map(|(grants, _)| grants)
+}
+
+/// The same from where the last page ended, `limit` of them looked at; and where the next page goes on, if there is one.
+pub fn grants_after(
+    tenant: &str,
+    wanted: Wanted<'_>,
+    (limit, after): (usize, Option<PaginationCursor>),
+    view: &dyn View,
+    now: &str,
+) -> Result<(Vec<Granted>, Option<PaginationCursor>), Fault> {
     let mut filter = all([
         ("method", text("Write")),
         ("protocol", text(PERMISSIONS)),
@@ -110,11 +121,12 @@ pub fn grants(tenant: &str, wanted: Wanted<'_>, view: &dyn View, now: &str) -> R
         any_of: vec![filter],
         sort: SortBy::DateCreated,
         direction: Direction::Descending,
-        limit: Some(GRANTS_MAX),
-        after: None,
+        limit: Some(limit.min(GRANTS_MAX)),
+        after,
     };
+    let page = view.select(&select)?;
     let mut grants = Vec::new();
-    for stored in view.select(&select)?.entries {
+    for stored in page.entries {
         match granted(stored.record_id.as_deref().unwrap_or_default(), view, now) {
             Ok(granted) => grants.push(granted),
             // One whose data is gone grants nothing.
@@ -122,7 +134,7 @@ pub fn grants(tenant: &str, wanted: Wanted<'_>, view: &dyn View, now: &str) -> R
             Err(Stop::Fault(fault)) => return Err(fault),
         }
     }
-    Ok(grants)
+    Ok((grants, page.cursor))
 }
 
 /// One grant that is kept here; refused with 404 if there is none of this recordId.

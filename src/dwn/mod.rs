@@ -59,7 +59,7 @@ pub use entries::Entries;
 pub use explain::{ANYONE, Access, Explained, explain, explain_path};
 pub use fields::{PERMISSIONS, is_method, record_id};
 pub use filter::compare_texts;
-pub use granted::{Granted, Standing, Wanted, granted, grants};
+pub use granted::{GRANTS_MAX, Granted, Standing, Wanted, granted, grants, grants_after};
 pub use index::{First, index_values, scope};
 pub use json::Json;
 pub use kind::Kind;

@@ -1,6 +1,7 @@
 //! Protocols and grants over the node's socket, and what they let a stranger do who comes with the npm SDK.
 
 use crate::support::{
+    control::Control,
     sdk::{Sdk, code},
     toft::{Home, Toft},
 };
@@ -203,9 +204,9 @@ fn a_token_of_one_protocol_sees_what_is_about_it_alone_and_grants_take_a_token_o
     call(&granter, "grants.create", new("http://other.example/p")).expect("is made");
     assert_eq!(call(&granter, "grants.list", json!({})), Err(-32001));
 
-    let count = |listed: Result<Value, i64>| listed.map(|listed| listed.as_array().map(Vec::len));
-    assert_eq!(count(call(&reader, "protocols.list", json!({}))), Ok(Some(1)));
-    assert_eq!(count(call(&reader, "grants.list", json!({}))), Ok(Some(1)));
+    let count = |list: &Value| list.as_array().map(Vec::len);
+    assert_eq!(call(&reader, "protocols.list", json!({})).map(|listed| count(&listed)), Ok(Some(1)));
+    assert_eq!(call(&reader, "grants.list", json!({})).map(|page| count(&page["grants"])), Ok(Some(1)));
     let asked = |protocol: &str| call(&reader, "grants.request", json!({"from": scene.bob, "scope": scope(protocol)}));
     assert!(asked(PROTOCOL).is_ok() && asked("http://other.example/p") == Err(-32001));
     let place = |protocol: &str| call(&reader, "grants.explain", json!({"protocol": protocol, "protocolPath": "note"}));
@@ -222,4 +223,75 @@ fn a_token_of_one_protocol_sees_what_is_about_it_alone_and_grants_take_a_token_o
     assert_eq!(revoked["state"], "revoked");
     let log = scene.node.json(&["audit", "ls", "--what", "grant"]).to_string();
     assert!(log.contains("grant.made") && log.contains("grant.revoked") && log.contains(id), "{log}");
+}
+
+#[test]
+fn each_identity_of_the_node_has_its_own_protocols_and_grants() {
+    let scene = Scene::new();
+    let rpc = Control::of(scene.node.home());
+    let (own, other) = (scene.node.did(), scene.node.json(&["id", "new"])["did"].clone());
+    assert_eq!(rpc.call("protocols.list", json!({"from": other})), json!([]));
+    assert_eq!(rpc.fails("protocols.show", json!({"protocol": PROTOCOL, "from": other})).code, -32004);
+    rpc.call("protocols.install", json!({"definition": definition(), "from": other}));
+    assert_eq!(rpc.call("protocols.show", json!({"protocol": PROTOCOL, "from": other}))["definition"], definition());
+    let scope = json!({"interface": "Records", "method": "Read", "protocol": PROTOCOL});
+    let new = json!({"grantedTo": own, "scope": scope, "dateExpires": "2099-01-01T00:00:00Z", "from": other});
+    let grant = rpc.call("grants.create", new);
+    assert_eq!(rpc.call("grants.list", json!({}))["grants"], json!([]), "they are the other's");
+    assert_eq!(rpc.call("grants.list", json!({"from": other}))["grants"][0]["grantId"], grant["grantId"]);
+    let place = json!({"protocol": PROTOCOL, "protocolPath": "note", "did": own, "from": other});
+    let explained = rpc.call("grants.explain", place);
+    let is_let = |access: &Value| access["by"] == "grant" && access["grantId"] == grant["grantId"];
+    assert!(explained["access"].as_array().expect("a list").iter().any(is_let), "{explained}");
+    // One of them asks the other.
+    let asked = rpc.call("grants.request", json!({"from": own, "asker": other, "scope": scope}));
+    assert_eq!(asked["delivered"], true);
+    let requests = json!({"filter": {"protocol": "https://tbd.website/dwn/permissions", "protocolPath": "request", "author": other}});
+    assert_eq!(rpc.call("records.query", requests)["entries"][0]["recordId"], asked["requestId"]);
+    assert_eq!(rpc.fails("grants.revoke", json!({"grantId": grant["grantId"]})).code, -32004);
+    let other = other.as_str().expect("a DID");
+    let revoked = scene.node.json(&["grant", "revoke", grant["grantId"].as_str().expect("an id"), "--as", other]);
+    assert_eq!(revoked["state"], "revoked");
+    assert_eq!(scene.node.json(&["grant", "ls", "--as", other]).as_array().map(Vec::len), Some(1));
+    assert_eq!(scene.node.json(&["protocol", "ls", "--as", other]).as_array().map(Vec::len), Some(1));
+    assert_eq!(rpc.fails("grants.list", json!({"from": scene.bob})).code, -32004, "no key of theirs is here");
+}
+
+#[test]
+fn grants_come_in_pages() {
+    let scene = Scene::new();
+    let rpc = Control::of(scene.node.home());
+    let scope = json!({"interface": "Records", "method": "Read", "protocol": PROTOCOL});
+    let grant = |n: u32| {
+        let params = json!({"grantedTo": scene.bob, "scope": scope, "dateExpires": "2099-01-01T00:00:00Z", "description": n.to_string()});
+        rpc.call("grants.create", params)["grantId"].clone()
+    };
+    let made: Vec<_> = (0..5).map(grant).collect();
+    rpc.call("grants.revoke", json!({"grantId": made[1]}));
+    let pages = |more: Value| {
+        let (mut sizes, mut ids, mut cursor) = (vec![], vec![], Value::Null);
+        loop {
+            let mut params = json!({"pagination": {"limit": 2}});
+            if !cursor.is_null() {
+                params["pagination"]["cursor"] = cursor;
+            }
+            params.as_object_mut().expect("an object").extend(more.as_object().expect("an object").clone());
+            let mut page = rpc.call("grants.list", params);
+            let grants = page["grants"].as_array().expect("a list");
+            sizes.push(grants.len());
+            ids.extend(grants.iter().map(|grant| grant["grantId"].clone()));
+            cursor = page["cursor"].take();
+            if cursor.is_null() {
+                return (sizes, ids);
+            }
+        }
+    };
+    let newest = |of: &[usize]| of.iter().rev().map(|n| made[*n].clone()).collect::<Vec<_>>();
+    assert_eq!(pages(json!({})), (vec![2, 2, 1], newest(&[0, 1, 2, 3, 4])));
+    assert_eq!(pages(json!({"active": true})), (vec![2, 2], newest(&[0, 2, 3, 4])), "a page is filled");
+    assert_eq!(pages(json!({"active": false})), (vec![1], newest(&[1])));
+    assert_eq!(rpc.call("grants.list", json!({}))["cursor"], Value::Null);
+    for limit in [0, 1001] {
+        assert_eq!(rpc.fails("grants.list", json!({"pagination": {"limit": limit}})).code, -32602);
+    }
 }

@@ -141,6 +141,50 @@ fn large_data_comes_and_goes_by_an_address_that_is_good_once() {
 }
 
 #[test]
+fn large_content_comes_to_an_address_that_is_good_once() {
+    let node = Home::new().up();
+    let rpc = Control::of(node.home());
+    let (_, bytes) = random_file(&node.home().path(), "large", 3_000_000);
+    let asked = rpc.call("blocks.add", json!({"dataSize": bytes.len(), "format": "image/png", "published": true}));
+    let path = text(&asked["upload"]["path"]);
+    let (status, answer) = rpc.send("PUT", path, &bytes);
+    let kept: Value = serde_json::from_slice(&answer).expect("JSON");
+    assert_eq!((status, &kept["size"], &kept["published"]), (200, &json!(bytes.len()), &json!(true)), "{kept}");
+    assert_eq!(rpc.send("PUT", path, &bytes).0, 404);
+    let read = rpc.call("records.read", json!({"recordId": kept["recordId"]}));
+    assert_eq!((&read["dataCid"], &read["dataFormat"]), (&kept["cid"], &json!("image/png")));
+    assert!(rpc.send("GET", text(&read["download"]["path"]), &[]) == (200, bytes));
+    for params in [json!({}), json!({"data": "AQ", "dataSize": 1})] {
+        assert_eq!(rpc.fails("blocks.add", params).code, -32602);
+    }
+}
+
+#[test]
+fn a_batch_of_large_reads_is_answered_within_its_bound() {
+    const BATCH: usize = 50;
+    let node = Home::new().up();
+    let rpc = Control::of(node.home());
+    let (_, bytes) = random_file(&node.home().path(), "large", 700 << 10);
+    let written = rpc.call("records.write", json!({"data": crypto::encode(&bytes), "dataFormat": "a/b"}));
+    let read = |id: usize| {
+        let params = json!({"recordId": written["recordId"]});
+        json!({"jsonrpc": "2.0", "id": id, "method": "records.read", "params": params})
+    };
+    let batch = Value::from((0..BATCH).map(read).collect::<Vec<_>>()).to_string();
+    let before = node.peak_memory();
+    let (_, answer) = rpc.send("POST", "/rpc", batch.as_bytes());
+    let grown = node.peak_memory() - before;
+    println!("answers {} bytes, peak memory grown by {grown} bytes", answer.len());
+    assert!(answer.len() < 9 << 20, "{}", answer.len());
+    let answers: Vec<Value> = serde_json::from_slice(&answer).expect("JSON");
+    let is_given = |answer: &Value| answer["result"]["data"].as_str().is_some_and(|data| !data.is_empty());
+    assert_eq!((answers.len(), answers.iter().filter(|answer| is_given(answer)).count()), (BATCH, 8));
+    let said = failed(&answers[BATCH - 1]["error"]);
+    assert!(said.code == -32600 && said.message.ends_with("call it by itself"), "{said:?}");
+    assert!(is_given(&json!({"result": rpc.call("records.read", json!({"recordId": written["recordId"]}))})));
+}
+
+#[test]
 fn what_is_refused_is_refused_in_the_terms_of_calls() {
     let node = Home::new().set("dwn.tenants", "open").up();
     let rpc = Control::of(node.home());

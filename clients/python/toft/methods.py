@@ -211,6 +211,16 @@ class Considered(TypedDict):
     whole: bool
 
 
+class ContentOutcome2(TypedDict):
+    """It is kept when it has come to this address, which then answers with it."""
+
+    upload: OneTimeAddress
+
+
+#: What has become of data.
+ContentOutcome: TypeAlias = 'Kept | ContentOutcome2'
+
+
 class Counted(TypedDict):
     count: int
 
@@ -373,6 +383,30 @@ class GrantCreated(TypedDict):
     state: str
 
 
+class GrantCursor(TypedDict):
+    """Where a page ended."""
+
+    messageCid: str
+    value: str
+
+
+class GrantPage(TypedDict):
+    """Grants in their order."""
+
+    #: Where the next page goes on, if more follow: what `pagination.cursor` takes. There may be more behind a page that is not full.
+    cursor: NotRequired[GrantCursor | None]
+    grants: list[Grant]
+
+
+class GrantPagination(TypedDict):
+    """Which page of them."""
+
+    #: What the page before gave.
+    cursor: NotRequired[GrantCursor | None]
+    #: Grants of one page, 1000 at most.
+    limit: NotRequired[int]
+
+
 class GrantRequested(TypedDict):
     """A request for a grant."""
 
@@ -470,6 +504,10 @@ class Kept(TypedDict):
     published: bool
     recordId: str
     size: int
+
+
+#: How keys have come to be handed over.
+KeysCome: TypeAlias = 'Literal["made", "imported", "recovered"]'
 
 
 class KeysLocked(TypedDict):
@@ -1069,6 +1107,8 @@ class IdentityShowParams(TypedDict):
 
 
 class IdentityCreateParams(TypedDict):
+    #: Where keys that are handed over come from.
+    come: NotRequired[KeysCome | None]
     #: Keys, and the passphrase if it takes one.
     handed: NotRequired[Handed | None]
     method: NotRequired[Method | None]
@@ -1106,17 +1146,38 @@ class IdentityUnlockParams(TypedDict):
 NodeJobsResult: TypeAlias = 'list[JobStatus]'
 
 
-class ProtocolsInstallParams(TypedDict):
-    #: As ProtocolsConfigure carries it: `protocol`, `published`, `types`, `structure`.
-    definition: dict[str, Json]
+ProtocolsInstallParams = TypedDict(
+    "ProtocolsInstallParams",
+    {
+        #: As ProtocolsConfigure carries it: `protocol`, `published`, `types`, `structure`.
+        "definition": "dict[str, Json]",
+        #: Which of the node's identities installs it; its own if none is named.
+        "from": "NotRequired[str | None]",
+    },
+)
+
+
+ProtocolsListParams = TypedDict(
+    "ProtocolsListParams",
+    {
+        #: One of the node's identities; its own if none is named.
+        "from": "NotRequired[str | None]",
+    },
+)
 
 
 ProtocolsListResult: TypeAlias = 'list[Protocol]'
 
 
-class ProtocolsShowParams(TypedDict):
-    #: URI of the protocol.
-    protocol: str
+ProtocolsShowParams = TypedDict(
+    "ProtocolsShowParams",
+    {
+        #: URI of the protocol.
+        "protocol": "str",
+        #: Whose: one of the node's identities; its own if none is named.
+        "from": "NotRequired[str | None]",
+    },
+)
 
 
 class ProtocolsCheckParams(TypedDict):
@@ -1130,6 +1191,8 @@ GrantsRequestParams = TypedDict(
         #: The DID of who is asked.
         "from": "str",
         "scope": "GrantScope",
+        #: Which of the node's identities asks; its own if none is named.
+        "asker": "NotRequired[str | None]",
         "conditions": "NotRequired[Conditions | None]",
         #: To act in their name.
         "delegated": "NotRequired[bool]",
@@ -1139,43 +1202,65 @@ GrantsRequestParams = TypedDict(
 )
 
 
-class GrantsCreateParams(TypedDict):
-    #: Until when, as `2026-11-21T00:00:00Z`.
-    dateExpires: str
-    #: The DID that is let do it.
-    grantedTo: str
-    scope: GrantScope
-    conditions: NotRequired[Conditions | None]
-    #: To act in the owner's name: the grantee sends `message` along with what they sign.
-    delegated: NotRequired[bool]
-    description: NotRequired[str | None]
-    #: recordId of the request that this answers.
-    requestId: NotRequired[str | None]
+GrantsCreateParams = TypedDict(
+    "GrantsCreateParams",
+    {
+        #: Until when, as `2026-11-21T00:00:00Z`.
+        "dateExpires": "str",
+        #: The DID that is let do it.
+        "grantedTo": "str",
+        "scope": "GrantScope",
+        "conditions": "NotRequired[Conditions | None]",
+        #: To act in the owner's name: the grantee sends `message` along with what they sign.
+        "delegated": "NotRequired[bool]",
+        "description": "NotRequired[str | None]",
+        #: Which of the node's identities grants it; its own if none is named.
+        "from": "NotRequired[str | None]",
+        #: recordId of the request that this answers.
+        "requestId": "NotRequired[str | None]",
+    },
+)
 
 
-class GrantsListParams(TypedDict):
-    #: Those in force, or with `false` the others.
-    active: NotRequired[bool | None]
-    grantedTo: NotRequired[str | None]
-    #: URI of the protocol that they are about.
-    protocol: NotRequired[str | None]
+GrantsListParams = TypedDict(
+    "GrantsListParams",
+    {
+        #: Those in force, or with `false` the others.
+        "active": "NotRequired[bool | None]",
+        #: Which of the node's identities gave them; its own if none is named.
+        "from": "NotRequired[str | None]",
+        "grantedTo": "NotRequired[str | None]",
+        "pagination": "NotRequired[GrantPagination]",
+        #: URI of the protocol that they are about.
+        "protocol": "NotRequired[str | None]",
+    },
+)
 
 
-GrantsListResult: TypeAlias = 'list[Grant]'
+GrantsRevokeParams = TypedDict(
+    "GrantsRevokeParams",
+    {
+        #: recordId of the grant.
+        "grantId": "str",
+        #: Which of the node's identities gave it; its own if none is named.
+        "from": "NotRequired[str | None]",
+    },
+)
 
 
-class GrantsRevokeParams(TypedDict):
-    #: recordId of the grant.
-    grantId: str
-
-
-class GrantsExplainParams(TypedDict):
-    #: What this one may, and if they may not read, why not. None: everybody.
-    did: NotRequired[str | None]
-    #: URI, together with `protocolPath`.
-    protocol: NotRequired[str | None]
-    protocolPath: NotRequired[str | None]
-    recordId: NotRequired[str | None]
+GrantsExplainParams = TypedDict(
+    "GrantsExplainParams",
+    {
+        #: What this one may, and if they may not read, why not. None: everybody.
+        "did": "NotRequired[str | None]",
+        #: Whose records: one of the node's identities; its own if none is named.
+        "from": "NotRequired[str | None]",
+        #: URI, together with `protocolPath`.
+        "protocol": "NotRequired[str | None]",
+        "protocolPath": "NotRequired[str | None]",
+        "recordId": "NotRequired[str | None]",
+    },
+)
 
 
 RecordsQueryParams = TypedDict(
@@ -1330,8 +1415,10 @@ RecordsSubscribeParams = TypedDict(
 
 
 class BlocksAddParams(TypedDict):
-    #: base64url, without padding; at most 700 KiB of bytes. For more: records.write with dataSize.
-    data: str
+    #: base64url, without padding; at most 700 KiB of bytes.
+    data: NotRequired[str | None]
+    #: Instead of `data`: so many bytes are to come to a one-time address.
+    dataSize: NotRequired[int | None]
     #: Media type.
     format: NotRequired[str | None]
     #: May anyone have it?
@@ -1676,9 +1763,9 @@ class ProtocolsGroup:
         answer: ProtocolInstalled = self._call("protocols.install", params)
         return answer
 
-    def list(self) -> ProtocolsListResult:
+    def list(self, **params: Unpack[ProtocolsListParams]) -> ProtocolsListResult:
         """List the protocols that are installed, of those that the caller may read. Scope: records:read."""
-        answer: ProtocolsListResult = self._call("protocols.list", {})
+        answer: ProtocolsListResult = self._call("protocols.list", params)
         return answer
 
     def show(self, **params: Unpack[ProtocolsShowParams]) -> ProtocolDefinition:
@@ -1699,18 +1786,18 @@ class GrantsGroup:
         self._call = call
 
     def request(self, **params: Unpack[GrantsRequestParams]) -> GrantRequested:
-        """Ask somebody for a grant, in a record that is signed by this node. Scope: records:write."""
+        """Ask somebody for a grant, in a record that is signed by an identity of this node. Scope: records:write."""
         answer: GrantRequested = self._call("grants.request", params)
         return answer
 
     def create(self, **params: Unpack[GrantsCreateParams]) -> GrantCreated:
-        """Let somebody do something with the records of this node's owner, until a date. Scope: identity:sign:grant."""
+        """Let somebody do something with the records of an identity of this node, until a date. Scope: identity:sign:grant."""
         answer: GrantCreated = self._call("grants.create", params)
         return answer
 
-    def list(self, **params: Unpack[GrantsListParams]) -> GrantsListResult:
-        """List the grants that this node's owner has given, the newest first. Scope: records:read."""
-        answer: GrantsListResult = self._call("grants.list", params)
+    def list(self, **params: Unpack[GrantsListParams]) -> GrantPage:
+        """List the grants that an identity of this node has given, the newest first. Scope: records:read."""
+        answer: GrantPage = self._call("grants.list", params)
         return answer
 
     def revoke(self, **params: Unpack[GrantsRevokeParams]) -> Grant:
@@ -1777,9 +1864,9 @@ class BlocksGroup:
     def __init__(self, call: Call) -> None:
         self._call = call
 
-    def add(self, **params: Unpack[BlocksAddParams]) -> Kept:
+    def add(self, **params: Unpack[BlocksAddParams]) -> ContentOutcome:
         """Keep data as a record of the node's own tenant, under its CID. Scope: blocks:write."""
-        answer: Kept = self._call("blocks.add", params)
+        answer: ContentOutcome = self._call("blocks.add", params)
         return answer
 
     def get(self, **params: Unpack[BlocksGetParams]) -> FileContent:

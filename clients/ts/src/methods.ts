@@ -190,6 +190,11 @@ export interface Considered {
   whole: boolean;
 }
 
+/** What has become of data. */
+export type ContentOutcome = Kept | {
+  upload: OneTimeAddress;
+};
+
 export interface Counted {
   count: number;
 }
@@ -344,6 +349,27 @@ export interface GrantCreated {
   state: string;
 }
 
+/** Where a page ended. */
+export interface GrantCursor {
+  messageCid: string;
+  value: string;
+}
+
+/** Grants in their order. */
+export interface GrantPage {
+  /** Where the next page goes on, if more follow: what `pagination.cursor` takes. There may be more behind a page that is not full. */
+  cursor?: GrantCursor | null;
+  grants: Grant[];
+}
+
+/** Which page of them. */
+export interface GrantPagination {
+  /** What the page before gave. */
+  cursor?: GrantCursor | null;
+  /** Grants of one page, 1000 at most. */
+  limit?: number;
+}
+
 /** A request for a grant. */
 export interface GrantRequested {
   /** It lies with the one asked, whose records are kept here too. Otherwise `message` is to be sent to their node. */
@@ -432,6 +458,9 @@ export interface Kept {
   recordId: string;
   size: number;
 }
+
+/** How keys have come to be handed over. */
+export type KeysCome = "made" | "imported" | "recovered";
 
 export interface KeysLocked {
   locked: boolean;
@@ -962,6 +991,8 @@ export interface IdentityShowParams {
 }
 
 export interface IdentityCreateParams {
+  /** Where keys that are handed over come from. */
+  come?: KeysCome | null;
   /** Keys, and the passphrase if it takes one. */
   handed?: Handed | null;
   method?: Method | null;
@@ -1001,6 +1032,13 @@ export type NodeJobsResult = JobStatus[];
 export interface ProtocolsInstallParams {
   /** As ProtocolsConfigure carries it: `protocol`, `published`, `types`, `structure`. */
   definition: { [name: string]: Json };
+  /** Which of the node's identities installs it; its own if none is named. */
+  from?: string | null;
+}
+
+export interface ProtocolsListParams {
+  /** One of the node's identities; its own if none is named. */
+  from?: string | null;
 }
 
 export type ProtocolsListResult = Protocol[];
@@ -1008,6 +1046,8 @@ export type ProtocolsListResult = Protocol[];
 export interface ProtocolsShowParams {
   /** URI of the protocol. */
   protocol: string;
+  /** Whose: one of the node's identities; its own if none is named. */
+  from?: string | null;
 }
 
 export interface ProtocolsCheckParams {
@@ -1019,6 +1059,8 @@ export interface GrantsRequestParams {
   /** The DID of who is asked. */
   from: string;
   scope: GrantScope;
+  /** Which of the node's identities asks; its own if none is named. */
+  asker?: string | null;
   conditions?: Conditions | null;
   /** To act in their name. */
   delegated?: boolean;
@@ -1036,6 +1078,8 @@ export interface GrantsCreateParams {
   /** To act in the owner's name: the grantee sends `message` along with what they sign. */
   delegated?: boolean;
   description?: string | null;
+  /** Which of the node's identities grants it; its own if none is named. */
+  from?: string | null;
   /** recordId of the request that this answers. */
   requestId?: string | null;
 }
@@ -1043,21 +1087,26 @@ export interface GrantsCreateParams {
 export interface GrantsListParams {
   /** Those in force, or with `false` the others. */
   active?: boolean | null;
+  /** Which of the node's identities gave them; its own if none is named. */
+  from?: string | null;
   grantedTo?: string | null;
+  pagination?: GrantPagination;
   /** URI of the protocol that they are about. */
   protocol?: string | null;
 }
 
-export type GrantsListResult = Grant[];
-
 export interface GrantsRevokeParams {
   /** recordId of the grant. */
   grantId: string;
+  /** Which of the node's identities gave it; its own if none is named. */
+  from?: string | null;
 }
 
 export interface GrantsExplainParams {
   /** What this one may, and if they may not read, why not. None: everybody. */
   did?: string | null;
+  /** Whose records: one of the node's identities; its own if none is named. */
+  from?: string | null;
   /** URI, together with `protocolPath`. */
   protocol?: string | null;
   protocolPath?: string | null;
@@ -1184,8 +1233,10 @@ export interface RecordsSubscribeParams {
 }
 
 export interface BlocksAddParams {
-  /** base64url, without padding; at most 700 KiB of bytes. For more: records.write with dataSize. */
-  data: string;
+  /** base64url, without padding; at most 700 KiB of bytes. */
+  data?: string | null;
+  /** Instead of `data`: so many bytes are to come to a one-time address. */
+  dataSize?: number | null;
   /** Media type. */
   format?: string | null;
   /** May anyone have it? */
@@ -1350,12 +1401,12 @@ export interface Methods {
   "identity.unlock": { params: IdentityUnlockParams; result: KeysLocked };
   "node.jobs": { params: Record<string, never>; result: NodeJobsResult };
   "protocols.install": { params: ProtocolsInstallParams; result: ProtocolInstalled };
-  "protocols.list": { params: Record<string, never>; result: ProtocolsListResult };
+  "protocols.list": { params: ProtocolsListParams; result: ProtocolsListResult };
   "protocols.show": { params: ProtocolsShowParams; result: ProtocolDefinition };
   "protocols.check": { params: ProtocolsCheckParams; result: ProtocolVerdict };
   "grants.request": { params: GrantsRequestParams; result: GrantRequested };
   "grants.create": { params: GrantsCreateParams; result: GrantCreated };
-  "grants.list": { params: GrantsListParams; result: GrantsListResult };
+  "grants.list": { params: GrantsListParams; result: GrantPage };
   "grants.revoke": { params: GrantsRevokeParams; result: Grant };
   "grants.explain": { params: GrantsExplainParams; result: AccessExplained };
   "records.query": { params: RecordsQueryParams; result: Page };
@@ -1366,7 +1417,7 @@ export interface Methods {
   "records.write": { params: RecordsWriteParams; result: Outcome };
   "records.delete": { params: RecordsDeleteParams; result: Deleted };
   "records.subscribe": { params: RecordsSubscribeParams; result: Subscribed };
-  "blocks.add": { params: BlocksAddParams; result: Kept };
+  "blocks.add": { params: BlocksAddParams; result: ContentOutcome };
   "blocks.get": { params: BlocksGetParams; result: FileContent };
   "blocks.stat": { params: BlocksStatParams; result: Standing };
   "pins.list": { params: Record<string, never>; result: PinsListResult };
@@ -1527,7 +1578,7 @@ export abstract class Groups {
     /** Install a protocol, or a newer definition of it. Scope: records:write. */
     install: (params: ProtocolsInstallParams) => this.call("protocols.install", params),
     /** List the protocols that are installed, of those that the caller may read. Scope: records:read. */
-    list: () => this.call("protocols.list", {}),
+    list: (params: ProtocolsListParams = {}) => this.call("protocols.list", params),
     /** Show the definition of a protocol that is installed. Scope: records:read. */
     show: (params: ProtocolsShowParams) => this.call("protocols.show", params),
     /** Say what stands against a definition, without installing it. Scope: records:read. */
@@ -1535,11 +1586,11 @@ export abstract class Groups {
   };
 
   readonly grants = {
-    /** Ask somebody for a grant, in a record that is signed by this node. Scope: records:write. */
+    /** Ask somebody for a grant, in a record that is signed by an identity of this node. Scope: records:write. */
     request: (params: GrantsRequestParams) => this.call("grants.request", params),
-    /** Let somebody do something with the records of this node's owner, until a date. Scope: identity:sign:grant. */
+    /** Let somebody do something with the records of an identity of this node, until a date. Scope: identity:sign:grant. */
     create: (params: GrantsCreateParams) => this.call("grants.create", params),
-    /** List the grants that this node's owner has given, the newest first. Scope: records:read. */
+    /** List the grants that an identity of this node has given, the newest first. Scope: records:read. */
     list: (params: GrantsListParams = {}) => this.call("grants.list", params),
     /** End a grant from now on. One that is revoked already stays as it is. Scope: identity:sign:grant. */
     revoke: (params: GrantsRevokeParams) => this.call("grants.revoke", params),
@@ -1568,7 +1619,7 @@ export abstract class Groups {
 
   readonly blocks = {
     /** Keep data as a record of the node's own tenant, under its CID. Scope: blocks:write. */
-    add: (params: BlocksAddParams) => this.call("blocks.add", params),
+    add: (params: BlocksAddParams = {}) => this.call("blocks.add", params),
     /** Give the file under a CID, from here or from the network; a large one by a one-time address. Scope: blocks:read. */
     get: (params: BlocksGetParams) => this.call("blocks.get", params),
     /** Say what of the data under a CID is here, and what holds it. Scope: blocks:read. */

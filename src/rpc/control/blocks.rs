@@ -7,15 +7,17 @@ use super::{
     records_write::decoded,
     refusals::refused,
     tickets::{Address, DATA_MAX, Task},
+    upload,
 };
 use crate::{
     blocks::{Right, Survey, Unread},
     cid::{self, Cid},
-    content::New,
+    content::{Added, New},
     crypto,
     job::blocking,
     node::one_chunk,
     rpc::http::at_most,
+    store::Data,
 };
 use jiff::Timestamp;
 use schemars::JsonSchema;
@@ -38,19 +40,36 @@ impl Method for Add {
     const SUMMARY: &'static str = "Keep data as a record of the node's own tenant, under its CID.";
     const SCOPE: Need = Need::WriteBlocks;
     const ERRORS: &'static [Kind] = &[Kind::Conflict, Kind::NotFound, Kind::Pending, Kind::Locked];
-    const EXAMPLES: &'static [Example] = &[Example {
-        name: "a text",
-        params: r#"{"data": "aGVsbG8", "format": "text/plain"}"#,
-        result: r#"{"cid": "$data", "size": 5, "recordId": "$record", "published": false}"#,
-    }];
+    const EXAMPLES: &'static [Example] = &[
+        Example {
+            name: "a text",
+            params: r#"{"data": "aGVsbG8", "format": "text/plain"}"#,
+            result: r#"{"cid": "$data", "size": 5, "recordId": "$record", "published": false}"#,
+        },
+        Example {
+            name: "large data, to be sent to a one-time address",
+            params: r#"{"dataSize": 3000000, "format": "image/png"}"#,
+            result: r#"{"upload": {"path": "/upload/fV0eD3Jp2m5cWl1sR9vQ0t7yZ8uXaKbHnGqM4oTjC6E", "expires": "2026-11-21T09:05:00Z"}}"#,
+        },
+    ];
     type Params = NewContent;
-    type Result = Kept;
+    type Result = Outcome;
 
-    async fn run(call: &Call, new: NewContent) -> Result<Kept, Failure> {
-        let data = one_chunk(decoded(&new.data)?.into());
+    async fn run(call: &Call, new: NewContent) -> Result<Outcome, Failure> {
         let format = new.format.unwrap_or_else(|| "application/octet-stream".into());
-        let added = call.content.add(New { format, published: new.published }, data).await?;
-        Ok(Kept { cid: added.cid, size: added.size, record_id: added.record, published: added.published })
+        let is = New { format, published: new.published };
+        match (new.data, new.data_size) {
+            (Some(data), None) => {
+                let data = one_chunk(decoded(&data)?.into());
+                Ok(Outcome::Kept(call.content.add(is, data).await?.into()))
+            }
+            (None, Some(size)) => {
+                let content = call.content.clone();
+                let then = async move |data: Data| Ok(Kept::from(content.keep(is, data).await?));
+                upload::expect(call, size, then).map(|upload| Outcome::Later { upload })
+            }
+            _ => Err(Failure::new(Kind::Usage, "give data, or dataSize for data that comes later")),
+        }
     }
 }
 
@@ -81,12 +100,15 @@ impl Method for Get {
             return Ok(FileContent { cid: file.cid, size, data: Some(crypto::encode(&bytes)), download: None });
         }
         let (content, caller) = (call.content.clone(), call.caller().clone());
-        let download = call.tickets.issue(Task::Download(Box::new(move || {
-            Box::pin(async move {
-                caller.check_live(Timestamp::now())?;
-                Ok(content.get(root, timeout).await?)
-            })
-        })))?;
+        let download = call.tickets.issue(
+            call.caller(),
+            Task::Download(Box::new(move || {
+                Box::pin(async move {
+                    caller.check_live(Timestamp::now())?;
+                    Ok(content.get(root, timeout).await?)
+                })
+            })),
+        )?;
         Ok(FileContent { cid: file.cid, size: None, data: None, download: Some(download) })
     }
 }
@@ -134,10 +156,14 @@ impl Method for Stat {
 
 /// Data to be kept.
 #[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct NewContent {
-    /// base64url, without padding; at most 700 KiB of bytes. For more: records.write with dataSize.
-    pub data: String,
+    /// base64url, without padding; at most 700 KiB of bytes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub data: Option<String>,
+    /// Instead of `data`: so many bytes are to come to a one-time address.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub data_size: Option<u64>,
     /// Media type.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub format: Option<String>,
@@ -154,6 +180,24 @@ pub struct Kept {
     pub size: u64,
     pub record_id: String,
     pub published: bool,
+}
+
+/// What has become of data.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(untagged)]
+#[schemars(rename = "ContentOutcome")]
+pub enum Outcome {
+    Kept(Kept),
+    /// It is kept when it has come to this address, which then answers with it.
+    Later {
+        upload: Address,
+    },
+}
+
+impl From<Added> for Kept {
+    fn from(Added { cid, size, record, published }: Added) -> Self {
+        Self { cid, size, record_id: record, published }
+    }
 }
 
 /// Which file is wanted.

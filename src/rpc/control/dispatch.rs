@@ -8,11 +8,18 @@ use super::{
 use crate::foreign;
 use futures::{StreamExt as _, stream};
 use serde_json::{Value, json};
+use std::{
+    pin::pin,
+    sync::atomic::{AtomicUsize, Ordering::Relaxed},
+};
 
 /// Calls in one batch.
 const BATCH_MAX: usize = 50;
 /// Calls of one batch that run at once.
 const BATCH_AT_ONCE: usize = 16;
+/// Bytes that the answers of one batch have together. Small ones always have room: a call that was made is answered.
+const BATCH_ANSWERS_MAX: usize = 8 << 20;
+const SMALL_ANSWER: usize = 16 << 10;
 
 /// A method's table, by name.
 pub type Table<On> = [&'static [Entry<On>]];
@@ -46,12 +53,61 @@ pub async fn answer<On: Sync>(
             Some(failed(&Value::Null, Failure::new(Kind::InvalidRequest, message)))
         }
         Ok(Value::Array(calls)) => {
-            let answers = stream::iter(calls).map(|call| one(table, on, call, gatekeeper)).buffered(BATCH_AT_ONCE);
-            let texts: Vec<_> = answers.filter_map(async |answer| Some(answer?.text)).collect().await;
-            (!texts.is_empty()).then(|| Answered { text: format!("[{}]", texts.join(",")), failure: None })
+            let room = Room(AtomicUsize::new(0));
+            let answers = stream::iter(calls).map(|call| one_of(table, on, call, gatekeeper, &room));
+            let mut text = String::new();
+            let mut answers = pin!(answers.buffered(BATCH_AT_ONCE));
+            while let Some(answer) = answers.next().await {
+                if let Some(Answered { text: answer, .. }) = answer {
+                    text.push(if text.is_empty() { '[' } else { ',' });
+                    text.push_str(&answer);
+                }
+            }
+            text.push(']');
+            (text.len() > 1).then_some(Answered { text, failure: None })
         }
         Ok(call) => one(table, on, call, gatekeeper).await,
     }
+}
+
+/// How many bytes the answers of a batch have so far.
+struct Room(AtomicUsize);
+
+impl Room {
+    /// Takes room for an answer. `false`: there is none.
+    fn take(&self, bytes: usize) -> bool {
+        let fits = |held: usize| Some(held + bytes).filter(|held| *held <= BATCH_ANSWERS_MAX);
+        bytes <= SMALL_ANSWER || self.0.fetch_update(Relaxed, Relaxed, fits).is_ok()
+    }
+
+    fn is_full(&self) -> bool {
+        self.0.load(Relaxed) + SMALL_ANSWER > BATCH_ANSWERS_MAX
+    }
+}
+
+/// Answers one request of a batch, unless the answers before have taken all room.
+async fn one_of<On: Sync>(
+    table: &Table<On>,
+    on: &On,
+    call: Value,
+    gatekeeper: &impl Gatekeeper<On>,
+    room: &Room,
+) -> Option<Answered> {
+    let id = call.get("id").filter(|id| id.is_string() || id.is_number() || id.is_null()).cloned();
+    let left_out = |what: &str| {
+        let most = BATCH_ANSWERS_MAX >> 20;
+        let message =
+            format!("the answers of this batch have more than {most} MiB together, and {what}: call it by itself");
+        Failure::new(Kind::InvalidRequest, message)
+    };
+    if let (Some(id), true) = (&id, room.is_full()) {
+        return Some(failed(id, left_out("this call was not made")));
+    }
+    let answered = one(table, on, call, gatekeeper).await?;
+    if room.take(answered.text.len()) {
+        return Some(answered);
+    }
+    Some(failed(&id.unwrap_or_default(), left_out("this one's is left out, though the call was made")))
 }
 
 /// Answers one request.
@@ -176,7 +232,29 @@ mod tests {
         }
     }
 
-    const TABLE: [&[Entry<u64>]; 2] = [&[Entry::of::<Divide>()], &[Entry::of::<Broken>()]];
+    #[derive(Serialize, Deserialize, JsonSchema)]
+    #[serde(deny_unknown_fields)]
+    struct Length {
+        bytes: usize,
+    }
+
+    struct Write;
+
+    impl Method<u64> for Write {
+        const NAME: &'static str = "text.write";
+        const SUMMARY: &'static str = "Write so many letters.";
+        const SCOPE: Need = Need::Info;
+        const ERRORS: &'static [Kind] = &[];
+        const EXAMPLES: &'static [Example] = &[Example { name: "two", params: r#"{"bytes": 2}"#, result: r#""aa""# }];
+        type Params = Length;
+        type Result = String;
+
+        async fn run(_: &u64, Length { bytes }: Length) -> Result<String, Failure> {
+            Ok("a".repeat(bytes))
+        }
+    }
+
+    const TABLE: [&[Entry<u64>]; 3] = [&[Entry::of::<Divide>()], &[Entry::of::<Broken>()], &[Entry::of::<Write>()]];
 
     struct LetsInfo;
 
@@ -282,6 +360,38 @@ mod tests {
         let ids: Vec<_> = batch.as_array().expect("a batch").iter().map(|answer| answer["id"].clone()).collect();
         assert_eq!(ids, [json!(1), Value::Null, json!("b")]);
         assert_eq!(batch[1]["error"]["code"], -32600);
+    }
+
+    #[test]
+    fn the_answers_of_a_batch_are_bounded_and_small_ones_always_come() {
+        let write = |id: usize, bytes: usize| {
+            format!(r#"{{"jsonrpc":"2.0","id":{id},"method":"text.write","params":{{"bytes":{bytes}}}}}"#)
+        };
+        let batch = |calls: &[usize]| {
+            let calls: Vec<_> = calls.iter().enumerate().map(|(id, bytes)| write(id, *bytes)).collect();
+            let text = format!("[{}]", calls.join(","));
+            let text =
+                futures::executor::block_on(answer(&TABLE, &100, text.as_bytes(), &LetsInfo)).expect("answers").text;
+            let answers: Vec<Value> = serde_json::from_str(&text).expect("JSON");
+            assert_eq!(answers.len(), calls.len());
+            for (id, answer) in answers.iter().enumerate() {
+                assert_eq!(answer["id"], id, "each has its place");
+            }
+            (text.len(), answers)
+        };
+        let (bytes, answers) = batch(&[1 << 20; 50]);
+        assert!(bytes <= BATCH_ANSWERS_MAX + 50 * 300, "{bytes}");
+        let given = answers.iter().filter(|answer| answer.get("result").is_some()).count();
+        assert_eq!(given, 7, "and each has its envelope");
+        let said = failure(answers[49].clone());
+        assert!(
+            said.0 == -32600 && said.2.contains("8 MiB together") && said.2.ends_with("call it by itself"),
+            "{said:?}"
+        );
+        // What was done is said, if it can be said shortly.
+        let (_, answers) = batch(&[&[BATCH_ANSWERS_MAX - SMALL_ANSWER - 100, 1 << 20][..], &[1000; 40]].concat());
+        assert!(failure(answers[1].clone()).2.contains("though the call was made"));
+        assert!(answers[2..].iter().all(|answer| answer.get("result").is_some()));
     }
 
     #[test]

@@ -1,19 +1,19 @@
-//! What others may do with the records of the node's own tenant: `grants.…`.
+//! What others may do with the records of an identity of this node: `grants.…`.
 
 use super::{
+    actor::Actor,
     call::Call,
-    facts::protocol_of,
     failure::{Failure, Kind},
     letter::{send, write},
     method::{Entry, Example, Method, Need},
     refusals::{REFUSALS, refused},
 };
 use crate::{
-    access::{Caller, Denial, Use},
+    access::Use,
     audit::What,
     crypto::encode,
     did::Did,
-    dwn::{self, Granted, PERMISSIONS, Standing, Stop, View, Wanted, create, normalize_uri},
+    dwn::{self, Granted, PERMISSIONS, PaginationCursor, Standing, Stop, View, Wanted, create, normalize_uri},
     node,
 };
 use anyhow::{Context as _, Error};
@@ -21,13 +21,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
-pub const METHODS: &[Entry] = &[
-    Entry::of::<Request>(),
-    Entry::of::<Create>(),
-    Entry::of::<List>(),
-    Entry::of::<Revoke>(),
-    Entry::of::<Explain>(),
-];
+pub const METHODS: &[Entry] =
+    &[Entry::of::<Request>(), Entry::of::<Create>(), Entry::of::<List>(), Entry::of::<Revoke>()];
 
 /// What a grant is about.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -74,7 +69,7 @@ pub struct Request;
 
 impl Method for Request {
     const NAME: &'static str = "grants.request";
-    const SUMMARY: &'static str = "Ask somebody for a grant, in a record that is signed by this node.";
+    const SUMMARY: &'static str = "Ask somebody for a grant, in a record that is signed by an identity of this node.";
     const SCOPE: Need = Need::WriteRecords;
     const ERRORS: &'static [Kind] = REFUSALS;
     const EXAMPLES: &'static [Example] = &[Example {
@@ -86,10 +81,10 @@ impl Method for Request {
     type Result = Requested;
 
     async fn run(call: &Call, wish: Wish) -> Result<Requested, Failure> {
-        let Wish { from, scope, description, delegated, conditions } = wish;
+        let Wish { from, scope, description, delegated, conditions, asker } = wish;
         check_did("from", &from)?;
         let scope = scope.normal();
-        call.caller().may_act_for(call.signer.did())?;
+        let Actor { signer, tenant } = Actor::of(call, asker.as_deref(), None)?;
         call.caller().may_write(scope.protocol.as_deref())?;
         let data = data(
             [("scope", json!(scope)), ("delegated", delegated.into())],
@@ -102,9 +97,9 @@ impl Method for Request {
             tags: scope.tags(),
             ..create::Write::default()
         };
-        let (mut message, data) = write(call, &request, &data)?;
-        send(call, call.signer.did(), message.clone(), Some(data.clone())).await?;
-        let is_here = from != call.signer.did() && keeps(call, from.clone()).await?;
+        let (mut message, data) = write(&signer, &request, &data)?;
+        send(call, &tenant, message.clone(), Some(data.clone())).await?;
+        let is_here = from != tenant && keeps(call, from.clone()).await?;
         if is_here {
             send(call, &from, message.clone(), Some(data.clone())).await?;
         }
@@ -129,6 +124,9 @@ pub struct Wish {
     pub delegated: bool,
     #[serde(default)]
     pub conditions: Option<Conditions>,
+    /// Which of the node's identities asks; its own if none is named.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub asker: Option<String>,
 }
 
 /// A request for a grant.
@@ -149,7 +147,8 @@ pub struct Create;
 
 impl Method for Create {
     const NAME: &'static str = "grants.create";
-    const SUMMARY: &'static str = "Let somebody do something with the records of this node's owner, until a date.";
+    const SUMMARY: &'static str =
+        "Let somebody do something with the records of an identity of this node, until a date.";
     const SCOPE: Need = Need::Sign(Use::Grant);
     const ERRORS: &'static [Kind] = REFUSALS;
     const EXAMPLES: &'static [Example] = &[Example {
@@ -161,13 +160,14 @@ impl Method for Create {
     type Result = Created;
 
     async fn run(call: &Call, new: New) -> Result<Created, Failure> {
-        let New { granted_to, scope, date_expires, description, delegated, conditions, request_id } = new;
+        let New { granted_to, scope, date_expires, description, delegated, conditions, request_id, from } = new;
         check_did("grantedTo", &granted_to)?;
         let scope = scope.normal();
-        call.caller().may_sign(Use::Grant, call.signer.did())?;
+        let Actor { signer, tenant } = Actor::of(call, from.as_deref(), None)?;
+        call.caller().may_sign(Use::Grant, &tenant)?;
         let date_expires = future(&date_expires)?;
         if let Some(id) = request_id.clone() {
-            check_request(call, id).await?;
+            check_request(call, &tenant, id).await?;
         }
         let data = data(
             [("scope", json!(scope)), ("dateExpires", date_expires.clone().into())],
@@ -185,12 +185,12 @@ impl Method for Create {
             tags: scope.tags(),
             ..create::Write::default()
         };
-        let (mut message, data) = write(call, &grant, &data)?;
-        send(call, call.signer.did(), message.clone(), Some(data.clone())).await?;
+        let (mut message, data) = write(&signer, &grant, &data)?;
+        send(call, &tenant, message.clone(), Some(data.clone())).await?;
         message["encodedData"] = encode(&data).into();
         let id = id_of(&message);
-        let grant = Grant::from(look(call, move |view, now| dwn::granted(&id, view, now)).await?);
-        let about = json!({"id": grant.grant_id, "to": grant.granted_to, "scope": grant.scope,
+        let grant = Grant::from(look(call, &tenant, move |view, now| dwn::granted(&id, view, now)).await?);
+        let about = json!({"id": grant.grant_id, "by": tenant, "to": grant.granted_to, "scope": grant.scope,
             "expires": grant.date_expires, "delegated": grant.delegated});
         call.audit.note(What::GrantMade, call.caller(), about).await.context("the grant is made")?;
         Ok(Created { grant, message })
@@ -217,6 +217,9 @@ pub struct New {
     /// recordId of the request that this answers.
     #[serde(default)]
     pub request_id: Option<String>,
+    /// Which of the node's identities grants it; its own if none is named.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from: Option<String>,
 }
 
 /// A grant that was made.
@@ -279,31 +282,50 @@ pub struct List;
 
 impl Method for List {
     const NAME: &'static str = "grants.list";
-    const SUMMARY: &'static str = "List the grants that this node's owner has given, the newest first.";
+    const SUMMARY: &'static str = "List the grants that an identity of this node has given, the newest first.";
     const SCOPE: Need = Need::ReadRecords;
     const ERRORS: &'static [Kind] = &[Kind::NotFound];
     const EXAMPLES: &'static [Example] = &[Example {
         name: "one's",
         params: r#"{"grantedTo": "$other", "active": true}"#,
-        result: r#"[{"grantId": "$record", "grantedTo": "$other", "scope": {"interface": "Records", "method": "Read", "protocol": "$protocol"}, "dateGranted": "2026-11-21T09:00:00.000000Z", "dateExpires": "2036-11-21T00:00:00.000000Z", "delegated": false, "state": "active", "dateRevoked": null}]"#,
+        result: r#"{"grants": [{"grantId": "$record", "grantedTo": "$other", "scope": {"interface": "Records", "method": "Read", "protocol": "$protocol"}, "dateGranted": "2026-11-21T09:00:00.000000Z", "dateExpires": "2036-11-21T00:00:00.000000Z", "delegated": false, "state": "active", "dateRevoked": null}], "cursor": null}"#,
     }];
     type Params = Which;
-    type Result = Vec<Grant>;
+    type Result = Page;
 
-    async fn run(call: &Call, Which { granted_to, protocol, active }: Which) -> Result<Vec<Grant>, Failure> {
-        let tenant = call.signer.did().to_owned();
+    async fn run(call: &Call, which: Which) -> Result<Page, Failure> {
+        let Which { granted_to, protocol, active, pagination: Pagination { limit, cursor }, from } = which;
+        if !(1..=dwn::GRANTS_MAX).contains(&limit) {
+            let message = format!("pagination.limit is 1 to {}; for more go on at the cursor", dwn::GRANTS_MAX);
+            return Err(Failure::new(Kind::Usage, message));
+        }
+        let Actor { tenant, .. } = Actor::of(call, from.as_deref(), None)?;
         let protocol = protocol.map(|uri| normalize_uri(&uri).unwrap_or(uri));
-        let all = look(call, move |view, now| {
+        let (caller, grantor) = (call.caller().clone(), tenant.clone());
+        let found = look(call, &tenant, move |view, now| {
             let wanted = Wanted { grantee: granted_to.as_deref(), protocol: protocol.as_deref() };
-            Ok(dwn::grants(&tenant, wanted, view, now)?)
-        })
-        .await?;
-        let is_wanted =
-            |granted: &Granted| active.is_none_or(|active| active == (granted.standing == Standing::Active));
-        let may_see = |granted: &Granted| call.caller().may_read(granted.protocol.as_deref()).is_ok();
-        Ok(all.into_iter().filter(is_wanted).filter(may_see).map(Grant::from).collect())
+            let is_wanted = |granted: &Granted| {
+                active.is_none_or(|active| active == (granted.standing == Standing::Active))
+                    && caller.may_read(granted.protocol.as_deref()).is_ok()
+            };
+            let (mut grants, mut cursor, mut looked_at) = (Vec::new(), cursor.map(PaginationCursor::from), 0);
+            loop {
+                let part = (limit - grants.len(), cursor);
+                looked_at += part.0;
+                let (some, next) = dwn::grants_after(&grantor, wanted, part, view, now)?;
+                grants.extend(some.into_iter().filter(is_wanted).map(Grant::from));
+                cursor = next;
+                if cursor.is_none() || grants.len() >= limit || looked_at >= LOOKED_AT_MAX {
+                    return Ok(Page { grants, cursor: cursor.map(Cursor::from) });
+                }
+            }
+        });
+        found.await
     }
 }
+
+/// Grants that one call looks at to find those that are wanted.
+const LOOKED_AT_MAX: usize = 4 * dwn::GRANTS_MAX;
 
 /// Which grants are asked for.
 #[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
@@ -315,6 +337,59 @@ pub struct Which {
     pub protocol: Option<String>,
     /// Those in force, or with `false` the others.
     pub active: Option<bool>,
+    pub pagination: Pagination,
+    /// Which of the node's identities gave them; its own if none is named.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub from: Option<String>,
+}
+
+/// Which page of them.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+#[schemars(rename = "GrantPagination")]
+pub struct Pagination {
+    /// Grants of one page, 1000 at most.
+    pub limit: usize,
+    /// What the page before gave.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cursor: Option<Cursor>,
+}
+
+impl Default for Pagination {
+    fn default() -> Self {
+        Self { limit: dwn::GRANTS_MAX, cursor: None }
+    }
+}
+
+/// Grants in their order.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "GrantPage")]
+pub struct Page {
+    pub grants: Vec<Grant>,
+    /// Where the next page goes on, if more follow: what `pagination.cursor` takes. There may be more behind a page that is not full.
+    #[serde(default)]
+    pub cursor: Option<Cursor>,
+}
+
+/// Where a page ended.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+#[schemars(rename = "GrantCursor")]
+pub struct Cursor {
+    pub message_cid: String,
+    pub value: String,
+}
+
+impl From<Cursor> for PaginationCursor {
+    fn from(Cursor { message_cid, value }: Cursor) -> Self {
+        Self { message_cid, value }
+    }
+}
+
+impl From<PaginationCursor> for Cursor {
+    fn from(PaginationCursor { message_cid, value }: PaginationCursor) -> Self {
+        Self { message_cid, value }
+    }
 }
 
 #[derive(Debug)]
@@ -333,10 +408,11 @@ impl Method for Revoke {
     type Params = OneGrant;
     type Result = Grant;
 
-    async fn run(call: &Call, OneGrant { grant_id }: OneGrant) -> Result<Grant, Failure> {
-        let find = move |id: String| look(call, move |view, now| dwn::granted(&id, view, now));
+    async fn run(call: &Call, OneGrant { grant_id, from }: OneGrant) -> Result<Grant, Failure> {
+        let Actor { signer, tenant } = &Actor::of(call, from.as_deref(), None)?;
+        let find = move |id: String| look(call, tenant, move |view, now| dwn::granted(&id, view, now));
         let granted = find(grant_id.clone()).await?;
-        call.caller().may_sign(Use::Grant, call.signer.did())?;
+        call.caller().may_sign(Use::Grant, tenant)?;
         if matches!(granted.standing, Standing::Revoked(_)) {
             return Ok(granted.into());
         }
@@ -348,10 +424,10 @@ impl Method for Revoke {
             tags: scope.tags(),
             ..create::Write::default()
         };
-        let (message, data) = write(call, &revocation, &json!({}))?;
-        send(call, call.signer.did(), message, Some(data)).await?;
+        let (message, data) = write(signer, &revocation, &json!({}))?;
+        send(call, tenant, message, Some(data)).await?;
         let revoked = Grant::from(find(grant_id.clone()).await?);
-        let about = json!({"id": grant_id, "to": revoked.granted_to});
+        let about = json!({"id": grant_id, "by": tenant, "to": revoked.granted_to});
         call.audit.note(What::GrantRevoked, call.caller(), about).await.context("the grant is revoked")?;
         Ok(revoked)
     }
@@ -362,144 +438,18 @@ impl Method for Revoke {
 pub struct OneGrant {
     /// recordId of the grant.
     pub grant_id: String,
+    /// Which of the node's identities gave it; its own if none is named.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from: Option<String>,
 }
 
-#[derive(Debug)]
-pub struct Explain;
-
-impl Method for Explain {
-    const NAME: &'static str = "grants.explain";
-    const SUMMARY: &'static str =
-        "Say who may read and write a record, or the records at a path of a protocol, and why.";
-    const SCOPE: Need = Need::ReadRecords;
-    const ERRORS: &'static [Kind] = &[Kind::NotFound];
-    const EXAMPLES: &'static [Example] = &[
-        Example {
-            name: "a record",
-            params: r#"{"recordId": "$record"}"#,
-            result: r#"{"access": [{"who": "$did", "may": ["read", "query", "update", "delete", "prune"], "by": "owner", "because": "the records here are theirs", "grantId": null, "dateExpires": null}], "complete": true}"#,
-        },
-        Example {
-            name: "a record and somebody",
-            params: r#"{"recordId": "$record", "did": "$other"}"#,
-            result: r#"{"access": [{"who": "$other", "may": [], "by": "nothing", "because": "no rule lets them read it: RecordsReadAuthorizationFailed: message failed authorization", "grantId": null, "dateExpires": null}], "complete": true}"#,
-        },
-        Example {
-            name: "a path",
-            params: r#"{"protocol": "$protocol", "protocolPath": "note"}"#,
-            result: r#"{"access": [{"who": "$did", "may": ["create", "read", "query", "subscribe", "update", "delete", "prune", "co-update", "co-delete", "co-prune"], "by": "owner", "because": "the records here are theirs", "grantId": null, "dateExpires": null}], "complete": true}"#,
-        },
-    ];
-    type Params = Question;
-    type Result = Explanation;
-
-    async fn run(call: &Call, question: Question) -> Result<Explanation, Failure> {
-        let about = question.about()?;
-        if let Some(did) = &question.did {
-            check_did("did", did)?;
-        }
-        let (tenant, caller) = (call.signer.did().to_owned(), call.caller().clone());
-        let explained = look(call, move |view, now| {
-            if let Err(denial) = about.check(&caller, view)? {
-                return Ok(Err(denial));
-            }
-            let did = question.did.as_deref();
-            match &about {
-                About::Record(id) => dwn::explain(id, did, &tenant, view, now),
-                About::Path(uri, path) => dwn::explain_path((uri, path), did, &tenant, view, now),
-            }
-            .map(Ok)
-        });
-        let dwn::Explained { access, complete } = explained.await??;
-        Ok(Explanation { access: access.into_iter().map(Access::from).collect(), complete })
-    }
-}
-
-/// What is asked about: a record, or a path of a protocol.
-#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default, rename_all = "camelCase")]
-#[schemars(rename = "AccessQuestion")]
-pub struct Question {
-    pub record_id: Option<String>,
-    /// URI, together with `protocolPath`.
-    pub protocol: Option<String>,
-    pub protocol_path: Option<String>,
-    /// What this one may, and if they may not read, why not. None: everybody.
-    pub did: Option<String>,
-}
-
-enum About {
-    Record(String),
-    Path(String, String),
-}
-
-impl About {
-    /// May who asks read what they ask about?
-    fn check(&self, caller: &Caller, view: &dyn View) -> Result<Result<(), Denial>, Stop> {
-        let protocol = match self {
-            Self::Path(uri, _) => Some(uri.clone()),
-            Self::Record(id) => {
-                view.record(id)?.and_then(|record| protocol_of(&record.initial.message).map(str::to_owned))
-            }
-        };
-        Ok(caller.may_read(protocol.as_deref()))
-    }
-}
-
-impl Question {
-    fn about(&self) -> Result<About, Failure> {
-        match (&self.record_id, &self.protocol, &self.protocol_path) {
-            (Some(id), None, None) => Ok(About::Record(id.clone())),
-            (None, Some(uri), Some(path)) => {
-                Ok(About::Path(normalize_uri(uri).unwrap_or_else(|| uri.clone()), path.clone()))
-            }
-            _ => Err(Failure::new(Kind::Usage, "give a recordId, or a protocol and a protocolPath in it")),
-        }
-    }
-}
-
-/// Who may do what.
-#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
-#[schemars(rename = "AccessExplained")]
-pub struct Explanation {
-    pub access: Vec<Access>,
-    /// False: there are more parties than were looked at.
-    pub complete: bool,
-}
-
-/// What somebody may do, and why.
-#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct Access {
-    /// A DID, `anyone`, or whom a rule speaks of.
-    pub who: String,
-    /// In the words of `$actions`. Empty: nothing, and `because` says why not.
-    pub may: Vec<String>,
-    /// `owner`, `creator`, `author`, `recipient`, `published`, `rule`, `role`, `grant` or `nothing`.
-    pub by: String,
-    /// The same in a sentence.
-    pub because: String,
-    /// recordId of the grant, if one lets them.
-    pub grant_id: Option<String>,
-    /// When that grant expires.
-    pub date_expires: Option<String>,
-}
-
-impl From<dwn::Access> for Access {
-    fn from(dwn::Access { who, may, by, because, grant }: dwn::Access) -> Self {
-        let (grant_id, date_expires) = grant.unzip();
-        let may = may.into_iter().map(str::to_owned).collect();
-        Self { who, may, by: by.to_owned(), because, grant_id, date_expires }
-    }
-}
-
-/// Looks at the owner's past, now.
-async fn look<T: Send + 'static>(
+/// Looks at the past of a tenant for whom the caller may act, now.
+pub(super) async fn look<T: Send + 'static>(
     call: &Call,
+    tenant: &str,
     look: impl FnOnce(&dyn View, &str) -> Result<T, Stop> + Send + 'static,
 ) -> Result<T, Failure> {
-    call.caller().may_act_for(call.signer.did())?;
-    let (tenant, store) = (call.signer.did().to_owned(), call.node.store().clone());
+    let (tenant, store) = (tenant.to_owned(), call.node.store().clone());
     let looked = tokio::task::spawn_blocking(move || look(&*store.view(&tenant), &node::now()));
     looked.await.map_err(Error::new)?.map_err(|stop| match stop {
         Stop::Refusal(refusal) => refused(refusal),
@@ -513,7 +463,7 @@ fn data<const A: usize, const B: usize>(members: [(&str, Value); A], others: [(&
     members.into_iter().chain(others).map(|(name, value)| (name.to_owned(), value)).collect::<Map<_, _>>().into()
 }
 
-fn check_did(name: &str, did: &str) -> Result<(), Failure> {
+pub(super) fn check_did(name: &str, did: &str) -> Result<(), Failure> {
     let checked = did.parse::<Did>();
     checked.map(drop).map_err(|why| Failure::new(Kind::Usage, format!("{name} must be a DID: {why}")))
 }
@@ -529,9 +479,9 @@ fn future(text: &str) -> Result<String, Failure> {
 }
 
 /// A grant can only answer a request that is kept here.
-async fn check_request(call: &Call, id: String) -> Result<(), Failure> {
+async fn check_request(call: &Call, tenant: &str, id: String) -> Result<(), Failure> {
     let asked = id.clone();
-    let record = look(call, move |view, _| Ok(view.record(&asked)?)).await?;
+    let record = look(call, tenant, move |view, _| Ok(view.record(&asked)?)).await?;
     let is = |name: &str, wanted: &str| {
         let text = |record: &dwn::Record| record.newest.message.pointer(&format!("/descriptor/{name}")).cloned();
         record.as_ref().and_then(text) == Some(wanted.into())

@@ -104,6 +104,12 @@ impl Method for Create {
     async fn run(call: &Call, new: New) -> Result<Shown, Failure> {
         let Content { passphrase, keys } = taken(call, new.handed.as_ref())?;
         let is_handed = keys.is_some();
+        let come = match new.come {
+            Some(_) if !is_handed => {
+                return Err(Failure::new(Kind::Usage, "come is said of keys that are handed over"));
+            }
+            come => come.unwrap_or(Come::Made),
+        };
         let keys = match (keys, new.method) {
             (Some(keys), None) => keys,
             (None, Some(identity::Method::Dht)) => {
@@ -121,7 +127,7 @@ impl Method for Create {
         call.node.host_own(&keys.did);
         let made = call.identities.add(keys, passphrase).await.map_err(|error| failure(call, error))?;
         let about = json!({"did": made.did, "handedOver": is_handed});
-        call.audit.note(What::IdentityMade, call.caller(), about).await.context("the identity is added")?;
+        call.audit.note(come.what(), call.caller(), about).await.context("the identity is added")?;
         Ok(made)
     }
 }
@@ -135,6 +141,33 @@ pub struct New {
     /// Keys, and the passphrase if it takes one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub handed: Option<Handed>,
+    /// Where keys that are handed over come from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub come: Option<Come>,
+}
+
+/// How keys have come to be handed over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+#[schemars(rename = "KeysCome")]
+pub enum Come {
+    /// They were made a moment ago.
+    Made,
+    /// Out of an export.
+    Imported,
+    /// Out of a recovery phrase.
+    Recovered,
+}
+
+impl Come {
+    /// As the audit log calls it.
+    pub fn what(self) -> What {
+        match self {
+            Self::Made => What::IdentityMade,
+            Self::Imported => What::IdentityImported,
+            Self::Recovered => What::IdentityRecovered,
+        }
+    }
 }
 
 #[derive(Debug)]

@@ -1,11 +1,11 @@
-//! Messages of the owner on their way through the one door.
+//! Messages of an identity of this node on their way through the one door.
 
 use super::{
     call::Call,
     failure::Failure,
     refusals::{accepted, refused},
 };
-use crate::{cid, dwn::create, node};
+use crate::{cid, crypto::Signer, dwn::create, node};
 use bytes::Bytes;
 use serde_json::Value;
 
@@ -15,10 +15,10 @@ pub(super) async fn send(call: &Call, tenant: &str, message: Value, data: Option
     accepted(reply).map(drop)
 }
 
-/// The initial write of a new record with JSON as its data, signed by the owner.
-pub(super) fn write(call: &Call, write: &create::Write<'_>, data: &Value) -> Result<(Value, Bytes), Failure> {
+/// The initial write of a new record with JSON as its data.
+pub(super) fn write(signer: &Signer, write: &create::Write<'_>, data: &Value) -> Result<(Value, Bytes), Failure> {
     let data = Bytes::from(data.to_string());
     let declared = (&cid::of(cid::RAW, &data), data.len() as u64);
-    let message = create::records_write(write, declared, &node::now(), &call.signer).map_err(refused)?;
+    let message = create::records_write(write, declared, &node::now(), signer).map_err(refused)?;
     Ok((message, data))
 }

@@ -13,6 +13,7 @@ mod services;
 mod subscriptions;
 mod call;
 mod actor;
+mod upload;
 pub mod examples;
 mod method;
 mod openrpc;
@@ -42,6 +43,8 @@ pub mod blocks;
 pub mod config;
 pub mod content;
 pub mod transfer;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzzing;
 #[cfg(test)]
 mod docs;
 
@@ -77,6 +80,7 @@ pub const TABLE: &[&[Entry]] = &[
     jobs::METHODS,
     protocols::METHODS,
     grants::METHODS,
+    grants_explain::METHODS,
     records::METHODS,
     records_read::METHODS,
     records_write::METHODS,
@@ -155,6 +159,7 @@ mod tests {
             include_str!("jobs.rs"),
             include_str!("protocols.rs"),
             include_str!("grants.rs"),
+            include_str!("grants_explain.rs"),
             include_str!("records.rs"),
             include_str!("records_read.rs"),
             include_str!("records_write.rs"),

@@ -1,11 +1,12 @@
-//! The protocols of the node's own tenant: `protocols.…`.
+//! The protocols of the node's identities: `protocols.…`.
 
 use super::{
+    actor::Actor,
     call::Call,
     facts::cid_of,
     failure::{Failure, Kind},
     letter::send,
-    method::{Entry, Example, Method, Need, NoParams},
+    method::{Entry, Example, Method, Need},
     refusals::{REFUSALS, refused},
 };
 use crate::{
@@ -33,17 +34,16 @@ impl Method for Install {
         params: r#"{"definition": {"protocol": "$protocol", "published": false, "types": {"note": {"dataFormats": ["text/plain"]}}, "structure": {"note": {}}}}"#,
         result: r#"{"protocol": "$protocol", "messageCid": "$record"}"#,
     }];
-    type Params = OneDefinition;
+    type Params = NewProtocol;
     type Result = Installed;
 
-    async fn run(call: &Call, OneDefinition { definition }: OneDefinition) -> Result<Installed, Failure> {
+    async fn run(call: &Call, NewProtocol { definition, from }: NewProtocol) -> Result<Installed, Failure> {
         let protocol = definition.get("protocol").and_then(Value::as_str).unwrap_or_default().to_owned();
-        let (caller, own) = (call.caller(), call.signer.did());
-        caller.may_act_for(own)?;
-        caller.may_write(Some(&protocol))?;
-        let message = create::protocols_configure(definition.into(), &node::now(), &call.signer).map_err(refused)?;
+        let Actor { signer, tenant } = Actor::of(call, from.as_deref(), None)?;
+        call.caller().may_write(Some(&protocol))?;
+        let message = create::protocols_configure(definition.into(), &node::now(), &signer).map_err(refused)?;
         let message_cid = cid_of(&message)?;
-        send(call, own, message, None).await?;
+        send(call, &tenant, message, None).await?;
         Ok(Installed { protocol, message_cid })
     }
 }
@@ -57,6 +57,17 @@ pub struct Installed {
     /// CID of the ProtocolsConfigure.
     #[serde(rename = "messageCid")]
     pub message_cid: String,
+}
+
+/// A protocol that is to be installed.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NewProtocol {
+    /// As ProtocolsConfigure carries it: `protocol`, `published`, `types`, `structure`.
+    pub definition: Map<String, Value>,
+    /// Which of the node's identities installs it; its own if none is named.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from: Option<String>,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
@@ -79,11 +90,11 @@ impl Method for List {
         params: "{}",
         result: r#"[{"protocol": "$protocol", "published": false, "types": ["note"], "dateConfigured": "2026-11-21T09:00:00.000000Z", "messageCid": "$record"}]"#,
     }];
-    type Params = NoParams;
+    type Params = Whose;
     type Result = Vec<Protocol>;
 
-    async fn run(call: &Call, NoParams {}: NoParams) -> Result<Vec<Protocol>, Failure> {
-        let mut found = read(call, |view| {
+    async fn run(call: &Call, Whose { from }: Whose) -> Result<Vec<Protocol>, Failure> {
+        let mut found = read(call, from.as_deref(), |view| {
             let mut found = Vec::new();
             view.each(&view.protocols()?, &mut |stored| {
                 found.extend(stored.map(|stored| Protocol::of(&stored)));
@@ -98,13 +109,24 @@ impl Method for List {
     }
 }
 
-/// Looks at the owner's past.
+/// Whose protocols are asked for.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(rename = "WhoseProtocols")]
+pub struct Whose {
+    /// One of the node's identities; its own if none is named.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from: Option<String>,
+}
+
+/// Looks at the past of one of the node's identities.
 async fn read<T: Send + 'static>(
     call: &Call,
+    from: Option<&str>,
     look: impl FnOnce(&dyn crate::dwn::View) -> Result<T, Error> + Send + 'static,
 ) -> Result<T, Failure> {
-    call.caller().may_act_for(call.signer.did())?;
-    let (tenant, store) = (call.signer.did().to_owned(), call.node.store().clone());
+    let Actor { tenant, .. } = Actor::of(call, from, None)?;
+    let store = call.node.store().clone();
     let looked = tokio::task::spawn_blocking(move || look(&*store.view(&tenant)));
     Ok(looked.await.map_err(Error::new)??)
 }
@@ -156,10 +178,10 @@ impl Method for Show {
     type Params = OneProtocol;
     type Result = Definition;
 
-    async fn run(call: &Call, OneProtocol { protocol }: OneProtocol) -> Result<Definition, Failure> {
+    async fn run(call: &Call, OneProtocol { protocol, from }: OneProtocol) -> Result<Definition, Failure> {
         let uri = normalize_uri(&protocol).unwrap_or_else(|| protocol.clone());
         call.caller().may_read(Some(&uri))?;
-        let stored = read(call, move |view| view.protocol(&uri)).await?.ok_or_else(|| {
+        let stored = read(call, from.as_deref(), move |view| view.protocol(&uri)).await?.ok_or_else(|| {
             Failure::new(Kind::NotFound, format!("{protocol} is not installed here: protocols.list lists what is"))
         })?;
         let definition = stored.message.pointer("/descriptor/definition").and_then(Value::as_object);
@@ -173,6 +195,9 @@ impl Method for Show {
 pub struct OneProtocol {
     /// URI of the protocol.
     pub protocol: String,
+    /// Whose: one of the node's identities; its own if none is named.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from: Option<String>,
 }
 
 /// What a protocol is.

@@ -194,17 +194,20 @@ async fn read(node: &Node, actor: &Actor, wanted: &Wanted) -> Result<(Reply, Out
 /// An address that gives the record's data if it is then still what it is now.
 fn download(call: &Call, actor: Actor, wanted: Wanted, data_cid: String) -> Result<Address, Failure> {
     let (node, caller) = (call.node.clone(), call.caller().clone());
-    call.tickets.issue(Task::Download(Box::new(move || {
-        Box::pin(async move {
-            caller.check_live(Timestamp::now())?;
-            let (reply, data) = read(&node, &actor, &wanted).await?;
-            if OneRecord::of(&reply)?.data_cid != data_cid {
-                let message = "the record has got other data since: read it again for a new address";
-                return Err(Failure::new(Kind::Conflict, message));
-            }
-            Ok(data.metered())
-        })
-    })))
+    call.tickets.issue(
+        call.caller(),
+        Task::Download(Box::new(move || {
+            Box::pin(async move {
+                caller.check_live(Timestamp::now())?;
+                let (reply, data) = read(&node, &actor, &wanted).await?;
+                if OneRecord::of(&reply)?.data_cid != data_cid {
+                    let message = "the record has got other data since: read it again for a new address";
+                    return Err(Failure::new(Kind::Conflict, message));
+                }
+                Ok(data.metered())
+            })
+        })),
+    )
 }
 
 impl OneRecord {

@@ -7,17 +7,16 @@ use super::{
     failure::{Failure, Kind},
     method::{Entry, Example, Method, Need},
     refusals::{REFUSALS, accepted},
-    tickets::{Address, DATA_MAX, Task},
+    tickets::{Address, DATA_MAX},
+    upload,
 };
 use crate::{
-    content::AddError,
     crypto,
     dwn::{self, create},
-    node::{self, Body, Node, one_chunk},
+    node::{self, Node, one_chunk},
     store::Data,
 };
 use anyhow::{Context as _, Error};
-use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -63,7 +62,11 @@ impl Method for Write {
                 let data = staged(call, data.into()).await?;
                 draft.write(&call.node, Some(data)).await.map(Outcome::Written)
             }
-            (None, Some(size)) => draft.upload(call, size).map(|upload| Outcome::Later { upload }),
+            (None, Some(size)) => {
+                let node = call.node.clone();
+                let then = async move |data: Data| draft.write(&node, Some(data)).await;
+                upload::expect(call, size, then).map(|upload| Outcome::Later { upload })
+            }
             (None, None) => draft.write(&call.node, None).await.map(Outcome::Written),
         }
     }
@@ -277,34 +280,6 @@ impl Draft {
             return Err(Failure::new(Kind::Usage, message));
         }
         Ok(Self { actor, new, before })
-    }
-
-    /// Where the data is to come to.
-    fn upload(self, call: &Call, size: u64) -> Result<Address, Failure> {
-        let most = call.node.max_record();
-        if size > most {
-            let message =
-                format!("dataSize {size} is above this node's limit of {most} bytes (dwn.max_record in node.toml)");
-            return Err(Failure::new(Kind::Usage, message));
-        }
-        let (node, content, caller) = (call.node.clone(), call.content.clone(), call.caller().clone());
-        call.tickets.issue(Task::Upload(Box::new(move |body: Body| {
-            Box::pin(async move {
-                caller.check_live(Timestamp::now())?;
-                let data = content.stage(body, size).await.map_err(|why| match why {
-                    AddError::TooLarge(_) => {
-                        Failure::new(Kind::Usage, format!("more than the {size} bytes have come that were said"))
-                    }
-                    why => why.into(),
-                })?;
-                if data.size != size {
-                    let message = format!("{} bytes have come, and {size} were said", data.size);
-                    return Err(Failure::new(Kind::Usage, message));
-                }
-                let written = self.write(&node, Some(data)).await?;
-                Ok(serde_json::to_value(written).map_err(Error::new)?)
-            })
-        })))
     }
 
     async fn write(self, node: &Node, data: Option<Data>) -> Result<Written, Failure> {

@@ -5,6 +5,7 @@
 
 use super::failure::{Failure, Kind};
 use crate::{
+    access::Caller,
     cid::{self, Digest},
     crypto::{self, Secret},
     node::Body,
@@ -24,7 +25,9 @@ use std::{
 pub const DATA_MAX: usize = 700 << 10;
 /// How long an address is good.
 const TTL: Duration = Duration::from_secs(300);
-/// Addresses that are good at the same time.
+/// Addresses that are good at the same time: of one token and all that descend from it, of all tokens, and with those of the owner.
+const SHARE: usize = 32;
+const OF_TOKENS: usize = 224;
 const MOST: usize = 256;
 
 /// Where data is sent or fetched, once.
@@ -48,9 +51,25 @@ pub(super) enum Task {
     Download(Download),
 }
 
+/// An address.
+struct Ticket {
+    issued: Instant,
+    /// Who asked for it: the token whose share it takes, or the owner.
+    share: Option<String>,
+    task: Task,
+}
+
+/// Does a ticket count where somebody with this share asks for one?
+type Counts = fn(&Ticket, Option<&str>) -> bool;
+const BOUNDS: [(Counts, usize, &str); 3] = [
+    (|ticket, share| share.is_some() && ticket.share.as_deref() == share, SHARE, " of this token"),
+    (|ticket, share| share.is_some() && ticket.share.is_some(), OF_TOKENS, " of tokens"),
+    (|_, _| true, MOST, ""),
+];
+
 /// The addresses that are good now. Cheap to clone.
 #[derive(Clone, Default)]
-pub struct Tickets(Arc<Mutex<HashMap<Digest, (Instant, Task)>>>);
+pub struct Tickets(Arc<Mutex<HashMap<Digest, Ticket>>>);
 
 impl std::fmt::Debug for Tickets {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -59,25 +78,31 @@ impl std::fmt::Debug for Tickets {
 }
 
 impl Tickets {
-    /// An address where this is done.
-    pub(super) fn issue(&self, task: Task) -> Result<Address, Failure> {
-        self.issue_at(task, Instant::now())
+    /// An address where this is done for who asks, if they have not too many already.
+    pub(super) fn issue(&self, caller: &Caller, task: Task) -> Result<Address, Failure> {
+        self.issue_at(caller.share(), task, Instant::now())
     }
 
-    fn issue_at(&self, task: Task, now: Instant) -> Result<Address, Failure> {
+    fn issue_at(&self, share: Option<&str>, task: Task, now: Instant) -> Result<Address, Failure> {
         let secret = Secret::random().map_err(|e| Error::msg(format!("no randomness: {e}")))?;
         let verb = match task {
             Task::Upload(_) => "upload",
             Task::Download(_) => "download",
         };
         let mut tickets = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        tickets.retain(|_, (issued, _)| is_good(*issued, now));
-        if tickets.len() >= MOST {
-            let oldest = tickets.values().map(|(issued, _)| *issued).min().unwrap_or(now);
-            let wait = TTL.saturating_sub(now.saturating_duration_since(oldest)).as_secs() + 1;
-            return Err(Failure::too_many(format!("{MOST} one-time addresses are in use already"), wait));
+        tickets.retain(|_, ticket| is_good(ticket.issued, now));
+        for (counts, most, whose) in BOUNDS {
+            let all = || tickets.values().filter(|ticket| counts(ticket, share)).map(|ticket| ticket.issued);
+            if all().count() >= most {
+                let oldest = all().min().unwrap_or(now);
+                let wait = TTL.saturating_sub(now.saturating_duration_since(oldest)).as_secs() + 1;
+                let message =
+                    format!("{most} one-time addresses{whose} are in use already: use them, or wait {wait} s");
+                return Err(Failure::too_many(message, wait));
+            }
         }
-        tickets.insert(cid::digest(secret.expose()), (now, task));
+        let ticket = Ticket { issued: now, share: share.map(str::to_owned), task };
+        tickets.insert(cid::digest(secret.expose()), ticket);
         let expires = jiff::Timestamp::now() + TTL;
         Ok(Address { path: format!("/{verb}/{}", crypto::encode(secret.expose())), expires: format!("{expires:.0}") })
     }
@@ -102,8 +127,8 @@ impl Tickets {
         // Found by its hash: how long that takes says nothing of the secrets there are.
         let digest = cid::digest(&crypto::decode(secret)?);
         let mut tickets = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        tickets.get(&digest).filter(|(issued, task)| is_good(*issued, now) && fits(task))?;
-        tickets.remove(&digest).map(|(_, task)| task)
+        tickets.get(&digest).filter(|ticket| is_good(ticket.issued, now) && fits(&ticket.task))?;
+        tickets.remove(&digest).map(|ticket| ticket.task)
     }
 }
 
@@ -130,7 +155,7 @@ mod tests {
     #[test]
     fn an_address_is_good_once_and_for_what_it_was_made() {
         let tickets = Tickets::default();
-        let address = tickets.issue(task()).expect("issued");
+        let address = tickets.issue_at(None, task(), Instant::now()).expect("issued");
         assert!(crypto::decode(secret(&address)).is_some_and(|bytes| bytes.len() == 32));
         assert!(tickets.download(secret(&address)).is_err(), "it is none");
         assert!(tickets.upload("AAAA").is_err());
@@ -141,15 +166,34 @@ mod tests {
     #[test]
     fn an_address_is_good_for_a_while_and_there_are_not_too_many() {
         let (tickets, start) = (Tickets::default(), Instant::now());
-        let first = tickets.issue_at(task(), start).expect("issued");
+        let first = tickets.issue_at(None, task(), start).expect("issued");
         let any = |_: &Task| true;
         assert!(tickets.take(secret(&first), start + TTL, any).is_none());
         assert!(tickets.take(secret(&first), start + TTL - Duration::from_secs(1), any).is_some());
         for _ in 0..MOST {
-            tickets.issue_at(task(), start).expect("issued");
+            tickets.issue_at(None, task(), start).expect("issued");
         }
-        let failure = tickets.issue_at(task(), start + Duration::from_secs(10)).expect_err("too many");
+        let failure = tickets.issue_at(None, task(), start + Duration::from_secs(10)).expect_err("too many");
         assert_eq!((failure.kind, failure.retry_after), (Kind::TooMany, Some(291)));
-        assert!(tickets.issue_at(task(), start + TTL).is_ok());
+        assert!(tickets.issue_at(None, task(), start + TTL).is_ok());
+    }
+
+    #[test]
+    fn no_token_takes_all_addresses_and_tokens_leave_the_owner_some() {
+        let (tickets, start) = (Tickets::default(), Instant::now());
+        let fills = |who: Option<&str>| {
+            let later = start + Duration::from_secs(1);
+            (0..=MOST).position(|_| tickets.issue_at(who, task(), later).is_err()).expect("there is a bound")
+        };
+        tickets.issue_at(Some("0"), task(), start).expect("issued");
+        assert_eq!(fills(Some("0")), SHARE - 1);
+        let said = tickets.issue_at(Some("0"), task(), start).expect_err("its share is used up");
+        assert_eq!((said.kind, said.retry_after), (Kind::TooMany, Some(301)));
+        assert!(said.message.starts_with("32 one-time addresses of this token"), "{said}");
+        // What one has taken, others do not hear of: the next are let in, up to what is kept for the owner.
+        let taken: usize = (1..MOST).map(|n| fills(Some(&n.to_string()))).sum();
+        assert_eq!(taken, OF_TOKENS - SHARE);
+        assert_eq!(fills(None), MOST - OF_TOKENS);
+        assert_eq!(tickets.0.lock().expect("not poisoned").len(), 256);
     }
 }

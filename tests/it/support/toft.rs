@@ -173,9 +173,18 @@ impl Toft {
 
     /// Bytes of memory the node takes now.
     pub fn memory(&self) -> u64 {
+        self.process_status("VmRSS:")
+    }
+
+    fn process_status(&self, name: &str) -> u64 {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid())).expect("it runs");
-        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("VmRSS");
+        let line = status.lines().find_map(|line| line.strip_prefix(name)).expect("it is told");
         line.trim().trim_end_matches(" kB").parse::<u64>().expect("a number") << 10
+    }
+
+    /// The most resident bytes that the process ever had.
+    pub fn peak_memory(&self) -> u64 {
+        self.process_status("VmHWM:")
     }
 
     /// The address of the DWN endpoint.

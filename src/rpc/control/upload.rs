@@ -1,0 +1,48 @@
+//! Data that comes after its call, to a one-time address.
+
+use super::{
+    call::Call,
+    failure::{Failure, Kind},
+    tickets::{Address, Task},
+};
+use crate::{content::AddError, node::Body, store::Data};
+use anyhow::Error;
+use jiff::Timestamp;
+use serde::Serialize;
+
+/// Where `size` bytes are to come to; then `then` is done with them, if the caller's token is still good.
+pub(super) fn expect<T, Done>(
+    call: &Call,
+    size: u64,
+    then: impl FnOnce(Data) -> Done + Send + 'static,
+) -> Result<Address, Failure>
+where
+    T: Serialize,
+    Done: Future<Output = Result<T, Failure>> + Send,
+{
+    let most = call.node.max_record();
+    if size > most {
+        let message =
+            format!("dataSize {size} is above this node's limit of {most} bytes (dwn.max_record in node.toml)");
+        return Err(Failure::new(Kind::Usage, message));
+    }
+    let (content, caller) = (call.content.clone(), call.caller().clone());
+    let upload = move |body: Body| async move {
+        caller.check_live(Timestamp::now())?;
+        let data = content.stage(body, size).await.map_err(|why| match why {
+            AddError::TooLarge(_) => {
+                Failure::new(Kind::Usage, format!("more than the {size} bytes have come that were said"))
+            }
+            why => why.into(),
+        })?;
+        if data.size != size {
+            let message = format!("{} bytes have come, and {size} were said", data.size);
+            return Err(Failure::new(Kind::Usage, message));
+        }
+        // It may have taken minutes.
+        caller.check_live(Timestamp::now())?;
+        let done = then(data).await?;
+        Ok(serde_json::to_value(done).map_err(Error::new)?)
+    };
+    call.tickets.issue(call.caller(), Task::Upload(Box::new(move |body| Box::pin(upload(body)))))
+}
