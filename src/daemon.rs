@@ -18,7 +18,7 @@ pub use lock::Lock;
 use crate::{
     anchor::Anchor,
     config::{self, Config},
-    content::{Content, Heads},
+    content::{Content, Heads, Own},
     crypto::Locked,
     identity::Opened,
     net::Net,
@@ -127,7 +127,9 @@ impl Daemon {
         if let Some((opened, unbegun)) = begins {
             begin_unlocked(&base, opened, unbegun, anchor.clone());
         }
-        let heads = Heads::new(door.node.clone(), identity.signer.clone(), audit.clone());
+        let all = identities.clone();
+        let own = (identity.signer.clone(), Arc::new(move || all.dids()) as Own);
+        let heads = Heads::new(door.node.clone(), own, audit.clone());
         followers::accounts(&base, &identities, (&audit, &access, &heads));
 
         // Who knocks.
@@ -188,6 +190,12 @@ impl Daemon {
         let outcome = self.tasks.finish(STOP_DEADLINE).await;
         let (access, audit) = (self.services.access.clone(), self.services.audit.clone());
         let closed = tokio::task::spawn_blocking(move || access.close().and(audit.close())).await?;
+        // Nothing comes behind it any more. With locked keys or a full disk it stays unsigned until the next start.
+        match tokio::time::timeout(STOP_DEADLINE, self.services.heads.sign_last()).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::warn!("the head of the audit log is not signed: {error:#}"),
+            Err(_) => tracing::warn!("the head of the audit log is not signed: that took too long"),
+        }
         self.net.shutdown().await;
         // The last handle to go flushes the index and frees the directory.
         let (services, store) = (self.services, self.store);

@@ -22,6 +22,8 @@ pub const NOTHING: &str = "00000000000000000000000000000000000000000000000000000
 /// What happened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum What {
+    /// The home, with its first identity.
+    HomeMade,
     NodeStarted,
     NodeStopped,
     TokenMade,
@@ -51,6 +53,8 @@ pub enum What {
     PeerRemoved,
     TenantRemoved,
     BackupMade,
+    /// A snapshot of the schedule.
+    BackedUp,
     /// Money of the anchor's wallet.
     Spent,
     /// Begins a file.
@@ -66,6 +70,7 @@ pub enum What {
 impl What {
     pub const fn name(self) -> &'static str {
         match self {
+            Self::HomeMade => "home.made",
             Self::NodeStarted => "node.started",
             Self::NodeStopped => "node.stopped",
             Self::TokenMade => "token.made",
@@ -91,6 +96,7 @@ impl What {
             Self::PeerRemoved => "peer.removed",
             Self::TenantRemoved => "tenant.removed",
             Self::BackupMade => "backup.made",
+            Self::BackedUp => "backup.scheduled",
             Self::Spent => "anchor.spent",
             Self::FileBegun => "audit.file",
             Self::Mended => "audit.mended",
@@ -101,9 +107,11 @@ impl What {
 }
 
 impl What {
-    /// Does an entry of this name say more than that the node ran?
+    /// Does an entry of this name say more than that there is a node and that it ran?
     pub fn matters(name: &str) -> bool {
-        ![Self::NodeStarted, Self::NodeStopped, Self::Refused, Self::FileBegun].iter().any(|what| what.name() == name)
+        let little =
+            [Self::HomeMade, Self::NodeStarted, Self::NodeStopped, Self::Refused, Self::FileBegun, Self::BackedUp];
+        !little.iter().any(|what| what.name() == name)
     }
 }
 

@@ -9,6 +9,7 @@
 
 mod entry;
 mod files;
+mod started;
 mod verify;
 #[cfg(test)]
 mod tests;
@@ -34,6 +35,7 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
+use tokio::sync::watch;
 
 /// The folder in the home.
 pub const DIR: &str = "audit";
@@ -51,6 +53,8 @@ struct Inner {
     dir: PathBuf,
     log: Mutex<Log>,
     refused: Mutex<BTreeMap<&'static str, u64>>,
+    /// The last entry that matters, for who waits for it.
+    moved: watch::Sender<u64>,
 }
 
 #[derive(Debug)]
@@ -75,7 +79,8 @@ impl Audit {
             Some(last) => Log::resume(&dir, last, now)?,
         };
         log.drop_old(&files, now)?;
-        Ok(Self(Arc::new(Inner { dir, log: Mutex::new(log), refused: Mutex::default() })))
+        let moved = watch::Sender::new(log.moved);
+        Ok(Self(Arc::new(Inner { dir, log: Mutex::new(log), refused: Mutex::default(), moved })))
     }
 
     pub fn dir(&self) -> &Path {
@@ -92,6 +97,12 @@ impl Audit {
         self.log().moved
     }
 
+    /// Comes back when an entry that matters has this number or a later one.
+    pub async fn moved_to(&self, n: u64) {
+        // The sender lives as long as this.
+        let _ = self.0.moved.subscribe().wait_for(|moved| *moved >= n).await;
+    }
+
     /// Writes down that `who` has done something, about what (an object). Blocks until it is durable.
     pub fn write(&self, what: What, who: impl Display, about: Value) -> Result<(), Error> {
         self.write_at(what, who, about, Timestamp::now())
@@ -100,7 +111,9 @@ impl Audit {
     fn write_at(&self, what: What, who: impl Display, about: Value, now: Timestamp) -> Result<(), Error> {
         let mut log = self.log();
         log.turn(&self.0.dir, now)?;
-        log.append(what, &who.to_string(), about, now)
+        log.append(what, &who.to_string(), about, now)?;
+        self.0.moved.send_if_modified(|moved| std::mem::replace(moved, log.moved) != log.moved);
+        Ok(())
     }
 
     /// The same for who must not block. Where it cannot be written, the node's own log has it.
@@ -140,6 +153,27 @@ impl Audit {
             let any = job.run(blocking(move || audit.sum_up())).await;
             wait = if any == Some(false) { SUM.0 } else { (2 * wait).min(SUM.1) };
         }
+    }
+
+    /// Writes down that the node starts with these settings (by section), and if they are others than at the last start, what has changed
+    /// that nobody changed through the node. Blocks.
+    pub fn started(&self, version: &str, settings: &Value) -> Result<(), Error> {
+        let (file, text) = (self.dir().join(started::FILE), settings.to_string());
+        let last = self.newest(1, started::is_start)?.pop();
+        let changed = match &last {
+            None => None,
+            Some(last) => {
+                let is_told = |entry: &Entry| entry.n > last.n && entry.what == What::SettingsChanged.name();
+                let (told, known) = (self.newest(usize::MAX, is_told)?, fs::read(&file).ok());
+                started::changed(last, &told, known.as_deref(), settings)
+            }
+        };
+        self.write(What::NodeStarted, "node", json!({"version": version, started::HASH: started::hash(&text)}))?;
+        if let Some(keys) = changed {
+            let how = "in node.toml, the environment or options, between two starts";
+            self.write(What::SettingsChanged, "somebody", json!({"keys": keys, "how": how}))?;
+        }
+        started::put(&file, &text).with_context(|| format!("writing {}", file.display()))
     }
 
     /// Ends this run. Blocks.

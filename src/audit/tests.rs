@@ -173,3 +173,30 @@ fn refusals_stand_in_it_in_sum() {
     );
     assert_eq!(Value::from(told[1].about.clone()), json!({"scope": 1000, "token-unknown": 1}));
 }
+
+#[test]
+fn what_is_changed_beside_the_node_is_written_down_at_the_next_start() {
+    let home = home();
+    let open = || Audit::open(home.path(), Timestamp::now()).expect("opens");
+    let settings =
+        |level: &str, listen: &str| json!({"log": {"level": level, "format": "text"}, "dwn": {"listen": listen}});
+    let start = |settings: &Value| {
+        let audit = open();
+        let before = audit.head().n;
+        audit.started("1", settings).expect("writes");
+        let told = audit.newest(9, |entry| entry.n > before && entry.what == "settings.changed").expect("reads");
+        told.iter().map(|entry| entry.about["keys"].clone()).collect::<Vec<_>>()
+    };
+    assert_eq!(start(&settings("info", "a")), [] as [Value; 0], "there was no start before");
+    assert_eq!(start(&settings("info", "a")), [] as [Value; 0]);
+    assert_eq!(start(&settings("debug", "b")), [json!(["dwn.listen", "log.level"])]);
+    assert_eq!(start(&settings("debug", "b")), [] as [Value; 0], "it is said once");
+    // What the node was told to change is in the log already.
+    open().write(What::SettingsChanged, "owner", json!({"key": "log.level"})).expect("writes");
+    assert_eq!(start(&settings("warn", "b")), [] as [Value; 0]);
+    open().write(What::SettingsChanged, "owner", json!({"key": "log.level"})).expect("writes");
+    assert_eq!(start(&settings("info", "c")), [json!(["dwn.listen"])]);
+    // Who changes the file beside the log, too, hides the names and not that there was a change.
+    fs::write(home.path().join("audit/settings.json"), settings("info", "d").to_string()).expect("writes");
+    assert_eq!(start(&settings("info", "d")), [json!(["unknown: settings.json is not of the last start"])]);
+}

@@ -5,11 +5,13 @@ use super::{
     take::{Check, Source},
 };
 use crate::{
+    audit::{Audit, What},
     job::{self, First, Job},
     span::Span,
 };
 use anyhow::{Context as _, Error};
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 use std::{
     collections::BTreeSet,
     fs,
@@ -38,8 +40,8 @@ impl Default for Config {
 }
 
 impl Source {
-    /// Takes a snapshot every so often, until told to stop.
-    pub async fn keep_backing_up(self, config: Config, job: Job) -> Result<(), Error> {
+    /// Takes a snapshot every so often, and writes that down, until told to stop.
+    pub async fn keep_backing_up(self, config: Config, audit: Audit, job: Job) -> Result<(), Error> {
         if config.target.is_empty() {
             job.is_off();
             return Ok(());
@@ -48,6 +50,7 @@ impl Source {
         let round = || {
             let (source, target, keep) = (self.clone(), PathBuf::from(&config.target), config.keep.0);
             let (part, whither) = (numbers.next().unwrap_or_default(), config.target.clone());
+            let audit = audit.clone();
             async move {
                 // The disk it goes to may be away: the next round tries again.
                 let taken = job::blocking(move || {
@@ -58,7 +61,7 @@ impl Source {
                 let taken = taken.await.with_context(|| format!("the backup into {whither} failed"))?;
                 tracing::info!("backup {}: {} new bytes", taken.snapshot, taken.new_bytes);
                 taken.damaged.iter().for_each(|sentence| tracing::error!("backup {}: {sentence}", taken.snapshot));
-                Ok(())
+                audit.note(What::BackedUp, "node", json!({"snapshot": taken.snapshot})).await
             }
         };
         job.rounds(config.every.0, First::AtOnce, round).await

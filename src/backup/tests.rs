@@ -10,6 +10,7 @@ use super::{
     *,
 };
 use crate::{
+    audit::Audit,
     blocks::{self, Blocks, Right},
     cid::{self, Cid},
     crypto::{Secret, Signer, jws::Jws},
@@ -346,6 +347,13 @@ fn what_never_changes_is_linked_where_the_operator_wants_it() {
     assert!(matches!(&found[..], [one] if one.contains(&file.path)), "{found:?}");
 }
 
+/// An audit log.
+fn log() -> (tempfile::TempDir, Audit) {
+    let home = tempfile::tempdir().expect("a directory");
+    let audit = Audit::open(home.path(), jiff::Timestamp::now()).expect("opens");
+    (home, audit)
+}
+
 #[test]
 fn the_schedule_takes_snapshots_and_lets_old_ones_go() {
     let home = home();
@@ -354,10 +362,11 @@ fn the_schedule_takes_snapshots_and_lets_old_ones_go() {
     let (every, keep) = (Span(Duration::from_millis(30)), Span(Duration::from_millis(300)));
     let config = Config { target: target.path().to_str().expect("UTF-8").into(), every, keep, link: false };
     let off = Config { target: String::new(), ..config.clone() };
+    let (_log, audit) = log();
     runtime().block_on(async {
         let stop = CancellationToken::new();
-        home.source.clone().keep_backing_up(off, job(&stop)).await.expect("nothing to do");
-        let running = tokio::spawn(home.source.clone().keep_backing_up(config, job(&stop)));
+        home.source.clone().keep_backing_up(off, audit.clone(), job(&stop)).await.expect("nothing to do");
+        let running = tokio::spawn(home.source.clone().keep_backing_up(config, audit.clone(), job(&stop)));
         let (mut seen, mut most) = (BTreeSet::new(), 0);
         let first = loop {
             let names = snapshots(target.path()).expect("lists");
@@ -377,6 +386,8 @@ fn the_schedule_takes_snapshots_and_lets_old_ones_go() {
         let found = verify(target.path(), None, &CancellationToken::new()).await.expect("verifies");
         assert!(found.snapshots >= 1 && found.damaged.is_empty(), "{found:?}");
         assert!(!snapshots(target.path()).expect("lists").contains(&first));
+        let noted = audit.newest(usize::MAX, |entry| entry.what == "backup.scheduled").expect("reads");
+        assert!(noted.len() >= seen.len() && noted[0].about["snapshot"] == first, "each is written down");
     });
     assert!(drilled(target.path(), None).expect("drills").compared);
 }
@@ -393,7 +404,7 @@ fn a_target_that_is_away_is_tried_again() {
     runtime().block_on(async {
         let stop = CancellationToken::new();
         let job = job(&stop);
-        let running = tokio::spawn(home.source.clone().keep_backing_up(config, job.clone()));
+        let running = tokio::spawn(home.source.clone().keep_backing_up(config, log().1, job.clone()));
         while job.status().runs < 2 {
             assert!(!running.is_finished(), "the node goes on");
             tokio::time::sleep(Duration::from_millis(5)).await;

@@ -2,6 +2,7 @@
 
 use super::{context::Context, output::Output, passphrase::Brought};
 use crate::{
+    audit::{Audit, What},
     config::{self, Config},
     daemon::Lock,
     identity::{self, Made, Method},
@@ -9,6 +10,7 @@ use crate::{
     vault::{self, Passphrase, Secrets},
 };
 use anyhow::{Context as _, Error, bail};
+use jiff::Timestamp;
 use serde_json::json;
 use std::{fs, io::Write as _, path::Path};
 use zeroize::Zeroizing;
@@ -125,5 +127,7 @@ pub fn prepare(home: &Path, settings: &Config, new: New, passphrase: Option<&Pas
     let Made { keys: first, phrase } = identity::new(new.method, &identity::now())?;
     let did = first.did.clone();
     keys.create(&Secrets::new(first)?, passphrase)?;
+    let about = json!({"did": did, "method": new.method});
+    Audit::open(home, Timestamp::now())?.write(What::HomeMade, "owner", about).context("the home is made")?;
     Ok(Home { did, words: phrase.map(|phrase| phrase.words()) })
 }

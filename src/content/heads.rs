@@ -5,33 +5,45 @@ use crate::{
     audit::{Audit, Head, Signed, What},
     cid,
     crypto::Signer,
-    dwn::{Fault, Refusal, create},
-    job::{Job, Wait},
+    dwn::{Cond, Direction, Fault, Filter, IndexValue, Refusal, Select, SortBy, View, create},
+    job::{Job, Wait, blocking},
     node::{Node, now, one_chunk},
 };
-use anyhow::{Context as _, anyhow, bail};
-use serde_json::{Map, Value, json};
+use anyhow::{anyhow, bail};
+use serde_json::json;
 use std::{
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
     time::{Duration, Instant},
 };
 
 /// The format that tells these records.
 const FORMAT: &str = "application/vnd.toft.audit-head+json";
-/// How often is looked whether the head has moved, and how often at most it is signed.
+/// How often is looked whether the head has moved, and how often at most it is signed, unless so many entries have come since.
 const LOOK_EVERY: Duration = Duration::from_secs(60);
 const SIGN_EVERY: Duration = Duration::from_secs(3600);
+const UNSIGNED_MAX: u64 = 64;
 /// Of one page, and of all that are read.
 const PAGE: usize = 100;
 const HEADS_MAX: usize = 20_000;
+/// What is not known yet.
+const UNKNOWN: u64 = u64::MAX;
 
 /// Signs heads, and finds those that were signed. Cheap to clone.
 #[derive(Clone)]
 pub struct Heads {
     node: Node,
     signer: Arc<Signer>,
+    own: Own,
     audit: Audit,
+    /// The number of the newest entry that was signed.
+    last: Arc<AtomicU64>,
 }
+
+/// The DIDs of this node's identities: each of them may have been the node's own once.
+pub type Own = Arc<dyn Fn() -> Vec<String> + Send + Sync>;
 
 impl std::fmt::Debug for Heads {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -40,45 +52,78 @@ impl std::fmt::Debug for Heads {
 }
 
 impl Heads {
-    /// `signer`: the node's own tenant.
-    pub fn new(node: Node, signer: Arc<Signer>, audit: Audit) -> Self {
-        Self { node, signer, audit }
+    /// `signer`: the node's own tenant. `own`: all identities of this node.
+    pub fn new(node: Node, (signer, own): (Arc<Signer>, Own), audit: Audit) -> Self {
+        Self { node, signer, own, audit, last: Arc::new(AtomicU64::new(UNKNOWN)) }
     }
 
-    /// Signs the head when something has happened that matters, at most once an hour, until it is to stop.
+    /// Signs the head when something has happened that matters: at most once an hour, but when many entries have come at once. Until it is
+    /// to stop.
     pub async fn keep_signing(self, job: Job) -> Result<(), Fault> {
-        job.awaits(Wait::Every(LOOK_EVERY));
-        let mut signed: Option<(u64, Option<Instant>)> = None;
+        self.sign_every((LOOK_EVERY, SIGN_EVERY), job).await
+    }
+
+    async fn sign_every(self, (look, every): (Duration, Duration), job: Job) -> Result<(), Fault> {
+        job.awaits(Wait::Every(look));
+        let mut at: Option<Instant> = None;
+        let mut is_well = job.run(self.compare()).await.is_some();
         loop {
-            if !job.sleep(LOOK_EVERY).await {
+            // What failed is not tried again at once, and what is locked waits.
+            let many = match self.last.load(Relaxed) {
+                UNKNOWN => UNKNOWN,
+                last if is_well && !self.signer.is_locked() => last.saturating_add(UNSIGNED_MAX),
+                _ => UNKNOWN,
+            };
+            let goes_on = tokio::select! {
+                goes_on = job.sleep(look) => goes_on,
+                () = self.audit.moved_to(many) => true,
+            };
+            if !goes_on {
                 return Ok(());
             }
             let round = async {
-                let (before, at) = match signed {
-                    Some(signed) => signed,
-                    None => (self.compare().await?, None),
-                };
-                let is_due = at.is_none_or(|at: Instant| at.elapsed() >= SIGN_EVERY);
-                let is_moved = self.audit.moved() > before;
-                Ok(if is_due && is_moved { (self.sign().await?, Some(Instant::now())) } else { (before, at) })
+                if self.last.load(Relaxed) == UNKNOWN {
+                    self.compare().await?;
+                }
+                let moved = self.audit.moved();
+                let is_due = at.is_none_or(|at: Instant| at.elapsed() >= every) || moved >= many;
+                if is_due && moved > self.last.load(Relaxed) && !self.signer.is_locked() {
+                    self.sign().await?;
+                    at = Some(Instant::now());
+                }
+                Ok(())
             };
-            signed = job.run(round).await.or(signed);
+            is_well = job.run(round).await.is_some();
         }
     }
 
-    /// The number of the newest entry that was signed. If it is not there, the log says so from now on.
-    async fn compare(&self) -> Result<u64, Fault> {
-        let newest = self.page(1, None).await?.0.pop();
-        let Some(Signed { n, at, .. }) = newest else { return Ok(0) };
-        let head = self.audit.head().n;
-        if n > head {
-            tracing::error!(
-                "the audit log ends with entry {head}, and this node signed entry {n} on {at}: toft audit verify"
-            );
-            self.audit.note(What::Missing, "node", json!({"signed": n, "at": at, "last": head})).await?;
-            return Ok(head);
+    /// Signs the head of a log that is closed, if something has happened since it was signed last.
+    pub async fn sign_last(&self) -> Result<(), Fault> {
+        if self.last.load(Relaxed) == UNKNOWN {
+            self.compare().await?;
         }
-        Ok(n)
+        if self.audit.moved() > self.last.load(Relaxed) {
+            self.sign().await?;
+        }
+        Ok(())
+    }
+
+    /// Finds the newest entry that was signed. If it is not there, the log says so from now on.
+    async fn compare(&self) -> Result<(), Fault> {
+        let newest = self.find(1).await?.into_iter().next();
+        let head = self.audit.head().n;
+        let last = match newest {
+            Some(Signed { n, at, .. }) if n > head => {
+                tracing::error!(
+                    "the audit log ends with entry {head}, and this node signed entry {n} on {at}: toft audit verify"
+                );
+                self.audit.note(What::Missing, "node", json!({"signed": n, "at": at, "last": head})).await?;
+                head
+            }
+            newest => newest.map_or(0, |signed| signed.n),
+        };
+        self.last.store(last, Relaxed);
+        Ok(())
     }
 
     async fn sign(&self) -> Result<u64, Fault> {
@@ -92,40 +137,53 @@ impl Heads {
         if reply.code != 202 {
             bail!("the head of the audit log is not recorded: {} {}", reply.code, reply.detail);
         }
+        self.last.store(n, Relaxed);
         Ok(n)
     }
 
     /// All that were signed, the newest first.
     pub async fn signed(&self) -> Result<Vec<Signed>, Fault> {
-        let (mut all, mut cursor) = self.page(PAGE, None).await?;
-        while let Some(from) = cursor.take().filter(|_| all.len() < HEADS_MAX) {
-            let (more, next) = self.page(PAGE, Some(from)).await?;
-            all.extend(more);
-            cursor = next;
-        }
-        Ok(all)
+        self.find(HEADS_MAX).await
     }
 
-    async fn page(&self, limit: usize, cursor: Option<Value>) -> Result<(Vec<Signed>, Option<Value>), Fault> {
-        let mut pagination = Map::from_iter([("limit".to_owned(), limit.into())]);
-        pagination.extend(cursor.map(|cursor| ("cursor".to_owned(), cursor)));
-        // Of this tenant's own hand: nobody else signs a head.
-        let filter = json!({"dataFormat": FORMAT, "author": self.signer.did()});
-        let more = json!({"dateSort": "createdDescending", "pagination": pagination});
-        let message = create::records_query(filter, more, &now(), Some(&self.signer)).map_err(refused)?;
-        let reply = self.node.process(self.signer.did(), message, None).await?;
-        if reply.code != 200 {
-            bail!("looking for signed heads of the audit log: {} {}", reply.code, reply.detail);
+    /// The newest that were signed, by whichever identity of this node. Nobody else signs a head.
+    async fn find(&self, most: usize) -> Result<Vec<Signed>, Fault> {
+        let (store, own) = (self.node.store().clone(), (self.own)());
+        blocking(move || {
+            let mut all = Vec::new();
+            for did in own {
+                all.extend(of_tenant(&*store.view(&did), &did, most)?);
+            }
+            all.sort_by(|a: &Signed, b| b.at.cmp(&a.at));
+            all.truncate(most);
+            Ok(all)
+        })
+        .await
+    }
+}
+
+/// The newest heads that a tenant has signed. Blocks.
+fn of_tenant(view: &dyn View, did: &str, most: usize) -> Result<Vec<Signed>, Fault> {
+    let is = |name: &str, text: &str| (name.to_owned(), Cond::Equal(IndexValue::String(text.to_owned())));
+    let filter: Filter = [is("method", "Write"), is("dataFormat", FORMAT), is("author", did)].into();
+    let (mut found, mut after) = (Vec::new(), None);
+    loop {
+        let select = Select {
+            any_of: vec![filter.clone()],
+            sort: SortBy::DateCreated,
+            direction: Direction::Descending,
+            limit: Some(PAGE.min(most - found.len())),
+            after,
+        };
+        let page = view.select(&select)?;
+        for stored in page.entries {
+            let data = view.inline_data(&stored)?;
+            found.extend(data.and_then(|data| serde_json::from_slice::<Signed>(&data).ok()));
         }
-        let mut page: Value =
-            serde_json::from_str(&reply.whole().await?).context("an answer of this node is not a page")?;
-        let entries = page["entries"].as_array().into_iter().flatten();
-        let heads = entries.filter_map(|entry| {
-            let data = crate::crypto::decode(entry["encodedData"].as_str()?)?;
-            serde_json::from_slice(&data).ok()
-        });
-        let heads = heads.collect();
-        Ok((heads, Some(page["cursor"].take()).filter(|cursor| !cursor.is_null())))
+        after = page.cursor;
+        if after.is_none() || found.len() >= most {
+            return Ok(found);
+        }
     }
 }
 
@@ -148,6 +206,10 @@ mod tests {
     use jiff::Timestamp;
     use std::{fs, path::Path};
 
+    fn own(signer: &Arc<Signer>) -> (Arc<Signer>, Own) {
+        (signer.clone(), Arc::new(|| vec![person(1).did().to_owned(), person(2).did().to_owned()]))
+    }
+
     fn heads(home: &Path) -> Heads {
         let store = Store::open(&home.join("store"), &store::Config::default()).expect("the store opens");
         let blocks =
@@ -157,20 +219,28 @@ mod tests {
         let (config, retention) = (Config::default(), RetentionConfig::default());
         let who = (signer.did(), None, &retention);
         let node = Node::new(&config, who, store, blocks, resolver, &metrics).expect("a node");
-        Heads::new(node, signer, Audit::open(home, Timestamp::now()).expect("the log opens"))
+        node.host_own(person(2).did());
+        Heads::new(node, own(&signer), Audit::open(home, Timestamp::now()).expect("the log opens"))
+    }
+
+    async fn entries(heads: &Heads, many: u64) {
+        for n in 0..many {
+            heads.audit.note(What::Login, "owner", json!({"n": n})).await.expect("written");
+        }
     }
 
     #[tokio::test]
     async fn a_tail_that_is_cut_off_is_seen_by_the_signed_records() {
         let home = tempfile::tempdir().expect("a directory");
         let heads = heads(home.path());
-        assert_eq!(heads.compare().await.expect("looks"), 0);
-        assert_eq!(heads.audit.moved(), 0, "that a file was begun says nothing");
+        heads.compare().await.expect("looks");
+        assert_eq!((heads.last.load(Relaxed), heads.audit.moved()), (0, 0), "that a file was begun says nothing");
         for n in 0..3 {
-            heads.audit.note(What::Login, "owner", json!({"n": n})).await.expect("written");
+            entries(&heads, 1).await;
             assert_eq!(heads.sign().await.expect("signs"), n + 2);
         }
-        assert_eq!(heads.compare().await.expect("looks"), 4);
+        heads.compare().await.expect("looks");
+        assert_eq!(heads.last.load(Relaxed), 4);
         let signed = heads.signed().await.expect("finds");
         assert_eq!(signed.iter().map(|head| head.n).collect::<Vec<_>>(), [4, 3, 2]);
         let dir = heads.audit.dir().to_owned();
@@ -181,11 +251,49 @@ mod tests {
         let cut: String = whole.split_inclusive('\n').take(3).collect();
         fs::write(&file, cut).expect("writes");
         assert_eq!(report(&signed).len(), 1);
-        // The node starts on what is left: it says so, and the newer entries do not hide it.
-        let Heads { node, signer, .. } = heads;
-        let again = Heads::new(node, signer, Audit::open(home.path(), Timestamp::now()).expect("the log opens"));
-        assert_eq!(again.compare().await.expect("looks"), 3);
+        // The node starts on what is left, as another identity: it says so, and the newer entries do not hide it.
+        let Heads { node, .. } = heads;
+        let other = Arc::new(person(2));
+        let again = Heads::new(node, own(&other), Audit::open(home.path(), Timestamp::now()).expect("the log opens"));
+        again.compare().await.expect("looks");
+        assert_eq!(again.last.load(Relaxed), 3);
         assert_eq!(again.audit.newest(1, |_| true).expect("reads")[0].what, What::Missing.name());
         assert!(report(&signed)[0].contains("entry 4 is not the one that the node signed"), "{:?}", report(&signed));
+        // What the identity of before has signed, counts on.
+        again.sign().await.expect("signs");
+        let signed = again.signed().await.expect("finds");
+        assert_eq!(signed.iter().map(|head| head.n).collect::<Vec<_>>(), [4, 4, 3, 2]);
+    }
+
+    #[tokio::test]
+    async fn many_entries_are_signed_at_once_and_the_last_ones_at_the_end() {
+        let home = tempfile::tempdir().expect("a directory");
+        let heads = heads(home.path());
+        entries(&heads, 1).await;
+        let stop = tokio_util::sync::CancellationToken::new();
+        let job = Job::new("audit-head", "signs", stop.clone());
+        let times = (Duration::from_millis(20), SIGN_EVERY);
+        let signing = tokio::spawn(heads.clone().sign_every(times, job.clone()));
+        let signed = async |n: u64| {
+            while heads.last.load(Relaxed) != n {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        };
+        // The first at the first look; then none for an hour, unless there are many.
+        signed(2).await;
+        entries(&heads, UNSIGNED_MAX).await;
+        signed(2 + UNSIGNED_MAX).await;
+        entries(&heads, 3).await;
+        let before = job.status().runs;
+        while job.status().runs < before + 3 {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        assert_eq!(heads.last.load(Relaxed), 2 + UNSIGNED_MAX, "a few wait");
+        stop.cancel();
+        signing.await.expect("ends").expect("well");
+        heads.sign_last().await.expect("signs");
+        assert_eq!(heads.last.load(Relaxed), 5 + UNSIGNED_MAX);
+        heads.sign_last().await.expect("nothing to sign");
+        assert_eq!(heads.signed().await.expect("finds").len(), 3);
     }
 }

@@ -38,7 +38,7 @@ impl Followers {
         (anchor_key, audit): (Option<Secret>, &Audit),
     ) -> Result<Self, Error> {
         let backup = backup(base, identity, storage);
-        jobs(base, identity, (storage, door, net), &backup);
+        jobs(base, identity, (storage, door, net), (&backup, audit));
         let sync = sync(base, identity, door, net)?;
         let (network, store) = (net.clone(), storage.store.clone());
         base.jobs.start("seen", "writes down where devices are reached", |job| seen::keep(network, store, job));
@@ -49,7 +49,12 @@ impl Followers {
 }
 
 /// Jobs that nobody asks for anything.
-fn jobs(base: &Base<'_>, identity: &Identity, (storage, door, net): (&Storage, &Door, &Net), backup: &Source) {
+fn jobs(
+    base: &Base<'_>,
+    identity: &Identity,
+    (storage, door, net): (&Storage, &Door, &Net),
+    (backup, audit): (&Source, &Audit),
+) {
     let (jobs, config, node, Storage { store, blocks }) = (&base.jobs, base.config, &door.node, storage);
     jobs.start("subscriptions", "tells subscribers what was written", |job| node.clone().carry_events(job));
     jobs.start("announce", "tells the network what is published", |job| {
@@ -63,7 +68,7 @@ fn jobs(base: &Base<'_>, identity: &Identity, (storage, door, net): (&Storage, &
         }
     });
     jobs.start("backup", "takes snapshots of the home", |job| {
-        backup.clone().keep_backing_up(config.backup.clone(), job)
+        backup.clone().keep_backing_up(config.backup.clone(), audit.clone(), job)
     });
     jobs.start("compact", "gives back what the log holds of deleted messages", |job| {
         store.clone().keep_compacting(config.store.compact_every.0, config.store.compact_above, job)

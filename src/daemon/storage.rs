@@ -1,15 +1,9 @@
 //! What is remembered: the store, and the blocks over it.
 
 use super::base::Base;
-use crate::{
-    access::Access,
-    audit::{Audit, What},
-    blocks::Blocks,
-    store::Store,
-};
+use crate::{access::Access, audit::Audit, blocks::Blocks, job, store::Store};
 use anyhow::Error;
 use jiff::Timestamp;
-use serde_json::json;
 
 /// Cheap to clone.
 #[derive(Clone)]
@@ -40,10 +34,13 @@ impl Storage {
 
 /// The audit log.
 pub(super) async fn audit(base: &Base<'_>) -> Result<Audit, Error> {
-    let home = base.home.to_owned();
-    let audit = tokio::task::spawn_blocking(move || Audit::open(&home, Timestamp::now())).await??;
-    audit.note(What::NodeStarted, "node", json!({"version": env!("CARGO_PKG_VERSION")})).await?;
-    Ok(audit)
+    let (home, settings) = (base.home.to_owned(), serde_json::to_value(base.config.shown()?)?);
+    job::blocking(move || {
+        let audit = Audit::open(&home, Timestamp::now())?;
+        audit.started(env!("CARGO_PKG_VERSION"), &settings)?;
+        Ok(audit)
+    })
+    .await
 }
 
 /// Who may call.

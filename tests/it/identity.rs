@@ -21,6 +21,8 @@ fn file(dir: &Path, name: &str, text: &str) -> String {
     path.to_str().expect("UTF-8").to_owned()
 }
 
+const AUDIT_HEAD: &str = "application/vnd.toft.audit-head+json";
+
 #[track_caller]
 fn fails(output: &Output, code: i32, words: &str) {
     let text = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
@@ -33,24 +35,29 @@ fn add(node: &Toft, dir: &Path, name: &str) -> Value {
     node.json(&["add", path.to_str().expect("UTF-8")])
 }
 
-/// Authors' signatures of all records of the node itself, by key id.
-fn kids(node: &Toft) -> Vec<String> {
+/// The records of the node itself, but for the signed heads of its audit log.
+fn records(node: &Toft) -> Vec<Value> {
     let page = node.json(&["record", "query"]);
+    let all = page["entries"].as_array().expect("entries").iter();
+    all.filter(|entry| entry["descriptor"]["dataFormat"] != AUDIT_HEAD).cloned().collect()
+}
+
+/// Authors' signatures of these records, by key id.
+fn kids(node: &Toft) -> Vec<String> {
     let kid = |entry: &Value| {
         let protected = entry["authorization"]["signature"]["signatures"][0]["protected"].as_str().expect("a header");
         let header: Value =
             serde_json::from_slice(&toft::crypto::decode(protected).expect("base64url")).expect("a header");
         header["kid"].as_str().expect("a kid").rsplit('#').next().expect("a fragment").to_owned()
     };
-    let mut kids: Vec<_> = page["entries"].as_array().expect("entries").iter().map(kid).collect();
+    let mut kids: Vec<_> = records(node).iter().map(kid).collect();
     kids.sort();
     kids
 }
 
 /// The messages of a node, as another door judges them: those that it takes.
 fn replayed(from: &Toft, to: &Toft) -> usize {
-    let page = from.json(&["record", "query"]);
-    let entries = page["entries"].as_array().expect("entries");
+    let entries = records(from);
     let answer = |entry: &Value| {
         let mut message = entry.clone();
         let data = message.as_object_mut().expect("a message").remove("encodedData").expect("small data");
@@ -162,7 +169,7 @@ fn a_did_key_stays_what_it_is_and_its_records_with_it() {
         let tenant = tenants.as_array().expect("a list").iter().find(|tenant| tenant["did"] == did).cloned();
         tenant.map(|tenant| (tenant["messages"].as_u64(), tenant["allowed"] == true))
     };
-    assert_eq!(messages(&old), Some((Some(1), true)));
+    assert_eq!(messages(&old), Some((Some(2), true)), "and the audit log's head, signed when it stopped");
     assert_eq!(messages(&new), Some((Some(1), true)));
     let shown = String::from_utf8(node.home().run(&["id", "show", "--qr"]).stdout).expect("UTF-8");
     assert!(shown.contains(&new) && shown.contains('█'), "{shown}");
@@ -242,6 +249,14 @@ fn an_identity_is_carried_over_in_a_file() {
     let imported = b.json(&["id", "import", to, "--export-passphrase-file", &right]);
     assert_eq!((&imported["did"], &imported["kid"]), (&json!(did), &json!(format!("{did}#sig-2"))));
     assert_eq!(b.json(&["id", "show", &did])["past"], a.json(&["id", "show", &did])["past"]);
+    // A running node says how keys have come to it.
+    let made = a.json(&["id", "new"]);
+    let phrase = file(files.path(), "phrase", made["recovery_phrase"].as_str().expect("words"));
+    b.json(&["id", "recover", "--phrase-file", &phrase]);
+    let of = |did: &Value| json!({"did": did, "handedOver": true});
+    let expected = [("identity.imported", of(&json!(did))), ("identity.recovered", of(&made["did"]))];
+    let told: Vec<_> = noted(&b).into_iter().filter(|(what, _)| what != "refused").collect();
+    assert_eq!(told, expected.map(|(what, about)| (what.to_owned(), about)));
 }
 
 #[test]
@@ -279,7 +294,7 @@ fn noted(node: &Toft) -> Vec<(String, Value)> {
     let entries = node.json(&["audit", "ls"]);
     let entries = entries.as_array().expect("entries").iter();
     let entries = entries.map(|entry| (entry["what"].as_str().expect("text").to_owned(), entry["about"].clone()));
-    entries.filter(|(what, _)| !["audit", "node"].contains(&what.split('.').next().expect("a word"))).collect()
+    entries.filter(|(what, _)| !["audit", "node", "home"].contains(&what.split('.').next().expect("a word"))).collect()
 }
 
 #[test]

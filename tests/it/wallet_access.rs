@@ -7,6 +7,7 @@ use crate::support::{
 use serde_json::{Value, json};
 use std::{
     fs,
+    path::PathBuf,
     time::{Duration, Instant},
 };
 
@@ -132,12 +133,62 @@ fn the_audit_log_is_checked_with_and_without_a_node() {
     let exported = fs::read_to_string(&out).expect("a file");
     assert!(exported.lines().last().is_some_and(|line| line.contains("node.stopped")), "{exported}");
     assert_eq!(home.json(&["audit", "verify"])["problems"], json!([]));
-    let dir = home.path().join("audit");
-    let file = fs::read_dir(&dir).expect("a folder").next().expect("a file").expect("an entry").path();
+    let file = log_file(&home);
     fs::write(&file, exported.replace("\"one\"", "\"two\"")).expect("writes");
     let output = home.run(&["audit", "verify"]);
     let said = String::from_utf8_lossy(&output.stdout).into_owned();
-    assert!(output.status.code() == Some(1) && said.contains("line 3: the hash is not that of the line"), "{said}");
+    assert!(output.status.code() == Some(1) && said.contains("line 4: the hash is not that of the line"), "{said}");
+}
+
+/// The only file of the audit log.
+fn log_file(home: &Home) -> PathBuf {
+    let found = fs::read_dir(home.path().join("audit")).expect("a folder").map(|entry| entry.expect("an entry").path());
+    let mut files = found.filter(|path| path.extension().is_some_and(|extension| extension == "jsonl"));
+    files.next().expect("a file")
+}
+
+#[test]
+fn a_tail_of_the_audit_log_that_is_cut_off_while_the_node_is_down_is_seen() {
+    let node = node();
+    let entries = node.json(&["audit", "ls"]);
+    let told: Vec<_> = entries.as_array().expect("entries").iter().map(|entry| text(&entry["what"])).collect();
+    assert_eq!(told, ["audit.file", "home.made", "node.started"]);
+    assert_eq!(entries[1]["about"], json!({"did": node.did(), "method": "key"}));
+    let node = node.stop().up();
+    assert_eq!(node.json(&["audit", "verify"])["heads"], 0, "nothing has happened that matters");
+    node.json(&["token", "create", "one", "--scope", "info"]);
+    let node = node.stop().up();
+    let whole = node.json(&["audit", "verify"]);
+    assert_eq!((&whole["heads"], &whole["problems"]), (&json!(1), &json!([])));
+    let home = node.stop();
+    let file = log_file(&home);
+    let log = fs::read_to_string(&file).expect("a file");
+    let cut: String = log.split_inclusive('\n').take_while(|line| !line.contains("token.made")).collect();
+    assert!(cut.len() < log.len());
+    fs::write(&file, cut).expect("writes");
+    // Also if the node is another identity since.
+    let other = home.json(&["id", "new"]);
+    home.json(&["id", "use", other["did"].as_str().expect("a DID")]);
+    let node = home.up();
+    assert_ne!(node.did(), entries[1]["about"]["did"]);
+    let output = node.home().run(&["audit", "verify"]);
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(output.status.code() == Some(1) && said.contains("that the node signed"), "{said}");
+}
+
+#[test]
+fn settings_that_are_changed_beside_the_node_are_named_at_the_next_start() {
+    let home = node().stop().set("log.repeats", "61");
+    let node = home.up();
+    let changed = |node: &Toft| node.json(&["audit", "ls", "--what", "settings"]);
+    assert_eq!(changed(&node)[0]["about"]["keys"], json!(["log.repeats"]));
+    node.json(&["config", "set", "log.format", "json"]);
+    let node = node.stop().up();
+    assert_eq!(
+        changed(&node).as_array().map(Vec::len),
+        Some(2),
+        "what the node was told to change it has written down"
+    );
 }
 
 /// Every scope against every method: what `docs/scopes.md` says is what the node does.
