@@ -406,34 +406,3 @@ fn a_token_for_good_and_one_that_only_looks_bounded_are_not_made() {
         assert!(matches!(access.create(&Caller::owner(), wanted, now()), Err(Refused::Unfit(_))), "{scopes:?}");
     }
 }
-
-/// Prints figures, and judges nothing but that all are found.
-#[test]
-#[ignore = "figures: cargo test --release --lib access::tests::figures -- --ignored --nocapture"]
-fn figures_of_ten_thousand_tokens() {
-    let measure = |count: usize| {
-        let mut table = Table::default();
-        let mut texts = vec![];
-        for n in 0..count {
-            let secret = random().expect("randomness");
-            let about = Token::new(format!("{n:016x}"), wanted(&["info"]), true, now()).expect("a token");
-            texts.push(token::text(&about.id, &secret));
-            table.put(about, cid::digest(secret.expose()));
-        }
-        let home = home();
-        let access = open(&home);
-        *access.table_mut() = table;
-        let start = Instant::now();
-        assert!(texts.iter().all(|text| shows(&access, text).is_ok()));
-        let right = start.elapsed() / count as u32;
-        let wrongs = 20_000;
-        let wrong = format!("{}{}", &texts[0][..22], crypto_text(9));
-        let start = Instant::now();
-        assert!((0..wrongs).all(|_| shows(&access, &wrong).is_err()));
-        (right, start.elapsed() / wrongs)
-    };
-    for count in [10, 100, 1000, 10_000] {
-        let (right, wrong) = measure(count);
-        println!("{count} tokens: a right one {right:?}, a wrong one {wrong:?}");
-    }
-}

@@ -9,7 +9,7 @@ mod plain;
 #[cfg(test)]
 mod tests;
 
-use crate::{backup, blocks, did, dwn, net, resolve, rpc, store, sync};
+use crate::{backup, blocks, did, dwn, identity, net, resolve, rpc, store, sync, vault};
 
 /// A parser under test.
 #[derive(Debug)]
@@ -36,10 +36,12 @@ pub const TARGETS: &[Target] = &[
     target("dwn_descriptor", dwn::fuzzing::descriptor, dwn::fuzzing::descriptors),
     target("dwn_message", dwn::fuzzing::message, plain::messages),
     target("encrypted_record", plain::encrypted, plain::messages),
+    target("identity_export", identity::fuzzing::export, identity::fuzzing::exports),
     target("hd_key", plain::hd_key, plain::hd_keys),
     target("jwk", plain::jwk, plain::jwks),
     target("jws", plain::jws, plain::jws_seeds),
     target("kept_packet", resolve::fuzzing::kept, resolve::fuzzing::values),
+    target("keystore", vault::fuzzing::keystore, vault::fuzzing::keystores),
     target("log_header", store::fuzzing::header, plain::headers),
     target("log_payload", store::fuzzing::payload, store::fuzzing::payloads),
     target("log_recovery", store::fuzzing::recovery, store::fuzzing::layouts),
@@ -48,10 +50,12 @@ pub const TARGETS: &[Target] = &[
     target("anchor_batch", plain::batch, plain::batches),
     target("mdns_packet", net::fuzzing::mdns, net::fuzzing::mdns_seeds),
     target("ots", plain::ots, plain::ots_seeds),
+    target("rpc_call", rpc::control::fuzzing::call, rpc::control::fuzzing::calls),
     target("rpc_header", rpc::fuzzing::header, rpc::fuzzing::requests),
     target("rpc_query", rpc::fuzzing::query, plain::queries),
     target("rpc_registration", rpc::fuzzing::registration, plain::registrations),
     target("rpc_request", rpc::fuzzing::request, rpc::fuzzing::requests),
+    target("sealed_secrets", vault::fuzzing::secrets, vault::fuzzing::texts),
     target("span", plain::span, plain::spans),
     target("sync_frame", sync::fuzzing::frame, sync::fuzzing::frames),
     target("unixfs", blocks::fuzzing::unixfs, blocks::fuzzing::nodes),

@@ -15,19 +15,19 @@ const VERSION: u8 = 1;
 pub const FILE_MAX: usize = 1 << 20;
 
 #[derive(Debug, Serialize, Deserialize)]
-struct File {
+pub(super) struct File {
     #[serde(flatten)]
-    header: Header,
+    pub header: Header,
     /// The keys, sealed; base64url.
     sealed: String,
 }
 
 /// What the file says of itself: bound into the seal.
 #[derive(Debug, Serialize, Deserialize)]
-struct Header {
+pub(super) struct Header {
     #[serde(rename = "toft-identity")]
     version: u8,
-    did: String,
+    pub did: String,
     kdf: Kdf,
 }
 
@@ -47,20 +47,29 @@ pub fn export(keys: &Keys, passphrase: &Passphrase) -> Result<String, Error> {
 
 /// The keys in a file. Blocking.
 pub fn import(file: &str, passphrase: &Passphrase) -> Result<Keys, Error> {
-    if file.len() > FILE_MAX {
-        bail!("longer than {FILE_MAX} bytes: it is no exported identity");
-    }
-    let File { header, sealed } = serde_json::from_str(file).context("not an exported identity")?;
-    if header.version != VERSION {
-        bail!("exported in version {}; this toft knows version {VERSION}", header.version);
-    }
+    let File { header, sealed } = parse(file)?;
     let key = header.kdf.derive(passphrase)?;
     let sealed = decode(&sealed).context("what is sealed is not base64url: the file was damaged")?;
     let text = seal::open(key.expose(), &header.context()?, &sealed);
     let text = Zeroizing::new(text.context("the passphrase is not that of this file, or the file was changed")?);
-    let keys: Keys =
-        serde_json::from_slice(&text).map_err(|_| anyhow::anyhow!("what is sealed are no keys of ours"))?;
-    if keys.did != header.did || signer(&keys).did() != keys.did {
+    keys_in(&text, &header.did)
+}
+
+pub(super) fn parse(file: &str) -> Result<File, Error> {
+    if file.len() > FILE_MAX {
+        bail!("longer than {FILE_MAX} bytes: it is no exported identity");
+    }
+    let file: File = serde_json::from_str(file).context("not an exported identity")?;
+    match file.header.version {
+        VERSION => Ok(file),
+        version => bail!("exported in version {version}; this toft knows version {VERSION}"),
+    }
+}
+
+/// What was sealed: the keys of this DID.
+pub(super) fn keys_in(text: &[u8], did: &str) -> Result<Keys, Error> {
+    let keys: Keys = serde_json::from_slice(text).map_err(|_| anyhow::anyhow!("what is sealed are no keys of ours"))?;
+    if keys.did != did || signer(&keys).did() != keys.did {
         bail!("what is sealed are the keys of another DID");
     }
     Ok(keys)

@@ -10,6 +10,8 @@ mod export;
 mod handed;
 mod sign;
 mod identities;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzzing;
 
 pub use export::{FILE_MAX, export, import};
 pub use handed::{Content, Handed, Hatch, SealingKey};

@@ -12,6 +12,8 @@ mod passphrase;
 mod kdf;
 mod secrets;
 mod keystore;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzzing;
 
 pub use files::{make_private_dir, read_short, write_private};
 pub use kdf::Kdf;

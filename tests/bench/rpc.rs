@@ -1,8 +1,11 @@
-//! Figures of the wallet RPC beside the DWN endpoint of the same node: `cargo bench --bench rpc [-- --calls 4000]`.
+//! Figures of the wallet RPC beside the DWN endpoint of the same node: `cargo bench --bench rpc [-- --calls 4000]`; of its tokens:
+//! `cargo bench --bench rpc -- --tokens`.
 //!
 //! Sixteen clients, each on one connection, write records of 200 bytes and ask for the newest twenty, in turns at both doors. A DWN
 //! client signs for itself, which is done before the clock runs; at the wallet RPC the node signs. It prints, and checks only that all
 //! was answered.
+
+mod tokens;
 
 use serde_json::{Value, json};
 use std::{
@@ -28,9 +31,14 @@ const CALLS: usize = 4000;
 type Outcome<T> = Result<T, Box<dyn Error + Send + Sync>>;
 
 fn main() -> Outcome<()> {
+    let home = std::env::temp_dir().join(format!("toft-bench-rpc-{}", std::process::id()));
+    if std::env::args().any(|arg| arg == "--tokens") {
+        let outcome = tokens::figures(&home);
+        std::fs::remove_dir_all(&home)?;
+        return outcome;
+    }
     let mut args = std::env::args().skip_while(|arg| arg != "--calls").skip(1);
     let calls = args.next().map_or(Ok(CALLS), |n| n.parse())?;
-    let home = std::env::temp_dir().join(format!("toft-bench-rpc-{}", std::process::id()));
     let outcome = Node::start(&home).and_then(|node| figures(&node, calls));
     std::fs::remove_dir_all(&home)?;
     outcome

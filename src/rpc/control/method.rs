@@ -88,6 +88,9 @@ pub struct Entry<On: 'static = Call> {
     pub result: fn(&mut SchemaGenerator) -> Schema,
     /// Is an example of the declared shape? Says what is wrong with it.
     pub check: fn(&Example) -> Result<(), String>,
+    /// Are these its parameters?
+    #[cfg(any(test, fuzzing))]
+    pub reads: fn(Value) -> bool,
     run: for<'a> fn(&'a On, Value) -> BoxFuture<'a, Result<String, Failure>>,
 }
 
@@ -109,6 +112,8 @@ impl<On: Sync> Entry<On> {
             params: M::Params::json_schema,
             result: SchemaGenerator::subschema_for::<M::Result>,
             check: check::<M, On>,
+            #[cfg(any(test, fuzzing))]
+            reads: reads::<M, On>,
             run: run::<M, On>,
         }
     }
@@ -134,6 +139,16 @@ fn run<M: Method<On>, On: Sync>(on: &On, params: Value) -> BoxFuture<'_, Result<
         let params = serde_json::from_value(params).map_err(|e| Failure::new(Kind::Usage, e.to_string()))?;
         M::text(on, params).await
     })
+}
+
+/// What was read is written and read again and is the same.
+#[cfg(any(test, fuzzing))]
+fn reads<M: Method<On>, On>(params: Value) -> bool {
+    let Ok(read) = serde_json::from_value::<M::Params>(params) else { return false };
+    let written = serde_json::to_value(read).expect("parameters are JSON");
+    let again: M::Params = serde_json::from_value(written.clone()).expect("what was written is read");
+    assert_eq!(serde_json::to_value(again).expect("parameters are JSON"), written);
+    true
 }
 
 fn check<M: Method<On>, On>(example: &Example) -> Result<(), String> {

@@ -32,6 +32,7 @@ pub mod records_subscribe;
 mod letter;
 pub mod protocols;
 pub mod grants;
+pub mod grants_explain;
 pub mod pins;
 pub mod storage;
 pub mod backup;
