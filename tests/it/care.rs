@@ -247,10 +247,9 @@ fn ask(url: &str, tenant: &str, message: Value) -> Option<u64> {
 
 #[test]
 fn a_node_without_its_index_answers_its_owner_while_it_is_built_again() {
-    let mut home = Home::new().up().stop();
-    let (signer, messages) = fill(&home, 4000);
     let free = std::net::TcpListener::bind("127.0.0.1:0").and_then(|socket| socket.local_addr()).expect("a port");
-    home = home.set("dwn.listen", &free.to_string());
+    let mut home = Home::new().set("dwn.listen", &free.to_string()).up().stop();
+    let (signer, messages) = fill(&home, 4000);
     // A machine that is busy with other things may let the node be ready before anybody could ask.
     for _ in 0..8 {
         fs::remove_dir_all(home.path().join("store/index")).expect("removes");

@@ -126,6 +126,8 @@ fn homes_of_today() {
     let cids: Vec<_> = FILES.map(|file| add(&a, scratch.path(), file)).into();
     eventually("both to be in step", || in_step(&a, &b).then_some(()));
     b.json(&["pin", "add", cids[2].as_str().expect("a CID")]);
+    // As it stops, each signs the head of its audit log, which tells of the pairing: a record more, which counts.
+    let (a, b) = (a.stop().up(), b.stop().up());
     let facts = |node: &Toft| json!({"did": node.did(), "pins": node.json(&["pin", "ls"]), "records": node.json(&["status"])["store"]["records"]});
     let facts = json!({"a": facts(&a), "b": facts(&b), "cids": cids});
     let (a, b) = (a.stop(), b.stop());
