@@ -275,6 +275,44 @@ class Descriptors(TypedDict):
     peer_connections: int
 
 
+class DeviceStatus(TypedDict):
+    """A device, protocol by protocol."""
+
+    #: Multiaddr with the peer id at its end.
+    address: str
+    #: Nothing is on its way, and they do not hold the same.
+    apart: bool
+    connected: bool
+    did: str
+    #: Both hold the same messages of what they share: both have said so lately, and nothing has changed here since.
+    in_sync: bool
+    #: Seconds since both said so last.
+    in_sync_seconds: NotRequired[int | None]
+    #: Messages of the other device that this node could not take, and of this node that the other could not: they are asked
+    #: for again when the reason may be gone (toft sync status).
+    parked: int
+    parked_there: int
+    #: Why it is not connected, as far as known.
+    problem: NotRequired[str | None]
+    #: What this device could not take of what the other sent.
+    put_aside: list[Parked]
+    #: What the other could not take, as far as it told why.
+    put_aside_there: list[Put]
+    receiving: NotRequired[Way | None]
+    #: As both told when they compared last; empty while it is not connected.
+    scopes: list[ScopeStatus]
+    #: How far what this node has is on its way there, and what the other has here. `None`: nothing is under way.
+    sending: NotRequired[Way | None]
+    #: DIDs whose records both keep.
+    tenants: list[str]
+
+
+class DevicesAsked(TypedDict):
+    """So many devices are compared with."""
+
+    devices: int
+
+
 class Entry(TypedDict):
     """One entry."""
 
@@ -673,6 +711,24 @@ class PairingAsked(TypedDict):
     secret: str
 
 
+class Parked(TypedDict):
+    """A message that was put aside."""
+
+    #: What the door said.
+    code: int
+    digest: str
+    has_data: bool
+    protocol: NotRequired[str | None]
+    #: Put aside first, in milliseconds since 1970.
+    since: int
+    tenant: str
+    #: Asked for last, in milliseconds since 1970.
+    tried: int
+    #: Asked for so many times.
+    tries: int
+    why: str
+
+
 class Peer(TypedDict):
     """A device this one keeps in step with."""
 
@@ -694,22 +750,25 @@ class PeerStatus(TypedDict):
 
     #: Multiaddr with the peer id at its end.
     address: str
+    #: Nothing is on its way, and they do not hold the same.
+    apart: bool
     connected: bool
     did: str
-    #: Each has been offered all that the other has of what they share, and has taken it, or refused.
+    #: Both hold the same messages of what they share: both have said so lately, and nothing has changed here since.
     in_sync: bool
-    last_refused: NotRequired[str | None]
+    #: Seconds since both said so last.
+    in_sync_seconds: NotRequired[int | None]
+    #: Messages of the other device that this node could not take, and of this node that the other could not: they are asked
+    #: for again when the reason may be gone (toft sync status).
+    parked: int
+    parked_there: int
     #: Why it is not connected, as far as known.
     problem: NotRequired[str | None]
     receiving: NotRequired[Way | None]
-    #: Messages it refused since this node started, and the last of them.
-    refused: int
     #: How far what this node has is on its way there, and what the other has here. `None`: nothing is under way.
     sending: NotRequired[Way | None]
     #: DIDs whose records both keep.
     tenants: list[str]
-    #: The other device does not say what is ahead (an older toft): whether all has come is not known.
-    untold: bool
 
 
 class Pinned(TypedDict):
@@ -756,6 +815,15 @@ class ProtocolVerdict(TypedDict):
     problems: list[str]
     #: What it says in vain: rules that nobody can use, types without a place.
     warnings: list[str]
+
+
+class Put(TypedDict):
+    """A message that the other device put aside."""
+
+    code: int
+    #: CID of the message.
+    message: str
+    why: str
 
 
 class Rebuilt(TypedDict):
@@ -805,6 +873,19 @@ class Retained(TypedDict):
 
 
 Scope: TypeAlias = 'str'
+
+
+class ScopeStatus(TypedDict):
+    """A tenant's messages of one protocol, or of none."""
+
+    #: The fingerprints of both are equal.
+    equal: bool
+    #: Messages kept here, and there when it told last.
+    here: int
+    protocol: NotRequired[str | None]
+    tenant: str
+    there: int
+
 
 #: What a token may do, in all.
 Scopes: TypeAlias = 'list[Scope]'
@@ -1063,13 +1144,20 @@ Wanted: TypeAlias = 'WantedMessage | WantedCredential | WantedLogin'
 
 
 class Way(TypedDict):
-    """How far one direction is, for people."""
+    """How far one direction is."""
 
-    bytes: int
     messages: int
-    of_bytes: NotRequired[int | None]
-    #: Of so many; `None`: that is not known yet.
-    of_messages: NotRequired[int | None]
+    of_messages: int
+
+
+class Why(TypedDict):
+    """A record and a device."""
+
+    did: str
+    #: Both hold the same of it: known only while both are in sync.
+    same: bool
+    #: A sentence.
+    why: str
 
 
 class Written(TypedDict):
@@ -1449,6 +1537,17 @@ class PinsRemoveParams(TypedDict):
 
 SyncPeersResult: TypeAlias = 'list[PeerStatus]'
 
+SyncStatusResult: TypeAlias = 'list[DeviceStatus]'
+
+
+class SyncWhyParams(TypedDict):
+    recordId: str
+    #: Whose record it is. None: this node's own.
+    tenant: NotRequired[str | None]
+
+
+SyncWhyResult: TypeAlias = 'list[Why]'
+
 
 class SyncAddParams(TypedDict):
     #: Multiaddr with the peer id at its end.
@@ -1613,6 +1712,9 @@ METHODS: Final[dict[str, tuple[str, Literal["anywhere", "socket"]]]] = {
     "pins.add": ("pins", "anywhere"),
     "pins.remove": ("pins", "anywhere"),
     "sync.peers": ("sync", "anywhere"),
+    "sync.status": ("sync", "anywhere"),
+    "sync.why": ("sync", "anywhere"),
+    "sync.now": ("sync", "anywhere"),
     "sync.add": ("sync", "socket"),
     "sync.remove": ("sync", "anywhere"),
     "anchor.now": ("anchor", "anywhere"),
@@ -1911,6 +2013,21 @@ class SyncGroup:
     def peers(self) -> SyncPeersResult:
         """List the devices and how they stand. Scope: sync."""
         answer: SyncPeersResult = self._call("sync.peers", {})
+        return answer
+
+    def status(self) -> SyncStatusResult:
+        """Show how each device stands, protocol by protocol, and what was put aside. Scope: sync."""
+        answer: SyncStatusResult = self._call("sync.status", {})
+        return answer
+
+    def why(self, **params: Unpack[SyncWhyParams]) -> SyncWhyResult:
+        """Say of each device whether it has a record, and if not, why. Scope: sync."""
+        answer: SyncWhyResult = self._call("sync.why", params)
+        return answer
+
+    def now(self) -> DevicesAsked:
+        """Compare with all devices that are connected at once. Scope: sync."""
+        answer: DevicesAsked = self._call("sync.now", {})
         return answer
 
     def add(self, **params: Unpack[SyncAddParams]) -> Peer:

@@ -246,6 +246,44 @@ export interface Descriptors {
   peer_connections: number;
 }
 
+/** A device, protocol by protocol. */
+export interface DeviceStatus {
+  /** Multiaddr with the peer id at its end. */
+  address: string;
+  /** Nothing is on its way, and they do not hold the same. */
+  apart: boolean;
+  connected: boolean;
+  did: string;
+  /** Both hold the same messages of what they share: both have said so lately, and nothing has changed here since. */
+  in_sync: boolean;
+  /** Seconds since both said so last. */
+  in_sync_seconds?: number | null;
+  /**
+   * Messages of the other device that this node could not take, and of this node that the other could not: they are asked
+   * for again when the reason may be gone (toft sync status).
+   */
+  parked: number;
+  parked_there: number;
+  /** Why it is not connected, as far as known. */
+  problem?: string | null;
+  /** What this device could not take of what the other sent. */
+  put_aside: Parked[];
+  /** What the other could not take, as far as it told why. */
+  put_aside_there: Put[];
+  receiving?: Way | null;
+  /** As both told when they compared last; empty while it is not connected. */
+  scopes: ScopeStatus[];
+  /** How far what this node has is on its way there, and what the other has here. `None`: nothing is under way. */
+  sending?: Way | null;
+  /** DIDs whose records both keep. */
+  tenants: string[];
+}
+
+/** So many devices are compared with. */
+export interface DevicesAsked {
+  devices: number;
+}
+
 /** One entry. */
 export interface Entry {
   /** To what, and how. */
@@ -612,6 +650,23 @@ export interface PairingAsked {
   secret: string;
 }
 
+/** A message that was put aside. */
+export interface Parked {
+  /** What the door said. */
+  code: number;
+  digest: string;
+  has_data: boolean;
+  protocol?: string | null;
+  /** Put aside first, in milliseconds since 1970. */
+  since: number;
+  tenant: string;
+  /** Asked for last, in milliseconds since 1970. */
+  tried: number;
+  /** Asked for so many times. */
+  tries: number;
+  why: string;
+}
+
 /** A device this one keeps in step with. */
 export interface Peer {
   /** Multiaddr with the peer id at its end. */
@@ -630,22 +685,27 @@ export interface PeerRemoved {
 export interface PeerStatus {
   /** Multiaddr with the peer id at its end. */
   address: string;
+  /** Nothing is on its way, and they do not hold the same. */
+  apart: boolean;
   connected: boolean;
   did: string;
-  /** Each has been offered all that the other has of what they share, and has taken it, or refused. */
+  /** Both hold the same messages of what they share: both have said so lately, and nothing has changed here since. */
   in_sync: boolean;
-  last_refused?: string | null;
+  /** Seconds since both said so last. */
+  in_sync_seconds?: number | null;
+  /**
+   * Messages of the other device that this node could not take, and of this node that the other could not: they are asked
+   * for again when the reason may be gone (toft sync status).
+   */
+  parked: number;
+  parked_there: number;
   /** Why it is not connected, as far as known. */
   problem?: string | null;
   receiving?: Way | null;
-  /** Messages it refused since this node started, and the last of them. */
-  refused: number;
   /** How far what this node has is on its way there, and what the other has here. `None`: nothing is under way. */
   sending?: Way | null;
   /** DIDs whose records both keep. */
   tenants: string[];
-  /** The other device does not say what is ahead (an older toft): whether all has come is not known. */
-  untold: boolean;
 }
 
 export interface Pinned {
@@ -688,6 +748,14 @@ export interface ProtocolVerdict {
   problems: string[];
   /** What it says in vain: rules that nobody can use, types without a place. */
   warnings: string[];
+}
+
+/** A message that the other device put aside. */
+export interface Put {
+  code: number;
+  /** CID of the message. */
+  message: string;
+  why: string;
 }
 
 /** Bytes of the index. */
@@ -733,6 +801,17 @@ export interface Retained {
 }
 
 export type Scope = string;
+
+/** A tenant's messages of one protocol, or of none. */
+export interface ScopeStatus {
+  /** The fingerprints of both are equal. */
+  equal: boolean;
+  /** Messages kept here, and there when it told last. */
+  here: number;
+  protocol?: string | null;
+  tenant: string;
+  there: number;
+}
 
 /** What a token may do, in all. */
 export type Scopes = Scope[];
@@ -950,13 +1029,19 @@ export type Wanted = {
   use: "login";
 };
 
-/** How far one direction is, for people. */
+/** How far one direction is. */
 export interface Way {
-  bytes: number;
   messages: number;
-  of_bytes?: number | null;
-  /** Of so many; `None`: that is not known yet. */
-  of_messages?: number | null;
+  of_messages: number;
+}
+
+/** A record and a device. */
+export interface Why {
+  did: string;
+  /** Both hold the same of it: known only while both are in sync. */
+  same: boolean;
+  /** A sentence. */
+  why: string;
 }
 
 /** A state of a record that was written. */
@@ -1266,6 +1351,16 @@ export interface PinsRemoveParams {
 
 export type SyncPeersResult = PeerStatus[];
 
+export type SyncStatusResult = DeviceStatus[];
+
+export interface SyncWhyParams {
+  recordId: string;
+  /** Whose record it is. None: this node's own. */
+  tenant?: string | null;
+}
+
+export type SyncWhyResult = Why[];
+
 export interface SyncAddParams {
   /** Multiaddr with the peer id at its end. */
   address: string;
@@ -1424,6 +1519,9 @@ export interface Methods {
   "pins.add": { params: PinsAddParams; result: Pinned };
   "pins.remove": { params: PinsRemoveParams; result: Unpinned };
   "sync.peers": { params: Record<string, never>; result: SyncPeersResult };
+  "sync.status": { params: Record<string, never>; result: SyncStatusResult };
+  "sync.why": { params: SyncWhyParams; result: SyncWhyResult };
+  "sync.now": { params: Record<string, never>; result: DevicesAsked };
   "sync.add": { params: SyncAddParams; result: Peer };
   "sync.remove": { params: SyncRemoveParams; result: PeerRemoved };
   "anchor.now": { params: Record<string, never>; result: AnchorNow };
@@ -1497,6 +1595,9 @@ export const METHODS: { readonly [name in MethodName]: { readonly scope: string;
   "pins.add": { scope: "pins", from: "anywhere" },
   "pins.remove": { scope: "pins", from: "anywhere" },
   "sync.peers": { scope: "sync", from: "anywhere" },
+  "sync.status": { scope: "sync", from: "anywhere" },
+  "sync.why": { scope: "sync", from: "anywhere" },
+  "sync.now": { scope: "sync", from: "anywhere" },
   "sync.add": { scope: "sync", from: "socket" },
   "sync.remove": { scope: "sync", from: "anywhere" },
   "anchor.now": { scope: "anchor", from: "anywhere" },
@@ -1638,6 +1739,12 @@ export abstract class Groups {
   readonly sync = {
     /** List the devices and how they stand. Scope: sync. */
     peers: () => this.call("sync.peers", {}),
+    /** Show how each device stands, protocol by protocol, and what was put aside. Scope: sync. */
+    status: () => this.call("sync.status", {}),
+    /** Say of each device whether it has a record, and if not, why. Scope: sync. */
+    why: (params: SyncWhyParams) => this.call("sync.why", params),
+    /** Compare with all devices that are connected at once. Scope: sync. */
+    now: () => this.call("sync.now", {}),
     /** Keep in step with a device, or change what is shared with it. Scope: sync, over the socket alone. */
     add: (params: SyncAddParams) => this.call("sync.add", params),
     /** Forget a device. Scope: sync. */
