@@ -1,18 +1,44 @@
 //! Networks of their own on this machine: hosts at public addresses, and hosts behind routers that translate theirs.
-//! Needs root, `ip` (iproute2) and `nft` (nftables).
+//! Needs root; `ip` and `nft` are fetched.
 
 use std::{
+    fs,
     io::Write as _,
+    os::unix::fs::MetadataExt as _,
+    path::PathBuf,
     process::{Command, Stdio},
-    sync::atomic::{AtomicUsize, Ordering},
+    sync::{
+        OnceLock,
+        atomic::{AtomicUsize, Ordering},
+    },
 };
 
 static LABS: AtomicUsize = AtomicUsize::new(0);
+static TOOLS: OnceLock<PathBuf> = OnceLock::new();
+
+/// `ip` of iproute2.
+pub fn ip() -> Command {
+    Command::new(super::fetched("fetch-netlab", &TOOLS).join("ip"))
+}
+
+/// May this user make networks? Says so if not: then nothing is tried. (CI runs as root.)
+pub fn is_root() -> bool {
+    let is_root = fs::metadata("/proc/self").expect("is there").uid() == 0;
+    if !is_root {
+        eprintln!("networks of one's own need root: this was not tried");
+    }
+    is_root
+}
 
 /// Hosts and routers; gone when dropped.
 pub struct Lab {
     tag: String,
     hosts: Vec<String>,
+}
+
+/// `nft` of nftables.
+fn nft() -> PathBuf {
+    super::fetched("fetch-netlab", &TOOLS).join("nft")
 }
 
 /// How a router chooses the port it sends from.
@@ -82,7 +108,7 @@ impl Lab {
 
     /// Packets that a host has sent since.
     pub fn sent(&self, host: &str) -> u64 {
-        let all = self.run(Command::new("ip").args(["netns", "exec", host, "nft", "list", "table", "inet", "watch"]));
+        let all = self.run(ip().args(["netns", "exec", host]).arg(nft()).args(["list", "table", "inet", "watch"]));
         let count = all.split("packets ").nth(1).and_then(|rest| rest.split(' ').next());
         count.and_then(|count| count.parse().ok()).unwrap_or_else(|| panic!("no count in {all}"))
     }
@@ -110,25 +136,25 @@ impl Lab {
     }
 
     fn ip(&self, args: &[&str]) {
-        self.run(Command::new("ip").args(args));
+        self.run(ip().args(args));
     }
 
     fn sh(&self, host: &str, script: &str) {
-        self.run(Command::new("ip").args(["netns", "exec", host, "sh", "-c", script]));
+        self.run(ip().args(["netns", "exec", host, "sh", "-c", script]));
     }
 
     fn nft(&self, host: &str, rules: &str) {
-        let mut nft = Command::new("ip");
-        nft.args(["netns", "exec", host, "nft", "-f", "-"]).stdin(Stdio::piped());
-        let mut child = nft.spawn().expect("ip runs");
+        let mut command = ip();
+        command.args(["netns", "exec", host]).arg(nft()).args(["-f", "-"]).stdin(Stdio::piped());
+        let mut child = command.spawn().expect("ip runs");
         child.stdin.take().expect("piped").write_all(rules.as_bytes()).expect("takes rules");
-        assert!(child.wait().expect("ends").success(), "nft (nftables) is needed: {rules}");
+        assert!(child.wait().expect("ends").success(), "nft refuses: {rules}");
     }
 
     fn run(&self, command: &mut Command) -> String {
-        let output = command.output().unwrap_or_else(|e| panic!("{command:?} (iproute2 is needed): {e}"));
+        let output = command.output().unwrap_or_else(|e| panic!("{command:?}: {e}"));
         let said = String::from_utf8_lossy(&output.stderr);
-        assert!(output.status.success(), "{command:?}: {said} (root is needed; without: --skip nat::)");
+        assert!(output.status.success(), "{command:?}: {said}");
         String::from_utf8_lossy(&output.stdout).into_owned()
     }
 }
@@ -136,7 +162,7 @@ impl Lab {
 impl Drop for Lab {
     fn drop(&mut self) {
         for host in &self.hosts {
-            let _ = Command::new("ip").args(["netns", "del", host]).status();
+            let _ = ip().args(["netns", "del", host]).status();
         }
     }
 }

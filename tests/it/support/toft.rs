@@ -91,7 +91,7 @@ impl Home {
         let mut command = match (&self.limit, &self.netns) {
             (None, None) => Command::new(&self.binary),
             (None, Some(netns)) => {
-                let mut ip = Command::new("ip");
+                let mut ip = super::netns::ip();
                 ip.args(["netns", "exec", netns]).arg(&self.binary);
                 ip
             }
