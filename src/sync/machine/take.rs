@@ -91,7 +91,10 @@ impl Machine {
             touched.extend(own);
             self.take.applying.extend(self.take.waiting.pop_front());
         }
-        let batch = self.take.applying.iter().map(|(arrival, _)| arrival.clone()).collect();
+        let mut batch: Vec<_> = self.take.applying.iter().map(|(arrival, _)| arrival.clone()).collect();
+        if planted::is("the last of a batch is not applied") {
+            batch.pop();
+        }
         self.effects.push(Effect::Apply(batch));
     }
 
