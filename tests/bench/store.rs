@@ -13,6 +13,7 @@ use toft::{
     cid,
     dwn::{Change, Cond, Direction, Filter, IndexValue, Select, SortBy, Stop, Subject, View},
     store::{Config, Data, Hold, Store},
+    sums::Prefix,
 };
 
 const ALICE: &str = "did:example:alice";
@@ -82,7 +83,9 @@ fn figures(dir: &Path, records: u64) -> Outcome<()> {
         let it = store.explain(ALICE, &select)?;
         println!("select 20 by {what}: {rate:.0}/s; {} entries scanned, {} unused", it.scanned, it.unused);
     }
-    drop((view, store));
+    drop(view);
+    sums(&store)?;
+    drop(store);
     let opened = std::process::Command::new(std::env::current_exe()?).env(DIR, dir).output()?;
     print!("{}", String::from_utf8_lossy(&opened.stdout));
     println!("log {} MB, index {} MB", size(&dir.join("log")) >> 20, size(&dir.join("index")) >> 20);
@@ -97,6 +100,48 @@ fn figures(dir: &Path, records: u64) -> Outcome<()> {
     println!("rebuilt {from} records in {:?}: {rate:.0}/s, RSS {} MB", start.elapsed(), rss());
     println!("index after the rebuild: {} MB", size(&dir.join("index")) >> 20);
     Ok(())
+}
+
+/// What comparing sets costs: of one protocol of the seven, in a store that has been written to until now.
+fn sums(store: &Store) -> Outcome<()> {
+    let scope = Some("http://example.com/protocol/3");
+    let took = |what: &str, begun: Instant, times: u32| println!("{what}: {:?}", begun.elapsed() / times);
+    let (begun, times) = (Instant::now(), 1000);
+    for _ in 0..times {
+        assert_eq!(store.sets(ALICE)?.scopes()?.len(), 7);
+    }
+    took("scopes of a tenant", begun, times);
+    let (begun, times) = (Instant::now(), 100);
+    let sets = store.sets(ALICE)?;
+    for _ in 0..times {
+        assert_eq!(sets.children(scope, Prefix::ALL)?.len(), 64);
+    }
+    took("children of all", begun, times);
+    let begun = Instant::now();
+    for group in Prefix::ALL.parts() {
+        assert!(!sets.children(scope, group)?.is_empty());
+    }
+    took("children of a group", begun, 64);
+    let group = Prefix::new(6, 33).ok_or("a group")?;
+    let (begun, mut found) = (Instant::now(), 0);
+    for bucket in group.parts() {
+        found += sets.children(scope, bucket)?.len();
+    }
+    took("children of a bucket", begun, 64);
+    let (begun, mut listed) = (Instant::now(), 0);
+    for bucket in group.parts() {
+        listed += sets.items(scope, bucket)?.len();
+    }
+    took("items of a bucket", begun, 64);
+    println!("{listed} items in 64 buckets, in {found} parts of them");
+    Ok(())
+}
+
+/// Processor time of this process so far, in seconds; the kernel counts it in hundredths.
+fn cpu() -> f64 {
+    let stat = fs::read_to_string("/proc/self/stat").unwrap_or_default();
+    let after = stat.rsplit(')').next().unwrap_or_default();
+    after.split_whitespace().skip(11).take(2).filter_map(|n| n.parse::<f64>().ok()).sum::<f64>() / 100.0
 }
 
 /// Memory of a process that has only opened the store, and of one that has answered from it.
@@ -114,7 +159,7 @@ fn opened(dir: &Path) -> Outcome<()> {
 }
 
 async fn load(store: &Store, writers: u64, from: u64, count: u64) -> Outcome<()> {
-    let start = Instant::now();
+    let (start, spent) = (Instant::now(), cpu());
     let tasks = (0..writers).map(|writer| {
         let store = store.clone();
         tokio::spawn(async move {
@@ -135,7 +180,13 @@ async fn load(store: &Store, writers: u64, from: u64, count: u64) -> Outcome<()>
     times.sort();
     let at = |q: usize| times.get(times.len().saturating_sub(1) * q / 100).copied().unwrap_or_default();
     let rate = count as f64 / start.elapsed().as_secs_f64();
-    println!("{writers:3} writers: {rate:7.0} commits/s, p50 {:?}, p99 {:?}, RSS {} MB", at(50), at(99), rss());
+    let each = (cpu() - spent) * 1e6 / count as f64;
+    println!(
+        "{writers:3} writers: {rate:7.0} commits/s, {each:.1} µs CPU each, p50 {:?}, p99 {:?}, RSS {} MB",
+        at(50),
+        at(99),
+        rss()
+    );
     Ok(())
 }
 
