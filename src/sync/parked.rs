@@ -94,8 +94,11 @@ pub async fn save(store: &Store, peer: &str, changes: Changes) -> Result<(), Err
     store.put_state(put.chain(drop).collect::<Result<_, Error>>()?).await
 }
 
-/// Forgets what was put aside of a peer that is no more.
-pub fn forget(store: &Store, peer: &str) -> Result<Vec<(Vec<u8>, Option<Vec<u8>>)>, Error> {
+/// A key of the store's state, and what it becomes; nothing: it goes.
+type StateChange = (Vec<u8>, Option<Vec<u8>>);
+
+/// What makes the store forget what was put aside of a peer that is no more.
+pub fn forget(store: &Store, peer: &str) -> Result<Vec<StateChange>, Error> {
     Ok(store.states(&prefix(peer))?.into_iter().map(|(key, _)| (key.to_vec(), None)).collect())
 }
 
