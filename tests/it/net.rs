@@ -196,6 +196,10 @@ async fn a_provider_is_found_through_a_third_node() {
         }
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
+    // Telling of a provider is not answered: Carol may still be about to hear it.
+    while !carol.net.find_providers(root).await.expect("the node runs").contains(&alice_id) {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
     bob.knows_agent(&carol.net.peer_id().expect("it has begun")).await;
     let found = bob.net.find_providers(root).await.expect("the node runs");
     assert!(found.contains(&alice_id) && found.len() == 1, "{found:?}");

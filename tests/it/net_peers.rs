@@ -126,7 +126,15 @@ async fn toft_finds_what_helia_provides_through_a_third_node() {
     let address = middle.address("/tcp/").await;
     helia.ok(&format!("connect {address}"));
     middle.knows_agent(&helia.id).await;
-    helia.ok(&format!("provide {root}"));
+    // helia tells nobody before it has put the node in the middle into its table, which it does when it has got round to it.
+    let start = Instant::now();
+    loop {
+        helia.ok(&format!("provide {root}"));
+        if middle.net.find_providers(root).await.expect("asked").contains(&helia.id) {
+            break;
+        }
+        assert!(start.elapsed() < LONG, "the node in the middle is told of no provider");
+    }
     toft.connect(&address).await;
     toft.knows_agent(&middle.net.peer_id().expect("it has begun")).await;
     let bytes = tokio::time::timeout(LONG, toft.read_file(root)).await.expect("in time").expect("the file arrives");
