@@ -448,6 +448,7 @@ impl Peers {
         let Some(stop) = self.admit(&did, expected.is_some(), ask) else { return Ok(Duration::ZERO) };
         let begun = Instant::now();
         tracing::info!("connected with {did}: {} shared tenant(s)", tenants.len());
+        let number = self.shared.progress.begin(&did);
         let leads = self.shared.own.did < did;
         let session = session::Session {
             node: self.shared.node.clone(),
@@ -455,6 +456,7 @@ impl Peers {
             partials: Arc::new(self.shared.partials.session()),
             stop: stop.clone(),
             progress: self.shared.progress.clone(),
+            number,
             asked,
         };
         let outcome = session.run(link.stream).await;
@@ -465,8 +467,8 @@ impl Peers {
         {
             // Not when another session has taken this one's place: its state is not ours to touch.
             live.session = None;
-            self.shared.progress.end(&did);
         }
+        self.shared.progress.end(&did, number);
         match outcome {
             Err(error) if !ended_by_us => self.problem(&did, &error.context("the connection ended")),
             _ => {}

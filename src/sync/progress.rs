@@ -2,12 +2,15 @@
 
 use super::{
     frame::Frame,
-    machine::{Machine, Now, Standing, Way},
+    machine::{Machine, Standing, Way},
 };
 use prometheus_client::metrics::counter::Counter;
 use std::{
     collections::BTreeMap,
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{
+        Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
     time::{Duration, Instant},
 };
 
@@ -16,8 +19,9 @@ const FRESH: Duration = Duration::from_secs(50);
 
 #[derive(Debug, Default)]
 pub struct Progress {
-    /// Of running sessions.
-    peers: Mutex<BTreeMap<String, Noted>>,
+    /// Of the newest session with each peer: its number, and what it told.
+    peers: Mutex<BTreeMap<String, (u64, Option<Noted>)>>,
+    sessions: AtomicU64,
     pub sent: Counter,
     pub received: Counter,
     pub sent_bytes: Counter,
@@ -45,25 +49,40 @@ impl Noted {
 }
 
 impl Progress {
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<String, Noted>> {
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<String, (u64, Option<Noted>)>> {
         self.peers.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub fn of(&self, peer: &str) -> Option<Noted> {
-        self.lock().get(peer).copied()
+        self.lock().get(peer).and_then(|(_, noted)| *noted)
+    }
+
+    /// A session begins: what an older one told, or still tells, counts no more. Its number.
+    pub fn begin(&self, peer: &str) -> u64 {
+        let session = self.sessions.fetch_add(1, Ordering::Relaxed);
+        self.lock().insert(peer.to_owned(), (session, None));
+        session
     }
 
     /// A session has gone on.
-    pub fn note(&self, peer: &str, standing: Standing, machine: &Machine, _: Now) {
+    pub fn note(&self, (peer, session): (&str, u64), standing: Standing, machine: &Machine) {
         let (sending, receiving) = machine.ways();
         let parked = u32::try_from(machine.parked().count()).unwrap_or(u32::MAX);
         let noted =
             Noted { standing, at: Instant::now(), sending, receiving, parked, parked_there: machine.parked_there() };
-        self.lock().insert(peer.to_owned(), noted);
+        if let Some((newest, told)) = self.lock().get_mut(peer)
+            && *newest == session
+        {
+            *told = Some(noted);
+        }
     }
 
-    pub fn end(&self, peer: &str) {
-        self.lock().remove(peer);
+    /// A session has ended.
+    pub fn end(&self, peer: &str, session: u64) {
+        let mut peers = self.lock();
+        if peers.get(peer).is_some_and(|(newest, _)| *newest == session) {
+            peers.remove(peer);
+        }
     }
 
     /// A frame goes out.

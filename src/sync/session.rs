@@ -50,6 +50,8 @@ pub struct Session {
     pub partials: Arc<Partials>,
     pub stop: CancellationToken,
     pub progress: Arc<Progress>,
+    /// Its number there.
+    pub number: u64,
     /// What is asked of it while it runs.
     pub asked: mpsc::Receiver<Ask>,
 }
@@ -208,7 +210,7 @@ impl Session {
             for effect in effects {
                 self.take_on(effect, &out, &disk, &mut feeders, &doing)?;
             }
-            self.progress.note(&self.setup.peer, standing, &machine, now);
+            self.progress.note((&self.setup.peer, self.number), standing, &machine);
         }
     }
 

@@ -233,3 +233,25 @@ fn what_is_not_a_peer_is_said_on_both_sides() {
     let problem = eventually("the reason", || peer(&a, &b)["problem"].as_str().map(str::to_owned));
     assert!(problem.contains("does not have this node as a peer yet") && problem.contains(a.did()), "{problem}");
 }
+
+#[test]
+fn a_peer_that_is_added_again_is_not_called_in_sync_for_what_was_so_before() {
+    let (a, b) = (Home::new().up(), Home::new().up());
+    let meet = || {
+        a.json(&["peer", "add", b.did(), &b.address("/tcp/")]);
+        b.json(&["peer", "add", a.did(), &a.address("/tcp/")]);
+    };
+    meet();
+    in_step(&a, &b);
+    for round in 0..5 {
+        a.json(&["peer", "rm", b.did()]);
+        b.json(&["peer", "rm", a.did()]);
+        add(&a, "apart");
+        meet();
+        eventually("both to be in step", || {
+            let is_said = peer(&a, &b)["in_sync"] == true;
+            assert!(!is_said || records(&b) == round + 1, "said to be in sync with {} records", records(&b));
+            (is_said && peer(&b, &a)["in_sync"] == true).then_some(())
+        });
+    }
+}
