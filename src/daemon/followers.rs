@@ -4,7 +4,7 @@ use super::{
     base::Base,
     door::Door,
     identity::Identity,
-    network::{Dialler, incoming},
+    network::{Dialler, incoming, keep_direct},
     seen,
     storage::Storage,
 };
@@ -42,6 +42,9 @@ impl Followers {
         let sync = sync(base, identity, door, net)?;
         let (network, store) = (net.clone(), storage.store.clone());
         base.jobs.start("seen", "writes down where devices are reached", |job| seen::keep(network, store, job));
+        let (network, peers) = (net.clone(), sync.clone());
+        base.jobs
+            .start("direct", "moves sync from relays to direct connections", |job| keep_direct(network, peers, job));
         let parts = (storage.store.clone(), storage.blocks.clone(), audit.clone());
         let anchor = Anchor::start(&base.config.anchor, parts, anchor_key, &base.metrics, &base.jobs).await?;
         Ok(Self { backup, sync, anchor })

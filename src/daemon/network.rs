@@ -5,9 +5,10 @@ use crate::{
     blocks::{Blocks, Right, is_damage},
     cid::Cid,
     crypto::Secret,
-    net::{self, Net},
+    job::Job,
+    net::{self, Event, Net},
     store::Store,
-    sync,
+    sync::{self, Peers},
     task::Tasks,
 };
 use anyhow::{Error, anyhow, bail};
@@ -16,7 +17,7 @@ use futures::{
     future::{self, BoxFuture},
 };
 use std::sync::Arc;
-use tokio::sync::mpsc;
+use tokio::sync::{broadcast::error::RecvError, mpsc};
 
 /// Incoming sync streams between libp2p and their handshake.
 const LINKS_WAITING: usize = 8;
@@ -93,6 +94,26 @@ pub(super) fn incoming(net: &Net, tasks: &Tasks) -> Result<mpsc::Receiver<sync::
         }
     });
     Ok(receive)
+}
+
+/// Moves sync with a device to the direct connection when a relayed one has become that, until the node stops.
+pub(super) async fn keep_direct(net: Net, peers: Peers, job: Job) -> Result<(), Error> {
+    let mut events = net.events();
+    loop {
+        job.ended(None);
+        job.waits(None);
+        let event = tokio::select! {
+            event = events.recv() => event,
+            () = job.stop().cancelled() => return Ok(()),
+        };
+        job.works();
+        match event {
+            Ok(Event::Direct { peer }) => peers.reopen(&peer),
+            Ok(_) | Err(RecvError::Lagged(_)) => {}
+            // The network has ended.
+            Err(RecvError::Closed) => return Ok(()),
+        }
+    }
 }
 
 /// Lets sync open streams without knowing libp2p.

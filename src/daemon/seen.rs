@@ -1,7 +1,7 @@
 //! Where devices were reached last: kept in the store, for the time after the next start.
 
 use crate::{
-    job::Job,
+    job::{Job, blocking},
     net::{Event, Net},
     store::Store,
 };
@@ -16,7 +16,7 @@ fn key(peer: &str) -> Vec<u8> {
     [KEYS, peer.as_bytes()].concat()
 }
 
-/// Where a peer was reached last. What cannot be read is as good as nothing.
+/// Where a peer was reached last. Blocks. What cannot be read is as good as nothing.
 pub(super) fn of(store: &Store, peer: &str) -> Vec<String> {
     let kept = store.state(&key(peer)).ok().flatten();
     kept.and_then(|bytes| serde_json::from_slice(&bytes).ok()).unwrap_or_default()
@@ -36,7 +36,8 @@ pub(super) async fn keep(net: Net, store: Store, job: Job) -> Result<(), Error> 
         job.works();
         match event {
             Ok(Event::Seen { peer, address }) => {
-                let mut list = of(&store, &peer);
+                let (from, of_peer) = (store.clone(), peer.clone());
+                let mut list = blocking(move || Ok(of(&from, &of_peer))).await?;
                 if list.first() == Some(&address) {
                     continue;
                 }
@@ -56,7 +57,8 @@ pub(super) async fn keep(net: Net, store: Store, job: Job) -> Result<(), Error> 
 /// Of who is no device any more, nothing is kept.
 async fn forget(net: &Net, store: &Store) -> Result<(), Error> {
     let is_device = |key: &[u8]| std::str::from_utf8(&key[KEYS.len()..]).is_ok_and(|peer| net.is_device(peer));
-    let kept = store.states(KEYS)?.into_iter();
+    let from = store.clone();
+    let kept = blocking(move || from.states(KEYS)).await?.into_iter();
     let gone: Vec<_> = kept.filter(|(key, _)| !is_device(key)).map(|(key, _)| (key.to_vec(), None)).collect();
     if !gone.is_empty() {
         store.put_state(gone).await?;

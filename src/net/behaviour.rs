@@ -9,7 +9,7 @@ use super::only::{DEVICES, Only, Rules};
 use super::pools::Pools;
 use super::rate::{Rate, Rates};
 use super::source::BlockSource;
-use super::{kad, limits, serve, streams};
+use super::{introduce, kad, limits, serve, streams};
 use libp2p::autonat::v2 as autonat;
 use libp2p::identity::Keypair;
 use libp2p::swarm::NetworkBehaviour;
@@ -24,7 +24,7 @@ const FAMILY: &str = "ipfs/0.1.0";
 pub struct Behaviour {
     /// First: what it refuses costs the others nothing.
     pub limits: limits::Behaviour,
-    pub identify: identify::Behaviour,
+    pub identify: introduce::Behaviour,
     pub ping: ping::Behaviour,
     pub wan: kad::Behaviour,
     pub lan: kad::Behaviour,
@@ -63,11 +63,12 @@ impl Behaviour {
         let relay = || Only::new(relay::Behaviour::new(local, serve::relay()), known.clone(), DEVICES);
         Self {
             limits: limits::Behaviour::new(pools, config.limits.connections_per_peer, known.clone()),
-            identify: identify::Behaviour::new(
+            identify: introduce::Behaviour::new(
                 identify::Config::new(FAMILY.to_owned(), key.public())
                     .with_agent_version(agent)
                     // Who is connected is to know at once where else this node is reached now.
                     .with_push_listen_addr_updates(true),
+                known.clone(),
             ),
             ping: ping::Behaviour::default(),
             wan: kad::wan(local, config.network, pools.records.clone()),

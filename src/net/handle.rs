@@ -159,8 +159,10 @@ impl Net {
     ///
     /// It looks for devices on the local network and tells everybody there that it is there, as [`Event::Near`] tells.
     pub async fn discover(&self, on: bool) -> Result<(), Error> {
-        self.0.known.set_pairing(on);
-        self.0.commands.tell(Command::Discover(on)).await
+        let told = self.0.commands.tell(Command::Discover(on)).await;
+        // Who cannot look for one lets none come either.
+        self.0.known.set_pairing(on && told.is_ok());
+        told
     }
 
     /// What happens to devices from now on. Who is too slow misses the oldest, and is told so.
@@ -246,4 +248,16 @@ impl Net {
 
 fn peer_id(text: &str) -> Result<PeerId, Error> {
     text.parse().map_err(|_| Error::PeerId(text.to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_node_that_cannot_look_for_a_device_lets_none_come() {
+        let net = Net::locked(&Config::default());
+        net.discover(true).await.expect_err("it has not begun");
+        assert!(!net.0.known.may_meet(&PeerId::random()));
+    }
 }

@@ -10,6 +10,7 @@ use super::known;
 use crate::asker::Asker;
 use crate::cid::Cid;
 use crate::pool::{Full, Permit, Pool};
+use crate::resolve::is_public as is_public_ip;
 use libp2p::kad::store::{Error as StoreError, RecordStore};
 use libp2p::kad::{self, K_VALUE, ProviderRecord, QueryId, Record, RecordKey, StoreInserts};
 use libp2p::multiaddr::Protocol;
@@ -93,19 +94,18 @@ pub fn fits(table: Table, network: Network, address: &Multiaddr) -> bool {
     }
 }
 
-/// Can an address be reached from anywhere?
+/// Can an address be reached from anywhere? A name may be.
 pub fn is_public(address: &Multiaddr) -> bool {
+    let is_name =
+        |part| matches!(part, Protocol::Dns(_) | Protocol::Dns4(_) | Protocol::Dns6(_) | Protocol::Dnsaddr(_));
+    address.iter().next().is_some_and(is_name) || has_public_ip(address)
+}
+
+/// Does it begin with an IP address of the public internet?
+pub fn has_public_ip(address: &Multiaddr) -> bool {
     match address.iter().next() {
-        Some(Protocol::Ip4(ip)) => {
-            !(ip.is_private() || ip.is_loopback() || ip.is_link_local() || ip.is_unspecified() || ip.is_multicast())
-                // Shared address space of carriers, 100.64.0.0/10.
-                && !(ip.octets()[0] == 100 && ip.octets()[1] & 0xc0 == 64)
-        }
-        Some(Protocol::Ip6(ip)) => {
-            let local = ip.is_unique_local() || ip.is_unicast_link_local();
-            !(local || ip.is_loopback() || ip.is_unspecified() || ip.is_multicast())
-        }
-        Some(Protocol::Dns(_) | Protocol::Dns4(_) | Protocol::Dns6(_) | Protocol::Dnsaddr(_)) => true,
+        Some(Protocol::Ip4(ip)) => is_public_ip(ip.into()),
+        Some(Protocol::Ip6(ip)) => is_public_ip(ip.into()),
         _ => false,
     }
 }
@@ -274,7 +274,14 @@ mod tests {
             ("/ip6/::1/tcp/1", false),
             ("/ip6/fd00::1/tcp/1", false),
             ("/ip6/fe80::1/tcp/1", false),
-            ("/ip6/2001:db8::1/tcp/1", true),
+            ("/ip6/2001:db8::1/tcp/1", false),
+            ("/ip4/0.1.2.3/tcp/1", false),
+            ("/ip4/192.0.2.1/tcp/1", false),
+            ("/ip4/198.18.0.1/tcp/1", false),
+            ("/ip4/240.0.0.1/tcp/1", false),
+            ("/ip6/::ffff:10.0.0.1/tcp/1", false),
+            ("/ip6/64:ff9b::a00:1/tcp/1", false),
+            ("/ip6/2620:fe::fe/tcp/1", true),
             ("/dns4/example.org/tcp/1", true),
         ];
         for (text, public) in cases {

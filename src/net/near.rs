@@ -3,6 +3,7 @@
 //! While it is on, this node asks who is there and says where it is, to everybody on the network. Off, it has no
 //! socket. IPv4 alone: every network at home has it, and IPv6 would need to know the interface of each address.
 
+use super::circuit::is_circuit;
 use super::dns_sd::{PACKET_MAX, Said, answer, query, read};
 use libp2p::multiaddr::Protocol;
 use libp2p::{Multiaddr, PeerId};
@@ -92,11 +93,18 @@ impl Near {
     }
 }
 
+/// Of a circuit that would be the relay's.
 fn ip(address: &Multiaddr) -> Option<Ipv4Addr> {
     match address.iter().next()? {
-        Protocol::Ip4(ip) if !ip.is_unspecified() => Some(ip),
+        Protocol::Ip4(ip) if !ip.is_unspecified() && !is_circuit(address) => Some(ip),
         _ => None,
     }
+}
+
+/// Where it is spoken: a node listens on each interface more than once.
+fn interfaces(listen: &[Multiaddr]) -> BTreeSet<Ipv4Addr> {
+    let all: BTreeSet<Ipv4Addr> = listen.iter().filter_map(ip).collect();
+    all.into_iter().take(INTERFACES_MAX).collect()
 }
 
 async fn run(local: PeerId, mut changes: watch::Receiver<Wanted>, found: mpsc::Sender<(PeerId, Multiaddr)>) {
@@ -120,7 +128,7 @@ async fn run(local: PeerId, mut changes: watch::Receiver<Wanted>, found: mpsc::S
 }
 
 async fn talk(local: PeerId, listen: &[Multiaddr], found: &mpsc::Sender<(PeerId, Multiaddr)>) -> io::Result<()> {
-    let interfaces: BTreeSet<Ipv4Addr> = listen.iter().filter_map(ip).take(INTERFACES_MAX).collect();
+    let interfaces = interfaces(listen);
     let ears = ears(&interfaces)?;
     let mouths = interfaces.iter().map(|at| Ok((*at, mouth(*at)?))).collect::<io::Result<Vec<_>>>()?;
     let name = format!("toft-{}", hex::encode(random()?));
@@ -207,6 +215,31 @@ fn random() -> io::Result<[u8; 8]> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn it_is_spoken_on_each_interface_and_on_no_relays() {
+        let relay = PeerId::random();
+        let both = |n: usize| [format!("/ip4/10.0.{n}.1/tcp/1"), format!("/ip4/10.0.{n}.1/udp/1/quic-v1")];
+        let mut texts = vec![format!("/ip4/9.9.9.9/tcp/1/p2p/{relay}/p2p-circuit"), "/ip6/::1/tcp/1".into()];
+        texts.extend((1..=INTERFACES_MAX).flat_map(both));
+        let listen = |texts: &[String]| -> Vec<Multiaddr> {
+            texts.iter().map(|text| text.parse().expect("an address")).collect()
+        };
+        let expected = |most| (1..=most).map(|n| Ipv4Addr::new(10, 0, n, 1)).collect::<BTreeSet<_>>();
+        assert_eq!(interfaces(&listen(&texts)), expected(INTERFACES_MAX as u8));
+        texts.extend(both(99));
+        assert_eq!(interfaces(&listen(&texts)).len(), INTERFACES_MAX);
+    }
+
+    #[tokio::test]
+    async fn a_place_at_a_relay_is_not_told_to_the_local_network() {
+        let near = Near::start(PeerId::random());
+        let own: Multiaddr = "/ip4/10.0.0.1/tcp/1".parse().expect("an address");
+        let circuit: Multiaddr =
+            format!("/ip4/10.0.0.1/tcp/2/p2p/{}/p2p-circuit", PeerId::random()).parse().expect("an address");
+        near.listens([&own, &circuit].into_iter());
+        assert_eq!(near.wanted.borrow().listen, [own]);
+    }
 
     #[tokio::test]
     async fn who_makes_up_peers_does_not_fill_the_memory() {

@@ -4,7 +4,7 @@
 //! That is asked whenever it matters, so a device that is paired now has it now.
 
 use super::circuit::is_circuit;
-use super::kad::is_public;
+use super::kad::has_public_ip;
 use super::known::Known;
 use libp2p::core::Endpoint;
 use libp2p::core::transport::PortUse;
@@ -20,9 +20,12 @@ use libp2p::{Multiaddr, PeerId};
 use std::collections::HashSet;
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
 
 /// Addresses under which others say they see this node. Strangers say so, too.
 const CANDIDATES_MAX: usize = 64;
+/// They are forgotten every so often: who fills the places shall not keep out for ever what is true.
+const CANDIDATES_FOR: Duration = Duration::from_secs(600);
 
 /// What is for devices alone.
 #[derive(Debug, Clone, Copy)]
@@ -46,7 +49,30 @@ pub struct Only<B> {
     known: Arc<Known>,
     rules: Rules,
     dials: HashSet<ConnectionId>,
-    candidates: HashSet<Multiaddr>,
+    candidates: Candidates,
+}
+
+#[derive(Debug)]
+struct Candidates {
+    since: Instant,
+    told: HashSet<Multiaddr>,
+}
+
+impl Candidates {
+    fn new(now: Instant) -> Self {
+        Self { since: now, told: HashSet::new() }
+    }
+
+    /// Is this one to be looked at? So many are at a time; one that is known already always is.
+    fn take(&mut self, address: &Multiaddr, now: Instant) -> bool {
+        if now.duration_since(self.since) >= CANDIDATES_FOR {
+            *self = Self::new(now);
+        }
+        if self.told.contains(address) {
+            return true;
+        }
+        self.told.len() < CANDIDATES_MAX && self.told.insert(address.clone())
+    }
 }
 
 /// A device may not make this node connect there.
@@ -56,7 +82,7 @@ struct Elsewhere;
 
 impl<B> Only<B> {
     pub fn new(inner: B, known: Arc<Known>, rules: Rules) -> Self {
-        Self { inner, known, rules, dials: HashSet::new(), candidates: HashSet::new() }
+        Self { inner, known, rules, dials: HashSet::new(), candidates: Candidates::new(Instant::now()) }
     }
 }
 
@@ -65,8 +91,9 @@ impl<B: NetworkBehaviour> Only<B> {
         Handler { inner, peer, known: self.known.clone(), rules: self.rules }
     }
 
+    /// A name is nowhere: it may be one of this node's own network.
     fn is_there(&self, peer: PeerId, address: &Multiaddr) -> bool {
-        !is_circuit(address) && (is_public(address) || self.known.is_at(&peer, address))
+        !is_circuit(address) && (has_public_ip(address) || self.known.is_at(&peer, address))
     }
 }
 
@@ -122,11 +149,8 @@ impl<B: NetworkBehaviour> NetworkBehaviour for Only<B> {
 
     fn on_swarm_event(&mut self, event: FromSwarm<'_>) {
         match &event {
-            FromSwarm::NewExternalAddrCandidate(candidate) if !self.candidates.contains(candidate.addr) => {
-                if self.candidates.len() >= CANDIDATES_MAX {
-                    return;
-                }
-                self.candidates.insert(candidate.addr.clone());
+            FromSwarm::NewExternalAddrCandidate(candidate) if !self.candidates.take(candidate.addr, Instant::now()) => {
+                return;
             }
             FromSwarm::ConnectionEstablished(established) => drop(self.dials.remove(&established.connection_id)),
             FromSwarm::DialFailure(failure) => drop(self.dials.remove(&failure.connection_id)),
@@ -257,5 +281,22 @@ impl<P: InboundUpgradeSend> InboundUpgrade<Stream> for Gate<P> {
 
     fn upgrade_inbound(self, stream: Stream, name: P::Info) -> P::Future {
         self.inner.upgrade_inbound(stream, name)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_fills_the_places_of_candidates_does_not_keep_them() {
+        let begun = Instant::now();
+        let mut candidates = Candidates::new(begun);
+        let port = |n: usize| format!("/ip4/9.9.9.9/tcp/{n}").parse::<Multiaddr>().expect("an address");
+        assert_eq!((1..1000).filter(|n| candidates.take(&port(*n), begun)).count(), CANDIDATES_MAX);
+        assert!(candidates.take(&port(1), begun) && !candidates.take(&port(999), begun));
+        let later = begun + CANDIDATES_FOR;
+        assert_eq!((1..1000).rev().filter(|n| candidates.take(&port(*n), later)).count(), CANDIDATES_MAX);
+        assert!(candidates.take(&port(999), later));
     }
 }

@@ -162,7 +162,11 @@ impl Loop {
         let direct = !endpoint.is_relayed();
         let links = self.peers.entry(peer).or_default();
         let was_relayed = links.is_relayed();
-        links.dialled |= endpoint.is_dialer();
+        links.is_device = self.known.is(&peer);
+        if endpoint.is_dialer() {
+            links.dialled = true;
+            links.outbound.insert(id);
+        }
         links.addresses.insert(id, address.clone());
         if !direct {
             links.relayed.insert(id);
@@ -190,6 +194,7 @@ impl Loop {
         if let Some(links) = self.peers.get_mut(&peer) {
             links.addresses.remove(&id);
             links.relayed.remove(&id);
+            links.outbound.remove(&id);
         }
         if endpoint.is_relayed() {
             self.metrics.relayed.dec()
@@ -203,17 +208,23 @@ impl Loop {
         let _ = self.events.send(event);
     }
 
-    /// A peer has said where it is and what it speaks.
-    pub(super) fn told_of_itself(&mut self, peer: PeerId, info: &identify::Info) {
+    /// A peer has said, on this connection, where it is and what it speaks.
+    pub(super) fn told_of_itself(&mut self, peer: PeerId, on: ConnectionId, info: &identify::Info) {
         if !self.known.is(&peer) {
             return;
         }
         let now = Instant::now();
         self.book.said(peer, info.listen_addrs.iter(), now);
         if info.protocols.contains(&relay::HOP_PROTOCOL_NAME) {
-            let connected = self.peers.get(&peer).into_iter().flat_map(|peer| peer.addresses.values());
-            let address = connected.chain(&info.listen_addrs).find(|address| !is_circuit(address)).cloned();
+            let reached = self.peers.get(&peer).into_iter().flat_map(|peer| peer.reached_at());
+            let address = reached.chain(&info.listen_addrs).find(|address| !is_circuit(address)).cloned();
             address.into_iter().for_each(|address| self.relays.offered(peer, &address, now));
+        } else if self.peers.get(&peer).is_some_and(|links| !links.relayed.contains(&on)) {
+            // On a relayed connection it offers nothing of the kind, even if it relays.
+            if let Some(id) = self.relays.withdrawn(&peer) {
+                self.swarm.remove_listener(id);
+            }
+            self.metrics.relays.set(self.relays.held() as i64);
         }
         self.leave_relay(peer);
     }
@@ -257,6 +268,18 @@ impl Loop {
             self.swarm.remove_listener(id);
         }
         self.metrics.relays.set(self.relays.held() as i64);
+        self.swarm.behaviour_mut().identify.paired();
+        // What a connection had as a device's, it has for as long as it lasts: a place at this relay, circuits, streams.
+        let mut gone = Vec::new();
+        for (peer, links) in &mut self.peers {
+            let was_device = std::mem::replace(&mut links.is_device, known.is(peer));
+            if was_device && !links.is_device {
+                gone.push(*peer);
+            }
+        }
+        for peer in gone {
+            let _ = self.swarm.disconnect_peer_id(peer); // it may have gone by itself
+        }
     }
 
     /// A listener has closed; was it a place at a relay?

@@ -53,7 +53,7 @@ impl Relays {
         self.0.insert(peer, Relay::new(address, false, now));
     }
 
-    /// Forgets the offers of those who are no devices any more, or offer nothing; their listeners are to be closed.
+    /// Forgets the offers of those who are no devices any more; their listeners are to be closed.
     pub fn keep(&mut self, is_offered: impl Fn(&PeerId) -> bool) -> Vec<ListenerId> {
         let mut closed = Vec::new();
         self.0.retain(|peer, relay| {
@@ -64,6 +64,15 @@ impl Relays {
             kept
         });
         closed
+    }
+
+    /// A device does not relay any more: its place is free for another. Its listener, if it has one, is to be closed.
+    pub fn withdrawn(&mut self, peer: &PeerId) -> Option<ListenerId> {
+        self.0.get(peer).filter(|relay| !relay.configured)?;
+        match self.0.remove(peer)?.state {
+            State::Asked(id, _) => Some(id),
+            State::Waits(_) => None,
+        }
     }
 
     /// Who is to be asked now, and the address to listen on for that.
@@ -170,6 +179,11 @@ mod tests {
         let circuits = relays.circuits(devices[0]);
         assert_eq!(circuits.len(), OFFERED_MAX, "not through itself");
         assert!(circuits.iter().all(|c| super::super::known::peer_of(c) == Some(devices[0])));
+        let id = ListenerId::next();
+        relays.asked(&devices[1], id);
+        assert_eq!((relays.withdrawn(&configured), relays.withdrawn(&devices[1])), (None, Some(id)));
+        relays.offered(devices[8], &"/ip4/10.0.0.2/tcp/1".parse().expect("one"), now);
+        assert!(relays.due(now).iter().any(|(peer, _)| *peer == devices[8]), "there is a place for another");
         let id = ListenerId::next();
         relays.asked(&devices[0], id);
         assert_eq!(relays.keep(|_| false), [id]);

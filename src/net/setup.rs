@@ -17,6 +17,7 @@ use super::{muxer, quic};
 use crate::crypto::Secret;
 use crate::memory::{self, wipe_stack};
 use crate::pool::Pool;
+use anyhow::Context as _;
 use futures::{AsyncRead, AsyncWrite};
 use libp2p::core::muxing::StreamMuxer;
 use libp2p::core::transport::{ListenerId, Transport};
@@ -136,6 +137,16 @@ pub fn relay(text: &str) -> Result<(PeerId, Multiaddr), Error> {
         return Err(Error::Address { address: text.to_owned(), reason });
     }
     Ok((peer, address))
+}
+
+/// Says which of the addresses in the settings is none.
+pub fn check(config: &Config) -> Result<(), anyhow::Error> {
+    let all = |key: &str, list: &[String], read: fn(&str) -> Result<(), Error>| {
+        list.iter().try_for_each(|text| read(text).with_context(|| key.to_owned()))
+    };
+    all("net.relays", &config.relays, |text| relay(text).map(drop))?;
+    all("net.bootstrap", &config.bootstrap, |text| peer(text).map(drop))?;
+    all("net.external", &config.external, |text| multiaddr(text).map(drop))
 }
 
 pub fn join(swarm: &mut Swarm<Behaviour>, bootstrap: &[String]) -> Result<(), Error> {

@@ -84,8 +84,12 @@ pub(super) struct Peer {
     pub(super) addresses: HashMap<ConnectionId, Multiaddr>,
     /// Which of the connections go through a relay.
     pub(super) relayed: HashSet<ConnectionId>,
+    /// Which of them were made from here. Where a peer that dialled us can be reached, we do not know.
+    pub(super) outbound: HashSet<ConnectionId>,
     /// A connection to it was made from here.
     pub(super) dialled: bool,
+    /// It was a device when that was last looked at.
+    pub(super) is_device: bool,
     /// Where a direct one was tried since.
     pub(super) tried: Vec<Multiaddr>,
     agent: Option<String>,
@@ -99,6 +103,11 @@ impl Peer {
     /// Are all connections relayed?
     pub(super) fn is_relayed(&self) -> bool {
         !self.addresses.is_empty() && self.relayed.len() == self.addresses.len()
+    }
+
+    /// Where it was reached.
+    pub(super) fn reached_at(&self) -> impl Iterator<Item = &Multiaddr> {
+        self.addresses.iter().filter(|(id, _)| self.outbound.contains(id)).map(|(_, address)| address)
     }
 }
 
@@ -270,7 +279,9 @@ impl Loop {
 
     fn on_behaviour(&mut self, event: BehaviourEvent) {
         match event {
-            BehaviourEvent::Identify(identify::Event::Received { peer_id, info, .. }) => self.identified(peer_id, info),
+            BehaviourEvent::Identify(identify::Event::Received { peer_id, connection_id, info }) => {
+                self.identified(peer_id, connection_id, info);
+            }
             BehaviourEvent::Ping(ping) => {
                 if let Some(peer) = self.peers.get_mut(&ping.peer) {
                     match ping.result {
@@ -306,7 +317,7 @@ impl Loop {
         self.table(table).kbuckets().map(|bucket| bucket.num_entries()).sum()
     }
 
-    fn identified(&mut self, id: PeerId, info: identify::Info) {
+    fn identified(&mut self, id: PeerId, on: ConnectionId, info: identify::Info) {
         // Who is in a table is asked who else there is, and those are dialled: on a private network no stranger has that.
         let network = self.network;
         let is_named =
@@ -321,7 +332,7 @@ impl Loop {
                 }
             }
         }
-        self.told_of_itself(id, &info);
+        self.told_of_itself(id, on, &info);
         if let Some(peer) = self.peers.get_mut(&id) {
             peer.agent = Some(shown(&info.agent_version).to_string());
             peer.protocols = info.protocols.iter().take(PROTOCOLS_PER_PEER).map(|p| shown(p).to_string()).collect();
@@ -492,5 +503,20 @@ impl Loop {
         for reply in self.ask_listeners.drain(..) {
             drop(reply.send(all.clone()));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn where_a_peer_dialled_from_is_not_where_it_is_reached() {
+        let address = |port: usize| format!("/ip4/10.0.0.1/tcp/{port}").parse::<Multiaddr>().expect("an address");
+        let addresses = (1..=3).map(|n| (ConnectionId::new_unchecked(n), address(n))).collect();
+        let mut peer = Peer { addresses, ..Peer::default() };
+        assert_eq!(peer.reached_at().count(), 0);
+        peer.outbound.insert(ConnectionId::new_unchecked(2));
+        assert_eq!(peer.reached_at().collect::<Vec<_>>(), [&address(2)]);
     }
 }

@@ -25,6 +25,7 @@ pub(crate) mod fuzzing;
 #[cfg(test)]
 mod tests;
 
+pub use address::is_public;
 pub use config::{Config, Web};
 pub use error::Error;
 pub use relay::{Error as RelayError, Relay};

@@ -27,7 +27,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
     time::{Duration, Instant},
 };
-use tokio::sync::{OwnedSemaphorePermit, mpsc};
+use tokio::sync::{OwnedSemaphorePermit, mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
 /// A session that lasted this long was a good one: the next is tried soon.
@@ -166,6 +166,8 @@ impl Drop for Greeting {
 pub(super) struct Running {
     stop: CancellationToken,
     begun: Instant,
+    /// The other end may open another one at any moment.
+    leaves: bool,
     pub(super) ask: mpsc::Sender<Ask>,
 }
 
@@ -175,6 +177,8 @@ pub(super) struct Live {
     peer: Peer,
     /// Ends the task that dials it.
     stop: CancellationToken,
+    /// How often there was a better line to it than before.
+    better: watch::Sender<u64>,
     pub(super) session: Option<Running>,
     problem: Option<String>,
 }
@@ -312,6 +316,17 @@ impl Peers {
         }
     }
 
+    /// There is a better line to this libp2p peer now: the end that opened the stream closes it, in order, and opens it anew at
+    /// once. Both ends are told, and the other one lets that stream take the place of the old one.
+    pub fn reopen(&self, peer: &str) {
+        for live in self.lock().values_mut().filter(|live| live.is(peer)) {
+            if let Some(running) = &mut live.session {
+                running.leaves = true;
+            }
+            live.better.send_modify(|better| *better += 1);
+        }
+    }
+
     /// All peers and how they stand.
     pub fn peers(&self) -> Vec<PeerStatus> {
         let status = |live: &Live| {
@@ -350,7 +365,8 @@ impl Peers {
     /// Hosts the peer's tenants and keeps dialling it.
     fn begin(&self, peer: Peer) {
         let stop = self.shared.jobs.tasks().stop().child_token();
-        let live = Live { peer: peer.clone(), stop: stop.clone(), session: None, problem: None };
+        let (better, line) = watch::channel(0);
+        let live = Live { peer: peer.clone(), stop: stop.clone(), better, session: None, problem: None };
         if let Some(old) = self.lock().insert(peer.did.clone(), live) {
             old.end();
         }
@@ -359,7 +375,7 @@ impl Peers {
         let did = peer.did.clone();
         self.shared.jobs.start_one(("sync", &did), "keeps in step with a device", stop, |job| async move {
             tokio::select! {
-                () = this.keep_dialling(&peer, &job) => {}
+                () = this.keep_dialling(&peer, line, &job) => {}
                 () = job.stop().cancelled() => {}
             }
             Ok(())
@@ -380,20 +396,32 @@ impl Peers {
     /// Is this libp2p peer one of our devices? Nobody else is told anything, our DID least of all, and nothing is signed
     /// for him: libp2p has proved whose the peer id is.
     fn pairs(&self, peer: &str) -> bool {
-        let end = format!("/p2p/{peer}");
-        self.lock().values().any(|live| live.peer.address.ends_with(&end))
+        self.lock().values().any(|live| live.is(peer))
     }
 
-    async fn keep_dialling(&self, peer: &Peer, job: &Job) {
+    /// `line`: a better one came.
+    async fn keep_dialling(&self, peer: &Peer, mut line: watch::Receiver<u64>, job: &Job) {
         let (first, most) = (self.shared.retry, Duration::from_secs(30).max(self.shared.retry));
         let mut backoff = Backoff::new(first, most);
         job.awaits(Wait::Retry(first, most));
         loop {
             job.works();
             let opened = self.shared.dial.opened();
+            let leave = job.stop().child_token();
             if self.lock().get(&peer.did).is_some_and(|live| live.session.is_none()) {
+                line.mark_unchanged();
                 let outcome = match self.shared.dial.dial(peer.address.clone()).await {
-                    Ok(link) => self.serve(link, Some(peer), None).await,
+                    Ok(link) => {
+                        let served = self.serve(link, Some((peer, &leave)), None);
+                        tokio::pin!(served);
+                        tokio::select! {
+                            outcome = &mut served => outcome,
+                            Ok(()) = line.changed() => {
+                                leave.cancel();
+                                served.await
+                            }
+                        }
+                    }
                     Err(error) => Err(error),
                 };
                 job.ended(
@@ -408,6 +436,10 @@ impl Peers {
                 // The other one has dialled.
                 job.ended(None);
                 backoff.reset();
+            }
+            if leave.is_cancelled() {
+                backoff.reset();
+                continue;
             }
             tokio::select! {
                 _ = job.sleep(backoff.wait()) => {}
@@ -426,11 +458,11 @@ impl Peers {
         }
     }
 
-    /// Handshake, then a session until it ends; how long it lasted. `expected`: the peer this end dialled.
+    /// Handshake, then a session until it ends; how long it lasted. `expected`: the peer this end dialled, and what ends it.
     async fn serve(
         &self,
         mut link: Link,
-        expected: Option<&Peer>,
+        expected: Option<(&Peer, &CancellationToken)>,
         place: Option<(OwnedSemaphorePermit, Greeting)>,
     ) -> Result<Duration, Error> {
         let known = |did: &str| self.lock().get(did).map(|live| live.peer.tenants.clone());
@@ -439,13 +471,13 @@ impl Peers {
         let greeted = tokio::time::timeout(HANDSHAKE, greeting).await.context("the handshake took too long")?;
         drop(place);
         let wire::Greeted { did, tenants, key } = greeted?;
-        if let Some(peer) = expected
+        if let Some((peer, _)) = expected
             && peer.did != did
         {
             bail!("at {} answers {did}, not {}", peer.address, peer.did);
         }
         let (ask, asked) = mpsc::channel(ASKS_MAX);
-        let Some(stop) = self.admit(&did, expected.is_some(), ask) else { return Ok(Duration::ZERO) };
+        let Some(stop) = self.admit(&did, expected.map(|(_, leave)| leave), ask) else { return Ok(Duration::ZERO) };
         let begun = Instant::now();
         tracing::info!("connected with {did}: {} shared tenant(s)", tenants.len());
         let number = self.shared.progress.begin(&did);
@@ -477,19 +509,19 @@ impl Peers {
     }
 
     /// One session per peer: a new stream takes the place of the old one, which may be dead without knowing. When both ends
-    /// dial at once, the one dialled by the smaller DID stays.
-    fn admit(&self, did: &str, dialled: bool, ask: mpsc::Sender<Ask>) -> Option<CancellationToken> {
+    /// dial at once, the one dialled by the smaller DID stays. `leave`: this end dialled, and that ends it.
+    fn admit(&self, did: &str, leave: Option<&CancellationToken>, ask: mpsc::Sender<Ask>) -> Option<CancellationToken> {
         let mut live = self.lock();
         let peer = live.get_mut(did)?;
-        let preferred = (self.shared.own.did.as_str() < did) == dialled;
+        let preferred = (self.shared.own.did.as_str() < did) == leave.is_some();
         if let Some(old) = &peer.session {
-            if !preferred && old.begun.elapsed() < AT_ONCE {
+            if !preferred && !old.leaves && old.begun.elapsed() < AT_ONCE {
                 return None;
             }
             old.stop.cancel();
         }
-        let token = peer.stop.child_token();
-        peer.session = Some(Running { stop: token.clone(), begun: Instant::now(), ask });
+        let token = leave.unwrap_or(&peer.stop).child_token();
+        peer.session = Some(Running { stop: token.clone(), begun: Instant::now(), leaves: false, ask });
         peer.problem = None;
         Some(token)
     }
@@ -498,5 +530,9 @@ impl Peers {
 impl Live {
     fn end(&self) {
         self.stop.cancel();
+    }
+
+    fn is(&self, peer: &str) -> bool {
+        self.peer.address.strip_suffix(peer).is_some_and(|before| before.ends_with("/p2p/"))
     }
 }

@@ -30,7 +30,7 @@ fn id(net: &Net) -> String {
 
 async fn tcp(net: &Net) -> String {
     let all = net.listen_addrs().await.expect("it runs");
-    all.into_iter().find(|address| address.contains("/tcp/")).expect("it listens")
+    all.into_iter().find(|address| address.contains("/tcp/") && !address.contains("p2p-circuit")).expect("it listens")
 }
 
 /// Where a node is behind a relay.
@@ -323,4 +323,71 @@ async fn a_device_says_whether_this_node_is_reached_and_a_stranger_does_not() {
         let time = if paired { LONG } else { Duration::from_secs(12) };
         assert_eq!(tokio::time::timeout(time, reached).await.is_ok(), paired);
     }
+}
+
+#[tokio::test]
+async fn places_at_relays_are_told_to_devices_and_to_no_strangers() {
+    let (relay, _) = node(1, LOOPBACK, &[], true);
+    let at = tcp(&relay).await;
+    let ((a, counts), (b, _)) = (node(2, LOOPBACK, &[&at], false), node(3, LOOPBACK, &[], false));
+    let (of_a, of_b) = (format!("/p2p/{}", id(&a)), format!("/p2p/{}", id(&b)));
+    relay.pair(std::slice::from_ref(&of_a));
+    has_place(&counts).await;
+    // It writes down what the other one says of itself; to the other one it is a stranger.
+    b.pair(&[of_a]);
+    b.dial(&tcp(&a).await).await.expect("it answers");
+    let said = async || {
+        let all = b.addresses(&id(&a)).await.expect("it runs");
+        let said = all.into_iter().filter(|known| known.source == Source::Said);
+        Some(said.map(|known| known.address).collect::<Vec<_>>()).filter(|said| !said.is_empty())
+    };
+    let told = until("it to say where it is", &said).await;
+    assert!(!told.iter().any(|address| address.contains("p2p-circuit")), "{told:?}");
+    // Once it is a device, it is told on the connection that there is.
+    a.pair(&[of_b]);
+    let is_told = async || said().await.filter(|said| said.iter().any(|address| address.contains("p2p-circuit")));
+    until("the place to be told", is_told).await;
+}
+
+#[tokio::test]
+async fn who_is_no_device_any_more_loses_its_place_at_the_relay() {
+    let (relay, _) = node(1, LOOPBACK, &[], true);
+    let at = tcp(&relay).await;
+    let ((a, counts), (b, _)) = (node(2, NOWHERE, &[&at], false), node(3, NOWHERE, &[], false));
+    let (of_a, of_b) = (format!("/p2p/{}", id(&a)), format!("/p2p/{}", id(&b)));
+    relay.pair(&[of_a.clone(), of_b.clone()]);
+    a.pair(std::slice::from_ref(&of_b));
+    b.pair(std::slice::from_ref(&of_a));
+    has_place(&counts).await;
+    relay.pair(&[of_b]);
+    until("the place to be lost", async || (counts.relays.get() == 0).then_some(())).await;
+    b.reach(&[behind(&at, &a)]).await.expect_err("nobody is met there");
+    relay.pair(&[of_a, format!("/p2p/{}", id(&b))]);
+    has_place(&counts).await;
+}
+
+#[tokio::test]
+async fn a_device_that_relays_no_more_is_asked_no_more() {
+    let (relay, _) = node(1, LOOPBACK, &[], true);
+    let at = tcp(&relay).await;
+    let (a, counts) = node(2, NOWHERE, &[], false);
+    let of_a = format!("/p2p/{}", id(&a));
+    relay.pair(std::slice::from_ref(&of_a));
+    a.pair(std::slice::from_ref(&at));
+    a.reach(std::slice::from_ref(&at)).await.expect("the relay answers");
+    has_place(&counts).await;
+    // One that is nowhere: only its id counts.
+    let third = id(&node(9, NOWHERE, &[], false).0);
+    let circuit = async || {
+        let all = a.addresses(&third).await.expect("it runs");
+        all.into_iter().any(|known| known.source == Source::Relay)
+    };
+    a.pair(&[at.clone(), format!("/p2p/{third}")]);
+    assert!(circuit().await, "others may be there, too");
+    relay.shutdown().await;
+    let port: Vec<&str> = at.split("/p2p/").take(1).collect();
+    let (relay, _) = node(1, &port, &[], false);
+    relay.pair(std::slice::from_ref(&of_a));
+    until("the device to come again", async || a.reach(std::slice::from_ref(&at)).await.ok()).await;
+    until("its offer to be forgotten", async || (!circuit().await).then_some(())).await;
 }

@@ -1,10 +1,9 @@
 //! Networks of their own on this machine: hosts at public addresses, and hosts behind routers that translate theirs.
-//! Needs root; `ip` and `nft` are fetched.
+//! Needs CAP_NET_ADMIN and CAP_SYS_ADMIN; `ip` and `nft` are fetched.
 
 use std::{
     fs,
     io::Write as _,
-    os::unix::fs::MetadataExt as _,
     path::PathBuf,
     process::{Command, Stdio},
     sync::{
@@ -21,13 +20,18 @@ pub fn ip() -> Command {
     Command::new(super::fetched("fetch-netlab", &TOOLS).join("ip"))
 }
 
-/// May this user make networks? Says so if not: then nothing is tried. (CI runs as root.)
-pub fn is_root() -> bool {
-    let is_root = fs::metadata("/proc/self").expect("is there").uid() == 0;
-    if !is_root {
-        eprintln!("networks of one's own need root: this was not tried");
+/// May this process make networks? Says so if not: then nothing is tried. (In CI it may.) A root in a container often may not.
+pub fn may_make() -> bool {
+    const NET_ADMIN: u64 = 1 << 12;
+    const SYS_ADMIN: u64 = 1 << 21;
+    let status = fs::read_to_string("/proc/self/status").expect("is there");
+    let line = status.lines().find_map(|line| line.strip_prefix("CapEff:")).expect("it is told");
+    let capabilities = u64::from_str_radix(line.trim(), 16).expect("a number");
+    let may = capabilities & NET_ADMIN != 0 && capabilities & SYS_ADMIN != 0;
+    if !may {
+        eprintln!("networks of one's own need CAP_NET_ADMIN and CAP_SYS_ADMIN: this was not tried");
     }
-    is_root
+    may
 }
 
 /// Hosts and routers; gone when dropped.
