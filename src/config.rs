@@ -228,11 +228,13 @@ impl Config {
             bail!("store.compact_above = {}: it is a part of a segment, from 0 to 1", self.store.compact_above);
         }
         self.dwn.check()?;
+        crate::rpc::check_hosts(&self.dwn.hosts, "dwn.hosts")?;
         log::filter(&self.log.level).map_err(Error::msg)?;
         bounds::check("log.repeats", self.log.repeats, 1..=10_000)?;
         self.resolve.check()?;
         self.rpc.check()?;
         self.net.check()?;
+        crate::net::check_addresses(&self.net)?;
         self.retention.check()
     }
 }
@@ -386,6 +388,17 @@ mod tests {
         assert!(error.contains("big is not a whole number"), "{error}");
         let error = load(None, &[("TOFT_DWN__TENANTS", "everyone")]).expect_err("no such variant");
         assert!(error.contains("everyone"), "{error}");
+        for (name, value, said) in [
+            ("TOFT_DWN__HOSTS", "http://a.example", "dwn.hosts: `http://a.example` is no host's name"),
+            ("TOFT_RPC__HOSTS", "a.example:99999", "rpc.hosts: `a.example:99999` is no host's name"),
+            ("TOFT_NET__RELAYS", "/ip4/127.0.0.1/tcp/1", "net.relays: `/ip4/127.0.0.1/tcp/1`"),
+            ("TOFT_NET__RELAYS", "here", "net.relays: `here`"),
+            ("TOFT_NET__BOOTSTRAP", "/ip4/127.0.0.1/tcp/1", "net.bootstrap: `/ip4/127.0.0.1/tcp/1`"),
+            ("TOFT_NET__EXTERNAL", "here", "net.external: `here`"),
+        ] {
+            let error = load(None, &[(name, value)]).expect_err("wrong");
+            assert!(error.contains(said), "{error}");
+        }
         assert!(load(None, &[("TOFT_WEB__ENABLED", "true")]).expect_err("not yet").contains("dashboard"));
     }
 }

@@ -91,18 +91,17 @@ impl Hosts {
     /// `address`: where the listener is. `more`: other names under which it is reached; one with a port fits that port alone. `key`: the
     /// setting that has them.
     pub fn new(address: SocketAddr, more: &[String], key: &str) -> Result<Self, Error> {
-        let read = |text: &String| {
-            let wrong = "write a name or an address, with or without a port, such as dwn.local or 10.0.0.5:3000";
-            Name::read(text).ok_or_else(|| anyhow!("{key}: `{}` is no host's name: {wrong}", shown(text)))
-        };
-        Ok(Self { port: address.port(), more: more.iter().map(read).collect::<Result<_, Error>>()? })
+        Ok(Self { port: address.port(), more: named(more, key)?.into() })
     }
 
-    /// Also the name in `url`, where the endpoint is reached from outside, at any port: a proxy may leave it out.
+    /// Also the name in `url`, where the endpoint is reached from outside, at any port: a proxy may leave it out. A name of loopback
+    /// at the URL's port alone: other programs of this machine have the others.
     pub fn and_of(self, url: &str) -> Self {
-        let own = url::Url::parse(url).ok().and_then(|url| Name::read(url.host_str()?));
-        // Loopback's names are known, with the listener's port.
-        let own = own.filter(|name| !name.is_loopback());
+        let own = url::Url::parse(url).ok().and_then(|url| {
+            let name = Name::read(url.host_str()?)?;
+            let port = if name.is_loopback() { url.port_or_known_default() } else { None };
+            Some(Name { port, ..name })
+        });
         Self { port: self.port, more: self.more.iter().cloned().chain(own).collect() }
     }
 
@@ -143,6 +142,18 @@ impl Hosts {
         let authority = origin.as_str().strip_prefix("http").and_then(|rest| rest.split_once("://"));
         authority.is_some_and(|(_, authority)| self.holds(authority, asker.is_some_and(Asker::is_here)))
     }
+}
+
+/// Says which of the names in the setting `key` is none.
+pub fn check(names: &[String], key: &str) -> Result<(), Error> {
+    named(names, key).map(drop)
+}
+
+fn named(names: &[String], key: &str) -> Result<Vec<Name>, Error> {
+    let wrong = "write a name or an address, with or without a port, such as dwn.local or 10.0.0.5:3000";
+    let read =
+        |text: &String| Name::read(text).ok_or_else(|| anyhow!("{key}: `{}` is no host's name: {wrong}", shown(text)));
+    names.iter().map(read).collect()
 }
 
 /// Middleware of metrics and health: requests under one of the names, and pages of this listener alone.
@@ -259,6 +270,19 @@ mod tests {
             let at = Hosts::new(SocketAddr::from(([127, 0, 0, 1], port)), &[], "rpc.hosts").expect("names");
             assert!(at.holds(host, true), "the scheme's own port is not written");
         }
+    }
+
+    #[test]
+    fn a_url_at_loopback_counts_with_its_port() {
+        let here = hosts(&[]).and_of("http://localhost:8080/dwn");
+        for (host, is_own) in
+            [("localhost:8080", true), ("127.0.0.1:3000", true), ("127.0.0.1:8080", false), ("localhost:8081", false)]
+        {
+            assert_eq!(here.holds(host, true), is_own, "{host}");
+        }
+        assert!(!here.holds("localhost:8080", false), "and for this machine alone");
+        let here = hosts(&[]).and_of("http://localhost");
+        assert!(here.holds("localhost", true) && !here.holds("localhost:8080", true));
     }
 
     #[test]

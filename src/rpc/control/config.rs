@@ -100,10 +100,8 @@ impl Method for Set {
         let overridden_by = std::env::var_os(&variable).map(|_| variable);
         let is_overridden = overridden_by.is_some();
         let counts = blocking(move || {
-            Ok(change(&settings, &named, &text, is_overridden).and_then(|counts| {
-                audit.write(What::SettingsChanged, who, json!({"key": named}))?;
-                Ok(counts)
-            }))
+            let note = || audit.write(What::SettingsChanged, who, json!({"key": named}));
+            Ok(change(&settings, (&named, &text), is_overridden, note))
         })
         .await??;
         let effect = if counts { "at once" } else { "at the next start" };
@@ -143,24 +141,44 @@ pub struct Changed {
     pub overridden_by: Option<String>,
 }
 
-/// Writes the changed file, and lets the setting count if it can; whether it does. Blocks.
-fn change(settings: &Settings, key: &str, value: &str, is_overridden: bool) -> Result<bool, Failure> {
+/// Writes the changed file, and lets the setting count if it can; whether it does. `note` puts it into the audit log: what is not
+/// there is not changed. Blocks.
+fn change(
+    settings: &Settings,
+    (key, value): (&str, &str),
+    is_overridden: bool,
+    note: impl FnOnce() -> Result<(), Error>,
+) -> Result<bool, Failure> {
     let _held = CHANGING.lock().unwrap_or_else(PoisonError::into_inner);
-    let before = match fs::read_to_string(&settings.file) {
-        Ok(text) => text,
-        Err(e) if e.kind() == io::ErrorKind::NotFound => settings.default.to_owned(),
+    let file = match fs::read_to_string(&settings.file) {
+        Ok(text) => Some(text),
+        Err(e) if e.kind() == io::ErrorKind::NotFound => None,
         Err(e) => return Err(Error::new(e).context(format!("reading {}", settings.file.display())).into()),
     };
-    let after = (settings.edited)(&before, key, value).map_err(|e| Failure::new(Kind::Usage, format!("{e:#}")))?;
+    let before = file.as_deref().unwrap_or(settings.default);
+    let after = (settings.edited)(before, key, value).map_err(|e| Failure::new(Kind::Usage, format!("{e:#}")))?;
     replace(&settings.file, &after).with_context(|| format!("writing {}", settings.file.display()))?;
+    if let Err(error) = note() {
+        put_back(&settings.file, file.as_deref())
+            .with_context(|| format!("{error:#}; then {key} could not be put back"))?;
+        return Err(error.context(format!("{key} is as it was")).into());
+    }
     let mut shown = settings.shown.write().unwrap_or_else(PoisonError::into_inner);
     let Some(in_force) = shown.pointer_mut(&format!("/{}", key.replace('.', "/"))) else { return Ok(false) };
     // Where another value is in force than the file had, an option of the command line counts more.
-    if is_overridden || *in_force != (settings.read)(&before, key)? || !(settings.apply)(&after, key)? {
+    if is_overridden || *in_force != (settings.read)(before, key)? || !(settings.apply)(&after, key)? {
         return Ok(false);
     }
     *in_force = (settings.read)(&after, key)?;
     Ok(true)
+}
+
+/// The file as it was. `None`: there was none.
+fn put_back(path: &Path, text: Option<&str>) -> io::Result<()> {
+    match text {
+        Some(text) => replace(path, text),
+        None => fs::remove_file(path),
+    }
 }
 
 /// Puts a whole new file, with the old one's mode, in the place of the old one, durably.
@@ -199,6 +217,32 @@ mod tests {
         let mut shown = json!({"a": ["/ip4/127.0.0.1/tcp/1", "/srv/backups"], "b": {"c": "/etc/x", "d": "keys"}});
         hide_paths(&mut shown);
         assert_eq!(shown, json!({"a": ["/ip4/127.0.0.1/tcp/1", "…"], "b": {"c": "…", "d": "keys"}}));
+    }
+
+    #[test]
+    fn a_change_that_is_not_in_the_audit_log_is_put_back() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let file = dir.path().join("node.toml");
+        let settings = Settings {
+            shown: json!({"log": {"level": "info"}}).into(),
+            file: file.clone(),
+            default: "default",
+            schema: || Value::Null,
+            edited: |before, _, value| Ok(format!("{before} {value}")),
+            read: |_, _| Ok(json!("info")),
+            apply: |_, _| Err(Error::msg("it does not count")),
+            variable: str::to_owned,
+        };
+        let change = |note: Result<(), Error>| change(&settings, ("log.level", "debug"), false, || note);
+        let full = || Err(Error::msg("no room"));
+        assert!(change(full()).expect_err("not noted").message.contains("no room"));
+        assert!(!file.exists(), "there was none");
+        fs::write(&file, "mine").expect("writes");
+        change(full()).expect_err("not noted");
+        assert_eq!(fs::read_to_string(&file).expect("reads"), "mine");
+        // What fails later fails with its entry.
+        assert!(change(Ok(())).expect_err("does not count").message.contains("it does not count"));
+        assert_eq!(fs::read_to_string(&file).expect("reads"), "mine debug");
     }
 
     #[test]
