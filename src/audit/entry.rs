@@ -63,7 +63,7 @@ pub enum What {
     Mended,
     /// A file is so old that it goes.
     FileDropped,
-    /// Entries that a signed head names are not there.
+    /// Entries that a signed head names are not there, or others are in their place.
     Missing,
 }
 

@@ -49,20 +49,29 @@ pub fn changed(last: &Entry, told: &[Entry], known: Option<&[u8]>, settings: &Va
     Some(keys).filter(|keys| !keys.is_empty())
 }
 
-/// `section.key` of what is not the same in both.
+/// The keys, as `config.set` takes them, of what is not the same in both: `log.level`, `dwn.limits.connections`.
 fn different(a: &Value, b: &Value) -> BTreeSet<String> {
-    let none = Map::new();
-    let of = |value: &Value| value.as_object().cloned().unwrap_or_default();
-    let (a, b) = (of(a), of(b));
-    let sections: BTreeSet<_> = a.keys().chain(b.keys()).collect();
     let mut keys = BTreeSet::new();
-    for section in sections {
-        let within = |all: &Map<String, Value>| all.get(section).and_then(Value::as_object).cloned();
-        let (a, b) = (within(&a).unwrap_or(none.clone()), within(&b).unwrap_or(none.clone()));
-        let all: BTreeSet<_> = a.keys().chain(b.keys()).collect();
-        keys.extend(all.into_iter().filter(|key| a.get(*key) != b.get(*key)).map(|key| format!("{section}.{key}")));
-    }
+    compare("", (Some(a), Some(b)), &mut keys);
     keys
+}
+
+fn compare(at: &str, (a, b): (Option<&Value>, Option<&Value>), keys: &mut BTreeSet<String>) {
+    let [within_a, within_b] = [a, b].map(|value| value.and_then(Value::as_object));
+    if within_a.or(within_b).is_none() {
+        if a != b {
+            keys.insert(at.to_owned());
+        }
+        return;
+    }
+    let names =
+        |within: Option<&Map<String, Value>>| within.into_iter().flat_map(Map::keys).cloned().collect::<Vec<_>>();
+    let all: BTreeSet<String> = names(within_a).into_iter().chain(names(within_b)).collect();
+    for name in all {
+        let of = |within: Option<&'_ Map<String, Value>>| within.and_then(|within| within.get(&name)).cloned();
+        let below = if at.is_empty() { name.clone() } else { format!("{at}.{name}") };
+        compare(&below, (of(within_a).as_ref(), of(within_b).as_ref()), keys);
+    }
 }
 
 /// A whole new file in the place of the old one. It need not be durable: without it, only the keys' names are lacking.

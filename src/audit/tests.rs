@@ -178,8 +178,11 @@ fn refusals_stand_in_it_in_sum() {
 fn what_is_changed_beside_the_node_is_written_down_at_the_next_start() {
     let home = home();
     let open = || Audit::open(home.path(), Timestamp::now()).expect("opens");
-    let settings =
-        |level: &str, listen: &str| json!({"log": {"level": level, "format": "text"}, "dwn": {"listen": listen}});
+    let limited = |level: &str, listen: &str, connections: u64| {
+        let limits = json!({"connections": connections, "uploads": 8});
+        json!({"log": {"level": level, "format": "text"}, "dwn": {"listen": listen, "limits": limits}})
+    };
+    let settings = |level: &str, listen: &str| limited(level, listen, 1024);
     let start = |settings: &Value| {
         let audit = open();
         let before = audit.head().n;
@@ -196,6 +199,9 @@ fn what_is_changed_beside_the_node_is_written_down_at_the_next_start() {
     assert_eq!(start(&settings("warn", "b")), [] as [Value; 0]);
     open().write(What::SettingsChanged, "owner", json!({"key": "log.level"})).expect("writes");
     assert_eq!(start(&settings("info", "c")), [json!(["dwn.listen"])]);
+    assert_eq!(start(&limited("info", "c", 512)), [json!(["dwn.limits.connections"])], "within a table");
+    open().write(What::SettingsChanged, "owner", json!({"key": "dwn.limits.connections"})).expect("writes");
+    assert_eq!(start(&limited("info", "c", 256)), [] as [Value; 0]);
     // Who changes the file beside the log, too, hides the names and not that there was a change.
     fs::write(home.path().join("audit/settings.json"), settings("info", "d").to_string()).expect("writes");
     assert_eq!(start(&settings("info", "d")), [json!(["unknown: settings.json is not of the last start"])]);

@@ -10,7 +10,7 @@ use crate::{
     node::{Node, now, one_chunk},
 };
 use anyhow::{anyhow, bail};
-use serde_json::json;
+use serde_json::{Value, json};
 use std::{
     sync::{
         Arc,
@@ -19,8 +19,9 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// The format that tells these records.
-const FORMAT: &str = "application/vnd.toft.audit-head+json";
+/// The format that tells these records. Only [`Heads`] writes it: methods of records refuse it, and a message counts only under no
+/// protocol and without a delegate's grant, so that nobody but an identity of this node can have signed it.
+pub const HEAD_FORMAT: &str = "application/vnd.toft.audit-head+json";
 /// How often is looked whether the head has moved, and how often at most it is signed, unless so many entries have come since.
 const LOOK_EVERY: Duration = Duration::from_secs(60);
 const SIGN_EVERY: Duration = Duration::from_secs(3600);
@@ -108,29 +109,52 @@ impl Heads {
         Ok(())
     }
 
-    /// Finds the newest entry that was signed. If it is not there, the log says so from now on.
+    /// Finds the newest entry that was signed. If it is not there, or is another one, the log says so from now on.
     async fn compare(&self) -> Result<(), Fault> {
         let newest = self.find(1).await?.into_iter().next();
         let head = self.audit.head().n;
-        let last = match newest {
-            Some(Signed { n, at, .. }) if n > head => {
-                tracing::error!(
-                    "the audit log ends with entry {head}, and this node signed entry {n} on {at}: toft audit verify"
-                );
-                self.audit.note(What::Missing, "node", json!({"signed": n, "at": at, "last": head})).await?;
-                head
-            }
-            newest => newest.map_or(0, |signed| signed.n),
+        let Some(signed) = newest else {
+            self.last.store(0, Relaxed);
+            return Ok(());
         };
-        self.last.store(last, Relaxed);
+        let Signed { n, at, .. } = &signed;
+        let is_cut = *n > head;
+        let is_other = !is_cut && self.is_other(signed.clone()).await?;
+        if is_cut {
+            tracing::error!(
+                "the audit log ends with entry {head}, and this node signed entry {n} on {at}: toft audit verify"
+            );
+        }
+        if is_other {
+            tracing::error!(
+                "entry {n} of the audit log is not the one that this node signed on {at}: toft audit verify"
+            );
+        }
+        if is_cut || is_other {
+            let about = json!({"signed": n, "at": at, "last": head, "isOther": is_other});
+            self.audit.note(What::Missing, "node", about).await?;
+        }
+        // What was written since is signed again.
+        self.last.store(if is_cut || is_other { head } else { *n }, Relaxed);
         Ok(())
+    }
+
+    /// Is there another entry under the number of a signed one? (Cut off, and as many were written again.) One that is gone for its
+    /// age is none.
+    async fn is_other(&self, signed: Signed) -> Result<bool, Fault> {
+        let audit = self.audit.clone();
+        blocking(move || {
+            let found = audit.newest(1, |entry| entry.n == signed.n)?;
+            Ok(found.iter().any(|entry| entry.hash != signed.hash))
+        })
+        .await
     }
 
     async fn sign(&self) -> Result<u64, Fault> {
         let Head { n, hash } = self.audit.head();
         let at = now();
         let data = json!({"n": n, "hash": hash, "at": at}).to_string();
-        let write = create::Write { data_format: FORMAT, ..Default::default() };
+        let write = create::Write { data_format: HEAD_FORMAT, ..Default::default() };
         let root = cid::of(cid::RAW, data.as_bytes());
         let message = create::records_write(&write, (&root, data.len() as u64), &at, &self.signer).map_err(refused)?;
         let reply = self.node.process(self.signer.did(), message, Some(one_chunk(data.into()))).await?;
@@ -165,7 +189,7 @@ impl Heads {
 /// The newest heads that a tenant has signed. Blocks.
 fn of_tenant(view: &dyn View, did: &str, most: usize) -> Result<Vec<Signed>, Fault> {
     let is = |name: &str, text: &str| (name.to_owned(), Cond::Equal(IndexValue::String(text.to_owned())));
-    let filter: Filter = [is("method", "Write"), is("dataFormat", FORMAT), is("author", did)].into();
+    let filter: Filter = [is("method", "Write"), is("dataFormat", HEAD_FORMAT), is("author", did)].into();
     let (mut found, mut after) = (Vec::new(), None);
     loop {
         let select = Select {
@@ -177,6 +201,9 @@ fn of_tenant(view: &dyn View, did: &str, most: usize) -> Result<Vec<Signed>, Fau
         };
         let page = view.select(&select)?;
         for stored in page.entries {
+            if !is_own(&stored.message) {
+                continue;
+            }
             let data = view.inline_data(&stored)?;
             found.extend(data.and_then(|data| serde_json::from_slice::<Signed>(&data).ok()));
         }
@@ -185,6 +212,12 @@ fn of_tenant(view: &dyn View, did: &str, most: usize) -> Result<Vec<Signed>, Fau
             return Ok(found);
         }
     }
+}
+
+/// Did the author sign it himself? Whom he let write in a protocol writes in his name.
+fn is_own(message: &Value) -> bool {
+    let descriptor = &message["descriptor"];
+    descriptor.get("protocol").is_none() && message["authorization"].get("authorDelegatedGrant").is_none()
 }
 
 fn refused(refusal: Refusal) -> Fault {
@@ -263,6 +296,49 @@ mod tests {
         again.sign().await.expect("signs");
         let signed = again.signed().await.expect("finds");
         assert_eq!(signed.iter().map(|head| head.n).collect::<Vec<_>>(), [4, 4, 3, 2]);
+    }
+
+    #[test]
+    fn who_may_write_in_a_protocol_signs_no_head() {
+        let written = |descriptor: Value, authorization: Value| {
+            is_own(&json!({"descriptor": descriptor, "authorization": authorization}))
+        };
+        assert!(written(json!({"dataFormat": HEAD_FORMAT}), json!({"signature": {}})));
+        assert!(!written(
+            json!({"dataFormat": HEAD_FORMAT, "protocol": "http://a.example/p"}),
+            json!({"signature": {}})
+        ));
+        let delegated = json!({"signature": {}, "authorDelegatedGrant": {}});
+        assert!(!written(json!({"dataFormat": HEAD_FORMAT}), delegated));
+    }
+
+    #[tokio::test]
+    async fn entries_in_the_place_of_others_are_seen_at_the_next_start() {
+        let home = tempfile::tempdir().expect("a directory");
+        let heads = heads(home.path());
+        for _ in 0..3 {
+            entries(&heads, 1).await;
+            heads.sign().await.expect("signs");
+        }
+        let file = crate::audit::files(heads.audit.dir()).expect("lists").pop().expect("a file");
+        let whole = fs::read_to_string(&file).expect("a file");
+        fs::write(&file, whole.split_inclusive('\n').take(3).collect::<String>()).expect("writes");
+        // The start writes where the cut entry was, so that nothing is lacking by number.
+        let Heads { node, .. } = heads;
+        let audit = Audit::open(home.path(), Timestamp::now()).expect("the log opens");
+        audit.started("1", &json!({})).expect("writes");
+        assert_eq!(audit.head().n, 4);
+        let again = Heads::new(node, own(&Arc::new(person(1))), audit);
+        again.compare().await.expect("looks");
+        assert_eq!(again.last.load(Relaxed), 4);
+        let told = again.audit.newest(1, |_| true).expect("reads").pop().expect("an entry");
+        assert_eq!((told.what.as_str(), &told.about["isOther"]), (What::Missing.name(), &json!(true)));
+        again.sign().await.expect("signs");
+        let signed = again.signed().await.expect("finds");
+        assert_eq!(signed.iter().map(|head| head.n).collect::<Vec<_>>(), [5, 4, 3, 2]);
+        // It is said once.
+        again.compare().await.expect("looks");
+        assert_eq!((again.last.load(Relaxed), again.audit.head().n), (5, 5));
     }
 
     #[tokio::test]

@@ -13,7 +13,7 @@ mod heads;
 pub use add::{AddError, Added, New};
 pub use care::{Care, Compaction, Footprint, Rebuilt};
 pub use get::GetError;
-pub use heads::{Heads, Own};
+pub use heads::{HEAD_FORMAT, Heads, Own};
 pub use published::{PublishedFile, Unpublished, published_block, published_file};
 
 use crate::{

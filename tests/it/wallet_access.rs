@@ -249,3 +249,40 @@ fn the_table_of_scopes_needs_no_node() {
     assert_eq!(scope("audit.list").as_deref(), Some("admin"));
     assert_eq!(scope("records.query").as_deref(), Some("records:read"));
 }
+
+#[test]
+fn no_token_makes_changes_or_ends_a_signed_head_of_the_audit_log() {
+    const HEAD: &str = "application/vnd.toft.audit-head+json";
+    let node = node();
+    let scopes = ["--scope", "records:read", "--scope", "records:write", "--scope", "blocks:write"];
+    let made = node.json(&[["token", "create", "a program"].as_slice(), &scopes].concat());
+    let token = text(&made["token"]);
+    // Stopping in order signs the head: a token was made since.
+    let node = node.stop().up();
+    let ask = |method: &str, params: Value| call(&node, "/rpc", (&token, None), method, params);
+    let heads = || ask("records.query", json!({"filter": {"dataFormat": HEAD}})).expect("answers")["entries"].take();
+    let before = heads();
+    let head = before[0]["recordId"].clone();
+    assert!(head.is_string(), "{before}");
+    let data = toft::crypto::encode(b"{}");
+    let other = ask("records.write", json!({"data": data, "dataFormat": "text/plain"})).expect("any other is written");
+    for (method, params) in [
+        ("records.write", json!({"data": data, "dataFormat": HEAD})),
+        ("records.write", json!({"dataSize": 3, "dataFormat": HEAD})),
+        ("records.write", json!({"recordId": head, "data": data})),
+        ("records.write", json!({"recordId": head, "published": true})),
+        ("records.write", json!({"recordId": head, "dataFormat": "text/plain"})),
+        ("records.write", json!({"recordId": other["recordId"], "dataFormat": HEAD})),
+        ("records.delete", json!({"recordId": head})),
+        ("blocks.add", json!({"data": data, "format": HEAD})),
+        ("blocks.add", json!({"dataSize": 3, "format": HEAD})),
+    ] {
+        assert_eq!(ask(method, params.clone()), Err(-32001), "{method} {params}");
+    }
+    let file = node.home().path().join("head");
+    fs::write(&file, "{}").expect("writes");
+    let added = node.home().run(&["add", &file.display().to_string(), "--format", HEAD]);
+    assert!(String::from_utf8_lossy(&added.stderr).contains("signed by the node itself"), "{added:?}");
+    assert_eq!(heads(), before);
+    assert_eq!(node.json(&["audit", "verify"])["problems"], json!([]));
+}

@@ -5,6 +5,7 @@ use super::{
     failure::{Failure, Kind},
 };
 use crate::{
+    content::HEAD_FORMAT,
     crypto::Signer,
     dwn::{
         PERMISSIONS, Refusal,
@@ -69,4 +70,14 @@ pub(super) fn writable(call: &Call, protocol: Option<&str>) -> Result<(), Failur
         return Err(Failure::new(Kind::Denied, message));
     }
     Ok(call.caller().may_write(protocol)?)
+}
+
+/// Fails if a record of this media type is one that the node signs by itself. Signed heads of the audit log say what was done with
+/// tokens, so no token makes, changes or ends one.
+pub(super) fn signed_by_node(format: Option<&str>) -> Result<(), Failure> {
+    if format == Some(HEAD_FORMAT) {
+        let message = "heads of the audit log are signed by the node itself, and stay";
+        return Err(Failure::new(Kind::Denied, message));
+    }
+    Ok(())
 }

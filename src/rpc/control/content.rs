@@ -1,6 +1,7 @@
 //! Content as streams, beside the methods: `POST /add` and `GET /get/{cid}`.
 
 use super::{
+    actor::signed_by_node,
     call::Call,
     failure::{Failure, Kind},
 };
@@ -50,6 +51,9 @@ pub(super) fn router() -> Router<Call> {
 }
 
 async fn add(State(call): State<Call>, Query(query): Query<AddQuery>, request: Request) -> Response {
+    if let Err(failure) = signed_by_node(Some(&query.format)) {
+        return refuse(failure);
+    }
     let new = New { format: query.format, published: query.published };
     match call.content.add(new, stream(request.into_body())).await {
         Ok(added) => axum::Json(added).into_response(),
