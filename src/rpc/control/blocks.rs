@@ -1,6 +1,7 @@
 //! Content by CID: `blocks.…`.
 
 use super::{
+    actor::signed_by_node,
     call::Call,
     failure::{Failure, Kind},
     method::{Entry, Example, Method, Need},
@@ -57,6 +58,7 @@ impl Method for Add {
 
     async fn run(call: &Call, new: NewContent) -> Result<Outcome, Failure> {
         let format = new.format.unwrap_or_else(|| "application/octet-stream".into());
+        signed_by_node(Some(&format))?;
         let is = New { format, published: new.published };
         match (new.data, new.data_size) {
             (Some(data), None) => {
@@ -64,9 +66,9 @@ impl Method for Add {
                 Ok(Outcome::Kept(call.content.add(is, data).await?.into()))
             }
             (None, Some(size)) => {
-                let content = call.content.clone();
+                let (content, held) = (call.content.clone(), is.format.len());
                 let then = async move |data: Data| Ok(Kept::from(content.keep(is, data).await?));
-                upload::expect(call, size, then).map(|upload| Outcome::Later { upload })
+                upload::expect(call, (size, held), &call.signer, then).map(|upload| Outcome::Later { upload })
             }
             _ => Err(Failure::new(Kind::Usage, "give data, or dataSize for data that comes later")),
         }
@@ -102,6 +104,7 @@ impl Method for Get {
         let (content, caller) = (call.content.clone(), call.caller().clone());
         let download = call.tickets.issue(
             call.caller(),
+            file.cid.len(),
             Task::Download(Box::new(move || {
                 Box::pin(async move {
                     caller.check_live(Timestamp::now())?;

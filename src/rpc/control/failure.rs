@@ -1,7 +1,7 @@
 //! Why a call failed, as it travels to whoever called.
 
 use super::super::jsonrpc;
-use crate::access::Denial;
+use crate::{access::Denial, crypto::Locked};
 use serde::{Deserialize, Serialize};
 
 /// What scripts tell apart. The command line's exit codes follow from it, and so do the codes of JSON-RPC.
@@ -88,6 +88,12 @@ impl Failure {
 impl From<anyhow::Error> for Failure {
     fn from(error: anyhow::Error) -> Self {
         Self::new(Kind::Failed, format!("{error:#}"))
+    }
+}
+
+impl From<Locked> for Failure {
+    fn from(locked: Locked) -> Self {
+        Self::new(Kind::Locked, locked.to_string())
     }
 }
 

@@ -3,7 +3,7 @@
 use super::{
     actor::{Actor, readable},
     call::Call,
-    facts::{cid_of, protocol_of},
+    facts::{bytes_of, cid_of, protocol_of},
     failure::{Failure, Kind},
     method::{Entry, Example, Method, Need},
     refusals::{REFUSALS, accepted, refused},
@@ -194,8 +194,10 @@ async fn read(node: &Node, actor: &Actor, wanted: &Wanted) -> Result<(Reply, Out
 /// An address that gives the record's data if it is then still what it is now.
 fn download(call: &Call, actor: Actor, wanted: Wanted, data_cid: String) -> Result<Address, Failure> {
     let (node, caller) = (call.node.clone(), call.caller().clone());
+    let held = bytes_of(&wanted)?;
     call.tickets.issue(
         call.caller(),
+        held,
         Task::Download(Box::new(move || {
             Box::pin(async move {
                 caller.check_live(Timestamp::now())?;

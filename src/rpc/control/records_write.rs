@@ -1,9 +1,9 @@
 //! Records that are made, changed and ended: `records.write`, `records.delete`.
 
 use super::{
-    actor::{Actor, writable},
+    actor::{Actor, signed_by_node, writable},
     call::Call,
-    facts::{cid_of, protocol_of},
+    facts::{bytes_of, cid_of, format_of, protocol_of},
     failure::{Failure, Kind},
     method::{Entry, Example, Method, Need},
     refusals::{REFUSALS, accepted},
@@ -63,9 +63,10 @@ impl Method for Write {
                 draft.write(&call.node, Some(data)).await.map(Outcome::Written)
             }
             (None, Some(size)) => {
-                let node = call.node.clone();
+                let (node, signer) = (call.node.clone(), draft.actor.signer.clone());
+                let held = bytes_of(&(&draft.new, &draft.before))?;
                 let then = async move |data: Data| draft.write(&node, Some(data)).await;
-                upload::expect(call, size, then).map(|upload| Outcome::Later { upload })
+                upload::expect(call, (size, held), &signer, then).map(|upload| Outcome::Later { upload })
             }
             (None, None) => draft.write(&call.node, None).await.map(Outcome::Written),
         }
@@ -92,6 +93,7 @@ impl Method for Delete {
         let actor = Actor::of(call, ending.from.as_deref(), ending.tenant.as_deref())?;
         let record = newest(&call.node, &actor.tenant, &ending.record_id).await?;
         writable(call, protocol_of(&record))?;
+        signed_by_node(format_of(&record))?;
         let message = create::records_delete(&ending.record_id, ending.prune, &node::now(), &actor.signer);
         let message =
             actor.invoking(message, ending.protocol_role.as_deref(), ending.permission_grant_id.as_deref())?;
@@ -273,6 +275,8 @@ impl Draft {
             None => None,
         };
         writable(call, before.as_ref().map_or(new.protocol.as_deref(), protocol_of))?;
+        signed_by_node(before.as_ref().and_then(format_of))?;
+        signed_by_node(new.data_format.as_deref())?;
         let has_new_data = new.data.is_some() || new.data_size.is_some();
         if has_new_data && before.as_ref().is_some_and(|before| before.get("encryption").is_some()) {
             let message =

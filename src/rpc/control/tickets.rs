@@ -23,6 +23,10 @@ use std::{
 
 /// Bytes of data that a call or its answer carries as base64url. There is a one-time address for more.
 pub const DATA_MAX: usize = 700 << 10;
+/// Bytes of what their calls were given, which is kept until they are used; in the same order. A call has 1 MiB at most.
+const SHARE_BYTES: usize = 4 << 20;
+const OF_TOKENS_BYTES: usize = 12 << 20;
+const MOST_BYTES: usize = 16 << 20;
 /// How long an address is good.
 const TTL: Duration = Duration::from_secs(300);
 /// Addresses that are good at the same time: of one token and all that descend from it, of all tokens, and with those of the owner.
@@ -56,15 +60,17 @@ struct Ticket {
     issued: Instant,
     /// Who asked for it: the token whose share it takes, or the owner.
     share: Option<String>,
+    /// Bytes that it keeps.
+    held: usize,
     task: Task,
 }
 
 /// Does a ticket count where somebody with this share asks for one?
 type Counts = fn(&Ticket, Option<&str>) -> bool;
-const BOUNDS: [(Counts, usize, &str); 3] = [
-    (|ticket, share| share.is_some() && ticket.share.as_deref() == share, SHARE, " of this token"),
-    (|ticket, share| share.is_some() && ticket.share.is_some(), OF_TOKENS, " of tokens"),
-    (|_, _| true, MOST, ""),
+const BOUNDS: [(Counts, usize, usize, &str); 3] = [
+    (|ticket, share| share.is_some() && ticket.share.as_deref() == share, SHARE, SHARE_BYTES, " of this token"),
+    (|ticket, share| share.is_some() && ticket.share.is_some(), OF_TOKENS, OF_TOKENS_BYTES, " of tokens"),
+    (|_, _| true, MOST, MOST_BYTES, ""),
 ];
 
 /// The addresses that are good now. Cheap to clone.
@@ -78,12 +84,12 @@ impl std::fmt::Debug for Tickets {
 }
 
 impl Tickets {
-    /// An address where this is done for who asks, if they have not too many already.
-    pub(super) fn issue(&self, caller: &Caller, task: Task) -> Result<Address, Failure> {
-        self.issue_at(caller.share(), task, Instant::now())
+    /// An address where this is done for who asks, if they have not too many already. `held`: bytes that the task keeps.
+    pub(super) fn issue(&self, caller: &Caller, held: usize, task: Task) -> Result<Address, Failure> {
+        self.issue_at(caller.share(), (held, task), Instant::now())
     }
 
-    fn issue_at(&self, share: Option<&str>, task: Task, now: Instant) -> Result<Address, Failure> {
+    fn issue_at(&self, share: Option<&str>, (held, task): (usize, Task), now: Instant) -> Result<Address, Failure> {
         let secret = Secret::random().map_err(|e| Error::msg(format!("no randomness: {e}")))?;
         let verb = match task {
             Task::Upload(_) => "upload",
@@ -91,17 +97,19 @@ impl Tickets {
         };
         let mut tickets = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         tickets.retain(|_, ticket| is_good(ticket.issued, now));
-        for (counts, most, whose) in BOUNDS {
-            let all = || tickets.values().filter(|ticket| counts(ticket, share)).map(|ticket| ticket.issued);
-            if all().count() >= most {
-                let oldest = all().min().unwrap_or(now);
-                let wait = TTL.saturating_sub(now.saturating_duration_since(oldest)).as_secs() + 1;
-                let message =
-                    format!("{most} one-time addresses{whose} are in use already: use them, or wait {wait} s");
-                return Err(Failure::too_many(message, wait));
-            }
+        for (counts, most, bytes_most, whose) in BOUNDS {
+            let all = || tickets.values().filter(|ticket| counts(ticket, share));
+            let (count, bytes) = (all().count(), all().map(|ticket| ticket.held).sum::<usize>());
+            let what = match count >= most {
+                true => format!("{most} one-time addresses{whose}"),
+                false if bytes + held > bytes_most => format!("{bytes} bytes for {count} one-time addresses{whose}"),
+                false => continue,
+            };
+            let oldest = all().map(|ticket| ticket.issued).min().unwrap_or(now);
+            let wait = TTL.saturating_sub(now.saturating_duration_since(oldest)).as_secs() + 1;
+            return Err(Failure::too_many(format!("{what} are in use already: use them, or wait {wait} s"), wait));
         }
-        let ticket = Ticket { issued: now, share: share.map(str::to_owned), task };
+        let ticket = Ticket { issued: now, share: share.map(str::to_owned), held, task };
         tickets.insert(cid::digest(secret.expose()), ticket);
         let expires = jiff::Timestamp::now() + TTL;
         Ok(Address { path: format!("/{verb}/{}", crypto::encode(secret.expose())), expires: format!("{expires:.0}") })
@@ -144,8 +152,12 @@ fn unknown() -> Failure {
 mod tests {
     use super::*;
 
-    fn task() -> Task {
-        Task::Upload(Box::new(|_| Box::pin(async { Ok(Value::from(7)) })))
+    fn task() -> (usize, Task) {
+        holding(100)
+    }
+
+    fn holding(bytes: usize) -> (usize, Task) {
+        (bytes, Task::Upload(Box::new(|_| Box::pin(async { Ok(Value::from(7)) }))))
     }
 
     fn secret(address: &Address) -> &str {
@@ -195,5 +207,20 @@ mod tests {
         assert_eq!(taken, OF_TOKENS - SHARE);
         assert_eq!(fills(None), MOST - OF_TOKENS);
         assert_eq!(tickets.0.lock().expect("not poisoned").len(), 256);
+    }
+
+    #[test]
+    fn what_addresses_keep_is_bounded_in_bytes() {
+        let (tickets, now) = (Tickets::default(), Instant::now());
+        let fills = |who: Option<&str>| {
+            (0..=MOST).position(|_| tickets.issue_at(who, holding(1 << 20), now).is_err()).expect("there is a bound")
+        };
+        assert_eq!(fills(Some("0")), SHARE_BYTES >> 20);
+        let said = tickets.issue_at(Some("0"), holding(1), now).expect_err("its share is used up");
+        assert_eq!((said.kind, said.retry_after), (Kind::TooMany, Some(301)));
+        assert!(said.message.starts_with("4194304 bytes for 4 one-time addresses of this token"), "{said}");
+        assert_eq!((1..9).map(|n| fills(Some(&n.to_string()))).sum::<usize>(), (OF_TOKENS_BYTES - SHARE_BYTES) >> 20);
+        assert_eq!(fills(None), (MOST_BYTES - OF_TOKENS_BYTES) >> 20);
+        assert!(tickets.issue_at(Some("0"), holding(1), now + TTL).is_ok());
     }
 }

@@ -5,15 +5,23 @@ use super::{
     failure::{Failure, Kind},
     tickets::{Address, Task},
 };
-use crate::{content::AddError, node::Body, store::Data};
+use crate::{
+    content::AddError,
+    crypto::{Locked, Signer},
+    node::Body,
+    store::Data,
+};
 use anyhow::Error;
 use jiff::Timestamp;
 use serde::Serialize;
+use std::sync::Arc;
 
-/// Where `size` bytes are to come to; then `then` is done with them, if the caller's token is still good.
+/// Where `size` bytes are to come to; then `then` is done with them, if the caller's token is still good. `signer`: what signs
+/// then. `held`: bytes that `then` keeps until it is done.
 pub(super) fn expect<T, Done>(
     call: &Call,
-    size: u64,
+    (size, held): (u64, usize),
+    signer: &Arc<Signer>,
     then: impl FnOnce(Data) -> Done + Send + 'static,
 ) -> Result<Address, Failure>
 where
@@ -26,9 +34,12 @@ where
             format!("dataSize {size} is above this node's limit of {most} bytes (dwn.max_record in node.toml)");
         return Err(Failure::new(Kind::Usage, message));
     }
-    let (content, caller) = (call.content.clone(), call.caller().clone());
+    unlocked(signer)?;
+    let (content, caller, signer) = (call.content.clone(), call.caller().clone(), signer.clone());
     let upload = move |body: Body| async move {
         caller.check_live(Timestamp::now())?;
+        // Before the data comes: it would come for nothing.
+        unlocked(&signer)?;
         let data = content.stage(body, size).await.map_err(|why| match why {
             AddError::TooLarge(_) => {
                 Failure::new(Kind::Usage, format!("more than the {size} bytes have come that were said"))
@@ -44,5 +55,9 @@ where
         let done = then(data).await?;
         Ok(serde_json::to_value(done).map_err(Error::new)?)
     };
-    call.tickets.issue(call.caller(), Task::Upload(Box::new(move |body| Box::pin(upload(body)))))
+    call.tickets.issue(call.caller(), held, Task::Upload(Box::new(move |body| Box::pin(upload(body)))))
+}
+
+fn unlocked(signer: &Signer) -> Result<(), Failure> {
+    if signer.is_locked() { Err(Locked.into()) } else { Ok(()) }
 }
