@@ -265,8 +265,9 @@ impl Identities {
         self.change(did.to_owned(), passphrase, rotate).await
     }
 
-    /// Wipes all keys that sign from memory.
-    pub fn lock(&self) {
+    /// Wipes all keys that sign from memory. What is under way changes first: it would bring them back.
+    pub async fn lock(&self) {
+        let _alone = self.0.changing.lock().await;
         self.known().all.iter().for_each(|one| one.signer.lock());
     }
 
@@ -282,6 +283,7 @@ impl Identities {
             }
         }
         secrets.identities.iter().for_each(|keys| self.know(keys));
+        self.0.changed.notify_waiters();
         let Secrets { peer, anchor, .. } = secrets;
         // Only now: what failed before can be tried again.
         if let Some(awaited) = self.0.awaited.lock().unwrap_or_else(PoisonError::into_inner).take() {
@@ -357,4 +359,41 @@ async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T, Error> + S
         done
     };
     tokio::task::spawn_blocking(wiped).await.map_err(|e| anyhow!("the work on the keys broke off: {e}"))?
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use futures::FutureExt as _;
+    use std::path::Path;
+
+    fn identities(dir: &Path) -> Identities {
+        let keys = Keys::of_did_key(Secret::random().expect("randomness"), now());
+        let (vault, secrets) = (Vault::at(&dir.join("keys")), Secrets::new(keys).expect("secrets"));
+        vault.create(&secrets, None).expect("is made");
+        Identities::of(vault, &secrets)
+    }
+
+    #[tokio::test]
+    async fn locking_waits_for_a_change_that_would_bring_the_keys_back() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let identities = identities(dir.path());
+        let changing = identities.0.changing.lock().await;
+        let mut locking = Box::pin(identities.lock());
+        assert!(locking.as_mut().now_or_never().is_none());
+        drop(changing);
+        locking.await;
+        assert!(identities.own().is_locked());
+    }
+
+    #[tokio::test]
+    async fn what_could_not_be_published_while_it_was_locked_is_when_it_is_unlocked() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let identities = identities(dir.path());
+        identities.lock().await;
+        let changed = identities.0.changed.notified();
+        identities.unlock(None).await.expect("unlocks");
+        assert!(!identities.own().is_locked());
+        assert!(changed.now_or_never().is_some(), "there is something to publish");
+    }
 }

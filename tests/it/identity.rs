@@ -8,8 +8,11 @@ use crate::support::{
 use serde_json::{Value, json};
 use std::{
     fs,
+    io::{Read as _, Write as _},
+    os::unix::net::UnixStream,
     path::{Path, PathBuf},
     process::Output,
+    time::Duration,
 };
 use toft::{crypto::phrase::Phrase, identity, vault::Vault};
 
@@ -259,6 +262,17 @@ fn an_identity_is_carried_over_in_a_file() {
     assert_eq!(told, expected.map(|(what, about)| (what.to_owned(), about)));
 }
 
+/// The status that a node answers with when the data of an upload has not come.
+fn answers_without_data(node: &Toft, path: &str) -> u16 {
+    let mut stream = UnixStream::connect(node.home().path().join("rpc.sock")).expect("connects");
+    stream.set_read_timeout(Some(Duration::from_secs(15))).expect("sets");
+    let head = format!("PUT {path} HTTP/1.0\r\nhost: toft\r\ncontent-length: 3000000\r\n\r\n");
+    stream.write_all(head.as_bytes()).expect("sends");
+    let mut status = [0; 12];
+    stream.read_exact(&mut status).expect("it answers before the data comes");
+    String::from_utf8_lossy(&status[9..]).parse().expect("a status")
+}
+
 #[test]
 fn a_locked_node_reads_and_does_not_sign() {
     let files = tempfile::tempdir().expect("a temp dir");
@@ -268,7 +282,21 @@ fn a_locked_node_reads_and_does_not_sign() {
     home.json(&["init", "--method", "dht", "--passphrase-file", &right]);
     let node = home.env("CREDENTIALS_DIRECTORY", files.path().to_str().expect("UTF-8")).up();
     let kept = add(&node, files.path(), "kept");
+    // Addresses that were given before, and that what they do would be signed.
+    let rpc = Control::of(node.home());
+    let upload = |method: &str, format: &str| {
+        let asked = rpc.call(method, json!({"dataSize": 3_000_000, format: "image/png"}));
+        asked["upload"]["path"].as_str().expect("a path").to_owned()
+    };
+    let uploads = [upload("records.write", "dataFormat"), upload("blocks.add", "format")];
+    let read = rpc.call("records.read", json!({"recordId": kept["record"], "download": true}));
     assert_eq!(node.json(&["lock"])["locked"], true);
+    for path in uploads {
+        assert_eq!(answers_without_data(&node, &path), 423, "{path}");
+    }
+    let download = read["download"]["path"].as_str().expect("a path");
+    assert_eq!(rpc.send("GET", download, &[]).0, 423);
+    assert_eq!(rpc.fails("blocks.add", json!({"dataSize": 5})).kind, "locked");
     let (path, _) = random_file(files.path(), "refused", 500);
     let refused = node.home().run(&["add", path.to_str().expect("UTF-8")]);
     assert!(

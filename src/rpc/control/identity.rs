@@ -385,7 +385,7 @@ impl Method for Lock {
     type Result = Locked;
 
     async fn run(call: &Call, NoParams {}: NoParams) -> Result<Locked, Failure> {
-        call.identities.lock();
+        call.identities.lock().await;
         call.audit.note(What::KeysLocked, call.caller(), Value::Null).await.context("the keys are locked")?;
         Ok(Locked { locked: true })
     }
