@@ -12,7 +12,8 @@ use crate::{
     dwn::{Cond, Direction, Fault, Filter, IndexValue, Select},
     store::rows::{
         entry_flags,
-        keys::{self, Family, NUMBERED, Order, SPELLED},
+        families::{Family, NUMBERED, Order, SPELLED},
+        keys,
         source::number_of,
     },
 };

@@ -10,11 +10,7 @@ use crate::{
     dwn::{Cond, Direction, Fault, PaginationCursor, Select, SortBy, compare_texts},
     store::{
         place::Position,
-        rows::{
-            entry_flags::asked,
-            keys::{self, Order},
-            row::Picked,
-        },
+        rows::{entry_flags::asked, families::Order, keys, row::Picked},
     },
 };
 use std::{

@@ -3,7 +3,8 @@
 use super::{
     batch::IndexBatch,
     entry_flags::EntryFlags,
-    keys::{self, Family, Grip, Order},
+    families::{Family, NUMBERED, Order, SPELLED},
+    keys::{self, Grip},
     refs,
     row::{self, DataRow, EventRow, MessageRow, RecordRow, Row, Values},
     source::{Source as _, number_of},
@@ -402,7 +403,7 @@ impl IndexBatch<'_> {
         let tie = keys::tie(&cid).context("a message CID has no place in the order of CIDs")?;
         let mut found: Vec<(Family, Vec<u8>)> = vec![(Family::All, Vec::new())];
         let mut protocols: Vec<Vec<u8>> = Vec::new();
-        for (family, property) in keys::NUMBERED {
+        for (family, property) in NUMBERED {
             // What the tenant wrote itself is most of what there is: nobody looks for it by its author.
             let useful = |s: &&str| family != Family::Author || *s != name;
             for s in row.strings(property).filter(useful) {
@@ -417,7 +418,7 @@ impl IndexBatch<'_> {
             let path = self.intern(path)?.to_be_bytes();
             found.extend(protocols.iter().map(|protocol| (Family::ProtocolPath, [protocol, path.as_slice()].concat())));
         }
-        for (family, property) in keys::SPELLED {
+        for (family, property) in SPELLED {
             found.extend(row.strings(property).map(|s| (family, keys::spelled(s))));
         }
         for prefix in row.strings("contextId").flat_map(keys::contexts) {
