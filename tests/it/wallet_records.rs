@@ -175,6 +175,7 @@ fn a_batch_of_large_reads_is_answered_within_its_bound() {
     let (_, answer) = rpc.send("POST", "/rpc", batch.as_bytes());
     let grown = node.peak_memory() - before;
     println!("answers {} bytes, peak memory grown by {grown} bytes", answer.len());
+    assert!(grown < 64 << 20, "peak memory grew by {grown} bytes");
     assert!(answer.len() < 9 << 20, "{}", answer.len());
     let answers: Vec<Value> = serde_json::from_slice(&answer).expect("JSON");
     let is_given = |answer: &Value| answer["result"]["data"].as_str().is_some_and(|data| !data.is_empty());

@@ -55,21 +55,18 @@ impl Home {
     }
 
     /// Everything runs in this network namespace.
-    #[allow(dead_code, reason = "the attacks do not")]
     pub fn netns(mut self, name: &str) -> Self {
         self.netns = Some(name.to_owned());
         self
     }
 
     /// Another binary than the one that the tests are built with.
-    #[allow(dead_code, reason = "the attacks use it")]
     pub fn binary(mut self, binary: &Path) -> Self {
         self.binary = binary.to_owned();
         self
     }
 
     /// A variable of the environment that is no setting.
-    #[allow(dead_code, reason = "the attacks use it")]
     pub fn env(mut self, name: &str, value: &str) -> Self {
         self.settings.push((name.to_owned(), value.to_owned()));
         self
