@@ -99,7 +99,8 @@ impl Peers {
         }
     }
 
-    /// Compares with all devices that are connected, and dials the others; how many are connected.
+    /// Compares at once with all devices that are connected; with how many. The others are dialled as ever, and compared with as
+    /// soon as they are connected. Who has more questions waiting than it can take is left out.
     pub fn compare_now(&self) -> usize {
         let live = self.lock();
         let running = live.values().filter_map(|live| live.session.as_ref());

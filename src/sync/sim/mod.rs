@@ -1,5 +1,16 @@
-//! The world in which sessions are tried: several devices of one person with real stores, real deciding, real index sums and
-//! the real session code. Only the clock, the disk (memory) and the line are replaced. Everything follows from a seed.
+//! The world in which sessions are tried: several devices of one person, with what happens to them. Everything follows from a
+//! seed.
+//!
+//! | real | replaced |
+//! |---|---|
+//! | the machine: what is compared, sent, taken, put aside | its driver `session.rs`: no queues, no threads; what a machine wants is done at once, in order |
+//! | frames, encoded and decoded | the line, which delays them and breaks; handshake and lengths (`wire.rs`) |
+//! | stores with log, index and sums, their crashes and backups; `parked.rs`, `partial.rs` | the disk: it is memory, and what is written is durable |
+//! | deciding (`dwn::decide`), signatures | the door (`node`): `Node::judge` and `Node::check_file` of this folder stand for it, with the troubles that it may have; no quota, no resolver |
+//! | | blocks: all data is small enough to lie beside its message |
+//! | | the clocks, and who dials when |
+//!
+//! Bounds that decide which way is taken (`reconcile::FEW`, `frame::PIECE` and others) are smaller, so that small sets go all ways.
 
 mod history;
 mod line;
