@@ -56,7 +56,7 @@ pub(super) fn attesters(message: &Value) -> Vec<String> {
 }
 
 /// CID and size in a RecordsWrite's descriptor.
-pub(super) fn declared_data(json: &Value) -> Option<(Cid, u64)> {
+pub fn declared_data(json: &Value) -> Option<(Cid, u64)> {
     let cid = descriptor_text(json, "dataCid")?.parse().ok()?;
     Some((cid, data_size(json)?))
 }

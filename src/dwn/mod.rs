@@ -57,7 +57,7 @@ mod tests;
 pub use change::{Change, Given, Subject};
 pub use entries::Entries;
 pub use explain::{ANYONE, Access, Explained, explain, explain_path};
-pub use fields::{PERMISSIONS, is_method, record_id};
+pub use fields::{PERMISSIONS, declared_data, is_method, record_id};
 pub use filter::compare_texts;
 pub use granted::{GRANTS_MAX, Granted, Standing, Wanted, granted, grants, grants_after};
 pub use index::{First, index_values, scope};

@@ -150,6 +150,13 @@ impl Node {
         self.shared.max_record
     }
 
+    /// May data of so many bytes come from another device? Asked before a byte of it comes: until it is taken, it lies on the
+    /// disk twice.
+    pub fn check_file(&self, size: u64) -> Result<(), Stop> {
+        judge::check_size(size, self.max_record())?;
+        self.store().room_for(size.saturating_mul(2))
+    }
+
     /// What strangers can push against, and how far.
     pub fn limits(&self) -> &Limits {
         &self.shared.limits

@@ -82,13 +82,19 @@ impl Judging {
 fn check_write(message: &Message, has_body: bool, most: u64, rules: &Rules, view: &dyn View) -> Result<(), Stop> {
     rules.check(message.tenant(), message.json(), jiff::Timestamp::now())?;
     let declared = message.data();
-    if let Some((_, size)) = declared
-        && size > most
-    {
-        return Err(Refusal::new(413, format!("dataSize {size} is above this node's limit of {most} bytes")).into());
+    if let Some((_, size)) = declared {
+        check_size(size, most)?;
     }
     let promised = if has_body && declared.is_some() { Given::Promised } else { Given::None };
     dwn::decide(message, &promised, view, &now()).map(drop)
+}
+
+/// Data of a record may be as large as `most`.
+pub(super) fn check_size(size: u64, most: u64) -> Result<(), Refusal> {
+    if size > most {
+        return Err(Refusal::new(413, format!("dataSize {size} is above this node's limit of {most} bytes")));
+    }
+    Ok(())
 }
 
 /// Answers a read and takes hold of its data. If a delete comes between the two, the answer is made again.

@@ -169,6 +169,12 @@ impl Store {
         Ok(self.0.space.check_beyond(more)??)
     }
 
+    /// Is there room for a file of so many bytes? Otherwise the refusal that says so.
+    pub fn room_for(&self, bytes: u64) -> Result<(), Stop> {
+        self.room()?;
+        Ok(self.0.space.check_file(bytes)??)
+    }
+
     /// Free bytes on the disk, as of a moment ago.
     pub fn free(&self) -> Result<u64, Fault> {
         self.0.space.free()

@@ -61,6 +61,19 @@ impl Space {
         Ok(if free < reserve { Err(full()) } else { Ok(()) })
     }
 
+    /// 507 if so many bytes, which are still to come, would not leave the reserve.
+    pub fn check_file(&self, bytes: u64) -> Result<Result<(), Refusal>, Fault> {
+        let (free, reserve) = (self.free()?, self.reserve);
+        let full = || {
+            let why = format!(
+                "InsufficientStorage: {bytes} bytes more do not fit: {free} are free on this node's disk, and {reserve} of them \
+                 are kept in reserve (store.min_free)"
+            );
+            Refusal::new(507, why)
+        };
+        Ok(if free < reserve.saturating_add(bytes) { Err(full()) } else { Ok(()) })
+    }
+
     /// 507 if less than `more` is free beyond what stays free.
     pub fn check_beyond(&self, more: u64) -> Result<Result<(), Refusal>, Fault> {
         let (free, reserve) = (self.free()?, self.reserve);

@@ -36,7 +36,7 @@ pub enum Frame {
     Again(Number, Vec<Bytes32>),
     /// One message (DAG-CBOR), and its data.
     Message(Number, #[serde(with = "serde_bytes")] Vec<u8>, Carried),
-    /// "I do not have this (any more)."
+    /// "I do not have this (any more)", or of a message whose data is on its way: "I cannot take it."
     Gone(Number, Bytes32),
     /// So many messages, with so many bytes, were taken or put aside: room for more.
     Took(u32, u64),
@@ -52,6 +52,24 @@ pub enum Frame {
     Beat { held: [u8; 16], covered: [u8; 16], parked: u32 },
     /// "I put this aside, because": code and text. For own devices only.
     Parked(Number, Bytes32, u16, String),
+}
+
+impl Frame {
+    /// About how many bytes it takes, in memory and on the way.
+    pub fn weight(&self) -> usize {
+        64 + match self {
+            Self::Name(_, protocol) => protocol.as_ref().map_or(0, String::len),
+            Self::State { scopes, .. } => 48 * scopes.len(),
+            Self::Ranges(_, ranges) => ranges.iter().map(Range::weight).sum(),
+            Self::Want(_, _, _, items) => 9 * items.len(),
+            Self::Again(_, digests) => 34 * digests.len(),
+            Self::Message(_, message, carried) => message.len() + carried.size(),
+            Self::Data(_, _, piece) => piece.len(),
+            Self::Parked(_, _, _, why) => why.len(),
+            Self::Gone(..) | Self::Took(..) | Self::DataWanted(..) | Self::DataTook(..) => 0,
+            Self::Ahead(_) | Self::Beat { .. } => 0,
+        }
+    }
 }
 
 /// What is here of a scope: fingerprints of what is held, and of that and what is put aside; how many.
@@ -74,7 +92,7 @@ impl Carried {
     }
 
     /// Bytes that come with the message.
-    pub fn len(&self) -> usize {
+    pub fn size(&self) -> usize {
         if let Self::With(data) = self { data.len() } else { 0 }
     }
 }

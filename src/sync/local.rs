@@ -3,13 +3,12 @@
 use super::reconcile::Set;
 use crate::{
     cid::{self, Cid, Digest},
-    dwn::Fault,
+    dwn::{self, Fault},
     store::{Entry, Position, SetView, Store},
     sums::{Item, Prefix, Sum},
 };
 use anyhow::Context as _;
 use bytes::Bytes;
-use serde_json::Value;
 
 /// Log entries read at once.
 const ENTRIES: usize = 256;
@@ -97,13 +96,14 @@ impl Local {
         let Some(stored) = view.message(&cid::from_digest(cid::DAG_CBOR, digest))? else { return Ok(None) };
         let message = cid::encode(&stored.message)?;
         let data = if view.has_data(&stored)? {
-            let size = stored.message.pointer("/descriptor/dataSize").and_then(Value::as_u64);
+            let declared = dwn::declared_data(&stored.message);
             // What cannot be read now is offered apart: the peer is told when it asks for it.
             let inline = view.inline_data(&stored).unwrap_or_else(|fault| {
                 tracing::error!("the data of a message cannot be read: {fault:#}");
                 None
             });
-            Some(DataHere { size: size.context("a message with data says no size")?, inline })
+            let (_, size) = declared.context("a message with data does not say which")?;
+            Some(DataHere { size, inline })
         } else {
             None
         };
@@ -114,8 +114,8 @@ impl Local {
     pub fn data(&self, tenant: &str, digest: &Digest) -> Result<Option<Cid>, Fault> {
         let view = self.store.view(tenant);
         let Some(stored) = view.message(&cid::from_digest(cid::DAG_CBOR, digest))? else { return Ok(None) };
-        let data = stored.message.pointer("/descriptor/dataCid").and_then(Value::as_str);
-        Ok(data.and_then(|data| Cid::try_from(data).ok()).filter(|_| view.has_data(&stored).unwrap_or(false)))
+        let declared = dwn::declared_data(&stored.message).map(|(data, _)| data);
+        Ok(declared.filter(|_| view.has_data(&stored).unwrap_or(false)))
     }
 
     /// What of these tenants came into the log from `from` on and is still kept, and where to go on.

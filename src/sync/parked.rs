@@ -5,6 +5,7 @@ use super::local::Scope;
 use crate::{cid::Digest, store::Store, sums::Item};
 use anyhow::{Context as _, Error};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
 /// Of one peer: who sends more that cannot be taken is not listened to further.
 pub const PARKED_MAX: usize = 100_000;
@@ -84,22 +85,29 @@ pub fn load(store: &Store, peer: &str) -> Result<Vec<Parked>, Error> {
     .collect()
 }
 
-/// Writes it down; durable when this returns.
-pub async fn save(store: &Store, peer: &str, changes: Changes) -> Result<(), Error> {
-    let put = changes.put.iter().map(|parked| {
-        let value = serde_json::to_vec(parked).context("encoding what was put aside")?;
-        Ok((key(peer, &parked.tenant, &parked.digest), Some(value)))
-    });
-    let drop = changes.drop.iter().map(|(tenant, digest)| Ok((key(peer, tenant, digest), None)));
-    store.put_state(put.chain(drop).collect::<Result<_, Error>>()?).await
+/// Writes changes down, one after the other; durable when this returns.
+pub async fn save(store: &Store, peer: &str, changes: Vec<Changes>) -> Result<(), Error> {
+    let mut last = BTreeMap::new();
+    for Changes { put, drop } in changes {
+        for parked in put {
+            let value = serde_json::to_vec(&parked).context("encoding what was put aside")?;
+            last.insert(key(peer, &parked.tenant, &parked.digest), Some(value));
+        }
+        last.extend(drop.iter().map(|(tenant, digest)| (key(peer, tenant, digest), None)));
+    }
+    store.put_state(last.into_iter().collect()).await
 }
 
 /// A key of the store's state, and what it becomes; nothing: it goes.
 type StateChange = (Vec<u8>, Option<Vec<u8>>);
 
-/// What makes the store forget what was put aside of a peer that is no more.
+/// What makes the store forget what was put aside of a peer that is no more, and what earlier versions noted of it: how far it had
+/// been served.
 pub fn forget(store: &Store, peer: &str) -> Result<Vec<StateChange>, Error> {
-    Ok(store.states(&prefix(peer))?.into_iter().map(|(key, _)| (key.to_vec(), None)).collect())
+    let aside = store.states(&prefix(peer))?.into_iter().map(|(key, _)| (key.to_vec(), None));
+    let served = format!("sync/sent/{peer}").into_bytes();
+    let served = store.state(&served)?.map(|_| (served, None));
+    Ok(aside.chain(served).collect())
 }
 
 /// A digest in JSON: the CID of its message.
@@ -115,5 +123,43 @@ mod digest {
         let text = String::deserialize(deserializer)?;
         let cid = Cid::try_from(text.as_str()).map_err(D::Error::custom)?;
         cid::sha256_of(&cid).ok_or_else(|| D::Error::custom("not the CID of a message"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::Config;
+
+    #[tokio::test]
+    async fn nothing_is_remembered_of_a_peer_that_is_no_more() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let store = Store::open(dir.path(), &Config { min_free: 0, ..Config::default() }).expect("opens");
+        let parked = Parked {
+            tenant: "did:x:alice".into(),
+            protocol: None,
+            digest: [7; 32],
+            has_data: false,
+            code: 401,
+            why: "no".into(),
+            since: 0,
+            tries: 0,
+            tried: 0,
+        };
+        for peer in ["did:x:bob", "did:x:bobby"] {
+            let (again, other) = (Parked { tries: 3, ..parked.clone() }, Parked { digest: [8; 32], ..parked.clone() });
+            let drop = vec![(other.tenant.clone(), other.digest)];
+            let changes =
+                vec![Changes { put: vec![parked.clone(), other], drop: vec![] }, Changes { put: vec![again], drop }];
+            save(&store, peer, changes).await.expect("is written");
+            // As earlier versions wrote it.
+            store.put_state(vec![(format!("sync/sent/{peer}").into_bytes(), Some(b"1".to_vec()))]).await.expect("kept");
+            let loaded = load(&store, peer).expect("is read");
+            assert!(matches!(&loaded[..], [one] if one.tries == 3 && one.digest == [7; 32]), "{loaded:?}");
+        }
+        store.put_state(forget(&store, "did:x:bob").expect("is read")).await.expect("kept");
+        let left: Vec<_> = store.states(b"sync/").expect("is read").into_iter().map(|(key, _)| key).collect();
+        assert_eq!(left.len(), 2, "{left:?}");
+        assert!(left.iter().all(|key| String::from_utf8_lossy(key).contains("did:x:bobby")), "{left:?}");
     }
 }

@@ -16,6 +16,8 @@ use std::{
 
 /// What nobody went on with for so long is thrown away.
 const KEPT: Duration = Duration::from_secs(7 * 24 * 3600);
+/// Begun data that nobody fetches at the moment: of older ones there are no more. (A session fetches that of four messages.)
+const LEFT_MAX: usize = 64;
 /// Read at once.
 const CHUNK: usize = 256 << 10;
 
@@ -75,7 +77,10 @@ impl Partials {
                 fs::remove_file(self.path(digest)).context("removing data that is longer than it may be")?;
                 Ok(Some(0))
             }
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Some(0)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                self.thin_out()?;
+                Ok(Some(0))
+            }
             Err(error) => Err(error).context("looking for data that has begun to come"),
         }
     }
@@ -88,6 +93,11 @@ impl Partials {
         }
         file.write_all_at(piece, from).context("writing data that comes from a peer")?;
         Ok(from + piece.len() as u64)
+    }
+
+    /// Does this session fetch it?
+    pub fn is_own(&self, digest: &Digest) -> bool {
+        lock(&self.mine).contains(digest)
     }
 
     /// This session fetches it no more.
@@ -105,6 +115,28 @@ impl Partials {
         }
     }
 
+    /// Throws it away if this session fetches it.
+    pub fn discard_own(&self, digest: &Digest) -> Result<(), Fault> {
+        if self.is_own(digest) { self.discard(digest) } else { Ok(()) }
+    }
+
+    /// Of what was begun and is not fetched, only the newest stays.
+    fn thin_out(&self) -> Result<(), Fault> {
+        let mut left = Vec::new();
+        for entry in fs::read_dir(&self.dir).context("looking for data that has begun to come")? {
+            let entry = entry?;
+            let is_claimed = |name: &str| lock(&self.claimed).iter().any(|digest| hex::encode(digest) == name);
+            if entry.file_name().to_str().is_none_or(|name| !is_claimed(name)) {
+                left.push((entry.metadata()?.modified()?, entry.path()));
+            }
+        }
+        left.sort_unstable_by(|one, other| other.cmp(one));
+        for (_, path) in left.into_iter().skip(LEFT_MAX) {
+            fs::remove_file(path).context("removing data that began to come long ago")?;
+        }
+        Ok(())
+    }
+
     /// All of it.
     pub fn read(&self, digest: &Digest) -> Body {
         let path = self.path(digest);
@@ -112,7 +144,11 @@ impl Partials {
             let read = move || -> Result<Option<(Bytes, File)>, Fault> {
                 let mut file = match (file, path) {
                     (Some(file), _) => file,
-                    (None, Some(path)) => File::open(path)?,
+                    (None, Some(path)) => match File::open(path) {
+                        // Of data without a byte no piece came.
+                        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+                        opened => opened?,
+                    },
                     (None, None) => return Ok(None),
                 };
                 let mut chunk = vec![0; CHUNK];
@@ -126,5 +162,33 @@ impl Partials {
                 Err(error) => Some((Err(error), (None, None))),
             }
         }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_begun_and_is_not_gone_on_with_is_bounded() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let partials = Partials::open(dir.path()).expect("opens");
+        let held = partials.session();
+        held.begin(&[255; 32], 10).expect("begins");
+        held.put(&[255; 32], 0, &[1]).expect("is written");
+        for n in 0..LEFT_MAX as u8 + 20 {
+            let session = partials.session();
+            assert_eq!(session.begin(&[n; 32], 10).expect("begins"), Some(0));
+            assert!(session.is_own(&[n; 32]) && !session.is_own(&[255; 32]));
+            session.put(&[n; 32], 0, &[1, 2]).expect("is written");
+        }
+        let count = fs::read_dir(dir.path()).expect("is read").count();
+        assert!((LEFT_MAX..=LEFT_MAX + 2).contains(&count), "{count} files");
+        // What somebody fetches stays, and so does the newest.
+        assert_eq!(held.begin(&[255; 32], 10).expect("begins"), Some(1));
+        assert_eq!(partials.session().begin(&[LEFT_MAX as u8 + 19; 32], 10).expect("begins"), Some(2));
+        // Another session's is not thrown away by one that was refused it.
+        partials.session().discard_own(&[255; 32]).expect("nothing");
+        assert_eq!(held.begin(&[255; 32], 10).expect("begins"), Some(1));
     }
 }

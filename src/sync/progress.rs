@@ -65,11 +65,13 @@ impl Progress {
     }
 
     /// A session has gone on.
-    pub fn note(&self, (peer, session): (&str, u64), standing: Standing, machine: &Machine) {
+    pub fn note(&self, of: (&str, u64), standing: Standing, machine: &Machine) {
         let (sending, receiving) = machine.ways();
-        let parked = u32::try_from(machine.parked().count()).unwrap_or(u32::MAX);
-        let noted =
-            Noted { standing, at: Instant::now(), sending, receiving, parked, parked_there: machine.parked_there() };
+        let (parked, parked_there) = (machine.parked_here(), machine.parked_there());
+        self.tell(of, Noted { standing, at: Instant::now(), sending, receiving, parked, parked_there });
+    }
+
+    fn tell(&self, (peer, session): (&str, u64), noted: Noted) {
         if let Some((newest, told)) = self.lock().get_mut(peer)
             && *newest == session
         {
@@ -94,5 +96,56 @@ impl Progress {
 
     pub fn count_received(&self, messages: u64) {
         self.received.inc_by(messages);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What is noted of a peer that stood so some time ago.
+    fn noted(standing: Standing, ago: Duration) -> Noted {
+        let at = Instant::now().checked_sub(ago).expect("this system runs longer");
+        Noted { standing, at, sending: None, receiving: None, parked: 0, parked_there: 0 }
+    }
+
+    #[test]
+    fn the_newest_session_alone_tells() {
+        let progress = Progress::default();
+        let standing = || progress.of("bob").map(|noted| noted.standing);
+        let tell = |session, standing| progress.tell(("bob", session), noted(standing, Duration::ZERO));
+        let old = progress.begin("bob");
+        tell(old, Standing::Equal(0));
+        assert_eq!(standing(), Some(Standing::Equal(0)));
+        // Nothing is known of a new one before it tells, whatever the old one still says.
+        let new = progress.begin("bob");
+        assert_eq!(standing(), None);
+        tell(old, Standing::Equal(0));
+        assert_eq!(standing(), None);
+        tell(new, Standing::Busy);
+        tell(old, Standing::Equal(0));
+        assert_eq!(standing(), Some(Standing::Busy));
+        // The old one's end is not the new one's.
+        progress.end("bob", old);
+        assert_eq!(standing(), Some(Standing::Busy));
+        progress.end("bob", new);
+        assert_eq!(standing(), None);
+        tell(new, Standing::Equal(0));
+        assert_eq!((standing(), progress.of("carol").is_none()), (None, true));
+    }
+
+    #[test]
+    fn in_sync_ends_after_fifty_seconds() {
+        let equal = |told: u64, ago| noted(Standing::Equal(told * 1000), Duration::from_secs(ago)).equal_for();
+        for (told, ago) in [(0, 0), (0, 45), (45, 0), (20, 25)] {
+            let age = equal(told, ago).expect("is known");
+            assert!((Duration::from_secs(told + ago)..Duration::from_secs(50)).contains(&age), "{age:?}");
+        }
+        for (told, ago) in [(0, 51), (51, 0), (26, 26), (0, 3600)] {
+            assert_eq!(equal(told, ago), None, "{told} {ago}");
+        }
+        for standing in [Standing::Unknown, Standing::Busy, Standing::Apart] {
+            assert_eq!(noted(standing, Duration::ZERO).equal_for(), None);
+        }
     }
 }

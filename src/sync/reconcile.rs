@@ -18,14 +18,16 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// A range with at most so many items is told item by item.
+/// A range with at most so many items is told item by item. (Fewer in tests: their small sets are narrowed down as large ones are.)
 const FEW: u64 = if cfg!(test) { 3 } else { 32 };
 /// Ranges in one frame: the answer to all of them stays far below the bound of a frame.
 pub const RANGES_MAX: usize = 64;
 /// Items that one answer finds to be sent: the rest is found when these are over.
 pub const FOUND_MAX: usize = 1 << 16;
-/// Items read at once.
-const READ_MAX: u64 = 4096;
+/// Items told of one range at most: an honest end tells [`FEW`], and more only of digests that were made to be alike.
+pub const TOLD_MAX: usize = 1024;
+/// Items in memory at once.
+const READ_MAX: u64 = if cfg!(test) { 8 } else { 4096 };
 
 /// The first bytes of a hash: of a sum or an item in this session.
 pub type Short = [u8; 8];
@@ -35,6 +37,7 @@ pub trait Set {
     fn sum(&self, of: Prefix) -> Result<Sum, Fault>;
     /// The parts of a prefix that are not empty.
     fn children(&self, of: Prefix) -> Result<Vec<(Prefix, Sum)>, Fault>;
+    /// All items of a prefix at once: [`each`] asks for few enough.
     fn items(&self, of: Prefix) -> Result<Vec<Item>, Fault>;
 }
 
@@ -97,6 +100,26 @@ pub enum Range {
     Items(u8, u64, Vec<Short>),
 }
 
+impl Range {
+    fn prefix(&self) -> Result<Prefix, Fault> {
+        let (Self::Parts(bits, value, _) | Self::Items(bits, value, _)) = self;
+        prefix(*bits, *value)
+    }
+
+    /// Items that it names.
+    pub fn items(&self) -> usize {
+        if let Self::Items(_, _, items) = self { items.len() } else { 0 }
+    }
+
+    /// About how many bytes it takes, in memory and on the way.
+    pub fn weight(&self) -> usize {
+        match self {
+            Self::Parts(_, _, parts) => 32 + 11 * parts.len(),
+            Self::Items(_, _, items) => 32 + 9 * items.len(),
+        }
+    }
+}
+
 /// What comes of the other end's ranges.
 #[derive(Debug, Default)]
 pub struct Found {
@@ -120,22 +143,57 @@ pub fn answer(set: &dyn Set, key: &Keyed, ranges: &[Range]) -> Result<Found, Fau
     if ranges.len() > RANGES_MAX {
         bail!("the peer tells {} ranges at once; {RANGES_MAX} are allowed", ranges.len());
     }
+    let prefixes = ranges.iter().map(Range::prefix).collect::<Result<Vec<_>, Fault>>()?;
+    check_apart(&prefixes)?;
     let mut found = Found::default();
-    for range in ranges {
+    for (range, of) in ranges.iter().zip(prefixes) {
         match range {
-            Range::Parts(bits, value, parts) => found.parts(set, key, prefix(*bits, *value)?, parts)?,
-            Range::Items(bits, value, items) => found.items(set, key, prefix(*bits, *value)?, items)?,
+            Range::Parts(_, _, parts) => found.parts(set, key, of, parts)?,
+            Range::Items(_, _, items) => found.items(set, key, of, items)?,
         }
     }
     Ok(found)
 }
 
-/// Those items of a range that somebody asks for.
+/// An honest end tells a digest's range once: else a small frame would make this end read the same again and again.
+fn check_apart(prefixes: &[Prefix]) -> Result<(), Fault> {
+    let mut in_order = prefixes.to_vec();
+    in_order.sort_unstable_by_key(|of| of.first());
+    let ends_before = |one: &Prefix, next: &Prefix| one.end().is_some_and(|end| end <= next.first());
+    if in_order.iter().zip(in_order.iter().skip(1)).any(|(one, next)| !ends_before(one, next)) {
+        bail!("the peer tells of the same range twice at once");
+    }
+    Ok(())
+}
+
+/// Those items of a range that somebody asks for, at most [`TOLD_MAX`].
 pub fn chosen(set: &dyn Set, key: &Keyed, of: Prefix, wanted: &[Short]) -> Result<Vec<Item>, Fault> {
-    let wanted: BTreeSet<_> = wanted.iter().collect();
-    let mut items = set.items(of)?;
-    items.retain(|item| wanted.contains(&key.short(item)));
+    if wanted.len() > TOLD_MAX {
+        bail!("the peer asks for {} items of a range; {TOLD_MAX} are allowed", wanted.len());
+    }
+    let mut wanted: BTreeSet<_> = wanted.iter().collect();
+    let mut items = Vec::new();
+    each(set, of, set.sum(of)?.count(), &mut |item| {
+        if wanted.remove(&key.short(&item)) {
+            items.push(item);
+        }
+        !wanted.is_empty()
+    })?;
     Ok(items)
+}
+
+/// Hands out the `count` items of a range in order, with at most [`READ_MAX`] of them in memory, until `take` says that it has
+/// enough. Did it come to the end?
+fn each(set: &dyn Set, of: Prefix, count: u64, take: &mut dyn FnMut(Item) -> bool) -> Result<bool, Fault> {
+    if count <= READ_MAX || of.bits() == Prefix::BITS_MAX {
+        return Ok(count == 0 || set.items(of)?.into_iter().all(take));
+    }
+    for (part, sum) in set.children(of)? {
+        if !each(set, part, sum.count(), take)? {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
 pub fn prefix(bits: u8, value: u64) -> Result<Prefix, Fault> {
@@ -180,44 +238,36 @@ impl Found {
     }
 
     fn items(&mut self, set: &dyn Set, key: &Keyed, of: Prefix, told: &[Short]) -> Result<(), Fault> {
-        if told.is_empty() {
-            return self.send_all(set, of, set.sum(of)?.count());
+        if told.len() > TOLD_MAX {
+            bail!("the peer tells {} items of a range; {TOLD_MAX} are allowed", told.len());
         }
+        let count = set.sum(of)?.count();
         let mut theirs: BTreeSet<_> = told.iter().copied().collect();
-        let mut items = set.items(of)?;
-        if planted::is("the last item of a range is left out") {
-            items.pop();
-        }
-        for item in items {
-            if !theirs.remove(&key.short(&item)) {
-                self.send(item);
-            }
-        }
-        if !theirs.is_empty() {
+        let mut left = count;
+        let is_whole = each(set, of, count, &mut |item| {
+            left = left.saturating_sub(1);
+            let is_left_out = left == 0 && planted::is("the last item of a range is left out");
+            is_left_out || theirs.remove(&key.short(&item)) || self.send(item)
+        })?;
+        // Of what was not looked at nobody knows whether it is here.
+        if is_whole && !theirs.is_empty() {
             self.want.push((of, theirs.into_iter().collect()));
         }
         Ok(())
     }
 
-    fn send(&mut self, item: Item) {
-        if self.send.len() < FOUND_MAX {
+    /// Is there room for it?
+    fn send(&mut self, item: Item) -> bool {
+        let has_room = self.send.len() < FOUND_MAX;
+        if has_room {
             self.send.push(item);
-        } else {
-            self.is_cut = true;
         }
+        self.is_cut |= !has_room;
+        has_room
     }
 
     fn send_all(&mut self, set: &dyn Set, of: Prefix, count: u64) -> Result<(), Fault> {
-        if self.send.len() >= FOUND_MAX {
-            self.is_cut = true;
-        } else if count <= READ_MAX || of.bits() == Prefix::BITS_MAX {
-            set.items(of)?.into_iter().for_each(|item| self.send(item));
-        } else {
-            for (part, sum) in set.children(of)? {
-                self.send_all(set, part, sum.count())?;
-            }
-        }
-        Ok(())
+        each(set, of, count, &mut |item| self.send(item)).map(drop)
     }
 }
 
@@ -313,7 +363,7 @@ mod tests {
         bytes: usize,
     }
 
-    fn run(sets: [&List; 2]) -> Outcome {
+    fn run<S: Set>(sets: [&S; 2]) -> Outcome {
         let key = Keyed::new([b"one", b"two"]);
         let mut out = Outcome { sent: Default::default(), frames: 0, bytes: 0 };
         let mut told = vec![open(sets[0], &key).expect("opens")];
@@ -358,6 +408,49 @@ mod tests {
         assert_eq!(run([&one, &List::default()]).sent[0].len(), one.0.len());
     }
 
+    /// A set that remembers how many items it was asked for at once.
+    struct Watched<'a>(&'a List, std::cell::Cell<usize>);
+
+    impl Set for Watched<'_> {
+        fn sum(&self, of: Prefix) -> Result<Sum, Fault> {
+            self.0.sum(of)
+        }
+
+        fn children(&self, of: Prefix) -> Result<Vec<(Prefix, Sum)>, Fault> {
+            self.0.children(of)
+        }
+
+        fn items(&self, of: Prefix) -> Result<Vec<Item>, Fault> {
+            let items = self.0.items(of)?;
+            self.1.set(self.1.get().max(items.len()));
+            Ok(items)
+        }
+    }
+
+    #[test]
+    fn a_set_is_never_gathered_as_a_whole() {
+        let key = Keyed::new([b"one", b"two"]);
+        let set: List = (0..2_000).map(item).collect();
+        let watched = Watched(&set, Default::default());
+        let shorts: Vec<_> = (0..10).map(|n| key.short(&item(n))).collect();
+        // Who has a few, who has none, and who asks for a few of all.
+        for (told, sent) in [(&shorts[..], 1_990), (&[], 2_000)] {
+            let found = answer(&watched, &key, &[Range::Items(0, 0, told.to_vec())]).expect("is answered");
+            assert_eq!((found.send.len(), found.want.len()), (sent, 0));
+        }
+        assert_eq!(chosen(&watched, &key, Prefix::ALL, &shorts).expect("is found").len(), 10);
+        assert!(watched.1.get() as u64 <= READ_MAX, "{} items at once", watched.1.get());
+    }
+
+    #[test]
+    fn what_is_more_than_can_be_sent_is_cut_and_nothing_is_wanted_that_was_not_looked_for() {
+        let key = Keyed::new([b"one", b"two"]);
+        let set: List = (0..FOUND_MAX as u64 + 10).map(item).collect();
+        let last = *set.iter().last().expect("some");
+        let found = answer(&set, &key, &[Range::Items(0, 0, vec![key.short(&last)])]).expect("is answered");
+        assert_eq!((found.send.len(), found.is_cut, found.want), (FOUND_MAX, true, vec![]));
+    }
+
     #[test]
     fn what_is_told_wrong_is_refused() {
         let key = Keyed::new([b"one", b"two"]);
@@ -367,6 +460,14 @@ mod tests {
         }
         let many = vec![Range::Items(0, 0, vec![[0; 8]]); RANGES_MAX + 1];
         assert!(answer(&set, &key, &many).is_err());
+        for twice in
+            [vec![Range::Items(0, 0, vec![]); 2], vec![Range::Parts(6, 3, vec![]), Range::Items(12, 200, vec![])]]
+        {
+            assert!(answer(&set, &key, &twice).is_err(), "{twice:?}");
+        }
+        let items = vec![Short::default(); TOLD_MAX + 1];
+        assert!(chosen(&set, &key, Prefix::ALL, &items).is_err());
+        assert!(answer(&set, &key, &[Range::Items(0, 0, items)]).is_err());
         // Parts that there are not change nothing.
         answer(&set, &key, &[Range::Parts(54, 3, vec![(200, [1; 8])])]).expect("is answered");
     }

@@ -1,13 +1,15 @@
 //! Drives one [`Machine`]: hands on what comes over the stream, does what the machine wants done, wakes it.
 //!
-//! One task reads frames, one writes them, one puts data on the disk; the machine itself runs on a blocking thread, because
-//! it reads the store. What is applied goes through the door, many at a time, so that one fsync serves many.
+//! Four loops of one task: frames are read, frames are written, what lies on the disk between sessions is kept, one thing after
+//! the other, and the machine takes its turns. What may block (the machine reads the store) goes to a blocking thread step by
+//! step; between steps a session holds none. What is applied goes through the door, many at a time, so that one fsync serves
+//! many.
 
 use super::{
     frame::{Frame, PIECE},
     local::Local,
     machine::{Answer, Arrival, Compared, Data, Effect, Event, Machine, Now, Setup},
-    parked::{self, Changes},
+    parked,
     partial::Partials,
     progress::Progress,
     wire,
@@ -15,33 +17,41 @@ use super::{
 use crate::{
     blocks::Right,
     cid::Digest,
-    dwn::Fault,
+    dwn::{Fault, Stop},
     node::{self, Body, Node},
 };
-use anyhow::{Context as _, Error, anyhow, bail};
+use anyhow::{Context as _, Error, bail};
 use bytes::Bytes;
 use futures::{FutureExt as _, StreamExt as _, future::BoxFuture, stream::FuturesUnordered};
 use std::{
     collections::{BTreeMap, HashMap},
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
     time::{Duration, Instant, SystemTime},
 };
 use tokio::{
     io::{AsyncRead, AsyncWrite},
-    sync::{mpsc, oneshot},
+    sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot},
 };
 use tokio_util::sync::CancellationToken;
 
 /// Frames read and not yet looked at.
-const FRAMES_AHEAD: usize = 64;
-/// Frames, other than data, that wait to be written: a peer that lets more pile up does not read.
-const OUT_MAX: usize = 16_384;
-/// Pieces of data that wait to be written.
-const PIECES_AHEAD: usize = 4;
+const FRAMES_AHEAD: usize = 16;
+/// Bytes of them, without the last one.
+const BYTES_AHEAD: u32 = 4 << 20;
+/// Bytes that wait to be written: a peer that lets more pile up does not read. The machine keeps what it says to an honest one
+/// below this.
+const OUT_MAX: usize = 32 << 20;
 /// Messages of a batch that are judged at the same time.
 const APPLIED_AT_ONCE: usize = 64;
-/// Events looked at in one turn.
-const TURN: usize = 256;
+/// Events looked at in one turn, and about how many bytes of frames.
+const TURN: (usize, usize) = (256, 1 << 20);
+/// Things to be kept that wait; who makes more has to wait.
+const KEEP_AHEAD: usize = 256;
+/// Readers of data that are held open for their next piece: of as many messages as data goes out at the same time.
+const FEEDERS_MAX: usize = 4;
 
 /// What a session is about.
 pub struct Session {
@@ -78,7 +88,6 @@ enum Done {
     Event(Event),
     /// A piece was read; its reader goes on from there.
     Read(Digest, Option<Feeder>, Event),
-    Nothing,
 }
 
 /// A message's data on its way out.
@@ -91,43 +100,75 @@ struct Feeder {
 
 /// What waits to be written.
 struct Out {
-    frames: mpsc::Sender<Frame>,
-    pieces: mpsc::Sender<Frame>,
+    frames: mpsc::UnboundedSender<Frame>,
+    pieces: mpsc::UnboundedSender<Frame>,
+    /// Bytes that wait.
+    weight: Arc<AtomicUsize>,
+}
+
+/// The other end of it.
+struct Outgoing {
+    frames: mpsc::UnboundedReceiver<Frame>,
+    pieces: mpsc::UnboundedReceiver<Frame>,
+    weight: Arc<AtomicUsize>,
+}
+
+fn out() -> (Out, Outgoing) {
+    let ((frames, from), (pieces, data), weight) =
+        (mpsc::unbounded_channel(), mpsc::unbounded_channel(), Arc::default());
+    let outgoing = Outgoing { frames: from, pieces: data, weight: Arc::clone(&weight) };
+    (Out { frames, pieces, weight }, outgoing)
 }
 
 impl Out {
     fn send(&self, frame: Frame) -> Result<(), Error> {
+        let more = frame.weight();
+        if self.weight.fetch_add(more, Ordering::Relaxed).saturating_add(more) > OUT_MAX {
+            bail!("the peer does not read what it is sent");
+        }
         let to = if matches!(frame, Frame::Data(..)) { &self.pieces } else { &self.frames };
-        to.try_send(frame).map_err(|_| anyhow!("the peer does not read what it is sent"))
+        to.send(frame).map_err(|_| anyhow::anyhow!("nothing is written any more"))
     }
 }
+
+impl Outgoing {
+    /// The next frame, data last; does another one wait behind it?
+    async fn next(&mut self) -> Option<(Frame, bool)> {
+        let frame = tokio::select! {
+            biased;
+            Some(frame) = self.frames.recv() => frame,
+            Some(piece) = self.pieces.recv() => piece,
+            else => return None,
+        };
+        self.weight.fetch_sub(frame.weight(), Ordering::Relaxed);
+        Some((frame, !self.frames.is_empty() || !self.pieces.is_empty()))
+    }
+}
+
+/// A frame that was read, and its part of the room for such.
+type Arrived = (Frame, OwnedSemaphorePermit);
 
 impl Session {
     /// Runs until the stream ends, the peer breaks the rules, or the node stops.
     pub async fn run(mut self, stream: impl AsyncRead + AsyncWrite + Send) -> Result<(), Error> {
         let (mut reader, mut writer) = tokio::io::split(stream);
-        let (frames, mut outgoing) = mpsc::channel::<Frame>(OUT_MAX);
-        // The machine bounds how many pieces are on their way; those are all that can be here.
-        let (pieces, mut data) = mpsc::channel::<Frame>(OUT_MAX);
-        let (incoming, mut arrived) = mpsc::channel::<Frame>(FRAMES_AHEAD);
+        let (out, mut outgoing) = out();
+        let (incoming, mut arrived) = mpsc::channel::<Arrived>(FRAMES_AHEAD);
         let write = async {
-            loop {
-                let frame = tokio::select! {
-                    biased;
-                    Some(frame) = outgoing.recv() => frame,
-                    Some(piece) = data.recv() => piece,
-                    else => return Ok::<_, Error>(()),
-                };
-                let more = !outgoing.is_empty() || !data.is_empty();
+            while let Some((frame, more)) = outgoing.next().await {
                 let bytes = wire::write_frame(&mut writer, &frame, !more).await.context("writing to the peer")?;
                 self.progress.sent_bytes.inc_by(bytes as u64);
             }
+            Ok::<_, Error>(())
         };
         let read = async {
+            let room = Arc::new(Semaphore::new(BYTES_AHEAD as usize));
             loop {
                 let (frame, bytes) = wire::read_frame::<Frame>(&mut reader).await.context("reading from the peer")?;
                 self.progress.received_bytes.inc_by(bytes as u64);
-                if incoming.send(frame).await.is_err() {
+                let bytes = u32::try_from(bytes).unwrap_or(u32::MAX).min(BYTES_AHEAD);
+                let place = room.clone().acquire_many_owned(bytes).await?;
+                if incoming.send((frame, place)).await.is_err() {
                     return Ok(());
                 }
             }
@@ -135,19 +176,24 @@ impl Session {
         let stop = self.stop.clone();
         let (_, none) = mpsc::channel(1);
         let asked = std::mem::replace(&mut self.asked, none);
+        let (keep, to_keep) = mpsc::channel(KEEP_AHEAD);
+        // One answer at most for each thing that is kept.
+        let (done, kept) = mpsc::unbounded_channel();
         tokio::select! {
             done = write => done,
             done = read => done,
-            done = self.turns(&mut arrived, asked, Out { frames, pieces }) => done,
+            done = self.keep(to_keep, done) => done,
+            done = self.turns(&mut arrived, asked, out, (keep, kept)) => done,
             () = stop.cancelled() => Ok(()),
         }
     }
 
     async fn turns(
         &self,
-        arrived: &mut mpsc::Receiver<Frame>,
+        arrived: &mut mpsc::Receiver<Arrived>,
         mut asked: mpsc::Receiver<Ask>,
         out: Out,
+        (keep, mut kept): (mpsc::Sender<Effect>, mpsc::UnboundedReceiver<Event>),
     ) -> Result<(), Error> {
         let clock = Clock::new();
         let (store, peer) = (self.node.store().clone(), self.setup.peer.clone());
@@ -160,132 +206,128 @@ impl Session {
             Machine::new(setup, Local::new(store), parked, begun)
         })
         .await??;
-        let mut doing: FuturesUnordered<BoxFuture<'_, Result<Done, Error>>> = FuturesUnordered::new();
-        let (disk, disk_done) = self.disk();
-        let mut disk_done = disk_done;
+        let mut doing: FuturesUnordered<BoxFuture<'_, Done>> = FuturesUnordered::new();
         let mut feeders = HashMap::new();
-        for effect in machine.begin() {
-            self.take_on(effect, &out, &disk, &mut feeders, &doing)?;
-        }
+        let mut effects = machine.begin();
         loop {
+            for effect in effects {
+                self.take_on(effect, &out, &keep, &mut feeders, &mut doing).await?;
+            }
             let now = clock.now();
             let wait = Duration::from_millis(machine.wake(now).saturating_sub(now.at));
-            let mut events = Vec::new();
+            let (mut frames, mut others, mut ask) = (Vec::new(), Vec::new(), None);
+            let mut bytes = 0;
+            let mut take = |(frame, _): Arrived| {
+                bytes += frame.weight();
+                frames.push(Event::Frame(frame));
+                frames.len() < TURN.0 && bytes < TURN.1
+            };
+            let mut has_room = true;
             tokio::select! {
-                frame = arrived.recv() => events.push(Event::Frame(frame.context("the stream is closed")?)),
-                Some(done) = doing.next() => events.extend(Self::done(done?, &mut feeders)),
-                Some(done) = disk_done.recv() => events.push(done?),
+                frame = arrived.recv() => has_room = take(frame.context("the stream is closed")?),
+                Some(done) = doing.next() => others.push(Self::done(done, &mut feeders)),
+                Some(event) = kept.recv() => others.push(event),
                 grew = tail.changed() => {
                     grew.context("the store is closed")?;
                     tail.borrow_and_update();
-                    events.push(Event::Grew);
+                    others.push(Event::Grew);
                 }
-                Some(ask) = asked.recv() => match ask {
-                    Ask::Compare => events.push(Event::Compare),
-                    Ask::Scopes(answer) => {
-                        let told = Told { scopes: machine.compared()?, aside_there: machine.aside().clone() };
-                        // Who asked may have gone.
-                        let _ = answer.send(told);
-                        continue;
-                    }
+                Some(asked) = asked.recv() => match asked {
+                    Ask::Compare => others.push(Event::Compare),
+                    Ask::Scopes(answer) => ask = Some(answer),
                 },
-                () = tokio::time::sleep(wait) => events.push(Event::Tick),
+                () = tokio::time::sleep(wait) => others.push(Event::Tick),
             }
-            while events.len() < TURN
-                && let Ok(frame) = arrived.try_recv()
-            {
-                events.push(Event::Frame(frame));
+            while has_room && let Ok(frame) = arrived.try_recv() {
+                has_room = take(frame);
             }
-            let now = clock.now();
-            let (went_on, effects, standing) = tokio::task::spawn_blocking(move || {
-                let mut effects = Vec::new();
-                for event in events {
-                    effects.extend(machine.on(event, now)?);
+            // Frames first: if this device was held up, the peer is not taken to be silent for it.
+            frames.append(&mut others);
+            let (turn, now) = (frames, clock.now());
+            let went_on = tokio::task::spawn_blocking(move || {
+                let effects = turn_of(&mut machine, turn, now)?;
+                if let Some(ask) = ask {
+                    let told = Told { scopes: machine.compared()?, aside_there: machine.aside().clone() };
+                    // Who asked may have gone.
+                    let _ = ask.send(told);
                 }
                 let standing = machine.standing(now)?;
                 Ok::<_, Fault>((machine, effects, standing))
-            })
-            .await??;
-            machine = went_on;
-            for effect in effects {
-                self.take_on(effect, &out, &disk, &mut feeders, &doing)?;
-            }
+            });
+            let standing;
+            (machine, effects, standing) = went_on.await??;
             self.progress.note((&self.setup.peer, self.number), standing, &machine);
         }
     }
 
-    fn done(done: Done, feeders: &mut HashMap<Digest, Feeder>) -> Option<Event> {
+    fn done(done: Done, feeders: &mut HashMap<Digest, Feeder>) -> Event {
         match done {
-            Done::Event(event) => Some(event),
+            Done::Event(event) => event,
             Done::Read(digest, feeder, event) => {
+                if feeders.len() >= FEEDERS_MAX {
+                    // Some of them are of data that is not wanted any more; the others are opened again.
+                    feeders.clear();
+                }
                 feeders.extend(feeder.map(|feeder| (digest, feeder)));
-                Some(event)
+                event
             }
-            Done::Nothing => None,
         }
     }
 
-    fn take_on<'a>(
+    async fn take_on<'a>(
         &'a self,
         effect: Effect,
         out: &Out,
-        disk: &mpsc::UnboundedSender<Effect>,
+        keep: &mpsc::Sender<Effect>,
         feeders: &mut HashMap<Digest, Feeder>,
-        doing: &FuturesUnordered<BoxFuture<'a, Result<Done, Error>>>,
+        doing: &mut FuturesUnordered<BoxFuture<'a, Done>>,
     ) -> Result<(), Error> {
         match effect {
             Effect::Send(frame) => {
                 self.progress.count_sent(&frame);
                 out.send(frame)?;
             }
-            Effect::Apply(batch) => doing.push(self.apply(batch).map(Ok).boxed()),
+            Effect::Apply(batch) => doing.push(self.apply(batch).boxed()),
             Effect::Read(tenant, digest, from) => {
                 let feeder = feeders.remove(&digest).filter(|feeder| feeder.at == from);
-                doing.push(self.read(tenant, digest, from, feeder).map(Ok).boxed());
+                doing.push(self.read(tenant, digest, from, feeder).boxed());
             }
-            Effect::Begin(..) | Effect::Store(..) | Effect::Release(_) | Effect::Discard(_) => {
-                disk.send(effect).map_err(|_| anyhow!("data can no longer be written"))?;
+            Effect::Begin(..) | Effect::Store(..) | Effect::Release(_) | Effect::Discard(_) | Effect::Park(_) => {
+                keep.send(effect).await.context("nothing is kept any more")?;
             }
-            Effect::Park(changes) => doing.push(self.park(changes).boxed()),
         }
         Ok(())
     }
 
-    async fn park(&self, changes: Changes) -> Result<Done, Error> {
-        parked::save(self.node.store(), &self.setup.peer, changes).await?;
-        Ok(Done::Nothing)
-    }
-
-    /// Puts data on the disk, in order. (The machine bounds how much of it is on its way.)
-    fn disk(&self) -> (mpsc::UnboundedSender<Effect>, mpsc::Receiver<Result<Event, Error>>) {
-        let (send, mut jobs) = mpsc::unbounded_channel();
-        let (done, answers) = mpsc::channel(PIECES_AHEAD);
-        let partials = self.partials.clone();
-        tokio::task::spawn_blocking(move || {
-            while let Some(effect) = jobs.blocking_recv() {
-                let outcome = match effect {
-                    Effect::Begin(digest, size) => partials
-                        .begin(&digest, size)
-                        .map(|upto| upto.map_or(Event::Busy(digest), |upto| Event::Stored(digest, upto))),
-                    Effect::Store(digest, from, piece) => {
-                        partials.put(&digest, from, &piece).map(|upto| Event::Stored(digest, upto))
-                    }
-                    Effect::Release(digest) => {
-                        partials.release(&digest);
-                        continue;
-                    }
-                    Effect::Discard(digest) => match partials.discard(&digest) {
-                        Ok(()) => continue,
-                        Err(error) => Err(error),
-                    },
-                    _ => continue,
-                };
-                if done.blocking_send(outcome).is_err() {
-                    return;
+    /// Does what concerns the disk, in the order in which the machine wants it.
+    async fn keep(&self, mut wanted: mpsc::Receiver<Effect>, done: mpsc::UnboundedSender<Event>) -> Result<(), Error> {
+        let (mut next, mut parked) = (Vec::new(), Vec::new());
+        while wanted.recv_many(&mut next, KEEP_AHEAD).await > 0 {
+            for effect in next.drain(..) {
+                if let Effect::Park(changes) = effect {
+                    // One commit for those that follow one another.
+                    parked.push(changes);
+                    continue;
+                }
+                self.park(&mut parked).await?;
+                let (node, partials) = (self.node.clone(), self.partials.clone());
+                let event = tokio::task::spawn_blocking(move || keep_one(&node, &partials, effect)).await??;
+                if let Some(event) = event
+                    && done.send(event).is_err()
+                {
+                    return Ok(());
                 }
             }
-        });
-        (send, answers)
+            self.park(&mut parked).await?;
+        }
+        Ok(())
+    }
+
+    async fn park(&self, parked: &mut Vec<parked::Changes>) -> Result<(), Error> {
+        if !parked.is_empty() {
+            parked::save(self.node.store(), &self.setup.peer, std::mem::take(parked)).await?;
+        }
+        Ok(())
     }
 
     async fn apply(&self, batch: Vec<Arrival>) -> Done {
@@ -310,10 +352,15 @@ impl Session {
         }
     }
 
-    /// Reads the next piece of a message's data.
+    /// Reads the next piece of a message's data; of what is not here, nothing.
     async fn read(&self, tenant: String, digest: Digest, from: u64, feeder: Option<Feeder>) -> Done {
         match self.next_piece(&tenant, &digest, from, feeder).await {
-            Ok((piece, feeder)) => Done::Read(digest, Some(feeder), Event::Read(digest, from, Some(piece))),
+            // A peer may ask for what is not here.
+            Ok(None) => Done::Read(digest, None, Event::Read(digest, from, None)),
+            Ok(Some((piece, feeder))) => {
+                let feeder = Some(feeder).filter(|_| !piece.is_empty());
+                Done::Read(digest, feeder, Event::Read(digest, from, Some(piece)))
+            }
             Err(error) => {
                 tracing::error!("data of {tenant} that a peer wants cannot be read: {error:#}");
                 Done::Read(digest, None, Event::Read(digest, from, None))
@@ -327,17 +374,18 @@ impl Session {
         digest: &Digest,
         from: u64,
         feeder: Option<Feeder>,
-    ) -> Result<(Vec<u8>, Feeder), Error> {
+    ) -> Result<Option<(Vec<u8>, Feeder)>, Error> {
         let mut feeder = match feeder {
             Some(feeder) => feeder,
             None => {
                 let (local, blocks) = (Local::new(self.node.store().clone()), self.node.blocks().clone());
                 let (tenant, digest) = (tenant.to_owned(), *digest);
                 let reader = tokio::task::spawn_blocking(move || {
-                    let root = local.data(&tenant, &digest)?.context("the message, or its data, is gone")?;
-                    Ok::<_, Error>(blocks.read(Right::reader(&root), &root)?.part(from..u64::MAX))
+                    let Some(root) = local.data(&tenant, &digest)? else { return Ok(None) };
+                    Ok::<_, Error>(Some(blocks.read(Right::reader(&root), &root)?.part(from..u64::MAX)))
                 });
-                Feeder { body: node::send(reader.await??), rest: Bytes::new(), at: from, ended: false }
+                let Some(reader) = reader.await?? else { return Ok(None) };
+                Feeder { body: node::send(reader), rest: Bytes::new(), at: from, ended: false }
             }
         };
         let mut piece = Vec::with_capacity(PIECE);
@@ -358,7 +406,59 @@ impl Session {
             bail!("data is read from two places at once");
         }
         feeder.at += piece.len() as u64;
-        Ok((piece, feeder))
+        Ok(Some((piece, feeder)))
+    }
+}
+
+/// What comes of events, one after the other.
+fn turn_of(machine: &mut Machine, events: Vec<Event>, now: Now) -> Result<Vec<Effect>, Fault> {
+    let (mut effects, mut weight) = (Vec::new(), 0);
+    for event in events {
+        for effect in machine.on(event, now)? {
+            if let Effect::Send(frame) = &effect {
+                weight += frame.weight();
+            }
+            effects.push(effect);
+        }
+        if weight > OUT_MAX {
+            bail!("the peer asks for more than it can be sent at once");
+        }
+    }
+    Ok(effects)
+}
+
+/// One thing that concerns the disk, and what the machine is told of it (blocking).
+fn keep_one(node: &Node, partials: &Partials, effect: Effect) -> Result<Option<Event>, Fault> {
+    let refused = |digest, stop| match stop {
+        Stop::Refusal(refusal) => {
+            partials.discard_own(&digest)?;
+            Ok(Some(Event::Refused(digest, refusal.code, refusal.detail)))
+        }
+        Stop::Fault(fault) => Err(fault),
+    };
+    match effect {
+        Effect::Begin(digest, size) => {
+            if let Err(stop) = node.check_file(size) {
+                return refused(digest, stop);
+            }
+            let upto = partials.begin(&digest, size)?;
+            Ok(Some(upto.map_or(Event::Busy(digest), |upto| Event::Stored(digest, upto))))
+        }
+        // What comes of data that was refused meanwhile.
+        Effect::Store(digest, ..) if !partials.is_own(&digest) => Ok(None),
+        Effect::Store(digest, from, piece) => {
+            // What else lies on the disk may have become more.
+            if let Err(stop) = node.store().room() {
+                return refused(digest, stop);
+            }
+            Ok(Some(Event::Stored(digest, partials.put(&digest, from, &piece)?)))
+        }
+        Effect::Release(digest) => {
+            partials.release(&digest);
+            Ok(None)
+        }
+        Effect::Discard(digest) => partials.discard(&digest).map(|()| None),
+        Effect::Send(_) | Effect::Apply(_) | Effect::Read(..) | Effect::Park(_) => Ok(None),
     }
 }
 

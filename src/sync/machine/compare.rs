@@ -27,6 +27,8 @@ use std::collections::{BTreeMap, BTreeSet};
 const STATES: usize = 1000;
 /// Reasons of the peer that are remembered.
 const ASIDE_MAX: usize = 1000;
+/// Bytes of ranges told until both tell again what they hold: what is found in them is sent first, and then the rest is looked for.
+const NARROWED_MAX: usize = 8 << 20;
 /// How soon everything is compared again while it differs: at the soonest and at the latest.
 const CHECK: (u64, u64) = (1_000, 60_000);
 
@@ -80,6 +82,11 @@ impl Machine {
         if ask {
             self.tell_state(false)?;
         }
+        self.compare.narrowed = 0;
+        if !self.setup.leads {
+            // The end that leads has begun another round.
+            self.compare.cut = false;
+        }
         let told = std::mem::take(&mut self.compare.told);
         self.compare.there = told.clone();
         let mine = self.sums()?;
@@ -103,7 +110,7 @@ impl Machine {
             } else if self.setup.leads {
                 let range = self.with_set(&scope, |set, key| reconcile::open(set, key))?;
                 let number = self.number(&scope)?;
-                self.push(Frame::Ranges(number, vec![range]));
+                self.tell_ranges(number, vec![range]);
             }
         }
         self.tell_ahead();
@@ -128,7 +135,11 @@ impl Machine {
         self.compare.cut |= found.is_cut;
         let number = self.number(&scope)?;
         for ranges in found.reply.chunks(reconcile::RANGES_MAX) {
-            self.push(Frame::Ranges(number, ranges.to_vec()));
+            if self.compare.narrowed < NARROWED_MAX {
+                self.tell_ranges(number, ranges.to_vec());
+            } else {
+                self.compare.cut = true;
+            }
         }
         for (of, shorts) in found.want {
             self.push(Frame::Want(number, of.bits(), of.value(), shorts));
@@ -138,12 +149,22 @@ impl Machine {
         self.queue(&scope, &lacks)
     }
 
+    fn tell_ranges(&mut self, number: Number, ranges: Vec<Range>) {
+        self.compare.narrowed += ranges.iter().map(Range::weight).sum::<usize>();
+        self.compare.offered += ranges.iter().map(Range::items).sum::<usize>() as u64;
+        self.push(Frame::Ranges(number, ranges));
+    }
+
     pub(super) fn on_want(&mut self, number: Number, of: (u8, u64), wanted: &[Short]) -> Result<(), Fault> {
         let scope = self.names.theirs(number)?;
         if planted::is("what is asked for is not sent") {
             return Ok(());
         }
         let of = reconcile::prefix(of.0, of.1)?;
+        let Some(left) = self.compare.offered.checked_sub(wanted.len() as u64) else {
+            bail!("the peer asks for more messages than it was told of");
+        };
+        self.compare.offered = left;
         let held = self.local.set(&scope)?;
         let items = reconcile::chosen(&held, &self.setup.key, of, wanted)?;
         self.queue(&scope, &items)
@@ -225,8 +246,7 @@ impl Machine {
     fn beat(&mut self, now: Now) -> Result<(), Fault> {
         let Own { held, covered, .. } = self.own()?;
         self.compare.beaten = now.at;
-        let parked = u32::try_from(self.park.len()).unwrap_or(u32::MAX);
-        self.push(Frame::Beat { held, covered, parked });
+        self.push(Frame::Beat { held, covered, parked: self.parked_here() });
         Ok(())
     }
 

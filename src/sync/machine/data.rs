@@ -1,16 +1,15 @@
 //! Data that travels apart from its message: asked for piece by piece, from where an earlier session broke off.
 
 use super::{
-    event::{Arrival, Effect, Now},
+    event::{Data, Effect, Now},
     machine::Machine,
-    state::{Coming, Going},
+    state::{Came, Coming, Going},
 };
 use crate::{
     cid::Digest,
-    dwn::Fault,
+    dwn::{self, Fault},
     planted,
-    sync::frame::{Bytes32, Frame, Number},
-    sync::local::Scope,
+    sync::frame::{Bytes32, Frame, Number, PIECE},
 };
 use anyhow::bail;
 
@@ -20,29 +19,44 @@ const AT_ONCE: usize = 4;
 const WINDOW: u64 = 1 << 20;
 /// How long to wait for another session that fetches the same (milliseconds).
 const LATER: u64 = 1_000;
-/// Messages that wait for their data.
-const WAITING_MAX: usize = 1 << 16;
+/// Messages that wait for their data and were said to be taken, so that others come; further ones keep their room until they
+/// are taken.
+const WAITING_MAX: (u32, u64) = (1024, 4 << 20);
 
 impl Machine {
     /// A message waits for its data.
-    pub(super) fn await_data(&mut self, arrival: Arrival, size: u64) {
-        let is_known = self.data.coming.contains_key(&arrival.digest)
-            || self.data.waiting.iter().any(|(waiting, _)| waiting.digest == arrival.digest);
-        // One too many is found again when the sets are compared.
-        if !is_known && self.data.waiting.len() < WAITING_MAX {
-            self.data.waiting.push_back((arrival, size));
+    pub(super) fn await_data(&mut self, mut came: Came, size: u64) -> Result<(), Fault> {
+        if dwn::declared_data(&came.json()?).is_none_or(|(_, declared)| declared != size) {
+            bail!("the peer offers {size} bytes of data of a message that does not say so");
         }
+        let is_known = self.data.coming.contains_key(&came.digest)
+            || self.data.waiting.iter().any(|waiting| waiting.digest == came.digest);
+        let cost = came.share.cost;
+        if is_known {
+            self.took(cost);
+            return Ok(());
+        }
+        let said = self.data.said.plus(cost);
+        if said.is_within(WAITING_MAX) {
+            self.data.said = said;
+            came.share.said = true;
+            self.took(cost);
+        }
+        self.data.waiting.push_back(came);
+        Ok(())
     }
 
     pub(super) fn fetch_next(&mut self, now: Now) -> Result<(), Fault> {
         while self.data.coming.len() < AT_ONCE && now.at >= self.data.later {
-            let Some((arrival, size)) = self.data.waiting.pop_front() else { break };
-            let digest = arrival.digest;
-            if self.local.kept(&arrival.tenant, &digest)?.is_some_and(|kept| kept.item.has_data) {
-                self.dropped(&arrival.tenant, &digest, now)?;
+            let Some(came) = self.data.waiting.pop_front() else { break };
+            let (digest, Data::Stored(size)) = (came.digest, &came.data) else { continue };
+            let size = *size;
+            if self.local.kept(&came.scope.tenant, &digest)?.is_some_and(|kept| kept.item.has_data) {
+                self.dropped(&came.scope.tenant, &digest);
+                self.settled([came.share]);
                 continue;
             }
-            self.data.coming.insert(digest, Coming { arrival, size, come: None });
+            self.data.coming.insert(digest, Coming { came, size, come: None, stored: 0 });
             self.effects.push(Effect::Begin(digest, size));
         }
         Ok(())
@@ -55,24 +69,37 @@ impl Machine {
 
     /// Another session fetches it: it may be here soon.
     pub(super) fn on_busy(&mut self, digest: Digest, now: Now) {
-        if let Some(Coming { arrival, size, .. }) = self.data.coming.remove(&digest) {
-            self.data.waiting.push_back((arrival, size));
+        if let Some(Coming { came, .. }) = self.data.coming.remove(&digest) {
+            self.data.waiting.push_back(came);
             self.data.later = now.at + LATER;
             self.active = now.at;
         }
     }
 
+    /// It is not taken.
+    pub(super) fn on_refused(&mut self, digest: Digest, code: u16, why: String, now: Now) -> Result<(), Fault> {
+        let Some(Coming { came, come, .. }) = self.data.coming.remove(&digest) else { return Ok(()) };
+        if come.is_some() {
+            let number = self.number(&came.scope)?;
+            self.push(Frame::Gone(number, Bytes32(digest)));
+        }
+        self.set_aside(&came.scope, came.item(), (code, why), now)?;
+        self.settled([came.share]);
+        Ok(())
+    }
+
     /// So much of it is on the disk.
     pub(super) fn on_stored(&mut self, digest: Digest, upto: u64) -> Result<(), Fault> {
         let Some(coming) = self.data.coming.get_mut(&digest) else { return Ok(()) };
+        coming.stored = upto;
         if upto >= coming.size {
-            if let Some(Coming { arrival, .. }) = self.data.coming.remove(&digest) {
+            if let Some(Coming { came, .. }) = self.data.coming.remove(&digest) {
                 self.push(Frame::DataTook(Bytes32(digest), upto));
-                self.take.ready(arrival);
+                self.take.waiting.push_back(came);
             }
         } else if coming.come.is_none() {
             coming.come = Some(upto);
-            let scope = Scope { tenant: coming.arrival.tenant.clone(), protocol: coming.arrival.protocol.clone() };
+            let scope = coming.came.scope.clone();
             let number = self.number(&scope)?;
             self.push(Frame::DataWanted(number, Bytes32(digest), upto));
         } else {
@@ -83,17 +110,23 @@ impl Machine {
 
     pub(super) fn on_data(&mut self, digest: Digest, from: u64, piece: Vec<u8>, now: Now) -> Result<(), Fault> {
         let Some(coming) = self.data.coming.get_mut(&digest) else { return Ok(()) };
-        if coming.come != Some(from) || from + piece.len() as u64 > coming.size {
+        let end = from.saturating_add(piece.len() as u64);
+        if coming.come != Some(from) || end > coming.size {
             bail!("the peer sends data that was not asked for");
         }
+        if piece.len() > PIECE || end - coming.stored > WINDOW + PIECE as u64 {
+            bail!("the peer sends more data than it was told that there is room for");
+        }
         if piece.is_empty() {
-            if let Some(Coming { arrival, .. }) = self.data.coming.remove(&digest) {
+            if let Some(Coming { came, .. }) = self.data.coming.remove(&digest) {
                 self.effects.push(Effect::Release(digest));
-                self.set_aside(&arrival, 503, "the other device cannot read its data at the moment".into(), now)?;
+                let why = "the other device cannot read its data at the moment";
+                self.set_aside(&came.scope, came.item(), (503, why.into()), now)?;
+                self.settled([came.share]);
             }
             return Ok(());
         }
-        coming.come = Some(from + piece.len() as u64);
+        coming.come = Some(end);
         let piece = if planted::is("data is changed on its way") { vec![0; piece.len()] } else { piece };
         self.effects.push(Effect::Store(digest, from, piece));
         Ok(())
@@ -104,10 +137,19 @@ impl Machine {
         if self.data.going.len() >= AT_ONCE && !self.data.going.contains_key(&digest) {
             bail!("the peer asks for the data of more than {AT_ONCE} messages at once");
         }
-        let going = Going { tenant: scope.tenant, read: from, took: from, reading: false, ended: false };
+        // One piece of it is read at a time, however often it is asked for.
+        if let Some(going) = self.data.going.get_mut(&digest).filter(|going| going.reading) {
+            going.again = Some(from);
+            return Ok(());
+        }
+        self.go(scope.tenant, digest, from);
+        Ok(())
+    }
+
+    fn go(&mut self, tenant: String, digest: Digest, from: u64) {
+        let going = Going { tenant, read: from, took: from, reading: false, again: None, ended: false };
         self.data.going.insert(digest, going);
         self.read_on(digest);
-        Ok(())
     }
 
     pub(super) fn on_data_took(&mut self, digest: Digest, upto: u64) -> Result<(), Fault> {
@@ -137,6 +179,10 @@ impl Machine {
             return;
         }
         going.reading = false;
+        if let Some(from) = going.again {
+            let tenant = going.tenant.clone();
+            return self.go(tenant, digest, from);
+        }
         match piece {
             Some(piece) if piece.is_empty() => {
                 going.ended = true;

@@ -39,6 +39,8 @@ pub enum Event {
     Read(Digest, u64, Option<Vec<u8>>),
     /// So much of some data is on the disk.
     Stored(Digest, u64),
+    /// This data is not taken: code and reason. What was here of it is gone.
+    Refused(Digest, u16, String),
     /// This data comes from another peer just now.
     Busy(Digest),
     /// Somebody wants both to be compared at once.
@@ -62,9 +64,10 @@ pub enum Effect {
     Apply(Vec<Arrival>),
     /// Read a piece of a message's data: tenant, digest, from where.
     Read(String, Digest, u64),
-    /// Say how much of this data, which has so many bytes, is on the disk from before, or that another session fetches it.
+    /// Say how much of this data, which has so many bytes, is on the disk from before, or that another session fetches it, or
+    /// that so much is not taken.
     Begin(Digest, u64),
-    /// Put a piece of data on the disk: from where.
+    /// Put a piece of data on the disk: from where. (Of data that was refused: nothing.)
     Store(Digest, u64, Vec<u8>),
     /// This data is not fetched any more, for now.
     Release(Digest),
@@ -74,17 +77,16 @@ pub enum Effect {
 }
 
 /// A message that came.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct Arrival {
     pub tenant: String,
-    pub protocol: Option<String>,
     pub digest: Digest,
     pub message: Value,
     pub data: Data,
 }
 
 /// Its data.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, PartialEq, Eq)]
 pub enum Data {
     None,
     With(Vec<u8>),

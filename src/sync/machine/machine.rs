@@ -51,6 +51,7 @@ impl Machine {
         let place = place.and_then(|place| u16::try_from(place).ok()).context("this tenant is not shared")?;
         let number = u32::try_from(self.names.mine.len())?;
         self.names.mine.insert(scope.clone(), number);
+        self.names.mine_in_order.push(scope.clone());
         self.effects.push(Effect::Send(Frame::Name(place, scope.protocol.clone())));
         Ok(number)
     }

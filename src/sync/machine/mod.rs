@@ -23,6 +23,8 @@ mod send;
 mod take;
 mod compare;
 mod turn;
+#[cfg(test)]
+mod tests;
 
 pub use event::{Answer, Arrival, Data, Effect, Event, Now, Setup, Standing, Way};
 pub use machine::Machine;

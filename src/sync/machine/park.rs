@@ -1,14 +1,14 @@
 //! What is put aside, and when it is asked for again.
 
 use super::{
-    event::{Arrival, Data, Effect, Now},
+    event::{Effect, Now},
     machine::Machine,
     state::AGAIN_MAX,
 };
 use crate::{
     cid::{self, Digest},
     dwn::Fault,
-    foreign::said,
+    foreign::{plain, shown},
     planted,
     sums::Item,
     sync::{
@@ -20,6 +20,8 @@ use crate::{
 use anyhow::bail;
 use std::collections::BTreeMap;
 
+/// Characters of a reason that are kept: there may be very many.
+const WHY_MAX: usize = 300;
 /// What was written here may have taken reasons away: they are asked for again this long after (milliseconds).
 const SOON: u64 = 500;
 
@@ -48,26 +50,33 @@ impl Machine {
     }
 
     /// The door refused it.
-    pub(super) fn set_aside(&mut self, arrival: &Arrival, code: u16, why: String, now: Now) -> Result<(), Fault> {
-        let before = self.park.remove(&arrival.tenant, &arrival.digest);
+    pub(super) fn set_aside(
+        &mut self,
+        scope: &Scope,
+        item: Item,
+        (code, why): (u16, String),
+        now: Now,
+    ) -> Result<(), Fault> {
+        let before = self.park.remove(&scope.tenant, &item.digest);
+        let why = plain(why, WHY_MAX);
         if before.is_none() && self.park.len() >= PARKED_MAX {
             bail!("{PARKED_MAX} messages of this peer could not be taken: the reason of the last one is: {code} {why}");
         }
-        let why = said(format_args!("{why}"));
         if before.as_ref().is_none_or(|before| before.why != why) {
-            let cid = cid::from_digest(cid::DAG_CBOR, &arrival.digest);
-            tracing::warn!(peer = self.setup.peer, "{cid} of {} is put aside: {code} {why}", arrival.tenant);
-            self.tell_parked(arrival, code, &why)?;
+            let cid = cid::from_digest(cid::DAG_CBOR, &item.digest);
+            tracing::warn!(peer = self.setup.peer, "{cid} of {} is put aside: {code} {why}", scope.tenant);
+            self.tell_parked(scope, &item.digest, code, &why)?;
         }
         let parked = Parked {
-            tenant: arrival.tenant.clone(),
-            protocol: arrival.protocol.clone(),
-            digest: arrival.digest,
-            has_data: arrival.data != Data::None,
+            tenant: scope.tenant.clone(),
+            protocol: scope.protocol.clone(),
+            digest: item.digest,
+            has_data: item.has_data,
             code,
             why,
             since: before.as_ref().map_or(now.time, |before| before.since),
-            tries: before.map_or(0, |before| before.tries.saturating_add(1)),
+            // Counted when it was asked for.
+            tries: before.map_or(0, |before| before.tries),
             tried: now.time,
         };
         self.park.insert(parked.clone());
@@ -76,14 +85,13 @@ impl Machine {
     }
 
     /// It is here, or needs not come any more.
-    pub(super) fn dropped(&mut self, tenant: &str, digest: &Digest, _: Now) -> Result<(), Fault> {
+    pub(super) fn dropped(&mut self, tenant: &str, digest: &Digest) {
         if planted::is("what has come stays put aside") {
-            return Ok(());
+            return;
         }
         if self.park.remove(tenant, digest).is_some() {
             self.save(Changes { put: vec![], drop: vec![(tenant.to_owned(), *digest)] });
         }
-        Ok(())
     }
 
     /// The peer lacks it. Was it put aside here, and is forgotten now?
@@ -111,6 +119,7 @@ impl Machine {
 
     pub(super) fn on_gone(&mut self, number: Number, digest: &Digest) -> Result<(), Fault> {
         let scope = self.names.theirs(number)?;
+        self.data.going.remove(digest);
         if self.park.remove(&scope.tenant, digest).is_some() {
             self.save(Changes { put: vec![], drop: vec![(scope.tenant, *digest)] });
         }
@@ -118,17 +127,16 @@ impl Machine {
     }
 
     /// Something came into the log here.
-    pub(super) fn arrived_here(&mut self, scope: &Scope, item: &Item, now: Now) -> Result<(), Fault> {
+    pub(super) fn arrived_here(&mut self, scope: &Scope, item: &Item, now: Now) {
         if self.park.len() == 0 {
-            return Ok(());
+            return;
         }
         if let Some(parked) = self.park.parked.get(&(scope.tenant.clone(), item.digest))
             && (item.has_data || !parked.has_data)
         {
-            self.dropped(&scope.tenant, &item.digest, now)?;
+            self.dropped(&scope.tenant, &item.digest);
         }
         self.park.stirred.entry(scope.tenant.clone()).or_insert(now.at);
-        Ok(())
     }
 
     /// When something is to be asked for again, by the clock that only goes forward.
@@ -170,7 +178,30 @@ impl Machine {
         Ok(())
     }
 
+    /// Tells the peer why its message was put aside.
+    fn tell_parked(&mut self, scope: &Scope, digest: &Digest, code: u16, why: &str) -> Result<(), Fault> {
+        let number = self.number(scope)?;
+        self.push(Frame::Parked(number, Bytes32(*digest), code, why.to_owned()));
+        Ok(())
+    }
+
+    /// The peer put a message of this end's aside.
+    pub(super) fn on_parked(&mut self, number: Number, digest: &Digest, code: u16, why: &str) -> Result<(), Fault> {
+        let scope = self.names.theirs(number)?;
+        let cid = cid::from_digest(cid::DAG_CBOR, digest);
+        let why = shown(why);
+        tracing::info!(peer = self.setup.peer, "the peer put {cid} of {} aside: {code} {why}", scope.name());
+        self.aside_there(*digest, code, why.to_string());
+        Ok(())
+    }
+
+    /// How many messages are put aside.
+    pub fn parked_here(&self) -> u32 {
+        u32::try_from(self.park.len()).unwrap_or(u32::MAX)
+    }
+
     /// What is put aside.
+    #[cfg(test)]
     pub fn parked(&self) -> impl Iterator<Item = &Parked> {
         self.park.parked.values()
     }

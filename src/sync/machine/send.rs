@@ -17,7 +17,8 @@ use crate::{
 use anyhow::bail;
 use std::collections::BTreeSet;
 
-/// Messages found to be sent; beyond that what is new is not looked for until some are over.
+/// Messages that wait to be sent; beyond that what is new is not looked for until some are over, and what was found is found again
+/// when the sets are compared.
 const WAITING_MAX: usize = 1 << 17;
 
 impl Machine {
@@ -31,9 +32,10 @@ impl Machine {
             }
             self.followed = next;
             for Kept { scope, item, .. } in entries {
-                self.arrived_here(&scope, &item, now)?;
+                self.arrived_here(&scope, &item, now);
                 if !self.send.recent.contains(&item.digest) {
-                    self.send.waiting.push_back((scope, item.digest));
+                    let number = self.number(&scope)?;
+                    self.send.waiting.push(number, item.digest);
                 }
             }
         }
@@ -49,7 +51,14 @@ impl Machine {
             }
         }
         found.sort_unstable();
-        self.send.waiting.extend(found.into_iter().map(|(_, digest)| (scope.clone(), digest)));
+        let number = self.number(scope)?;
+        for (_, digest) in found {
+            if self.send.waiting.len() >= WAITING_MAX {
+                self.compare.cut = true;
+                break;
+            }
+            self.send.waiting.push(number, digest);
+        }
         self.tell_ahead();
         Ok(())
     }
@@ -75,13 +84,13 @@ impl Machine {
     /// Sends as much as there is room for.
     pub(super) fn pump(&mut self) -> Result<(), Fault> {
         while self.send.has_room() {
-            let Some((scope, digest)) = self.send.waiting.pop_front() else {
+            let Some((number, digest)) = self.send.waiting.pop() else {
                 if self.go_on()? {
                     continue;
                 }
                 return Ok(());
             };
-            self.send_message(&scope, &digest)?;
+            self.send_message(number, &digest)?;
         }
         Ok(())
     }
@@ -99,18 +108,18 @@ impl Machine {
             return Ok(false);
         }
         stream.at = next;
-        for Kept { scope, item, .. } in entries {
-            if stream.scopes.contains(&scope) {
-                stream.left = stream.left.saturating_sub(1);
-                self.send.waiting.push_back((scope, item.digest));
-            }
+        let chosen: Vec<_> = entries.into_iter().filter(|kept| stream.scopes.contains(&kept.scope)).collect();
+        stream.left = stream.left.saturating_sub(chosen.len() as u64);
+        for Kept { scope, item, .. } in chosen {
+            let number = self.number(&scope)?;
+            self.send.waiting.push(number, item.digest);
         }
         Ok(true)
     }
 
-    /// Sends one message if it is still here; was it?
-    pub(super) fn send_message(&mut self, scope: &Scope, digest: &Digest) -> Result<bool, Fault> {
-        let Some(loaded) = self.local.load(&scope.tenant, digest)? else { return Ok(false) };
+    /// Sends one message if it is still here.
+    fn send_message(&mut self, number: Number, digest: &Digest) -> Result<(), Fault> {
+        let Some(loaded) = self.local.load(&self.names.mine(number)?.tenant, digest)? else { return Ok(()) };
         let carried = match loaded.data {
             None => Carried::None,
             Some(data) => match data.inline.filter(|_| data.size <= BESIDE_MAX) {
@@ -118,12 +127,11 @@ impl Machine {
                 None => Carried::Apart(data.size),
             },
         };
-        let number = self.number(scope)?;
         self.send.flight.0 += 1;
-        self.send.flight.1 += (loaded.message.len() + carried.len()) as u64;
+        self.send.flight.1 += (loaded.message.len() + carried.size()) as u64;
         self.send.sent += 1;
         self.push(Frame::Message(number, loaded.message, carried));
-        Ok(true)
+        Ok(())
     }
 
     pub(super) fn on_took(&mut self, messages: u32, bytes: u64) -> Result<(), Fault> {
@@ -141,16 +149,15 @@ impl Machine {
     /// The peer asks for what it put aside.
     pub(super) fn on_again(&mut self, number: Number, digests: Vec<Bytes32>) -> Result<(), Fault> {
         let scope = self.names.theirs(number)?;
-        if digests.len() > AGAIN_MAX || self.send.waiting.len() > WAITING_MAX {
+        // It may come while all is waiting that was found.
+        if digests.len() > AGAIN_MAX || self.send.waiting.len() > 2 * WAITING_MAX {
             bail!("the peer asks for more than it may at once");
         }
+        let number = self.number(&scope)?;
         for Bytes32(digest) in digests {
             match self.local.kept(&scope.tenant, &digest)? {
-                Some(kept) if kept.scope == scope => self.send.waiting.push_back((scope.clone(), digest)),
-                _ => {
-                    let number = self.number(&scope)?;
-                    self.push(Frame::Gone(number, Bytes32(digest)));
-                }
+                Some(kept) if kept.scope == scope => self.send.waiting.push(number, digest),
+                _ => self.push(Frame::Gone(number, Bytes32(digest))),
             }
         }
         Ok(())

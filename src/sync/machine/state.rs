@@ -1,14 +1,16 @@
 //! What a session remembers, part by part.
 
-use super::event::{Arrival, Way};
+use super::event::{Data, Way};
 use crate::{
-    cid::Digest,
+    cid::{self, Digest},
     dwn::Fault,
     store::Position,
+    sums::Item,
     sync::{frame::Number, local::Scope, parked::Parked, reconcile::List},
 };
 use anyhow::{Context as _, bail};
-use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use serde_json::Value;
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
 
 /// Both ends say that they are there as often (milliseconds).
 pub(super) const BEAT: u64 = 20_000;
@@ -18,19 +20,24 @@ pub(super) const SETTLED: u64 = 300;
 pub(super) const AGAIN_MAX: usize = 256;
 /// Messages, and bytes of them, that are on their way without the peer having said that it took them.
 pub(super) const WINDOW: (u32, u64) = (1024, 2 << 20);
-/// Digests that came from the peer lately: they are not told back to it.
-pub(super) const RECENT_MAX: usize = 1 << 14;
+/// Digests that are remembered of those of one kind.
+const LATELY_MAX: usize = 1 << 14;
 
 /// Scopes that one end may name in a session.
 const NAMES_MAX: usize = 1 << 16;
 /// Bytes of a protocol's URI.
 const URI_MAX: usize = 8 << 10;
+/// Bytes of all the names: what is told of scopes is remembered by them, some times over.
+const NAMES_BYTES_MAX: usize = 4 << 20;
 
 /// What both ends have named.
 #[derive(Debug, Default)]
 pub(super) struct Names {
     pub(super) mine: HashMap<Scope, Number>,
+    /// The same, by their numbers.
+    pub(super) mine_in_order: Vec<Scope>,
     pub(super) theirs: Vec<Scope>,
+    theirs_bytes: usize,
 }
 
 impl Names {
@@ -40,8 +47,18 @@ impl Names {
             bail!("the peer names more than {NAMES_MAX} scopes, or one that is too long");
         }
         let tenant = tenants.get(usize::from(tenant)).context("the peer names a tenant that is not shared")?.clone();
+        self.theirs_bytes += tenant.len() + protocol.as_ref().map_or(0, String::len);
+        if self.theirs_bytes > NAMES_BYTES_MAX {
+            bail!("the peer names scopes with more than {NAMES_BYTES_MAX} bytes of names");
+        }
         self.theirs.push(Scope { tenant, protocol });
         Ok(())
+    }
+
+    /// What this end means by a number.
+    pub fn mine(&self, number: Number) -> Result<&Scope, Fault> {
+        let scope = usize::try_from(number).ok().and_then(|number| self.mine_in_order.get(number));
+        scope.context("a scope has a number that was not given")
     }
 
     /// What the peer means by a number.
@@ -98,6 +115,10 @@ pub(super) struct Compare {
     pub(super) check: Option<(u64, u64)>,
     /// More was found than could be sent.
     pub(super) cut: bool,
+    /// Items that the peer was told of in ranges, and has not asked for.
+    pub(super) offered: u64,
+    /// Bytes of ranges that it was told since both told last what they hold.
+    pub(super) narrowed: usize,
     /// So many messages were on their way here when the peer told it last, and so many had been taken before.
     pub(super) ahead: (u64, u64),
 }
@@ -116,14 +137,66 @@ impl Compare {
     }
 }
 
+/// What is to be sent, in order, each once: scopes by this end's numbers.
+#[derive(Debug, Default)]
+pub(super) struct Queue {
+    in_order: VecDeque<(Number, Digest)>,
+    known: HashSet<(Number, Digest)>,
+}
+
+impl Queue {
+    pub fn len(&self) -> usize {
+        self.in_order.len()
+    }
+
+    pub fn push(&mut self, number: Number, digest: Digest) {
+        if self.known.insert((number, digest)) {
+            self.in_order.push_back((number, digest));
+        }
+    }
+
+    pub fn pop(&mut self) -> Option<(Number, Digest)> {
+        let next = self.in_order.pop_front()?;
+        self.known.remove(&next);
+        Some(next)
+    }
+}
+
+/// The digests that came last, of those of one kind.
+#[derive(Debug, Default)]
+pub(super) struct Lately {
+    known: BTreeSet<Digest>,
+    in_order: VecDeque<Digest>,
+}
+
+impl Lately {
+    /// Was it not among them?
+    pub fn insert(&mut self, digest: Digest) -> bool {
+        let is_new = self.known.insert(digest);
+        if is_new {
+            self.in_order.push_back(digest);
+        }
+        if self.in_order.len() > LATELY_MAX
+            && let Some(oldest) = self.in_order.pop_front()
+        {
+            self.known.remove(&oldest);
+        }
+        is_new
+    }
+
+    pub fn contains(&self, digest: &Digest) -> bool {
+        self.known.contains(digest)
+    }
+}
+
 #[derive(Debug, Default)]
 pub(super) struct Sending {
-    pub(super) waiting: VecDeque<(Scope, Digest)>,
+    pub(super) waiting: Queue,
     /// The log is told from here to there, of these scopes.
     pub(super) stream: Option<Stream>,
     pub(super) flight: (u32, u64),
-    pub(super) recent: BTreeSet<Digest>,
-    pub(super) recent_in_order: VecDeque<Digest>,
+    /// What came from the peer is not told back to it.
+    pub(super) recent: Lately,
     /// Messages sent in this session, and before what is on its way now.
     pub(super) sent: u64,
     pub(super) before: u64,
@@ -140,7 +213,7 @@ pub(super) struct Stream {
 
 impl Sending {
     pub fn is_empty(&self) -> bool {
-        self.waiting.is_empty() && self.stream.is_none() && self.flight == (0, 0)
+        self.waiting.len() == 0 && self.stream.is_none() && self.flight == (0, 0)
     }
 
     /// Messages that are still to go, and that have gone and are not taken yet.
@@ -155,18 +228,6 @@ impl Sending {
         (left > 0).then_some(Way { messages, of_messages: messages + left })
     }
 
-    /// This came from the peer.
-    pub fn came(&mut self, digest: Digest) {
-        if self.recent.insert(digest) {
-            self.recent_in_order.push_back(digest);
-        }
-        if self.recent_in_order.len() > RECENT_MAX
-            && let Some(oldest) = self.recent_in_order.pop_front()
-        {
-            self.recent.remove(&oldest);
-        }
-    }
-
     pub(super) fn has_room(&self) -> bool {
         self.flight.0 < WINDOW.0 && self.flight.1 < WINDOW.1
     }
@@ -174,13 +235,13 @@ impl Sending {
 
 #[derive(Debug, Default)]
 pub(super) struct Taking {
-    pub(super) waiting: VecDeque<(Arrival, Cost)>,
+    pub(super) waiting: VecDeque<Came>,
     /// The batch that is being applied.
-    pub(super) applying: Vec<(Arrival, Cost)>,
+    pub(super) applying: Vec<Applying>,
     /// What has come and was not said to be taken.
     pub(super) untaken: Cost,
     /// What was older than what is here, the first time: the peer gets that, and drops it.
-    pub(super) declined: BTreeSet<Digest>,
+    pub(super) declined: Lately,
     /// Messages taken in this session.
     pub taken: u64,
 }
@@ -189,14 +250,63 @@ pub(super) struct Taking {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Cost(pub u32, pub u64);
 
+impl Cost {
+    #[must_use]
+    pub fn plus(self, more: Self) -> Self {
+        Self(self.0.saturating_add(more.0), self.1.saturating_add(more.1))
+    }
+
+    #[must_use]
+    pub fn minus(self, less: Self) -> Self {
+        Self(self.0.saturating_sub(less.0), self.1.saturating_sub(less.1))
+    }
+
+    pub fn is_within(self, (messages, bytes): (u32, u64)) -> bool {
+        self.0 <= messages && self.1 <= bytes
+    }
+}
+
+/// What a message takes of the room for what has come.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Share {
+    pub(super) cost: Cost,
+    /// It was said to be taken before it was: it waits for its data, and nothing waits for it.
+    pub(super) said: bool,
+}
+
+/// A message that came, in the bytes in which it came: decoded it may be many times as large.
+#[derive(Debug)]
+pub(super) struct Came {
+    pub(super) scope: Scope,
+    pub(super) digest: Digest,
+    pub(super) message: Vec<u8>,
+    pub(super) data: Data,
+    pub(super) share: Share,
+}
+
+impl Came {
+    pub fn json(&self) -> Result<Value, Fault> {
+        cid::decode(&self.message).context("the peer sent a message that is not DAG-CBOR")
+    }
+
+    pub fn item(&self) -> Item {
+        Item { digest: self.digest, has_data: self.data != Data::None }
+    }
+}
+
+/// A message that is being applied.
+#[derive(Debug)]
+pub(super) struct Applying {
+    pub(super) scope: Scope,
+    pub(super) item: Item,
+    /// Its data is on the disk.
+    pub(super) is_stored: bool,
+    pub(super) share: Share,
+}
+
 impl Taking {
     pub fn is_empty(&self) -> bool {
         self.waiting.is_empty() && self.applying.is_empty()
-    }
-
-    /// Its data is here.
-    pub fn ready(&mut self, arrival: Arrival) {
-        self.waiting.push_back((arrival, Cost::default()));
     }
 }
 
@@ -249,7 +359,9 @@ impl Aside {
 
 #[derive(Debug, Default)]
 pub(super) struct Transfers {
-    pub(super) waiting: VecDeque<(Arrival, u64)>,
+    pub(super) waiting: VecDeque<Came>,
+    /// What was said to be taken and waits for its data, or has just got it.
+    pub(super) said: Cost,
     /// What waits is not begun before: another session fetches some of it.
     pub(super) later: u64,
     pub(super) coming: BTreeMap<Digest, Coming>,
@@ -258,10 +370,12 @@ pub(super) struct Transfers {
 
 #[derive(Debug)]
 pub(super) struct Coming {
-    pub(super) arrival: Arrival,
+    pub(super) came: Came,
     pub(super) size: u64,
     /// Asked for, and come up to here.
     pub(super) come: Option<u64>,
+    /// On the disk up to here.
+    pub(super) stored: u64,
 }
 
 #[derive(Debug)]
@@ -272,6 +386,8 @@ pub(super) struct Going {
     pub(super) took: u64,
     /// A piece is being read.
     pub(super) reading: bool,
+    /// It was asked for anew meanwhile, from here on.
+    pub(super) again: Option<u64>,
     pub(super) ended: bool,
 }
 

@@ -6,40 +6,33 @@
 use super::{
     event::{Answer, Arrival, Data, Effect, Now},
     machine::Machine,
-    state::Cost,
+    state::{Applying, Came, Cost, Share},
 };
 use crate::{
-    cid::{self, Digest},
+    cid,
     dwn::{self, Fault},
-    foreign::shown,
     planted,
     sync::{
-        frame::{Bytes32, Carried, Frame, Number},
-        local::{Kept, Scope},
+        frame::{Carried, Frame, Number},
+        local::Kept,
     },
 };
-use anyhow::{Context as _, bail};
+use anyhow::bail;
 use serde_json::Value;
 use std::collections::BTreeSet;
 
-/// Messages of one batch.
-const BATCH: usize = 256;
-/// What the peer may have on its way here: twice what an honest one has.
-const UNTAKEN_MAX: (u32, u64) = (4096, 64 << 20);
+/// Messages of one batch, and about how many bytes of them.
+const BATCH: (usize, u64) = (256, 1 << 20);
+/// What the peer may have on its way here, or waiting here: twice as many messages as an honest one has, and more bytes than
+/// its last message can be above.
+const UNTAKEN_MAX: (u32, u64) = (2048, 8 << 20);
 
 impl Machine {
-    pub(super) fn on_message(
-        &mut self,
-        number: Number,
-        message: Vec<u8>,
-        carried: Carried,
-        now: Now,
-    ) -> Result<(), Fault> {
+    pub(super) fn on_message(&mut self, number: Number, message: Vec<u8>, carried: Carried) -> Result<(), Fault> {
         let scope = self.names.theirs(number)?;
-        let cost = Cost(1, (message.len() + carried.len()) as u64);
-        let Cost(messages, bytes) = &mut self.take.untaken;
-        (*messages, *bytes) = (*messages + 1, *bytes + cost.1);
-        if *messages > UNTAKEN_MAX.0 || *bytes > UNTAKEN_MAX.1 {
+        let cost = Cost(1, (message.len() + carried.size()) as u64);
+        self.take.untaken = self.take.untaken.plus(cost);
+        if !self.take.untaken.is_within(UNTAKEN_MAX) {
             bail!("the peer sends more than it was told that there is room for");
         }
         let digest = cid::digest(&message);
@@ -48,95 +41,97 @@ impl Machine {
             kept.item.has_data || !carried.is_some() || planted::is("a message without its data is enough")
         };
         if kept.is_some_and(is_here) {
-            self.dropped(&scope.tenant, &digest, now)?;
+            self.dropped(&scope.tenant, &digest);
             self.took(cost);
             return Ok(());
         }
-        let message: Value = cid::decode(&message).context("the peer sent a message that is not DAG-CBOR")?;
-        let (tenant, protocol) = (scope.tenant, scope.protocol);
-        let arrival = |data| Arrival { tenant, protocol, digest, message, data };
-        match carried {
-            Carried::None => self.take.waiting.push_back((arrival(Data::None), cost)),
-            Carried::With(bytes) => self.take.waiting.push_back((arrival(Data::With(bytes)), cost)),
-            Carried::Apart(size) => {
-                // It waits for its data, and nothing waits for it.
-                self.await_data(arrival(Data::Stored(size)), size);
-                self.took(cost);
+        let data = match carried {
+            Carried::None => Data::None,
+            Carried::With(bytes) => Data::With(bytes),
+            Carried::Apart(size) => Data::Stored(size),
+        };
+        let came = Came { scope, digest, message, data, share: Share { cost, said: false } };
+        match came.data {
+            Data::Stored(size) => self.await_data(came, size),
+            Data::None | Data::With(_) => {
+                self.take.waiting.push_back(came);
+                Ok(())
             }
         }
-        Ok(())
     }
 
-    fn took(&mut self, Cost(messages, bytes): Cost) {
-        let untaken = &mut self.take.untaken;
-        *untaken = Cost(untaken.0.saturating_sub(messages), untaken.1.saturating_sub(bytes));
-        if messages > 0 {
-            self.push(Frame::Took(messages, bytes));
+    /// Room for more, for the peer.
+    pub(super) fn took(&mut self, cost: Cost) {
+        self.take.untaken = self.take.untaken.minus(cost);
+        if cost.0 > 0 {
+            self.push(Frame::Took(cost.0, cost.1));
         }
+    }
+
+    /// These wait for nothing any more.
+    pub(super) fn settled(&mut self, shares: impl IntoIterator<Item = Share>) {
+        let mut owed = Cost::default();
+        for Share { cost, said } in shares {
+            if said {
+                self.data.said = self.data.said.minus(cost);
+            } else {
+                owed = owed.plus(cost);
+            }
+        }
+        self.took(owed);
     }
 
     /// Hands out the next batch.
-    pub(super) fn apply_next(&mut self) {
+    pub(super) fn apply_next(&mut self) -> Result<(), Fault> {
         if !self.take.applying.is_empty() || self.take.waiting.is_empty() {
-            return;
+            return Ok(());
         }
-        let mut touched = BTreeSet::new();
-        while self.take.applying.len() < BATCH {
-            let Some((next, _)) = self.take.waiting.front() else { break };
-            let (own, above) = subjects(&next.message);
+        let (mut touched, mut batch, mut bytes) = (BTreeSet::new(), Vec::new(), 0);
+        while batch.len() < BATCH.0 && bytes < BATCH.1 {
+            let Some(next) = self.take.waiting.front() else { break };
+            let message: Value = next.json()?;
+            let (own, above) = subjects(&message);
             let is_apart = [&own, &above].into_iter().flatten().all(|id| !touched.contains(id));
             if !is_apart {
                 break;
             }
             touched.extend(own);
-            self.take.applying.extend(self.take.waiting.pop_front());
+            let Some(next) = self.take.waiting.pop_front() else { break };
+            bytes += next.share.cost.1;
+            self.take.applying.push(Applying {
+                item: next.item(),
+                is_stored: matches!(next.data, Data::Stored(_)),
+                share: next.share,
+                scope: next.scope.clone(),
+            });
+            batch.push(Arrival { tenant: next.scope.tenant, digest: next.digest, message, data: next.data });
         }
-        let mut batch: Vec<_> = self.take.applying.iter().map(|(arrival, _)| arrival.clone()).collect();
         if planted::is("the last of a batch is not applied") {
             batch.pop();
         }
         self.effects.push(Effect::Apply(batch));
+        Ok(())
     }
 
     pub(super) fn on_applied(&mut self, answers: Vec<Answer>, now: Now) -> Result<(), Fault> {
         let batch = std::mem::take(&mut self.take.applying);
-        let mut cost = Cost::default();
-        for ((arrival, its), Answer { code, detail }) in batch.into_iter().zip(answers) {
-            cost = Cost(cost.0 + its.0, cost.1 + its.1);
-            let digest = arrival.digest;
-            if matches!(arrival.data, Data::Stored(_)) {
-                self.effects.push(Effect::Discard(digest));
+        let shares: Vec<_> = batch.iter().map(|one| one.share).collect();
+        for (Applying { scope, item, is_stored, .. }, Answer { code, detail }) in batch.into_iter().zip(answers) {
+            if is_stored {
+                self.effects.push(Effect::Discard(item.digest));
             }
             match code {
                 200..=299 => {
                     self.take.taken += 1;
-                    self.send.came(digest);
-                    self.dropped(&arrival.tenant, &digest, now)?;
+                    self.send.recent.insert(item.digest);
+                    self.dropped(&scope.tenant, &item.digest);
                 }
                 // What is newer here goes there, and that one goes. If it comes all the same, that is worth a look.
-                409 if self.take.declined.insert(digest) => {}
-                _ => self.set_aside(&arrival, code, detail, now)?,
+                409 if self.take.declined.insert(item.digest) => {}
+                _ => self.set_aside(&scope, item, (code, detail), now)?,
             }
         }
-        self.took(cost);
-        Ok(())
-    }
-
-    /// The peer put a message of this end's aside.
-    pub(super) fn on_parked(&mut self, number: Number, digest: &Digest, code: u16, why: &str) -> Result<(), Fault> {
-        let scope = self.names.theirs(number)?;
-        let cid = cid::from_digest(cid::DAG_CBOR, digest);
-        let why = shown(why);
-        tracing::info!(peer = self.setup.peer, "the peer put {cid} of {} aside: {code} {why}", scope.name());
-        self.aside_there(*digest, code, why.to_string());
-        Ok(())
-    }
-
-    /// Tells the peer why its message was put aside.
-    pub(super) fn tell_parked(&mut self, arrival: &Arrival, code: u16, why: &str) -> Result<(), Fault> {
-        let scope = Scope { tenant: arrival.tenant.clone(), protocol: arrival.protocol.clone() };
-        let number = self.number(&scope)?;
-        self.push(Frame::Parked(number, Bytes32(arrival.digest), code, why.to_owned()));
+        self.settled(shares);
         Ok(())
     }
 }

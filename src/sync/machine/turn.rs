@@ -68,6 +68,10 @@ impl Machine {
                 self.active = now.at;
                 self.on_stored(digest, upto)?;
             }
+            Event::Refused(digest, code, why) => {
+                self.active = now.at;
+                self.on_refused(digest, code, why, now)?;
+            }
             Event::Busy(digest) => self.on_busy(digest, now),
             Event::Compare => {
                 self.active = now.at;
@@ -83,7 +87,7 @@ impl Machine {
         }
         self.follow(now)?;
         self.pump()?;
-        self.apply_next();
+        self.apply_next()?;
         self.fetch_next(now)?;
         self.ask_again(now)?;
         self.settle(now)?;
@@ -97,7 +101,7 @@ impl Machine {
             Frame::Ranges(number, ranges) => self.on_ranges(number, &ranges),
             Frame::Want(number, bits, value, wanted) => self.on_want(number, (bits, value), &wanted),
             Frame::Again(number, digests) => self.on_again(number, digests),
-            Frame::Message(number, message, carried) => self.on_message(number, message, carried, now),
+            Frame::Message(number, message, carried) => self.on_message(number, message, carried),
             Frame::Gone(number, digest) => self.on_gone(number, &digest.0),
             Frame::Took(messages, bytes) => self.on_took(messages, bytes),
             Frame::DataWanted(number, digest, from) => self.on_data_wanted(number, digest.0, from),

@@ -214,8 +214,13 @@ impl Node {
                 }
                 Effect::Read(tenant, digest, from) => events.push_back(self.read(&tenant, digest, from)),
                 Effect::Begin(digest, size) => {
-                    let upto = self.fetching[&other].begin(&digest, size).expect("is read");
-                    events.push_back(upto.map_or(Event::Busy(digest), |upto| Event::Stored(digest, upto)));
+                    events.push_back(match self.check_file(size) {
+                        Err(refusal) => Event::Refused(digest, refusal.code, refusal.detail),
+                        Ok(()) => {
+                            let upto = self.fetching[&other].begin(&digest, size).expect("is read");
+                            upto.map_or(Event::Busy(digest), |upto| Event::Stored(digest, upto))
+                        }
+                    });
                 }
                 Effect::Store(digest, from, piece) => {
                     let upto = self.fetching[&other].put(&digest, from, &piece).expect("is written");
@@ -225,11 +230,22 @@ impl Node {
                 Effect::Discard(digest) => self.fetching[&other].discard(&digest).expect("is removed"),
                 Effect::Park(changes) => {
                     let peer = format!("did:example:{other}");
-                    runtime.block_on(parked::save(self.store(), &peer, changes)).expect("is written");
+                    runtime.block_on(parked::save(self.store(), &peer, vec![changes])).expect("is written");
                 }
             }
         }
         (frames, events)
+    }
+
+    /// Stands for `Node::check_file`.
+    fn check_file(&self, size: u64) -> Result<(), Refusal> {
+        if self.trouble.full {
+            return Err(Refusal::new(507, "the disk is full"));
+        }
+        match self.trouble.max_record.is_some_and(|most| size > most) {
+            true => Err(Refusal::new(413, "above this node's limit")),
+            false => Ok(()),
+        }
     }
 
     fn apply(&self, runtime: &Runtime, arrival: Arrival, time: &str) -> Answer {
