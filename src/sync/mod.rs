@@ -34,6 +34,15 @@ mod sim;
 #[cfg(any(test, fuzzing))]
 pub(crate) use wire::fuzzing;
 
+/// What is said between devices, for who tries what a device does that lies.
+pub mod spoken {
+    pub use super::{
+        frame::{Bytes32, Carried, Frame, ScopeState},
+        reconcile::{Range, Short},
+        wire::{Greeted, handshake, read, write},
+    };
+}
+
 pub use machine::Way;
 pub use parked::Parked;
 pub use peers::{Config, Dial, Peer, PeerStatus, Peers, TenantStays};

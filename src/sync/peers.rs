@@ -181,6 +181,8 @@ pub(super) struct Live {
     better: watch::Sender<u64>,
     pub(super) session: Option<Running>,
     problem: Option<String>,
+    /// Why its last session ended, if that was not this end's wish: dialling in vain afterwards does not hide it.
+    ended: Option<String>,
 }
 
 fn peer_key(did: &str) -> Vec<u8> {
@@ -342,7 +344,7 @@ impl Peers {
                 receiving: noted.and_then(|noted| noted.receiving),
                 parked: noted.map_or(0, |noted| noted.parked),
                 parked_there: noted.map_or(0, |noted| noted.parked_there),
-                problem: live.problem.clone(),
+                problem: live.problem(),
             }
         };
         self.lock().values().map(status).collect()
@@ -366,7 +368,7 @@ impl Peers {
     fn begin(&self, peer: Peer) {
         let stop = self.shared.jobs.tasks().stop().child_token();
         let (better, line) = watch::channel(0);
-        let live = Live { peer: peer.clone(), stop: stop.clone(), better, session: None, problem: None };
+        let live = Live { peer: peer.clone(), stop: stop.clone(), better, session: None, problem: None, ended: None };
         if let Some(old) = self.lock().insert(peer.did.clone(), live) {
             old.end();
         }
@@ -458,6 +460,14 @@ impl Peers {
         }
     }
 
+    fn ended(&self, did: &str, error: &Error) {
+        let text = said(format_args!("{error:#}"));
+        tracing::info!("peer {did}: the connection ended: {text}");
+        if let Some(live) = self.lock().get_mut(did) {
+            (live.ended, live.problem) = (Some(text), None);
+        }
+    }
+
     /// Handshake, then a session until it ends; how long it lasted. `expected`: the peer this end dialled, and what ends it.
     async fn serve(
         &self,
@@ -502,7 +512,7 @@ impl Peers {
         }
         self.shared.progress.end(&did, number);
         match outcome {
-            Err(error) if !ended_by_us => self.problem(&did, &error.context("the connection ended")),
+            Err(error) if !ended_by_us => self.ended(&did, &error),
             _ => {}
         }
         Ok(begun.elapsed())
@@ -522,7 +532,7 @@ impl Peers {
         }
         let token = leave.unwrap_or(&peer.stop).child_token();
         peer.session = Some(Running { stop: token.clone(), begun: Instant::now(), leaves: false, ask });
-        peer.problem = None;
+        (peer.problem, peer.ended) = (None, None);
         Some(token)
     }
 }
@@ -534,5 +544,13 @@ impl Live {
 
     fn is(&self, peer: &str) -> bool {
         self.peer.address.strip_suffix(peer).is_some_and(|before| before.ends_with("/p2p/"))
+    }
+
+    fn problem(&self) -> Option<String> {
+        match (&self.ended, &self.problem) {
+            (None, problem) => problem.clone(),
+            (Some(ended), None) => Some(format!("the connection ended: {ended}")),
+            (Some(ended), Some(since)) => Some(format!("the connection ended: {ended}; since then: {since}")),
+        }
     }
 }

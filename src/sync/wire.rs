@@ -165,7 +165,6 @@ pub async fn write_frame<T: Serialize>(
 }
 
 /// Reads one frame; a length above the bound is refused before anything is allocated.
-#[cfg(any(test, fuzzing))]
 pub async fn read<T: for<'de> Deserialize<'de>>(stream: &mut (impl AsyncRead + Unpin)) -> Result<T, Error> {
     read_frame(stream).await.map(|(frame, _)| frame)
 }

@@ -33,6 +33,7 @@ mod stories;
 mod suite;
 mod support;
 mod sync;
+mod sync_attacks;
 mod wallet_access;
 mod wallet_browser;
 mod wallet_clients;

@@ -10,22 +10,22 @@ use crate::support::{
 use serde_json::{Value, json};
 use std::{process::Command, time::Duration};
 
-fn peer(node: &Toft, other: &Toft) -> Value {
+pub fn peer(node: &Toft, other: &Toft) -> Value {
     let peers = node.json(&["peer", "ls"]);
     peers.as_array().expect("a list").iter().find(|p| p["did"] == other.did()).cloned().unwrap_or_default()
 }
 
 #[track_caller]
-fn in_step(a: &Toft, b: &Toft) {
+pub fn in_step(a: &Toft, b: &Toft) {
     eventually("both to be in step", || (peer(a, b)["in_sync"] == true && peer(b, a)["in_sync"] == true).then_some(()));
 }
 
-fn records(node: &Toft) -> u64 {
+pub fn records(node: &Toft) -> u64 {
     node.json(&["status"])["store"]["records"].as_u64().expect("a number")
 }
 
 #[track_caller]
-fn add(node: &Toft, name: &str) {
+pub fn add(node: &Toft, name: &str) {
     let dir = tempfile::tempdir().expect("a temp dir");
     let (file, _) = random_file(dir.path(), name, 50_000);
     node.json(&["add", file.to_str().expect("UTF-8")]);
