@@ -3,6 +3,7 @@
 use super::{
     fields::{cid_of, context_id, entry_id, record_id},
     kind::Kind,
+    mandate::DelegatedGrant,
     refusal::Refusal,
 };
 use crate::{
@@ -36,6 +37,8 @@ pub struct Invoked<'a> {
     pub grant: Option<&'a str>,
     /// Protocol path of a role.
     pub role: Option<&'a str>,
+    /// The message is in the name of who gave this grant.
+    pub delegated: Option<&'a DelegatedGrant>,
 }
 
 /// The initial write of a new record.
@@ -160,15 +163,22 @@ pub fn messages_read(cid: &str, now: &str, signer: &Signer) -> Result<Value, Ref
     sign(json!({"interface": "Messages", "method": "Read", "messageCid": cid}), now, Some(signer))
 }
 
-/// A message of `signer`, signed anew with what it invokes.
+/// A message of `signer`, signed anew with what it invokes. A new record that is written under a delegated grant is
+/// [drafted](draft) for the grantor: its recordId follows from the author.
 pub fn invoking(mut message: Value, invoked: Invoked<'_>, signer: &Signer) -> Result<Value, Refusal> {
     let mut payload = jws::payload(&message["authorization"]["signature"]).unwrap_or_default();
-    for (name, id) in [("permissionGrantId", invoked.grant), ("protocolRole", invoked.role)] {
+    let delegated = invoked.delegated.map(|grant| grant.cid.as_str());
+    for (name, id) in
+        [("permissionGrantId", invoked.grant), ("protocolRole", invoked.role), ("delegatedGrantId", delegated)]
+    {
         if let Some(id) = id {
             payload[name] = id.into();
         }
     }
     message["authorization"]["signature"] = signed(&payload, signer)?;
+    if let Some(grant) = invoked.delegated {
+        message["authorization"]["authorDelegatedGrant"] = grant.message.clone();
+    }
     Ok(message)
 }
 

@@ -12,7 +12,7 @@ use super::{
     refusal::{Refusal, Stop},
     schema, shapes,
     text::{check_protocol_uri, is_too_late},
-    view::{Direction, Select, SortBy, View},
+    view::{Direction, Select, SortBy, Stored, View},
 };
 use crate::{
     cid,
@@ -32,7 +32,8 @@ pub(super) struct Grant {
     pub expires: String,
     pub delegated: bool,
     pub scope: Scope,
-    publication: Option<String>,
+    /// `Required` or `Prohibited`: must what is written be published?
+    pub publication: Option<String>,
 }
 
 /// What a grant allows.
@@ -84,8 +85,13 @@ impl Grant {
         if !stored.latest || !is("method", "Write") || !is("protocol", PERMISSIONS) || !is("protocolPath", "grant") {
             return Err(missing().into());
         }
-        let data = view.inline_data(&stored)?.ok_or_else(missing)?;
-        Ok(Self::parse(&stored.message, &data)?)
+        Self::kept(&stored, view)?.ok_or_else(|| missing().into())
+    }
+
+    /// The grant in a record that is kept here. Nothing if its data is gone.
+    pub fn kept(stored: &Stored, view: &dyn View) -> Result<Option<Self>, Stop> {
+        let data = view.inline_data(stored)?;
+        Ok(data.map(|data| Self::parse(&stored.message, &data)).transpose()?)
     }
 
     fn parse(json: &Value, data: &[u8]) -> Result<Self, Refusal> {
@@ -156,28 +162,56 @@ impl Grant {
 
     /// Is it granted by the one to the other, in force, and for this method?
     pub fn check(&self, claim: Claim<'_>, view: &dyn View) -> Result<(), Stop> {
+        self.check_parties(claim)?;
+        self.check_in_force(claim, view)?;
+        Ok(self.check_method(claim)?)
+    }
+
+    /// The same by what the grant itself says, whatever is kept here: whether it was revoked is not asked.
+    pub fn check_by_itself(&self, claim: Claim<'_>) -> Result<(), Refusal> {
+        self.check_parties(claim)?;
+        self.check_dates(claim.at)?;
+        self.check_method(claim)
+    }
+
+    fn check_parties(&self, claim: Claim<'_>) -> Result<(), Refusal> {
         let grantee = self.grantee.as_deref();
         if claim.grantee != grantee {
             let (is, must) = (or_undefined(grantee), or_undefined(claim.grantee));
             let text = format_args!("Permission grant is granted to {is}, but need to be granted to {must}");
-            return Err(Refusal::denied("GrantAuthorizationNotGrantedToAuthor", text).into());
+            return Err(Refusal::denied("GrantAuthorizationNotGrantedToAuthor", text));
         }
         if claim.grantor != Some(&self.grantor) {
             let (is, must) = (&self.grantor, or_undefined(claim.grantor));
             let text = format_args!("Permission grant is granted by {is}, but need to be granted by {must}");
-            return Err(Refusal::denied("GrantAuthorizationNotGrantedForTenant", text).into());
+            return Err(Refusal::denied("GrantAuthorizationNotGrantedForTenant", text));
         }
-        self.check_in_force(claim, view)?;
+        Ok(())
+    }
+
+    fn check_method(&self, claim: Claim<'_>) -> Result<(), Refusal> {
         let outside = |what: &str| {
             let id = &self.id;
             format!("DWN {what} of incoming message is outside the scope of permission grant with ID {id}")
         };
         let (interface, method) = claim.kind.parts();
         if interface != self.scope.interface {
-            return Err(Refusal::denied("GrantAuthorizationInterfaceMismatch", outside("Interface")).into());
+            return Err(Refusal::denied("GrantAuthorizationInterfaceMismatch", outside("Interface")));
         }
         if method != self.scope.method {
-            return Err(Refusal::denied("GrantAuthorizationMethodMismatch", outside("Method")).into());
+            return Err(Refusal::denied("GrantAuthorizationMethodMismatch", outside("Method")));
+        }
+        Ok(())
+    }
+
+    fn check_dates(&self, at: &str) -> Result<(), Refusal> {
+        if at < self.granted.as_str() {
+            let text = "The message has a timestamp before the associated permission grant becomes active";
+            return Err(Refusal::denied("GrantAuthorizationGrantNotYetActive", text));
+        }
+        if at >= self.expires.as_str() {
+            let text = "The message has timestamp after the expiry of the associated permission grant";
+            return Err(Refusal::denied("GrantAuthorizationGrantExpired", text));
         }
         Ok(())
     }
@@ -190,14 +224,7 @@ impl Grant {
                 self.id
             )
         };
-        if at < self.granted.as_str() {
-            let text = "The message has a timestamp before the associated permission grant becomes active";
-            return Err(Refusal::denied("GrantAuthorizationGrantNotYetActive", text).into());
-        }
-        if at >= self.expires.as_str() {
-            let text = "The message has timestamp after the expiry of the associated permission grant";
-            return Err(Refusal::denied("GrantAuthorizationGrantExpired", text).into());
-        }
+        self.check_dates(at)?;
         if too_late(&self.expires) {
             return Err(Refusal::denied("GrantAuthorizationGrantExpired", late("expired", &self.expires)).into());
         }

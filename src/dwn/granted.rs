@@ -29,10 +29,34 @@ pub struct Granted {
     pub expires: String,
     /// The grantee acts in the grantor's name.
     pub delegated: bool,
+    /// `Required` or `Prohibited`: must what is written be published?
+    pub publication: Option<String>,
     pub standing: Standing,
 }
 
 impl Granted {
+    pub(super) fn of(grant: Grant, view: &dyn View, now: &str) -> Result<Self, Stop> {
+        let standing = match grant.revoked(view)? {
+            Some(since) => Standing::Revoked(since),
+            None if now >= grant.expires.as_str() => Standing::Expired,
+            None => Standing::Active,
+        };
+        Ok(Self {
+            id: grant.id,
+            grantee: grant.grantee,
+            interface: grant.scope.interface,
+            method: grant.scope.method,
+            protocol: grant.scope.protocol,
+            context_id: grant.scope.context_id,
+            protocol_path: grant.scope.protocol_path,
+            granted: grant.granted,
+            expires: grant.expires,
+            delegated: grant.delegated,
+            publication: grant.publication,
+            standing,
+        })
+    }
+
     fn scope(&self) -> Scope {
         Scope {
             interface: self.interface.clone(),
@@ -143,22 +167,5 @@ pub fn granted(id: &str, view: &dyn View, now: &str) -> Result<Granted, Stop> {
         Stop::Refusal(refusal) => Stop::Refusal(Refusal { code: 404, ..refusal }),
         fault => fault,
     })?;
-    let standing = match grant.revoked(view)? {
-        Some(since) => Standing::Revoked(since),
-        None if now >= grant.expires.as_str() => Standing::Expired,
-        None => Standing::Active,
-    };
-    Ok(Granted {
-        id: grant.id,
-        grantee: grant.grantee,
-        interface: grant.scope.interface,
-        method: grant.scope.method,
-        protocol: grant.scope.protocol,
-        context_id: grant.scope.context_id,
-        protocol_path: grant.scope.protocol_path,
-        granted: grant.granted,
-        expires: grant.expires,
-        delegated: grant.delegated,
-        standing,
-    })
+    Granted::of(grant, view, now)
 }

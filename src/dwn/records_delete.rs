@@ -8,6 +8,7 @@ use super::{
     protocol,
     reason::Reason,
     refusal::{Refusal, Stop},
+    replayed,
     view::{Record, View},
 };
 use crate::cid::Cid;
@@ -29,7 +30,10 @@ pub(super) fn decide(message: &Message, view: &dyn View, now: &str) -> Result<Ch
     if !wins {
         return Err(Refusal::conflict().into());
     }
-    if !message.is_replayed() {
+    if message.is_replayed() {
+        // Not whether the grant was revoked: a delete that another device has taken is not undone there.
+        replayed::check_delegation(message, &record.initial.message, now)?;
+    } else {
         authorize(message, &record, view, now)?;
     }
     let mut change = Change::of(message, Subject::Record(record_id.into()))?;

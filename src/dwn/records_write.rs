@@ -58,7 +58,7 @@ pub(super) fn decide(message: &Message, given: &Given, view: &dyn View, now: &st
     let record_id = fields::record_id(message.json()).unwrap_or_default();
     let record = view.record(record_id)?;
     if message.is_replayed() {
-        replayed::check_write(message, view)?;
+        replayed::check_write(message, view, now)?;
     } else {
         let definition = message.text("protocol").map(|uri| protocol::check_record(message, uri, view)).transpose()?;
         authorize(message, record.as_ref(), definition.as_deref(), view, now)?;

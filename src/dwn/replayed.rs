@@ -3,17 +3,19 @@
 //! That device asked for the protocol, the role, the grant and the time as they were when the message came. Here they may
 //! be others by now, or not have come yet, and devices must keep the same messages in whatever order they meet them. So a
 //! message is judged by itself (signatures, hashes, what must never change) and by what removes messages, which it may
-//! only now run into: a prune, a revocation.
+//! only now run into: a prune, a revocation. A grant that a delegate sends along is part of the message itself.
 
 use super::{
     fields, grant, index,
+    kind::Kind,
     message::Message,
     refusal::{Refusal, Stop},
     view::View,
 };
+use serde_json::Value;
 
 /// May this write be taken, or would what is here have removed it?
-pub(super) fn check_write(message: &Message, view: &dyn View) -> Result<(), Stop> {
+pub(super) fn check_write(message: &Message, view: &dyn View, now: &str) -> Result<(), Stop> {
     if let Some(id) = message.text("parentId") {
         let Some(parent) = view.record(id)? else {
             let text = format_args!("the parent {id} is not here: it has not come yet, or it has been removed");
@@ -31,5 +33,16 @@ pub(super) fn check_write(message: &Message, view: &dyn View) -> Result<(), Stop
             return Err(Refusal::denied("ReplayedGrantRevoked", text).into());
         }
     }
-    Ok(())
+    check_delegation(message, message.json(), now)
+}
+
+/// May a delegate say this of the record that began with `write`, by the grant that came along? The grant is part of the
+/// message, so that every device finds the same: who was let do one thing in somebody's name does no other by way of a device.
+pub(super) fn check_delegation(message: &Message, write: &Value, now: &str) -> Result<(), Stop> {
+    let Some((grant, claim)) = message.delegation(now)? else { return Ok(()) };
+    grant.check_by_itself(claim)?;
+    if message.kind() == Kind::RecordsDelete && grant.scope.protocol.is_none() {
+        return Ok(());
+    }
+    Ok(grant.scope.covers(write)?)
 }

@@ -8,6 +8,7 @@ use crate::crypto::{
 use serde_json::{Value, json};
 
 mod contexts;
+mod delegated;
 mod explain;
 mod order;
 mod permissions;

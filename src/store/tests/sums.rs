@@ -225,7 +225,7 @@ fn history(acts: &[Act], (alice, bob): (&Signer, &Signer)) -> Vec<Said> {
                 Some(permission("grant", None, &json!({"dateExpires": at(3000), "scope": scope})))
             }
             Act::Granted(by) => grant(by).map(|grant| {
-                let invoked = Invoked { grant: grant["recordId"].as_str(), role: None };
+                let invoked = Invoked { grant: grant["recordId"].as_str(), ..Invoked::default() };
                 (invoking(text(topic(), bob), invoked, bob).expect("made"), Some(data.clone()))
             }),
             Act::Revoke(which) => {
