@@ -1,4 +1,4 @@
-//! `toft record …`: the records of this node's own tenant.
+//! `toft record …`: the records of this node's own tenant, or of one that lets it act in its name.
 
 use super::{
     add,
@@ -24,6 +24,7 @@ pub enum Command {
     Write(Box<Write>),
     /// Print a record's data, or with --json the record.
     Read(Read),
+    #[command(visible_alias = "ls")]
     /// Print records as lines of JSON: the newest state of each that meets all conditions.
     Query(Box<Query>),
     /// Count the records that meet all conditions.
@@ -33,6 +34,7 @@ pub enum Command {
         /// recordId.
         record: String,
     },
+    #[command(visible_alias = "rm")]
     /// End a record: its data goes.
     Delete {
         /// recordId.
@@ -40,6 +42,9 @@ pub enum Command {
         /// And all records below it.
         #[arg(long)]
         prune: bool,
+        /// Whose record: this node's own if none is named.
+        #[arg(long, value_name = "DID")]
+        tenant: Option<String>,
     },
 }
 
@@ -74,7 +79,7 @@ pub struct Write {
     /// recordId of the record that gets a new state.
     #[arg(long, value_name = "ID")]
     record: Option<String>,
-    /// Whose records it is to be among: a tenant of this node.
+    /// Whose records it is to be among, if not this node's: its author is who owns them, if they let this node act in their name.
     #[arg(long, value_name = "DID")]
     tenant: Option<String>,
 }
@@ -89,6 +94,9 @@ pub struct Read {
     /// Replace a file that exists.
     #[arg(long)]
     force: bool,
+    /// Whose records: this node's own if none is named.
+    #[arg(long, value_name = "DID")]
+    tenant: Option<String>,
 }
 
 #[derive(Debug, clap::Args)]
@@ -148,6 +156,9 @@ pub struct Query {
     /// Say which indexes are considered, which chosen, and what was looked at, instead of printing records.
     #[arg(long)]
     explain: bool,
+    /// Whose records: this node's own if none is named. Somebody else's are listed by protocol (--protocol).
+    #[arg(long, value_name = "DID")]
+    tenant: Option<String>,
 }
 
 pub async fn run(context: &Context, command: Command) -> Result<Option<Output>, Failure> {
@@ -161,8 +172,8 @@ pub async fn run(context: &Context, command: Command) -> Result<Option<Output>, 
             Output::told(&counted, counted.count.to_string()).map(Some)
         }
         Command::History { record } => history(context, record).await.map(Some),
-        Command::Delete { record, prune } => {
-            let ending = Ending { record_id: record, prune, ..Ending::default() };
+        Command::Delete { record, prune, tenant } => {
+            let ending = Ending { record_id: record, prune, tenant, ..Ending::default() };
             let deleted = context.client()?.call::<records_write::Delete>(&ending).await?;
             Output::told(&deleted, format!("✓ {} is deleted", deleted.record_id)).map(Some)
         }
@@ -204,8 +215,8 @@ async fn read(context: &Context, args: Read) -> Result<Option<Output>, Failure> 
     let client = context.client()?;
     // Before anybody is asked.
     let target = args.output.as_ref().map_or(Ok(Target::Terminal), |path| Target::find(path, args.force))?;
-    let wanted =
-        Wanted { record_id: args.record, download: !context.json || args.output.is_some(), ..Wanted::default() };
+    let download = !context.json || args.output.is_some();
+    let wanted = Wanted { record_id: args.record, download, tenant: args.tenant, ..Wanted::default() };
     let record = client.call::<records_read::Read>(&wanted).await?;
     let Some(download) = &record.download else { return Output::told(&record, "").map(Some) };
     if context.json && args.output.is_none() {
@@ -281,7 +292,8 @@ fn filter(query: &Filters) -> Map<String, Value> {
 fn question(query: &Query) -> Question {
     let mut pagination = Map::from_iter([("limit".to_owned(), query.limit.into())]);
     pagination.extend(query.cursor.clone().map(|cursor| ("cursor".to_owned(), cursor)));
-    Question { filter: filter(&query.filters), date_sort: Some(query.sort.clone()), pagination, ..Question::default() }
+    let (date_sort, tenant) = (Some(query.sort.clone()), query.tenant.clone());
+    Question { filter: filter(&query.filters), date_sort, pagination, tenant, ..Question::default() }
 }
 
 fn explanation(said: &Explanation) -> String {

@@ -470,6 +470,15 @@ class GrantScope(TypedDict):
     protocolPath: NotRequired[str | None]
 
 
+class GrantsGiven(TypedDict):
+    """What a device has been given."""
+
+    #: Those that it had and that are good for a while yet.
+    kept: int
+    #: Made just now.
+    made: list[Grant]
+
+
 class Handed(TypedDict):
     """A message to the node that gave the key."""
 
@@ -1336,6 +1345,33 @@ GrantsRevokeParams = TypedDict(
 )
 
 
+GrantsGiveParams = TypedDict(
+    "GrantsGiveParams",
+    {
+        #: The device's own DID.
+        "device": "str",
+        #: Until when, as `2026-11-21T00:00:00Z`; a year from now if nothing is said.
+        "dateExpires": "NotRequired[str | None]",
+        #: Which of the node's identities gives them; its own if none is named.
+        "from": "NotRequired[str | None]",
+    },
+)
+
+
+GrantsWithdrawParams = TypedDict(
+    "GrantsWithdrawParams",
+    {
+        #: The device's own DID.
+        "device": "str",
+        #: Which of the node's identities gave them; its own if none is named.
+        "from": "NotRequired[str | None]",
+    },
+)
+
+
+GrantsWithdrawResult: TypeAlias = 'list[Grant]'
+
+
 GrantsExplainParams = TypedDict(
     "GrantsExplainParams",
     {
@@ -1696,6 +1732,8 @@ METHODS: Final[dict[str, tuple[str, Literal["anywhere", "socket"]]]] = {
     "grants.create": ("identity:sign:grant", "anywhere"),
     "grants.list": ("records:read", "anywhere"),
     "grants.revoke": ("identity:sign:grant", "anywhere"),
+    "grants.give": ("identity:sign:grant", "anywhere"),
+    "grants.withdraw": ("identity:sign:grant", "anywhere"),
     "grants.explain": ("records:read", "anywhere"),
     "records.query": ("records:read", "anywhere"),
     "records.count": ("records:read", "anywhere"),
@@ -1905,6 +1943,16 @@ class GrantsGroup:
     def revoke(self, **params: Unpack[GrantsRevokeParams]) -> Grant:
         """End a grant from now on. One that is revoked already stays as it is. Scope: identity:sign:grant."""
         answer: Grant = self._call("grants.revoke", params)
+        return answer
+
+    def give(self, **params: Unpack[GrantsGiveParams]) -> GrantsGiven:
+        """Give a device of an identity the grants that it lacks, so that it reads and writes in the identity's name under each protocol that is installed. Scope: identity:sign:grant."""
+        answer: GrantsGiven = self._call("grants.give", params)
+        return answer
+
+    def withdraw(self, **params: Unpack[GrantsWithdrawParams]) -> GrantsWithdrawResult:
+        """Revoke all grants in force that an identity of this node has given a device. Scope: identity:sign:grant."""
+        answer: GrantsWithdrawResult = self._call("grants.withdraw", params)
         return answer
 
     def explain(self, **params: Unpack[GrantsExplainParams]) -> AccessExplained:

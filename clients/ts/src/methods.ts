@@ -431,6 +431,14 @@ export interface GrantScope {
   protocolPath?: string | null;
 }
 
+/** What a device has been given. */
+export interface GrantsGiven {
+  /** Those that it had and that are good for a while yet. */
+  kept: number;
+  /** Made just now. */
+  made: Grant[];
+}
+
 /** A message to the node that gave the key. */
 export interface Handed {
   /** Of the key that it is sealed to. */
@@ -1187,6 +1195,24 @@ export interface GrantsRevokeParams {
   from?: string | null;
 }
 
+export interface GrantsGiveParams {
+  /** The device's own DID. */
+  device: string;
+  /** Until when, as `2026-11-21T00:00:00Z`; a year from now if nothing is said. */
+  dateExpires?: string | null;
+  /** Which of the node's identities gives them; its own if none is named. */
+  from?: string | null;
+}
+
+export interface GrantsWithdrawParams {
+  /** The device's own DID. */
+  device: string;
+  /** Which of the node's identities gave them; its own if none is named. */
+  from?: string | null;
+}
+
+export type GrantsWithdrawResult = Grant[];
+
 export interface GrantsExplainParams {
   /** What this one may, and if they may not read, why not. None: everybody. */
   did?: string | null;
@@ -1503,6 +1529,8 @@ export interface Methods {
   "grants.create": { params: GrantsCreateParams; result: GrantCreated };
   "grants.list": { params: GrantsListParams; result: GrantPage };
   "grants.revoke": { params: GrantsRevokeParams; result: Grant };
+  "grants.give": { params: GrantsGiveParams; result: GrantsGiven };
+  "grants.withdraw": { params: GrantsWithdrawParams; result: GrantsWithdrawResult };
   "grants.explain": { params: GrantsExplainParams; result: AccessExplained };
   "records.query": { params: RecordsQueryParams; result: Page };
   "records.count": { params: RecordsCountParams; result: Counted };
@@ -1579,6 +1607,8 @@ export const METHODS: { readonly [name in MethodName]: { readonly scope: string;
   "grants.create": { scope: "identity:sign:grant", from: "anywhere" },
   "grants.list": { scope: "records:read", from: "anywhere" },
   "grants.revoke": { scope: "identity:sign:grant", from: "anywhere" },
+  "grants.give": { scope: "identity:sign:grant", from: "anywhere" },
+  "grants.withdraw": { scope: "identity:sign:grant", from: "anywhere" },
   "grants.explain": { scope: "records:read", from: "anywhere" },
   "records.query": { scope: "records:read", from: "anywhere" },
   "records.count": { scope: "records:read", from: "anywhere" },
@@ -1695,6 +1725,10 @@ export abstract class Groups {
     list: (params: GrantsListParams = {}) => this.call("grants.list", params),
     /** End a grant from now on. One that is revoked already stays as it is. Scope: identity:sign:grant. */
     revoke: (params: GrantsRevokeParams) => this.call("grants.revoke", params),
+    /** Give a device of an identity the grants that it lacks, so that it reads and writes in the identity's name under each protocol that is installed. Scope: identity:sign:grant. */
+    give: (params: GrantsGiveParams) => this.call("grants.give", params),
+    /** Revoke all grants in force that an identity of this node has given a device. Scope: identity:sign:grant. */
+    withdraw: (params: GrantsWithdrawParams) => this.call("grants.withdraw", params),
     /** Say who may read and write a record, or the records at a path of a protocol, and why. Scope: records:read. */
     explain: (params: GrantsExplainParams = {}) => this.call("grants.explain", params),
   };

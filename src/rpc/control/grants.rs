@@ -84,7 +84,7 @@ impl Method for Request {
         let Wish { from, scope, description, delegated, conditions, asker } = wish;
         check_did("from", &from)?;
         let scope = scope.normal();
-        let Actor { signer, tenant } = Actor::of(call, asker.as_deref(), None)?;
+        let Actor { signer, tenant, .. } = Actor::of(call, asker.as_deref())?;
         call.caller().may_write(scope.protocol.as_deref())?;
         let data = data(
             [("scope", json!(scope)), ("delegated", delegated.into())],
@@ -160,41 +160,46 @@ impl Method for Create {
     type Result = Created;
 
     async fn run(call: &Call, new: New) -> Result<Created, Failure> {
-        let New { granted_to, scope, date_expires, description, delegated, conditions, request_id, from } = new;
-        check_did("grantedTo", &granted_to)?;
-        let scope = scope.normal();
-        let Actor { signer, tenant } = Actor::of(call, from.as_deref(), None)?;
-        call.caller().may_sign(Use::Grant, &tenant)?;
-        let date_expires = future(&date_expires)?;
-        if let Some(id) = request_id.clone() {
-            check_request(call, &tenant, id).await?;
-        }
-        let data = data(
-            [("scope", json!(scope)), ("dateExpires", date_expires.clone().into())],
-            [
-                ("description", description.map(Value::from)),
-                ("delegated", delegated.then_some(true.into())),
-                ("conditions", conditions.map(|it| json!(it))),
-                ("requestId", request_id.map(Value::from)),
-            ],
-        );
-        let grant = create::Write {
-            protocol: Some((PERMISSIONS, "grant")),
-            recipient: Some(&granted_to),
-            data_format: "application/json",
-            tags: scope.tags(),
-            ..create::Write::default()
-        };
-        let (mut message, data) = write(&signer, &grant, &data)?;
-        send(call, &tenant, message.clone(), Some(data.clone())).await?;
-        message["encodedData"] = encode(&data).into();
-        let id = id_of(&message);
-        let grant = Grant::from(look(call, &tenant, move |view, now| dwn::granted(&id, view, now)).await?);
-        let about = json!({"id": grant.grant_id, "by": tenant, "to": grant.granted_to, "scope": grant.scope,
-            "expires": grant.date_expires, "delegated": grant.delegated});
-        call.audit.note(What::GrantMade, call.caller(), about).await.context("the grant is made")?;
-        Ok(Created { grant, message })
+        create(call, new).await
     }
+}
+
+/// Makes a grant.
+pub(super) async fn create(call: &Call, new: New) -> Result<Created, Failure> {
+    let New { granted_to, scope, date_expires, description, delegated, conditions, request_id, from } = new;
+    check_did("grantedTo", &granted_to)?;
+    let scope = scope.normal();
+    let Actor { signer, tenant, .. } = Actor::of(call, from.as_deref())?;
+    call.caller().may_sign(Use::Grant, &tenant)?;
+    let date_expires = future(&date_expires)?;
+    if let Some(id) = request_id.clone() {
+        check_request(call, &tenant, id).await?;
+    }
+    let data = data(
+        [("scope", json!(scope)), ("dateExpires", date_expires.clone().into())],
+        [
+            ("description", description.map(Value::from)),
+            ("delegated", delegated.then_some(true.into())),
+            ("conditions", conditions.map(|it| json!(it))),
+            ("requestId", request_id.map(Value::from)),
+        ],
+    );
+    let grant = create::Write {
+        protocol: Some((PERMISSIONS, "grant")),
+        recipient: Some(&granted_to),
+        data_format: "application/json",
+        tags: scope.tags(),
+        ..create::Write::default()
+    };
+    let (mut message, data) = write(&signer, &grant, &data)?;
+    send(call, &tenant, message.clone(), Some(data.clone())).await?;
+    message["encodedData"] = encode(&data).into();
+    let id = id_of(&message);
+    let grant = Grant::from(look(call, &tenant, move |view, now| dwn::granted(&id, view, now)).await?);
+    let about = json!({"id": grant.grant_id, "by": tenant, "to": grant.granted_to, "scope": grant.scope,
+        "expires": grant.date_expires, "delegated": grant.delegated});
+    call.audit.note(What::GrantMade, call.caller(), about).await.context("the grant is made")?;
+    Ok(Created { grant, message })
 }
 
 /// A new grant.
@@ -299,7 +304,7 @@ impl Method for List {
             let message = format!("pagination.limit is 1 to {}; for more go on at the cursor", dwn::GRANTS_MAX);
             return Err(Failure::new(Kind::Usage, message));
         }
-        let Actor { tenant, .. } = Actor::of(call, from.as_deref(), None)?;
+        let Actor { tenant, .. } = Actor::of(call, from.as_deref())?;
         let protocol = protocol.map(|uri| normalize_uri(&uri).unwrap_or(uri));
         let (caller, grantor) = (call.caller().clone(), tenant.clone());
         let found = look(call, &tenant, move |view, now| {
@@ -408,29 +413,34 @@ impl Method for Revoke {
     type Params = OneGrant;
     type Result = Grant;
 
-    async fn run(call: &Call, OneGrant { grant_id, from }: OneGrant) -> Result<Grant, Failure> {
-        let Actor { signer, tenant } = &Actor::of(call, from.as_deref(), None)?;
-        let find = move |id: String| look(call, tenant, move |view, now| dwn::granted(&id, view, now));
-        let granted = find(grant_id.clone()).await?;
-        call.caller().may_sign(Use::Grant, tenant)?;
-        if matches!(granted.standing, Standing::Revoked(_)) {
-            return Ok(granted.into());
-        }
-        let scope = Grant::from(granted).scope;
-        let revocation = create::Write {
-            protocol: Some((PERMISSIONS, "grant/revocation")),
-            parent_context: Some(&grant_id),
-            data_format: "application/json",
-            tags: scope.tags(),
-            ..create::Write::default()
-        };
-        let (message, data) = write(signer, &revocation, &json!({}))?;
-        send(call, tenant, message, Some(data)).await?;
-        let revoked = Grant::from(find(grant_id.clone()).await?);
-        let about = json!({"id": grant_id, "by": tenant, "to": revoked.granted_to});
-        call.audit.note(What::GrantRevoked, call.caller(), about).await.context("the grant is revoked")?;
-        Ok(revoked)
+    async fn run(call: &Call, one: OneGrant) -> Result<Grant, Failure> {
+        revoke(call, one).await
     }
+}
+
+/// Ends a grant.
+pub(super) async fn revoke(call: &Call, OneGrant { grant_id, from }: OneGrant) -> Result<Grant, Failure> {
+    let Actor { signer, tenant, .. } = &Actor::of(call, from.as_deref())?;
+    let find = move |id: String| look(call, tenant, move |view, now| dwn::granted(&id, view, now));
+    let granted = find(grant_id.clone()).await?;
+    call.caller().may_sign(Use::Grant, tenant)?;
+    if matches!(granted.standing, Standing::Revoked(_)) {
+        return Ok(granted.into());
+    }
+    let scope = Grant::from(granted).scope;
+    let revocation = create::Write {
+        protocol: Some((PERMISSIONS, "grant/revocation")),
+        parent_context: Some(&grant_id),
+        data_format: "application/json",
+        tags: scope.tags(),
+        ..create::Write::default()
+    };
+    let (message, data) = write(signer, &revocation, &json!({}))?;
+    send(call, tenant, message, Some(data)).await?;
+    let revoked = Grant::from(find(grant_id.clone()).await?);
+    let about = json!({"id": grant_id, "by": tenant, "to": revoked.granted_to});
+    call.audit.note(What::GrantRevoked, call.caller(), about).await.context("the grant is revoked")?;
+    Ok(revoked)
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
@@ -441,6 +451,20 @@ pub struct OneGrant {
     /// Which of the node's identities gave it; its own if none is named.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub from: Option<String>,
+}
+
+/// All grants that somebody has given somebody.
+pub(super) fn all_of((grantor, grantee): (&str, &str), view: &dyn View, now: &str) -> Result<Vec<Granted>, Error> {
+    let wanted = Wanted { grantee: Some(grantee), protocol: None };
+    let (mut all, mut after) = (Vec::new(), None);
+    loop {
+        let (some, next) = dwn::grants_after(grantor, wanted, (dwn::GRANTS_MAX, after), view, now)?;
+        all.extend(some);
+        after = next;
+        if after.is_none() {
+            return Ok(all);
+        }
+    }
 }
 
 /// Looks at the past of a tenant for whom the caller may act, now.

@@ -51,7 +51,7 @@ impl Method for Explain {
         if let Some(did) = &question.did {
             check_did("did", did)?;
         }
-        let Actor { tenant, .. } = Actor::of(call, question.from.as_deref(), None)?;
+        let Actor { tenant, .. } = Actor::of(call, question.from.as_deref())?;
         let (whose, caller) = (tenant.clone(), call.caller().clone());
         let explained = look(call, &whose, move |view, now| {
             if let Err(denial) = about.check(&caller, view)? {

@@ -32,6 +32,7 @@ pub mod records_subscribe;
 mod letter;
 pub mod protocols;
 pub mod grants;
+pub mod grants_device;
 pub mod grants_explain;
 pub mod pins;
 pub mod storage;
@@ -81,6 +82,7 @@ pub const TABLE: &[&[Entry]] = &[
     jobs::METHODS,
     protocols::METHODS,
     grants::METHODS,
+    grants_device::METHODS,
     grants_explain::METHODS,
     records::METHODS,
     records_read::METHODS,
@@ -160,6 +162,7 @@ mod tests {
             include_str!("jobs.rs"),
             include_str!("protocols.rs"),
             include_str!("grants.rs"),
+            include_str!("grants_device.rs"),
             include_str!("grants_explain.rs"),
             include_str!("records.rs"),
             include_str!("records_read.rs"),

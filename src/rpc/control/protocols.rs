@@ -39,7 +39,7 @@ impl Method for Install {
 
     async fn run(call: &Call, NewProtocol { definition, from }: NewProtocol) -> Result<Installed, Failure> {
         let protocol = definition.get("protocol").and_then(Value::as_str).unwrap_or_default().to_owned();
-        let Actor { signer, tenant } = Actor::of(call, from.as_deref(), None)?;
+        let Actor { signer, tenant, .. } = Actor::of(call, from.as_deref())?;
         call.caller().may_write(Some(&protocol))?;
         let message = create::protocols_configure(definition.into(), &node::now(), &signer).map_err(refused)?;
         let message_cid = cid_of(&message)?;
@@ -125,7 +125,7 @@ async fn read<T: Send + 'static>(
     from: Option<&str>,
     look: impl FnOnce(&dyn crate::dwn::View) -> Result<T, Error> + Send + 'static,
 ) -> Result<T, Failure> {
-    let Actor { tenant, .. } = Actor::of(call, from, None)?;
+    let Actor { tenant, .. } = Actor::of(call, from)?;
     let store = call.node.store().clone();
     let looked = tokio::task::spawn_blocking(move || look(&*store.view(&tenant)));
     Ok(looked.await.map_err(Error::new)??)

@@ -1,14 +1,15 @@
 //! Looking for records: `records.query`, `records.count`, `records.explain`.
 
 use super::{
-    actor::{Actor, readable},
+    actor::{About, Actor, readable},
     call::Call,
     failure::{Failure, Kind},
     method::{Entry, Example, Method, Need},
-    refusals::{REFUSALS, accepted, refused},
+    refusals::{REFUSALS, refused},
 };
 use crate::{
-    dwn::{self, Message, Select, create},
+    crypto::Signer,
+    dwn::{self, Message, Refusal, Select, create},
     node,
     store::Explained,
 };
@@ -46,8 +47,13 @@ impl Method for Query {
 
     /// Through the door, as a message of the owner. The door's text is the result's, but for its status.
     async fn text(call: &Call, question: Question) -> Result<String, Failure> {
-        let (actor, message) = question.message(call)?;
-        let reply = accepted(call.node.process(&actor.tenant, message, None).await?)?;
+        let actor = Actor::within(call, question.from.as_deref(), question.tenant.as_deref())?;
+        let filter = complete(question.filter.clone());
+        readable(call, filter.get("protocol").and_then(Value::as_str))?;
+        let invoked = (question.protocol_role.as_deref(), None);
+        let right = actor.right(&call.node, "Query", About::asked(&filter), invoked).await?;
+        let message = right.invoking(question.message(filter, &actor.signer))?;
+        let reply = right.accepted(call.node.process(&actor.tenant, message, None).await?)?;
         Ok(page(&reply.whole().await?))
     }
 }
@@ -150,31 +156,27 @@ pub struct Question {
 }
 
 impl Question {
-    /// Signed by whom it is from.
-    fn message(self, call: &Call) -> Result<(Actor, Value), Failure> {
-        let Self { filter, date_sort, pagination, protocol_role, from, tenant } = self;
-        let actor = Actor::of(call, from.as_deref(), tenant.as_deref())?;
-        let filter = complete(filter);
-        readable(call, filter.get("protocol").and_then(Value::as_str))?;
+    /// With this filter, signed.
+    fn message(self, filter: Map<String, Value>, signer: &Signer) -> Result<Value, Refusal> {
         let mut more = Map::new();
-        more.extend(date_sort.map(|sort| ("dateSort".to_owned(), sort.into())));
-        if !pagination.is_empty() {
-            more.insert("pagination".into(), pagination.into());
+        more.extend(self.date_sort.map(|sort| ("dateSort".to_owned(), sort.into())));
+        if !self.pagination.is_empty() {
+            more.insert("pagination".into(), self.pagination.into());
         }
-        let message = create::records_query(filter.into(), more.into(), &node::now(), Some(&actor.signer));
-        let message = actor.invoking(message, protocol_role.as_deref(), None)?;
-        Ok((actor, message))
+        create::records_query(filter.into(), more.into(), &node::now(), Some(signer))
     }
 
     /// What it asks of the store. Of others' records only what the door answers is told.
     fn select(self, call: &Call) -> Result<(String, Select), Failure> {
-        let (actor, message) = self.message(call)?;
-        if actor.tenant != actor.signer.did() {
+        let Actor { signer, tenant, .. } = Actor::of(call, self.from.as_deref())?;
+        if self.tenant.as_ref().is_some_and(|asked| *asked != tenant) {
             return Err(Failure::new(Kind::Usage, "only the asker's own records are counted and explained"));
         }
-        let message = Message::parse(&actor.tenant, message).map_err(refused)?;
-        let select = dwn::selection(&message).map_err(refused)?;
-        Ok((actor.tenant, select))
+        let filter = complete(self.filter.clone());
+        readable(call, filter.get("protocol").and_then(Value::as_str))?;
+        let message = self.message(filter, &signer).and_then(|message| Message::parse(&tenant, message));
+        let select = dwn::selection(&message.map_err(refused)?).map_err(refused)?;
+        Ok((tenant, select))
     }
 }
 

@@ -1,12 +1,12 @@
 //! One record: `records.read`, `records.history`.
 
 use super::{
-    actor::{Actor, readable},
+    actor::{About, Actor, readable},
     call::Call,
     facts::{bytes_of, cid_of, protocol_of},
     failure::{Failure, Kind},
     method::{Entry, Example, Method, Need},
-    refusals::{REFUSALS, accepted, refused},
+    refusals::{REFUSALS, refused},
     tickets::{Address, DATA_MAX, Task},
 };
 use crate::{
@@ -51,7 +51,7 @@ impl Method for Read {
     type Result = OneRecord;
 
     async fn run(call: &Call, wanted: Wanted) -> Result<OneRecord, Failure> {
-        let actor = Actor::of(call, wanted.from.as_deref(), wanted.tenant.as_deref())?;
+        let actor = Actor::within(call, wanted.from.as_deref(), wanted.tenant.as_deref())?;
         let (reply, data) = read(&call.node, &actor, &wanted).await?;
         let mut record = OneRecord::of(&reply)?;
         readable(call, protocol_of(&record.record))?;
@@ -87,7 +87,7 @@ impl Method for History {
 
     /// Asks the store alone.
     async fn run(call: &Call, past: Past) -> Result<Versions, Failure> {
-        let actor = Actor::of(call, past.from.as_deref(), None)?;
+        let actor = Actor::of(call, past.from.as_deref())?;
         let store = call.node.store().clone();
         let found = tokio::task::spawn_blocking(move || versions(&store, &actor.tenant, &past.record_id));
         let found = found.await.map_err(Error::new)??;
@@ -180,14 +180,16 @@ pub struct Version {
 /// Asks the door for a record with its data.
 async fn read(node: &Node, actor: &Actor, wanted: &Wanted) -> Result<(Reply, Outgoing), Failure> {
     let id = &wanted.record_id;
+    let invoked = (wanted.protocol_role.as_deref(), wanted.permission_grant_id.as_deref());
+    let right = actor.right(node, "Read", About::Kept(id.clone()), invoked).await?;
     let message = create::records_read(json!({"recordId": id}), &node::now(), Some(&actor.signer));
-    let message = actor.invoking(message, wanted.protocol_role.as_deref(), wanted.permission_grant_id.as_deref())?;
+    let message = right.invoking(message)?;
     let mut reply = node.process(&actor.tenant, message, None).await?;
     if reply.code == 404 {
         return Err(Failure::new(Kind::NotFound, format!("there is no record {id} here, or it was deleted")));
     }
     let data = reply.data.take();
-    let reply = accepted(reply)?;
+    let reply = right.accepted(reply)?;
     Ok((reply, data.context("a record was read without its data")?))
 }
 

@@ -1,12 +1,12 @@
 //! What happens to records from now on: `records.subscribe`.
 
 use super::{
-    actor::{Actor, readable},
+    actor::{About, Actor, readable},
     call::Call,
     failure::{Failure, Kind},
     method::{Entry, Example, Method, Need},
     records::complete,
-    refusals::{REFUSALS, accepted},
+    refusals::REFUSALS,
     subscriptions::{Subscribed, no_websocket},
 };
 use crate::{
@@ -40,14 +40,15 @@ impl Method for Subscribe {
 
     async fn run(call: &Call, following: Following) -> Result<Subscribed, Failure> {
         let subscriptions = call.subscriptions().ok_or_else(no_websocket)?;
-        let actor = Actor::of(call, following.from.as_deref(), following.tenant.as_deref())?;
+        let actor = Actor::within(call, following.from.as_deref(), following.tenant.as_deref())?;
         let filter = complete(following.filter);
         readable(call, filter.get("protocol").and_then(Value::as_str))?;
-        let message = create::subscribe_to_records(filter.into(), &node::now(), Some(&actor.signer));
-        let message = actor.invoking(message, following.protocol_role.as_deref(), None)?;
+        let invoked = (following.protocol_role.as_deref(), None);
+        let right = actor.right(&call.node, "Subscribe", About::asked(&filter), invoked).await?;
+        let message = right.invoking(create::subscribe_to_records(filter.into(), &node::now(), Some(&actor.signer)))?;
         let resume = following.cursor.as_ref().map(Resume::from_cursor);
         let (reply, events) = call.node.subscribe(call.asker(), &actor.tenant, message, resume).await?;
-        accepted(reply)?;
+        right.accepted(reply)?;
         let events = events.context("a subscription has no events")?;
         Ok(Subscribed { subscription: subscriptions.carry(told(events))? })
     }

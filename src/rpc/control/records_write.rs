@@ -1,12 +1,12 @@
 //! Records that are made, changed and ended: `records.write`, `records.delete`.
 
 use super::{
-    actor::{Actor, signed_by_node, writable},
+    actor::{About, Actor, Right, signed_by_node, writable},
     call::Call,
     facts::{bytes_of, cid_of, format_of, protocol_of},
     failure::{Failure, Kind},
     method::{Entry, Example, Method, Need},
-    refusals::{REFUSALS, accepted},
+    refusals::REFUSALS,
     tickets::{Address, DATA_MAX},
     upload,
 };
@@ -53,7 +53,7 @@ impl Method for Write {
     type Result = Outcome;
 
     async fn run(call: &Call, mut new: NewState) -> Result<Outcome, Failure> {
-        let actor = Actor::of(call, new.from.as_deref(), new.tenant.as_deref())?;
+        let actor = Actor::within(call, new.from.as_deref(), new.tenant.as_deref())?;
         let data = new.data.take().map(|text| decoded(&text)).transpose()?;
         new.check(data.is_some())?;
         let draft = Draft::of(call, actor, new).await?;
@@ -65,7 +65,8 @@ impl Method for Write {
             (None, Some(size)) => {
                 let (node, signer) = (call.node.clone(), draft.actor.signer.clone());
                 let held = bytes_of(&(&draft.new, &draft.before))?;
-                let then = async move |data: Data| draft.write(&node, Some(data)).await;
+                let draft = draft.waiting();
+                let then = async move |data: Data| draft.again(&node).await?.write(&node, Some(data)).await;
                 upload::expect(call, (size, held), &signer, then).map(|upload| Outcome::Later { upload })
             }
             (None, None) => draft.write(&call.node, None).await.map(Outcome::Written),
@@ -90,15 +91,16 @@ impl Method for Delete {
     type Result = Deleted;
 
     async fn run(call: &Call, ending: Ending) -> Result<Deleted, Failure> {
-        let actor = Actor::of(call, ending.from.as_deref(), ending.tenant.as_deref())?;
+        let actor = Actor::within(call, ending.from.as_deref(), ending.tenant.as_deref())?;
         let record = newest(&call.node, &actor.tenant, &ending.record_id).await?;
         writable(call, protocol_of(&record))?;
         signed_by_node(format_of(&record))?;
+        let invoked = (ending.protocol_role.as_deref(), ending.permission_grant_id.as_deref());
+        let right = actor.right(&call.node, "Delete", About::record(&record), invoked).await?;
         let message = create::records_delete(&ending.record_id, ending.prune, &node::now(), &actor.signer);
-        let message =
-            actor.invoking(message, ending.protocol_role.as_deref(), ending.permission_grant_id.as_deref())?;
+        let message = right.invoking(message)?;
         let message_cid = cid_of(&message)?;
-        accepted(call.node.process(&actor.tenant, message, None).await?)?;
+        right.accepted(call.node.process(&actor.tenant, message, None).await?)?;
         Ok(Deleted { record_id: ending.record_id, message_cid })
     }
 }
@@ -263,6 +265,7 @@ impl NewState {
 /// A write that lacks its data.
 struct Draft {
     actor: Actor,
+    right: Right,
     new: NewState,
     /// The state that an update begins with.
     before: Option<Value>,
@@ -283,7 +286,19 @@ impl Draft {
                 "the record is encrypted, and this call does not encrypt: write its new data as a DWN message";
             return Err(Failure::new(Kind::Usage, message));
         }
-        Ok(Self { actor, new, before })
+        let right = right(&call.node, &actor, &new, before.as_ref()).await?;
+        Ok(Self { actor, right, new, before })
+    }
+
+    /// Waits for its data, without the grant, which is looked for [again](Self::again).
+    fn waiting(self) -> Self {
+        Self { right: self.right.without_grant(), ..self }
+    }
+
+    /// The same some time later: a grant may be revoked since, or be another.
+    async fn again(self, node: &Node) -> Result<Self, Failure> {
+        let right = right(node, &self.actor, &self.new, self.before.as_ref()).await?;
+        Ok(Self { right, ..self })
     }
 
     async fn write(self, node: &Node, data: Option<Data>) -> Result<Written, Failure> {
@@ -294,12 +309,12 @@ impl Draft {
             Some(data) => node.process_staged(tenant, message, data).await?,
             None => node.process(tenant, message, None).await?,
         };
-        accepted(reply)?;
+        self.right.accepted(reply)?;
         Ok(written)
     }
 
     fn message(&self, data: Option<&Data>) -> Result<Value, Failure> {
-        let Self { actor, new, before } = self;
+        let Self { actor, right, new, before } = self;
         let (signer, now) = (&actor.signer, node::now());
         let message = match before {
             Some(before) => {
@@ -312,16 +327,31 @@ impl Draft {
             }
             None => {
                 let data = data.context("a new record has data")?;
-                create::records_write(
-                    &new.as_new(),
-                    (&data.root, data.size),
-                    new.date_created.as_deref().unwrap_or(&now),
-                    signer,
-                )
+                let now = new.date_created.as_deref().unwrap_or(&now);
+                let draft = create::draft(&new.as_new(), (&data.root, data.size), now, right.author());
+                draft.and_then(|draft| create::sign_records_write(draft, signer))
             }
         };
-        actor.invoking(message, new.protocol_role.as_deref(), new.permission_grant_id.as_deref())
+        right.invoking(message)
     }
+}
+
+/// By what right the new state is written.
+async fn right(node: &Node, actor: &Actor, new: &NewState, before: Option<&Value>) -> Result<Right, Failure> {
+    let mut about = before.map_or_else(
+        || About::Records {
+            protocol: new.protocol.clone(),
+            context: new.parent_context_id.clone(),
+            path: new.protocol_path.clone(),
+            published: false,
+        },
+        About::record,
+    );
+    if let (About::Records { published, .. }, Some(wanted)) = (&mut about, new.published) {
+        *published = wanted;
+    }
+    let invoked = (new.protocol_role.as_deref(), new.permission_grant_id.as_deref());
+    actor.right(node, "Write", about, invoked).await
 }
 
 impl NewState {
