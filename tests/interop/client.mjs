@@ -1,14 +1,17 @@
 // The JS DWN SDK as a client: reads one JSON command a line, answers one JSON line each.
 // Every message is made and signed by the SDK itself; this file only carries it over HTTP or a WebSocket.
 import {
-  Cid, DataStream, Jws, MessagesQuery, MessagesRead, MessagesSubscribe, PermissionGrant, PermissionsProtocol,
-  ProtocolsConfigure, ProtocolsQuery, Records, RecordsDelete, RecordsQuery, RecordsRead, RecordsSubscribe, RecordsWrite,
-  TestDataGenerator, Message,
+  Cid, DataStoreLevel, DataStream, Dwn, EventLogLevel, Jws, MessageStoreLevel, MessagesQuery, MessagesRead, MessagesSubscribe,
+  PermissionGrant, PermissionsProtocol, ProtocolsConfigure, ProtocolsQuery, Records, RecordsDelete, RecordsQuery, RecordsRead,
+  RecordsSubscribe, RecordsWrite, ResumableTaskStoreLevel, TestDataGenerator, Message,
 } from '@tbd54566975/dwn-sdk-js';
 import { Secp256r1 } from '@web5/crypto';
-import { DidJwk, DidKey } from '@web5/dids';
+import { DidJwk, DidKey, UniversalResolver } from '@web5/dids';
 import { createHash, randomBytes, randomUUID } from 'node:crypto';
+import { mkdtempSync, rmSync } from 'node:fs';
 import http from 'node:http';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import readline from 'node:readline';
 import WebSocket from 'ws';
 
@@ -115,6 +118,26 @@ const commands = {
   // A message made elsewhere, as it is; data in base64url
   async send({ url, tenant, message, data }) {
     return post(url, tenant, message, data && Buffer.from(data, 'base64url'));
+  },
+  // What a node of the SDK's own says to messages made elsewhere, one after the other; and who it takes for author and signer
+  async judge({ tenant, messages }) {
+    const dir = mkdtempSync(join(tmpdir(), 'judge-'));
+    const dwn = await Dwn.create({
+      didResolver: new UniversalResolver({ didResolvers: [DidJwk, DidKey] }),
+      messageStore: new MessageStoreLevel({ blockstoreLocation: `${dir}/b`, indexLocation: `${dir}/i` }),
+      dataStore: new DataStoreLevel({ blockstoreLocation: `${dir}/d` }),
+      eventLog: new EventLogLevel({ location: `${dir}/e` }),
+      resumableTaskStore: new ResumableTaskStoreLevel({ location: `${dir}/r` }),
+    });
+    const said = [];
+    for (const { message, data } of messages) {
+      const dataStream = data && DataStream.fromBytes(Buffer.from(data, 'base64url'));
+      const { status } = await dwn.processMessage(tenant, message, { dataStream });
+      said.push({ ...status, author: Message.getAuthor(message), signer: Message.getSigner(message) });
+    }
+    await dwn.close();
+    rmSync(dir, { recursive: true });
+    return { said };
   },
   // What the SDK reads in an encrypted record with a key above it; data and answer in base64url
   async decrypt({ message, data, key }) {

@@ -1,6 +1,7 @@
 //! Tests against real programs: the toft binary, the npm SDK, kubo, helia, bitcoind, `ots`, Chromium. What is missing is
 //! fetched by the project's own scripts; what cannot be fetched fails, nothing is skipped.
 
+mod acting;
 mod anchor_chain;
 mod anchor_node;
 mod answers;
