@@ -84,7 +84,7 @@ impl Method for List {
     const NAME: &'static str = "protocols.list";
     const SUMMARY: &'static str = "List the protocols that are installed, of those that the caller may read.";
     const SCOPE: Need = Need::ReadRecords;
-    const ERRORS: &'static [Kind] = &[];
+    const ERRORS: &'static [Kind] = &[Kind::NotFound];
     const EXAMPLES: &'static [Example] = &[Example {
         name: "all",
         params: "{}",
