@@ -49,7 +49,13 @@ pub enum Frame {
     /// So many messages are on their way or about to be.
     Ahead(u64),
     /// "I am here; this is what I have, this is that and what I put aside, and so many messages I put aside."
-    Beat { held: [u8; 16], covered: [u8; 16], parked: u32 },
+    Beat {
+        #[serde(with = "serde_bytes")]
+        held: [u8; 16],
+        #[serde(with = "serde_bytes")]
+        covered: [u8; 16],
+        parked: u32,
+    },
     /// "I put this aside, because": code and text. For own devices only.
     Parked(Number, Bytes32, u16, String),
 }
@@ -74,7 +80,12 @@ impl Frame {
 
 /// What is here of a scope: fingerprints of what is held, and of that and what is put aside; how many.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ScopeState(pub Number, pub [u8; 16], pub [u8; 16], pub u64);
+pub struct ScopeState(
+    pub Number,
+    #[serde(with = "serde_bytes")] pub [u8; 16],
+    #[serde(with = "serde_bytes")] pub [u8; 16],
+    pub u64,
+);
 
 /// The data of a message.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

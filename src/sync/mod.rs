@@ -9,7 +9,8 @@
 //! | file | what it is |
 //! |---|---|
 //! | `reconcile.rs` | who lacks what: ranges and their fingerprints |
-//! | `frame.rs`, `wire.rs` | what is said, and the handshake |
+//! | `frame.rs` | what is said |
+//! | `wire.rs`, `squeeze.rs` | the handshake, and how frames lie on the stream after it |
 //! | `local.rs` | what is read of the store |
 //! | `parked.rs`, `partial.rs` | what lies on the disk between sessions |
 //! | `machine/` | a session without line, clock and disk |
@@ -26,6 +27,7 @@ mod partial;
 mod machine;
 mod progress;
 mod wire;
+mod squeeze;
 mod session;
 mod peers;
 mod status;
@@ -39,7 +41,8 @@ pub mod spoken {
     pub use super::{
         frame::{Bytes32, Carried, Frame, ScopeState},
         reconcile::{Range, Short},
-        wire::{Greeted, handshake, read, write},
+        squeeze::{Heard, Reader, Writer},
+        wire::{Greeted, handshake},
     };
 }
 

@@ -12,7 +12,7 @@ use super::{
     parked,
     partial::Partials,
     progress::Progress,
-    wire,
+    squeeze::{Heard, Reader, Writer},
 };
 use crate::{
     blocks::Right,
@@ -151,12 +151,13 @@ type Arrived = (Frame, OwnedSemaphorePermit);
 impl Session {
     /// Runs until the stream ends, the peer breaks the rules, or the node stops.
     pub async fn run(mut self, stream: impl AsyncRead + AsyncWrite + Send) -> Result<(), Error> {
-        let (mut reader, mut writer) = tokio::io::split(stream);
+        let (reader, writer) = tokio::io::split(stream);
+        let (mut reader, mut writer) = (Reader::new(reader), Writer::new(writer));
         let (out, mut outgoing) = out();
         let (incoming, mut arrived) = mpsc::channel::<Arrived>(FRAMES_AHEAD);
         let write = async {
             while let Some((frame, more)) = outgoing.next().await {
-                let bytes = wire::write_frame(&mut writer, &frame, !more).await.context("writing to the peer")?;
+                let bytes = writer.write(&frame, more).await.context("writing to the peer")?;
                 self.progress.sent_bytes.inc_by(bytes as u64);
             }
             Ok::<_, Error>(())
@@ -164,9 +165,9 @@ impl Session {
         let read = async {
             let room = Arc::new(Semaphore::new(BYTES_AHEAD as usize));
             loop {
-                let (frame, bytes) = wire::read_frame::<Frame>(&mut reader).await.context("reading from the peer")?;
-                self.progress.received_bytes.inc_by(bytes as u64);
-                let bytes = u32::try_from(bytes).unwrap_or(u32::MAX).min(BYTES_AHEAD);
+                let Heard { frame, size, came } = reader.read().await.context("reading from the peer")?;
+                self.progress.received_bytes.inc_by(came as u64);
+                let bytes = u32::try_from(size).unwrap_or(u32::MAX).min(BYTES_AHEAD);
                 let place = room.clone().acquire_many_owned(bytes).await?;
                 if incoming.send((frame, place)).await.is_err() {
                     return Ok(());

@@ -1,6 +1,6 @@
-//! How frames lie on the stream between two devices, and the handshake in which both ends prove their DIDs.
+//! The handshake in which both ends prove their DIDs, and how values become bytes.
 //!
-//! A frame is its length (u32, big-endian) and a DAG-CBOR value. The proof is a signature over both DIDs,
+//! A frame is its length (u32, big-endian) and a DAG-CBOR value. (After the handshake frames lie in chunks: `squeeze.rs`.) The proof is a signature over both DIDs,
 //! both nonces and both ends' peer ids: a stream relayed through a third machine has other peer ids and
 //! does not verify.
 
@@ -18,10 +18,10 @@ use std::{collections::BTreeSet, sync::Arc};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 
 /// Name of the protocol on libp2p streams.
-pub const PROTOCOL: &str = "/toft/sync/2.0.0";
-const VERSION: u32 = 2;
-/// A frame holds one message (or a chunk of data); messages are kept far below this.
-const FRAME_MAX: usize = 4 << 20;
+pub const PROTOCOL: &str = "/toft/sync/3.0.0";
+const VERSION: u32 = 3;
+/// A frame holds one message (or a piece of data); messages are kept far below this.
+pub const FRAME_MAX: usize = 4 << 20;
 /// A frame of the handshake holds a DID or a signature, at most the names of some hundred tenants.
 const GREETING_MAX: usize = 256 << 10;
 
@@ -144,57 +144,35 @@ fn transcript(signer: (&str, &[u8], &str), other: (&str, &[u8], &str)) -> Transc
     })
 }
 
-/// Writes one frame and flushes it.
-pub async fn write<T: Serialize>(stream: &mut (impl AsyncWrite + Unpin), frame: &T) -> Result<(), Error> {
-    write_frame(stream, frame, true).await.map(drop)
+/// A value's bytes.
+pub fn encode<T: Serialize>(value: &T) -> Result<Vec<u8>, Error> {
+    serde_ipld_dagcbor::to_vec(value).context("encoding a frame")
 }
 
-/// Writes one frame; `flush`: nothing follows at once. Its bytes.
-pub async fn write_frame<T: Serialize>(
-    stream: &mut (impl AsyncWrite + Unpin),
-    frame: &T,
-    flush: bool,
-) -> Result<usize, Error> {
-    let bytes = serde_ipld_dagcbor::to_vec(frame).context("encoding a frame")?;
+pub fn decode<T: for<'de> Deserialize<'de>>(bytes: &[u8]) -> Result<T, Error> {
+    serde_ipld_dagcbor::from_slice(bytes).context("a frame is not what this protocol speaks")
+}
+
+/// Writes one frame and flushes it.
+async fn write<T: Serialize>(stream: &mut (impl AsyncWrite + Unpin), frame: &T) -> Result<(), Error> {
+    let bytes = encode(frame)?;
     stream.write_all(&(bytes.len() as u32).to_be_bytes()).await?;
     stream.write_all(&bytes).await?;
-    if flush {
-        stream.flush().await?;
-    }
-    Ok(4 + bytes.len())
+    Ok(stream.flush().await?)
 }
 
-/// Reads one frame; a length above the bound is refused before anything is allocated.
-pub async fn read<T: for<'de> Deserialize<'de>>(stream: &mut (impl AsyncRead + Unpin)) -> Result<T, Error> {
-    read_frame(stream).await.map(|(frame, _)| frame)
-}
-
-/// Reads one frame, and says how many bytes it took.
-pub async fn read_frame<T: for<'de> Deserialize<'de>>(
-    stream: &mut (impl AsyncRead + Unpin),
-) -> Result<(T, usize), Error> {
-    read_counted(FRAME_MAX, stream).await
-}
-
+/// Reads one frame; a length above `most` is refused before anything is allocated.
 async fn read_up_to<T: for<'de> Deserialize<'de>>(
     most: usize,
     stream: &mut (impl AsyncRead + Unpin),
 ) -> Result<T, Error> {
-    read_counted(most, stream).await.map(|(value, _)| value)
-}
-
-async fn read_counted<T: for<'de> Deserialize<'de>>(
-    most: usize,
-    stream: &mut (impl AsyncRead + Unpin),
-) -> Result<(T, usize), Error> {
     let length = stream.read_u32().await? as usize;
     if length > most {
         bail!("a frame of {length} bytes is above the bound of {most}");
     }
     let mut bytes = vec![0; length];
     stream.read_exact(&mut bytes).await?;
-    let value = serde_ipld_dagcbor::from_slice(&bytes).context("a frame is not what this protocol speaks")?;
-    Ok((value, 4 + length))
+    decode(&bytes)
 }
 
 #[cfg(any(test, fuzzing))]

@@ -1,30 +1,42 @@
 //! Seam for `crate::fuzzing`: frames between devices.
 
-use super::{Hello, Proof, VERSION, Welcome};
+use super::{FRAME_MAX, Hello, Proof, VERSION, Welcome};
 use crate::sync::{
     frame::{Bytes32, Carried, Frame, ScopeState},
-    reconcile::Range,
+    reconcile::{Range, Short},
+    squeeze::Reader,
 };
 use futures::executor::block_on;
 use serde::{Serialize, de::DeserializeOwned};
 
-/// A frame with its length. The first byte says which of the protocol's four values is expected.
+/// A frame with its length. The first byte says which of the protocol's four values is expected, or chunks of frames.
 pub(crate) fn frame(bytes: &[u8]) -> bool {
     let Some((kind, bytes)) = bytes.split_first() else { return false };
-    match kind % 4 {
+    match kind % 5 {
         0 => through::<Frame>(bytes),
         1 => through::<Hello>(bytes),
         2 => through::<Proof>(bytes),
-        _ => through::<Welcome>(bytes),
+        3 => through::<Welcome>(bytes),
+        _ => unpacked(bytes),
     }
 }
 
 fn through<T: Serialize + DeserializeOwned>(mut bytes: &[u8]) -> bool {
-    let Ok(value) = block_on(super::read::<T>(&mut bytes)) else { return false };
+    let Ok(value) = block_on(super::read_up_to::<T>(FRAME_MAX, &mut bytes)) else { return false };
     let once = written(&value);
-    let again: T = block_on(super::read(&mut once.as_slice())).expect("what was written is read");
+    let again: T = block_on(super::read_up_to(FRAME_MAX, &mut once.as_slice())).expect("what was written is read");
     assert_eq!(written(&again), once);
     true
+}
+
+/// All frames of some chunks.
+fn unpacked(mut bytes: &[u8]) -> bool {
+    let mut reader = Reader::new(&mut bytes);
+    let mut count = 0;
+    while block_on(reader.read()).is_ok() {
+        count += 1;
+    }
+    count > 0
 }
 
 fn written(value: &impl Serialize) -> Vec<u8> {
@@ -36,7 +48,7 @@ fn written(value: &impl Serialize) -> Vec<u8> {
 /// One frame of each kind.
 pub(crate) fn frames() -> Vec<Vec<u8>> {
     let texts = || vec!["did:example:a".to_owned()];
-    let (digest, short) = (Bytes32([7; 32]), [1; 8]);
+    let (digest, short) = (Bytes32([7; 32]), Short([1; 8]));
     let frames = [
         Frame::Name(0, Some("http://notes.example".into())),
         Frame::State { scopes: vec![ScopeState(0, [1; 16], [2; 16], 3)], last: true, ask: false },
@@ -59,6 +71,11 @@ pub(crate) fn frames() -> Vec<Vec<u8>> {
     let proof = Proof { kid: "did:example:a#0".into(), signature: vec![7; 64] };
     let of = |kind: u8, bytes: Vec<u8>| [&[kind][..], &bytes].concat();
     let mut found: Vec<_> = frames.iter().map(|frame| of(0, written(frame))).collect();
+    // One that is not packed, and the same packed.
+    let ahead = written(&Frame::Ahead(15));
+    let chunk = |mark: u32, bytes: &[u8]| [&(mark | bytes.len() as u32).to_be_bytes()[..], bytes].concat();
+    found.push(of(4, chunk(0, &ahead)));
+    found.push(of(4, chunk(1 << 31, &[&[1, ahead.len() as u8, 0, !(ahead.len() as u8), 0xFF][..], &ahead].concat())));
     found.extend([of(1, written(&hello)), of(2, written(&proof))]);
     found.extend([Welcome::Tenants(texts()), Welcome::No("no".into())].iter().map(|w| of(3, written(w))));
     found
