@@ -20,9 +20,10 @@ use crate::{
     config::{self, Config},
     content::{Content, Heads, Own},
     crypto::Locked,
+    devices::Devices,
     identity::Opened,
     net::Net,
-    rpc::control::{Pulse, Services, Settings, Tickets},
+    rpc::control::{self, Pulse, Services, Settings, Tickets},
     store::Store,
     task::Tasks,
     vault::{Passphrase, Secrets},
@@ -32,7 +33,7 @@ use base::{Base, STOP_DEADLINE};
 use door::Door;
 use followers::Followers;
 use identity::{Identity, Keys};
-use network::Unbegun;
+use network::{Meeting, Unbegun};
 use servers::{Endpoint, Servers};
 use std::{
     path::{Path, PathBuf},
@@ -132,6 +133,9 @@ impl Daemon {
         let heads = Heads::new(door.node.clone(), own, audit.clone());
         followers::accounts(&base, &identities, (&audit, &access, &heads));
 
+        let who = (identity.did.clone(), storage.store.clone());
+        let devices = Devices::new(who, sync.clone(), audit.clone(), Meeting(net.clone()), &base.tasks);
+
         // Who knocks.
         let servers = Servers::bind(&base, endpoint, &socket).await?;
         let facts = Facts {
@@ -157,6 +161,7 @@ impl Daemon {
             content: Content::new(door.node.clone(), net.clone(), identity.signer.clone()),
             net: net.clone(),
             sync,
+            devices,
             anchor,
             backup,
             jobs: base.jobs.clone(),
@@ -172,6 +177,9 @@ impl Daemon {
             files: base.places.status(),
             started: base.started,
         };
+        let call = control::of_owner(services.clone());
+        base.jobs
+            .start("grants", "gives devices the grants that they lack", |job| control::devices::keep_giving(call, job));
         servers.serve(&base, &door, services.clone())?;
         Ok(Self { services, tasks: base.tasks, store: storage.store, net, facts, _lock: lock })
     }

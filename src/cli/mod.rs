@@ -20,6 +20,7 @@ mod status;
 mod add;
 mod get;
 mod sync;
+mod device;
 mod tenant;
 mod record;
 mod protocol;
@@ -84,6 +85,13 @@ enum Command {
     /// Devices this node keeps in step with.
     #[command(subcommand)]
     Peer(peer::Command),
+    /// Offer another device of yours to come in: prints what to type there.
+    Pair(device::PairArgs),
+    /// Bring this device in, with what toft pair printed on another one of yours.
+    Join(device::JoinArgs),
+    /// Your devices.
+    #[command(subcommand)]
+    Device(device::Command),
     /// How devices stand with this node.
     #[command(subcommand)]
     Sync(sync::Command),
@@ -177,6 +185,9 @@ fn run(cli: Cli) -> Result<Option<Output>, Failure> {
             Command::Add(args) => add::run(&context, &args).await.map(Some),
             Command::Get(args) => get::run(&context, &args).await,
             Command::Peer(command) => peer::run(&context, command).await.map(Some),
+            Command::Pair(args) => device::pair(&context, args).await.map(Some),
+            Command::Join(args) => device::join(&context, args).await.map(Some),
+            Command::Device(command) => device::run(&context, command).await.map(Some),
             Command::Sync(command) => sync::run(&context, command).await.map(Some),
             Command::Tenant(command) => tenant::run(&context, command).await.map(Some),
             Command::Record(command) => record::run(&context, command).await,

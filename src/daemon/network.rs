@@ -5,6 +5,7 @@ use crate::{
     blocks::{Blocks, Right, is_damage},
     cid::Cid,
     crypto::Secret,
+    devices,
     job::Job,
     net::{self, Event, Net},
     store::Store,
@@ -13,14 +14,17 @@ use crate::{
 };
 use anyhow::{Error, anyhow, bail};
 use futures::{
-    FutureExt as _,
+    FutureExt as _, StreamExt as _,
     future::{self, BoxFuture},
+    stream::{self, BoxStream},
 };
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 use tokio::sync::{broadcast::error::RecvError, mpsc};
 
 /// Incoming sync streams between libp2p and their handshake.
 const LINKS_WAITING: usize = 8;
+/// How long a device is listened for on the local network that is not where its code says.
+const HEARD_OF: Duration = Duration::from_secs(10);
 
 /// libp2p, which begins with its key.
 pub(super) struct Unbegun {
@@ -155,5 +159,108 @@ impl sync::Dial for Dialler {
 
     fn paired(&self, addresses: Vec<String>) {
         self.net.pair(&addresses);
+    }
+}
+
+/// Lets devices that do not know each other yet come together, without knowing libp2p.
+pub(super) struct Meeting(pub Net);
+
+impl Meeting {
+    /// At one of these addresses, or where it is heard of on the local network.
+    async fn reach(net: &Net, mut addresses: Vec<String>) -> Result<(String, String), Error> {
+        let id = addresses.first().and_then(|address| address.rsplit_once("/p2p/")).map(|(_, id)| id.to_owned());
+        let mut heard = net.events();
+        let failed = match net.reach(&addresses).await {
+            Ok(peer) => return Ok((peer, addresses.swap_remove(0))),
+            Err(error) => error,
+        };
+        let near = async {
+            loop {
+                match heard.recv().await {
+                    Ok(Event::Near { peer, address }) if Some(&peer) == id.as_ref() => {
+                        if let Ok(peer) = net.reach(std::slice::from_ref(&address)).await {
+                            return Some((peer, address));
+                        }
+                    }
+                    Ok(_) | Err(RecvError::Lagged(_)) => {}
+                    Err(_) => return None,
+                }
+            }
+        };
+        match tokio::time::timeout(HEARD_OF, near).await {
+            Ok(Some(reached)) => Ok(reached),
+            _ => Err(failed.into()),
+        }
+    }
+}
+
+impl devices::Line for Meeting {
+    fn dial(&self, addresses: Vec<String>) -> BoxFuture<'static, Result<(sync::Link, String), Error>> {
+        let net = self.0.clone();
+        async move {
+            let _looking = Looking::begin(&net).await?;
+            let (remote_peer, reached) = Self::reach(&net, addresses).await?;
+            let opened = net.open_stream(&remote_peer, devices::PROTOCOL).await;
+            let stream = opened.map_err(|error| match error {
+                net::Error::Unsupported { .. } => {
+                    anyhow!("there is no offer there, or not any more: toft pair, there, makes one")
+                }
+                other => other.into(),
+            })?;
+            let local_peer = net.peer_id().unwrap_or_default(); // it has begun: it has opened a stream
+            Ok((sync::Link { stream: Box::new(stream), local_peer, remote_peer }, reached))
+        }
+        .boxed()
+    }
+
+    fn listen(&self) -> BoxFuture<'static, Result<BoxStream<'static, sync::Link>, Error>> {
+        let net = self.0.clone();
+        async move {
+            let local = net.peer_id().ok_or_else(|| Error::new(crate::crypto::Locked))?;
+            let mut streams = net.accept_from_anybody(devices::PROTOCOL)?;
+            let looking = Looking::begin(&net).await?;
+            let links = stream::poll_fn(move |cx| {
+                let _ = &looking; // as long as this is listened to
+                streams.poll_recv(cx)
+            });
+            let link = move |next: net::Incoming| sync::Link {
+                stream: Box::new(next.stream),
+                local_peer: local.clone(),
+                remote_peer: next.peer,
+            };
+            Ok(links.map(link).boxed())
+        }
+        .boxed()
+    }
+
+    fn addresses(&self) -> BoxFuture<'static, Result<Vec<String>, Error>> {
+        let net = self.0.clone();
+        async move {
+            if net.peer_id().is_none() {
+                return Err(Error::new(crate::crypto::Locked));
+            }
+            Ok(net.listen_addrs().await?)
+        }
+        .boxed()
+    }
+}
+
+/// While this is there, devices are looked for on the local network, and hear of this one.
+struct Looking(Net);
+
+impl Looking {
+    async fn begin(net: &Net) -> Result<Self, Error> {
+        net.discover(true).await?;
+        Ok(Self(net.clone()))
+    }
+}
+
+impl Drop for Looking {
+    fn drop(&mut self) {
+        let net = self.0.clone();
+        // Without a runtime there is no network any more.
+        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+            runtime.spawn(async move { drop(net.discover(false).await) });
+        }
     }
 }

@@ -225,7 +225,12 @@ impl Net {
 
     /// The streams paired devices open for `protocol`, until the receiver is dropped.
     pub fn accept(&self, protocol: &str) -> Result<Receiver<Incoming>, Error> {
-        self.0.accepted.accept(protocol)
+        self.0.accepted.accept(protocol, streams::From::Devices)
+    }
+
+    /// The streams that anybody opens for `protocol`, until the receiver is dropped.
+    pub fn accept_from_anybody(&self, protocol: &str) -> Result<Receiver<Incoming>, Error> {
+        self.0.accepted.accept(protocol, streams::From::Anybody)
     }
 
     /// Resolves when the swarm's task has ended, asked or not.

@@ -42,6 +42,7 @@ mod session;
 mod handle;
 mod file;
 mod announce;
+mod packed;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod fuzzing;
 
@@ -54,6 +55,7 @@ pub use error::Error;
 pub use file::{FileLimits, FileNode, fetch_file};
 pub use handle::Net;
 pub use metrics::Metrics;
+pub use packed::{packed, unpacked};
 pub use provide::Status as ProvideStatus;
 pub use session::Session;
 pub use setup::check as check_addresses;

@@ -1,7 +1,8 @@
 //! Streams for other modules' own protocols, without libp2p's types.
 //!
 //! What this node accepts is offered to paired devices only. For all others these protocols do not exist, so no
-//! stranger can take the places, or the attention, of a device.
+//! stranger can take the places, or the attention, of a device. A protocol that is accepted from anybody (devices pair) is there for
+//! as long as its owner asks for it.
 
 use super::circuit::{Limits, Line, is_circuit, relay_of};
 use super::error::Error;
@@ -59,34 +60,52 @@ impl std::fmt::Debug for Incoming {
 
 /// Which protocols are accepted, and who takes their streams. Cheap to clone.
 #[derive(Debug, Clone, Default)]
-pub struct Accepted(Arc<Mutex<HashMap<StreamProtocol, mpsc::Sender<Incoming>>>>);
+pub struct Accepted(Arc<Mutex<HashMap<StreamProtocol, Taker>>>);
+
+/// Who takes the streams of a protocol.
+#[derive(Debug, Clone)]
+struct Taker {
+    to: mpsc::Sender<Incoming>,
+    from: From,
+}
+
+/// Whose streams are accepted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum From {
+    Devices,
+    Anybody,
+}
 
 impl Accepted {
     /// Streams for `protocol`, until the receiver is dropped.
-    pub fn accept(&self, protocol: &str) -> Result<mpsc::Receiver<Incoming>, Error> {
+    pub fn accept(&self, protocol: &str, from: From) -> Result<mpsc::Receiver<Incoming>, Error> {
         let name = name(protocol)?;
         let mut accepted = self.lock();
-        if accepted.get(&name).is_some_and(|taker| !taker.is_closed()) {
+        if accepted.get(&name).is_some_and(|taker| !taker.to.is_closed()) {
             return Err(Error::ProtocolTaken(protocol.to_owned()));
         }
-        let (taker, taken) = mpsc::channel(ACCEPTED_MAX);
-        accepted.insert(name, taker);
+        let (to, taken) = mpsc::channel(ACCEPTED_MAX);
+        accepted.insert(name, Taker { to, from });
         Ok(taken)
     }
 
-    fn names(&self) -> Vec<StreamProtocol> {
-        self.lock().iter().filter(|(_, taker)| !taker.is_closed()).map(|(name, _)| name.clone()).collect()
+    /// What a device is offered, or a stranger.
+    fn names(&self, is_device: bool) -> Vec<StreamProtocol> {
+        let accepted = self.lock();
+        let offered =
+            accepted.iter().filter(|(_, taker)| !taker.to.is_closed() && (is_device || taker.from == From::Anybody));
+        offered.map(|(name, _)| name.clone()).collect()
     }
 
     fn came(&self, protocol: &StreamProtocol, incoming: Incoming) {
         let Some(taker) = self.lock().get(protocol).cloned() else { return };
         let peer = incoming.peer.clone();
-        if taker.try_send(incoming).is_err() {
+        if taker.to.try_send(incoming).is_err() {
             tracing::debug!(%peer, %protocol, "a stream was dropped: too many are waiting");
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<StreamProtocol, mpsc::Sender<Incoming>>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<StreamProtocol, Taker>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -230,8 +249,7 @@ impl ConnectionHandler for Handler {
 
     /// Asked again and again, so a device that is paired now is offered them now.
     fn listen_protocol(&self) -> SubstreamProtocol<Names> {
-        let names = if self.known.is(&self.peer) { self.accepted.names() } else { Vec::new() };
-        SubstreamProtocol::new(Names(names), ())
+        SubstreamProtocol::new(Names(self.accepted.names(self.known.is(&self.peer))), ())
     }
 
     fn on_behaviour_event(&mut self, open: Open) {

@@ -51,3 +51,4 @@ pub use parked::Parked;
 pub use peers::{Config, Dial, Peer, PeerStatus, Peers, TenantStays};
 pub use status::{DeviceStatus, Put, ScopeStatus, Why};
 pub use wire::{Link, Own, PROTOCOL};
+pub(crate) use wire::{read_up_to as read_frame_up_to, write as write_frame};

@@ -154,7 +154,7 @@ pub fn decode<T: for<'de> Deserialize<'de>>(bytes: &[u8]) -> Result<T, Error> {
 }
 
 /// Writes one frame and flushes it.
-async fn write<T: Serialize>(stream: &mut (impl AsyncWrite + Unpin), frame: &T) -> Result<(), Error> {
+pub async fn write<T: Serialize>(stream: &mut (impl AsyncWrite + Unpin), frame: &T) -> Result<(), Error> {
     let bytes = encode(frame)?;
     stream.write_all(&(bytes.len() as u32).to_be_bytes()).await?;
     stream.write_all(&bytes).await?;
@@ -162,7 +162,7 @@ async fn write<T: Serialize>(stream: &mut (impl AsyncWrite + Unpin), frame: &T) 
 }
 
 /// Reads one frame; a length above `most` is refused before anything is allocated.
-async fn read_up_to<T: for<'de> Deserialize<'de>>(
+pub async fn read_up_to<T: for<'de> Deserialize<'de>>(
     most: usize,
     stream: &mut (impl AsyncRead + Unpin),
 ) -> Result<T, Error> {

@@ -24,6 +24,7 @@ mod nat;
 mod net;
 mod net_floods;
 mod net_peers;
+mod pair;
 mod private;
 mod reach;
 mod records;

@@ -28,6 +28,9 @@ const FAIL: &[(&str, &str)] = &[
     ("pair.poll", "not-found"),
     ("pair.approve", "not-found"),
     ("pair.reject", "not-found"),
+    ("devices.decide", "not-found"),
+    ("devices.join", "usage"),
+    ("devices.remove", "not-found"),
 ];
 
 #[test]

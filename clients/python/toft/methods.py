@@ -275,6 +275,22 @@ class Descriptors(TypedDict):
     peer_connections: int
 
 
+class Device(TypedDict):
+    """A device of this node's owner."""
+
+    #: Since when it is one. None: nobody has given it a name.
+    added: NotRequired[Moment | None]
+    address: NotRequired[str | None]
+    connected: bool
+    did: str
+    in_sync: bool
+    #: It came in by a code of this node: it acts in the name of its identities whose records both keep.
+    let_in: bool
+    name: str
+    #: It is this one.
+    this: bool
+
+
 class DeviceStatus(TypedDict):
     """A device, protocol by protocol."""
 
@@ -544,6 +560,24 @@ class JobStatus(TypedDict):
     work: str
 
 
+#: How joining stands.
+JoiningState: TypeAlias = 'Literal["none", "waits", "joined", "failed"]'
+
+
+class JoiningStatus(TypedDict):
+    """How joining stands, as the owner sees it."""
+
+    #: The device that made the offer.
+    device: NotRequired[PairedDevice | None]
+    #: Six digits that the other device shows too.
+    digits: NotRequired[str | None]
+    state: JoiningState
+    #: DIDs whose records both keep.
+    tenants: list[str]
+    #: Why it failed.
+    why: NotRequired[str | None]
+
+
 class Kept(TypedDict):
     """Data that is kept."""
 
@@ -641,6 +675,38 @@ class NodeStatus(TypedDict):
     version: str
 
 
+#: How the offer stands.
+OfferState: TypeAlias = 'Literal["none", "open", "asks", "paired", "over"]'
+
+
+class OfferStatus(TypedDict):
+    """The offer, as the owner sees it."""
+
+    #: Who asks, or was let in.
+    device: NotRequired[PairedDevice | None]
+    #: Six digits that the other device shows too.
+    digits: NotRequired[str | None]
+    #: Until when it stands.
+    expires: NotRequired[Moment | None]
+    state: OfferState
+    #: Why it is over.
+    why: NotRequired[str | None]
+
+
+class OfferWithdrawn(TypedDict):
+    """Was there an offer?"""
+
+    withdrawn: bool
+
+
+class Offered(TypedDict):
+    """An offer that was made."""
+
+    #: What the other device is given: `toft join CODE`.
+    code: str
+    expires: NotRequired[Moment | None]
+
+
 class OneRecord(TypedDict):
     """A record, with its data or where that is to be had."""
 
@@ -691,6 +757,16 @@ class Page(TypedDict):
     cursor: NotRequired[Json]
     #: RecordsWrite messages, with small data as `encodedData`. They go out as the text that they are.
     entries: list[Json]
+
+
+class PairedDevice(TypedDict):
+    """A device as it says it is."""
+
+    #: Where it is reached: a multiaddr that ends in its peer id.
+    address: str
+    did: str
+    #: What it calls itself.
+    name: str
 
 
 class Pairing(TypedDict):
@@ -1371,6 +1447,51 @@ GrantsWithdrawParams = TypedDict(
 
 GrantsWithdrawResult: TypeAlias = 'list[Grant]'
 
+DevicesListResult: TypeAlias = 'list[Device]'
+
+
+class DevicesOfferParams(TypedDict):
+    #: DIDs whose records both will keep. Empty: this node's own and the other's.
+    tenants: NotRequired[list[str]]
+
+
+class DevicesOfferedParams(TypedDict):
+    #: The state that the caller knows already: another is waited for.
+    after: NotRequired[OfferState | None]
+    #: Seconds, 60 at most.
+    wait: NotRequired[int]
+
+
+class DevicesDecideParams(TypedDict):
+    #: As both devices show them.
+    digits: NotRequired[str | None]
+
+
+class DevicesJoinParams(TypedDict):
+    #: As toft pair, on the other device, prints it.
+    code: str
+    #: Where that device is, if not where its code says: a multiaddr.
+    at: NotRequired[str | None]
+
+
+class DevicesJoiningParams(TypedDict):
+    #: The state that the caller knows already: another is waited for.
+    after: NotRequired[JoiningState | None]
+    #: Seconds, 60 at most.
+    wait: NotRequired[int]
+
+
+class DevicesRenameParams(TypedDict):
+    #: Its DID, or what it is called.
+    device: str
+    #: 1 to 64 letters.
+    name: str
+
+
+class DevicesRemoveParams(TypedDict):
+    #: Its DID, or what it is called.
+    device: str
+
 
 GrantsExplainParams = TypedDict(
     "GrantsExplainParams",
@@ -1734,6 +1855,15 @@ METHODS: Final[dict[str, tuple[str, Literal["anywhere", "socket"]]]] = {
     "grants.revoke": ("identity:sign:grant", "anywhere"),
     "grants.give": ("identity:sign:grant", "anywhere"),
     "grants.withdraw": ("identity:sign:grant", "anywhere"),
+    "devices.list": ("sync", "anywhere"),
+    "devices.offer": ("sync", "socket"),
+    "devices.offered": ("sync", "socket"),
+    "devices.decide": ("sync", "socket"),
+    "devices.withdraw": ("sync", "socket"),
+    "devices.join": ("sync", "socket"),
+    "devices.joining": ("sync", "socket"),
+    "devices.rename": ("sync", "socket"),
+    "devices.remove": ("sync", "socket"),
     "grants.explain": ("records:read", "anywhere"),
     "records.query": ("records:read", "anywhere"),
     "records.count": ("records:read", "anywhere"),
@@ -1958,6 +2088,58 @@ class GrantsGroup:
     def explain(self, **params: Unpack[GrantsExplainParams]) -> AccessExplained:
         """Say who may read and write a record, or the records at a path of a protocol, and why. Scope: records:read."""
         answer: AccessExplained = self._call("grants.explain", params)
+        return answer
+
+
+class DevicesGroup:
+    """`devices.…`"""
+
+    def __init__(self, call: Call) -> None:
+        self._call = call
+
+    def list(self) -> DevicesListResult:
+        """List the owner's devices, this one first. Scope: sync."""
+        answer: DevicesListResult = self._call("devices.list", {})
+        return answer
+
+    def offer(self, **params: Unpack[DevicesOfferParams]) -> Offered:
+        """Offer one device to come in: a code for ten minutes, in place of the one before. Scope: sync, over the socket alone."""
+        answer: Offered = self._call("devices.offer", params)
+        return answer
+
+    def offered(self, **params: Unpack[DevicesOfferedParams]) -> OfferStatus:
+        """Say how the offer stands, or how it does as soon as that is something else. Scope: sync, over the socket alone."""
+        answer: OfferStatus = self._call("devices.offered", params)
+        return answer
+
+    def decide(self, **params: Unpack[DevicesDecideParams]) -> OfferStatus:
+        """Let in the device that shows these six digits; without digits, turn it away. Scope: sync, over the socket alone."""
+        answer: OfferStatus = self._call("devices.decide", params)
+        return answer
+
+    def withdraw(self) -> OfferWithdrawn:
+        """End the offer. Scope: sync, over the socket alone."""
+        answer: OfferWithdrawn = self._call("devices.withdraw", {})
+        return answer
+
+    def join(self, **params: Unpack[DevicesJoinParams]) -> JoiningStatus:
+        """Go to the device that made an offer: its owner compares six digits and lets this one in. Scope: sync, over the socket alone."""
+        answer: JoiningStatus = self._call("devices.join", params)
+        return answer
+
+    def joining(self, **params: Unpack[DevicesJoiningParams]) -> JoiningStatus:
+        """Say how joining stands, or how it does as soon as that is something else. Scope: sync, over the socket alone."""
+        answer: JoiningStatus = self._call("devices.joining", params)
+        return answer
+
+    def rename(self, **params: Unpack[DevicesRenameParams]) -> Device:
+        """Call a device something else. Scope: sync, over the socket alone."""
+        answer: Device = self._call("devices.rename", params)
+        return answer
+
+    def remove(self, **params: Unpack[DevicesRemoveParams]) -> Device:
+        """A device is none any more: what it has it keeps, and nothing more goes there. Scope: sync, over the socket alone."""
+        answer: Device = self._call("devices.remove", params)
         return answer
 
 
@@ -2269,6 +2451,7 @@ class Groups:
         self.identity = IdentityGroup(call)
         self.protocols = ProtocolsGroup(call)
         self.grants = GrantsGroup(call)
+        self.devices = DevicesGroup(call)
         self.records = RecordsGroup(call)
         self.blocks = BlocksGroup(call)
         self.pins = PinsGroup(call)

@@ -246,6 +246,21 @@ export interface Descriptors {
   peer_connections: number;
 }
 
+/** A device of this node's owner. */
+export interface Device {
+  /** Since when it is one. None: nobody has given it a name. */
+  added?: Moment | null;
+  address?: string | null;
+  connected: boolean;
+  did: string;
+  in_sync: boolean;
+  /** It came in by a code of this node: it acts in the name of its identities whose records both keep. */
+  let_in: boolean;
+  name: string;
+  /** It is this one. */
+  this: boolean;
+}
+
 /** A device, protocol by protocol. */
 export interface DeviceStatus {
   /** Multiaddr with the peer id at its end. */
@@ -497,6 +512,22 @@ export interface JobStatus {
   work: string;
 }
 
+/** How joining stands. */
+export type JoiningState = "none" | "waits" | "joined" | "failed";
+
+/** How joining stands, as the owner sees it. */
+export interface JoiningStatus {
+  /** The device that made the offer. */
+  device?: PairedDevice | null;
+  /** Six digits that the other device shows too. */
+  digits?: string | null;
+  state: JoiningState;
+  /** DIDs whose records both keep. */
+  tenants: string[];
+  /** Why it failed. */
+  why?: string | null;
+}
+
 /** Data that is kept. */
 export interface Kept {
   cid: string;
@@ -588,6 +619,34 @@ export interface NodeStatus {
   version: string;
 }
 
+/** How the offer stands. */
+export type OfferState = "none" | "open" | "asks" | "paired" | "over";
+
+/** The offer, as the owner sees it. */
+export interface OfferStatus {
+  /** Who asks, or was let in. */
+  device?: PairedDevice | null;
+  /** Six digits that the other device shows too. */
+  digits?: string | null;
+  /** Until when it stands. */
+  expires?: Moment | null;
+  state: OfferState;
+  /** Why it is over. */
+  why?: string | null;
+}
+
+/** Was there an offer? */
+export interface OfferWithdrawn {
+  withdrawn: boolean;
+}
+
+/** An offer that was made. */
+export interface Offered {
+  /** What the other device is given: `toft join CODE`. */
+  code: string;
+  expires?: Moment | null;
+}
+
 /** A record, with its data or where that is to be had. */
 export interface OneRecord {
   /** Of a record of a protocol: its place in it. */
@@ -631,6 +690,15 @@ export interface Page {
   cursor?: Json;
   /** RecordsWrite messages, with small data as `encodedData`. They go out as the text that they are. */
   entries: Json[];
+}
+
+/** A device as it says it is. */
+export interface PairedDevice {
+  /** Where it is reached: a multiaddr that ends in its peer id. */
+  address: string;
+  did: string;
+  /** What it calls itself. */
+  name: string;
 }
 
 /** What the owner sees of it. */
@@ -1213,6 +1281,51 @@ export interface GrantsWithdrawParams {
 
 export type GrantsWithdrawResult = Grant[];
 
+export type DevicesListResult = Device[];
+
+export interface DevicesOfferParams {
+  /** DIDs whose records both will keep. Empty: this node's own and the other's. */
+  tenants?: string[];
+}
+
+export interface DevicesOfferedParams {
+  /** The state that the caller knows already: another is waited for. */
+  after?: OfferState | null;
+  /** Seconds, 60 at most. */
+  wait?: number;
+}
+
+export interface DevicesDecideParams {
+  /** As both devices show them. */
+  digits?: string | null;
+}
+
+export interface DevicesJoinParams {
+  /** As toft pair, on the other device, prints it. */
+  code: string;
+  /** Where that device is, if not where its code says: a multiaddr. */
+  at?: string | null;
+}
+
+export interface DevicesJoiningParams {
+  /** The state that the caller knows already: another is waited for. */
+  after?: JoiningState | null;
+  /** Seconds, 60 at most. */
+  wait?: number;
+}
+
+export interface DevicesRenameParams {
+  /** Its DID, or what it is called. */
+  device: string;
+  /** 1 to 64 letters. */
+  name: string;
+}
+
+export interface DevicesRemoveParams {
+  /** Its DID, or what it is called. */
+  device: string;
+}
+
 export interface GrantsExplainParams {
   /** What this one may, and if they may not read, why not. None: everybody. */
   did?: string | null;
@@ -1531,6 +1644,15 @@ export interface Methods {
   "grants.revoke": { params: GrantsRevokeParams; result: Grant };
   "grants.give": { params: GrantsGiveParams; result: GrantsGiven };
   "grants.withdraw": { params: GrantsWithdrawParams; result: GrantsWithdrawResult };
+  "devices.list": { params: Record<string, never>; result: DevicesListResult };
+  "devices.offer": { params: DevicesOfferParams; result: Offered };
+  "devices.offered": { params: DevicesOfferedParams; result: OfferStatus };
+  "devices.decide": { params: DevicesDecideParams; result: OfferStatus };
+  "devices.withdraw": { params: Record<string, never>; result: OfferWithdrawn };
+  "devices.join": { params: DevicesJoinParams; result: JoiningStatus };
+  "devices.joining": { params: DevicesJoiningParams; result: JoiningStatus };
+  "devices.rename": { params: DevicesRenameParams; result: Device };
+  "devices.remove": { params: DevicesRemoveParams; result: Device };
   "grants.explain": { params: GrantsExplainParams; result: AccessExplained };
   "records.query": { params: RecordsQueryParams; result: Page };
   "records.count": { params: RecordsCountParams; result: Counted };
@@ -1609,6 +1731,15 @@ export const METHODS: { readonly [name in MethodName]: { readonly scope: string;
   "grants.revoke": { scope: "identity:sign:grant", from: "anywhere" },
   "grants.give": { scope: "identity:sign:grant", from: "anywhere" },
   "grants.withdraw": { scope: "identity:sign:grant", from: "anywhere" },
+  "devices.list": { scope: "sync", from: "anywhere" },
+  "devices.offer": { scope: "sync", from: "socket" },
+  "devices.offered": { scope: "sync", from: "socket" },
+  "devices.decide": { scope: "sync", from: "socket" },
+  "devices.withdraw": { scope: "sync", from: "socket" },
+  "devices.join": { scope: "sync", from: "socket" },
+  "devices.joining": { scope: "sync", from: "socket" },
+  "devices.rename": { scope: "sync", from: "socket" },
+  "devices.remove": { scope: "sync", from: "socket" },
   "grants.explain": { scope: "records:read", from: "anywhere" },
   "records.query": { scope: "records:read", from: "anywhere" },
   "records.count": { scope: "records:read", from: "anywhere" },
@@ -1731,6 +1862,27 @@ export abstract class Groups {
     withdraw: (params: GrantsWithdrawParams) => this.call("grants.withdraw", params),
     /** Say who may read and write a record, or the records at a path of a protocol, and why. Scope: records:read. */
     explain: (params: GrantsExplainParams = {}) => this.call("grants.explain", params),
+  };
+
+  readonly devices = {
+    /** List the owner's devices, this one first. Scope: sync. */
+    list: () => this.call("devices.list", {}),
+    /** Offer one device to come in: a code for ten minutes, in place of the one before. Scope: sync, over the socket alone. */
+    offer: (params: DevicesOfferParams = {}) => this.call("devices.offer", params),
+    /** Say how the offer stands, or how it does as soon as that is something else. Scope: sync, over the socket alone. */
+    offered: (params: DevicesOfferedParams = {}) => this.call("devices.offered", params),
+    /** Let in the device that shows these six digits; without digits, turn it away. Scope: sync, over the socket alone. */
+    decide: (params: DevicesDecideParams = {}) => this.call("devices.decide", params),
+    /** End the offer. Scope: sync, over the socket alone. */
+    withdraw: () => this.call("devices.withdraw", {}),
+    /** Go to the device that made an offer: its owner compares six digits and lets this one in. Scope: sync, over the socket alone. */
+    join: (params: DevicesJoinParams) => this.call("devices.join", params),
+    /** Say how joining stands, or how it does as soon as that is something else. Scope: sync, over the socket alone. */
+    joining: (params: DevicesJoiningParams = {}) => this.call("devices.joining", params),
+    /** Call a device something else. Scope: sync, over the socket alone. */
+    rename: (params: DevicesRenameParams) => this.call("devices.rename", params),
+    /** A device is none any more: what it has it keeps, and nothing more goes there. Scope: sync, over the socket alone. */
+    remove: (params: DevicesRemoveParams) => this.call("devices.remove", params),
   };
 
   readonly records = {

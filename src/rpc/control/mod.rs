@@ -33,6 +33,7 @@ mod letter;
 pub mod protocols;
 pub mod grants;
 pub mod grants_device;
+pub mod devices;
 pub mod grants_explain;
 pub mod pins;
 pub mod storage;
@@ -83,6 +84,7 @@ pub const TABLE: &[&[Entry]] = &[
     protocols::METHODS,
     grants::METHODS,
     grants_device::METHODS,
+    devices::METHODS,
     grants_explain::METHODS,
     records::METHODS,
     records_read::METHODS,
@@ -163,6 +165,7 @@ mod tests {
             include_str!("protocols.rs"),
             include_str!("grants.rs"),
             include_str!("grants_device.rs"),
+            include_str!("devices.rs"),
             include_str!("grants_explain.rs"),
             include_str!("records.rs"),
             include_str!("records_read.rs"),

@@ -44,6 +44,7 @@ impl Method for Install {
         let message = create::protocols_configure(definition.into(), &node::now(), &signer).map_err(refused)?;
         let message_cid = cid_of(&message)?;
         send(call, &tenant, message, None).await?;
+        call.devices.lack_grants();
         Ok(Installed { protocol, message_cid })
     }
 }
