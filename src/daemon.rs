@@ -134,7 +134,10 @@ impl Daemon {
         followers::accounts(&base, &identities, (&audit, &access, &heads));
 
         let who = (identity.did.clone(), storage.store.clone());
-        let devices = Devices::new(who, sync.clone(), audit.clone(), Meeting(net.clone()), &base.tasks);
+        let all = identities.clone();
+        let is_own = move |did: &str| all.dids().iter().any(|own| own == did);
+        let meeting = (Meeting(net.clone()), &base.tasks);
+        let devices = Devices::new(who, (sync.clone(), audit.clone()), meeting, is_own);
 
         // Who knocks.
         let servers = Servers::bind(&base, endpoint, &socket).await?;

@@ -36,6 +36,9 @@ pub struct JoinArgs {
     /// Where the other device is, if not where the code says: a multiaddr such as /ip4/192.0.2.7/tcp/4001.
     #[arg(long, value_name = "ADDR")]
     at: Option<String>,
+    /// Let the other device keep this one's own records too. Only if the code is from a device of yours.
+    #[arg(long)]
+    share: bool,
 }
 
 #[derive(Debug, clap::Subcommand)]
@@ -126,7 +129,7 @@ pub async fn pair(context: &Context, args: PairArgs) -> Result<Output, Failure> 
 /// Goes to the device that made the offer, and waits for its owner.
 pub async fn join(context: &Context, args: JoinArgs) -> Result<Output, Failure> {
     let client = context.client()?;
-    let waits = client.call::<devices::Join>(&Joins { code: args.code, at: args.at }).await?;
+    let waits = client.call::<devices::Join>(&Joins { code: args.code, at: args.at, share: args.share }).await?;
     let name = waits.device.as_ref().map_or("the other device", |device| device.name.as_str());
     let digits = waits.digits.as_deref().map(spaced).unwrap_or_default();
     aside(&format!("… {name} is reached. There, let this device in if it shows the same digits:\n\n    {digits}\n"));
@@ -142,7 +145,8 @@ async fn joined(client: &Client) -> Result<Output, Failure> {
             JoiningState::Joined => {
                 return Output::of(&standing, |standing| {
                     let name = standing.device.as_ref().map_or("the other device", |device| &device.name);
-                    format!("✓ This device and {name} keep each other in step: toft device ls")
+                    let whose = standing.tenants.join(", ");
+                    format!("✓ This device and {name} keep the records of {whose}\n→ How they stand: toft device ls")
                 });
             }
             JoiningState::Failed | JoiningState::None => {
@@ -168,7 +172,7 @@ fn shown(context: &Context, offered: &Offered) -> String {
 fn told(context: &Context, standing: &OfferStanding) -> String {
     match (standing.state, &standing.device) {
         (OfferState::Asks, Some(device)) => format!(
-            "A device asks to be let in. It would keep your records, and you its.\n  name  {}\n  DID   {}\n  at    {}\nIf it is yours, it shows six digits now.\n→ {}",
+            "A device asks to be let in. It would keep your records.\n  name  {}\n  DID   {}\n  at    {}\nIf it is yours, it shows six digits now.\n→ {}",
             device.name,
             device.did,
             device.address,

@@ -1,4 +1,4 @@
-//! `toft sync status | why | now`: how devices stand.
+//! `toft sync status | why | now | pause | resume`: how devices stand.
 
 use super::{context::Context, output::Output, peer};
 use crate::{
@@ -20,6 +20,10 @@ pub enum Command {
     },
     /// Compare with all devices that are connected at once.
     Now,
+    /// Send nothing to devices and take nothing from them until toft sync resume, also after a restart.
+    Pause,
+    /// Keep in step with devices again.
+    Resume,
 }
 
 pub async fn run(context: &Context, command: Command) -> Result<Output, Failure> {
@@ -39,6 +43,14 @@ pub async fn run(context: &Context, command: Command) -> Result<Output, Failure>
                 true => "no devices".to_owned(),
                 false => all.iter().map(|why| format!("{}: {}", why.did, why.why)).collect::<Vec<_>>().join("\n"),
             })
+        }
+        Command::Pause => {
+            let paused = client.call::<peers::Pause>(&NoParams {}).await?;
+            Output::told(&paused, format!("✓ Sync is paused. It goes on with: {}", context.next("sync resume")))
+        }
+        Command::Resume => {
+            let paused = client.call::<peers::Resume>(&NoParams {}).await?;
+            Output::told(&paused, "✓ Sync goes on")
         }
         Command::Now => {
             let asked = client.call::<peers::Now>(&NoParams {}).await?;

@@ -142,7 +142,7 @@ impl sync::Dial for Dialler {
             // A device that does not know this one does not let it see that it speaks of such things at all.
             let stream = opened.map_err(|error| match error {
                 net::Error::Unsupported { .. } => anyhow!(
-                    "the device at {address} does not have this node as a peer yet; there: toft peer add {did} <multiaddr>"
+                    "the device at {address} does not have this node as a peer yet (there: toft peer add {did} <multiaddr>), or runs another version of toft"
                 ),
                 other => other.into(),
             })?;
@@ -167,11 +167,11 @@ pub(super) struct Meeting(pub Net);
 
 impl Meeting {
     /// At one of these addresses, or where it is heard of on the local network.
-    async fn reach(net: &Net, mut addresses: Vec<String>) -> Result<(String, String), Error> {
+    async fn reach(net: &Net, addresses: Vec<String>) -> Result<(String, String), Error> {
         let id = addresses.first().and_then(|address| address.rsplit_once("/p2p/")).map(|(_, id)| id.to_owned());
         let mut heard = net.events();
         let failed = match net.reach(&addresses).await {
-            Ok(peer) => return Ok((peer, addresses.swap_remove(0))),
+            Ok(peer) => return Ok((peer.clone(), reached(net, peer, addresses).await)),
             Err(error) => error,
         };
         let near = async {
@@ -194,11 +194,21 @@ impl Meeting {
     }
 }
 
+/// The address that a peer is connected at: a direct one, if there is one. `tried`: those that were tried.
+async fn reached(net: &Net, peer: String, tried: Vec<String>) -> String {
+    let connected = net.connected().await.unwrap_or_default();
+    let of_it = connected.into_iter().filter(|info| info.id == peer).flat_map(|info| info.addresses);
+    let end = format!("/p2p/{peer}");
+    let direct = of_it.filter(|address| !address.contains("/p2p-circuit"));
+    let mut direct = direct.map(|address| if address.ends_with(&end) { address } else { address + &end });
+    direct.next().or_else(|| tried.into_iter().next()).unwrap_or(end)
+}
+
 impl devices::Line for Meeting {
     fn dial(&self, addresses: Vec<String>) -> BoxFuture<'static, Result<(sync::Link, String), Error>> {
         let net = self.0.clone();
         async move {
-            let _looking = Looking::begin(&net).await?;
+            let _looking = net.discover().await?;
             let (remote_peer, reached) = Self::reach(&net, addresses).await?;
             let opened = net.open_stream(&remote_peer, devices::PROTOCOL).await;
             let stream = opened.map_err(|error| match error {
@@ -218,7 +228,7 @@ impl devices::Line for Meeting {
         async move {
             let local = net.peer_id().ok_or_else(|| Error::new(crate::crypto::Locked))?;
             let mut streams = net.accept_from_anybody(devices::PROTOCOL)?;
-            let looking = Looking::begin(&net).await?;
+            let looking = net.discover().await?;
             let links = stream::poll_fn(move |cx| {
                 let _ = &looking; // as long as this is listened to
                 streams.poll_recv(cx)
@@ -242,25 +252,5 @@ impl devices::Line for Meeting {
             Ok(net.listen_addrs().await?)
         }
         .boxed()
-    }
-}
-
-/// While this is there, devices are looked for on the local network, and hear of this one.
-struct Looking(Net);
-
-impl Looking {
-    async fn begin(net: &Net) -> Result<Self, Error> {
-        net.discover(true).await?;
-        Ok(Self(net.clone()))
-    }
-}
-
-impl Drop for Looking {
-    fn drop(&mut self) {
-        let net = self.0.clone();
-        // Without a runtime there is no network any more.
-        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
-            runtime.spawn(async move { drop(net.discover(false).await) });
-        }
     }
 }

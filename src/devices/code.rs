@@ -47,7 +47,11 @@ impl Code {
     pub fn new(secret: Zeroizing<[u8; 16]>, addresses: &[String]) -> Option<Self> {
         let (first, _) = addresses.iter().find_map(|address| net::packed(address))?;
         let is_its = |address: &&String| net::packed(address).is_some_and(|(peer, _)| peer == first);
-        let addresses = addresses.iter().filter(is_its).take(PLACES_MAX).cloned().collect();
+        let its = || addresses.iter().filter(is_its);
+        // A relay has the last place: through it a device is found that is nowhere near.
+        let relay = its().find(|address| is_circuit(address));
+        let direct = its().filter(|address| !is_circuit(address)).take(PLACES_MAX - usize::from(relay.is_some()));
+        let addresses = direct.chain(relay).cloned().collect();
         Some(Self { secret, addresses })
     }
 
@@ -110,6 +114,10 @@ impl FromStr for Code {
     }
 }
 
+fn is_circuit(address: &str) -> bool {
+    address.contains("/p2p-circuit")
+}
+
 /// The next part, with its length before it.
 fn part<'a>(rest: &mut &'a [u8]) -> Option<&'a [u8]> {
     let (length, after) = rest.split_first()?;
@@ -150,6 +158,15 @@ mod tests {
             let read: Code = text.parse().expect("a code");
             assert_eq!((&*read.secret, &read.addresses), (&*code.secret, &code.addresses));
         }
+    }
+
+    #[test]
+    fn a_relay_has_a_place_however_many_addresses_there_are() {
+        let at = |n: u8| format!("/ip4/192.0.2.{n}/tcp/4001/p2p/{PEER}");
+        let circuit = format!("/ip4/9.9.9.9/tcp/1/p2p/{OTHER}/p2p-circuit/p2p/{PEER}");
+        let addresses = [at(1), at(2), at(3), circuit.clone()];
+        let code = Code::new(Zeroizing::new([7; 16]), &addresses).expect("addresses");
+        assert_eq!(code.addresses, [at(1), at(2), circuit]);
     }
 
     #[test]

@@ -17,12 +17,13 @@ use crate::{
     sync::{Link, Peers},
     task::Tasks,
 };
-use anyhow::{Context as _, Error};
+use anyhow::{Context as _, Error, anyhow, bail};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::{Notify, mpsc::error::TrySendError, watch};
+use tokio_util::sync::CancellationToken;
 
 /// The devices of this node's owner, this one among them. Cheap to clone.
 #[derive(Clone)]
@@ -39,6 +40,13 @@ struct Inner {
     joining: Mutex<watch::Receiver<Joining>>,
     /// Devices may lack grants.
     lacking: Notify,
+    /// One offer is made at a time.
+    offering: tokio::sync::Mutex<()>,
+    /// Grants are given and taken back one after another.
+    granting: tokio::sync::Mutex<()>,
+    /// Ends the joining that is under way.
+    leave: Mutex<CancellationToken>,
+    is_own: Box<dyn Fn(&str) -> bool + Send + Sync>,
 }
 
 impl std::fmt::Debug for Devices {
@@ -90,7 +98,13 @@ pub struct Listed {
 }
 
 impl Devices {
-    pub fn new((own, store): (String, Store), sync: Peers, audit: Audit, line: impl Line, tasks: &Tasks) -> Self {
+    /// `is_own`: is this DID an identity of this node?
+    pub fn new(
+        (own, store): (String, Store),
+        (sync, audit): (Peers, Audit),
+        (line, tasks): (impl Line, &Tasks),
+        is_own: impl Fn(&str) -> bool + Send + Sync + 'static,
+    ) -> Self {
         let (offer, joining) = (Mutex::default(), Mutex::new(watch::channel(Joining::NONE).1));
         Self(Arc::new(Inner {
             own,
@@ -102,6 +116,10 @@ impl Devices {
             offer,
             joining,
             lacking: Notify::new(),
+            offering: tokio::sync::Mutex::default(),
+            granting: tokio::sync::Mutex::default(),
+            leave: Mutex::default(),
+            is_own: Box::new(is_own),
         }))
     }
 
@@ -114,7 +132,11 @@ impl Devices {
         if tenants.len() > TENANTS_MAX {
             return Err(NoDevice::Wrong(format!("one offer is for {TENANTS_MAX} tenants at most")));
         }
+        let _alone = self.0.offering.lock().await;
+        let mut before = self.standing();
         self.withdraw();
+        // It gives back the protocol's name when it ends.
+        while before.changed().await.is_ok() {}
         let own = self.myself().await?;
         let take = Taker { devices: self.clone(), tenants };
         let (offer, run) = offer::make(&*self.0.line, (own, offer::LIFE), take).await.map_err(NoDevice::Line)?;
@@ -158,12 +180,14 @@ impl Devices {
         })
     }
 
-    /// Goes to the device that made an offer. `at`: where it is, if not where the code says.
-    pub async fn join(&self, code: &str, at: Option<String>) -> Result<Joining, NoDevice> {
+    /// Goes to the device that made an offer, in place of the one before. `at`: where it is, if not where the code says. `share`: it may
+    /// keep the records of this node's own identities too, as far as it asks for them.
+    pub async fn join(&self, code: &str, at: Option<String>, share: bool) -> Result<Joining, NoDevice> {
         let mut code: Code = code.parse()?;
         if let Some(at) = at {
             code.addresses = vec![its_address(&code, &at)?];
         }
+        let left = self.leaving(CancellationToken::new());
         let own = self.myself().await?;
         let (asking, link) = joining::ask(&*self.0.line, &own, &code).await.map_err(NoDevice::Line)?;
         let waits = Joining::waits(&asking);
@@ -171,7 +195,10 @@ impl Devices {
         *self.0.joining.lock().unwrap_or_else(PoisonError::into_inner) = standing;
         let this = self.clone();
         self.spawn("join", async move {
-            let joined = this.await_decision(asking.device, link).await;
+            let joined = tokio::select! {
+                joined = this.await_decision(asking.device, link, share) => joined,
+                () = left.cancelled() => Err(anyhow!("it was given up here")),
+            };
             if let Err(error) = &joined {
                 tracing::info!("not joined: {error:#}");
             }
@@ -180,9 +207,21 @@ impl Devices {
         Ok(waits)
     }
 
-    async fn await_decision(&self, device: Device, mut link: Link) -> Result<Joining, Error> {
+    /// The joining before is given up.
+    fn leaving(&self, next: CancellationToken) -> CancellationToken {
+        let mut leave = self.0.leave.lock().unwrap_or_else(PoisonError::into_inner);
+        std::mem::replace(&mut *leave, next.clone()).cancel();
+        next
+    }
+
+    async fn await_decision(&self, device: Device, mut link: Link, share: bool) -> Result<Joining, Error> {
         let waited = tokio::time::timeout(offer::LIFE, talk::await_decision(&mut link)).await;
-        let tenants = waited.context("nobody decided there within ten minutes")??;
+        let mut tenants = waited.context("nobody decided there within ten minutes")??;
+        // Whose code it is may be anybody: what is this node's own is shared only if its owner said so here.
+        tenants.retain(|tenant| share || !(self.0.is_own)(tenant));
+        if tenants.is_empty() {
+            bail!("the other device asks for this one's own records alone: toft join --share lets it keep them");
+        }
         let tenants = self.add(&device, tenants, false).await?;
         talk::taken(&mut link).await;
         Ok(Joining::joined(device, tenants))
@@ -239,6 +278,16 @@ impl Devices {
         Ok(Listed { connected: false, in_sync: false, ..found })
     }
 
+    /// Did it come in by a code of this node?
+    pub fn is_let_in(&self, did: &str) -> Result<bool, Error> {
+        Ok(book::of(&self.0.store, did)?.is_some_and(|kept| kept.let_in))
+    }
+
+    /// What a peer was called that is none any more.
+    pub async fn forget(&self, did: &str) -> Result<(), Error> {
+        book::forget(&self.0.store, did).await
+    }
+
     /// Something has changed that devices need a grant for.
     pub fn lack_grants(&self) {
         self.0.lacking.notify_one();
@@ -249,7 +298,13 @@ impl Devices {
         self.0.lacking.notified().await;
     }
 
-    fn found(&self, device: &str) -> Result<Listed, NoDevice> {
+    /// Held while a device is given grants, or loses them: whoever has it looks first whether the device is one yet.
+    pub async fn granting(&self) -> tokio::sync::MutexGuard<'_, ()> {
+        self.0.granting.lock().await
+    }
+
+    /// The device of this DID, or of this name.
+    pub fn found(&self, device: &str) -> Result<Listed, NoDevice> {
         let (mut by_name, mut by_did) = (Vec::new(), None);
         for listed in self.list()? {
             match (listed.did == device, listed.name == device) {
@@ -273,15 +328,21 @@ impl Devices {
             false => tenants,
         };
         if let Err(why) = self.0.sync.check(&device.did, &device.address, &tenants) {
-            anyhow::bail!(why);
+            bail!(why);
         }
         let taken = self.list()?.into_iter().any(|other| other.did != device.did && other.name == device.name);
         let end = device.did.get(device.did.len().saturating_sub(6)..).unwrap_or_default();
         let name = if taken { format!("{} {end}", device.name) } else { device.name.clone() };
-        book::name(&self.0.store, &device.did, &name, is_let_in).await?;
-        let peer = self.0.sync.add(device.did.clone(), device.address.clone(), tenants).await?;
-        let about = json!({"did": peer.did, "tenants": peer.tenants, "name": name, "paired": true});
+        let about = json!({"did": device.did, "tenants": tenants, "name": name, "paired": true});
         self.0.audit.note(What::PeerAdded, "owner", about).await?;
+        book::name(&self.0.store, &device.did, &name, is_let_in).await?;
+        let peer = match self.0.sync.add(device.did.clone(), device.address.clone(), tenants).await {
+            Ok(peer) => peer,
+            Err(error) => {
+                book::forget(&self.0.store, &device.did).await?;
+                return Err(error);
+            }
+        };
         self.lack_grants();
         Ok(peer.tenants)
     }
@@ -289,9 +350,7 @@ impl Devices {
     async fn myself(&self) -> Result<Myself, NoDevice> {
         let mut addresses = self.0.line.addresses().await.map_err(NoDevice::Line)?;
         // Of use to others are those of this machine alone last.
-        addresses.sort_by_key(|address| {
-            (is_loopback(address), address.contains("/quic-v1"), address.contains("/p2p-circuit"))
-        });
+        addresses.sort_by_key(|address| (is_loopback(address), address.contains("/quic-v1")));
         let kept = book::of(&self.0.store, &self.0.own)?;
         Ok(Myself { did: self.0.own.clone(), name: kept.map_or_else(book::host, |kept| kept.name), addresses })
     }

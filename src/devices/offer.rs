@@ -15,7 +15,7 @@ use std::{collections::HashMap, sync::Arc, time::Duration};
 use tokio::{
     sync::{mpsc, watch},
     task::{AbortHandle, JoinSet},
-    time::{Instant, timeout},
+    time::{Instant, timeout, timeout_at},
 };
 use zeroize::Zeroizing;
 
@@ -113,9 +113,15 @@ pub async fn make(
     let offer = Offer { code: code.clone(), standing, decide };
     let run = async move {
         let until = Instant::now() + life;
-        let run = run((incoming, own, code.secret), take, (&tell, decisions));
-        let end = tokio::time::timeout_at(until, run).await;
-        tell.send_replace(end.unwrap_or_else(|_| Standing::over("its time is over: make a new offer")));
+        let waits = wait((incoming, own, code.secret), (&tell, decisions));
+        let outcome =
+            timeout_at(until, waits).await.unwrap_or_else(|_| Err("its time is over: make a new offer".into()));
+        // Once the owner has said yes, no clock ends it half way.
+        let end = match outcome {
+            Ok((device, link)) => let_in(device, link, take).await,
+            Err(why) => Standing::over(why),
+        };
+        tell.send_replace(end);
     };
     Ok((offer, run))
 }
@@ -123,19 +129,18 @@ pub async fn make(
 /// A peer, and what became of its stream.
 type Ended = (String, Result<(Heard, Link), Error>);
 
-/// Until a device is let in, or the offer is over.
-async fn run(
+/// Until the owner has said yes to a device; or why the offer is over.
+async fn wait(
     (mut incoming, own, secret): (BoxStream<'static, Link>, Myself, Zeroizing<[u8; 16]>),
-    take: impl Take,
     (tell, mut decisions): (&watch::Sender<Standing>, mpsc::Receiver<Decision>),
-) -> Standing {
+) -> Result<(Device, Link), String> {
     let (own, secret) = (Arc::new(own), Arc::new(secret));
     let mut hearing: JoinSet<Ended> = JoinSet::new();
     let mut heard_now: HashMap<String, AbortHandle> = HashMap::new();
-    let (asking, mut link) = loop {
+    let (asking, link) = loop {
         tokio::select! {
             next = incoming.next() => {
-                let Some(mut link) = next else { return Standing::over("the network has ended") };
+                let Some(mut link) = next else { return Err("the network has ended".into()) };
                 // A peer's new stream takes the place of its old one. Who finds no room now finds some a little later.
                 if let Some(old) = heard_now.remove(&link.remote_peer) {
                     old.abort();
@@ -154,7 +159,7 @@ async fn run(
                 let (peer, heard) = match ended {
                     Ok(ended) => ended,
                     Err(error) if error.is_cancelled() => continue,
-                    Err(error) => return Standing::over(format!("a stream could not be heard: {error}")),
+                    Err(error) => return Err(format!("a stream could not be heard: {error}")),
                 };
                 heard_now.remove(&peer);
                 match heard {
@@ -162,29 +167,28 @@ async fn run(
                     // One guess, and the code is worth nothing any more.
                     Ok((Heard::Guessed, _)) => {
                         let peer = shown(&peer);
-                        return Standing::over(format!("a device ({peer}) came with a wrong code: it was mistyped, or somebody tries; make a new offer"));
+                        return Err(format!("a device ({peer}) came with a wrong code: it was mistyped, or somebody tries; make a new offer"));
                     }
-                    Err(error) => tracing::info!("a stream for pairing ended: {error:#}"),
+                    Err(error) => tracing::debug!("a stream for pairing ended: {error:#}"),
                 }
             },
             decision = decisions.recv() => match decision {
                 Some(Decision::LetIn(_) | Decision::TurnAway) => {} // nobody asks
-                Some(Decision::Withdraw) | None => return Standing::over("it was withdrawn"),
+                Some(Decision::Withdraw) | None => return Err("it was withdrawn".into()),
             },
         }
     };
     // The others are turned away with their streams.
     drop((hearing, incoming));
-    decided(asking, &mut link, take, (tell, decisions)).await
+    decided(asking, link, (tell, decisions)).await
 }
 
 /// The owner decides.
 async fn decided(
     Asking { device, digits }: Asking,
-    link: &mut Link,
-    take: impl Take,
+    mut link: Link,
     (tell, mut decisions): (&watch::Sender<Standing>, mpsc::Receiver<Decision>),
-) -> Standing {
+) -> Result<(Device, Link), String> {
     let name = shown(&device.name);
     tell.send_modify(|standing| {
         *standing = Standing {
@@ -196,32 +200,37 @@ async fn decided(
     });
     let decision = tokio::select! {
         decision = decisions.recv() => decision,
-        () = talk::gone(link) => return Standing::over(format!("{name} went away before it was let in: make a new offer")),
+        () = talk::gone(&mut link) => return Err(format!("{name} went away before it was let in: make a new offer")),
     };
     match decision {
-        Some(Decision::LetIn(typed)) if typed == digits => {}
+        Some(Decision::LetIn(typed)) if typed == digits => Ok((device, link)),
         Some(Decision::LetIn(_)) => {
-            talk::turn_away(link, "the digits that were typed there are not those of this device").await;
-            return Standing::over(format!("other digits were typed than those of {name}: it is not let in"));
+            talk::turn_away(&mut link, "the digits that were typed there are not those of this device").await;
+            Err(format!("other digits were typed than those of {name}: it is not let in"))
         }
         Some(Decision::TurnAway) => {
-            talk::turn_away(link, "the owner of the other device does not let this one in").await;
-            return Standing::over(format!("{name} is not let in"));
+            talk::turn_away(&mut link, "the owner of the other device does not let this one in").await;
+            Err(format!("{name} is not let in"))
         }
         Some(Decision::Withdraw) | None => {
-            talk::turn_away(link, "the offer was withdrawn").await;
-            return Standing::over("it was withdrawn");
+            talk::turn_away(&mut link, "the offer was withdrawn").await;
+            Err("it was withdrawn".into())
         }
     }
+}
+
+/// Takes the device in, and tells it.
+async fn let_in(device: Device, mut link: Link, take: impl Take) -> Standing {
+    let name = shown(&device.name);
     let tenants = match take.take(device.clone()).await {
         Ok(tenants) => tenants,
         Err(error) => {
-            talk::turn_away(link, "the other device could not take this one in; it says why").await;
+            talk::turn_away(&mut link, "the other device could not take this one in; it says why").await;
             return Standing::over(format!("{name} could not be taken in: {error:#}"));
         }
     };
     // What it does not hear now it can be told by hand: it is a device already.
-    let why = match timeout(TAKEN, talk::let_in(link, tenants)).await {
+    let why = match timeout(TAKEN, talk::let_in(&mut link, tenants)).await {
         Ok(Ok(())) => None,
         _ => {
             Some(format!("{name} went away before it heard so: there, toft peer add with this node's DID and address"))

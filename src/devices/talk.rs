@@ -2,12 +2,14 @@
 //!
 //! | who | says |
 //! |---|---|
-//! | joins | `Hello` |
-//! | gives | `Hello` |
-//! | joins | its proof |
-//! | gives | its proof, or no |
+//! | both | `Hello`: a nonce |
+//! | joins | who it is, and its proof |
+//! | gives | who it is, and its proof, or no |
 //! | gives | once its owner has decided: what both will share, or no |
 //! | joins | `Taken` |
+//!
+//! So the device that gives says who it is to nobody who does not know the secret. Whom the one that joins speaks with, it knows: the code
+//! says which peer id it is.
 
 use super::{
     code::Code,
@@ -57,15 +59,20 @@ pub struct Myself {
 #[derive(Debug, Serialize, Deserialize)]
 struct Hello {
     version: u32,
+    nonce: ByteBuf,
+}
+
+/// Who one is.
+#[derive(Debug, Default, Serialize, Deserialize)]
+struct Who {
     did: String,
     name: String,
     addresses: Vec<String>,
-    nonce: ByteBuf,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
 enum Turn {
-    Proof(ByteBuf),
+    Proof { who: Who, mac: ByteBuf },
     No(String),
 }
 
@@ -95,12 +102,10 @@ pub enum Heard {
 }
 
 impl Hello {
-    fn new(own: &Myself) -> Result<Self, Error> {
+    fn new() -> Result<Self, Error> {
         let mut nonce = [0; NONCE];
         getrandom::fill(&mut nonce).map_err(|e| anyhow!("the operating system gave no randomness: {e}"))?;
-        let addresses = own.addresses.iter().take(ADDRESSES_MAX).cloned().collect();
-        let nonce = ByteBuf::from(nonce);
-        Ok(Self { version: VERSION, did: own.did.clone(), name: own.name.clone(), addresses, nonce })
+        Ok(Self { version: VERSION, nonce: ByteBuf::from(nonce) })
     }
 
     async fn read(link: &mut Link) -> Result<Self, Error> {
@@ -108,17 +113,31 @@ impl Hello {
         if hello.version != VERSION {
             bail!("the other device pairs in version {}; this toft in {VERSION}", hello.version);
         }
-        if hello.nonce.len() != NONCE || hello.did.parse::<Did>().is_err() {
-            bail!("the other device does not say who it is");
-        }
-        if !is_name(&hello.name) {
-            bail!("the other device has a name of no or more than {NAME_MAX} plain letters");
+        if hello.nonce.len() != NONCE {
+            bail!("the other device gives no nonce of {NONCE} bytes");
         }
         Ok(hello)
     }
 
-    fn side<'a>(&'a self, peer: &'a str) -> Side<'a> {
-        Side { did: &self.did, name: &self.name, peer, nonce: &self.nonce }
+    fn side<'a>(&'a self, peer: &'a str, who: &'a Who) -> Side<'a> {
+        Side { did: &who.did, name: &who.name, peer, nonce: &self.nonce }
+    }
+}
+
+impl Who {
+    fn new(own: &Myself) -> Self {
+        let addresses = own.addresses.iter().take(ADDRESSES_MAX).cloned().collect();
+        Self { did: own.did.clone(), name: own.name.clone(), addresses }
+    }
+
+    fn check(&self) -> Result<(), Error> {
+        if self.did.parse::<Did>().is_err() {
+            bail!("the other device does not say who it is");
+        }
+        if !is_name(&self.name) {
+            bail!("the other device has a name of no or more than {NAME_MAX} plain letters");
+        }
+        Ok(())
     }
 
     /// `reached`: the address it was reached at, if it was. Of its own words those count that end in its peer id.
@@ -144,24 +163,28 @@ pub fn is_loopback(address: &str) -> bool {
 /// The end that made the offer, up to the owner's decision.
 pub async fn hear(link: &mut Link, own: &Myself, secret: &[u8; 16]) -> Result<Heard, Error> {
     let theirs = Hello::read(link).await?;
-    if theirs.did == own.did {
-        bail!("this device itself has asked to join");
-    }
-    let ours = Hello::new(own)?;
+    let ours = Hello::new()?;
     write_frame(&mut link.stream, &ours).await?;
-    let (local, remote) = (link.local_peer.clone(), link.remote_peer.clone());
-    let said = Said { gives: ours.side(&local), joins: theirs.side(&remote) };
-    let Turn::Proof(proof) = read_frame_up_to(FRAME_MAX, &mut link.stream).await.context("waiting for its proof")?
+    let Turn::Proof { who, mac } =
+        read_frame_up_to(FRAME_MAX, &mut link.stream).await.context("waiting for its proof")?
     else {
         bail!("the other device has gone back");
     };
-    if !said.proves(secret, Role::Joins, &proof) {
+    let (local, remote) = (link.local_peer.clone(), link.remote_peer.clone());
+    let (nobody, me) = (Who::default(), Who::new(own));
+    let said = Said { gives: ours.side(&local, &nobody), joins: theirs.side(&remote, &who) };
+    if !said.proves(secret, Role::Joins, &mac) {
         end(link, &Turn::No("that is not the code of the offer there, which is over now: make a new one".into())).await;
         return Ok(Heard::Guessed);
     }
-    write_frame(&mut link.stream, &Turn::Proof(ByteBuf::from(said.proof(secret, Role::Gives)))).await?;
-    let digits = said.digits(secret);
-    Ok(Heard::Asks(Asking { device: theirs.device(&remote, None), digits }))
+    who.check()?;
+    if who.did == own.did {
+        bail!("this device itself has asked to join");
+    }
+    let said = Said { gives: ours.side(&local, &me), ..said };
+    let (mac, digits) = (ByteBuf::from(said.proof(secret, Role::Gives)), said.digits(secret));
+    write_frame(&mut link.stream, &Turn::Proof { who: Who::new(own), mac }).await?;
+    Ok(Heard::Asks(Asking { device: who.device(&remote, None), digits }))
 }
 
 /// Tells the other end what the owner has decided, and waits until it has taken it.
@@ -191,18 +214,24 @@ async fn end(link: &mut Link, frame: &impl Serialize) {
 
 /// The end that was given the code, up to the decision there: who the other is, and the digits.
 pub async fn ask(link: &mut Link, own: &Myself, (code, reached): (&Code, &str)) -> Result<Asking, Error> {
-    let ours = Hello::new(own)?;
+    let ours = Hello::new()?;
     write_frame(&mut link.stream, &ours).await?;
     let theirs = Hello::read(link).await?;
     let (local, remote) = (link.local_peer.clone(), link.remote_peer.clone());
-    let said = Said { gives: theirs.side(&remote), joins: ours.side(&local) };
-    write_frame(&mut link.stream, &Turn::Proof(ByteBuf::from(said.proof(&code.secret, Role::Joins)))).await?;
+    let (nobody, me) = (Who::default(), Who::new(own));
+    let said = Said { gives: theirs.side(&remote, &nobody), joins: ours.side(&local, &me) };
+    let mac = ByteBuf::from(said.proof(&code.secret, Role::Joins));
+    write_frame(&mut link.stream, &Turn::Proof { who: Who::new(own), mac }).await?;
     match read_frame_up_to(FRAME_MAX, &mut link.stream).await.context("waiting for its proof")? {
-        Turn::Proof(proof) if said.proves(&code.secret, Role::Gives, &proof) => {
+        Turn::Proof { who, mac } => {
+            let said = Said { gives: theirs.side(&remote, &who), ..said };
+            if !said.proves(&code.secret, Role::Gives, &mac) {
+                bail!("the other device does not know the code itself: somebody stands between");
+            }
+            who.check()?;
             let digits = said.digits(&code.secret);
-            Ok(Asking { device: theirs.device(&remote, Some(reached.to_owned())), digits })
+            Ok(Asking { device: who.device(&remote, Some(reached.to_owned())), digits })
         }
-        Turn::Proof(_) => bail!("the other device does not know the code itself: somebody stands between"),
         Turn::No(why) => bail!("{}", shown(&why)),
     }
 }

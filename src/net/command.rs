@@ -20,7 +20,7 @@ pub enum Command {
     Listeners(oneshot::Sender<Vec<String>>),
     Dial(Vec<Multiaddr>, oneshot::Sender<Result<PeerId, Error>>),
     Addresses(PeerId, oneshot::Sender<Vec<Address>>),
-    Discover(bool),
+    Discover,
     Open(PeerId, streams::Open),
     Connected(oneshot::Sender<Vec<PeerInfo>>),
     Want { session: SessionId, cid: Cid, reply: oneshot::Sender<Answer> },

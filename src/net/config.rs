@@ -21,8 +21,8 @@ pub struct Config {
     pub relay_server: bool,
     /// Ask the router for a port that others reach (UPnP).
     pub upnp: bool,
-    /// Look for devices on the local network, and tell everybody there that this node is there (mDNS). Without it, only while a device is
-    /// paired.
+    /// Look for devices on the local network, and tell everybody there that this node is there (mDNS). Without it, only while `toft pair` or
+    /// `toft join` runs.
     pub mdns: bool,
     /// Bytes a second that streams to devices send, all together. 0: as many as go.
     pub upload_limit: u64,

@@ -51,6 +51,21 @@ impl std::fmt::Debug for Net {
     }
 }
 
+/// See [`Net::discover`].
+#[derive(Debug)]
+pub struct Discovering(Net);
+
+impl Drop for Discovering {
+    fn drop(&mut self) {
+        self.0.0.known.pairing(false);
+        let net = self.0.clone();
+        // The swarm looks itself whether anybody is left. Without a runtime there is no swarm any more.
+        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+            runtime.spawn(async move { drop(net.0.commands.tell(Command::Discover).await) });
+        }
+    }
+}
+
 impl Net {
     /// As [`Net::locked`], and begins.
     pub fn start(
@@ -155,14 +170,14 @@ impl Net {
         self.0.commands.ask(|reply| Command::Addresses(id, reply)).await
     }
 
-    /// Devices are being paired, or that is over: while they are, one that is not known yet may come through a relay.
-    ///
-    /// It looks for devices on the local network and tells everybody there that it is there, as [`Event::Near`] tells.
-    pub async fn discover(&self, on: bool) -> Result<(), Error> {
-        let told = self.0.commands.tell(Command::Discover(on)).await;
-        // Who cannot look for one lets none come either.
-        self.0.known.set_pairing(on && told.is_ok());
-        told
+    /// While what this returns is held, devices are being paired: one that is not known yet may come through a relay, and this node looks
+    /// for devices on the local network and tells everybody there that it is there, as [`Event::Near`] tells.
+    pub async fn discover(&self) -> Result<Discovering, Error> {
+        self.0.known.pairing(true);
+        // Before the first wait: whoever asks may go away in it.
+        let discovering = Discovering(self.clone());
+        self.0.commands.tell(Command::Discover).await?;
+        Ok(discovering)
     }
 
     /// What happens to devices from now on. Who is too slow misses the oldest, and is told so.
@@ -262,7 +277,7 @@ mod tests {
     #[tokio::test]
     async fn a_node_that_cannot_look_for_a_device_lets_none_come() {
         let net = Net::locked(&Config::default());
-        net.discover(true).await.expect_err("it has not begun");
+        net.discover().await.expect_err("it has not begun");
         assert!(!net.0.known.may_meet(&PeerId::random()));
     }
 }

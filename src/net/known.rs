@@ -26,8 +26,8 @@ struct Devices {
     relays: HashSet<PeerId>,
     /// Whom the owner is being connected to, and how often that was asked for.
     asked: HashMap<PeerId, usize>,
-    /// A device may come that is not known yet.
-    pairing: bool,
+    /// How many wait for a device that is not known yet.
+    pairing: usize,
 }
 
 impl Known {
@@ -70,9 +70,15 @@ impl Known {
         devices.told.contains_key(peer) || devices.relays.contains(peer)
     }
 
-    /// While devices are paired, one may come that is not known yet.
-    pub fn set_pairing(&self, on: bool) {
-        self.write().pairing = on;
+    /// Somebody begins or ends to wait for a device that is not known yet.
+    pub fn pairing(&self, begins: bool) {
+        let count = &mut self.write().pairing;
+        *count = if begins { *count + 1 } else { count.saturating_sub(1) };
+    }
+
+    /// Does anybody?
+    pub fn is_pairing(&self) -> bool {
+        self.read().pairing > 0
     }
 
     /// The owner is being connected to this peer, or that is over.
@@ -88,7 +94,7 @@ impl Known {
     /// May this peer be met through a relay?
     pub fn may_meet(&self, peer: &PeerId) -> bool {
         let devices = self.read();
-        devices.pairing || devices.told.contains_key(peer) || devices.asked.contains_key(peer)
+        devices.pairing > 0 || devices.told.contains_key(peer) || devices.asked.contains_key(peer)
     }
 
     /// Who is at the other end of a connection that has proved to be this peer's.
@@ -193,10 +199,12 @@ mod tests {
         assert!(known.may_meet(&stranger), "asked for twice");
         known.ask(stranger, false);
         assert!(!known.may_meet(&stranger));
-        known.set_pairing(true);
+        known.pairing(true);
+        known.pairing(true);
+        known.pairing(false);
         assert!(known.may_meet(&stranger));
         known.set_relays([stranger].into_iter());
-        known.set_pairing(false);
+        known.pairing(false);
         assert!(known.has_place(&stranger) && !known.is(&stranger) && !known.may_meet(&stranger));
     }
 }

@@ -53,7 +53,7 @@ pub use command::{Event, PeerInfo};
 pub use config::{Config, Limits, Network};
 pub use error::Error;
 pub use file::{FileLimits, FileNode, fetch_file};
-pub use handle::Net;
+pub use handle::{Discovering, Net};
 pub use metrics::Metrics;
 pub use packed::{packed, unpacked};
 pub use provide::Status as ProvideStatus;

@@ -197,7 +197,7 @@ impl Loop {
             }
             Command::Dial(addresses, reply) => self.dial(addresses, reply),
             Command::Addresses(peer, reply) => drop(reply.send(self.addresses(&peer))),
-            Command::Discover(on) => self.near.set(on || self.mdns),
+            Command::Discover => self.near.set(self.known.is_pairing() || self.mdns),
             Command::Open(peer, open) => self.swarm.behaviour_mut().streams.open(peer, open),
             Command::Connected(reply) => drop(reply.send(self.connected())),
             Command::Want { session, cid, reply } => {

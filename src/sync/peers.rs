@@ -6,7 +6,7 @@ use super::{
     partial::Partials,
     progress::Progress,
     session::{self, Ask},
-    wire::{self, Link, Own},
+    wire::{self, Link, Not, Own},
 };
 use crate::{
     did::Did,
@@ -141,6 +141,8 @@ pub(super) struct Shared {
     pub(super) greetings: Mutex<BTreeMap<String, usize>>,
     pub(super) progress: Arc<Progress>,
     pub(super) partials: Partials,
+    /// Nothing is sent or taken.
+    paused: watch::Sender<bool>,
 }
 
 /// A handshake under way; dropped, its place is free.
@@ -185,6 +187,9 @@ pub(super) struct Live {
     ended: Option<String>,
 }
 
+/// There while sync is paused.
+const PAUSED: &[u8] = b"sync/paused";
+
 fn peer_key(did: &str) -> Vec<u8> {
     format!("sync/peer/{did}").into_bytes()
 }
@@ -206,6 +211,7 @@ impl Peers {
             r.register("sync_sent_bytes", "Bytes of frames sent to peers", progress.sent_bytes.clone());
             r.register("sync_received_bytes", "Bytes of frames received from peers", progress.received_bytes.clone());
         });
+        let is_paused = node.store().state(PAUSED)?.is_some();
         let shared = Arc::new(Shared {
             node,
             own,
@@ -217,6 +223,7 @@ impl Peers {
             greetings: Mutex::default(),
             progress,
             partials: Partials::open(dir)?,
+            paused: watch::Sender::new(is_paused),
         });
         let this = Self { shared };
         for (key, value) in this.shared.node.store().states(b"sync/peer/")? {
@@ -302,6 +309,21 @@ impl Peers {
         Ok(known)
     }
 
+    /// Sends and takes nothing from now on, also after the next start, or goes on.
+    pub async fn pause(&self, is_paused: bool) -> Result<(), Error> {
+        self.shared.node.store().put_state(vec![(PAUSED.to_vec(), is_paused.then(Vec::new))]).await?;
+        let live = self.lock(); // so that no session is admitted in between
+        self.shared.paused.send_replace(is_paused);
+        if is_paused {
+            live.values().filter_map(|live| live.session.as_ref()).for_each(|running| running.stop.cancel());
+        }
+        Ok(())
+    }
+
+    pub fn is_paused(&self) -> bool {
+        *self.shared.paused.borrow()
+    }
+
     /// Removes a tenant with its registration, its records and their data, unless a peer would bring it back.
     pub async fn remove_tenant(&self, did: &str) -> Result<Removed, TenantStays> {
         if did == self.shared.own.did {
@@ -331,6 +353,7 @@ impl Peers {
 
     /// All peers and how they stand.
     pub fn peers(&self) -> Vec<PeerStatus> {
+        let is_paused = self.is_paused();
         let status = |live: &Live| {
             let noted = self.shared.progress.of(&live.peer.did).filter(|_| live.session.is_some());
             let equal = noted.and_then(|noted| noted.equal_for());
@@ -344,7 +367,7 @@ impl Peers {
                 receiving: noted.and_then(|noted| noted.receiving),
                 parked: noted.map_or(0, |noted| noted.parked),
                 parked_there: noted.map_or(0, |noted| noted.parked_there),
-                problem: live.problem(),
+                problem: if is_paused { Some("sync is paused here: toft sync resume".into()) } else { live.problem() },
             }
         };
         self.lock().values().map(status).collect()
@@ -406,7 +429,14 @@ impl Peers {
         let (first, most) = (self.shared.retry, Duration::from_secs(30).max(self.shared.retry));
         let mut backoff = Backoff::new(first, most);
         job.awaits(Wait::Retry(first, most));
+        let mut paused = self.shared.paused.subscribe();
         loop {
+            if *paused.borrow_and_update() {
+                job.waits(None);
+                // The sender lives as long as this.
+                drop(paused.wait_for(|is_paused| !is_paused).await);
+                backoff.reset();
+            }
             job.works();
             let opened = self.shared.dial.opened();
             let leave = job.stop().child_token();
@@ -446,6 +476,7 @@ impl Peers {
             tokio::select! {
                 _ = job.sleep(backoff.wait()) => {}
                 () = opened => backoff.reset(),
+                Ok(()) = paused.changed() => {}
             }
         }
     }
@@ -475,7 +506,11 @@ impl Peers {
         expected: Option<(&Peer, &CancellationToken)>,
         place: Option<(OwnedSemaphorePermit, Greeting)>,
     ) -> Result<Duration, Error> {
-        let known = |did: &str| self.lock().get(did).map(|live| live.peer.tenants.clone());
+        let known = |did: &str| match self.lock().get(did) {
+            Some(_) if self.is_paused() => Err(Not::Now),
+            Some(live) => Ok(live.peer.tenants.clone()),
+            None => Err(Not::APeer),
+        };
         let peers = (link.local_peer.as_str(), link.remote_peer.as_str());
         let greeting = wire::handshake(&mut link.stream, peers, &self.shared.own, &self.shared.resolver, known);
         let greeted = tokio::time::timeout(HANDSHAKE, greeting).await.context("the handshake took too long")?;
@@ -522,6 +557,9 @@ impl Peers {
     /// dial at once, the one dialled by the smaller DID stays. `leave`: this end dialled, and that ends it.
     fn admit(&self, did: &str, leave: Option<&CancellationToken>, ask: mpsc::Sender<Ask>) -> Option<CancellationToken> {
         let mut live = self.lock();
+        if self.is_paused() {
+            return None;
+        }
         let peer = live.get_mut(did)?;
         let preferred = (self.shared.own.did.as_str() < did) == leave.is_some();
         if let Some(old) = &peer.session {

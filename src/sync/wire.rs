@@ -77,6 +77,15 @@ enum Welcome {
     No(String),
 }
 
+/// Why nothing is shared with who has proved who it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Not {
+    /// It is none of ours.
+    APeer,
+    /// Sync is paused.
+    Now,
+}
+
 /// Who this device is.
 #[derive(Debug, Clone)]
 pub struct Own {
@@ -85,13 +94,13 @@ pub struct Own {
 }
 
 /// Both ends say hello and prove their DIDs; only then each says which tenants it shares with the other
-/// (`tenants_for`; `None`: it is no peer of ours).
+/// (`tenants_for`).
 pub async fn handshake<S: AsyncRead + AsyncWrite + Unpin>(
     stream: &mut S,
     (local_peer, remote_peer): (&str, &str),
     own: &Own,
     resolver: &Resolver,
-    tenants_for: impl Fn(&str) -> Option<Vec<String>>,
+    tenants_for: impl Fn(&str) -> Result<Vec<String>, Not>,
 ) -> Result<Greeted, Error> {
     let mut nonce = [0; 32];
     getrandom::fill(&mut nonce).map_err(|e| anyhow!("the operating system gave no randomness: {e}"))?;
@@ -115,14 +124,27 @@ pub async fn handshake<S: AsyncRead + AsyncWrite + Unpin>(
     if !key.verify(transcript(other, ours).as_bytes(), &proof.signature) {
         bail!("the other device could not prove that it is {}", shown(&theirs.did));
     }
-    let Some(tenants) = tenants_for(&theirs.did) else {
-        let did = &own.did;
-        let no =
-            format!("{did} does not have this node as a peer yet; there: toft peer add {} <multiaddr>", theirs.did);
-        write(stream, &Welcome::No(no)).await?;
-        stream.shutdown().await?; // else the reason may be lost with the stream
-        let did = shown(&theirs.did);
-        bail!("{did} is not a peer of this node; add it with: toft peer add {did} <multiaddr>");
+    let tenants = match tenants_for(&theirs.did) {
+        Ok(tenants) => tenants,
+        Err(not) => {
+            let (own, did) = (&own.did, shown(&theirs.did));
+            let (there, here) = match not {
+                Not::APeer => (
+                    format!(
+                        "{own} does not have this node as a peer yet; there: toft peer add {} <multiaddr>",
+                        theirs.did
+                    ),
+                    format!("{did} is not a peer of this node; add it with: toft peer add {did} <multiaddr>"),
+                ),
+                Not::Now => (
+                    format!("sync is paused on {own}; there: toft sync resume"),
+                    format!("{did} came while sync is paused here"),
+                ),
+            };
+            write(stream, &Welcome::No(there)).await?;
+            stream.shutdown().await?; // else the reason may be lost with the stream
+            bail!("{here}");
+        }
     };
     write(stream, &Welcome::Tenants(tenants.clone())).await?;
     match read_up_to(GREETING_MAX, stream).await.context("waiting for the other device's tenants")? {
@@ -190,8 +212,8 @@ mod tests {
         Own { did: did.to_string(), signer }
     }
 
-    fn shared(_: &str) -> Option<Vec<String>> {
-        Some(vec!["did:example:alice".into()])
+    fn shared(_: &str) -> Result<Vec<String>, Not> {
+        Ok(vec!["did:example:alice".into()])
     }
 
     #[tokio::test]

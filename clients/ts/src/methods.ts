@@ -1030,6 +1030,11 @@ export interface SubscriptionEnded {
   ended: string;
 }
 
+/** Is sync paused? */
+export interface SyncPaused {
+  paused: boolean;
+}
+
 /** Somebody who is or may be a tenant. */
 export interface Tenant {
   /** May write and be written to now. */
@@ -1305,6 +1310,8 @@ export interface DevicesJoinParams {
   code: string;
   /** Where that device is, if not where its code says: a multiaddr. */
   at?: string | null;
+  /** The other device may keep the records of this node's own identities too. */
+  share?: boolean;
 }
 
 export interface DevicesJoiningParams {
@@ -1672,6 +1679,8 @@ export interface Methods {
   "sync.status": { params: Record<string, never>; result: SyncStatusResult };
   "sync.why": { params: SyncWhyParams; result: SyncWhyResult };
   "sync.now": { params: Record<string, never>; result: DevicesAsked };
+  "sync.pause": { params: Record<string, never>; result: SyncPaused };
+  "sync.resume": { params: Record<string, never>; result: SyncPaused };
   "sync.add": { params: SyncAddParams; result: Peer };
   "sync.remove": { params: SyncRemoveParams; result: PeerRemoved };
   "anchor.now": { params: Record<string, never>; result: AnchorNow };
@@ -1759,6 +1768,8 @@ export const METHODS: { readonly [name in MethodName]: { readonly scope: string;
   "sync.status": { scope: "sync", from: "anywhere" },
   "sync.why": { scope: "sync", from: "anywhere" },
   "sync.now": { scope: "sync", from: "anywhere" },
+  "sync.pause": { scope: "sync", from: "anywhere" },
+  "sync.resume": { scope: "sync", from: "anywhere" },
   "sync.add": { scope: "sync", from: "socket" },
   "sync.remove": { scope: "sync", from: "anywhere" },
   "anchor.now": { scope: "anchor", from: "anywhere" },
@@ -1931,6 +1942,10 @@ export abstract class Groups {
     why: (params: SyncWhyParams) => this.call("sync.why", params),
     /** Compare with all devices that are connected at once. Scope: sync. */
     now: () => this.call("sync.now", {}),
+    /** Send nothing to devices and take nothing from them, until sync.resume. Scope: sync. */
+    pause: () => this.call("sync.pause", {}),
+    /** Keep in step with devices again. Scope: sync. */
+    resume: () => this.call("sync.resume", {}),
     /** Keep in step with a device, or change what is shared with it. Scope: sync, over the socket alone. */
     add: (params: SyncAddParams) => this.call("sync.add", params),
     /** Forget a device. Scope: sync. */

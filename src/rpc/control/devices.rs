@@ -204,8 +204,8 @@ impl Method for Join {
     type Params = Joins;
     type Result = Joining;
 
-    async fn run(call: &Call, Joins { code, at }: Joins) -> Result<Joining, Failure> {
-        call.devices.join(&code, at).await.map_err(failed)
+    async fn run(call: &Call, Joins { code, at, share }: Joins) -> Result<Joining, Failure> {
+        call.devices.join(&code, at, share).await.map_err(failed)
     }
 }
 
@@ -218,6 +218,9 @@ pub struct Joins {
     /// Where that device is, if not where its code says: a multiaddr.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub at: Option<String>,
+    /// The other device may keep the records of this node's own identities too.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub share: bool,
 }
 
 #[derive(Debug)]
@@ -293,8 +296,10 @@ impl Method for Remove {
     type Result = Listed;
 
     async fn run(call: &Call, OneDevice { device }: OneDevice) -> Result<Listed, Failure> {
-        let given_by = identities(call, &device);
-        let removed = call.devices.remove(&device).await.map_err(failed)?;
+        let _alone = call.devices.granting().await;
+        let found = call.devices.found(&device).map_err(failed)?;
+        let given_by = identities(call, &found);
+        let removed = call.devices.remove(&found.did).await.map_err(failed)?;
         call.audit.note(What::PeerRemoved, call.caller(), json!({"did": removed.did, "name": removed.name})).await?;
         for identity in given_by {
             take_back(call, Some(&identity), &removed.did).await.map_err(|failure| Failure {
@@ -332,34 +337,33 @@ pub async fn keep_giving(call: Call, job: Job) -> Result<(), Error> {
 }
 
 async fn give_all(call: &Call) -> Result<(), Error> {
+    let mut failed = Vec::new();
     for device in call.devices.list()?.into_iter().filter(|device| device.let_in) {
-        give_to(call, &device.did)
-            .await
-            .map_err(|failure| anyhow!("grants for {}: {}", device.name, failure.message))?;
+        if let Err(failure) = give_to(call, &device.did).await {
+            failed.push(format!("{}: {}", device.name, failure.message));
+        }
     }
-    Ok(())
+    match failed.is_empty() {
+        true => Ok(()),
+        false => Err(anyhow!("grants were not given to {}", failed.join("; "))),
+    }
 }
 
-/// Gives a device what it lacks of each identity whose records both keep.
+/// Gives a device what it lacks of each identity whose records both keep, if it is one yet.
 async fn give_to(call: &Call, device: &str) -> Result<(), Failure> {
-    for identity in identities(call, device) {
-        give(call, Some(&identity), device, in_a_year(Timestamp::now())?).await?;
+    let _alone = call.devices.granting().await;
+    let found = call.devices.found(device).map_err(failed)?;
+    for identity in identities(call, &found) {
+        give(call, Some(&identity), &found.did, in_a_year(Timestamp::now())?).await?;
     }
     Ok(())
 }
 
-/// The identities of this node in whose name a device acts that was let in.
-fn identities(call: &Call, device: &str) -> Vec<String> {
-    let listed = call.devices.list().unwrap_or_default();
-    let Some(device) =
-        listed.into_iter().find(|listed| listed.let_in && (listed.did == device || listed.name == device))
-    else {
-        return Vec::new();
-    };
-    let peers = call.sync.peers().into_iter();
-    let tenants = peers.filter(|status| status.peer.did == device.did).flat_map(|status| status.peer.tenants);
+/// The identities of this node in whose name a device acts: those whose records both keep, if it was let in.
+fn identities(call: &Call, device: &Listed) -> Vec<String> {
+    let peers = call.sync.peers().into_iter().filter(|status| device.let_in && status.peer.did == device.did);
     let own = call.identities.dids();
-    tenants.filter(|tenant| own.contains(tenant)).collect()
+    peers.flat_map(|status| status.peer.tenants).filter(|tenant| own.contains(tenant)).collect()
 }
 
 /// What is watched, as soon as it is as it should be, the time is over, or the node stops.

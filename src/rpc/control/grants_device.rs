@@ -114,7 +114,7 @@ pub fn in_a_year(now: Timestamp) -> Result<Timestamp, Failure> {
 }
 
 /// Gives a device what it needs of an identity of this node (the node's own if none is named) and does not have for 30 days yet. To be
-/// called when a device is paired, when a protocol is installed, and every day; what is there already is not made again.
+/// called when a device is paired, when a protocol is installed, and every so often; what is there already is not made again.
 pub async fn give(call: &Call, identity: Option<&str>, device: &str, expires: Timestamp) -> Result<Given, Failure> {
     check_did("device", device)?;
     let Actor { tenant, .. } = Actor::of(call, identity)?;

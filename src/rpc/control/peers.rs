@@ -18,6 +18,8 @@ pub const METHODS: &[Entry] = &[
     Entry::of::<Status>(),
     Entry::of::<WhyOf>(),
     Entry::of::<Now>(),
+    Entry::of::<Pause>(),
+    Entry::of::<Resume>(),
     Entry::of::<Add>(),
     Entry::of::<Rm>(),
 ];
@@ -121,6 +123,49 @@ pub struct Asked {
 }
 
 #[derive(Debug)]
+pub struct Pause;
+
+impl Method for Pause {
+    const NAME: &'static str = "sync.pause";
+    const SUMMARY: &'static str = "Send nothing to devices and take nothing from them, until sync.resume.";
+    const SCOPE: Need = Need::Sync;
+    const ERRORS: &'static [Kind] = &[];
+    const EXAMPLES: &'static [Example] = &[Example { name: "all", params: "{}", result: r#"{"paused": true}"# }];
+    type Params = NoParams;
+    type Result = Paused;
+
+    async fn run(call: &Call, NoParams {}: NoParams) -> Result<Paused, Failure> {
+        call.sync.pause(true).await?;
+        Ok(Paused { paused: true })
+    }
+}
+
+#[derive(Debug)]
+pub struct Resume;
+
+impl Method for Resume {
+    const NAME: &'static str = "sync.resume";
+    const SUMMARY: &'static str = "Keep in step with devices again.";
+    const SCOPE: Need = Need::Sync;
+    const ERRORS: &'static [Kind] = &[];
+    const EXAMPLES: &'static [Example] = &[Example { name: "all", params: "{}", result: r#"{"paused": false}"# }];
+    type Params = NoParams;
+    type Result = Paused;
+
+    async fn run(call: &Call, NoParams {}: NoParams) -> Result<Paused, Failure> {
+        call.sync.pause(false).await?;
+        Ok(Paused { paused: false })
+    }
+}
+
+/// Is sync paused?
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "SyncPaused")]
+pub struct Paused {
+    pub paused: bool,
+}
+
+#[derive(Debug)]
 pub struct Add;
 
 impl Method for Add {
@@ -171,8 +216,14 @@ impl Method for Rm {
     type Result = Removed;
 
     async fn run(call: &Call, OnePeer { did }: OnePeer) -> Result<Removed, Failure> {
+        if call.devices.is_let_in(&did)? {
+            let message =
+                format!("{did} came in by a code and has grants: toft device rm {did} removes it and revokes them");
+            return Err(Failure::new(Kind::Usage, message));
+        }
         match call.sync.remove(&did).await? {
             true => {
+                call.devices.forget(&did).await?;
                 call.audit.note(What::PeerRemoved, call.caller(), json!({"did": did})).await?;
                 Ok(Removed { removed: did })
             }
