@@ -103,8 +103,11 @@ impl Subscriptions {
 
     /// Ends one. Says whether there was one.
     pub fn end(&self, id: &str) -> bool {
-        let ended = self.running().remove(id);
-        ended.inspect(AbortHandle::abort).is_some_and(|task| !task.is_finished())
+        let Some(task) = self.running().remove(id) else { return false };
+        // Asked first: what is aborted may have finished in the next moment.
+        let ran = !task.is_finished();
+        task.abort();
+        ran
     }
 
     fn running(&self) -> MutexGuard<'_, HashMap<String, AbortHandle>> {
