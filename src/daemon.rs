@@ -6,6 +6,7 @@ mod identity;
 mod base;
 mod storage;
 mod door;
+mod events;
 mod seen;
 mod network;
 mod followers;
@@ -133,6 +134,7 @@ impl Daemon {
         let heads = Heads::new(door.node.clone(), own, audit.clone());
         followers::accounts(&base, &identities, (&audit, &access, &heads));
 
+        // The person's devices.
         let who = (identity.did.clone(), storage.store.clone());
         let all = identities.clone();
         let is_own = move |did: &str| all.dids().iter().any(|own| own == did);
@@ -180,9 +182,7 @@ impl Daemon {
             files: base.places.status(),
             started: base.started,
         };
-        let call = control::of_owner(services.clone());
-        base.jobs
-            .start("grants", "gives devices the grants that they lack", |job| control::devices::keep_giving(call, job));
+        followers::grants(&base, control::of_owner(services.clone()));
         servers.serve(&base, &door, services.clone())?;
         Ok(Self { services, tasks: base.tasks, store: storage.store, net, facts, _lock: lock })
     }

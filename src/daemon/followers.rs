@@ -19,6 +19,7 @@ use crate::{
     identity::Identities,
     memory,
     net::{self, Net},
+    rpc::control::{Call, devices},
     sync::{self, Peers},
 };
 use anyhow::Error;
@@ -95,6 +96,11 @@ pub(super) fn accounts(base: &Base<'_>, identities: &Identities, (audit, access,
         let work = "puts the documents of this node's identities to the gateway";
         jobs.start("publish", work, |job| identities.clone().keep_publishing(job));
     }
+}
+
+/// What acts for the owner as the owner would by a call.
+pub(super) fn grants(base: &Base<'_>, owner: Call) {
+    base.jobs.start("grants", "gives devices the grants that they lack", |job| devices::keep_giving(owner, job));
 }
 
 /// What a snapshot is taken of.

@@ -1,10 +1,10 @@
 //! The network, and how blocks and sync reach it: neither knows libp2p.
 
-use super::{base::Base, seen};
+use super::{base::Base, events::Events, seen};
 use crate::{
     blocks::{Blocks, Right, is_damage},
     cid::Cid,
-    crypto::Secret,
+    crypto::{Locked, Secret},
     devices,
     job::Job,
     net::{self, Event, Net},
@@ -102,22 +102,13 @@ pub(super) fn incoming(net: &Net, tasks: &Tasks) -> Result<mpsc::Receiver<sync::
 
 /// Moves sync with a device to the direct connection when a relayed one has become that, until the node stops.
 pub(super) async fn keep_direct(net: Net, peers: Peers, job: Job) -> Result<(), Error> {
-    let mut events = net.events();
-    loop {
-        job.ended(None);
-        job.waits(None);
-        let event = tokio::select! {
-            event = events.recv() => event,
-            () = job.stop().cancelled() => return Ok(()),
-        };
-        job.works();
-        match event {
-            Ok(Event::Direct { peer }) => peers.reopen(&peer),
-            Ok(_) | Err(RecvError::Lagged(_)) => {}
-            // The network has ended.
-            Err(RecvError::Closed) => return Ok(()),
+    let mut events = Events::of(&net, job);
+    while let Some(event) = events.next().await {
+        if let Event::Direct { peer } = event {
+            peers.reopen(&peer);
         }
     }
+    Ok(())
 }
 
 /// Lets sync open streams without knowing libp2p.
@@ -171,7 +162,10 @@ impl Meeting {
         let id = addresses.first().and_then(|address| address.rsplit_once("/p2p/")).map(|(_, id)| id.to_owned());
         let mut heard = net.events();
         let failed = match net.reach(&addresses).await {
-            Ok(peer) => return Ok((peer.clone(), reached(net, peer, addresses).await)),
+            Ok(peer) => {
+                let address = reached(net, &peer, addresses).await;
+                return Ok((peer, address));
+            }
             Err(error) => error,
         };
         let near = async {
@@ -194,14 +188,14 @@ impl Meeting {
     }
 }
 
-/// The address that a peer is connected at: a direct one, if there is one. `tried`: those that were tried.
-async fn reached(net: &Net, peer: String, tried: Vec<String>) -> String {
+/// Which of the addresses that were tried a peer is connected at; the first, if it was connected already, from wherever it came.
+async fn reached(net: &Net, peer: &str, tried: Vec<String>) -> String {
     let connected = net.connected().await.unwrap_or_default();
-    let of_it = connected.into_iter().filter(|info| info.id == peer).flat_map(|info| info.addresses);
+    let at: Vec<_> = connected.into_iter().filter(|info| info.id == peer).flat_map(|info| info.addresses).collect();
     let end = format!("/p2p/{peer}");
-    let direct = of_it.filter(|address| !address.contains("/p2p-circuit"));
-    let mut direct = direct.map(|address| if address.ends_with(&end) { address } else { address + &end });
-    direct.next().or_else(|| tried.into_iter().next()).unwrap_or(end)
+    let is_it =
+        |address: &&String| at.iter().any(|at| at == *address || Some(at.as_str()) == address.strip_suffix(&end));
+    tried.iter().find(is_it).or(tried.first()).cloned().unwrap_or(end)
 }
 
 impl devices::Line for Meeting {
@@ -226,7 +220,7 @@ impl devices::Line for Meeting {
     fn listen(&self) -> BoxFuture<'static, Result<BoxStream<'static, sync::Link>, Error>> {
         let net = self.0.clone();
         async move {
-            let local = net.peer_id().ok_or_else(|| Error::new(crate::crypto::Locked))?;
+            let local = net.peer_id().ok_or_else(|| Error::new(Locked))?;
             let mut streams = net.accept_from_anybody(devices::PROTOCOL)?;
             let looking = net.discover().await?;
             let links = stream::poll_fn(move |cx| {
@@ -247,7 +241,7 @@ impl devices::Line for Meeting {
         let net = self.0.clone();
         async move {
             if net.peer_id().is_none() {
-                return Err(Error::new(crate::crypto::Locked));
+                return Err(Error::new(Locked));
             }
             Ok(net.listen_addrs().await?)
         }

@@ -1,12 +1,12 @@
 //! Where devices were reached last: kept in the store, for the time after the next start.
 
+use super::events::Events;
 use crate::{
     job::{Job, blocking},
     net::{Event, Net},
     store::Store,
 };
 use anyhow::Error;
-use tokio::sync::broadcast::error::RecvError;
 
 /// Addresses of one device, the latest first.
 const EACH_MAX: usize = 4;
@@ -24,34 +24,22 @@ pub(super) fn of(store: &Store, peer: &str) -> Vec<String> {
 
 /// Writes down where devices are reached, until the node stops.
 pub(super) async fn keep(net: Net, store: Store, job: Job) -> Result<(), Error> {
-    let mut events = net.events();
+    let mut events = Events::of(&net, job);
     forget(&net, &store).await?;
-    loop {
-        job.ended(None);
-        job.waits(None);
-        let event = tokio::select! {
-            event = events.recv() => event,
-            () = job.stop().cancelled() => return Ok(()),
-        };
-        job.works();
-        match event {
-            Ok(Event::Seen { peer, address }) => {
-                let (from, of_peer) = (store.clone(), peer.clone());
-                let mut list = blocking(move || Ok(of(&from, &of_peer))).await?;
-                if list.first() == Some(&address) {
-                    continue;
-                }
-                list.retain(|known| *known != address);
-                list.insert(0, address);
-                list.truncate(EACH_MAX);
-                store.put_state(vec![(key(&peer), Some(serde_json::to_vec(&list)?))]).await?;
-                forget(&net, &store).await?;
-            }
-            Ok(_) | Err(RecvError::Lagged(_)) => {}
-            // The network has ended.
-            Err(RecvError::Closed) => return Ok(()),
+    while let Some(event) = events.next().await {
+        let Event::Seen { peer, address } = event else { continue };
+        let (from, of_peer) = (store.clone(), peer.clone());
+        let mut list = blocking(move || Ok(of(&from, &of_peer))).await?;
+        if list.first() == Some(&address) {
+            continue;
         }
+        list.retain(|known| *known != address);
+        list.insert(0, address);
+        list.truncate(EACH_MAX);
+        store.put_state(vec![(key(&peer), Some(serde_json::to_vec(&list)?))]).await?;
+        forget(&net, &store).await?;
     }
+    Ok(())
 }
 
 /// Of who is no device any more, nothing is kept.
