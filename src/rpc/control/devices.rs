@@ -9,6 +9,7 @@ use super::{
 };
 use crate::{
     audit::What,
+    crypto::Locked,
     devices::{Joining, JoiningState, Listed, NoDevice, OfferStanding, OfferState, Offered},
     job::{Job, Wait},
 };
@@ -103,9 +104,8 @@ impl Method for Standing {
     type Params = Awaited<OfferState>;
     type Result = OfferStanding;
 
-    async fn run(call: &Call, Awaited { wait, after }: Awaited<OfferState>) -> Result<OfferStanding, Failure> {
-        Ok(awaited(call, call.devices.standing(), wait, |standing| after.is_none_or(|after| standing.state != after))
-            .await)
+    async fn run(call: &Call, awaited: Awaited<OfferState>) -> Result<OfferStanding, Failure> {
+        Ok(awaited.other(call, call.devices.standing(), |standing| standing.state).await)
     }
 }
 
@@ -120,6 +120,19 @@ pub struct Awaited<State> {
     /// The state that the caller knows already: another is waited for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub after: Option<State>,
+}
+
+impl<State: PartialEq> Awaited<State> {
+    /// What is watched, as soon as its state is another, the time is over, or the node stops.
+    async fn other<T: Clone>(self, call: &Call, mut watched: watch::Receiver<T>, state: impl Fn(&T) -> State) -> T {
+        let wait = Duration::from_secs(self.wait.min(WAIT_MAX));
+        let is_other = |now: &T| self.after.as_ref().is_none_or(|after| state(now) != *after);
+        tokio::select! {
+            _ = tokio::time::timeout(wait, watched.wait_for(is_other)) => {}
+            () = call.stop.cancelled() => {}
+        }
+        watched.borrow().clone()
+    }
 }
 
 #[derive(Debug)]
@@ -240,9 +253,8 @@ impl Method for JoiningNow {
     type Params = Awaited<JoiningState>;
     type Result = Joining;
 
-    async fn run(call: &Call, Awaited { wait, after }: Awaited<JoiningState>) -> Result<Joining, Failure> {
-        Ok(awaited(call, call.devices.joining(), wait, |standing| after.is_none_or(|after| standing.state != after))
-            .await)
+    async fn run(call: &Call, awaited: Awaited<JoiningState>) -> Result<Joining, Failure> {
+        Ok(awaited.other(call, call.devices.joining(), |standing| standing.state).await)
     }
 }
 
@@ -339,8 +351,11 @@ pub async fn keep_giving(call: Call, job: Job) -> Result<(), Error> {
 async fn give_all(call: &Call) -> Result<(), Error> {
     let mut failed = Vec::new();
     for device in call.devices.list()?.into_iter().filter(|device| device.let_in) {
-        if let Err(failure) = give_to(call, &device.did).await {
-            failed.push(format!("{}: {}", device.name, failure.message));
+        match give_to(call, &device.did).await {
+            Ok(()) => {}
+            // They are given some time after the keys are unlocked.
+            Err(failure) if failure.kind == Kind::Locked => {}
+            Err(failure) => failed.push(format!("{}: {}", device.name, failure.message)),
         }
     }
     match failed.is_empty() {
@@ -366,27 +381,11 @@ fn identities(call: &Call, device: &Listed) -> Vec<String> {
     peers.flat_map(|status| status.peer.tenants).filter(|tenant| own.contains(tenant)).collect()
 }
 
-/// What is watched, as soon as it is as it should be, the time is over, or the node stops.
-async fn awaited<T: Clone>(
-    call: &Call,
-    mut standing: watch::Receiver<T>,
-    wait: u64,
-    is_right: impl FnMut(&T) -> bool,
-) -> T {
-    let stop = call.stop.clone();
-    let wait = Duration::from_secs(wait.min(WAIT_MAX));
-    tokio::select! {
-        _ = tokio::time::timeout(wait, standing.wait_for(is_right)) => {}
-        () = stop.cancelled() => {}
-    }
-    standing.borrow().clone()
-}
-
 fn failed(no: NoDevice) -> Failure {
     let kind = match &no {
         NoDevice::Code(_) | NoDevice::Wrong(_) => Kind::Usage,
         NoDevice::NotFound(_) | NoDevice::NobodyAsks => Kind::NotFound,
-        NoDevice::Line(fault) if fault.is::<crate::crypto::Locked>() => Kind::Locked,
+        NoDevice::Line(fault) if fault.is::<Locked>() => Kind::Locked,
         NoDevice::Line(_) => Kind::Network,
         NoDevice::Fault(_) => Kind::Failed,
     };

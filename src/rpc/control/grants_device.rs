@@ -48,6 +48,7 @@ impl Method for Give {
             })?,
             None => in_a_year(Timestamp::now())?,
         };
+        let _alone = call.devices.granting().await;
         give(call, from.as_deref(), &device, expires).await
     }
 }
@@ -69,6 +70,7 @@ impl Method for TakeBack {
     type Result = Vec<Grant>;
 
     async fn run(call: &Call, OfDevice { device, from }: OfDevice) -> Result<Vec<Grant>, Failure> {
+        let _alone = call.devices.granting().await;
         take_back(call, from.as_deref(), &device).await
     }
 }
@@ -114,7 +116,8 @@ pub fn in_a_year(now: Timestamp) -> Result<Timestamp, Failure> {
 }
 
 /// Gives a device what it needs of an identity of this node (the node's own if none is named) and does not have for 30 days yet. To be
-/// called when a device is paired, when a protocol is installed, and every so often; what is there already is not made again.
+/// called when a device is paired, when a protocol is installed, and every so often; what is there already is not made again. Under
+/// [`Devices::granting`](crate::devices::Devices::granting), as is `take_back`: two at once would make each twice.
 pub async fn give(call: &Call, identity: Option<&str>, device: &str, expires: Timestamp) -> Result<Given, Failure> {
     check_did("device", device)?;
     let Actor { tenant, .. } = Actor::of(call, identity)?;
