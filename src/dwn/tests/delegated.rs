@@ -1,6 +1,6 @@
 //! Messages of a delegate: made as the SDK makes them, under the grant that is found for them.
 
-use super::*;
+use super::{permissions::revocation, *};
 use crate::crypto;
 use zeroize::Zeroizing;
 
@@ -151,14 +151,8 @@ impl Forum {
     }
 
     fn revoke(&mut self, grant: &Value, second: u32) {
-        let revocation = Write {
-            protocol: Some((PERMISSIONS, "grant/revocation")),
-            parent_context: grant["contextId"].as_str(),
-            data_format: "application/json",
-            tags: json!({"protocol": FORUM}).as_object().cloned(),
-            ..Write::default()
-        };
-        assert_eq!(self.past.code(write(&revocation, b"{}", second, &self.alice), Some(b"{}")), 202);
+        let revoked = self.past.code(revocation(grant, second, &self.alice), Some(b"{}"));
+        assert_eq!(revoked, 202);
     }
 
     /// How Bob stands who wants to do this: the id of his grant, or why he has none.

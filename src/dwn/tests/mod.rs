@@ -8,10 +8,10 @@ use crate::crypto::{
 use serde_json::{Value, json};
 
 mod contexts;
-mod delegated;
 mod explain;
 mod order;
 mod permissions;
+mod delegated;
 mod protocols;
 mod queries;
 mod records;

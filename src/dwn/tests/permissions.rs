@@ -22,7 +22,7 @@ fn grant(method: &str, delegated: bool, grantee: &Signer, signer: &Signer) -> (V
     (write(&grant, &data, 1, signer).expect("was made"), data)
 }
 
-fn revocation(grant: &Value, second: u32, signer: &Signer) -> Result<Value, Refusal> {
+pub(super) fn revocation(grant: &Value, second: u32, signer: &Signer) -> Result<Value, Refusal> {
     let revocation = Write {
         protocol: Some((PERMISSIONS, "grant/revocation")),
         parent_context: grant["contextId"].as_str(),
