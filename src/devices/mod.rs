@@ -1,7 +1,7 @@
 //! A person's devices: how a new one comes in, what they are called, how one goes.
 //!
 //! `toft pair` makes an offer and prints a code; `toft join CODE`, on the new device, comes with it. Both show that they know the
-//! code's secret, the owner sees the same six digits on both and lets the new one in, and from then on they are peers
+//! code's secret, the owner types on the first one the six digits that the new one shows, and from then on they are peers
 //! (`sync`). Nothing is told to who does not know the secret, and one wrong guess ends the offer (decision 26).
 //!
 //! | file | what it is |
@@ -9,6 +9,7 @@
 //! | `code.rs`, `proof.rs` | the code, and how both show that they know it |
 //! | `talk.rs` | what they say |
 //! | `book.rs` | what devices are called |
+//! | `line.rs` | how they come together; `daemon` implements it |
 //! | `offer.rs`, `joining.rs` | the two ends |
 //! | `handle.rs` | what the rest of the node holds |
 

@@ -1,7 +1,7 @@
 //! Devices of a person in step: both ends of a session prove who they are, compare what they hold, and send what the other
 //! lacks.
 //!
-//! A peer is a DID and an address, added by hand on both sides (`toft peer add`); the stream's ends prove their DIDs before
+//! A peer is a DID and an address, added by pairing (`devices`) or by hand on both sides (`toft peer add`); the stream's ends prove their DIDs before
 //! anything is said. Shared are the tenants that both sides name: by default each other's own DIDs. Nothing is remembered
 //! of what a peer has: at the beginning of a session, and whenever nothing happens, both compare fingerprints of their sets, and
 //! "in sync" is said when these are equal. What the door refuses is put aside, with its reason, and asked for again.

@@ -1,8 +1,8 @@
 //! The handshake in which both ends prove their DIDs, and how values become bytes.
 //!
-//! A frame is its length (u32, big-endian) and a DAG-CBOR value. (After the handshake frames lie in chunks: `squeeze.rs`.) The proof is a signature over both DIDs,
-//! both nonces and both ends' peer ids: a stream relayed through a third machine has other peer ids and
-//! does not verify.
+//! A frame is its length (u32, big-endian) and a DAG-CBOR value; after the handshake frames lie in chunks (`squeeze.rs`). The
+//! proof is a signature over both DIDs, both nonces and both ends' peer ids: a stream relayed through a third machine has other
+//! peer ids and does not verify.
 
 use super::reconcile::Keyed;
 use crate::{
