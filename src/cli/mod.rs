@@ -21,6 +21,7 @@ mod add;
 mod get;
 mod sync;
 mod device;
+mod friend;
 mod tenant;
 mod record;
 mod protocol;
@@ -92,6 +93,9 @@ enum Command {
     /// Your devices.
     #[command(subcommand)]
     Device(device::Command),
+    /// Friends: other persons' nodes, which get what you let them read.
+    #[command(subcommand)]
+    Friend(friend::Command),
     /// How devices stand with this node.
     #[command(subcommand)]
     Sync(sync::Command),
@@ -188,6 +192,7 @@ fn run(cli: Cli) -> Result<Option<Output>, Failure> {
             Command::Pair(args) => device::pair(&context, args).await.map(Some),
             Command::Join(args) => device::join(&context, args).await.map(Some),
             Command::Device(command) => device::run(&context, command).await.map(Some),
+            Command::Friend(command) => friend::run(&context, command).await.map(Some),
             Command::Sync(command) => sync::run(&context, command).await.map(Some),
             Command::Tenant(command) => tenant::run(&context, command).await.map(Some),
             Command::Record(command) => record::run(&context, command).await,

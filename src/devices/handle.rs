@@ -240,7 +240,7 @@ impl Devices {
         let this =
             Listed { did, name, this: true, added, let_in: false, address: None, connected: true, in_sync: true };
         let mut others = Vec::new();
-        for status in self.0.sync.peers() {
+        for status in self.0.sync.peers().into_iter().filter(|status| status.peer.friend.is_none()) {
             let kept = book::of(&self.0.store, &status.peer.did)?;
             let (added, let_in) = (kept.as_ref().map(|kept| kept.added), kept.as_ref().is_some_and(|kept| kept.let_in));
             let name = kept.map_or_else(|| status.peer.did.clone(), |kept| kept.name);

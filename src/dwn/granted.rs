@@ -57,7 +57,7 @@ impl Granted {
         })
     }
 
-    fn scope(&self) -> Scope {
+    pub(super) fn scope(&self) -> Scope {
         Scope {
             interface: self.interface.clone(),
             method: self.method.clone(),

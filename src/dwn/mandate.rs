@@ -35,7 +35,7 @@ pub enum Mandate {
     Held(DelegatedGrant),
     /// The grant that they have is not good now.
     Ended(Granted),
-    /// They have delegated grants of the tenant, and none of them is for this.
+    /// They have delegated grants of the tenant, and none of them is for this. (Of grants to read, who wants to write has none.)
     Lacking,
     /// The tenant lets them do nothing in its name.
     None,
@@ -77,10 +77,13 @@ pub fn mandate(grantor: &str, grantee: &str, deed: &Deed, view: &dyn View, now: 
         }
         ended.get_or_insert(granted);
     }
+    // Who may only read in the tenant's name (a friend) writes in its own.
+    let writes = |method: &str| matches!(method, "Write" | "Delete");
+    let is_alike = |(_, grant): &(Stored, Grant)| !writes(deed.method) || writes(&grant.scope.method);
     Ok(match ended {
         Some(ended) => Mandate::Ended(ended),
-        None if delegated(grantor, grantee, None, view)?.is_empty() => Mandate::None,
-        None => Mandate::Lacking,
+        None if delegated(grantor, grantee, None, view)?.iter().any(is_alike) => Mandate::Lacking,
+        None => Mandate::None,
     })
 }
 

@@ -28,6 +28,7 @@ pub struct Message {
     authorization: Option<Authorization>,
     initial: bool,
     replayed: bool,
+    vouched: bool,
 }
 
 impl Message {
@@ -42,13 +43,29 @@ impl Message {
         let author = authorization.as_ref().map(Authorization::author);
         let initial = kind == Kind::RecordsWrite && is_initial(&json, author)?;
         let tenant = tenant.into();
-        Ok(Self { tenant, kind, json: Arc::new(json.into()), cid, bytes, authorization, initial, replayed: false })
+        Ok(Self {
+            tenant,
+            kind,
+            json: Arc::new(json.into()),
+            cid,
+            bytes,
+            authorization,
+            initial,
+            replayed: false,
+            vouched: false,
+        })
     }
 
     /// The same message, as another device of the tenant tells it that has judged it already: rules that depend on what is
     /// here are not asked again (`replayed`), so that devices keep the same messages in whatever order they meet them.
     pub fn replayed(self) -> Self {
         Self { replayed: true, ..self }
+    }
+
+    /// The same message, as the tenant's own node tells it to somebody who keeps a copy of what they may read: what it depends on
+    /// may be none of theirs, so nothing here is asked for but the message itself.
+    pub fn vouched(self) -> Self {
+        Self { replayed: true, vouched: true, ..self }
     }
 
     /// Checks all signatures with the keys found under exactly the key ids that [`Message::signers`] names.
@@ -111,6 +128,11 @@ impl Message {
     /// Did another device of the tenant tell it?
     pub(super) fn is_replayed(&self) -> bool {
         self.replayed
+    }
+
+    /// Did the tenant's own node tell it to somebody who keeps a copy?
+    pub(super) fn is_vouched(&self) -> bool {
+        self.vouched
     }
 
     pub(super) fn descriptor(&self) -> &Map<String, Value> {

@@ -3,7 +3,7 @@
 use super::{
     change::Change,
     definition::Definition,
-    fields::{PERMISSIONS, REVOCATION, descriptor_text, record_id, revoked},
+    fields::{PERMISSIONS, REVOCATION, descriptor_of, descriptor_text, record_id, revoked},
     filter,
     grant::{Grant, Scope, data_of},
     index::GRANTED_BY,
@@ -101,6 +101,12 @@ pub(super) fn check_data(write: &Value, data: &[u8]) -> Result<(), Refusal> {
             Err(Refusal::bad("PermissionsProtocolValidateSchemaUnexpectedRecord", text))
         }
     }
+}
+
+/// The protocol that a permission record is about, as its tags say; none of other records.
+pub fn tagged_protocol(write: &Value) -> Option<&str> {
+    let tags = descriptor_of(write).get("tags").filter(|_| descriptor_text(write, "protocol") == Some(PERMISSIONS));
+    tags.and_then(|tags| tags.get("protocol")).and_then(Value::as_str)
 }
 
 /// The protocol that a request, a grant or a revocation is about.

@@ -300,7 +300,7 @@ fn check_role(
 
 /// Where a role holds that is invoked in a context: in the whole protocol, or for one below `thread`, in the context of its
 /// thread and in no other. None: whoever asks did not say in which.
-fn role_context(role: &str, context: Option<&str>) -> Option<Option<String>> {
+pub(super) fn role_context(role: &str, context: Option<&str>) -> Option<Option<String>> {
     let above = role.split('/').count() - 1;
     let segments: Vec<_> = context.into_iter().flat_map(|context| context.split('/')).take(above).collect();
     if segments.len() < above || segments.contains(&"") {

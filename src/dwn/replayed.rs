@@ -16,6 +16,9 @@ use serde_json::Value;
 
 /// May this write be taken, or would what is here have removed it?
 pub(super) fn check_write(message: &Message, view: &dyn View, now: &str) -> Result<(), Stop> {
+    if message.is_vouched() {
+        return check_delegation(message, message.json(), now);
+    }
     if let Some(id) = message.text("parentId") {
         let Some(parent) = view.record(id)? else {
             let text = format_args!("the parent {id} is not here: it has not come yet, or it has been removed");

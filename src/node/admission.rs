@@ -1,6 +1,9 @@
 //! Admission: tenant, shape, integrity and signatures; everything that needs no past.
 
-use super::{deny::Denied, gate::Gate};
+use super::{
+    deny::Denied,
+    gate::{self, Gate},
+};
 use crate::{
     asker::Asker,
     crypto::PublicKey,
@@ -10,7 +13,10 @@ use crate::{
     store::Store,
 };
 use serde_json::Value;
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::{BTreeSet, HashMap},
+    sync::Arc,
+};
 
 /// The keys of who signed a message, by key id.
 pub(super) type Keys = HashMap<String, PublicKey>;
@@ -19,6 +25,8 @@ pub(super) type Keys = HashMap<String, PublicKey>;
 pub(super) struct Admission {
     tenant: String,
     denied: Arc<Denied>,
+    /// A copy of somebody else's records: these alone are answered.
+    copy_of: Option<BTreeSet<String>>,
     /// Is the index whole? Asked once for each message.
     whole: Result<(), Refusal>,
 }
@@ -41,13 +49,23 @@ impl Admission {
         denied.check(tenant)?;
         // Registrations may not have been read yet.
         gate.check(tenant).or_else(|refusal| whole.clone().and(Err(refusal)))?;
-        Ok(Self { tenant: tenant.to_owned(), denied: denied.clone(), whole })
+        Ok(Self { tenant: tenant.to_owned(), denied: denied.clone(), copy_of: None, whole })
+    }
+
+    /// The tenant's records are a copy, which these DIDs alone may ask for or write to.
+    pub fn of_copy(self, dids: BTreeSet<String>) -> Self {
+        Self { copy_of: Some(dids), ..self }
     }
 
     /// Reads a message and, if the signers' keys stand in their DIDs, checks its signatures.
     pub fn open(self, message: Value) -> Result<Admitted, Stop> {
         let message = Message::parse(&self.tenant, message)?;
         self.denied.check_message(&message)?;
+        if let Some(dids) = &self.copy_of
+            && !message.signer().is_some_and(|signer| dids.contains(signer))
+        {
+            return Err(gate::not_a_tenant(&self.tenant).into());
+        }
         if !is_own_read(&message) {
             self.whole.clone()?;
         }

@@ -167,6 +167,12 @@ impl Node {
         self.shared.gate.share(tenants);
     }
 
+    /// Also keep copies of what these DIDs let this node's owner read (tenants of friends). Only they write to these here, and only this
+    /// node's own identities are answered.
+    pub fn share_copies(&self, tenants: BTreeSet<String>) {
+        self.shared.gate.share_copies(tenants);
+    }
+
     /// Are records of this DID kept here?
     pub fn hosts(&self, tenant: &str) -> bool {
         self.shared.gate.check(tenant).is_ok()
@@ -216,6 +222,12 @@ impl Node {
     /// Like [`Node::process`] for what another device of the tenant has judged already ([`Message::replayed`]).
     pub async fn replay(&self, tenant: &str, message: Value, data: Option<Body>) -> Result<Reply, Fault> {
         self.answer_to(Origin::Device, tenant, message, (data, None)).await
+    }
+
+    /// Like [`Node::replay`] for what the tenant's own node tells this one, which keeps a copy of what it may read
+    /// ([`Message::vouched`]).
+    pub async fn copy(&self, tenant: &str, message: Value, data: Option<Body>) -> Result<Reply, Fault> {
+        self.answer_to(Origin::Tenant, tenant, message, (data, None)).await
     }
 
     async fn answer_to(
@@ -294,7 +306,8 @@ impl Node {
     /// small message from thread to thread costs as much as judging it.
     async fn judged(&self, asker: Asker, tenant: &str, message: Value, judging: Judging) -> Result<Judged, Stop> {
         let Shared { workers, resolver, .. } = &*self.shared;
-        let (admission, is_short) = (self.admission(tenant)?, method::is_short(&message));
+        let is_told = matches!(judging.origin, Origin::Device | Origin::Tenant);
+        let (admission, is_short) = (self.admission(tenant, is_told)?, method::is_short(&message));
         let first = move || {
             Ok::<_, Stop>(match admission.open(message)? {
                 Admitted::Verified(message) => Ok(judging.judge(message)?),
@@ -313,7 +326,7 @@ impl Node {
     /// Admits a message, for who judges it in his own way.
     pub(super) async fn admit(&self, asker: Asker, tenant: &str, message: Value) -> Result<Arc<Message>, Stop> {
         let Shared { workers, resolver, .. } = &*self.shared;
-        let (admission, is_short) = (self.admission(tenant)?, method::is_short(&message));
+        let (admission, is_short) = (self.admission(tenant, false)?, method::is_short(&message));
         match workers.turn((asker, is_short), move || admission.open(message)).await?? {
             Admitted::Verified(message) => Ok(message),
             Admitted::Unverified(message) => {
@@ -323,8 +336,13 @@ impl Node {
         }
     }
 
-    fn admission(&self, tenant: &str) -> Result<Admission, Refusal> {
-        Admission::new(tenant, &self.shared.store, &self.shared.gate, &self.shared.denied)
+    /// `is_told`: by a peer that shares the tenant.
+    fn admission(&self, tenant: &str, is_told: bool) -> Result<Admission, Refusal> {
+        let admission = Admission::new(tenant, &self.shared.store, &self.shared.gate, &self.shared.denied)?;
+        match !is_told && self.shared.gate.is_copy(tenant) {
+            true => Ok(admission.of_copy(self.shared.gate.own_dids(&self.shared.own))),
+            false => Ok(admission),
+        }
     }
 
     async fn reply(&self, answer: Answer, room: Permit, choose: Option<Choose>) -> Result<Reply, Stop> {
@@ -365,7 +383,7 @@ impl Node {
     ) -> Result<Reply, Stop> {
         let body = body.filter(|_| message.data().is_some());
         let bytes = message.data().filter(|_| body.is_some()).map_or(0, |(_, size)| size);
-        let mut reserved = self.reserve(tenant, &message, origin == Origin::Device, bytes)?;
+        let mut reserved = self.reserve(tenant, &message, matches!(origin, Origin::Device | Origin::Tenant), bytes)?;
         let asker = if self.is_near(&message) { Asker::Owner } else { origin.asker() };
         let (given, data) = match (body, message.data()) {
             (Some(body), Some((_, size))) => {

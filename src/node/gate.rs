@@ -54,6 +54,8 @@ pub(super) struct Gate {
     own: RwLock<BTreeSet<String>>,
     /// With peers.
     shared: RwLock<BTreeSet<String>>,
+    /// Of friends, of whose records copies are kept.
+    copies: RwLock<BTreeSet<String>>,
     registered: RwLock<HashMap<String, Registered>>,
     /// Tenants that are being removed.
     leaving: RwLock<BTreeSet<String>>,
@@ -93,13 +95,34 @@ impl Gate {
             let value = serde_json::from_slice(&value).with_context(|| format!("the registration of {did}"))?;
             registered.insert(did, value);
         }
-        let (own, shared, leaving) = (RwLock::default(), RwLock::default(), RwLock::default());
-        Ok(Self { mode, terms, hosted, own, shared, registered: RwLock::new(registered), leaving })
+        let (own, shared, copies, leaving) =
+            (RwLock::default(), RwLock::default(), RwLock::default(), RwLock::default());
+        Ok(Self { mode, terms, hosted, own, shared, copies, registered: RwLock::new(registered), leaving })
     }
 
     /// Lets these in, shared with peers, instead of those of the call before.
     pub fn share(&self, tenants: BTreeSet<String>) {
         *self.shared.write().unwrap_or_else(PoisonError::into_inner) = tenants;
+    }
+
+    /// Lets copies of the records of these in, instead of those of the call before.
+    pub fn share_copies(&self, tenants: BTreeSet<String>) {
+        *self.copies.write().unwrap_or_else(PoisonError::into_inner) = tenants;
+    }
+
+    /// Is what is here of this tenant no more than a copy?
+    pub fn is_copy(&self, tenant: &str) -> bool {
+        let is_here = || {
+            self.lets_in(tenant) || self.registered.read().unwrap_or_else(PoisonError::into_inner).contains_key(tenant)
+        };
+        self.copies.read().unwrap_or_else(PoisonError::into_inner).contains(tenant) && !is_here()
+    }
+
+    /// The identities of this node. `first`: its own DID.
+    pub fn own_dids(&self, first: &str) -> BTreeSet<String> {
+        let mut own = self.own.read().unwrap_or_else(PoisonError::into_inner).clone();
+        own.insert(first.to_owned());
+        own
     }
 
     /// Lets in another identity of this node, and knows it as one.
@@ -129,11 +152,11 @@ impl Gate {
         if self.leaving.read().unwrap_or_else(PoisonError::into_inner).contains(tenant) {
             return Err(Refusal::new(401, format!("DID {tenant} is being removed from this node.")));
         }
-        if self.lets_in(tenant) {
+        if self.lets_in(tenant) || self.is_copy(tenant) {
             return Ok(());
         }
         if self.mode != Tenants::Registration {
-            return Err(Refusal::new(401, format!("DID {tenant} is not an active tenant.")));
+            return Err(not_a_tenant(tenant));
         }
         match self.registered.read().unwrap_or_else(PoisonError::into_inner).get(tenant) {
             None => Err(Refusal::new(401, "Not a registered tenant.")),
@@ -171,8 +194,14 @@ impl Gate {
     pub fn hosted(&self) -> BTreeSet<String> {
         let shared = self.shared.read().unwrap_or_else(PoisonError::into_inner);
         let own = self.own.read().unwrap_or_else(PoisonError::into_inner);
-        self.hosted.iter().chain(&*shared).chain(&*own).cloned().collect()
+        let copies = self.copies.read().unwrap_or_else(PoisonError::into_inner);
+        self.hosted.iter().chain(&*shared).chain(&*own).chain(&*copies).cloned().collect()
     }
+}
+
+/// What who asks for records that are not kept here is told.
+pub(super) fn not_a_tenant(tenant: &str) -> Refusal {
+    Refusal::new(401, format!("DID {tenant} is not an active tenant."))
 }
 
 fn key(did: &str) -> Vec<u8> {

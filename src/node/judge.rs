@@ -21,13 +21,15 @@ pub(super) enum Origin {
     Client(Asker),
     /// Another device of the tenant.
     Device,
+    /// The tenant's own node, which tells this one what it may read.
+    Tenant,
 }
 
 impl Origin {
     pub fn asker(self) -> Asker {
         match self {
             Origin::Client(asker) => asker,
-            Origin::Device => Asker::Device,
+            Origin::Device | Origin::Tenant => Asker::Device,
         }
     }
 }
@@ -64,6 +66,7 @@ impl Judging {
         let message = match self.origin {
             Origin::Client(_) => message,
             Origin::Device => Arc::new(Arc::unwrap_or_clone(message).replayed()),
+            Origin::Tenant => Arc::new(Arc::unwrap_or_clone(message).vouched()),
         };
         if message.is_write() {
             let view = self.store.view(message.tenant());

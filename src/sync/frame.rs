@@ -56,6 +56,10 @@ pub enum Frame {
         covered: [u8; 16],
         parked: u32,
     },
+    /// "What is of this protocol (of the tenant at this place) stays here, and yours there." For own devices only.
+    Apart(u16, String),
+    /// "I do not take this, which you wrote." For friends only.
+    Declined(Number, Bytes32),
     /// "I put this aside, because": code and text. For own devices only.
     Parked(Number, Bytes32, u16, String),
 }
@@ -72,7 +76,8 @@ impl Frame {
             Self::Message(_, message, carried) => message.len() + carried.size(),
             Self::Data(_, _, piece) => piece.len(),
             Self::Parked(_, _, _, why) => why.len(),
-            Self::Gone(..) | Self::Took(..) | Self::DataWanted(..) | Self::DataTook(..) => 0,
+            Self::Apart(_, protocol) => protocol.len(),
+            Self::Gone(..) | Self::Declined(..) | Self::Took(..) | Self::DataWanted(..) | Self::DataTook(..) => 0,
             Self::Ahead(_) | Self::Beat { .. } => 0,
         }
     }

@@ -1,14 +1,24 @@
 //! What a session reads of this device.
 
-use super::reconcile::Set;
+use super::{
+    lens::{Lens, Within},
+    term::{Term, Terms},
+};
 use crate::{
     cid::{self, Cid, Digest},
-    dwn::{self, Fault},
-    store::{Entry, Position, SetView, Store},
-    sums::{Item, Prefix, Sum},
+    dwn::{self, Fault, Message},
+    node,
+    store::{Entry, Position, Store},
+    sums::{Item, Sum},
 };
 use anyhow::Context as _;
 use bytes::Bytes;
+use serde_json::Value;
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, PoisonError},
+    time::SystemTime,
+};
 
 /// Log entries read at once.
 const ENTRIES: usize = 256;
@@ -54,15 +64,54 @@ pub struct DataHere {
     pub inline: Option<Bytes>,
 }
 
-/// This device's store, as far as a session goes.
+/// With whom what is shared, and how.
+#[derive(Debug, Clone)]
+pub struct Sharing {
+    /// The DIDs of both ends.
+    pub own: String,
+    pub peer: String,
+    pub terms: Terms,
+    /// Protocols that never leave this device.
+    pub local_only: Arc<[String]>,
+    /// What was withdrawn in earlier sessions, by tenant.
+    pub withdrawn: BTreeMap<String, Vec<Digest>>,
+}
+
+#[cfg(test)]
+impl Sharing {
+    /// All of these tenants, with another device.
+    pub fn whole(tenants: &[String]) -> Self {
+        let terms = tenants.iter().map(|tenant| (tenant.clone(), Term::Whole)).collect();
+        let (own, peer) = ("did:example:own".into(), "did:example:peer".into());
+        Self { own, peer, terms, local_only: [].into(), withdrawn: BTreeMap::new() }
+    }
+}
+
+/// This device's store, as far as a session goes: what the other end may not be told is not there.
 #[derive(Debug, Clone)]
 pub struct Local {
     store: Store,
+    peer: String,
+    terms: Arc<Terms>,
+    lenses: Arc<Mutex<BTreeMap<String, Lens>>>,
+    local_only: Arc<[String]>,
 }
 
 impl Local {
-    pub fn new(store: Store) -> Self {
-        Self { store }
+    pub fn new(store: Store, sharing: Sharing) -> Self {
+        let Sharing { own, peer, terms, local_only, mut withdrawn } = sharing;
+        // What this end wrote and was not taken is offered once more in each session.
+        let is_own = |tenant: &str, digest: &Digest| {
+            let stored = store.view(tenant).message(&cid::from_digest(cid::DAG_CBOR, digest));
+            stored.is_ok_and(|stored| stored.is_some_and(|stored| *stored.author == *own))
+        };
+        let lens = |(tenant, term): (&String, &Term)| {
+            let mut withdrawn = withdrawn.remove(tenant).unwrap_or_default();
+            withdrawn.retain(|digest| !is_own(tenant, digest));
+            (tenant.clone(), Lens::new(*term, tenant, (&own, &peer), &local_only, withdrawn))
+        };
+        let lenses = Arc::new(Mutex::new(terms.iter().map(lens).collect()));
+        Self { store, peer, terms: Arc::new(terms), lenses, local_only }
     }
 
     /// Where the log ends.
@@ -70,17 +119,44 @@ impl Local {
         *self.store.tail().borrow()
     }
 
-    /// The scopes of a tenant in which there is something.
+    pub fn term(&self, tenant: &str) -> Term {
+        self.terms.get(tenant).copied().unwrap_or(Term::Shown)
+    }
+
+    /// Are both ends devices of one person? Only these tell one another why they do not take something.
+    pub fn is_device(&self) -> bool {
+        self.terms.values().all(|term| *term == Term::Whole)
+    }
+
+    /// What is told of a tenant, as of now.
+    fn lens<T>(&self, tenant: &str, ask: impl FnOnce(&mut Lens) -> Result<T, Fault>) -> Result<T, Fault> {
+        let mut lenses = self.lenses.lock().unwrap_or_else(PoisonError::into_inner);
+        let lens = lenses.get_mut(tenant).context("this tenant is not shared")?;
+        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        let time = u64::try_from(now.as_millis()).unwrap_or(u64::MAX);
+        lens.refresh(&self.store, tenant, (&node::now(), time))?;
+        ask(lens)
+    }
+
+    /// How often what is told changed other than by the log.
+    pub fn changes(&self) -> Result<u64, Fault> {
+        self.terms.keys().map(|tenant| self.lens(tenant, |lens| Ok(lens.changes()))).sum()
+    }
+
+    /// The scopes of a tenant in which there is something to tell.
     pub fn scopes(&self, tenant: &str) -> Result<Vec<(Scope, Sum)>, Fault> {
         let scope = |protocol| Scope { tenant: tenant.to_owned(), protocol };
-        Ok(self.store.sets(tenant)?.scopes()?.into_iter().map(|(protocol, sum)| (scope(protocol), sum)).collect())
+        let sets = self.store.sets(tenant)?;
+        let scopes = self.lens(tenant, |lens| lens.scopes(&sets))?;
+        Ok(scopes.into_iter().map(|(protocol, sum)| (scope(protocol), sum)).collect())
     }
 
     pub fn set(&self, scope: &Scope) -> Result<Within, Fault> {
-        Ok(Within { view: self.store.sets(&scope.tenant)?, protocol: scope.protocol.clone() })
+        let view = self.store.sets(&scope.tenant)?;
+        self.lens(&scope.tenant, |lens| Ok(lens.set(view, scope.protocol.clone())))
     }
 
-    /// What is kept under a digest.
+    /// What is kept under a digest, whether it may be told or not.
     pub fn kept(&self, tenant: &str, digest: &Digest) -> Result<Option<Kept>, Fault> {
         let found = self.store.sets(tenant)?.find(digest)?;
         Ok(found.map(|(protocol, item, position)| Kept {
@@ -90,8 +166,22 @@ impl Local {
         }))
     }
 
-    /// A message and its data, if they are still kept.
+    /// The same, if it may be told.
+    pub fn told(&self, tenant: &str, digest: &Digest) -> Result<Option<Kept>, Fault> {
+        let Some(kept) = self.kept(tenant, digest)? else { return Ok(None) };
+        let author = || {
+            let stored = self.store.view(tenant).message(&cid::from_digest(cid::DAG_CBOR, digest))?;
+            Ok(stored.map(|stored| stored.author.to_string()))
+        };
+        let tells = self.lens(tenant, |lens| lens.tells(kept.scope.protocol.as_deref(), &kept.item, author))?;
+        Ok(Some(kept).filter(|_| tells))
+    }
+
+    /// A message and its data, if they are still kept and may be told.
     pub fn load(&self, tenant: &str, digest: &Digest) -> Result<Option<Loaded>, Fault> {
+        if self.told(tenant, digest)?.is_none() {
+            return Ok(None);
+        }
         let view = self.store.view(tenant);
         let Some(stored) = view.message(&cid::from_digest(cid::DAG_CBOR, digest))? else { return Ok(None) };
         let message = cid::encode(&stored.message)?;
@@ -110,15 +200,18 @@ impl Local {
         Ok(Some(Loaded { message, data }))
     }
 
-    /// The CID of a message's data.
+    /// The CID of a message's data, if it may be told.
     pub fn data(&self, tenant: &str, digest: &Digest) -> Result<Option<Cid>, Fault> {
+        if self.told(tenant, digest)?.is_none() {
+            return Ok(None);
+        }
         let view = self.store.view(tenant);
         let Some(stored) = view.message(&cid::from_digest(cid::DAG_CBOR, digest))? else { return Ok(None) };
         let declared = dwn::declared_data(&stored.message).map(|(data, _)| data);
         Ok(declared.filter(|_| view.has_data(&stored).unwrap_or(false)))
     }
 
-    /// What of these tenants came into the log from `from` on and is still kept, and where to go on.
+    /// What of these tenants came into the log from `from` on, is still kept and may be told, and where to go on.
     pub fn entries(&self, from: Position, tenants: &[String]) -> Result<(Vec<Kept>, Position), Fault> {
         let (mut kept, mut next) = (Vec::new(), from);
         for entry in self.store.entries(from, ENTRIES)? {
@@ -127,29 +220,58 @@ impl Local {
                 && tenants.contains(&tenant)
             {
                 let digest = cid::sha256_of(&cid).context("the log has a message whose CID is no SHA-256")?;
-                kept.extend(self.kept(&tenant, &digest)?);
+                kept.extend(self.told(&tenant, &digest)?);
             }
         }
         Ok((kept, next))
     }
-}
 
-/// One scope of a store.
-pub struct Within {
-    view: SetView,
-    protocol: Option<String>,
-}
-
-impl Set for Within {
-    fn sum(&self, of: Prefix) -> Result<Sum, Fault> {
-        self.view.sum(self.protocol.as_deref(), of)
+    /// May the peer bring this? Of what is shown to it, it brings what it wrote.
+    pub fn may_come(&self, tenant: &str, message: &Value) -> bool {
+        let author = || Message::parse(tenant, message.clone()).ok()?.author().map(str::to_owned);
+        self.term(tenant) != Term::Shown || author().as_ref() == Some(&self.peer)
     }
 
-    fn children(&self, of: Prefix) -> Result<Vec<(Prefix, Sum)>, Fault> {
-        self.view.children(self.protocol.as_deref(), of)
+    /// The protocol that a message is of, or about, if it stays on one of both devices.
+    pub fn stays(&self, scope: &Scope, message: Option<&Value>) -> Result<Option<String>, Fault> {
+        self.lens(&scope.tenant, |lens| {
+            let Lens::Whole(kept) = lens else { return Ok(None) };
+            if !kept.has_parts() {
+                return Ok(None);
+            }
+            let about = message.and_then(dwn::tagged_protocol);
+            let of = [scope.protocol.as_deref(), about].into_iter().flatten().find(|protocol| kept.is_apart(protocol));
+            Ok(of.map(str::to_owned))
+        })
     }
 
-    fn items(&self, of: Prefix) -> Result<Vec<Item>, Fault> {
-        Ok(self.view.items(self.protocol.as_deref(), of)?.into_iter().map(|(item, _)| item).collect())
+    /// Does anything of this tenant stay on one of both devices?
+    pub fn has_parts(&self, tenant: &str) -> Result<bool, Fault> {
+        self.lens(tenant, |lens| Ok(matches!(lens, Lens::Whole(kept) if kept.has_parts())))
+    }
+
+    /// Does this protocol never leave this device?
+    pub fn is_local_only(&self, protocol: &str) -> bool {
+        self.local_only.iter().any(|local| local == protocol)
+    }
+
+    /// This protocol stays on the other device.
+    pub fn part(&self, tenant: &str, protocol: String) -> Result<(), Fault> {
+        self.lens(tenant, |lens| {
+            if let Lens::Whole(kept) = lens {
+                kept.part(protocol);
+            }
+            Ok(())
+        })
+    }
+
+    /// The tenant's end has this no more for this one, or does not take it. Was that news?
+    pub fn withdraw(&self, tenant: &str, digest: &Digest) -> Result<bool, Fault> {
+        self.lens(tenant, |lens| Ok(lens.copied().is_some_and(|copied| copied.withdraw(*digest))))
+    }
+
+    /// The tenant's end has this. Was it withdrawn?
+    pub fn restore(&self, tenant: &str, digest: &Digest) -> Result<bool, Fault> {
+        self.lens(tenant, |lens| Ok(lens.copied().is_some_and(|copied| copied.restore(digest))))
     }
 }

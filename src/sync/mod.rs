@@ -9,7 +9,9 @@
 //! | file | what it is |
 //! |---|---|
 //! | `reconcile.rs` | who lacks what: ranges and their fingerprints |
+//! | `term.rs` | on what terms a tenant is shared |
 //! | `frame.rs` | what is said |
+//! | `shown.rs`, `lens.rs` | what of a tenant the other end may be told |
 //! | `wire.rs`, `squeeze.rs` | the handshake, and how frames lie on the stream after it |
 //! | `local.rs` | what is read of the store |
 //! | `parked.rs`, `partial.rs` | what lies on the disk between sessions |
@@ -19,8 +21,11 @@
 //!
 //! Who opens streams is not known here: `daemon` hands in a [`Dial`] and incoming [`Link`]s.
 
+mod term;
 mod reconcile;
 mod frame;
+mod shown;
+mod lens;
 mod local;
 mod parked;
 mod partial;
@@ -42,13 +47,14 @@ pub mod spoken {
         frame::{Bytes32, Carried, Frame, ScopeState},
         reconcile::{Range, Short},
         squeeze::{Heard, Reader, Writer},
+        term::Offer,
         wire::{Greeted, handshake},
     };
 }
 
 pub use machine::Way;
 pub use parked::Parked;
-pub use peers::{Config, Dial, Peer, PeerStatus, Peers, TenantStays};
+pub use peers::{Config, Dial, Friend, Peer, PeerStatus, Peers, TenantStays};
 pub use status::{DeviceStatus, Put, ScopeStatus, Why};
 pub use wire::{Link, Own, PROTOCOL};
 pub(crate) use wire::{read_up_to as read_frame_up_to, write as write_frame};

@@ -62,16 +62,26 @@ fn key(peer: &str, tenant: &str, digest: &Digest) -> Vec<u8> {
     [&prefix(peer), tenant.as_bytes(), b"/", hex::encode(digest).as_bytes()].concat()
 }
 
+fn withdrawn_prefix(peer: &str) -> Vec<u8> {
+    format!("sync/withdrawn/{peer}/").into_bytes()
+}
+
+fn withdrawn_key(peer: &str, tenant: &str, digest: &Digest) -> Vec<u8> {
+    [&withdrawn_prefix(peer), tenant.as_bytes(), b"/", hex::encode(digest).as_bytes()].concat()
+}
+
 /// What is to be written and removed.
 #[derive(Debug, Clone, Default)]
 pub struct Changes {
     pub put: Vec<Parked>,
     pub drop: Vec<(String, Digest)>,
+    /// Tenant, message, and whether the tenant's end has it no more for this one.
+    pub withdrawn: Vec<(String, Digest, bool)>,
 }
 
 impl Changes {
     pub fn is_empty(&self) -> bool {
-        self.put.is_empty() && self.drop.is_empty()
+        self.put.is_empty() && self.drop.is_empty() && self.withdrawn.is_empty()
     }
 }
 
@@ -88,14 +98,32 @@ pub fn load(store: &Store, peer: &str) -> Result<Vec<Parked>, Error> {
 /// Writes changes down, one after the other; durable when this returns.
 pub async fn save(store: &Store, peer: &str, changes: Vec<Changes>) -> Result<(), Error> {
     let mut last = BTreeMap::new();
-    for Changes { put, drop } in changes {
+    for Changes { put, drop, withdrawn } in changes {
         for parked in put {
             let value = serde_json::to_vec(&parked).context("encoding what was put aside")?;
             last.insert(key(peer, &parked.tenant, &parked.digest), Some(value));
         }
+        let gone =
+            withdrawn.iter().map(|(tenant, digest, is)| (withdrawn_key(peer, tenant, digest), is.then(Vec::new)));
+        last.extend(gone);
         last.extend(drop.iter().map(|(tenant, digest)| (key(peer, tenant, digest), None)));
     }
     store.put_state(last.into_iter().collect()).await
+}
+
+/// What was withdrawn from this end, by tenant.
+pub fn load_withdrawn(store: &Store, peer: &str) -> Result<BTreeMap<String, Vec<Digest>>, Error> {
+    let mut withdrawn = BTreeMap::<String, Vec<Digest>>::new();
+    for (key, _) in store.states(&withdrawn_prefix(peer))? {
+        let text = String::from_utf8_lossy(&key);
+        let rest = text.strip_prefix(&*String::from_utf8_lossy(&withdrawn_prefix(peer))).unwrap_or_default();
+        let (tenant, digest) =
+            rest.rsplit_once('/').with_context(|| format!("the stored state {text} names nothing"))?;
+        let mut bytes = Digest::default();
+        hex::decode_to_slice(digest, &mut bytes).with_context(|| format!("the stored state {text}"))?;
+        withdrawn.entry(tenant.to_owned()).or_default().push(bytes);
+    }
+    Ok(withdrawn)
 }
 
 /// A key of the store's state, and what it becomes; nothing: it goes.
@@ -107,7 +135,8 @@ pub fn forget(store: &Store, peer: &str) -> Result<Vec<StateChange>, Error> {
     let aside = store.states(&prefix(peer))?.into_iter().map(|(key, _)| (key.to_vec(), None));
     let served = format!("sync/sent/{peer}").into_bytes();
     let served = store.state(&served)?.map(|_| (served, None));
-    Ok(aside.chain(served).collect())
+    let withdrawn = store.states(&withdrawn_prefix(peer))?.into_iter().map(|(key, _)| (key.to_vec(), None));
+    Ok(aside.chain(served).chain(withdrawn).collect())
 }
 
 /// A digest in JSON: the CID of its message.
@@ -149,8 +178,10 @@ mod tests {
         for peer in ["did:x:bob", "did:x:bobby"] {
             let (again, other) = (Parked { tries: 3, ..parked.clone() }, Parked { digest: [8; 32], ..parked.clone() });
             let drop = vec![(other.tenant.clone(), other.digest)];
-            let changes =
-                vec![Changes { put: vec![parked.clone(), other], drop: vec![] }, Changes { put: vec![again], drop }];
+            let changes = vec![
+                Changes { put: vec![parked.clone(), other], ..Changes::default() },
+                Changes { put: vec![again], drop, ..Changes::default() },
+            ];
             save(&store, peer, changes).await.expect("is written");
             // As earlier versions wrote it.
             store.put_state(vec![(format!("sync/sent/{peer}").into_bytes(), Some(b"1".to_vec()))]).await.expect("kept");

@@ -1,11 +1,13 @@
 //! The peers of this node: who they are, who dials whom, which session is the one.
 
 use super::{
+    local::Sharing,
     machine::{Setup, Standing, Way},
     parked,
     partial::Partials,
     progress::Progress,
     session::{self, Ask},
+    term::Offer,
     wire::{self, Link, Not, Own},
 };
 use crate::{
@@ -64,11 +66,13 @@ pub enum TenantStays {
 pub struct Config {
     /// Seconds before an unreachable peer is tried again; doubles up to half a minute.
     pub retry: u64,
+    /// URIs of protocols that never leave this device: their records go to no other device and to no friend, and none of them come.
+    pub local_only: Vec<String>,
 }
 
 impl Default for Config {
     fn default() -> Self {
-        Self { retry: 1 }
+        Self { retry: 1, local_only: Vec::new() }
     }
 }
 
@@ -79,8 +83,30 @@ pub struct Peer {
     pub did: String,
     /// Multiaddr with the peer id at its end.
     pub address: String,
-    /// DIDs whose records both keep.
+    /// DIDs whose records both keep; of a friend: of whom this node or the friend gets what they may read.
     pub tenants: Vec<String>,
+    /// Somebody else's node.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub friend: Option<Friend>,
+}
+
+/// What is shared with a friend.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Friend {
+    /// DIDs of this node: the friend gets what grants and protocol rules let them read.
+    pub gives: Vec<String>,
+    /// DIDs of the friend: this node keeps a copy of what it may read.
+    pub takes: Vec<String>,
+}
+
+impl Peer {
+    fn offer(&self) -> Offer {
+        match &self.friend {
+            None => Offer::Device { tenants: self.tenants.clone() },
+            Some(Friend { gives, takes }) => Offer::Friend { gives: gives.clone(), takes: takes.clone() },
+        }
+    }
 }
 
 /// A peer and how it stands.
@@ -135,6 +161,7 @@ pub(super) struct Shared {
     pub(super) resolver: Resolver,
     pub(super) dial: Box<dyn Dial>,
     pub(super) retry: Duration,
+    local_only: Arc<[String]>,
     pub(super) jobs: Jobs,
     pub(super) live: Mutex<BTreeMap<String, Live>>,
     /// Incoming handshakes under way, by libp2p peer.
@@ -218,6 +245,7 @@ impl Peers {
             resolver,
             dial: Box::new(dial),
             retry: Duration::from_secs(config.retry.max(1)),
+            local_only: config.local_only.clone().into(),
             jobs: jobs.clone(),
             live: Mutex::default(),
             greetings: Mutex::default(),
@@ -282,10 +310,20 @@ impl Peers {
     pub async fn add(&self, did: String, address: String, tenants: Vec<String>) -> Result<Peer, Error> {
         let own = self.shared.own.did.clone();
         let tenants = if tenants.is_empty() { vec![own, did.clone()] } else { tenants };
+        self.put(Peer { did, address, tenants, friend: None }).await
+    }
+
+    /// Adds (or changes) a friend and begins to sync with them.
+    pub async fn add_friend(&self, did: String, address: String, friend: Friend) -> Result<Peer, Error> {
+        let tenants = friend.gives.iter().chain(&friend.takes).cloned().collect();
+        self.put(Peer { did, address, tenants, friend: Some(friend) }).await
+    }
+
+    async fn put(&self, peer: Peer) -> Result<Peer, Error> {
+        let did = peer.did.clone();
         if !self.lock().contains_key(&did) && self.lock().len() >= PEERS_MAX {
             bail!("this node has {PEERS_MAX} peers already; remove one first");
         }
-        let peer = Peer { did: did.clone(), address, tenants };
         let value = serde_json::to_vec(&peer).context("encoding the peer")?;
         self.shared.node.store().put_state(vec![(peer_key(&did), Some(value))]).await?;
         self.begin(peer.clone());
@@ -411,10 +449,15 @@ impl Peers {
     fn share(&self) {
         let (tenants, addresses) = {
             let live = self.lock();
-            let tenants = live.values().flat_map(|live| live.peer.tenants.clone()).collect();
-            (tenants, live.values().map(|live| live.peer.address.clone()).collect())
+            let devices = live.values().filter(|live| live.peer.friend.is_none());
+            let tenants = devices.flat_map(|live| live.peer.tenants.clone()).collect();
+            let friends = live.values().filter_map(|live| live.peer.friend.clone());
+            let copies = friends.flat_map(|friend| friend.takes).collect();
+            ((tenants, copies), live.values().map(|live| live.peer.address.clone()).collect())
         };
+        let (tenants, copies) = tenants;
         self.shared.node.share(tenants);
+        self.shared.node.share_copies(copies);
         self.shared.dial.paired(addresses);
     }
 
@@ -508,14 +551,14 @@ impl Peers {
     ) -> Result<Duration, Error> {
         let known = |did: &str| match self.lock().get(did) {
             Some(_) if self.is_paused() => Err(Not::Now),
-            Some(live) => Ok(live.peer.tenants.clone()),
+            Some(live) => Ok(live.peer.offer()),
             None => Err(Not::APeer),
         };
         let peers = (link.local_peer.as_str(), link.remote_peer.as_str());
         let greeting = wire::handshake(&mut link.stream, peers, &self.shared.own, &self.shared.resolver, known);
         let greeted = tokio::time::timeout(HANDSHAKE, greeting).await.context("the handshake took too long")?;
         drop(place);
-        let wire::Greeted { did, tenants, key } = greeted?;
+        let wire::Greeted { did, terms, key } = greeted?;
         if let Some((peer, _)) = expected
             && peer.did != did
         {
@@ -524,12 +567,19 @@ impl Peers {
         let (ask, asked) = mpsc::channel(ASKS_MAX);
         let Some(stop) = self.admit(&did, expected.map(|(_, leave)| leave), ask) else { return Ok(Duration::ZERO) };
         let begun = Instant::now();
-        tracing::info!("connected with {did}: {} shared tenant(s)", tenants.len());
+        tracing::info!("connected with {did}: {} shared tenant(s)", terms.len());
         let number = self.shared.progress.begin(&did);
         let leads = self.shared.own.did < did;
         let session = session::Session {
             node: self.shared.node.clone(),
-            setup: Setup { peer: did.clone(), tenants: tenants.into_iter().collect(), key, leads },
+            setup: Setup { peer: did.clone(), tenants: terms.keys().cloned().collect(), key, leads },
+            sharing: Sharing {
+                own: self.shared.own.did.clone(),
+                peer: did.clone(),
+                terms,
+                local_only: self.shared.local_only.clone(),
+                withdrawn: BTreeMap::new(),
+            },
             partials: Arc::new(self.shared.partials.session()),
             stop: stop.clone(),
             progress: self.shared.progress.clone(),

@@ -183,6 +183,15 @@ pub fn chosen(set: &dyn Set, key: &Keyed, of: Prefix, wanted: &[Short]) -> Resul
     Ok(items)
 }
 
+/// Hands out all items of a set.
+pub fn each_of(set: &dyn Set, take: &mut dyn FnMut(Item)) -> Result<(), Fault> {
+    each(set, Prefix::ALL, set.sum(Prefix::ALL)?.count(), &mut |item| {
+        take(item);
+        true
+    })
+    .map(drop)
+}
+
 /// Hands out the `count` items of a range in order, with at most [`READ_MAX`] of them in memory, until `take` says that it has
 /// enough. Did it come to the end?
 fn each(set: &dyn Set, of: Prefix, count: u64, take: &mut dyn FnMut(Item) -> bool) -> Result<bool, Fault> {
@@ -272,6 +281,28 @@ impl Found {
     }
 }
 
+/// A set without what is listed, all of which is in it.
+pub struct Without<'a>(pub &'a dyn Set, pub &'a List);
+
+impl Set for Without<'_> {
+    fn sum(&self, of: Prefix) -> Result<Sum, Fault> {
+        Ok(self.0.sum(of)?.minus(self.1.sum(of)?))
+    }
+
+    fn children(&self, of: Prefix) -> Result<Vec<(Prefix, Sum)>, Fault> {
+        let less: BTreeMap<_, _> = self.1.children(of)?.into_iter().collect();
+        let rest = self.0.children(of)?.into_iter().map(|(part, sum)| match less.get(&part) {
+            Some(less) => (part, sum.minus(*less)),
+            None => (part, sum),
+        });
+        Ok(rest.filter(|(_, sum)| !sum.is_empty()).collect())
+    }
+
+    fn items(&self, of: Prefix) -> Result<Vec<Item>, Fault> {
+        Ok(self.0.items(of)?.into_iter().filter(|item| !self.1.contains(item)).collect())
+    }
+}
+
 /// A set that is a list.
 #[derive(Debug, Clone, Default)]
 pub struct List(BTreeSet<Item>);
@@ -283,12 +314,18 @@ impl FromIterator<Item> for List {
 }
 
 impl List {
-    pub fn insert(&mut self, item: Item) {
-        self.0.insert(item);
+    /// Was it not there?
+    pub fn insert(&mut self, item: Item) -> bool {
+        self.0.insert(item)
     }
 
-    pub fn remove(&mut self, item: &Item) {
-        self.0.remove(item);
+    /// Was it there?
+    pub fn remove(&mut self, item: &Item) -> bool {
+        self.0.remove(item)
+    }
+
+    pub fn contains(&self, item: &Item) -> bool {
+        self.0.contains(item)
     }
 
     pub fn is_empty(&self) -> bool {

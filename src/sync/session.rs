@@ -7,14 +7,16 @@
 
 use super::{
     frame::{Frame, PIECE},
-    local::Local,
+    local::{Local, Sharing},
     machine::{Answer, Arrival, Compared, Data, Effect, Event, Machine, Now, Setup},
     parked,
     partial::Partials,
     progress::Progress,
     squeeze::{Heard, Reader, Writer},
+    term::Term,
 };
 use crate::{
+    asker::Asker,
     blocks::Right,
     cid::Digest,
     dwn::{Fault, Stop},
@@ -57,6 +59,7 @@ const FEEDERS_MAX: usize = 4;
 pub struct Session {
     pub node: Node,
     pub setup: Setup,
+    pub sharing: Sharing,
     pub partials: Arc<Partials>,
     pub stop: CancellationToken,
     pub progress: Arc<Progress>,
@@ -201,10 +204,11 @@ impl Session {
         let setup = self.setup.clone();
         let mut tail = store.tail();
         tail.borrow_and_update();
-        let begun = clock.now();
-        let mut machine = tokio::task::spawn_blocking(move || {
-            let parked = parked::load(&store, &peer)?;
-            Machine::new(setup, Local::new(store), parked, begun)
+        let (begun, sharing) = (clock.now(), self.sharing.clone());
+        let (mut machine, local) = tokio::task::spawn_blocking(move || {
+            let (parked, withdrawn) = (parked::load(&store, &peer)?, parked::load_withdrawn(&store, &peer)?);
+            let local = Local::new(store, Sharing { withdrawn, ..sharing });
+            Ok::<_, Fault>((Machine::new(setup, local.clone(), parked, begun)?, local))
         })
         .await??;
         let mut doing: FuturesUnordered<BoxFuture<'_, Done>> = FuturesUnordered::new();
@@ -212,7 +216,7 @@ impl Session {
         let mut effects = machine.begin();
         loop {
             for effect in effects {
-                self.take_on(effect, &out, &keep, &mut feeders, &mut doing).await?;
+                self.take_on(effect, &local, (&out, &keep), &mut feeders, &mut doing).await?;
             }
             let now = clock.now();
             let wait = Duration::from_millis(machine.wake(now).saturating_sub(now.at));
@@ -278,8 +282,8 @@ impl Session {
     async fn take_on<'a>(
         &'a self,
         effect: Effect,
-        out: &Out,
-        keep: &mpsc::Sender<Effect>,
+        local: &Local,
+        (out, keep): (&Out, &mpsc::Sender<Effect>),
         feeders: &mut HashMap<Digest, Feeder>,
         doing: &mut FuturesUnordered<BoxFuture<'a, Done>>,
     ) -> Result<(), Error> {
@@ -291,7 +295,7 @@ impl Session {
             Effect::Apply(batch) => doing.push(self.apply(batch).boxed()),
             Effect::Read(tenant, digest, from) => {
                 let feeder = feeders.remove(&digest).filter(|feeder| feeder.at == from);
-                doing.push(self.read(tenant, digest, from, feeder).boxed());
+                doing.push(self.read(local.clone(), (tenant, digest, from), feeder).boxed());
             }
             Effect::Begin(..) | Effect::Store(..) | Effect::Release(_) | Effect::Discard(_) | Effect::Park(_) => {
                 keep.send(effect).await.context("nothing is kept any more")?;
@@ -338,13 +342,19 @@ impl Session {
     }
 
     /// Puts one message through the door.
-    async fn judge(&self, Arrival { tenant, digest, message, data, .. }: Arrival) -> Answer {
+    async fn judge(&self, Arrival { tenant, term, digest, message, data }: Arrival) -> Answer {
         let body: Option<Body> = match data {
             Data::None => None,
             Data::With(bytes) => Some(node::one_chunk(bytes.into())),
             Data::Stored(_) => Some(self.partials.read(&digest)),
         };
-        match self.node.replay(&tenant, message, body).await {
+        let reply = match term {
+            Term::Whole => self.node.replay(&tenant, message, body).await,
+            Term::Copied => self.node.copy(&tenant, message, body).await,
+            // What a friend wrote is judged as if it came from anywhere.
+            Term::Shown => self.node.process_for(Asker::Device, &tenant, message, body).await,
+        };
+        match reply {
             Ok(reply) => Answer { code: reply.code, detail: reply.detail },
             Err(fault) => {
                 tracing::error!("a message from {} could not be stored: {fault:#}", self.setup.peer);
@@ -354,8 +364,8 @@ impl Session {
     }
 
     /// Reads the next piece of a message's data; of what is not here, nothing.
-    async fn read(&self, tenant: String, digest: Digest, from: u64, feeder: Option<Feeder>) -> Done {
-        match self.next_piece(&tenant, &digest, from, feeder).await {
+    async fn read(&self, local: Local, (tenant, digest, from): (String, Digest, u64), feeder: Option<Feeder>) -> Done {
+        match self.next_piece(local, (&tenant, &digest, from), feeder).await {
             // A peer may ask for what is not here.
             Ok(None) => Done::Read(digest, None, Event::Read(digest, from, None)),
             Ok(Some((piece, feeder))) => {
@@ -371,15 +381,14 @@ impl Session {
 
     async fn next_piece(
         &self,
-        tenant: &str,
-        digest: &Digest,
-        from: u64,
+        local: Local,
+        (tenant, digest, from): (&str, &Digest, u64),
         feeder: Option<Feeder>,
     ) -> Result<Option<(Vec<u8>, Feeder)>, Error> {
         let mut feeder = match feeder {
             Some(feeder) => feeder,
             None => {
-                let (local, blocks) = (Local::new(self.node.store().clone()), self.node.blocks().clone());
+                let blocks = self.node.blocks().clone();
                 let (tenant, digest) = (tenant.to_owned(), *digest);
                 let reader = tokio::task::spawn_blocking(move || {
                     let Some(root) = local.data(&tenant, &digest)? else { return Ok(None) };

@@ -4,7 +4,10 @@
 //! proof is a signature over both DIDs, both nonces and both ends' peer ids: a stream relayed through a third machine has other
 //! peer ids and does not verify.
 
-use super::reconcile::Keyed;
+use super::{
+    reconcile::Keyed,
+    term::{Offer, Terms},
+};
 use crate::{
     asker::Asker,
     crypto::{Signer, Transcript},
@@ -14,7 +17,7 @@ use crate::{
 };
 use anyhow::{Context as _, Error, anyhow, bail};
 use serde::{Deserialize, Serialize};
-use std::{collections::BTreeSet, sync::Arc};
+use std::sync::Arc;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 
 /// Name of the protocol on libp2p streams.
@@ -46,8 +49,8 @@ impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
 #[derive(Debug)]
 pub struct Greeted {
     pub did: String,
-    /// Tenants that both share.
-    pub tenants: BTreeSet<String>,
+    /// Tenants that both share, and on what terms.
+    pub terms: Terms,
     /// What both ends hash with in this session.
     pub key: Keyed,
 }
@@ -70,10 +73,10 @@ struct Proof {
     signature: Vec<u8>,
 }
 
-/// What the other end hears once it has proved who it is: tenants this end is willing to share, or why it is no peer.
+/// What the other end hears once it has proved who it is: what this end is willing to share, or why it is no peer.
 #[derive(Debug, Serialize, Deserialize)]
 enum Welcome {
-    Tenants(Vec<String>),
+    Share(Offer),
     No(String),
 }
 
@@ -94,13 +97,13 @@ pub struct Own {
 }
 
 /// Both ends say hello and prove their DIDs; only then each says which tenants it shares with the other
-/// (`tenants_for`).
+/// (`offer_to`).
 pub async fn handshake<S: AsyncRead + AsyncWrite + Unpin>(
     stream: &mut S,
     (local_peer, remote_peer): (&str, &str),
     own: &Own,
     resolver: &Resolver,
-    tenants_for: impl Fn(&str) -> Result<Vec<String>, Not>,
+    offer_to: impl Fn(&str) -> Result<Offer, Not>,
 ) -> Result<Greeted, Error> {
     let mut nonce = [0; 32];
     getrandom::fill(&mut nonce).map_err(|e| anyhow!("the operating system gave no randomness: {e}"))?;
@@ -124,8 +127,8 @@ pub async fn handshake<S: AsyncRead + AsyncWrite + Unpin>(
     if !key.verify(transcript(other, ours).as_bytes(), &proof.signature) {
         bail!("the other device could not prove that it is {}", shown(&theirs.did));
     }
-    let tenants = match tenants_for(&theirs.did) {
-        Ok(tenants) => tenants,
+    let offer = match offer_to(&theirs.did) {
+        Ok(offer) => offer,
         Err(not) => {
             let (own, did) = (&own.did, shown(&theirs.did));
             let (there, here) = match not {
@@ -146,13 +149,16 @@ pub async fn handshake<S: AsyncRead + AsyncWrite + Unpin>(
             bail!("{here}");
         }
     };
-    write(stream, &Welcome::Tenants(tenants.clone())).await?;
+    write(stream, &Welcome::Share(offer.clone())).await?;
     match read_up_to(GREETING_MAX, stream).await.context("waiting for the other device's tenants")? {
-        Welcome::Tenants(theirs_too) => {
-            let tenants = tenants.into_iter().filter(|t| theirs_too.contains(t)).collect();
+        Welcome::Share(theirs_too) => {
+            let terms = offer.agreed(&theirs_too).map_err(|taken_for| {
+                let did = shown(&theirs.did);
+                anyhow!("{did} has this node as {taken_for}, and is not that here: both sides add one another with toft friend add, or both with toft peer add")
+            })?;
             let (mine, other) = (nonce.as_slice(), theirs.nonce.as_slice());
             let nonces = if own.did < theirs.did { [mine, other] } else { [other, mine] };
-            Ok(Greeted { did: theirs.did, tenants, key: Keyed::new(nonces) })
+            Ok(Greeted { did: theirs.did, terms, key: Keyed::new(nonces) })
         }
         Welcome::No(reason) => bail!("{}", shown(&reason)),
     }
@@ -212,8 +218,8 @@ mod tests {
         Own { did: did.to_string(), signer }
     }
 
-    fn shared(_: &str) -> Result<Vec<String>, Not> {
-        Ok(vec!["did:example:alice".into()])
+    fn shared(_: &str) -> Result<Offer, Not> {
+        Ok(Offer::Device { tenants: vec!["did:example:alice".into()] })
     }
 
     #[tokio::test]

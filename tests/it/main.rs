@@ -12,6 +12,7 @@ mod cli;
 mod connect;
 mod crowd;
 mod encryption;
+mod friends;
 mod full;
 mod get_routes;
 mod homes;

@@ -24,7 +24,7 @@ use toft::{
     store::{self, Store},
     sync::{
         Own, PROTOCOL,
-        spoken::{Bytes32, Carried, Frame, Range, Reader, ScopeState, Short, Writer, handshake},
+        spoken::{Bytes32, Carried, Frame, Offer, Range, Reader, ScopeState, Short, Writer, handshake},
     },
 };
 use tokio::io::{AsyncWriteExt as _, ReadHalf, WriteHalf, split};
@@ -34,7 +34,7 @@ use zeroize::Zeroizing;
 const MORE_MAX: u64 = 200;
 
 /// A device of somebody who does not keep to the rules.
-struct Liar {
+pub struct Liar {
     node: net::Node,
     id: String,
     own: Own,
@@ -43,7 +43,7 @@ struct Liar {
 }
 
 impl Liar {
-    async fn new(seed: u8) -> Self {
+    pub async fn new(seed: u8) -> Self {
         let node = net::Node::start(seed);
         let address = node.address("/tcp/").await;
         let (_, id) = address.rsplit_once("/p2p/").expect("with a peer id");
@@ -55,24 +55,32 @@ impl Liar {
         Self { id: id.to_owned(), node, own: Own { did: did.to_string(), signer }, resolver, _dir: dir }
     }
 
-    fn did(&self) -> &str {
+    pub fn did(&self) -> &str {
         &self.own.did
+    }
+
+    /// Where it is said to be, and is not: it comes by itself.
+    pub fn address(&self) -> String {
+        format!("/ip4/127.0.0.1/tcp/1/p2p/{}", self.id)
     }
 
     /// The node trusts it. (Where it is said to be nobody answers: it comes by itself.)
     fn is_added_by(&self, node: &Toft) {
-        node.json(&["peer", "add", self.did(), &format!("/ip4/127.0.0.1/tcp/1/p2p/{}", self.id)]);
+        node.json(&["peer", "add", self.did(), &self.address()]);
     }
 
     /// A session of which nothing is said yet.
     async fn open(&self, node: &Toft) -> Box<dyn Duplex> {
+        self.open_with(node, Offer::Device { tenants: vec![self.did().to_owned(), node.did().to_owned()] }).await
+    }
+
+    pub async fn open_with(&self, node: &Toft, offer: Offer) -> Box<dyn Duplex> {
         eventually("the end of the one before", || (peer_of(node, self)["connected"] == false).then_some(()));
         let address = node.address("/tcp/");
         let (_, other) = address.rsplit_once("/p2p/").expect("with a peer id");
         let mut stream = self.node.net.open_stream(&address, PROTOCOL).await.expect("a stream");
-        let shared = vec![self.did().to_owned(), node.did().to_owned()];
-        let tenants = |_: &str| Ok(shared.clone());
-        handshake(&mut stream, (&self.id, other), &self.own, &self.resolver, tenants).await.expect("greeted");
+        let offers = |_: &str| Ok(offer.clone());
+        handshake(&mut stream, (&self.id, other), &self.own, &self.resolver, offers).await.expect("greeted");
         eventually("the session", || (peer_of(node, self)["connected"] == true).then_some(()));
         stream
     }

@@ -300,6 +300,8 @@ class DeviceStatus(TypedDict):
     apart: bool
     connected: bool
     did: str
+    #: Somebody else's node.
+    friend: NotRequired[Friend | None]
     #: Both hold the same messages of what they share: both have said so lately, and nothing has changed here since.
     in_sync: bool
     #: Seconds since both said so last.
@@ -319,7 +321,7 @@ class DeviceStatus(TypedDict):
     scopes: list[ScopeStatus]
     #: How far what this node has is on its way there, and what the other has here. `None`: nothing is under way.
     sending: NotRequired[Way | None]
-    #: DIDs whose records both keep.
+    #: DIDs whose records both keep; of a friend: of whom this node or the friend gets what they may read.
     tenants: list[str]
 
 
@@ -399,6 +401,65 @@ class Footprint(TypedDict):
     retention: NotRequired[Retained | None]
     stats: Stats
     store: StoreUsage
+
+
+class Friend(TypedDict):
+    """What is shared with a friend."""
+
+    #: DIDs of this node: the friend gets what grants and protocol rules let them read.
+    gives: list[str]
+    #: DIDs of the friend: this node keeps a copy of what it may read.
+    takes: list[str]
+
+
+class FriendAdded(TypedDict):
+    """A friend that was added."""
+
+    address: str
+    did: str
+    #: DIDs of this node of whose records they get what they may read.
+    gives: list[str]
+    #: Grants made just now.
+    granted: list[Grant]
+    #: Their DIDs, of whose records this node keeps a copy of what it may read.
+    takes: list[str]
+
+
+class FriendListed(TypedDict):
+    """A friend and how they stand."""
+
+    #: Multiaddr with the peer id at its end.
+    address: str
+    #: Nothing is on its way, and they do not hold the same.
+    apart: bool
+    connected: bool
+    did: str
+    #: Somebody else's node.
+    friend: NotRequired[Friend | None]
+    #: Those in force.
+    grants: list[Grant]
+    #: Both hold the same messages of what they share: both have said so lately, and nothing has changed here since.
+    in_sync: bool
+    #: Seconds since both said so last.
+    in_sync_seconds: NotRequired[int | None]
+    #: Messages of the other device that this node could not take, and of this node that the other could not: they are asked
+    #: for again when the reason may be gone (toft sync status).
+    parked: int
+    parked_there: int
+    #: Why it is not connected, as far as known.
+    problem: NotRequired[str | None]
+    receiving: NotRequired[Way | None]
+    #: How far what this node has is on its way there, and what the other has here. `None`: nothing is under way.
+    sending: NotRequired[Way | None]
+    #: DIDs whose records both keep; of a friend: of whom this node or the friend gets what they may read.
+    tenants: list[str]
+
+
+class FriendRemoved(TypedDict):
+    """Who is no friend any more."""
+
+    removed: str
+    revoked: list[Grant]
 
 
 class Grant(TypedDict):
@@ -820,7 +881,9 @@ class Peer(TypedDict):
     #: Multiaddr with the peer id at its end.
     address: str
     did: str
-    #: DIDs whose records both keep.
+    #: Somebody else's node.
+    friend: NotRequired[Friend | None]
+    #: DIDs whose records both keep; of a friend: of whom this node or the friend gets what they may read.
     tenants: list[str]
 
 
@@ -839,6 +902,8 @@ class PeerStatus(TypedDict):
     apart: bool
     connected: bool
     did: str
+    #: Somebody else's node.
+    friend: NotRequired[Friend | None]
     #: Both hold the same messages of what they share: both have said so lately, and nothing has changed here since.
     in_sync: bool
     #: Seconds since both said so last.
@@ -852,7 +917,7 @@ class PeerStatus(TypedDict):
     receiving: NotRequired[Way | None]
     #: How far what this node has is on its way there, and what the other has here. `None`: nothing is under way.
     sending: NotRequired[Way | None]
-    #: DIDs whose records both keep.
+    #: DIDs whose records both keep; of a friend: of whom this node or the friend gets what they may read.
     tenants: list[str]
 
 
@@ -909,6 +974,14 @@ class Put(TypedDict):
     #: CID of the message.
     message: str
     why: str
+
+
+class ReadableByFriend(TypedDict):
+    """Records that a friend is let read."""
+
+    protocol: str
+    #: Those at one path of it; all if none is named.
+    protocolPath: NotRequired[str | None]
 
 
 class Rebuilt(TypedDict):
@@ -1501,6 +1574,34 @@ class DevicesRemoveParams(TypedDict):
     device: str
 
 
+FriendsAddParams = TypedDict(
+    "FriendsAddParams",
+    {
+        #: Where their node is reached: a multiaddr with the peer id at its end.
+        "address": "str",
+        #: Their DID, which is also what their node proves to be.
+        "did": "str",
+        #: Until when these are good, as `2026-11-21T00:00:00Z`; a year from now if nothing is said.
+        "dateExpires": "NotRequired[str | None]",
+        #: The identity of this node that they are a friend of; its own if none is named.
+        "from": "NotRequired[str | None]",
+        #: Keep no copy here of what this node may read there.
+        "giveOnly": "NotRequired[bool]",
+        #: What they are let read. What other grants and protocol rules let them read goes to them too.
+        "grants": "NotRequired[list[ReadableByFriend]]",
+    },
+)
+
+
+FriendsListResult: TypeAlias = 'list[FriendListed]'
+
+
+class FriendsRemoveParams(TypedDict):
+    did: str
+    #: Leave the grants that they have.
+    keepGrants: NotRequired[bool]
+
+
 GrantsExplainParams = TypedDict(
     "GrantsExplainParams",
     {
@@ -1872,6 +1973,9 @@ METHODS: Final[dict[str, tuple[str, Literal["anywhere", "socket"]]]] = {
     "devices.joining": ("sync", "socket"),
     "devices.rename": ("sync", "socket"),
     "devices.remove": ("sync", "socket"),
+    "friends.add": ("sync", "socket"),
+    "friends.list": ("sync", "anywhere"),
+    "friends.remove": ("sync", "socket"),
     "grants.explain": ("records:read", "anywhere"),
     "records.query": ("records:read", "anywhere"),
     "records.count": ("records:read", "anywhere"),
@@ -2150,6 +2254,28 @@ class DevicesGroup:
     def remove(self, **params: Unpack[DevicesRemoveParams]) -> Device:
         """A device is none any more: what it has it keeps, and nothing more goes there. Scope: sync, over the socket alone."""
         answer: Device = self._call("devices.remove", params)
+        return answer
+
+
+class FriendsGroup:
+    """`friends.…`"""
+
+    def __init__(self, call: Call) -> None:
+        self._call = call
+
+    def add(self, **params: Unpack[FriendsAddParams]) -> FriendAdded:
+        """Share with a friend's node: it gets what grants and protocol rules let the friend read, and this node keeps a copy of what it may read there. Scope: sync, over the socket alone."""
+        answer: FriendAdded = self._call("friends.add", params)
+        return answer
+
+    def list(self) -> FriendsListResult:
+        """List the friends, how their nodes stand, and what grants they have. Scope: sync."""
+        answer: FriendsListResult = self._call("friends.list", {})
+        return answer
+
+    def remove(self, **params: Unpack[FriendsRemoveParams]) -> FriendRemoved:
+        """Share nothing with a friend's node any more, and revoke their grants. What it has it keeps. Scope: sync, over the socket alone."""
+        answer: FriendRemoved = self._call("friends.remove", params)
         return answer
 
 
@@ -2472,6 +2598,7 @@ class Groups:
         self.protocols = ProtocolsGroup(call)
         self.grants = GrantsGroup(call)
         self.devices = DevicesGroup(call)
+        self.friends = FriendsGroup(call)
         self.records = RecordsGroup(call)
         self.blocks = BlocksGroup(call)
         self.pins = PinsGroup(call)

@@ -269,6 +269,8 @@ export interface DeviceStatus {
   apart: boolean;
   connected: boolean;
   did: string;
+  /** Somebody else's node. */
+  friend?: Friend | null;
   /** Both hold the same messages of what they share: both have said so lately, and nothing has changed here since. */
   in_sync: boolean;
   /** Seconds since both said so last. */
@@ -290,7 +292,7 @@ export interface DeviceStatus {
   scopes: ScopeStatus[];
   /** How far what this node has is on its way there, and what the other has here. `None`: nothing is under way. */
   sending?: Way | null;
-  /** DIDs whose records both keep. */
+  /** DIDs whose records both keep; of a friend: of whom this node or the friend gets what they may read. */
   tenants: string[];
 }
 
@@ -366,6 +368,63 @@ export interface Footprint {
   retention?: Retained | null;
   stats: Stats;
   store: StoreUsage;
+}
+
+/** What is shared with a friend. */
+export interface Friend {
+  /** DIDs of this node: the friend gets what grants and protocol rules let them read. */
+  gives: string[];
+  /** DIDs of the friend: this node keeps a copy of what it may read. */
+  takes: string[];
+}
+
+/** A friend that was added. */
+export interface FriendAdded {
+  address: string;
+  did: string;
+  /** DIDs of this node of whose records they get what they may read. */
+  gives: string[];
+  /** Grants made just now. */
+  granted: Grant[];
+  /** Their DIDs, of whose records this node keeps a copy of what it may read. */
+  takes: string[];
+}
+
+/** A friend and how they stand. */
+export interface FriendListed {
+  /** Multiaddr with the peer id at its end. */
+  address: string;
+  /** Nothing is on its way, and they do not hold the same. */
+  apart: boolean;
+  connected: boolean;
+  did: string;
+  /** Somebody else's node. */
+  friend?: Friend | null;
+  /** Those in force. */
+  grants: Grant[];
+  /** Both hold the same messages of what they share: both have said so lately, and nothing has changed here since. */
+  in_sync: boolean;
+  /** Seconds since both said so last. */
+  in_sync_seconds?: number | null;
+  /**
+   * Messages of the other device that this node could not take, and of this node that the other could not: they are asked
+   * for again when the reason may be gone (toft sync status).
+   */
+  parked: number;
+  parked_there: number;
+  /** Why it is not connected, as far as known. */
+  problem?: string | null;
+  receiving?: Way | null;
+  /** How far what this node has is on its way there, and what the other has here. `None`: nothing is under way. */
+  sending?: Way | null;
+  /** DIDs whose records both keep; of a friend: of whom this node or the friend gets what they may read. */
+  tenants: string[];
+}
+
+/** Who is no friend any more. */
+export interface FriendRemoved {
+  removed: string;
+  revoked: Grant[];
 }
 
 /** A grant and how it stands. */
@@ -748,7 +807,9 @@ export interface Peer {
   /** Multiaddr with the peer id at its end. */
   address: string;
   did: string;
-  /** DIDs whose records both keep. */
+  /** Somebody else's node. */
+  friend?: Friend | null;
+  /** DIDs whose records both keep; of a friend: of whom this node or the friend gets what they may read. */
   tenants: string[];
 }
 
@@ -765,6 +826,8 @@ export interface PeerStatus {
   apart: boolean;
   connected: boolean;
   did: string;
+  /** Somebody else's node. */
+  friend?: Friend | null;
   /** Both hold the same messages of what they share: both have said so lately, and nothing has changed here since. */
   in_sync: boolean;
   /** Seconds since both said so last. */
@@ -780,7 +843,7 @@ export interface PeerStatus {
   receiving?: Way | null;
   /** How far what this node has is on its way there, and what the other has here. `None`: nothing is under way. */
   sending?: Way | null;
-  /** DIDs whose records both keep. */
+  /** DIDs whose records both keep; of a friend: of whom this node or the friend gets what they may read. */
   tenants: string[];
 }
 
@@ -832,6 +895,13 @@ export interface Put {
   /** CID of the message. */
   message: string;
   why: string;
+}
+
+/** Records that a friend is let read. */
+export interface ReadableByFriend {
+  protocol: string;
+  /** Those at one path of it; all if none is named. */
+  protocolPath?: string | null;
 }
 
 /** Bytes of the index. */
@@ -1333,6 +1403,29 @@ export interface DevicesRemoveParams {
   device: string;
 }
 
+export interface FriendsAddParams {
+  /** Where their node is reached: a multiaddr with the peer id at its end. */
+  address: string;
+  /** Their DID, which is also what their node proves to be. */
+  did: string;
+  /** Until when these are good, as `2026-11-21T00:00:00Z`; a year from now if nothing is said. */
+  dateExpires?: string | null;
+  /** The identity of this node that they are a friend of; its own if none is named. */
+  from?: string | null;
+  /** Keep no copy here of what this node may read there. */
+  giveOnly?: boolean;
+  /** What they are let read. What other grants and protocol rules let them read goes to them too. */
+  grants?: ReadableByFriend[];
+}
+
+export type FriendsListResult = FriendListed[];
+
+export interface FriendsRemoveParams {
+  did: string;
+  /** Leave the grants that they have. */
+  keepGrants?: boolean;
+}
+
 export interface GrantsExplainParams {
   /** What this one may, and if they may not read, why not. None: everybody. */
   did?: string | null;
@@ -1660,6 +1753,9 @@ export interface Methods {
   "devices.joining": { params: DevicesJoiningParams; result: JoiningStatus };
   "devices.rename": { params: DevicesRenameParams; result: Device };
   "devices.remove": { params: DevicesRemoveParams; result: Device };
+  "friends.add": { params: FriendsAddParams; result: FriendAdded };
+  "friends.list": { params: Record<string, never>; result: FriendsListResult };
+  "friends.remove": { params: FriendsRemoveParams; result: FriendRemoved };
   "grants.explain": { params: GrantsExplainParams; result: AccessExplained };
   "records.query": { params: RecordsQueryParams; result: Page };
   "records.count": { params: RecordsCountParams; result: Counted };
@@ -1749,6 +1845,9 @@ export const METHODS: { readonly [name in MethodName]: { readonly scope: string;
   "devices.joining": { scope: "sync", from: "socket" },
   "devices.rename": { scope: "sync", from: "socket" },
   "devices.remove": { scope: "sync", from: "socket" },
+  "friends.add": { scope: "sync", from: "socket" },
+  "friends.list": { scope: "sync", from: "anywhere" },
+  "friends.remove": { scope: "sync", from: "socket" },
   "grants.explain": { scope: "records:read", from: "anywhere" },
   "records.query": { scope: "records:read", from: "anywhere" },
   "records.count": { scope: "records:read", from: "anywhere" },
@@ -1894,6 +1993,15 @@ export abstract class Groups {
     rename: (params: DevicesRenameParams) => this.call("devices.rename", params),
     /** A device is none any more: what it has it keeps, and nothing more goes there. Scope: sync, over the socket alone. */
     remove: (params: DevicesRemoveParams) => this.call("devices.remove", params),
+  };
+
+  readonly friends = {
+    /** Share with a friend's node: it gets what grants and protocol rules let the friend read, and this node keeps a copy of what it may read there. Scope: sync, over the socket alone. */
+    add: (params: FriendsAddParams) => this.call("friends.add", params),
+    /** List the friends, how their nodes stand, and what grants they have. Scope: sync. */
+    list: () => this.call("friends.list", {}),
+    /** Share nothing with a friend's node any more, and revoke their grants. What it has it keeps. Scope: sync, over the socket alone. */
+    remove: (params: FriendsRemoveParams) => this.call("friends.remove", params),
   };
 
   readonly records = {

@@ -34,6 +34,7 @@ pub mod protocols;
 pub mod grants;
 pub mod grants_device;
 pub mod devices;
+pub mod friends;
 pub mod grants_explain;
 pub mod pins;
 pub mod storage;
@@ -85,6 +86,7 @@ pub const TABLE: &[&[Entry]] = &[
     grants::METHODS,
     grants_device::METHODS,
     devices::METHODS,
+    friends::METHODS,
     grants_explain::METHODS,
     records::METHODS,
     records_read::METHODS,
@@ -166,6 +168,7 @@ mod tests {
             include_str!("grants.rs"),
             include_str!("grants_device.rs"),
             include_str!("devices.rs"),
+            include_str!("friends.rs"),
             include_str!("grants_explain.rs"),
             include_str!("records.rs"),
             include_str!("records_read.rs"),

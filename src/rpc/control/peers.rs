@@ -184,10 +184,20 @@ impl Method for Add {
 
     async fn run(call: &Call, NewPeer { did, address, tenants }: NewPeer) -> Result<Peer, Failure> {
         call.sync.check(&did, &address, &tenants).map_err(|why| Failure::new(Kind::Usage, why))?;
+        check_no_friend(call, &did)?;
         let peer = call.sync.add(did, address, tenants).await?;
         let about = json!({"did": peer.did, "tenants": peer.tenants});
         call.audit.note(What::PeerAdded, call.caller(), about).await?;
         Ok(peer)
+    }
+}
+
+/// A device gets all: who is a friend is never made one by mistake, and is removed together with their grants.
+fn check_no_friend(call: &Call, did: &str) -> Result<(), Failure> {
+    let is_friend = |status: PeerStatus| status.peer.did == did && status.peer.friend.is_some();
+    match call.sync.peers().into_iter().any(is_friend) {
+        true => Err(Failure::new(Kind::Usage, format!("{did} is a friend: toft friend rm {did} ends that"))),
+        false => Ok(()),
     }
 }
 
@@ -221,6 +231,7 @@ impl Method for Rm {
                 format!("{did} came in by a code and has grants: toft device rm {did} removes it and revokes them");
             return Err(Failure::new(Kind::Usage, message));
         }
+        check_no_friend(call, &did)?;
         match call.sync.remove(&did).await? {
             true => {
                 call.devices.forget(&did).await?;

@@ -7,7 +7,7 @@
 use super::{
     event::{Now, Standing, Way},
     machine::Machine,
-    state::{Compared, Own, SETTLED, There},
+    state::{Compared, Own, SETTLED, There, URI_MAX},
 };
 use crate::{
     cid::Digest,
@@ -18,9 +18,10 @@ use crate::{
         frame::{Frame, Number, ScopeState},
         local::Scope,
         reconcile::{self, Range, Set, Short, With},
+        term::Term,
     },
 };
-use anyhow::bail;
+use anyhow::{Context as _, bail};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Scopes told in one frame.
@@ -29,6 +30,8 @@ const STATES: usize = 1000;
 const ASIDE_MAX: usize = 1000;
 /// Bytes of ranges told until both tell again what they hold: what is found in them is sent first, and then the rest is looked for.
 const NARROWED_MAX: usize = 8 << 20;
+/// Protocols of which the peer may say that they stay on it.
+const PARTED_MAX: usize = 1000;
 /// How soon everything is compared again while it differs: at the soonest and at the latest.
 const CHECK: (u64, u64) = (1_000, 60_000);
 
@@ -95,6 +98,10 @@ impl Machine {
             if planted::is("records of no protocol are not compared") && scope.protocol.is_none() {
                 continue;
             }
+            if let Some(protocol) = self.local.stays(&scope, None)? {
+                self.tell_apart(&scope.tenant, protocol)?;
+                continue;
+            }
             let here = mine.get(&scope).map(|(_, covered)| *covered).unwrap_or_default();
             let There { covered, count, .. } = told.get(&scope).copied().unwrap_or_default();
             if here.is_empty() || count > 0 && covered == self.setup.key.fingerprint(&here) {
@@ -105,7 +112,7 @@ impl Machine {
                 self.forget_scope(&scope);
                 let held = mine.get(&scope).map(|(held, _)| held.count()).unwrap_or_default();
                 if held > 0 && !planted::is("who has nothing of a scope is not told it") {
-                    self.stream(scope, held);
+                    self.give(scope, held)?;
                 }
             } else if self.setup.leads {
                 let range = self.with_set(&scope, |set, key| reconcile::open(set, key))?;
@@ -115,6 +122,41 @@ impl Machine {
         }
         self.tell_ahead();
         Ok(())
+    }
+
+    /// The peer has nothing of this scope. (Of a copy, it takes back what it has given, and gets what this end wrote.)
+    fn give(&mut self, scope: Scope, held: u64) -> Result<(), Fault> {
+        if self.local.term(&scope.tenant) != Term::Copied {
+            self.stream(scope, held);
+            return Ok(());
+        }
+        let set = self.local.set(&scope)?;
+        let mut items = Vec::new();
+        reconcile::each_of(&set, &mut |item| items.push(item))?;
+        self.queue(&scope, &items)
+    }
+
+    /// This protocol stays on this device, and what the peer has of it stays there. Of what the peer has not named, nothing is said.
+    pub(super) fn tell_apart(&mut self, tenant: &str, protocol: String) -> Result<(), Fault> {
+        if self.local.is_local_only(&protocol) && self.compare.apart.insert((tenant.to_owned(), protocol.clone())) {
+            let place = self.setup.tenants.iter().position(|shared| shared == tenant);
+            let place = place.and_then(|place| u16::try_from(place).ok()).context("this tenant is not shared")?;
+            self.push(Frame::Apart(place, protocol));
+        }
+        Ok(())
+    }
+
+    pub(super) fn on_apart(&mut self, place: u16, protocol: String) -> Result<(), Fault> {
+        let tenant =
+            self.setup.tenants.get(usize::from(place)).context("the peer names a tenant that is not shared")?;
+        if self.local.term(tenant) != Term::Whole {
+            bail!("the peer, which is a friend, speaks of what stays on it");
+        }
+        self.compare.parted += 1;
+        if self.compare.parted > PARTED_MAX || protocol.len() > URI_MAX {
+            bail!("the peer says of more than {PARTED_MAX} protocols that they stay on it, or of one that is too long");
+        }
+        self.local.part(tenant, protocol)
     }
 
     fn with_set<T>(
@@ -185,7 +227,7 @@ impl Machine {
 
     /// What this end holds, in one. Counted again only when something has changed.
     fn own(&mut self) -> Result<Own, Fault> {
-        let of = (self.local.tail(), self.park.changes());
+        let of = (self.local.tail(), self.park.changes() + self.local.changes()?);
         if let Some(own) = self.compare.own.as_ref().filter(|own| own.of == of) {
             return Ok(own.clone());
         }

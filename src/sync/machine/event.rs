@@ -2,7 +2,7 @@
 
 use crate::{
     cid::Digest,
-    sync::{frame::Frame, parked::Changes, reconcile::Keyed},
+    sync::{frame::Frame, parked::Changes, reconcile::Keyed, term::Term},
 };
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -80,6 +80,8 @@ pub enum Effect {
 #[derive(Debug)]
 pub struct Arrival {
     pub tenant: String,
+    /// Who has judged it before, by the terms on which the tenant is shared.
+    pub term: Term,
     pub digest: Digest,
     pub message: Value,
     pub data: Data,

@@ -15,6 +15,7 @@ use crate::{
         frame::{Bytes32, Frame, Number},
         local::Scope,
         parked::{Changes, PARKED_MAX, Parked},
+        term::Term,
     },
 };
 use anyhow::bail;
@@ -41,6 +42,12 @@ impl Machine {
         }
         self.save(gone);
         Ok(())
+    }
+
+    /// What was withdrawn, or is not any more.
+    pub(super) fn save_withdrawn(&mut self, tenant: &str, news: impl IntoIterator<Item = (Digest, bool)>) {
+        let withdrawn = news.into_iter().map(|(digest, is)| (tenant.to_owned(), digest, is)).collect();
+        self.save(Changes { withdrawn, ..Changes::default() });
     }
 
     fn save(&mut self, changes: Changes) {
@@ -80,7 +87,7 @@ impl Machine {
             tried: now.time,
         };
         self.park.insert(parked.clone());
-        self.save(Changes { put: vec![parked], drop: vec![] });
+        self.save(Changes { put: vec![parked], ..Changes::default() });
         Ok(())
     }
 
@@ -90,7 +97,7 @@ impl Machine {
             return;
         }
         if self.park.remove(tenant, digest).is_some() {
-            self.save(Changes { put: vec![], drop: vec![(tenant.to_owned(), *digest)] });
+            self.save(Changes { drop: vec![(tenant.to_owned(), *digest)], ..Changes::default() });
         }
     }
 
@@ -103,7 +110,7 @@ impl Machine {
         }
         if is_aside {
             self.park.remove(&scope.tenant, &item.digest);
-            self.save(Changes { put: vec![], drop: vec![(scope.tenant.clone(), item.digest)] });
+            self.save(Changes { drop: vec![(scope.tenant.clone(), item.digest)], ..Changes::default() });
         }
         is_aside
     }
@@ -117,11 +124,22 @@ impl Machine {
         }
     }
 
+    /// The tenant's end does not take what this end wrote.
+    pub(super) fn on_declined(&mut self, number: Number, digest: Digest) -> Result<(), Fault> {
+        let scope = self.names.theirs(number)?;
+        if self.local.term(&scope.tenant) != Term::Copied {
+            bail!("the peer declines what it is to judge for itself");
+        }
+        let cid = cid::from_digest(cid::DAG_CBOR, &digest);
+        tracing::warn!(peer = self.setup.peer, "{cid} is not taken into {}", scope.tenant);
+        self.withdraw(&scope.tenant, vec![digest])
+    }
+
     pub(super) fn on_gone(&mut self, number: Number, digest: &Digest) -> Result<(), Fault> {
         let scope = self.names.theirs(number)?;
         self.data.going.remove(digest);
         if self.park.remove(&scope.tenant, digest).is_some() {
-            self.save(Changes { put: vec![], drop: vec![(scope.tenant, *digest)] });
+            self.save(Changes { drop: vec![(scope.tenant, *digest)], ..Changes::default() });
         }
         Ok(())
     }
@@ -180,6 +198,10 @@ impl Machine {
 
     /// Tells the peer why its message was put aside.
     fn tell_parked(&mut self, scope: &Scope, digest: &Digest, code: u16, why: &str) -> Result<(), Fault> {
+        // A friend learns how many of its messages wait, and not what the rules here say.
+        if !self.local.is_device() {
+            return Ok(());
+        }
         let number = self.number(scope)?;
         self.push(Frame::Parked(number, Bytes32(*digest), code, why.to_owned()));
         Ok(())
@@ -188,6 +210,9 @@ impl Machine {
     /// The peer put a message of this end's aside.
     pub(super) fn on_parked(&mut self, number: Number, digest: &Digest, code: u16, why: &str) -> Result<(), Fault> {
         let scope = self.names.theirs(number)?;
+        if !self.local.is_device() {
+            bail!("the peer, which is a friend, says why it put a message aside");
+        }
         let cid = cid::from_digest(cid::DAG_CBOR, digest);
         let why = shown(why);
         tracing::info!(peer = self.setup.peer, "the peer put {cid} of {} aside: {code} {why}", scope.name());

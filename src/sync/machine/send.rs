@@ -32,6 +32,7 @@ impl Machine {
             }
             self.followed = next;
             for Kept { scope, item, .. } in entries {
+                self.active = now.at;
                 self.arrived_here(&scope, &item, now);
                 if !self.send.recent.contains(&item.digest) {
                     let number = self.number(&scope)?;
@@ -45,11 +46,15 @@ impl Machine {
     /// These are to be sent: in the order in which they came here, as far as it is known.
     pub(super) fn queue(&mut self, scope: &Scope, items: &[Item]) -> Result<(), Fault> {
         let mut found = Vec::with_capacity(items.len());
+        let mut withdrawn = Vec::new();
         for item in items {
-            if let Some(kept) = self.local.kept(&scope.tenant, &item.digest)? {
-                found.push((kept.position, item.digest));
+            match self.local.told(&scope.tenant, &item.digest)? {
+                Some(kept) => found.push((kept.position, item.digest)),
+                None if self.local.kept(&scope.tenant, &item.digest)?.is_some() => withdrawn.push(item.digest),
+                None => {}
             }
         }
+        self.withdraw(&scope.tenant, withdrawn)?;
         found.sort_unstable();
         let number = self.number(scope)?;
         for (_, digest) in found {
@@ -60,6 +65,18 @@ impl Machine {
             self.send.waiting.push(number, digest);
         }
         self.tell_ahead();
+        Ok(())
+    }
+
+    /// The tenant's end has these no more for this one: they are kept, and told it no more.
+    pub(super) fn withdraw(&mut self, tenant: &str, digests: Vec<Digest>) -> Result<(), Fault> {
+        let mut news = Vec::new();
+        for digest in digests {
+            if self.local.withdraw(tenant, &digest)? {
+                news.push((digest, true));
+            }
+        }
+        self.save_withdrawn(tenant, news);
         Ok(())
     }
 
@@ -155,7 +172,7 @@ impl Machine {
         }
         let number = self.number(&scope)?;
         for Bytes32(digest) in digests {
-            match self.local.kept(&scope.tenant, &digest)? {
+            match self.local.told(&scope.tenant, &digest)? {
                 Some(kept) if kept.scope == scope => self.send.waiting.push(number, digest),
                 _ => self.push(Frame::Gone(number, Bytes32(digest))),
             }

@@ -26,7 +26,7 @@ const LATELY_MAX: usize = 1 << 14;
 /// Scopes that one end may name in a session.
 const NAMES_MAX: usize = 1 << 16;
 /// Bytes of a protocol's URI.
-const URI_MAX: usize = 8 << 10;
+pub(super) const URI_MAX: usize = 8 << 10;
 /// Bytes of all the names: what is told of scopes is remembered by them, some times over.
 const NAMES_BYTES_MAX: usize = 4 << 20;
 
@@ -117,6 +117,9 @@ pub(super) struct Compare {
     pub(super) cut: bool,
     /// Items that the peer was told of in ranges, and has not asked for.
     pub(super) offered: u64,
+    /// Protocols of which it was told that they stay here, by tenant; and how many it said stay there.
+    pub(super) apart: BTreeSet<(String, String)>,
+    pub(super) parted: usize,
     /// Bytes of ranges that it was told since both told last what they hold.
     pub(super) narrowed: usize,
     /// So many messages were on their way here when the peer told it last, and so many had been taken before.

@@ -13,11 +13,12 @@ use crate::{
     dwn::{self, Fault},
     planted,
     sync::{
-        frame::{Carried, Frame, Number},
-        local::Kept,
+        frame::{Bytes32, Carried, Frame, Number},
+        local::{Kept, Scope},
+        term::Term,
     },
 };
-use anyhow::bail;
+use anyhow::{Context as _, bail};
 use serde_json::Value;
 use std::collections::BTreeSet;
 
@@ -36,6 +37,13 @@ impl Machine {
             bail!("the peer sends more than it was told that there is room for");
         }
         let digest = cid::digest(&message);
+        if !self.may_come(&scope, &message)? {
+            self.took(cost);
+            return Ok(());
+        }
+        if self.local.restore(&scope.tenant, &digest)? {
+            self.save_withdrawn(&scope.tenant, [(digest, false)]);
+        }
         let kept = self.local.kept(&scope.tenant, &digest)?;
         let is_here = |kept: Kept| {
             kept.item.has_data || !carried.is_some() || planted::is("a message without its data is enough")
@@ -58,6 +66,22 @@ impl Machine {
                 Ok(())
             }
         }
+    }
+
+    /// Is it for this device? A friend that brings what is none of its own breaks the rules.
+    fn may_come(&mut self, scope: &Scope, message: &[u8]) -> Result<bool, Fault> {
+        if self.local.is_device() && !self.local.has_parts(&scope.tenant)? {
+            return Ok(true);
+        }
+        let json: Value = cid::decode(message).context("the peer sent a message that is not DAG-CBOR")?;
+        if let Some(protocol) = self.local.stays(scope, Some(&json))? {
+            self.tell_apart(&scope.tenant, protocol)?;
+            return Ok(false);
+        }
+        if !self.local.may_come(&scope.tenant, &json) {
+            bail!("the peer, which is a friend, brings a message that it did not write");
+        }
+        Ok(true)
     }
 
     /// Room for more, for the peer.
@@ -104,7 +128,8 @@ impl Machine {
                 share: next.share,
                 scope: next.scope.clone(),
             });
-            batch.push(Arrival { tenant: next.scope.tenant, digest: next.digest, message, data: next.data });
+            let term = self.local.term(&next.scope.tenant);
+            batch.push(Arrival { tenant: next.scope.tenant, term, digest: next.digest, message, data: next.data });
         }
         if planted::is("the last of a batch is not applied") {
             batch.pop();
@@ -128,6 +153,12 @@ impl Machine {
                 }
                 // What is newer here goes there, and that one goes. If it comes all the same, that is worth a look.
                 409 if self.take.declined.insert(item.digest) => {}
+                // The friend who wrote it is told as any client would be, and offers it no more.
+                400..=499 if code != 429 && self.local.term(&scope.tenant) == Term::Shown => {
+                    let number = self.number(&scope)?;
+                    self.push(Frame::Declined(number, Bytes32(item.digest)));
+                    self.dropped(&scope.tenant, &item.digest);
+                }
                 _ => self.set_aside(&scope, item, (code, detail), now)?,
             }
         }

@@ -6,7 +6,7 @@ use crate::{
     store::{Config, Store},
     sync::{
         frame::{Bytes32, Carried, Frame, Number, PIECE},
-        local::Local,
+        local::{Local, Sharing},
         reconcile::{Keyed, Range, Short},
     },
 };
@@ -30,7 +30,8 @@ impl Session {
         let key = Keyed::new([b"one", b"two"]);
         let setup = Setup { peer: "did:example:mallory".into(), tenants: vec![ALICE.into()], key, leads: true };
         let now = Now { at: 1_000, time: 1_000_000 };
-        let machine = Machine::new(setup, Local::new(store), vec![], now).expect("begins");
+        let machine = Machine::new(setup.clone(), Local::new(store, Sharing::whole(&setup.tenants)), vec![], now)
+            .expect("begins");
         let mut session = Self { machine, now, _dir: dir };
         session.machine.begin();
         session.hear(Frame::Name(0, None));

@@ -55,7 +55,8 @@ impl Machine {
                 }
                 self.on_frame(frame, now)?;
             }
-            Event::Grew => self.active = now.at,
+            // What of it is shared is looked at below: a friend sees nothing of the rest, not even that something happened.
+            Event::Grew => {}
             Event::Applied(answers) => {
                 self.active = now.at;
                 self.on_applied(answers, now)?;
@@ -108,6 +109,8 @@ impl Machine {
             Frame::Data(digest, from, piece) => self.on_data(digest.0, from, piece, now),
             Frame::DataTook(digest, upto) => self.on_data_took(digest.0, upto),
             Frame::Ahead(messages) => self.on_ahead(messages),
+            Frame::Apart(place, protocol) => self.on_apart(place, protocol),
+            Frame::Declined(number, digest) => self.on_declined(number, digest.0),
             Frame::Beat { held, covered, parked } => self.on_beat(held, covered, parked, now),
             Frame::Parked(number, digest, code, why) => self.on_parked(number, &digest.0, code, &why),
         }

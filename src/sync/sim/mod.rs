@@ -104,7 +104,7 @@ fn mistakes_that_are_put_in_are_found() {
     let finds = |name: &str| {
         let run = std::process::Command::new(&program)
             .args(["--exact", "sync::sim::devices_come_together_whatever_happens"])
-            .envs([("TOFT_PLANTED", name), ("TOFT_SIM", "60,1000"), ("RUST_BACKTRACE", "0")])
+            .envs([("TOFT_PLANTED", name), ("TOFT_SIM", "160,1000"), ("RUST_BACKTRACE", "0")])
             .output()
             .expect("runs");
         let told = String::from_utf8_lossy(&run.stdout);

@@ -1,7 +1,7 @@
 //! A device: a real store in memory, and its sessions.
 
 use super::super::{
-    local::Local,
+    local::{Local, Sharing},
     machine::{Answer, Arrival, Data as Carried, Effect, Event, Machine, Now, Setup},
     parked,
     partial::Partials,
@@ -145,8 +145,13 @@ impl Node {
         self.fetching.insert(other, self.partials.session());
         setup.peer = format!("did:example:{other}");
         let parked = parked::load(self.store(), &setup.peer).expect("is read");
-        let mut machine =
-            Machine::new(setup, Local::new(self.store().clone()), parked, self.now(time)).expect("begins");
+        let mut machine = Machine::new(
+            setup.clone(),
+            Local::new(self.store().clone(), Sharing::whole(&setup.tenants)),
+            parked,
+            self.now(time),
+        )
+        .expect("begins");
         let effects = machine.begin();
         self.sessions.insert(other, machine);
         effects

@@ -1,6 +1,7 @@
 //! Seam for `crate::fuzzing`: frames between devices.
 
 use super::{FRAME_MAX, Hello, Proof, VERSION, Welcome};
+use crate::sync::term::Offer;
 use crate::sync::{
     frame::{Bytes32, Carried, Frame, ScopeState},
     reconcile::{Range, Short},
@@ -77,6 +78,14 @@ pub(crate) fn frames() -> Vec<Vec<u8>> {
     found.push(of(4, chunk(0, &ahead)));
     found.push(of(4, chunk(1 << 31, &[&[1, ahead.len() as u8, 0, !(ahead.len() as u8), 0xFF][..], &ahead].concat())));
     found.extend([of(1, written(&hello)), of(2, written(&proof))]);
-    found.extend([Welcome::Tenants(texts()), Welcome::No("no".into())].iter().map(|w| of(3, written(w))));
+    found.extend(
+        [
+            Welcome::Share(Offer::Device { tenants: texts() }),
+            Welcome::Share(Offer::Friend { gives: texts(), takes: texts() }),
+            Welcome::No("no".into()),
+        ]
+        .iter()
+        .map(|w| of(3, written(w))),
+    );
     found
 }
