@@ -58,7 +58,7 @@ pub enum Frame {
     },
     /// "What is of this protocol (of the tenant at this place) stays here, and yours there." For own devices only.
     Apart(u16, String),
-    /// "I do not take this, which you wrote." For friends only.
+    /// "This is none of what I have for you." For friends only.
     Declined(Number, Bytes32),
     /// "I put this aside, because": code and text. For own devices only.
     Parked(Number, Bytes32, u16, String),

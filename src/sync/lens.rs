@@ -7,7 +7,8 @@ use super::{
 };
 use crate::{
     cid::{self, Digest},
-    dwn::{EventFilter, Fault},
+    dwn::{EventFilter, Fault, PERMISSIONS},
+    planted,
     store::{Position, SetView, Store},
     sums::{Item, Prefix, Sum},
 };
@@ -37,45 +38,37 @@ pub struct Kept {
 /// A copy of somebody's messages: what came from them, and what this end wrote to them.
 #[derive(Debug)]
 pub struct Copied {
-    /// This end's DID.
-    own: String,
-    /// What the tenant's end does not have for this one (any more): its own messages that it does not show now, and those of this end
-    /// that it does not take.
+    /// What the tenant's end does not have for this one (any more): what it does not show now, and what it does not take.
     withdrawn: BTreeMap<Digest, Option<(Option<String>, Item)>>,
     lists: BTreeMap<Option<String>, Listed>,
     of: Option<Position>,
+    changes: u64,
 }
 
 impl Lens {
-    /// `peer` and `own`: the DIDs of both ends; `local_only`: protocols that never leave this device; `withdrawn`: what was withdrawn in
+    /// `peer`: its DID; `local_only`: protocols that never leave this device; `withdrawn`: what was withdrawn in
     /// earlier sessions.
-    pub fn new(
-        term: Term,
-        tenant: &str,
-        (own, peer): (&str, &str),
-        local_only: &Arc<[String]>,
-        withdrawn: Vec<Digest>,
-    ) -> Self {
+    pub fn new(term: Term, tenant: &str, peer: &str, local_only: &Arc<[String]>, withdrawn: Vec<Digest>) -> Self {
         match term {
             Term::Whole => Self::Whole(Kept { apart: local_only.iter().cloned().collect(), ..Kept::default() }),
             Term::Shown => Self::Shown(Box::new(Shown::new(peer, tenant, local_only.clone()))),
             Term::Copied => Self::Copied(Copied {
-                own: own.to_owned(),
                 withdrawn: withdrawn.into_iter().map(|digest| (digest, None)).collect(),
                 lists: BTreeMap::new(),
                 of: None,
+                changes: 0,
             }),
         }
     }
 
-    /// Brings it up to the end of the log.
-    pub fn refresh(&mut self, store: &Store, tenant: &str, (now, time): (&str, u64)) -> Result<(), Fault> {
+    /// Brings it up to the end of the log. `time`: milliseconds since 1970.
+    pub fn refresh(&mut self, store: &Store, tenant: &str, time: u64) -> Result<(), Fault> {
         let tail = *store.tail().borrow();
         match self {
             Self::Whole(kept) if kept.apart.is_empty() || kept.of == Some(tail) => Ok(()),
             Self::Whole(kept) => kept.find(store, tenant, tail),
-            Self::Shown(shown) => shown.refresh(store, (now, time)),
-            Self::Copied(copied) if copied.withdrawn.is_empty() || copied.of == Some(tail) => Ok(()),
+            Self::Shown(shown) => shown.refresh(store, time),
+            Self::Copied(copied) if copied.of == Some(tail) => Ok(()),
             Self::Copied(copied) => copied.find(store, tenant, tail),
         }
     }
@@ -111,9 +104,8 @@ impl Lens {
 
     fn less(&self, protocol: Option<&String>) -> Option<&Listed> {
         let less = match self {
-            Self::Whole(kept) if protocol.is_some_and(|protocol| protocol == crate::dwn::PERMISSIONS) => {
-                Some(&kept.about)
-            }
+            Self::Whole(kept) if protocol.is_some_and(|protocol| protocol == PERMISSIONS) => Some(&kept.about),
+            Self::Copied(_) if planted::is("what is withdrawn is still told") => None,
             Self::Copied(copied) => copied.lists.get(&protocol.cloned()),
             Self::Whole(_) | Self::Shown(_) => None,
         };
@@ -124,19 +116,12 @@ impl Lens {
         matches!(self, Self::Whole(kept) if protocol.is_some_and(|protocol| kept.apart.contains(protocol)))
     }
 
-    /// May this message be told, and its data? `author`: of the message.
-    pub fn tells(
-        &self,
-        protocol: Option<&str>,
-        item: &Item,
-        author: impl FnOnce() -> Result<Option<String>, Fault>,
-    ) -> Result<bool, Fault> {
+    /// May this message be told, and its data?
+    pub fn tells(&self, protocol: Option<&str>, item: &Item) -> bool {
         match self {
-            Self::Whole(kept) => Ok(!self.is_apart(protocol) && !kept.about.items().contains(item)),
-            Self::Shown(shown) => Ok(shown.has(&item.digest)),
-            Self::Copied(copied) => {
-                Ok(!copied.withdrawn.contains_key(&item.digest) && author()?.as_ref() == Some(&copied.own))
-            }
+            Self::Whole(kept) => !self.is_apart(protocol) && !kept.about.items().contains(item),
+            Self::Shown(shown) => shown.has(&item.digest),
+            Self::Copied(copied) => !copied.withdrawn.contains_key(&item.digest),
         }
     }
 
@@ -149,7 +134,7 @@ impl Lens {
         match self {
             Self::Whole(kept) => kept.apart.len() as u64,
             Self::Shown(shown) => shown.changes(),
-            Self::Copied(copied) => copied.withdrawn.len() as u64,
+            Self::Copied(copied) => copied.changes,
         }
     }
 }
@@ -190,27 +175,38 @@ impl Kept {
 impl Copied {
     /// The tenant's end has this no more, or does not take it. Was that news?
     pub fn withdraw(&mut self, digest: Digest) -> bool {
-        self.of = None;
-        self.withdrawn.insert(digest, None).is_none()
+        let is_news = self.withdrawn.insert(digest, None).is_none();
+        self.changed(is_news)
     }
 
     /// The tenant's end has it (again). Was that news?
     pub fn restore(&mut self, digest: &Digest) -> bool {
-        self.of = None;
-        self.withdrawn.remove(digest).is_some()
+        let is_news = self.withdrawn.remove(digest).is_some();
+        self.changed(is_news)
+    }
+
+    fn changed(&mut self, is_news: bool) -> bool {
+        if is_news {
+            self.of = None;
+            self.changes += 1;
+        }
+        is_news
     }
 
     /// Looks up what of it is still kept: only that is taken away from sums.
     fn find(&mut self, store: &Store, tenant: &str, tail: Position) -> Result<(), Fault> {
-        let sets = store.sets(tenant)?;
         self.lists.clear();
+        self.of = Some(tail);
+        if self.withdrawn.is_empty() {
+            return Ok(());
+        }
+        let sets = store.sets(tenant)?;
         for (digest, kept) in &mut self.withdrawn {
             *kept = sets.find(digest)?.map(|(protocol, item, _)| (protocol, item));
             if let Some((protocol, item)) = kept {
                 self.lists.entry(protocol.clone()).or_default().insert(*item);
             }
         }
-        self.of = Some(tail);
         Ok(())
     }
 }

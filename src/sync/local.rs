@@ -2,12 +2,12 @@
 
 use super::{
     lens::{Lens, Within},
+    shown::timestamp,
     term::{Term, Terms},
 };
 use crate::{
     cid::{self, Cid, Digest},
-    dwn::{self, Fault, Message},
-    node,
+    dwn::{self, Fault, Reader},
     store::{Entry, Position, Store},
     sums::{Item, Sum},
 };
@@ -16,8 +16,10 @@ use bytes::Bytes;
 use serde_json::Value;
 use std::{
     collections::BTreeMap,
-    sync::{Arc, Mutex, PoisonError},
-    time::SystemTime,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
 /// Log entries read at once.
@@ -91,10 +93,12 @@ impl Sharing {
 #[derive(Debug, Clone)]
 pub struct Local {
     store: Store,
-    peer: String,
+    own: String,
     terms: Arc<Terms>,
     lenses: Arc<Mutex<BTreeMap<String, Lens>>>,
     local_only: Arc<[String]>,
+    /// Milliseconds since 1970, as far as this device knows.
+    time: Arc<AtomicU64>,
 }
 
 impl Local {
@@ -108,15 +112,20 @@ impl Local {
         let lens = |(tenant, term): (&String, &Term)| {
             let mut withdrawn = withdrawn.remove(tenant).unwrap_or_default();
             withdrawn.retain(|digest| !is_own(tenant, digest));
-            (tenant.clone(), Lens::new(*term, tenant, (&own, &peer), &local_only, withdrawn))
+            (tenant.clone(), Lens::new(*term, tenant, &peer, &local_only, withdrawn))
         };
         let lenses = Arc::new(Mutex::new(terms.iter().map(lens).collect()));
-        Self { store, peer, terms: Arc::new(terms), lenses, local_only }
+        Self { store, own, terms: Arc::new(terms), lenses, local_only, time: Arc::default() }
     }
 
     /// Where the log ends.
     pub fn tail(&self) -> Position {
         *self.store.tail().borrow()
+    }
+
+    /// It is so late now: milliseconds since 1970. (Grants have their end.)
+    pub fn is_at(&self, time: u64) {
+        self.time.store(time, Ordering::Relaxed);
     }
 
     pub fn term(&self, tenant: &str) -> Term {
@@ -132,9 +141,7 @@ impl Local {
     fn lens<T>(&self, tenant: &str, ask: impl FnOnce(&mut Lens) -> Result<T, Fault>) -> Result<T, Fault> {
         let mut lenses = self.lenses.lock().unwrap_or_else(PoisonError::into_inner);
         let lens = lenses.get_mut(tenant).context("this tenant is not shared")?;
-        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-        let time = u64::try_from(now.as_millis()).unwrap_or(u64::MAX);
-        lens.refresh(&self.store, tenant, (&node::now(), time))?;
+        lens.refresh(&self.store, tenant, self.time.load(Ordering::Relaxed))?;
         ask(lens)
     }
 
@@ -169,11 +176,7 @@ impl Local {
     /// The same, if it may be told.
     pub fn told(&self, tenant: &str, digest: &Digest) -> Result<Option<Kept>, Fault> {
         let Some(kept) = self.kept(tenant, digest)? else { return Ok(None) };
-        let author = || {
-            let stored = self.store.view(tenant).message(&cid::from_digest(cid::DAG_CBOR, digest))?;
-            Ok(stored.map(|stored| stored.author.to_string()))
-        };
-        let tells = self.lens(tenant, |lens| lens.tells(kept.scope.protocol.as_deref(), &kept.item, author))?;
+        let tells = self.lens(tenant, |lens| Ok(lens.tells(kept.scope.protocol.as_deref(), &kept.item)))?;
         Ok(Some(kept).filter(|_| tells))
     }
 
@@ -216,9 +219,13 @@ impl Local {
         let (mut kept, mut next) = (Vec::new(), from);
         for entry in self.store.entries(from, ENTRIES)? {
             next = entry.next();
-            if let Entry::Message { tenant, cid, .. } = entry
+            if let Entry::Message { tenant, author, cid, .. } = entry
                 && tenants.contains(&tenant)
             {
+                // Of a copy, what somebody else wrote came from the tenant's end.
+                if self.term(&tenant) == Term::Copied && author != self.own {
+                    continue;
+                }
                 let digest = cid::sha256_of(&cid).context("the log has a message whose CID is no SHA-256")?;
                 kept.extend(self.told(&tenant, &digest)?);
             }
@@ -226,10 +233,34 @@ impl Local {
         Ok((kept, next))
     }
 
-    /// May the peer bring this? Of what is shown to it, it brings what it wrote.
-    pub fn may_come(&self, tenant: &str, message: &Value) -> bool {
-        let author = || Message::parse(tenant, message.clone()).ok()?.author().map(str::to_owned);
-        self.term(tenant) != Term::Shown || author().as_ref() == Some(&self.peer)
+    /// Of what the peer was found to lack, what it is given, and what was withdrawn from this end: of a copy, what this end neither
+    /// wrote nor may read now, as far as it knows. (What it may read, the tenant's end has lost.)
+    pub fn given(&self, tenant: &str, lacks: &[Item]) -> Result<(Vec<Kept>, Vec<Digest>), Fault> {
+        let (mut given, mut withdrawn) = (Vec::new(), Vec::new());
+        let reader = match self.term(tenant) {
+            Term::Copied => Some(Reader::of(
+                &self.own,
+                tenant,
+                &*self.store.view(tenant),
+                &timestamp(self.time.load(Ordering::Relaxed))?,
+            )?),
+            Term::Whole | Term::Shown => None,
+        };
+        for item in lacks {
+            let Some(kept) = self.told(tenant, &item.digest)? else { continue };
+            let is_given = reader.as_ref().map_or(Ok(true), |reader| {
+                let view = self.store.view(tenant);
+                let stored = view.message(&cid::from_digest(cid::DAG_CBOR, &item.digest))?;
+                let reads = |stored: dwn::Stored| Ok(*stored.author == *self.own || reader.reads(&stored, &*view)?);
+                stored.map_or(Ok::<_, Fault>(false), reads)
+            });
+            if is_given? {
+                given.push(kept);
+            } else {
+                withdrawn.push(item.digest);
+            }
+        }
+        Ok((given, withdrawn))
     }
 
     /// The protocol that a message is of, or about, if it stays on one of both devices.

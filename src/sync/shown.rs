@@ -6,7 +6,8 @@
 use super::reconcile::{List, Set};
 use crate::{
     cid::{self, Digest},
-    dwn::{Fault, Reader, Record, Stored, View},
+    dwn::{self, Fault, PERMISSIONS, Reader, Record, Stored, View},
+    planted,
     store::{Entry, Position, SetView, Store},
     sums::{Item, Prefix, Sum},
 };
@@ -117,14 +118,16 @@ impl Shown {
         self.changes
     }
 
-    /// Brings the list up to the end of the log. `now`: as messages write times; `time`: milliseconds since 1970.
-    pub fn refresh(&mut self, store: &Store, (now, time): (&str, u64)) -> Result<(), Fault> {
+    /// Brings the list up to the end of the log. `time`: milliseconds since 1970.
+    pub fn refresh(&mut self, store: &Store, time: u64) -> Result<(), Fault> {
         let tail = *store.tail().borrow();
-        let ended = |reader: &Reader| reader.ends().is_some_and(|ends| now >= ends);
         let is_old = time.saturating_sub(self.made) >= OLD && self.upto < tail;
-        let Some(reader) = self.reader.take().filter(|reader| !ended(reader) && !is_old) else {
-            return self.make(store, (now, time));
-        };
+        let Some(reader) = self.reader.take().filter(|_| !is_old) else { return self.make(store, time) };
+        if let Some(ends) = reader.ends()
+            && timestamp(time)?.as_str() >= ends
+        {
+            return self.make(store, time);
+        }
         let mut changed = Vec::new();
         let mut from = self.upto;
         while from < tail {
@@ -138,8 +141,8 @@ impl Shown {
                 }
                 let view = store.view(&self.tenant);
                 let Some(stored) = view.message(&cid)? else { continue };
-                if reader.may_change(&stored, &*view)? {
-                    return self.make(store, (now, time));
+                if reader.may_change(&stored, &*view)? && !planted::is("what a friend may read never changes") {
+                    return self.make(store, time);
                 }
                 changed.extend(stored.record_id.clone());
             }
@@ -156,11 +159,11 @@ impl Shown {
     }
 
     /// Makes the list anew.
-    fn make(&mut self, store: &Store, (now, time): (&str, u64)) -> Result<(), Fault> {
+    fn make(&mut self, store: &Store, time: u64) -> Result<(), Fault> {
         // What comes while it is made is looked at again.
         let upto = *store.tail().borrow();
         let (view, sets) = (store.view(&self.tenant), store.sets(&self.tenant)?);
-        let reader = Reader::of(&self.did, &self.tenant, &*view, now)?;
+        let reader = Reader::of(&self.did, &self.tenant, &*view, &timestamp(time)?)?;
         self.lists.clear();
         self.shown.clear();
         self.records.clear();
@@ -179,7 +182,7 @@ impl Shown {
             self.look_at(&id.into(), &reader, &*view, &sets)?;
         }
         if !reader.reads_all() && reader.reads_permissions() {
-            self.walk(Some(&crate::dwn::PERMISSIONS.to_owned()), Prefix::ALL, &reader, (&*view, &sets))?;
+            self.walk(Some(&PERMISSIONS.to_owned()), Prefix::ALL, &reader, (&*view, &sets))?;
         }
         self.changes += 1;
         (self.upto, self.made, self.reader) = (upto, time, Some(reader));
@@ -255,8 +258,14 @@ impl Shown {
     }
 
     fn is_about_what_stays(&self, initial: &Stored) -> bool {
-        crate::dwn::tagged_protocol(&initial.message).is_some_and(|about| self.local_only.iter().any(|it| it == about))
+        dwn::tagged_protocol(&initial.message).is_some_and(|about| self.local_only.iter().any(|it| it == about))
     }
+}
+
+/// Milliseconds since 1970, as messages write times.
+pub fn timestamp(time: u64) -> Result<String, Fault> {
+    let time = jiff::Timestamp::from_millisecond(i64::try_from(time)?).context("the clock is at the end of time")?;
+    Ok(format!("{time:.6}"))
 }
 
 fn digests(messages: [&Stored; 2]) -> Result<Vec<Digest>, Fault> {

@@ -1,7 +1,7 @@
 //! On what terms the messages of a tenant are shared with a peer.
 //!
 //! | a device of the tenant's owner | both hold all of it, but what stays on one of them (`sync.local_only`) |
-//! | a friend, of a tenant of this node | the friend gets what they may read, and brings what they wrote |
+//! | a friend, of a tenant of this node | the friend gets what they may read, and brings what this end lacks of it |
 //! | a friend, of their tenant | the same, the other way round |
 
 use serde::{Deserialize, Serialize};

@@ -217,12 +217,7 @@ async fn nothing_that_a_friend_is_sent_tells_of_the_rest() {
             Frame::Gone(_, about) | Frame::Data(about, _, _) => about.0 == *of,
             _ => false,
         };
-        frames
-            .iter()
-            .filter(is_about)
-            .map(|frame| std::mem::discriminant(frame))
-            .map(|kind| format!("{kind:?}"))
-            .collect()
+        frames.iter().filter(is_about).map(std::mem::discriminant).map(|kind| format!("{kind:?}")).collect()
     };
     assert_eq!(about(&digest), about(&nowhere));
     // It named the protocol itself, and hears it again.

@@ -45,16 +45,9 @@ impl Machine {
 
     /// These are to be sent: in the order in which they came here, as far as it is known.
     pub(super) fn queue(&mut self, scope: &Scope, items: &[Item]) -> Result<(), Fault> {
-        let mut found = Vec::with_capacity(items.len());
-        let mut withdrawn = Vec::new();
-        for item in items {
-            match self.local.told(&scope.tenant, &item.digest)? {
-                Some(kept) => found.push((kept.position, item.digest)),
-                None if self.local.kept(&scope.tenant, &item.digest)?.is_some() => withdrawn.push(item.digest),
-                None => {}
-            }
-        }
+        let (given, withdrawn) = self.local.given(&scope.tenant, items)?;
         self.withdraw(&scope.tenant, withdrawn)?;
+        let mut found: Vec<_> = given.into_iter().map(|kept| (kept.position, kept.item.digest)).collect();
         found.sort_unstable();
         let number = self.number(scope)?;
         for (_, digest) in found {

@@ -9,7 +9,7 @@ use super::{
     state::{Applying, Came, Cost, Share},
 };
 use crate::{
-    cid,
+    cid::{self, Digest},
     dwn::{self, Fault},
     planted,
     sync::{
@@ -51,7 +51,7 @@ impl Machine {
         if kept.is_some_and(is_here) {
             self.dropped(&scope.tenant, &digest);
             self.took(cost);
-            return Ok(());
+            return self.decline(&scope, digest);
         }
         let data = match carried {
             Carried::None => Data::None,
@@ -68,9 +68,9 @@ impl Machine {
         }
     }
 
-    /// Is it for this device? A friend that brings what is none of its own breaks the rules.
+    /// Does it not stay on the other device?
     fn may_come(&mut self, scope: &Scope, message: &[u8]) -> Result<bool, Fault> {
-        if self.local.is_device() && !self.local.has_parts(&scope.tenant)? {
+        if !self.local.has_parts(&scope.tenant)? {
             return Ok(true);
         }
         let json: Value = cid::decode(message).context("the peer sent a message that is not DAG-CBOR")?;
@@ -78,10 +78,16 @@ impl Machine {
             self.tell_apart(&scope.tenant, protocol)?;
             return Ok(false);
         }
-        if !self.local.may_come(&scope.tenant, &json) {
-            bail!("the peer, which is a friend, brings a message that it did not write");
-        }
         Ok(true)
+    }
+
+    /// A friend brought it. If it is none of what they may read, they hear that it is not taken, whether it is here or not.
+    fn decline(&mut self, scope: &Scope, digest: Digest) -> Result<(), Fault> {
+        if self.local.term(&scope.tenant) == Term::Shown && self.local.told(&scope.tenant, &digest)?.is_none() {
+            let number = self.number(scope)?;
+            self.push(Frame::Declined(number, Bytes32(digest)));
+        }
+        Ok(())
     }
 
     /// Room for more, for the peer.
@@ -150,14 +156,14 @@ impl Machine {
                     self.take.taken += 1;
                     self.send.recent.insert(item.digest);
                     self.dropped(&scope.tenant, &item.digest);
+                    self.decline(&scope, item.digest)?;
                 }
                 // What is newer here goes there, and that one goes. If it comes all the same, that is worth a look.
                 409 if self.take.declined.insert(item.digest) => {}
-                // The friend who wrote it is told as any client would be, and offers it no more.
+                // The friend who brought it is told that it is not taken, as any client would be, and offers it no more.
                 400..=499 if code != 429 && self.local.term(&scope.tenant) == Term::Shown => {
-                    let number = self.number(&scope)?;
-                    self.push(Frame::Declined(number, Bytes32(item.digest)));
                     self.dropped(&scope.tenant, &item.digest);
+                    self.decline(&scope, item.digest)?;
                 }
                 _ => self.set_aside(&scope, item, (code, detail), now)?,
             }

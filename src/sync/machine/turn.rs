@@ -20,6 +20,7 @@ const STALLED: u64 = 120_000;
 impl Machine {
     /// `parked`: what was put aside of this peer before.
     pub fn new(setup: Setup, local: Local, parked: Vec<Parked>, now: Now) -> Result<Self, Fault> {
+        local.is_at(now.time);
         let followed = local.tail();
         let mut machine = Self {
             setup,
@@ -47,6 +48,7 @@ impl Machine {
 
     /// An error ends the session: the peer broke the rules, is gone, or this device's store failed.
     pub fn on(&mut self, event: Event, now: Now) -> Result<Vec<Effect>, Fault> {
+        self.local.is_at(now.time);
         match event {
             Event::Frame(frame) => {
                 self.heard = now.at;

@@ -4,6 +4,7 @@ use super::{Random, people};
 use crate::{
     crypto::Signer,
     dwn::{
+        self, PERMISSIONS,
         create::{self, Write},
         testing::data_cid,
     },
@@ -22,6 +23,8 @@ pub struct History {
     alice: Signer,
     bob: Signer,
     records: Vec<Value>,
+    /// What Bob was let do.
+    grants: Vec<Value>,
     /// Their first data, by recordId.
     data: BTreeMap<String, Vec<u8>>,
     number: u64,
@@ -49,7 +52,7 @@ fn chat(open: bool) -> Value {
 impl History {
     pub fn new() -> Self {
         let (alice, bob) = people();
-        Self { alice, bob, records: Vec::new(), data: BTreeMap::new(), number: 0 }
+        Self { alice, bob, records: Vec::new(), grants: Vec::new(), data: BTreeMap::new(), number: 0 }
     }
 
     fn remember(&mut self, made: &Value, data: &[u8]) {
@@ -73,6 +76,56 @@ impl History {
             .to_vec()
     }
 
+    /// Bob may read some of it from now on.
+    fn grant(&mut self, random: &mut Random, record: Option<&Value>, time: &str) -> Made {
+        let mut scope = json!({"interface": "Records", "method": "Read", "protocol": NOTES});
+        match random.below(5) {
+            0 => scope["protocolPath"] = "topic".into(),
+            1 => scope["protocol"] = CHAT.into(),
+            2 => scope = json!({"interface": "Messages", "method": "Read", "protocol": NOTES}),
+            3 => {
+                let context = record.filter(|record| record["descriptor"]["protocol"] == NOTES);
+                if let Some(context) = context.and_then(|record| record["contextId"].as_str()) {
+                    scope["contextId"] = context.into();
+                }
+            }
+            _ => {}
+        }
+        let tags = json!({"protocol": scope["protocol"]});
+        let data = json!({"dateExpires": "2036-11-21T00:00:00.000000Z", "scope": scope}).to_string().into_bytes();
+        let bob = self.bob.did().to_owned();
+        let grant = Write {
+            protocol: Some((PERMISSIONS, "grant")),
+            recipient: Some(&bob),
+            data_format: "application/json",
+            tags: tags.as_object().cloned(),
+            ..Write::default()
+        };
+        let told = (&data_cid(&data), data.len() as u64);
+        let made = create::records_write(&grant, told, time, &self.alice).expect("made");
+        self.grants.push(made.clone());
+        (made, Some(data))
+    }
+
+    fn revoke(&mut self, random: &mut Random, time: &str) -> Option<Made> {
+        let grant = self.grants.get(random.index(self.grants.len()))?;
+        let revocation = Write {
+            protocol: Some((PERMISSIONS, "grant/revocation")),
+            parent_context: grant["contextId"].as_str(),
+            data_format: "application/json",
+            tags: grant["descriptor"]["tags"].as_object().cloned(),
+            ..Write::default()
+        };
+        let made = create::records_write(&revocation, (&data_cid(b"{}"), 2), time, &self.alice).expect("made");
+        Some((made, Some(b"{}".to_vec())))
+    }
+
+    /// Who signed it.
+    pub fn is_bobs(&self, (message, _): &Made) -> bool {
+        dwn::Message::parse(self.alice.did(), message.clone())
+            .is_ok_and(|message| message.signer() == Some(self.bob.did()))
+    }
+
     /// One thing that somebody does. What the device refuses is no matter.
     pub fn act(&mut self, random: &mut Random, time: &str) -> Option<Made> {
         let data = self.new_data(random);
@@ -85,7 +138,33 @@ impl History {
             0 => None,
             n => self.records.get(random.index(n)).cloned(),
         };
-        let made = match random.below(100) {
+        let made = match random.below(112) {
+            100..=103 => return Some(self.grant(random, record.as_ref(), time)),
+            104..=105 => return self.revoke(random, time),
+            106..=108 => {
+                let bob = self.bob.did().to_owned();
+                let friend = Write {
+                    protocol: Some((CHAT, "friend")),
+                    recipient: Some(&bob),
+                    data_format: "text/plain",
+                    ..Write::default()
+                };
+                create::records_write(&friend, told, time, &self.alice).expect("made")
+            }
+            // A line of Alice's, or one that is for Bob.
+            109..=111 => {
+                let bob = self.bob.did().to_owned();
+                let recipient = random.percent(50).then_some(bob.as_str());
+                let published = random.percent(20);
+                let line = Write {
+                    protocol: Some((CHAT, "line")),
+                    recipient,
+                    published,
+                    data_format: "text/plain",
+                    ..Write::default()
+                };
+                create::records_write(&line, told, time, &self.alice).expect("made")
+            }
             0..=14 => write(None, None, &self.alice),
             15..=29 => write(Some((NOTES, "topic")), None, &self.alice),
             30..=44 => {

@@ -1,5 +1,5 @@
-//! The world in which sessions are tried: several devices of one person, with what happens to them. Everything follows from a
-//! seed.
+//! The world in which sessions are tried: several devices of one person, and often a friend's, with what happens to them. Everything
+//! follows from a seed.
 //!
 //! | real | replaced |
 //! |---|---|
@@ -75,7 +75,7 @@ fn devices_come_together_whatever_happens() {
 }
 
 /// Mistakes, each put in on purpose, that histories must show.
-const PLANTED: [&str; 20] = [
+const PLANTED: [&str; 22] = [
     "silence is not noticed",
     "what is put aside counts as held",
     "records of no protocol are not compared",
@@ -96,6 +96,8 @@ const PLANTED: [&str; 20] = [
     "what has come stays put aside",
     "the last item of a range is left out",
     "who has nothing of a scope is not told it",
+    "what a friend may read never changes",
+    "what is withdrawn is still told",
 ];
 
 #[test]

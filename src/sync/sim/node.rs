@@ -5,6 +5,7 @@ use super::super::{
     machine::{Answer, Arrival, Data as Carried, Effect, Event, Machine, Now, Setup},
     parked,
     partial::Partials,
+    term::Term,
 };
 use crate::{
     cid::{self, Digest},
@@ -14,7 +15,7 @@ use crate::{
 };
 use serde_json::Value;
 use std::{
-    collections::{BTreeMap, VecDeque},
+    collections::{BTreeMap, BTreeSet, VecDeque},
     fs,
     path::{Path, PathBuf},
 };
@@ -47,6 +48,16 @@ pub struct Node {
     pub sessions: BTreeMap<usize, Machine>,
     fetching: BTreeMap<usize, Partials>,
     tenant: String,
+    /// It is a friend's, and keeps a copy of what its owner may read: their DID.
+    pub friend: Option<String>,
+}
+
+/// As whom somebody hands a message in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum By {
+    Client,
+    Device,
+    Tenant,
 }
 
 /// Memory, where there is some that looks like a disk.
@@ -74,7 +85,7 @@ fn copy(from: &Path, to: &Path) {
 }
 
 impl Node {
-    pub fn new(number: usize, tenant: &str) -> Self {
+    pub fn new(number: usize, tenant: &str, friend: Option<String>) -> Self {
         let dir = scratch();
         let partials = Partials::open(&dir.path().join("sync")).expect("a directory");
         let store = Some(open(dir.path()));
@@ -90,6 +101,7 @@ impl Node {
             sessions: BTreeMap::new(),
             fetching: BTreeMap::new(),
             tenant,
+            friend,
         }
     }
 
@@ -140,33 +152,42 @@ impl Node {
         Now { at: time, time: time.saturating_add_signed(self.skew) }
     }
 
-    pub fn begin(&mut self, other: usize, mut setup: Setup, time: u64) -> Vec<Effect> {
+    /// `friend`: the other is a friend's.
+    pub fn begin(&mut self, other: usize, mut setup: Setup, friend: Option<&String>, time: u64) -> Vec<Effect> {
         self.end(other);
         self.fetching.insert(other, self.partials.session());
         setup.peer = format!("did:example:{other}");
         let parked = parked::load(self.store(), &setup.peer).expect("is read");
-        let mut machine = Machine::new(
-            setup.clone(),
-            Local::new(self.store().clone(), Sharing::whole(&setup.tenants)),
-            parked,
-            self.now(time),
-        )
-        .expect("begins");
+        let mut sharing = Sharing::whole(&setup.tenants);
+        for (is_friends, term) in [(friend, Term::Shown), (self.friend.as_ref(), Term::Copied)] {
+            if let Some(did) = is_friends {
+                sharing.terms = setup.tenants.iter().map(|tenant| (tenant.clone(), term)).collect();
+                sharing.withdrawn = parked::load_withdrawn(self.store(), &setup.peer).expect("is read");
+                *(if term == Term::Shown { &mut sharing.peer } else { &mut sharing.own }) = did.clone();
+            }
+        }
+        let mut machine =
+            Machine::new(setup.clone(), Local::new(self.store().clone(), sharing), parked, self.now(time))
+                .expect("begins");
         let effects = machine.begin();
         self.sessions.insert(other, machine);
         effects
     }
 
     /// What the door says to a message: of a client, or of another device.
-    pub fn judge(&self, runtime: &Runtime, json: Value, data: Option<&[u8]>, replayed: bool, time: &str) -> Answer {
+    pub fn judge(&self, runtime: &Runtime, json: Value, data: Option<&[u8]>, by: By, time: &str) -> Answer {
         let store = self.store();
         let tell = || -> Result<u16, Stop> {
             if self.trouble.full {
                 return Err(Refusal::new(507, "the disk is full").into());
             }
             let message = Message::parse(&self.tenant, json)?;
-            let judged = replayed && !planted::is("what a device has judged is judged again");
-            let message = if judged { message.replayed() } else { message };
+            let message = match by {
+                By::Device if planted::is("what a device has judged is judged again") => message,
+                By::Device => message.replayed(),
+                By::Tenant => message.vouched(),
+                By::Client => message,
+            };
             if self.trouble.unresolved && message.signer().is_some_and(|did| did != self.tenant) {
                 return Err(Refusal::new(401, "a DID does not resolve").into());
             }
@@ -264,7 +285,12 @@ impl Node {
                 Some(chunks.concat())
             }
         };
-        self.judge(runtime, arrival.message, data.as_deref(), true, time)
+        let by = match arrival.term {
+            Term::Whole => By::Device,
+            Term::Copied => By::Tenant,
+            Term::Shown => By::Client,
+        };
+        self.judge(runtime, arrival.message, data.as_deref(), by, time)
     }
 
     fn read(&self, tenant: &str, digest: Digest, from: u64) -> Event {
@@ -276,6 +302,18 @@ impl Node {
             data.get(from..data.len().min(from + super::super::frame::PIECE)).unwrap_or_default().to_vec()
         });
         Event::Read(digest, from, piece)
+    }
+
+    /// What of what it keeps a friend may read: digests, and whether data is there.
+    pub fn readable(&self, did: &str, time: u64) -> BTreeSet<(Digest, bool)> {
+        let view = self.store().view(&self.tenant);
+        let now = super::super::shown::timestamp(self.now(time).time).expect("a time");
+        let reader = dwn::Reader::of(did, &self.tenant, &*view, &now).expect("is read");
+        let kept = self.kept().into_iter().filter(|(digest, ..)| {
+            let stored = view.message(&cid::from_digest(cid::DAG_CBOR, digest)).expect("is read");
+            stored.is_some_and(|stored| reader.reads(&stored, &*view).expect("is read"))
+        });
+        kept.map(|(digest, has_data, _)| (digest, has_data)).collect()
     }
 
     /// All that it keeps: digests, and whether data is there and it is a state.

@@ -4,14 +4,17 @@ use super::{
     Random,
     history::History,
     line::{Mood, Stream},
-    node::{Node, Trouble},
+    node::{By, Node, Trouble},
     people,
 };
-use crate::sync::{
-    machine::{Effect, Event, Setup, Standing},
-    reconcile::Keyed,
+use crate::{
+    cid::Digest,
+    sync::{
+        machine::{Effect, Event, Setup, Standing},
+        reconcile::Keyed,
+    },
 };
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use tokio::runtime::Runtime;
 
 /// 2026-11-21 in milliseconds since 1970.
@@ -43,8 +46,8 @@ impl World {
     pub fn new(seed: u64) -> Self {
         let mut random = Random::new(seed);
         let tenant = people().0.did().to_owned();
-        let count = 2 + random.index(4);
-        let nodes: Vec<_> = (0..count).map(|number| Node::new(number, &tenant)).collect();
+        let count = 2 + random.index(5);
+        let mut nodes: Vec<_> = (0..count).map(|number| Node::new(number, &tenant, None)).collect();
         let mut lines = BTreeMap::new();
         // A ring, and some more.
         for a in 0..count {
@@ -52,6 +55,13 @@ impl World {
                 if b == a + 1 || (a == 0 && b + 1 == count) || random.percent(30) {
                     lines.insert((a, b), (Mood::Up, None));
                 }
+            }
+        }
+        // In every second life a friend keeps a copy of what he may read.
+        if random.percent(50) {
+            nodes.push(Node::new(count, &tenant, Some(people().1.did().to_owned())));
+            for _ in 0..1 + random.index(2) {
+                lines.insert((random.index(count), count), (Mood::Up, None));
             }
         }
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
@@ -75,7 +85,9 @@ impl World {
         for n in 0..self.nodes.len() {
             let text = self.text(0);
             for message in self.history.begin(&text) {
-                self.nodes[n].judge(&self.runtime, message, None, false, &text);
+                if self.nodes[n].friend.is_none() {
+                    self.nodes[n].judge(&self.runtime, message, None, By::Client, &text);
+                }
             }
         }
         for _ in 0..20 + self.random.index(60) {
@@ -91,8 +103,11 @@ impl World {
         match self.random.below(100) {
             0..=59 => {
                 let text = self.text(node);
-                if let Some((message, data)) = self.history.act(&mut self.random, &text) {
-                    self.nodes[node].judge(&self.runtime, message, data.as_deref(), false, &text);
+                let made = self.history.act(&mut self.random, &text);
+                // On a friend's device only the friend writes.
+                let is_friends = self.nodes[node].friend.is_some();
+                if let Some((message, data)) = made.filter(|made| !is_friends || self.history.is_bobs(made)) {
+                    self.nodes[node].judge(&self.runtime, message, data.as_deref(), By::Client, &text);
                     self.tell_grown(node)?;
                 }
             }
@@ -160,11 +175,19 @@ impl World {
                 let standing = machine.standing(now).map_err(|error| format!("{error:#}"))?;
                 equal += usize::from(matches!(standing, Standing::Equal(_)));
             }
-            if equal == 2 && kept[a] != kept[b] {
+            if equal == 2 && !self.same(a, b, &kept) {
                 return Err(format!("{a} and {b} say that they have the same, and have not"));
             }
         }
         Ok(())
+    }
+
+    /// Do both hold what they are to hold? A friend may hold more: what was theirs to read once.
+    fn same(&self, a: usize, b: usize, kept: &[Vec<(Digest, bool, bool)>]) -> bool {
+        let (device, friend) = if self.nodes[a].friend.is_some() { (b, a) } else { (a, b) };
+        let Some(did) = &self.nodes[friend].friend else { return kept[a] == kept[b] };
+        let held: BTreeSet<_> = kept[friend].iter().map(|(digest, has_data, _)| (*digest, *has_data)).collect();
+        self.nodes[device].readable(did, self.time).is_subset(&held)
     }
 
     /// The streams of a node are gone; the others notice.
@@ -299,7 +322,8 @@ impl World {
             let key = Keyed::new([&nonce, b"sim"]);
             for (node, other) in [(a, b), (b, a)] {
                 let setup = Setup { peer: String::new(), tenants: vec![self.tenant.clone()], key, leads: node < other };
-                let effects = self.nodes[node].begin(other, setup, self.time);
+                let friend = self.nodes[other].friend.clone();
+                let effects = self.nodes[node].begin(other, setup, friend.as_ref(), self.time);
                 for event in self.carry_out(node, other, effects) {
                     self.tell(node, other, event)?;
                 }
@@ -326,11 +350,16 @@ impl World {
     fn check(&mut self) -> Result<(), String> {
         let kept: Vec<_> = self.nodes.iter().map(Node::kept).collect();
         let mut wrong = Vec::new();
+        let mut same_of = BTreeMap::new();
+        for &(a, b) in self.lines.keys() {
+            let same = self.same(a, b, &kept);
+            same_of.extend([((a, b), same), ((b, a), same)]);
+        }
         for node in &mut self.nodes {
             let now = node.now(self.time);
             for (other, machine) in &mut node.sessions {
                 let standing = machine.standing(now).map_err(|error| format!("{error:#}"))?;
-                let same = kept[node.number] == kept[*other];
+                let same = same_of[&(node.number, *other)];
                 if self.trace {
                     self.told.push(format!("{} with {other}: {}", node.number, machine.told()));
                 }
