@@ -37,6 +37,7 @@ pub struct Config {
     pub net: crate::net::Config,
     pub gateway: crate::rpc::gateway::Config,
     pub sync: crate::sync::Config,
+    pub remote: crate::remote::Config,
     pub anchor: crate::anchor::Config,
     pub rpc: crate::rpc::Config,
     pub web: Web,
@@ -235,6 +236,7 @@ impl Config {
         self.rpc.check()?;
         self.net.check()?;
         crate::net::check_addresses(&self.net)?;
+        self.remote.check()?;
         self.retention.check()
     }
 }

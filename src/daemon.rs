@@ -124,8 +124,8 @@ impl Daemon {
 
         // Who follows the log, and what comes round every so often.
         let parts = (&storage, &door, &net);
-        let Followers { backup, sync, anchor } =
-            Followers::start(&base, &identity, parts, (anchor_key, &audit)).await?;
+        let Followers { backup, sync, remotes, anchor } =
+            Followers::start(&base, (&identity, &identities), parts, (anchor_key, &audit)).await?;
         if let Some((opened, unbegun)) = begins {
             begin_unlocked(&base, opened, unbegun, anchor.clone());
         }
@@ -166,6 +166,7 @@ impl Daemon {
             content: Content::new(door.node.clone(), net.clone(), identity.signer.clone()),
             net: net.clone(),
             sync,
+            remotes,
             devices,
             anchor,
             backup,

@@ -43,6 +43,7 @@ pub mod node;
 // those who follow the log
 pub mod net;
 pub mod sync;
+pub mod remote;
 pub mod devices;
 pub mod anchor;
 

@@ -51,6 +51,9 @@ pub enum What {
     SettingsChanged,
     PeerAdded,
     PeerRemoved,
+    /// A DWN server is kept in step with from now on.
+    RemoteAdded,
+    RemoteRemoved,
     TenantRemoved,
     BackupMade,
     /// A snapshot of the schedule.
@@ -94,6 +97,8 @@ impl What {
             Self::SettingsChanged => "settings.changed",
             Self::PeerAdded => "peer.added",
             Self::PeerRemoved => "peer.removed",
+            Self::RemoteAdded => "remote.added",
+            Self::RemoteRemoved => "remote.removed",
             Self::TenantRemoved => "tenant.removed",
             Self::BackupMade => "backup.made",
             Self::BackedUp => "backup.scheduled",

@@ -19,6 +19,7 @@ use crate::{
     identity::Identities,
     memory,
     net::{self, Net},
+    remote::Remotes,
     rpc::control::{Call, devices},
     sync::{self, Peers},
 };
@@ -28,19 +29,28 @@ use anyhow::Error;
 pub(super) struct Followers {
     pub backup: Source,
     pub sync: Peers,
+    pub remotes: Remotes,
     pub anchor: Anchor,
 }
 
 impl Followers {
     pub async fn start(
         base: &Base<'_>,
-        identity: &Identity,
+        (identity, identities): (&Identity, &Identities),
         (storage, door, net): (&Storage, &Door, &Net),
         (anchor_key, audit): (Option<Secret>, &Audit),
     ) -> Result<Self, Error> {
         let backup = backup(base, identity, storage);
         jobs(base, identity, (storage, door, net), (&backup, audit));
         let sync = sync(base, identity, door, net)?;
+        let who = (door.node.clone(), identities.clone());
+        let remotes = Remotes::start(
+            (&base.config.remote, &base.config.sync.local_only),
+            who,
+            sync.paused(),
+            &base.jobs,
+            &base.metrics,
+        )?;
         let (network, store) = (net.clone(), storage.store.clone());
         base.jobs.start("seen", "writes down where devices are reached", |job| seen::keep(network, store, job));
         let (network, peers) = (net.clone(), sync.clone());
@@ -48,7 +58,7 @@ impl Followers {
             .start("direct", "moves sync from relays to direct connections", |job| keep_direct(network, peers, job));
         let parts = (storage.store.clone(), storage.blocks.clone(), audit.clone());
         let anchor = Anchor::start(&base.config.anchor, parts, anchor_key, &base.metrics, &base.jobs).await?;
-        Ok(Self { backup, sync, anchor })
+        Ok(Self { backup, sync, remotes, anchor })
     }
 }
 

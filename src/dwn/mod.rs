@@ -71,6 +71,7 @@ pub use lint::Lint;
 pub use mandate::{Deed, DelegatedGrant, Mandate, mandate};
 pub use message::Message;
 pub use method::{answer, decide};
+pub use order::order as in_order;
 pub use permissions::tagged_protocol;
 pub use readable::in_header;
 pub use reader::Reader;

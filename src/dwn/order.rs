@@ -24,7 +24,7 @@ use serde_json::Value;
 use std::collections::{BTreeMap, HashMap};
 
 /// The events in an order in which each comes after what it needs, else as they came.
-pub(super) fn order(events: Vec<LogEvent>, view: &dyn View) -> Result<Vec<LogEvent>, Fault> {
+pub fn order(events: Vec<LogEvent>, view: &dyn View) -> Result<Vec<LogEvent>, Fault> {
     if events.iter().all(|event| event.kind == EventKind::First) {
         return Ok(events); // nearly always, and then it costs nothing
     }

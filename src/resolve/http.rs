@@ -47,6 +47,14 @@ pub struct Target {
     pub body_max: usize,
 }
 
+/// A connection.
+pub type Line = Box<dyn Duplex>;
+
+/// Bytes in both directions.
+pub trait Duplex: AsyncRead + AsyncWrite + Send + Unpin {}
+
+impl<S: AsyncRead + AsyncWrite + Send + Unpin> Duplex for S {}
+
 /// Why there is nothing.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Failure {
@@ -107,18 +115,22 @@ impl Client {
     }
 
     async fn ask(&self, target: &Target, put: Option<Bytes>) -> Result<Bytes, Failure> {
-        let answer = timeout(DEADLINE, async {
-            let stream = timeout(CONNECT_DEADLINE, self.connect(target)).await;
-            let stream = stream.map_err(|_| Failure::unreachable("no connection in time"))??;
-            if !target.tls {
-                return exchange(stream, target, put).await;
-            }
-            let name = ServerName::try_from(target.host.clone()).map_err(Failure::unreachable)?;
-            let stream = timeout(CONNECT_DEADLINE, self.tls.connect(name, stream)).await;
-            let stream = stream.map_err(|_| Failure::unreachable("no TLS in time"))?;
-            exchange(stream.map_err(|e| Failure::unreachable(format_args!("TLS: {e}")))?, target, put).await
-        });
+        let answer = timeout(DEADLINE, async { exchange(self.line(target).await?, target, put).await });
         answer.await.map_err(|_| Failure::unreachable("no whole answer in time"))?
+    }
+
+    /// A connection to a target, within TLS if it asks for that, for who speaks over it at length. Name lookup, TCP and TLS have
+    /// their deadlines; what is said on it is its taker's business.
+    pub async fn line(&self, target: &Target) -> Result<Line, Failure> {
+        let stream = timeout(CONNECT_DEADLINE, self.connect(target)).await;
+        let stream = stream.map_err(|_| Failure::unreachable("no connection in time"))??;
+        if !target.tls {
+            return Ok(Box::new(stream));
+        }
+        let name = ServerName::try_from(target.host.clone()).map_err(Failure::unreachable)?;
+        let stream = timeout(CONNECT_DEADLINE, self.tls.connect(name, stream)).await;
+        let stream = stream.map_err(|_| Failure::unreachable("no TLS in time"))?;
+        Ok(Box::new(stream.map_err(|e| Failure::unreachable(format_args!("TLS: {e}")))?))
     }
 
     async fn connect(&self, target: &Target) -> Result<TcpStream, Failure> {
@@ -147,10 +159,7 @@ impl Client {
     }
 }
 
-async fn exchange<S>(stream: S, target: &Target, put: Option<Bytes>) -> Result<Bytes, Failure>
-where
-    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-{
+async fn exchange(stream: Line, target: &Target, put: Option<Bytes>) -> Result<Bytes, Failure> {
     let handshake =
         hyper::client::conn::http1::Builder::new().max_buf_size(HEADERS_MAX).handshake(TokioIo::new(stream));
     let (mut sender, connection) = handshake.await.map_err(Failure::unreachable)?;

@@ -28,5 +28,6 @@ mod tests;
 pub use address::is_public;
 pub use config::{Config, Web};
 pub use error::Error;
+pub use http::{Client, Failure as NoLine, Line, Target};
 pub use relay::{Error as RelayError, Relay};
 pub use resolver::Resolver;

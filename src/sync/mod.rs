@@ -27,7 +27,7 @@ mod frame;
 mod shown;
 mod lens;
 mod local;
-mod parked;
+pub(crate) mod parked;
 mod partial;
 mod machine;
 mod progress;

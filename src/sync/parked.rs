@@ -2,7 +2,11 @@
 //! store until they are taken, or until the peer has them no more, and asked for again when the reason may be gone.
 
 use super::local::Scope;
-use crate::{cid::Digest, store::Store, sums::Item};
+use crate::{
+    cid::{self, Digest},
+    store::Store,
+    sums::Item,
+};
 use anyhow::{Context as _, Error};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -40,6 +44,11 @@ impl Parked {
 
     pub fn item(&self) -> Item {
         Item { digest: self.digest, has_data: self.has_data }
+    }
+
+    /// CID of the message.
+    pub fn cid(&self) -> String {
+        cid::from_digest(cid::DAG_CBOR, &self.digest).to_string()
     }
 
     /// When to ask again, if nothing happens before.

@@ -66,7 +66,8 @@ pub enum TenantStays {
 pub struct Config {
     /// Seconds before an unreachable peer is tried again; doubles up to half a minute.
     pub retry: u64,
-    /// URIs of protocols that never leave this device: their records go to no other device and to no friend, and none of them come.
+    /// URIs of protocols that never leave this device: their records go to no other device, no friend and no DWN server, and none come from
+    /// devices and friends.
     pub local_only: Vec<String>,
 }
 
@@ -356,6 +357,11 @@ impl Peers {
             live.values().filter_map(|live| live.session.as_ref()).for_each(|running| running.stop.cancel());
         }
         Ok(())
+    }
+
+    /// Follows whether sync is paused.
+    pub fn paused(&self) -> watch::Receiver<bool> {
+        self.shared.paused.subscribe()
     }
 
     pub fn is_paused(&self) -> bool {

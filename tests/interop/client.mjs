@@ -253,10 +253,10 @@ const commands = {
     }));
     return { open: sockets.filter(Boolean).length, codes };
   },
-  // Permission from one to another, and its end
+  // Permission from one to another (a persona, or a DID), and its end
   async grant({ url, as, to, scope }) {
     const tenant = personas.get(as).did;
-    const grant = await PermissionsProtocol.createGrant({ signer: signer(as), grantedTo: personas.get(to).did, dateExpires: '2099-01-01T00:00:00.000000Z', scope });
+    const grant = await PermissionsProtocol.createGrant({ signer: signer(as), grantedTo: personas.get(to)?.did ?? to, dateExpires: '2099-01-01T00:00:00.000000Z', scope });
     writes.set(grant.recordsWrite.message.recordId, grant.dataEncodedMessage);
     return { ...await post(url, tenant, grant.recordsWrite.message, Buffer.from(grant.permissionGrantBytes)), grantId: grant.recordsWrite.message.recordId };
   },

@@ -29,6 +29,7 @@ mod pair;
 mod private;
 mod reach;
 mod records;
+mod remotes;
 mod registration;
 mod resolve;
 mod restore;

@@ -108,7 +108,8 @@ fn the_rules_know_only_cid_crypto_and_did_and_the_followers_not_each_other() {
             "dwn" => matches!(name, "dwn" | "cid" | "crypto" | "did" | "foreign"),
             "net" => !matches!(name, "sync" | "anchor"),
             "sync" => !matches!(name, "net" | "anchor"),
-            "anchor" => !matches!(name, "net" | "sync"),
+            "remote" => !matches!(name, "net" | "anchor"),
+            "anchor" => !matches!(name, "net" | "sync" | "remote"),
             _ => true,
         };
         wrong.extend(names.iter().filter(|n| !may(n)).map(|n| format!("{}: {module} uses {n}", path.display())));
@@ -122,7 +123,7 @@ fn only_their_modules_name_sled_libp2p_http_and_bitcoind() {
         ("sled::", vec!["src/store/lsm/disk.rs"]),
         ("libp2p::", vec!["src/net/"]),
         ("axum", vec!["src/rpc/", "src/web/", "src/daemon/tests.rs"]),
-        ("hyper", vec!["src/rpc/", "src/web/", "src/resolve/http.rs", "src/daemon/tests.rs"]),
+        ("hyper", vec!["src/rpc/", "src/web/", "src/resolve/http.rs", "src/remote/line.rs", "src/daemon/tests.rs"]),
         ("tokio_tungstenite", vec!["src/rpc/"]),
         ("rustls::", vec!["src/resolve/"]),
         (

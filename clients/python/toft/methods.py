@@ -326,9 +326,10 @@ class DeviceStatus(TypedDict):
 
 
 class DevicesAsked(TypedDict):
-    """So many devices are compared with."""
+    """So many devices and DWN servers are compared with."""
 
     devices: int
+    remotes: int
 
 
 class Entry(TypedDict):
@@ -998,6 +999,41 @@ class Registered(TypedDict):
     since: str
     #: SHA-256 of the terms of service, in hex; nothing if there were none.
     terms: NotRequired[str | None]
+
+
+class RemoteServer(TypedDict):
+    """A DWN server that this node keeps in step with."""
+
+    #: URIs of the protocols that count. Empty: all, and what belongs to none.
+    protocols: list[str]
+    #: DIDs whose messages go there and come from there.
+    tenants: list[str]
+    url: str
+
+
+class RemoteServerStatus(TypedDict):
+    """A remote and how it stands."""
+
+    #: After the last round both had the same, as far as this node knows, nothing was put aside, and nothing has been written here since.
+    in_step: bool
+    #: When that was so last, since this node started.
+    last_in_step: NotRequired[Moment | None]
+    #: Why the last round could not be ended.
+    problem: NotRequired[str | None]
+    #: URIs of the protocols that count. Empty: all, and what belongs to none.
+    protocols: list[str]
+    pulled: int
+    #: Messages that went there and came from there, since this node started.
+    pushed: int
+    #: What could not be fetched or taken here, and what the server refused: it is tried again.
+    put_aside: list[Parked]
+    put_aside_there: list[Parked]
+    #: DIDs whose messages go there and come from there.
+    tenants: list[str]
+    url: str
+    waiting_here: int
+    #: Messages that are known to lack there, and here, in the round that is under way.
+    waiting_there: int
 
 
 class Report(TypedDict):
@@ -1827,6 +1863,22 @@ class SyncRemoveParams(TypedDict):
     did: str
 
 
+SyncRemotesResult: TypeAlias = 'list[RemoteServerStatus]'
+
+
+class SyncAttachParams(TypedDict):
+    #: `https://…` or `http://…`.
+    url: str
+    #: URIs of the protocols that count. Empty: all, and what belongs to none.
+    protocols: NotRequired[list[str]]
+    #: DIDs whose messages go there and come from there. Empty: this node's own.
+    tenants: NotRequired[list[str]]
+
+
+class SyncDetachParams(TypedDict):
+    url: str
+
+
 class AnchorProofParams(TypedDict):
     #: recordId, message CID or data CID.
     id: str
@@ -1999,6 +2051,9 @@ METHODS: Final[dict[str, tuple[str, Literal["anywhere", "socket"]]]] = {
     "sync.resume": ("sync", "anywhere"),
     "sync.add": ("sync", "socket"),
     "sync.remove": ("sync", "anywhere"),
+    "sync.remotes": ("sync", "anywhere"),
+    "sync.attach": ("sync", "socket"),
+    "sync.detach": ("sync", "anywhere"),
     "anchor.now": ("anchor", "anywhere"),
     "anchor.status": ("anchor", "anywhere"),
     "anchor.proof": ("anchor", "anywhere"),
@@ -2392,17 +2447,17 @@ class SyncGroup:
         return answer
 
     def now(self) -> DevicesAsked:
-        """Compare with all devices that are connected at once. Scope: sync."""
+        """Compare with all devices that are connected, and with all DWN servers, at once. Scope: sync."""
         answer: DevicesAsked = self._call("sync.now", {})
         return answer
 
     def pause(self) -> SyncPaused:
-        """Send nothing to devices and take nothing from them, until sync.resume. Scope: sync."""
+        """Send nothing to devices and DWN servers and take nothing from them, until sync.resume. Scope: sync."""
         answer: SyncPaused = self._call("sync.pause", {})
         return answer
 
     def resume(self) -> SyncPaused:
-        """Keep in step with devices again. Scope: sync."""
+        """Keep in step with devices and DWN servers again. Scope: sync."""
         answer: SyncPaused = self._call("sync.resume", {})
         return answer
 
@@ -2414,6 +2469,21 @@ class SyncGroup:
     def remove(self, **params: Unpack[SyncRemoveParams]) -> PeerRemoved:
         """Forget a device. Scope: sync."""
         answer: PeerRemoved = self._call("sync.remove", params)
+        return answer
+
+    def remotes(self) -> SyncRemotesResult:
+        """List the DWN servers that are kept in step with, and how they stand. Scope: sync."""
+        answer: SyncRemotesResult = self._call("sync.remotes", {})
+        return answer
+
+    def attach(self, **params: Unpack[SyncAttachParams]) -> RemoteServer:
+        """Keep in step with a DWN server, or change what is kept in step with it. Scope: sync, over the socket alone."""
+        answer: RemoteServer = self._call("sync.attach", params)
+        return answer
+
+    def detach(self, **params: Unpack[SyncDetachParams]) -> RemoteServer:
+        """Keep in step with a DWN server no more: what it has it keeps. Scope: sync."""
+        answer: RemoteServer = self._call("sync.detach", params)
         return answer
 
 

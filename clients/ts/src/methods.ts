@@ -296,9 +296,10 @@ export interface DeviceStatus {
   tenants: string[];
 }
 
-/** So many devices are compared with. */
+/** So many devices and DWN servers are compared with. */
 export interface DevicesAsked {
   devices: number;
+  remotes: number;
 }
 
 /** One entry. */
@@ -916,6 +917,39 @@ export interface Registered {
   since: string;
   /** SHA-256 of the terms of service, in hex; nothing if there were none. */
   terms?: string | null;
+}
+
+/** A DWN server that this node keeps in step with. */
+export interface RemoteServer {
+  /** URIs of the protocols that count. Empty: all, and what belongs to none. */
+  protocols: string[];
+  /** DIDs whose messages go there and come from there. */
+  tenants: string[];
+  url: string;
+}
+
+/** A remote and how it stands. */
+export interface RemoteServerStatus {
+  /** After the last round both had the same, as far as this node knows, nothing was put aside, and nothing has been written here since. */
+  in_step: boolean;
+  /** When that was so last, since this node started. */
+  last_in_step?: Moment | null;
+  /** Why the last round could not be ended. */
+  problem?: string | null;
+  /** URIs of the protocols that count. Empty: all, and what belongs to none. */
+  protocols: string[];
+  pulled: number;
+  /** Messages that went there and came from there, since this node started. */
+  pushed: number;
+  /** What could not be fetched or taken here, and what the server refused: it is tried again. */
+  put_aside: Parked[];
+  put_aside_there: Parked[];
+  /** DIDs whose messages go there and come from there. */
+  tenants: string[];
+  url: string;
+  waiting_here: number;
+  /** Messages that are known to lack there, and here, in the round that is under way. */
+  waiting_there: number;
 }
 
 /** What looking at the whole log has found. */
@@ -1612,6 +1646,21 @@ export interface SyncRemoveParams {
   did: string;
 }
 
+export type SyncRemotesResult = RemoteServerStatus[];
+
+export interface SyncAttachParams {
+  /** `https://…` or `http://…`. */
+  url: string;
+  /** URIs of the protocols that count. Empty: all, and what belongs to none. */
+  protocols?: string[];
+  /** DIDs whose messages go there and come from there. Empty: this node's own. */
+  tenants?: string[];
+}
+
+export interface SyncDetachParams {
+  url: string;
+}
+
 export interface AnchorProofParams {
   /** recordId, message CID or data CID. */
   id: string;
@@ -1779,6 +1828,9 @@ export interface Methods {
   "sync.resume": { params: Record<string, never>; result: SyncPaused };
   "sync.add": { params: SyncAddParams; result: Peer };
   "sync.remove": { params: SyncRemoveParams; result: PeerRemoved };
+  "sync.remotes": { params: Record<string, never>; result: SyncRemotesResult };
+  "sync.attach": { params: SyncAttachParams; result: RemoteServer };
+  "sync.detach": { params: SyncDetachParams; result: RemoteServer };
   "anchor.now": { params: Record<string, never>; result: AnchorNow };
   "anchor.status": { params: Record<string, never>; result: AnchorStatus };
   "anchor.proof": { params: AnchorProofParams; result: AnchorProof };
@@ -1871,6 +1923,9 @@ export const METHODS: { readonly [name in MethodName]: { readonly scope: string;
   "sync.resume": { scope: "sync", from: "anywhere" },
   "sync.add": { scope: "sync", from: "socket" },
   "sync.remove": { scope: "sync", from: "anywhere" },
+  "sync.remotes": { scope: "sync", from: "anywhere" },
+  "sync.attach": { scope: "sync", from: "socket" },
+  "sync.detach": { scope: "sync", from: "anywhere" },
   "anchor.now": { scope: "anchor", from: "anywhere" },
   "anchor.status": { scope: "anchor", from: "anywhere" },
   "anchor.proof": { scope: "anchor", from: "anywhere" },
@@ -2048,16 +2103,22 @@ export abstract class Groups {
     status: () => this.call("sync.status", {}),
     /** Say of each device whether it has a record, and if not, why. Scope: sync. */
     why: (params: SyncWhyParams) => this.call("sync.why", params),
-    /** Compare with all devices that are connected at once. Scope: sync. */
+    /** Compare with all devices that are connected, and with all DWN servers, at once. Scope: sync. */
     now: () => this.call("sync.now", {}),
-    /** Send nothing to devices and take nothing from them, until sync.resume. Scope: sync. */
+    /** Send nothing to devices and DWN servers and take nothing from them, until sync.resume. Scope: sync. */
     pause: () => this.call("sync.pause", {}),
-    /** Keep in step with devices again. Scope: sync. */
+    /** Keep in step with devices and DWN servers again. Scope: sync. */
     resume: () => this.call("sync.resume", {}),
     /** Keep in step with a device, or change what is shared with it. Scope: sync, over the socket alone. */
     add: (params: SyncAddParams) => this.call("sync.add", params),
     /** Forget a device. Scope: sync. */
     remove: (params: SyncRemoveParams) => this.call("sync.remove", params),
+    /** List the DWN servers that are kept in step with, and how they stand. Scope: sync. */
+    remotes: () => this.call("sync.remotes", {}),
+    /** Keep in step with a DWN server, or change what is kept in step with it. Scope: sync, over the socket alone. */
+    attach: (params: SyncAttachParams) => this.call("sync.attach", params),
+    /** Keep in step with a DWN server no more: what it has it keeps. Scope: sync. */
+    detach: (params: SyncDetachParams) => this.call("sync.detach", params),
   };
 
   readonly anchor = {

@@ -24,6 +24,7 @@ pub mod node;
 pub mod identity;
 pub mod jobs;
 pub mod peers;
+pub mod remotes;
 pub mod tenants;
 pub mod records;
 pub mod records_read;
@@ -95,6 +96,7 @@ pub const TABLE: &[&[Entry]] = &[
     blocks::METHODS,
     pins::METHODS,
     peers::METHODS,
+    remotes::METHODS,
     anchor::METHODS,
     backup::METHODS,
     storage::METHODS,
@@ -177,6 +179,7 @@ mod tests {
             include_str!("blocks.rs"),
             include_str!("pins.rs"),
             include_str!("peers.rs"),
+            include_str!("remotes.rs"),
             include_str!("anchor.rs"),
             include_str!("backup.rs"),
             include_str!("storage.rs"),

@@ -103,23 +103,25 @@ pub struct Now;
 
 impl Method for Now {
     const NAME: &'static str = "sync.now";
-    const SUMMARY: &'static str = "Compare with all devices that are connected at once.";
+    const SUMMARY: &'static str = "Compare with all devices that are connected, and with all DWN servers, at once.";
     const SCOPE: Need = Need::Sync;
     const ERRORS: &'static [Kind] = &[];
-    const EXAMPLES: &'static [Example] = &[Example { name: "all", params: "{}", result: r#"{"devices": 1}"# }];
+    const EXAMPLES: &'static [Example] =
+        &[Example { name: "all", params: "{}", result: r#"{"devices": 1, "remotes": 0}"# }];
     type Params = NoParams;
     type Result = Asked;
 
     async fn run(call: &Call, NoParams {}: NoParams) -> Result<Asked, Failure> {
-        Ok(Asked { devices: call.sync.compare_now() as u64 })
+        Ok(Asked { devices: call.sync.compare_now() as u64, remotes: call.remotes.compare_now() as u64 })
     }
 }
 
-/// So many devices are compared with.
+/// So many devices and DWN servers are compared with.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[schemars(rename = "DevicesAsked")]
 pub struct Asked {
     pub devices: u64,
+    pub remotes: u64,
 }
 
 #[derive(Debug)]
@@ -127,7 +129,8 @@ pub struct Pause;
 
 impl Method for Pause {
     const NAME: &'static str = "sync.pause";
-    const SUMMARY: &'static str = "Send nothing to devices and take nothing from them, until sync.resume.";
+    const SUMMARY: &'static str =
+        "Send nothing to devices and DWN servers and take nothing from them, until sync.resume.";
     const SCOPE: Need = Need::Sync;
     const ERRORS: &'static [Kind] = &[];
     const EXAMPLES: &'static [Example] = &[Example { name: "all", params: "{}", result: r#"{"paused": true}"# }];
@@ -145,7 +148,7 @@ pub struct Resume;
 
 impl Method for Resume {
     const NAME: &'static str = "sync.resume";
-    const SUMMARY: &'static str = "Keep in step with devices again.";
+    const SUMMARY: &'static str = "Keep in step with devices and DWN servers again.";
     const SCOPE: Need = Need::Sync;
     const ERRORS: &'static [Kind] = &[];
     const EXAMPLES: &'static [Example] = &[Example { name: "all", params: "{}", result: r#"{"paused": false}"# }];

@@ -13,6 +13,7 @@ use crate::{
     job::Jobs,
     net::Net,
     node::Node,
+    remote::Remotes,
     sync::Peers,
 };
 use anyhow::Error;
@@ -36,6 +37,7 @@ pub struct Services {
     pub content: Content,
     pub net: Net,
     pub sync: Peers,
+    pub remotes: Remotes,
     pub devices: Devices,
     pub anchor: Anchor,
     pub backup: Source,

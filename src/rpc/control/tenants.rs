@@ -53,6 +53,10 @@ impl Method for Rm {
     type Result = Removed;
 
     async fn run(call: &Call, OneTenant { did }: OneTenant) -> Result<Removed, Failure> {
+        if let Some(url) = call.remotes.sharer(&did) {
+            let why = format!("{did} is kept in step with {url}, which would bring it back: toft sync rm first");
+            return Err(Failure::new(Kind::Conflict, why));
+        }
         let removed = call.sync.remove_tenant(&did).await.map_err(|why| match why {
             TenantStays::Own => Failure::new(Kind::Usage, why.to_string()),
             TenantStays::Shared { .. } => Failure::new(Kind::Conflict, why.to_string()),

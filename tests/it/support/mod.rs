@@ -11,7 +11,9 @@ pub mod ots;
 pub mod peers;
 pub mod proxy;
 pub mod relay;
+pub mod between;
 pub mod sdk;
+pub mod stock;
 pub mod toft;
 
 use socket2::{Domain, Socket, Type};
