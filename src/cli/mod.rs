@@ -15,6 +15,7 @@ mod lock;
 mod unlock;
 mod config;
 mod call;
+mod conflict;
 mod peer;
 mod status;
 mod add;
@@ -102,6 +103,9 @@ enum Command {
     /// Whose records this node keeps.
     #[command(subcommand)]
     Tenant(tenant::Command),
+    /// Edits made here that another device's took the place of without knowing them.
+    #[command(subcommand)]
+    Conflict(conflict::Command),
     /// Write, read and look for records.
     #[command(subcommand)]
     Record(record::Command),
@@ -166,7 +170,7 @@ pub fn main() -> ExitCode {
 fn run(cli: Cli) -> Result<Option<Output>, Failure> {
     process::hide_memory();
     // What is written for the user (`-o FILE`) gets the modes that he has set; all else is of the home or a copy of it.
-    if !matches!(cli.command, Command::Get(_) | Command::Record(_) | Command::Anchor(_)) {
+    if !matches!(cli.command, Command::Get(_) | Command::Conflict(_) | Command::Record(_) | Command::Anchor(_)) {
         process::own_files();
     }
     let flags = cli.set.iter().map(|text| pair(text)).collect::<Result<_, _>>()?;
@@ -195,6 +199,7 @@ fn run(cli: Cli) -> Result<Option<Output>, Failure> {
             Command::Friend(command) => friend::run(&context, command).await.map(Some),
             Command::Sync(command) => sync::run(&context, command).await.map(Some),
             Command::Tenant(command) => tenant::run(&context, command).await.map(Some),
+            Command::Conflict(command) => conflict::run(&context, command).await,
             Command::Record(command) => record::run(&context, command).await,
             Command::Protocol(command) => protocol::run(&context, command).await.map(Some),
             Command::Grant(command) => grant::run(&context, command).await.map(Some),

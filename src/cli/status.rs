@@ -1,6 +1,7 @@
 //! `toft status`: how the running node does.
 
 use super::{
+    conflict,
     context::Context,
     output::{Output, bytes},
     peer,
@@ -43,6 +44,7 @@ fn describe(context: &Context, status: &NodeStatus) -> String {
     if status.retention.rules > 0 {
         lines.push(format!("Retention {}", retention(&status.retention)));
     }
+    lines.extend(conflict::hint(context, status.conflicts.conflicts).map(|hint| format!("Conflicts {hint}")));
     lines.extend(jobs(&status.jobs));
     if status.identity.locked {
         lines.push(format!("Keys      locked; to sign again: {}", context.next("unlock")));

@@ -235,7 +235,7 @@ fn scrub_text(found: &Scrubbed) -> String {
 }
 
 fn usage_text(footprint: &Footprint) -> String {
-    let Footprint { store, blocks, stats, pins, retention } = footprint;
+    let Footprint { store, blocks, stats, pins, retention, conflicts } = footprint;
     let waste = blocks.pack_bytes.saturating_sub(blocks.pack_live);
     let mut lines = vec![
         format!("Log       {:>9}  {} segments", bytes(store.log), store.segments),
@@ -246,6 +246,9 @@ fn usage_text(footprint: &Footprint) -> String {
     ];
     if let Some(retained) = retention.as_ref().filter(|retained| retained.rules > 0) {
         lines.push(format!("Retention {}", status::retention(retained)));
+    }
+    if let Some(kept) = conflicts.filter(|kept| kept.conflicts > 0) {
+        lines.push(format!("Conflicts {:>9}  data of {} edits that lost", bytes(kept.bytes), kept.conflicts));
     }
     if store.aside > 0 {
         lines.push(format!(

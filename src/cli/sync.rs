@@ -1,9 +1,9 @@
 //! `toft sync add | rm | status | why | now | pause | resume`: how devices and DWN servers stand.
 
-use super::{context::Context, output::Output, peer};
+use super::{conflict, context::Context, output::Output, peer};
 use crate::{
     remote::RemoteStatus,
-    rpc::control::{Failure, NoParams, peers, remotes},
+    rpc::control::{Failure, NoParams, conflicts, peers, remotes},
     sync::{DeviceStatus, Parked},
 };
 
@@ -49,6 +49,7 @@ pub async fn run(context: &Context, command: Command) -> Result<Output, Failure>
         Command::Status => {
             let devices = client.call::<peers::Status>(&NoParams {}).await?.into_iter().map(Stands::Device);
             let remotes = client.call::<remotes::Ls>(&NoParams {}).await?.into_iter().map(Stands::Remote);
+            let conflicts = client.call::<conflicts::List>(&NoParams {}).await?.len() as u64;
             let all: Vec<_> = devices.chain(remotes).collect();
             Output::of(&all, |all| match all.is_empty() {
                 true => format!(
@@ -56,7 +57,10 @@ pub async fn run(context: &Context, command: Command) -> Result<Output, Failure>
                     context.next("peer add <did> <multiaddr>"),
                     context.next("sync add <url>")
                 ),
-                false => all.iter().flat_map(Stands::lines).collect::<Vec<_>>().join("\n"),
+                false => {
+                    let lines = all.iter().flat_map(Stands::lines).chain(conflict::hint(context, conflicts));
+                    lines.collect::<Vec<_>>().join("\n")
+                }
             })
         }
         Command::Add { url, tenant, protocol } => {

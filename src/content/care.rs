@@ -4,7 +4,7 @@ use crate::{
     blocks::{self, Blocks, Collected, Fetch, Scrubbed},
     dwn::Fault,
     net::Net,
-    node::Retained,
+    node::{Kept, Retained},
     store::{self, Compacted, Store},
 };
 use serde::{Deserialize, Serialize};
@@ -42,6 +42,9 @@ pub struct Footprint {
     /// What retention has done since the node started; nothing if it does not run.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retention: Option<Retained>,
+    /// Edits that lost to others and are kept for a while; nothing if the node does not run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub conflicts: Option<Kept>,
 }
 
 /// What a compaction has done.
@@ -72,6 +75,7 @@ impl Care {
                 stats: store.stats(),
                 pins,
                 retention: None,
+                conflicts: None,
             })
         };
         tokio::task::spawn_blocking(walk).await.map_err(Fault::new)?

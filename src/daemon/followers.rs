@@ -90,6 +90,9 @@ fn jobs(
     jobs.start("retention", "ends records whose time is over", |job| {
         node.clone().keep_ending(config.retention.every.0, identity.signer.clone(), job)
     });
+    jobs.start("conflicts", "forgets conflicts whose time is over", |job| {
+        node.clone().keep_forgetting(config.retention.every.0, job)
+    });
     jobs.start("collect", "deletes blocks that nothing needs", |job| {
         blocks.clone().keep_collecting(config.blocks.collect_every.0, job)
     });

@@ -3,6 +3,7 @@
 use super::{
     fields,
     json::Json,
+    lineage::Knew,
     message::Message,
     refusal::{Fault, Refusal, Stop},
     view::{Record, View},
@@ -48,6 +49,10 @@ pub struct Change {
     pub removes: Vec<Cid>,
     /// 202 (accepted) or 204 (initial write without data).
     pub status: u16,
+    /// It came from another device: what its writer knew of its record. `None`: it is written here.
+    pub came: Option<Knew>,
+    /// State of other modules that is kept as soon as the message is: keys and values.
+    pub states: Vec<(Vec<u8>, Vec<u8>)>,
 }
 
 /// What came of a write's data.
@@ -92,6 +97,8 @@ impl Change {
             demotes: Vec::new(),
             removes: Vec::new(),
             status: 202,
+            came: None,
+            states: Vec::new(),
         }
     }
 

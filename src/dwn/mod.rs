@@ -13,6 +13,7 @@ mod shapes;
 mod kind;
 pub mod json;
 mod fields;
+mod lineage;
 mod view;
 mod filter;
 mod text;
@@ -46,6 +47,7 @@ mod visible;
 mod records_query;
 mod records_read;
 mod records_write;
+mod unseen;
 mod subscribe;
 mod method;
 mod explain;
@@ -67,6 +69,7 @@ pub use granted::{GRANTS_MAX, Granted, Standing, Wanted, granted, grants, grants
 pub use index::{First, index_values, scope};
 pub use json::Json;
 pub use kind::Kind;
+pub use lineage::{Knew, Lineage, SINGLE_MAX, TOLD_MAX};
 pub use lint::Lint;
 pub use mandate::{Deed, DelegatedGrant, Mandate, mandate};
 pub use message::Message;
@@ -80,6 +83,7 @@ pub use refusal::{Fault, Refusal, Stop};
 pub use reply::{Members, MessageReply};
 pub use subscribe::{Happened, Subscription, subscribe};
 pub use text::normalize as normalize_uri;
+pub use unseen::{Lost, unseen};
 pub use view::{
     Cond, Direction, EventFilter, EventKind, Filter, Hits, INLINE_MAX, IndexValue, Kept, LogEvent, Page,
     PaginationCursor, Record, Select, SortBy, Stored, Take, View,

@@ -111,7 +111,8 @@ impl Past {
             }
             None => Given::None,
         };
-        let change = decide(&message, &given, self, now)?;
+        let mut change = decide(&message, &given, self, now)?;
+        change.came = message.is_replayed().then(Knew::default);
         let reply = MessageReply::from(&change);
         self.apply(change, data);
         Ok(reply)
@@ -136,6 +137,7 @@ impl Past {
             },
             message: change.message,
             beside: None,
+            lineage: Lineage { before: None, came: change.came.is_some(), knew: change.came.unwrap_or_default() },
         };
         let stored = Stored { kept: Arc::new(kept), latest: change.latest };
         self.kept.push(Entry {

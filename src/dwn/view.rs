@@ -1,7 +1,7 @@
 //! What rules may know of one tenant's past. The store implements it on a snapshot and, under the one
 //! writer, on a snapshot plus what the running group has already decided; tests implement it on a list.
 
-use super::{fields::record_id, json::Json, refusal::Fault};
+use super::{fields::record_id, json::Json, lineage::Lineage, refusal::Fault};
 use crate::cid::Cid;
 use bytes::Bytes;
 use std::{
@@ -40,6 +40,7 @@ pub struct Kept {
     pub message: Arc<Json>,
     /// Data that lies with it on the disk. Whether the message still has data, [`View::inline_data`] says.
     pub beside: Option<Bytes>,
+    pub lineage: Lineage,
 }
 
 /// What is kept of one record: its initial write and its newest message (which may be the same one).

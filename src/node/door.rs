@@ -5,6 +5,7 @@ use super::{
     answers::{self, Answers, PIECE, Reply},
     clock::now,
     config::Config,
+    conflict::{self, Brought},
     data::{Body, Held},
     deny::Denied,
     events::Live,
@@ -220,14 +221,39 @@ impl Node {
     }
 
     /// Like [`Node::process`] for what another device of the tenant has judged already ([`Message::replayed`]).
-    pub async fn replay(&self, tenant: &str, message: Value, data: Option<Body>) -> Result<Reply, Fault> {
-        self.answer_to(Origin::Device, tenant, message, (data, None)).await
+    /// What it takes away of what was written here, and its writer did not know, is kept as a conflict ([`Node::conflicts`]).
+    pub async fn replay(
+        &self,
+        brought: Brought,
+        tenant: &str,
+        message: Value,
+        data: Option<Body>,
+    ) -> Result<Reply, Fault> {
+        self.answer_to(Origin::Device(Arc::new(brought)), tenant, message, (data, None)).await
     }
 
     /// Like [`Node::replay`] for what the tenant's own node tells this one, which keeps a copy of what it may read
     /// ([`Message::vouched`]).
-    pub async fn copy(&self, tenant: &str, message: Value, data: Option<Body>) -> Result<Reply, Fault> {
-        self.answer_to(Origin::Tenant, tenant, message, (data, None)).await
+    pub async fn copy(
+        &self,
+        brought: Brought,
+        tenant: &str,
+        message: Value,
+        data: Option<Body>,
+    ) -> Result<Reply, Fault> {
+        self.answer_to(Origin::Tenant(Arc::new(brought)), tenant, message, (data, None)).await
+    }
+
+    /// Like [`Node::process`] for what a friend wrote and the friend's node brings: judged as if it came from anywhere, and what it takes
+    /// away unseen is kept as with [`Node::replay`].
+    pub async fn receive(
+        &self,
+        brought: Brought,
+        tenant: &str,
+        message: Value,
+        data: Option<Body>,
+    ) -> Result<Reply, Fault> {
+        self.answer_to(Origin::Friend(Arc::new(brought)), tenant, message, (data, None)).await
     }
 
     async fn answer_to(
@@ -257,7 +283,7 @@ impl Node {
             let message = self.admit(Asker::Owner, tenant, message).await?;
             let _reserved = self.reserve(tenant, &message, true, data.size)?;
             let given = Given::Staged { cid: data.root, size: data.size, inline: data.inline.clone() };
-            self.commit(tenant, message, given, Some(data)).await
+            self.commit(tenant, message, (given, Some(data)), None).await
         };
         let reply = match outcome.await {
             Ok(reply) => reply,
@@ -280,7 +306,7 @@ impl Node {
         // Room is taken before the answer is made. If there is none at once, the author is verified first: his share may have some.
         let room = method::is_read(&message).then(|| self.answers().take(asker)).flatten();
         let judging = Judging {
-            origin,
+            origin: origin.clone(),
             store: self.shared.store.clone(),
             blocks: self.shared.blocks.clone(),
             rules: self.shared.retention.clone(),
@@ -306,7 +332,7 @@ impl Node {
     /// small message from thread to thread costs as much as judging it.
     async fn judged(&self, asker: Asker, tenant: &str, message: Value, judging: Judging) -> Result<Judged, Stop> {
         let Shared { workers, resolver, .. } = &*self.shared;
-        let is_told = matches!(judging.origin, Origin::Device | Origin::Tenant);
+        let is_told = matches!(judging.origin, Origin::Device(_) | Origin::Tenant(_));
         let (admission, is_short) = (self.admission(tenant, is_told)?, method::is_short(&message));
         let first = move || {
             Ok::<_, Stop>(match admission.open(message)? {
@@ -383,7 +409,9 @@ impl Node {
     ) -> Result<Reply, Stop> {
         let body = body.filter(|_| message.data().is_some());
         let bytes = message.data().filter(|_| body.is_some()).map_or(0, |(_, size)| size);
-        let mut reserved = self.reserve(tenant, &message, matches!(origin, Origin::Device | Origin::Tenant), bytes)?;
+        let brought = origin.brought().cloned();
+        let by_owner = matches!(origin, Origin::Device(_) | Origin::Tenant(_));
+        let mut reserved = self.reserve(tenant, &message, by_owner, bytes)?;
         let asker = if self.is_near(&message) { Asker::Owner } else { origin.asker() };
         let (given, data) = match (body, message.data()) {
             (Some(body), Some((_, size))) => {
@@ -392,7 +420,7 @@ impl Node {
             }
             _ => (Given::None, None),
         };
-        self.commit(tenant, message, given, data).await
+        self.commit(tenant, message, (given, data), brought).await
     }
 
     /// Room on the disk and in the tenant's quota for what a write brings. Until it is committed it counts as held already;
@@ -407,8 +435,8 @@ impl Node {
         &self,
         tenant: &str,
         message: Arc<Message>,
-        given: Given,
-        data: Option<Data>,
+        (given, data): (Given, Option<Data>),
+        brought: Option<Arc<Brought>>,
     ) -> Result<Reply, Stop> {
         // Checked again: the data has come since the first check, and the tenant may be leaving now.
         self.shared.gate.check(tenant)?;
@@ -416,7 +444,11 @@ impl Node {
         let decide = move |view: &dyn View| {
             // Checked again: a record whose time ended meanwhile would lie behind the place the reaper has reached.
             rules.check(message.tenant(), message.json(), jiff::Timestamp::now())?;
-            dwn::decide(&message, &given, view, &now())
+            let mut change = dwn::decide(&message, &given, view, &now())?;
+            if let Some(brought) = &brought {
+                conflict::note(&mut change, brought, view, jiff::Timestamp::now())?;
+            }
+            Ok(change)
         };
         let change = self.shared.store.commit(tenant, data, decide).await?;
         Ok(match change.status {

@@ -3,6 +3,7 @@
 use super::{
     answers::PIECE,
     clock::now,
+    conflict::Brought,
     data::{Held, unread},
     retention::Rules,
 };
@@ -16,20 +17,30 @@ use anyhow::Context as _;
 use std::sync::Arc;
 
 /// Who hands in a message.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Origin {
     Client(Asker),
     /// Another device of the tenant.
-    Device,
+    Device(Arc<Brought>),
     /// The tenant's own node, which tells this one what it may read.
-    Tenant,
+    Tenant(Arc<Brought>),
+    /// A friend's node, which tells this one what the friend wrote.
+    Friend(Arc<Brought>),
 }
 
 impl Origin {
-    pub fn asker(self) -> Asker {
+    /// What is known of a message that does not come from who wrote it.
+    pub fn brought(&self) -> Option<&Arc<Brought>> {
         match self {
-            Origin::Client(asker) => asker,
-            Origin::Device | Origin::Tenant => Asker::Device,
+            Origin::Client(_) => None,
+            Origin::Device(brought) | Origin::Tenant(brought) | Origin::Friend(brought) => Some(brought),
+        }
+    }
+
+    pub fn asker(&self) -> Asker {
+        match self {
+            Origin::Client(asker) => *asker,
+            Origin::Device(_) | Origin::Tenant(_) | Origin::Friend(_) => Asker::Device,
         }
     }
 }
@@ -64,9 +75,9 @@ pub(super) struct Answer {
 impl Judging {
     pub fn judge(self, message: Arc<Message>) -> Result<Judged, Stop> {
         let message = match self.origin {
-            Origin::Client(_) => message,
-            Origin::Device => Arc::new(Arc::unwrap_or_clone(message).replayed()),
-            Origin::Tenant => Arc::new(Arc::unwrap_or_clone(message).vouched()),
+            Origin::Client(_) | Origin::Friend(_) => message,
+            Origin::Device(_) => Arc::new(Arc::unwrap_or_clone(message).replayed()),
+            Origin::Tenant(_) => Arc::new(Arc::unwrap_or_clone(message).vouched()),
         };
         if message.is_write() {
             let view = self.store.view(message.tenant());

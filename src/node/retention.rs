@@ -20,6 +20,8 @@ use std::time::Duration;
 const RULES_MAX: usize = 256;
 /// As `tenant`: whoever's records are kept here.
 const ANYONE: &str = "*";
+/// How long conflicts are kept where nothing else is set.
+const CONFLICTS: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 
 #[derive(Debug, Clone, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields, default)]
@@ -28,11 +30,13 @@ pub struct Config {
     pub every: Span,
     /// Which records are kept for how long. None: all are kept.
     pub rules: Vec<Rule>,
+    /// How long an edit is kept that another device's took the place of without knowing it (toft conflict ls).
+    pub conflicts: Span,
 }
 
 impl Default for Config {
     fn default() -> Self {
-        Self { every: Span(Duration::from_secs(600)), rules: Vec::new() }
+        Self { every: Span(Duration::from_secs(600)), rules: Vec::new(), conflicts: Span(CONFLICTS) }
     }
 }
 
@@ -117,12 +121,18 @@ pub struct Rules {
     /// The node's DID.
     own: String,
     list: Vec<Rule>,
+    conflicts: Duration,
 }
 
 impl Rules {
     /// Rules that have been checked, for the node with the DID `own`.
     pub fn new(config: &Config, own: &str) -> Self {
-        Self { own: own.to_owned(), list: config.rules.clone() }
+        Self { own: own.to_owned(), list: config.rules.clone(), conflicts: config.conflicts.0 }
+    }
+
+    /// How long conflicts are kept.
+    pub fn conflicts(&self) -> Duration {
+        self.conflicts
     }
 
     pub fn list(&self) -> &[Rule] {

@@ -49,9 +49,13 @@ impl Node {
         let mut messages = 0;
         loop {
             match self.store().wipe_some(tenant).await? {
-                0 => return Ok(Removed { registration, messages }),
+                0 => break,
                 some => messages += some as u64,
             }
         }
+        let (node, of) = (self.clone(), tenant.to_owned());
+        let conflicts = tokio::task::spawn_blocking(move || node.conflicts(Some(&of))).await.map_err(Fault::new)??;
+        self.forget_conflicts(&conflicts).await?;
+        Ok(Removed { registration, messages })
     }
 }

@@ -9,7 +9,7 @@ use crate::{
     cid::{self, Digest},
     dwn::{self, Fault},
     job::blocking,
-    node::Node,
+    node::{Brought, Node},
 };
 use anyhow::Error;
 use futures::StreamExt as _;
@@ -100,7 +100,8 @@ impl Pull<'_> {
     /// Puts a message through the door. Is it here, or something newer; and has it come in just now?
     async fn take(&mut self, digest: Digest, Fetched { message, data, .. }: Fetched) -> Result<(bool, bool), Trouble> {
         let has_data = data.is_some();
-        let (code, why) = match self.node.replay(&self.talk.part.tenant, message, data).await {
+        // No server says what a message was built on: what it takes away of what was written here counts as unseen.
+        let (code, why) = match self.node.replay(Brought::default(), &self.talk.part.tenant, message, data).await {
             Ok(reply) => (reply.code, reply.detail),
             Err(fault) => {
                 let cid = cid::from_digest(cid::DAG_CBOR, &digest);

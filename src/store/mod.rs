@@ -42,6 +42,7 @@ mod rebuild;
 mod write_log;
 mod handle;
 mod read;
+mod lineage;
 mod sets;
 mod status;
 mod fingerprint;
@@ -68,7 +69,7 @@ pub use read::{Entry, Former};
 #[cfg(test)]
 pub(crate) use rebuild::hindrance::Hindrance;
 pub use rows::{
-    refs::{Keeper, PIN, Scope},
+    refs::{KEPT, Keeper, PIN, Scope},
     row::Stats,
 };
 pub use sets::SetView;

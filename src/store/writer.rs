@@ -228,6 +228,17 @@ fn answer(job: Job, batch: &mut IndexBatch<'_>, group: Position, bytes: &mut Vec
                     frame::MessageFrame::new(&change, data.as_ref()).context("making the log frame of a message")
                 })?;
                 message.before = batch.state_of(&tenant, &message.subject)?;
+                if let (Some(before), None) = (message.before, &change.came)
+                    && let Some(before) = batch.frame(before)?.kept()
+                {
+                    message.follow(&before.cid, &before.lineage);
+                }
+                if !change.states.is_empty() {
+                    // Before the message: if the power fails between the two, more is kept and not less.
+                    let states = change.states.iter().cloned();
+                    let states = states.map(|(key, value)| (ByteBuf::from(key), Some(ByteBuf::from(value))));
+                    add(Frame::State(states.collect()), batch, group, bytes)?;
+                }
                 add(Frame::Message(Box::new(message)), batch, group, bytes)?;
                 Ok(change)
             });

@@ -60,6 +60,9 @@ pub enum Frame {
     Apart(u16, String),
     /// "This is none of what I have for you." For friends only.
     Declined(Number, Bytes32),
+    /// "Whoever wrote the message that comes next knew these earlier states": of the record, and those that a delete ends
+    /// ([`crate::dwn::Knew`]).
+    Knew(#[serde(with = "serde_bytes")] Vec<u8>),
     /// "I put this aside, because": code and text. For own devices only.
     Parked(Number, Bytes32, u16, String),
 }
@@ -75,6 +78,7 @@ impl Frame {
             Self::Again(_, digests) => 34 * digests.len(),
             Self::Message(_, message, carried) => message.len() + carried.size(),
             Self::Data(_, _, piece) => piece.len(),
+            Self::Knew(states) => states.len(),
             Self::Parked(_, _, _, why) => why.len(),
             Self::Apart(_, protocol) => protocol.len(),
             Self::Gone(..) | Self::Declined(..) | Self::Took(..) | Self::DataWanted(..) | Self::DataTook(..) => 0,

@@ -7,7 +7,7 @@ use super::{
 };
 use crate::{
     cid::{self, Cid, Digest},
-    dwn::{self, Fault, Reader},
+    dwn::{self, Fault, Knew, Reader},
     store::{Entry, Position, Store},
     sums::{Item, Sum},
 };
@@ -55,6 +55,8 @@ pub struct Kept {
 pub struct Loaded {
     /// DAG-CBOR.
     pub message: Vec<u8>,
+    /// Which earlier states its writer knew.
+    pub knew: Knew,
     pub data: Option<DataHere>,
 }
 
@@ -188,6 +190,7 @@ impl Local {
         let view = self.store.view(tenant);
         let Some(stored) = view.message(&cid::from_digest(cid::DAG_CBOR, digest))? else { return Ok(None) };
         let message = cid::encode(&stored.message)?;
+        let knew = self.store.knew(tenant, &stored)?;
         let data = if view.has_data(&stored)? {
             let declared = dwn::declared_data(&stored.message);
             // What cannot be read now is offered apart: the peer is told when it asks for it.
@@ -200,7 +203,7 @@ impl Local {
         } else {
             None
         };
-        Ok(Some(Loaded { message, data }))
+        Ok(Some(Loaded { message, knew, data }))
     }
 
     /// The CID of a message's data, if it may be told.

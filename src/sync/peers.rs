@@ -564,7 +564,7 @@ impl Peers {
         let greeting = wire::handshake(&mut link.stream, peers, &self.shared.own, &self.shared.resolver, known);
         let greeted = tokio::time::timeout(HANDSHAKE, greeting).await.context("the handshake took too long")?;
         drop(place);
-        let wire::Greeted { did, terms, key } = greeted?;
+        let wire::Greeted { did, terms, key, hears_knew } = greeted?;
         if let Some((peer, _)) = expected
             && peer.did != did
         {
@@ -578,7 +578,7 @@ impl Peers {
         let leads = self.shared.own.did < did;
         let session = session::Session {
             node: self.shared.node.clone(),
-            setup: Setup { peer: did.clone(), tenants: terms.keys().cloned().collect(), key, leads },
+            setup: Setup { peer: did.clone(), tenants: terms.keys().cloned().collect(), key, leads, hears_knew },
             sharing: Sharing {
                 own: self.shared.own.did.clone(),
                 peer: did.clone(),

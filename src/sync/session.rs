@@ -16,11 +16,10 @@ use super::{
     term::Term,
 };
 use crate::{
-    asker::Asker,
     blocks::Right,
     cid::Digest,
     dwn::{Fault, Stop},
-    node::{self, Body, Node},
+    node::{self, Body, Brought, Node},
 };
 use anyhow::{Context as _, Error, bail};
 use bytes::Bytes;
@@ -342,17 +341,18 @@ impl Session {
     }
 
     /// Puts one message through the door.
-    async fn judge(&self, Arrival { tenant, term, digest, message, data }: Arrival) -> Answer {
+    async fn judge(&self, Arrival { tenant, term, digest, message, knew, data }: Arrival) -> Answer {
         let body: Option<Body> = match data {
             Data::None => None,
             Data::With(bytes) => Some(node::one_chunk(bytes.into())),
             Data::Stored(_) => Some(self.partials.read(&digest)),
         };
+        let brought = Brought { by: Some(self.setup.peer.clone()), knew };
         let reply = match term {
-            Term::Whole => self.node.replay(&tenant, message, body).await,
-            Term::Copied => self.node.copy(&tenant, message, body).await,
+            Term::Whole => self.node.replay(brought, &tenant, message, body).await,
+            Term::Copied => self.node.copy(brought, &tenant, message, body).await,
             // What a friend wrote is judged as if it came from anywhere.
-            Term::Shown => self.node.process_for(Asker::Device, &tenant, message, body).await,
+            Term::Shown => self.node.receive(brought, &tenant, message, body).await,
         };
         match reply {
             Ok(reply) => Answer { code: reply.code, detail: reply.detail },

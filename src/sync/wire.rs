@@ -53,7 +53,12 @@ pub struct Greeted {
     pub terms: Terms,
     /// What both ends hash with in this session.
     pub key: Keyed,
+    /// The other end can be told which states the writer of a message knew.
+    pub hears_knew: bool,
 }
+
+/// [`Hello::understands`]: `Knew` frames.
+const KNEW: &str = "knew";
 
 #[derive(Debug, Serialize, Deserialize)]
 struct Hello {
@@ -107,7 +112,7 @@ pub async fn handshake<S: AsyncRead + AsyncWrite + Unpin>(
 ) -> Result<Greeted, Error> {
     let mut nonce = [0; 32];
     getrandom::fill(&mut nonce).map_err(|e| anyhow!("the operating system gave no randomness: {e}"))?;
-    let understands = vec![];
+    let understands = vec![KNEW.to_owned()];
     write(stream, &Hello { version: VERSION, did: own.did.clone(), nonce: nonce.to_vec(), understands }).await?;
     let theirs: Hello = read_up_to(GREETING_MAX, stream).await.context("waiting for the other device's hello")?;
     if theirs.version != VERSION {
@@ -158,7 +163,8 @@ pub async fn handshake<S: AsyncRead + AsyncWrite + Unpin>(
             })?;
             let (mine, other) = (nonce.as_slice(), theirs.nonce.as_slice());
             let nonces = if own.did < theirs.did { [mine, other] } else { [other, mine] };
-            Ok(Greeted { did: theirs.did, terms, key: Keyed::new(nonces) })
+            let hears_knew = theirs.understands.iter().any(|what| what == KNEW);
+            Ok(Greeted { did: theirs.did, terms, key: Keyed::new(nonces), hears_knew })
         }
         Welcome::No(reason) => bail!("{}", shown(&reason)),
     }

@@ -9,6 +9,7 @@ mod bad_input;
 mod blocks;
 mod care;
 mod cli;
+mod conflicts;
 mod connect;
 mod crowd;
 mod encryption;

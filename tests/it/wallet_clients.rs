@@ -23,6 +23,9 @@ const FAIL: &[(&str, &str)] = &[
     ("node.events", "usage"), // over a WebSocket alone
     ("records.subscribe", "usage"),
     ("grants.revoke", "not-found"),
+    ("conflicts.show", "not-found"),
+    ("conflicts.keep", "not-found"),
+    ("conflicts.remove", "not-found"),
     ("anchor.proof", "pending"),
     ("tenants.remove", "not-found"),
     ("pair.poll", "not-found"),

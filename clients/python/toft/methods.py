@@ -178,6 +178,93 @@ class Conditions(TypedDict):
     publication: str
 
 
+class Conflict(TypedDict):
+    """An edit that lost."""
+
+    #: When it came.
+    at: str
+    #: DID of the device that brought what won.
+    by: NotRequired[str | None]
+    #: Of what lost.
+    dataCid: NotRequired[str | None]
+    dataSize: NotRequired[int | None]
+    #: What won ended the record: nothing can be written to it any more.
+    deleted: bool
+    #: The CID of the message that lost.
+    id: str
+    #: What was written here.
+    lost: ConflictSide
+    protocol: NotRequired[str | None]
+    recordId: str
+    #: Whose record it is.
+    tenant: str
+    #: Until when what lost is kept.
+    until: str
+    #: What took its place.
+    won: ConflictSide
+
+
+class ConflictDifference(TypedDict):
+    #: Null: it is not there.
+    lost: Json
+    property: str
+    won: Json
+
+
+class ConflictRemoved(TypedDict):
+    removed: str
+
+
+class ConflictShown(TypedDict):
+    """Both sides of a conflict."""
+
+    #: When it came.
+    at: str
+    #: DID of the device that brought what won.
+    by: NotRequired[str | None]
+    #: Of what lost.
+    dataCid: NotRequired[str | None]
+    dataSize: NotRequired[int | None]
+    #: What won ended the record: nothing can be written to it any more.
+    deleted: bool
+    #: Properties of the descriptor that differ. Nothing if what won is a delete.
+    differs: list[ConflictDifference]
+    #: Where the data of what lost is fetched.
+    download: NotRequired[OneTimeAddress | None]
+    #: The CID of the message that lost.
+    id: str
+    #: What was written here.
+    lost: ConflictSide
+    lostMessage: Json
+    protocol: NotRequired[str | None]
+    recordId: str
+    #: Whose record it is.
+    tenant: str
+    #: Until when what lost is kept.
+    until: str
+    #: What took its place.
+    won: ConflictSide
+    wonMessage: Json
+
+
+class ConflictSide(TypedDict):
+    """A message of one side."""
+
+    author: str
+    messageCid: str
+    messageTimestamp: str
+    #: `Write` or `Delete`.
+    method: str
+
+
+class ConflictsKept(TypedDict):
+    """How many conflicts there are, and what their data takes."""
+
+    #: Bytes of data that they hold.
+    bytes: int
+    conflicts: int
+
+
 class Connection(TypedDict):
     """A libp2p peer that is connected."""
 
@@ -396,6 +483,8 @@ class Footprint(TypedDict):
     """What a home takes on disk, and what it holds."""
 
     blocks: BlocksUsage
+    #: Edits that lost to others and are kept for a while; nothing if the node does not run.
+    conflicts: NotRequired[ConflictsKept | None]
     #: How many pins there are.
     pins: int
     #: What retention has done since the node started; nothing if it does not run.
@@ -709,6 +798,8 @@ class NodeStatus(TypedDict):
     """How a node does."""
 
     anchor: AnchorStatus
+    #: Edits made here that other devices' took the place of without knowing them.
+    conflicts: ConflictsKept
     connections: list[Connection]
     #: What is wrong with the store, in sentences; empty when all is well.
     degraded: list[str]
@@ -1804,6 +1895,40 @@ RecordsSubscribeParams = TypedDict(
 )
 
 
+ConflictsListResult: TypeAlias = 'list[Conflict]'
+
+
+class ConflictsShowParams(TypedDict):
+    #: The CID of the message that lost, or how it begins.
+    id: str
+    #: Give an address for the data of what lost.
+    download: NotRequired[bool]
+    #: DID of whose record it is, if messages of several are alike.
+    tenant: NotRequired[str | None]
+
+
+ConflictsKeepParams = TypedDict(
+    "ConflictsKeepParams",
+    {
+        #: The CID of the message that lost, or how it begins.
+        "id": "str",
+        #: Which of the node's identities signs; its own if none is named.
+        "from": "NotRequired[str | None]",
+        #: DID of whose record it is, if messages of several are alike.
+        "tenant": "NotRequired[str | None]",
+    },
+)
+
+
+class ConflictsRemoveParams(TypedDict):
+    #: The CID of the message that lost, or how it begins.
+    id: str
+    #: Give an address for the data of what lost.
+    download: NotRequired[bool]
+    #: DID of whose record it is, if messages of several are alike.
+    tenant: NotRequired[str | None]
+
+
 class BlocksAddParams(TypedDict):
     #: base64url, without padding; at most 700 KiB of bytes.
     data: NotRequired[str | None]
@@ -2037,6 +2162,10 @@ METHODS: Final[dict[str, tuple[str, Literal["anywhere", "socket"]]]] = {
     "records.write": ("records:write", "anywhere"),
     "records.delete": ("records:write", "anywhere"),
     "records.subscribe": ("records:read", "anywhere"),
+    "conflicts.list": ("records:read", "anywhere"),
+    "conflicts.show": ("records:read", "anywhere"),
+    "conflicts.keep": ("records:write", "anywhere"),
+    "conflicts.remove": ("records:write", "anywhere"),
     "blocks.add": ("blocks:write", "anywhere"),
     "blocks.get": ("blocks:read", "anywhere"),
     "blocks.stat": ("blocks:read", "anywhere"),
@@ -2381,6 +2510,33 @@ class RecordsGroup:
         return answer
 
 
+class ConflictsGroup:
+    """`conflicts.…`"""
+
+    def __init__(self, call: Call) -> None:
+        self._call = call
+
+    def list(self) -> ConflictsListResult:
+        """List the edits made here that another device's took the place of without knowing them, the oldest first. Scope: records:read."""
+        answer: ConflictsListResult = self._call("conflicts.list", {})
+        return answer
+
+    def show(self, **params: Unpack[ConflictsShowParams]) -> ConflictShown:
+        """Give both sides of a conflict, what differs, and an address for the data of what lost. Scope: records:read."""
+        answer: ConflictShown = self._call("conflicts.show", params)
+        return answer
+
+    def keep(self, **params: Unpack[ConflictsKeepParams]) -> Written:
+        """Write what lost once more, as a new state of its record, signed by who keeps it. Scope: records:write."""
+        answer: Written = self._call("conflicts.keep", params)
+        return answer
+
+    def remove(self, **params: Unpack[ConflictsRemoveParams]) -> ConflictRemoved:
+        """Let go of what lost: what won stays. Scope: records:write."""
+        answer: ConflictRemoved = self._call("conflicts.remove", params)
+        return answer
+
+
 class BlocksGroup:
     """`blocks.…`"""
 
@@ -2670,6 +2826,7 @@ class Groups:
         self.devices = DevicesGroup(call)
         self.friends = FriendsGroup(call)
         self.records = RecordsGroup(call)
+        self.conflicts = ConflictsGroup(call)
         self.blocks = BlocksGroup(call)
         self.pins = PinsGroup(call)
         self.sync = SyncGroup(call)

@@ -157,6 +157,89 @@ export interface Conditions {
   publication: string;
 }
 
+/** An edit that lost. */
+export interface Conflict {
+  /** When it came. */
+  at: string;
+  /** DID of the device that brought what won. */
+  by?: string | null;
+  /** Of what lost. */
+  dataCid?: string | null;
+  dataSize?: number | null;
+  /** What won ended the record: nothing can be written to it any more. */
+  deleted: boolean;
+  /** The CID of the message that lost. */
+  id: string;
+  /** What was written here. */
+  lost: ConflictSide;
+  protocol?: string | null;
+  recordId: string;
+  /** Whose record it is. */
+  tenant: string;
+  /** Until when what lost is kept. */
+  until: string;
+  /** What took its place. */
+  won: ConflictSide;
+}
+
+export interface ConflictDifference {
+  /** Null: it is not there. */
+  lost: Json;
+  property: string;
+  won: Json;
+}
+
+export interface ConflictRemoved {
+  removed: string;
+}
+
+/** Both sides of a conflict. */
+export interface ConflictShown {
+  /** When it came. */
+  at: string;
+  /** DID of the device that brought what won. */
+  by?: string | null;
+  /** Of what lost. */
+  dataCid?: string | null;
+  dataSize?: number | null;
+  /** What won ended the record: nothing can be written to it any more. */
+  deleted: boolean;
+  /** Properties of the descriptor that differ. Nothing if what won is a delete. */
+  differs: ConflictDifference[];
+  /** Where the data of what lost is fetched. */
+  download?: OneTimeAddress | null;
+  /** The CID of the message that lost. */
+  id: string;
+  /** What was written here. */
+  lost: ConflictSide;
+  lostMessage: Json;
+  protocol?: string | null;
+  recordId: string;
+  /** Whose record it is. */
+  tenant: string;
+  /** Until when what lost is kept. */
+  until: string;
+  /** What took its place. */
+  won: ConflictSide;
+  wonMessage: Json;
+}
+
+/** A message of one side. */
+export interface ConflictSide {
+  author: string;
+  messageCid: string;
+  messageTimestamp: string;
+  /** `Write` or `Delete`. */
+  method: string;
+}
+
+/** How many conflicts there are, and what their data takes. */
+export interface ConflictsKept {
+  /** Bytes of data that they hold. */
+  bytes: number;
+  conflicts: number;
+}
+
 /** A libp2p peer that is connected. */
 export interface Connection {
   /** The remote address of each connection. */
@@ -363,6 +446,8 @@ export interface Filtered {
 /** What a home takes on disk, and what it holds. */
 export interface Footprint {
   blocks: BlocksUsage;
+  /** Edits that lost to others and are kept for a while; nothing if the node does not run. */
+  conflicts?: ConflictsKept | null;
   /** How many pins there are. */
   pins: number;
   /** What retention has done since the node started; nothing if it does not run. */
@@ -651,6 +736,8 @@ export interface NodeIdentity {
 /** How a node does. */
 export interface NodeStatus {
   anchor: AnchorStatus;
+  /** Edits made here that other devices' took the place of without knowing them. */
+  conflicts: ConflictsKept;
   connections: Connection[];
   /** What is wrong with the store, in sentences; empty when all is well. */
   degraded: string[];
@@ -1590,6 +1677,35 @@ export interface RecordsSubscribeParams {
   tenant?: string | null;
 }
 
+export type ConflictsListResult = Conflict[];
+
+export interface ConflictsShowParams {
+  /** The CID of the message that lost, or how it begins. */
+  id: string;
+  /** Give an address for the data of what lost. */
+  download?: boolean;
+  /** DID of whose record it is, if messages of several are alike. */
+  tenant?: string | null;
+}
+
+export interface ConflictsKeepParams {
+  /** The CID of the message that lost, or how it begins. */
+  id: string;
+  /** Which of the node's identities signs; its own if none is named. */
+  from?: string | null;
+  /** DID of whose record it is, if messages of several are alike. */
+  tenant?: string | null;
+}
+
+export interface ConflictsRemoveParams {
+  /** The CID of the message that lost, or how it begins. */
+  id: string;
+  /** Give an address for the data of what lost. */
+  download?: boolean;
+  /** DID of whose record it is, if messages of several are alike. */
+  tenant?: string | null;
+}
+
 export interface BlocksAddParams {
   /** base64url, without padding; at most 700 KiB of bytes. */
   data?: string | null;
@@ -1814,6 +1930,10 @@ export interface Methods {
   "records.write": { params: RecordsWriteParams; result: Outcome };
   "records.delete": { params: RecordsDeleteParams; result: Deleted };
   "records.subscribe": { params: RecordsSubscribeParams; result: Subscribed };
+  "conflicts.list": { params: Record<string, never>; result: ConflictsListResult };
+  "conflicts.show": { params: ConflictsShowParams; result: ConflictShown };
+  "conflicts.keep": { params: ConflictsKeepParams; result: Written };
+  "conflicts.remove": { params: ConflictsRemoveParams; result: ConflictRemoved };
   "blocks.add": { params: BlocksAddParams; result: ContentOutcome };
   "blocks.get": { params: BlocksGetParams; result: FileContent };
   "blocks.stat": { params: BlocksStatParams; result: Standing };
@@ -1909,6 +2029,10 @@ export const METHODS: { readonly [name in MethodName]: { readonly scope: string;
   "records.write": { scope: "records:write", from: "anywhere" },
   "records.delete": { scope: "records:write", from: "anywhere" },
   "records.subscribe": { scope: "records:read", from: "anywhere" },
+  "conflicts.list": { scope: "records:read", from: "anywhere" },
+  "conflicts.show": { scope: "records:read", from: "anywhere" },
+  "conflicts.keep": { scope: "records:write", from: "anywhere" },
+  "conflicts.remove": { scope: "records:write", from: "anywhere" },
   "blocks.add": { scope: "blocks:write", from: "anywhere" },
   "blocks.get": { scope: "blocks:read", from: "anywhere" },
   "blocks.stat": { scope: "blocks:read", from: "anywhere" },
@@ -2076,6 +2200,17 @@ export abstract class Groups {
     delete: (params: RecordsDeleteParams) => this.call("records.delete", params),
     /** Be told of each change of records that meet a filter, by notifications (over a WebSocket alone). Scope: records:read. */
     subscribe: (params: RecordsSubscribeParams = {}) => this.call("records.subscribe", params),
+  };
+
+  readonly conflicts = {
+    /** List the edits made here that another device's took the place of without knowing them, the oldest first. Scope: records:read. */
+    list: () => this.call("conflicts.list", {}),
+    /** Give both sides of a conflict, what differs, and an address for the data of what lost. Scope: records:read. */
+    show: (params: ConflictsShowParams) => this.call("conflicts.show", params),
+    /** Write what lost once more, as a new state of its record, signed by who keeps it. Scope: records:write. */
+    keep: (params: ConflictsKeepParams) => this.call("conflicts.keep", params),
+    /** Let go of what lost: what won stays. Scope: records:write. */
+    remove: (params: ConflictsRemoveParams) => this.call("conflicts.remove", params),
   };
 
   readonly blocks = {

@@ -16,6 +16,7 @@ mod protocols;
 mod queries;
 mod records;
 mod refusals;
+mod unseen;
 mod vectors;
 
 /// A plain text note of one's own.

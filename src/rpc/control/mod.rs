@@ -30,6 +30,7 @@ pub mod records;
 pub mod records_read;
 pub mod records_write;
 pub mod records_subscribe;
+pub mod conflicts;
 mod letter;
 pub mod protocols;
 pub mod grants;
@@ -93,6 +94,7 @@ pub const TABLE: &[&[Entry]] = &[
     records_read::METHODS,
     records_write::METHODS,
     records_subscribe::METHODS,
+    conflicts::METHODS,
     blocks::METHODS,
     pins::METHODS,
     peers::METHODS,
@@ -176,6 +178,7 @@ mod tests {
             include_str!("records_read.rs"),
             include_str!("records_write.rs"),
             include_str!("records_subscribe.rs"),
+            include_str!("conflicts.rs"),
             include_str!("blocks.rs"),
             include_str!("pins.rs"),
             include_str!("peers.rs"),

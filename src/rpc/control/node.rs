@@ -8,7 +8,12 @@ use super::{
     services::Descriptors,
     subscriptions::{Subscribed, no_websocket},
 };
-use crate::{anchor, job, node::Retained, scarce, store, sync::PeerStatus};
+use crate::{
+    anchor, job,
+    node::{Kept, Retained},
+    scarce, store,
+    sync::PeerStatus,
+};
 use anyhow::Error;
 use futures::StreamExt as _;
 use schemars::JsonSchema;
@@ -64,7 +69,7 @@ impl Method for Status {
     const EXAMPLES: &'static [Example] = &[Example {
         name: "how it does",
         params: "{}",
-        result: r#"{"version": "0.1.0", "identity": {"did": "$did", "locked": false, "peer": "12D3KooWGjMCwVQsVLbJqGYdkzJ8vTz5dBf5YPHjQkXvF7b8kZpQ", "addresses": ["/ip4/192.0.2.7/tcp/4001/p2p/12D3KooWGjMCwVQsVLbJqGYdkzJ8vTz5dBf5YPHjQkXvF7b8kZpQ"]}, "uptime_seconds": 1, "rss_bytes": null, "home": null, "dwn": "http://127.0.0.1:3000", "gateway": null, "store": {"records": 1, "messages": 2, "blocks": 3, "bytes": 4}, "log_bytes": 1, "degraded": [], "files": {"most": 1, "before": 1, "dwn_connections": 1, "gateway_connections": 1, "peer_connections": 1, "fewer": null}, "short": {"times": 1, "last": "memory", "seconds_ago": 2}, "free_bytes": 5, "read_only": null, "retention": {"rules": 1, "deleted": 0, "purged": 0, "looked_at": 9, "at_work": false, "problem": null}, "connections": [{"peer": "12D3KooWGjMCwVQsVLbJqGYdkzJ8vTz5dBf5YPHjQkXvF7b8kZpQ", "addresses": ["/ip4/192.0.2.7/tcp/4001/p2p/12D3KooWGjMCwVQsVLbJqGYdkzJ8vTz5dBf5YPHjQkXvF7b8kZpQ"], "agent": null, "round_trip_seconds": 0.25}], "peers": [{"did": "$other", "address": "/ip4/192.0.2.7/tcp/4001/p2p/12D3KooWGjMCwVQsVLbJqGYdkzJ8vTz5dBf5YPHjQkXvF7b8kZpQ", "tenants": ["$did", "$other"], "connected": true, "in_sync": false, "in_sync_seconds": null, "apart": false, "sending": {"messages": 1, "of_messages": 3}, "receiving": null, "parked": 0, "parked_there": 0, "problem": null}], "anchor": {"mode": "wallet", "network": "regtest", "queued": 3, "next": "2026-11-21T09:00:00.5Z", "batches": [{"number": 1, "state": "awaiting_funds", "leaves": 2, "created": "2026-11-21T09:00:00Z", "root": "00", "txid": null, "fee": null, "height": null, "confirmations": 0, "send_to": ["bcrt1", 700], "note": null}], "tip": 7, "problem": null, "sentence": "3 messages wait for the next batch"}, "jobs": [{"name": "backup", "work": "takes snapshots of the home", "wait": "every 6h", "state": "waiting", "runs": 2, "last_run": "2026-11-21T09:00:00Z", "failing": true, "last_error": {"message": "the disk is away", "at": "2026-11-21T09:00:00Z"}, "next_run": "2026-11-21T15:00:00Z"}]}"#,
+        result: r#"{"version": "0.1.0", "identity": {"did": "$did", "locked": false, "peer": "12D3KooWGjMCwVQsVLbJqGYdkzJ8vTz5dBf5YPHjQkXvF7b8kZpQ", "addresses": ["/ip4/192.0.2.7/tcp/4001/p2p/12D3KooWGjMCwVQsVLbJqGYdkzJ8vTz5dBf5YPHjQkXvF7b8kZpQ"]}, "uptime_seconds": 1, "rss_bytes": null, "home": null, "dwn": "http://127.0.0.1:3000", "gateway": null, "store": {"records": 1, "messages": 2, "blocks": 3, "bytes": 4}, "log_bytes": 1, "degraded": [], "files": {"most": 1, "before": 1, "dwn_connections": 1, "gateway_connections": 1, "peer_connections": 1, "fewer": null}, "short": {"times": 1, "last": "memory", "seconds_ago": 2}, "free_bytes": 5, "read_only": null, "retention": {"rules": 1, "deleted": 0, "purged": 0, "looked_at": 9, "at_work": false, "problem": null}, "conflicts": {"conflicts": 0, "bytes": 0}, "connections": [{"peer": "12D3KooWGjMCwVQsVLbJqGYdkzJ8vTz5dBf5YPHjQkXvF7b8kZpQ", "addresses": ["/ip4/192.0.2.7/tcp/4001/p2p/12D3KooWGjMCwVQsVLbJqGYdkzJ8vTz5dBf5YPHjQkXvF7b8kZpQ"], "agent": null, "round_trip_seconds": 0.25}], "peers": [{"did": "$other", "address": "/ip4/192.0.2.7/tcp/4001/p2p/12D3KooWGjMCwVQsVLbJqGYdkzJ8vTz5dBf5YPHjQkXvF7b8kZpQ", "tenants": ["$did", "$other"], "connected": true, "in_sync": false, "in_sync_seconds": null, "apart": false, "sending": {"messages": 1, "of_messages": 3}, "receiving": null, "parked": 0, "parked_there": 0, "problem": null}], "anchor": {"mode": "wallet", "network": "regtest", "queued": 3, "next": "2026-11-21T09:00:00.5Z", "batches": [{"number": 1, "state": "awaiting_funds", "leaves": 2, "created": "2026-11-21T09:00:00Z", "root": "00", "txid": null, "fee": null, "height": null, "confirmations": 0, "send_to": ["bcrt1", 700], "note": null}], "tip": 7, "problem": null, "sentence": "3 messages wait for the next batch"}, "jobs": [{"name": "backup", "work": "takes snapshots of the home", "wait": "every 6h", "state": "waiting", "runs": 2, "last_run": "2026-11-21T09:00:00Z", "failing": true, "last_error": {"message": "the disk is away", "at": "2026-11-21T09:00:00Z"}, "next_run": "2026-11-21T15:00:00Z"}]}"#,
     }];
     type Params = NoParams;
     type Result = NodeStatus;
@@ -98,6 +103,7 @@ impl Method for Status {
             free_bytes: store.free()?,
             read_only: store.read_only(),
             retention: call.node.retained(),
+            conflicts: kept(call).await?,
             connections: connections.collect(),
             peers: call.sync.peers(),
             anchor: call.anchor.status().await?,
@@ -176,6 +182,8 @@ pub struct NodeStatus {
     /// Why nothing is written, if nothing is.
     pub read_only: Option<String>,
     pub retention: Retained,
+    /// Edits made here that other devices' took the place of without knowing them.
+    pub conflicts: Kept,
     pub connections: Vec<Connection>,
     pub peers: Vec<PeerStatus>,
     pub anchor: anchor::Status,
@@ -211,6 +219,12 @@ impl Shortage {
         let (when, last) = told.last?;
         Some(Self { times: told.times, last, seconds_ago: when.elapsed().as_secs() })
     }
+}
+
+/// How many conflicts there are.
+pub(super) async fn kept(call: &Call) -> Result<Kept, Failure> {
+    let node = call.node.clone();
+    Ok(tokio::task::spawn_blocking(move || node.conflicts_kept()).await.map_err(Error::new)??)
 }
 
 /// Resident memory of this process in bytes, where the system tells.

@@ -369,7 +369,7 @@ impl NewState {
 }
 
 /// What stands in a message that is about to be written.
-fn written(message: &Value) -> Result<Written, Failure> {
+pub(super) fn written(message: &Value) -> Result<Written, Failure> {
     let text = |value: &Value| value.as_str().map(str::to_owned).unwrap_or_default();
     let descriptor = &message["descriptor"];
     Ok(Written {
@@ -384,7 +384,7 @@ fn written(message: &Value) -> Result<Written, Failure> {
 }
 
 /// The newest write of a record.
-async fn newest(node: &Node, tenant: &str, id: &str) -> Result<Value, Failure> {
+pub(super) async fn newest(node: &Node, tenant: &str, id: &str) -> Result<Value, Failure> {
     let (store, tenant, record) = (node.store().clone(), tenant.to_owned(), id.to_owned());
     let found = tokio::task::spawn_blocking(move || store.view(&tenant).record(&record));
     let newest = found.await.map_err(Error::new)??.map(|record| record.newest.message.clone());

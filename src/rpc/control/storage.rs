@@ -4,6 +4,7 @@ use super::{
     call::Call,
     failure::{Failure, Kind},
     method::{Entry, Example, Method, Need, NoParams},
+    node,
 };
 use crate::{
     blocks::{Collected, Scrubbed},
@@ -25,14 +26,15 @@ impl Method for Du {
     const EXAMPLES: &'static [Example] = &[Example {
         name: "all",
         params: "{}",
-        result: r#"{"store": {"log": 1, "segments": 1, "index": 1, "aside": 0}, "blocks": {"files": 0, "file_bytes": 0, "packs": 1, "pack_bytes": 2, "pack_live": 1}, "stats": {"records": 1, "messages": 2, "blocks": 3, "bytes": 4}, "pins": 0, "retention": {"rules": 1, "deleted": 0, "purged": 0, "looked_at": 9, "at_work": false, "problem": null}}"#,
+        result: r#"{"store": {"log": 1, "segments": 1, "index": 1, "aside": 0}, "blocks": {"files": 0, "file_bytes": 0, "packs": 1, "pack_bytes": 2, "pack_live": 1}, "stats": {"records": 1, "messages": 2, "blocks": 3, "bytes": 4}, "pins": 0, "retention": {"rules": 1, "deleted": 0, "purged": 0, "looked_at": 9, "at_work": false, "problem": null}, "conflicts": {"conflicts": 0, "bytes": 0}}"#,
     }];
     type Params = NoParams;
     type Result = Footprint;
 
     async fn run(call: &Call, NoParams {}: NoParams) -> Result<Footprint, Failure> {
         let footprint = care(call).footprint().await?;
-        Ok(Footprint { retention: Some(call.node.retained()), ..footprint })
+        let conflicts = Some(node::kept(call).await?);
+        Ok(Footprint { retention: Some(call.node.retained()), conflicts, ..footprint })
     }
 }
 

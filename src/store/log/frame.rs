@@ -14,7 +14,7 @@
 
 use crate::{
     cid::{self, Cid, Digest},
-    dwn::{Change, Fault, Json, Subject},
+    dwn::{Change, Fault, Json, Knew, Lineage, Subject},
     store::place::{Data, Place, Position},
 };
 use anyhow::{Context as _, bail, ensure};
@@ -85,6 +85,12 @@ pub struct MessageFrame {
     /// Where the state of the record lies that this one supersedes, if there was one; nothing of the index depends on it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub before: Option<Position>,
+    /// It came from another device. Nothing of the index depends on this and `knew`.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub came: bool,
+    /// Earlier states of its record that its writer knew ([`Lineage::knew`]); nothing: none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub knew: Option<ByteBuf>,
     /// Only a stub is left: `message` is gone.
     #[serde(skip)]
     pub gone: bool,
@@ -231,6 +237,8 @@ impl MessageFrame {
             removes: digests(&change.removes)?,
             blocks: blocks.into_iter().flatten().collect(),
             before: None,
+            came: change.came.is_some(),
+            knew: change.came.as_ref().and_then(stored),
             gone: false,
             json: OnceLock::from(change.message.clone()),
         })
@@ -253,6 +261,8 @@ impl MessageFrame {
             removes: stub.removes,
             blocks: stub.blocks,
             before: None,
+            came: false,
+            knew: None,
             gone: true,
             json: OnceLock::new(),
         }
@@ -260,6 +270,15 @@ impl MessageFrame {
 
     pub fn cid(&self) -> Cid {
         cid::from_digest(cid::DAG_CBOR, &self.cid)
+    }
+
+    /// It is written here, over a state with this lineage.
+    pub fn follow(&mut self, state: &Cid, lineage: &Lineage) {
+        self.knew = stored(&lineage.passed_on(state));
+    }
+
+    pub fn lineage(&self) -> Lineage {
+        lineage(self.before, self.came, self.knew.as_ref().map(|knew| knew.as_slice()))
     }
 
     /// What in it does not hash to what it should; the frame's own checksum has been checked.
@@ -294,6 +313,16 @@ impl Stub {
         let MessageFrame { keeps_data, demotes, removes, blocks, .. } = message;
         Ok(Self { tenant, subject, cid, initial, parent, data, inline, keeps_data, demotes, removes, blocks })
     }
+}
+
+/// As a frame says it.
+pub fn lineage(before: Option<Position>, came: bool, knew: Option<&[u8]>) -> Lineage {
+    let knew = knew.and_then(|knew| Knew::read(bytes::Bytes::copy_from_slice(knew))).unwrap_or_default();
+    Lineage { before, came, knew }
+}
+
+fn stored(knew: &Knew) -> Option<ByteBuf> {
+    (!knew.is_empty()).then(|| ByteBuf::from(knew.bytes().to_vec()))
 }
 
 /// The digest in a message's CID; messages are DAG-CBOR under sha2-256, always.

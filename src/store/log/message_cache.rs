@@ -54,6 +54,12 @@ struct Parts<'a> {
     cid: ByteArray<32>,
     message: &'a serde_bytes::Bytes,
     inline: Option<&'a serde_bytes::Bytes>,
+    #[serde(default)]
+    before: Option<Position>,
+    #[serde(default)]
+    came: bool,
+    #[serde(default, borrow)]
+    knew: Option<&'a serde_bytes::Bytes>,
 }
 
 #[derive(Deserialize)]
@@ -81,6 +87,7 @@ impl CachedMessage {
             },
             message: Arc::new(Json::of_cbor(parts.message).ok()?),
             beside: parts.inline.map(|data| Bytes::copy_from_slice(data)),
+            lineage: frame::lineage(parts.before, parts.came, parts.knew.map(|knew| &**knew)),
         })))
     }
 
@@ -99,6 +106,7 @@ impl CachedMessage {
             },
             message: message.json()?,
             beside,
+            lineage: message.lineage(),
         })))
     }
 
@@ -129,7 +137,8 @@ impl CachedMessage {
     pub fn size(&self) -> usize {
         /// The text, and a tree: twice that on average, with what lies around it.
         const FORMS: usize = 1 + 2;
-        self.kept().map_or(0, |kept| kept.message.text().len()) * FORMS + self.inline().map_or(0, Bytes::len)
+        let forms = |kept: &Arc<Kept>| kept.message.text().len() * FORMS + kept.lineage.knew.bytes().len();
+        self.kept().map_or(0, forms) + self.inline().map_or(0, Bytes::len)
     }
 }
 

@@ -18,6 +18,9 @@ use anyhow::Context as _;
 /// State under `PIN` and the digest of a root holds the root's blocks as a record does.
 pub const PIN: &[u8] = b"blocks/pin/";
 
+/// So does state whose key begins with `KEPT` and the digest of a root, whatever follows.
+pub const KEPT: &[u8] = b"conflicts/data/";
+
 /// Where a block lies, whether or not anything holds it.
 pub fn place(source: &dyn Source, block: &Digest) -> Result<Option<Place>, Fault> {
     source.get(&keys::block(block))?.map(|bytes| row::decode_place(&bytes)).transpose()
@@ -34,7 +37,7 @@ pub fn roots(source: &dyn Source, block: &Digest) -> Result<Vec<Digest>, Fault> 
 pub enum Keeper {
     /// Records that are published.
     Published,
-    /// Any record, and pins.
+    /// Any record, pins, and conflicts.
     Any,
     /// It need not be held (any more): somebody was given it and reads on.
     Nobody,
@@ -73,7 +76,7 @@ pub fn part(source: &dyn Source, block: &Digest, keeper: Keeper, scope: Scope) -
     }
 }
 
-/// Does somebody hold the tree under this root, or the root as data? A pin holds both.
+/// Does somebody hold the tree under this root, or the root as data? A pin and a conflict hold both.
 fn has(source: &dyn Source, root: &Digest, keeper: Keeper, tree: bool) -> Result<bool, Fault> {
     if keeper == Keeper::Nobody {
         return Ok(true);
@@ -84,7 +87,14 @@ fn has(source: &dyn Source, root: &Digest, keeper: Keeper, tree: bool) -> Result
             return Ok(true);
         }
     }
-    Ok(keeper == Keeper::Any && source.get(&keys::state(&[PIN, root.as_slice()].concat()))?.is_some())
+    if keeper != Keeper::Any {
+        return Ok(false);
+    }
+    if source.get(&keys::state(&[PIN, root.as_slice()].concat()))?.is_some() {
+        return Ok(true);
+    }
+    let kept = keys::state(&[KEPT, root.as_slice()].concat());
+    Ok(source.scan(&kept, &keys::after(kept.clone()), false).next().transpose()?.is_some())
 }
 
 /// Does a record, or a pin, hold the block?

@@ -2,6 +2,7 @@
 
 use crate::{
     cid::Digest,
+    dwn::Knew,
     sync::{frame::Frame, parked::Changes, reconcile::Keyed, term::Term},
 };
 use serde::{Deserialize, Serialize};
@@ -25,6 +26,8 @@ pub struct Setup {
     pub key: Keyed,
     /// One of the two ends looks for differences.
     pub leads: bool,
+    /// The other end can be told which states the writer of a message knew.
+    pub hears_knew: bool,
 }
 
 /// What happens to a session.
@@ -84,6 +87,8 @@ pub struct Arrival {
     pub term: Term,
     pub digest: Digest,
     pub message: Value,
+    /// Which earlier states its writer knew.
+    pub knew: Knew,
     pub data: Data,
 }
 

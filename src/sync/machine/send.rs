@@ -12,6 +12,7 @@ use crate::{
     sync::{
         frame::{BESIDE_MAX, Bytes32, Carried, Frame, Number},
         local::{Kept, Scope},
+        term::Term,
     },
 };
 use anyhow::bail;
@@ -137,9 +138,15 @@ impl Machine {
                 None => Carried::Apart(data.size),
             },
         };
+        // A friend is not told of states that he may not read.
+        let is_told = self.setup.hears_knew && self.local.term(&self.names.mine(number)?.tenant) != Term::Shown;
+        let knew = if is_told { loaded.knew.bytes().to_vec() } else { Vec::new() };
         self.send.flight.0 += 1;
-        self.send.flight.1 += (loaded.message.len() + carried.size()) as u64;
+        self.send.flight.1 += (loaded.message.len() + carried.size() + knew.len()) as u64;
         self.send.sent += 1;
+        if !knew.is_empty() {
+            self.push(Frame::Knew(knew));
+        }
         self.push(Frame::Message(number, loaded.message, carried));
         Ok(())
     }

@@ -3,7 +3,7 @@
 use super::event::{Data, Way};
 use crate::{
     cid::{self, Digest},
-    dwn::Fault,
+    dwn::{Fault, Knew},
     store::Position,
     sums::Item,
     sync::{frame::Number, local::Scope, parked::Parked, reconcile::List},
@@ -247,6 +247,8 @@ pub(super) struct Taking {
     pub(super) declined: Lately,
     /// Messages taken in this session.
     pub taken: u64,
+    /// What the writer of the message that comes next knew.
+    pub(super) knew: Knew,
 }
 
 /// Messages and bytes, as the sender counts them.
@@ -283,6 +285,7 @@ pub(super) struct Came {
     pub(super) scope: Scope,
     pub(super) digest: Digest,
     pub(super) message: Vec<u8>,
+    pub(super) knew: Knew,
     pub(super) data: Data,
     pub(super) share: Share,
 }

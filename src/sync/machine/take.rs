@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     cid::{self, Digest},
-    dwn::{self, Fault},
+    dwn::{self, Fault, Knew},
     planted,
     sync::{
         frame::{Bytes32, Carried, Frame, Number},
@@ -29,9 +29,20 @@ const BATCH: (usize, u64) = (256, 1 << 20);
 const UNTAKEN_MAX: (u32, u64) = (2048, 8 << 20);
 
 impl Machine {
+    /// It is about the message that comes next, and counted with it.
+    pub(super) fn on_knew(&mut self, states: Vec<u8>) -> Result<(), Fault> {
+        let knew = Knew::read(states.into()).context("the peer tells of states that are none")?;
+        if knew.is_empty() || !self.take.knew.is_empty() {
+            bail!("the peer does not say which message it tells of");
+        }
+        self.take.knew = knew;
+        Ok(())
+    }
+
     pub(super) fn on_message(&mut self, number: Number, message: Vec<u8>, carried: Carried) -> Result<(), Fault> {
         let scope = self.names.theirs(number)?;
-        let cost = Cost(1, (message.len() + carried.size()) as u64);
+        let knew = std::mem::take(&mut self.take.knew);
+        let cost = Cost(1, (message.len() + carried.size() + knew.bytes().len()) as u64);
         self.take.untaken = self.take.untaken.plus(cost);
         if !self.take.untaken.is_within(UNTAKEN_MAX) {
             bail!("the peer sends more than it was told that there is room for");
@@ -58,7 +69,7 @@ impl Machine {
             Carried::With(bytes) => Data::With(bytes),
             Carried::Apart(size) => Data::Stored(size),
         };
-        let came = Came { scope, digest, message, data, share: Share { cost, said: false } };
+        let came = Came { scope, digest, message, knew, data, share: Share { cost, said: false } };
         match came.data {
             Data::Stored(size) => self.await_data(came, size),
             Data::None | Data::With(_) => {
@@ -134,8 +145,9 @@ impl Machine {
                 share: next.share,
                 scope: next.scope.clone(),
             });
-            let term = self.local.term(&next.scope.tenant);
-            batch.push(Arrival { tenant: next.scope.tenant, term, digest: next.digest, message, data: next.data });
+            let Came { scope, digest, knew, data, .. } = next;
+            let term = self.local.term(&scope.tenant);
+            batch.push(Arrival { tenant: scope.tenant, term, digest, message, knew, data });
         }
         if planted::is("the last of a batch is not applied") {
             batch.pop();

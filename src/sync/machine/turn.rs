@@ -104,6 +104,7 @@ impl Machine {
             Frame::Ranges(number, ranges) => self.on_ranges(number, &ranges),
             Frame::Want(number, bits, value, wanted) => self.on_want(number, (bits, value), &wanted),
             Frame::Again(number, digests) => self.on_again(number, digests),
+            Frame::Knew(states) => self.on_knew(states),
             Frame::Message(number, message, carried) => self.on_message(number, message, carried),
             Frame::Gone(number, digest) => self.on_gone(number, &digest.0),
             Frame::Took(messages, bytes) => self.on_took(messages, bytes),
