@@ -78,8 +78,9 @@ pub async fn run(context: &Context, command: Command) -> Result<Output, Failure>
             Output::of(&removed, |removed| {
                 let grants = removed.revoked.len();
                 format!(
-                    "✓ {} is no friend any more; {grants} grant(s) revoked. What their node has it keeps",
-                    removed.removed
+                    "✓ {did} is no friend any more; {grants} grant(s) revoked. What their node has it keeps. The copy here is not \
+                     shown any more: toft tenant rm {did} deletes it",
+                    did = removed.removed
                 )
             })
         }

@@ -113,6 +113,9 @@ pub(super) fn accounts(base: &Base<'_>, identities: &Identities, (audit, access,
 
 /// What acts for the owner as the owner would by a call.
 pub(super) fn grants(base: &Base<'_>, owner: Call) {
+    let follower = owner.clone();
+    base.jobs
+        .start("devices", "meets the devices that a person's records name", |job| devices::keep_meeting(follower, job));
     base.jobs.start("grants", "gives devices the grants that they lack", |job| devices::keep_giving(owner, job));
 }
 

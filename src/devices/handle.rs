@@ -21,7 +21,10 @@ use anyhow::{Context as _, Error, anyhow, bail};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::{
+    collections::BTreeSet,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
 use tokio::sync::{Notify, mpsc::error::TrySendError, watch};
 use tokio_util::sync::CancellationToken;
 
@@ -281,6 +284,18 @@ impl Devices {
     /// Did it come in by a code of this node?
     pub fn is_let_in(&self, did: &str) -> Result<bool, Error> {
         Ok(book::of(&self.0.store, did)?.is_some_and(|kept| kept.let_in))
+    }
+
+    /// The devices that are ones because the records of this identity say so.
+    pub fn named_by(&self, identity: &str) -> Result<BTreeSet<String>, Error> {
+        book::named_by(&self.0.store, identity)
+    }
+
+    /// The records of this identity say that this is a device. It is called what it is called there, if no other is.
+    pub async fn add_named(&self, did: &str, name: &str, identity: &str) -> Result<(), Error> {
+        let is_taken = self.list()?.iter().any(|other| other.did != did && other.name == name);
+        let name = if is_taken || !is_name(name) { did } else { name };
+        book::name_by(&self.0.store, did, name, identity).await.map(drop)
     }
 
     /// What a peer was called that is none any more.

@@ -9,6 +9,7 @@
 //! | `code.rs`, `proof.rs` | the code, and how both show that they know it |
 //! | `talk.rs` | what they say |
 //! | `book.rs` | what devices are called |
+//! | `roster.rs` | what the records of a person tell of their devices |
 //! | `line.rs` | how they come together; `daemon` implements it |
 //! | `offer.rs`, `joining.rs` | the two ends |
 //! | `handle.rs` | what the rest of the node holds |
@@ -17,6 +18,7 @@ mod code;
 mod proof;
 mod talk;
 mod book;
+pub mod roster;
 mod line;
 mod offer;
 mod joining;

@@ -6,18 +6,22 @@
 
 use super::{
     definition::{Action, Definition, Rule, Who},
-    fields::{PERMISSIONS, context_id, descriptor_text, is_method, is_prune, is_published, revoked},
+    fields::{self, PERMISSIONS, context_id, descriptor_text, is_method, is_prune, is_published, revoked},
     filter::{all, text},
     grant::Scope,
     granted::{GRANTS_MAX, Standing, Wanted, grants_after},
     index::{self, CREATOR},
+    lineage::Lineage,
+    message::Message,
     permissions, protocol,
     refusal::{Fault, Refusal, Stop},
-    view::{Cond, Direction, Filter, Record, Select, SortBy, Stored, View},
+    view::{Cond, Direction, Filter, Kept, Record, Select, SortBy, Stored, View},
 };
+use serde_json::Value;
 use std::{
     borrow::Cow,
     collections::{BTreeMap, BTreeSet},
+    sync::Arc,
 };
 
 /// Records looked at in one go.
@@ -174,6 +178,11 @@ impl Reader {
         Ok(found)
     }
 
+    /// Does a grant open records of no protocol?
+    pub fn reads_outside_protocols(&self) -> bool {
+        self.records.iter().any(|scope| scope.protocol.is_none())
+    }
+
     /// Does a grant open all that the tenant has?
     pub fn reads_all(&self) -> bool {
         self.all
@@ -197,14 +206,19 @@ impl Reader {
     /// May this message change what is theirs to read?
     pub fn may_change(&self, stored: &Stored, view: &dyn View) -> Result<bool, Fault> {
         let json = &stored.message;
-        if descriptor_text(json, "interface") != Some("Records") || is_prune(json) {
-            return Ok(true);
+        if descriptor_text(json, "interface") != Some("Records") {
+            return Ok(self.all || index::scope(json, None).is_some_and(|uri| self.near.contains_key(uri)));
         }
         let record = stored.record_id.as_deref().map(|id| view.record(id)).transpose()?.flatten();
         let initial = record.as_ref().map_or(json, |record| &record.initial.message);
         let Some(protocol) = descriptor_text(initial, "protocol") else { return Ok(false) };
         if protocol == PERMISSIONS {
-            return Ok(true);
+            let grant = revoked(initial).map(|grant| view.record(grant)).transpose()?.flatten();
+            let grant = grant.as_ref().map_or(initial, |grant| &grant.initial.message);
+            return Ok(descriptor_text(grant, "recipient") == Some(&self.did));
+        }
+        if is_prune(json) {
+            return Ok(self.all || self.near.contains_key(protocol));
         }
         let is_theirs = descriptor_text(initial, "recipient") == Some(&self.did) || *stored.author == *self.did;
         let path = descriptor_text(initial, "protocolPath").unwrap_or_default();
@@ -218,8 +232,41 @@ impl Reader {
         }
         match &stored.record_id {
             Some(id) => view.record(id)?.map_or(Ok(false), |record| self.reads_record(&record, view)),
-            None => Ok(index::scope(&stored.message, None).is_some_and(|protocol| self.near.contains_key(protocol))),
+            None => Ok(self.reads_configure(&stored.message)),
         }
+    }
+
+    /// Is the definition of a protocol theirs to read? Of one that is not published, by a grant or a role in it.
+    fn reads_configure(&self, configure: &Value) -> bool {
+        let Some(uri) = index::scope(configure, None).filter(|uri| self.near.contains_key(*uri)) else { return false };
+        configure.pointer("/descriptor/definition/published") == Some(&Value::Bool(true))
+            || self.whole.contains(uri)
+            || self.records.iter().any(|scope| scope.protocol.as_deref() == Some(uri))
+            || self.roles.iter().any(|(protocol, ..)| protocol == uri)
+    }
+
+    /// Would this message be theirs to read, were it here? By the record that it is of, or else by what it says itself.
+    pub fn would_read(&self, message: &Message, view: &dyn View) -> Result<bool, Fault> {
+        if self.all {
+            return Ok(true);
+        }
+        let Some(id) = fields::record_id(message.json()) else { return Ok(self.reads_configure(message.json())) };
+        if let Some(record) = view.record(id)? {
+            return self.reads_record(&record, view);
+        }
+        if !message.is_initial_write() {
+            return Ok(false);
+        }
+        let kept = Kept {
+            cid: *message.cid(),
+            author: message.author().unwrap_or_default().into(),
+            record_id: Some(id.into()),
+            message: message.json().clone(),
+            beside: None,
+            lineage: Lineage::default(),
+        };
+        let state = Stored { kept: Arc::new(kept), latest: true };
+        self.reads_record(&Record { initial: state.clone(), newest: state }, view)
     }
 
     /// Is this record theirs to read?

@@ -13,10 +13,7 @@ use crate::{
     store::Store,
 };
 use serde_json::Value;
-use std::{
-    collections::{BTreeSet, HashMap},
-    sync::Arc,
-};
+use std::{collections::HashMap, sync::Arc};
 
 /// The keys of who signed a message, by key id.
 pub(super) type Keys = HashMap<String, PublicKey>;
@@ -25,8 +22,8 @@ pub(super) type Keys = HashMap<String, PublicKey>;
 pub(super) struct Admission {
     tenant: String,
     denied: Arc<Denied>,
-    /// A copy of somebody else's records: these alone are answered.
-    copy_of: Option<BTreeSet<String>>,
+    /// A copy of somebody else's records: this DID alone is answered.
+    copy_for: Option<String>,
     /// Is the index whole? Asked once for each message.
     whole: Result<(), Refusal>,
 }
@@ -49,20 +46,20 @@ impl Admission {
         denied.check(tenant)?;
         // Registrations may not have been read yet.
         gate.check(tenant).or_else(|refusal| whole.clone().and(Err(refusal)))?;
-        Ok(Self { tenant: tenant.to_owned(), denied: denied.clone(), copy_of: None, whole })
+        Ok(Self { tenant: tenant.to_owned(), denied: denied.clone(), copy_for: None, whole })
     }
 
-    /// The tenant's records are a copy, which these DIDs alone may ask for or write to.
-    pub fn of_copy(self, dids: BTreeSet<String>) -> Self {
-        Self { copy_of: Some(dids), ..self }
+    /// The tenant's records are a copy, which this DID alone may ask for or write to.
+    pub fn of_copy(self, did: &str) -> Self {
+        Self { copy_for: Some(did.to_owned()), ..self }
     }
 
     /// Reads a message and, if the signers' keys stand in their DIDs, checks its signatures.
     pub fn open(self, message: Value) -> Result<Admitted, Stop> {
         let message = Message::parse(&self.tenant, message)?;
         self.denied.check_message(&message)?;
-        if let Some(dids) = &self.copy_of
-            && !message.signer().is_some_and(|signer| dids.contains(signer))
+        if let Some(did) = &self.copy_for
+            && message.signer() != Some(did)
         {
             return Err(gate::not_a_tenant(&self.tenant).into());
         }

@@ -168,8 +168,8 @@ impl Node {
         self.shared.gate.share(tenants);
     }
 
-    /// Also keep copies of what these DIDs let this node's owner read (tenants of friends). Only they write to these here, and only this
-    /// node's own identities are answered.
+    /// Also keep copies of what these DIDs let this node's owner read (tenants of friends). Of these only this
+    /// node's own DID reads here, and writes.
     pub fn share_copies(&self, tenants: BTreeSet<String>) {
         self.shared.gate.share_copies(tenants);
     }
@@ -366,7 +366,7 @@ impl Node {
     fn admission(&self, tenant: &str, is_told: bool) -> Result<Admission, Refusal> {
         let admission = Admission::new(tenant, &self.shared.store, &self.shared.gate, &self.shared.denied)?;
         match !is_told && self.shared.gate.is_copy(tenant) {
-            true => Ok(admission.of_copy(self.shared.gate.own_dids(&self.shared.own))),
+            true => Ok(admission.of_copy(&self.shared.own)),
             false => Ok(admission),
         }
     }

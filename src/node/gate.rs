@@ -113,16 +113,10 @@ impl Gate {
     /// Is what is here of this tenant no more than a copy?
     pub fn is_copy(&self, tenant: &str) -> bool {
         let is_here = || {
-            self.lets_in(tenant) || self.registered.read().unwrap_or_else(PoisonError::into_inner).contains_key(tenant)
+            let registered = self.registered.read().unwrap_or_else(PoisonError::into_inner);
+            self.hosted.contains(tenant) || self.is_own(tenant) || registered.contains_key(tenant)
         };
         self.copies.read().unwrap_or_else(PoisonError::into_inner).contains(tenant) && !is_here()
-    }
-
-    /// The identities of this node. `first`: its own DID.
-    pub fn own_dids(&self, first: &str) -> BTreeSet<String> {
-        let mut own = self.own.read().unwrap_or_else(PoisonError::into_inner).clone();
-        own.insert(first.to_owned());
-        own
     }
 
     /// Lets in another identity of this node, and knows it as one.

@@ -7,7 +7,7 @@ use super::{
 };
 use crate::{
     cid::{self, Cid, Digest},
-    dwn::{self, Fault, Knew, Reader},
+    dwn::{self, Fault, Knew, Message, Reader},
     store::{Entry, Position, Store},
     sums::{Item, Sum},
 };
@@ -99,6 +99,8 @@ pub struct Local {
     terms: Arc<Terms>,
     lenses: Arc<Mutex<BTreeMap<String, Lens>>>,
     local_only: Arc<[String]>,
+    /// What was withdrawn and is not kept any more.
+    stale: Arc<[(String, Digest)]>,
     /// Milliseconds since 1970, as far as this device knows.
     time: Arc<AtomicU64>,
 }
@@ -106,18 +108,23 @@ pub struct Local {
 impl Local {
     pub fn new(store: Store, sharing: Sharing) -> Self {
         let Sharing { own, peer, terms, local_only, mut withdrawn } = sharing;
-        // What this end wrote and was not taken is offered once more in each session.
-        let is_own = |tenant: &str, digest: &Digest| {
-            let stored = store.view(tenant).message(&cid::from_digest(cid::DAG_CBOR, digest));
-            stored.is_ok_and(|stored| stored.is_some_and(|stored| *stored.author == *own))
+        // What was written here and was not taken is offered once more in each session; what is not kept any more needs no note.
+        let mut stale = Vec::new();
+        let mut is_withdrawn = |tenant: &str, digest: &Digest| {
+            let stored = store.view(tenant).message(&cid::from_digest(cid::DAG_CBOR, digest)).ok().flatten();
+            if stored.is_none() {
+                stale.push((tenant.to_owned(), *digest));
+            }
+            stored.is_some_and(|stored| stored.lineage.came)
         };
         let lens = |(tenant, term): (&String, &Term)| {
             let mut withdrawn = withdrawn.remove(tenant).unwrap_or_default();
-            withdrawn.retain(|digest| !is_own(tenant, digest));
+            withdrawn.retain(|digest| is_withdrawn(tenant, digest));
             (tenant.clone(), Lens::new(*term, tenant, &peer, &local_only, withdrawn))
         };
         let lenses = Arc::new(Mutex::new(terms.iter().map(lens).collect()));
-        Self { store, own, terms: Arc::new(terms), lenses, local_only, time: Arc::default() }
+        let stale = stale.into();
+        Self { store, own, terms: Arc::new(terms), lenses, local_only, stale, time: Arc::default() }
     }
 
     /// Where the log ends.
@@ -147,6 +154,10 @@ impl Local {
         ask(lens)
     }
 
+    pub fn stale(&self) -> Vec<(String, Digest)> {
+        self.stale.to_vec()
+    }
+
     /// How often what is told changed other than by the log.
     pub fn changes(&self) -> Result<u64, Fault> {
         self.terms.keys().map(|tenant| self.lens(tenant, |lens| Ok(lens.changes()))).sum()
@@ -155,14 +166,13 @@ impl Local {
     /// The scopes of a tenant in which there is something to tell.
     pub fn scopes(&self, tenant: &str) -> Result<Vec<(Scope, Sum)>, Fault> {
         let scope = |protocol| Scope { tenant: tenant.to_owned(), protocol };
-        let sets = self.store.sets(tenant)?;
-        let scopes = self.lens(tenant, |lens| lens.scopes(&sets))?;
+        // The lens first: what it takes away is in a set that is taken after it.
+        let scopes = self.lens(tenant, |lens| lens.scopes(&self.store.sets(tenant)?))?;
         Ok(scopes.into_iter().map(|(protocol, sum)| (scope(protocol), sum)).collect())
     }
 
     pub fn set(&self, scope: &Scope) -> Result<Within, Fault> {
-        let view = self.store.sets(&scope.tenant)?;
-        self.lens(&scope.tenant, |lens| Ok(lens.set(view, scope.protocol.clone())))
+        self.lens(&scope.tenant, |lens| Ok(lens.set(self.store.sets(&scope.tenant)?, scope.protocol.clone())))
     }
 
     /// What is kept under a digest, whether it may be told or not.
@@ -222,15 +232,17 @@ impl Local {
         let (mut kept, mut next) = (Vec::new(), from);
         for entry in self.store.entries(from, ENTRIES)? {
             next = entry.next();
-            if let Entry::Message { tenant, author, cid, .. } = entry
+            if let Entry::Message { tenant, cid, .. } = entry
                 && tenants.contains(&tenant)
             {
-                // Of a copy, what somebody else wrote came from the tenant's end.
-                if self.term(&tenant) == Term::Copied && author != self.own {
-                    continue;
-                }
                 let digest = cid::sha256_of(&cid).context("the log has a message whose CID is no SHA-256")?;
-                kept.extend(self.told(&tenant, &digest)?);
+                let told = self.told(&tenant, &digest)?;
+                // Of a copy, what was not written here came from the tenant's end.
+                let is_copy = self.term(&tenant) == Term::Copied;
+                kept.extend(match told {
+                    Some(told) if is_copy && !self.is_written_here(&told)? => None,
+                    told => told,
+                });
             }
         }
         Ok((kept, next))
@@ -240,6 +252,9 @@ impl Local {
     /// wrote nor may read now, as far as it knows. (What it may read, the tenant's end has lost.)
     pub fn given(&self, tenant: &str, lacks: &[Item]) -> Result<(Vec<Kept>, Vec<Digest>), Fault> {
         let (mut given, mut withdrawn) = (Vec::new(), Vec::new());
+        if lacks.is_empty() {
+            return Ok((given, withdrawn));
+        }
         let reader = match self.term(tenant) {
             Term::Copied => Some(Reader::of(
                 &self.own,
@@ -251,13 +266,18 @@ impl Local {
         };
         for item in lacks {
             let Some(kept) = self.told(tenant, &item.digest)? else { continue };
-            let is_given = reader.as_ref().map_or(Ok(true), |reader| {
-                let view = self.store.view(tenant);
-                let stored = view.message(&cid::from_digest(cid::DAG_CBOR, &item.digest))?;
-                let reads = |stored: dwn::Stored| Ok(*stored.author == *self.own || reader.reads(&stored, &*view)?);
-                stored.map_or(Ok::<_, Fault>(false), reads)
-            });
-            if is_given? {
+            let is_given = match &reader {
+                None => true,
+                Some(_) if kept.scope.protocol.as_ref().is_some_and(|protocol| self.is_local_only(protocol)) => false,
+                Some(reader) => {
+                    let view = self.store.view(tenant);
+                    let stored = view.message(&cid::from_digest(cid::DAG_CBOR, &item.digest))?;
+                    let reads =
+                        |stored: dwn::Stored| Ok::<_, Fault>(!stored.lineage.came || reader.reads(&stored, &*view)?);
+                    stored.map_or(Ok(false), reads)?
+                }
+            };
+            if is_given {
                 given.push(kept);
             } else {
                 withdrawn.push(item.digest);
@@ -266,15 +286,52 @@ impl Local {
         Ok((given, withdrawn))
     }
 
+    /// Was it written here, and may it leave?
+    fn is_written_here(&self, kept: &Kept) -> Result<bool, Fault> {
+        if kept.scope.protocol.as_ref().is_some_and(|protocol| self.is_local_only(protocol)) {
+            return Ok(false);
+        }
+        let view = self.store.view(&kept.scope.tenant);
+        let stored = view.message(&cid::from_digest(cid::DAG_CBOR, &kept.item.digest))?;
+        Ok(stored.is_some_and(|stored| !stored.lineage.came))
+    }
+
+    /// Would this message be told to the friend, were it here? The rules say so, not what is here of it.
+    pub fn would_tell(&self, tenant: &str, json: &Value) -> Result<bool, Fault> {
+        let Ok(message) = Message::parse(tenant, json.clone()) else { return Ok(false) };
+        let view = self.store.view(tenant);
+        let protocol = self.protocol_of(tenant, json)?;
+        if protocol.is_some_and(|protocol| self.is_local_only(&protocol)) {
+            return Ok(false);
+        }
+        self.lens(tenant, |lens| match lens {
+            Lens::Shown(shown) => shown.would_read(&message, &*view),
+            Lens::Whole(_) | Lens::Copied(_) => Ok(false),
+        })
+    }
+
+    /// The protocol that a message is of, as it says itself or its record here does.
+    fn protocol_of(&self, tenant: &str, json: &Value) -> Result<Option<String>, Fault> {
+        let view = self.store.view(tenant);
+        let record = dwn::record_id(json).map(|id| view.record(id)).transpose()?.flatten();
+        let initial: Option<&Value> = record.as_ref().map(|record| &**record.initial.message);
+        Ok(dwn::scope(json, initial).map(str::to_owned))
+    }
+
     /// The protocol that a message is of, or about, if it stays on one of both devices.
     pub fn stays(&self, scope: &Scope, message: Option<&Value>) -> Result<Option<String>, Fault> {
+        // Under what name it came says nothing.
+        let of_message = message.map(|json| self.protocol_of(&scope.tenant, json)).transpose()?.flatten();
         self.lens(&scope.tenant, |lens| {
             let Lens::Whole(kept) = lens else { return Ok(None) };
             if !kept.has_parts() {
                 return Ok(None);
             }
             let about = message.and_then(dwn::tagged_protocol);
-            let of = [scope.protocol.as_deref(), about].into_iter().flatten().find(|protocol| kept.is_apart(protocol));
+            let of = [scope.protocol.as_deref(), of_message.as_deref(), about]
+                .into_iter()
+                .flatten()
+                .find(|protocol| kept.is_apart(protocol));
             Ok(of.map(str::to_owned))
         })
     }

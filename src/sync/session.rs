@@ -385,6 +385,14 @@ impl Session {
         (tenant, digest, from): (&str, &Digest, u64),
         feeder: Option<Feeder>,
     ) -> Result<Option<(Vec<u8>, Feeder)>, Error> {
+        // A right may have ended since the piece before.
+        if feeder.is_some() && !local.is_device() {
+            let (local, tenant, digest) = (local.clone(), tenant.to_owned(), *digest);
+            let still = tokio::task::spawn_blocking(move || local.data(&tenant, &digest)).await??;
+            if still.is_none() {
+                return Ok(None);
+            }
+        }
         let mut feeder = match feeder {
             Some(feeder) => feeder,
             None => {

@@ -6,7 +6,7 @@
 use super::reconcile::{List, Set};
 use crate::{
     cid::{self, Digest},
-    dwn::{self, Fault, PERMISSIONS, Reader, Record, Stored, View},
+    dwn::{self, Fault, Message, PERMISSIONS, Reader, Record, Stored, View},
     planted,
     store::{Entry, Position, SetView, Store},
     sums::{Item, Prefix, Sum},
@@ -113,6 +113,11 @@ impl Shown {
         self.shown.contains_key(digest)
     }
 
+    /// Would this message be theirs to read?
+    pub fn would_read(&self, message: &Message, view: &dyn View) -> Result<bool, Fault> {
+        self.reader.as_ref().map_or(Ok(false), |reader| reader.would_read(message, view))
+    }
+
     /// How often the list changed.
     pub fn changes(&self) -> u64 {
         self.changes
@@ -121,7 +126,7 @@ impl Shown {
     /// Brings the list up to the end of the log. `time`: milliseconds since 1970.
     pub fn refresh(&mut self, store: &Store, time: u64) -> Result<(), Fault> {
         let tail = *store.tail().borrow();
-        let is_old = time.saturating_sub(self.made) >= OLD && self.upto < tail;
+        let is_old = time.saturating_sub(self.made) >= OLD;
         let Some(reader) = self.reader.take().filter(|_| !is_old) else { return self.make(store, time) };
         if let Some(ends) = reader.ends()
             && timestamp(time)?.as_str() >= ends
@@ -170,7 +175,8 @@ impl Shown {
         let protocols: Vec<Option<String>> = if reader.reads_all() {
             sets.scopes()?.into_iter().map(|(protocol, _)| protocol).collect()
         } else {
-            reader.protocols().map(|protocol| Some(protocol.to_owned())).collect()
+            let none = reader.reads_outside_protocols().then_some(None);
+            reader.protocols().map(|protocol| Some(protocol.to_owned())).chain(none).collect()
         };
         for protocol in &protocols {
             if self.stays(protocol.as_ref()) {

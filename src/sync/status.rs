@@ -131,6 +131,10 @@ impl Peers {
                     (false, format!("it has a newer form, which was put aside here: {} {}", parked.code, parked.why))
                 }
                 (_, _, Some((code, why))) => (false, format!("it put the record aside: {code} {why}")),
+                _ if peer.in_sync && peer.peer.friend.is_some() => {
+                    let why = "both have what the friend may read: toft grant explain says whether this is among it";
+                    (false, why.to_owned())
+                }
                 (None, ..) if peer.in_sync => (true, "neither has it".to_owned()),
                 (Some(_), ..) if peer.in_sync => (true, "both have the same of it".to_owned()),
                 (None, ..) => {

@@ -139,10 +139,14 @@ pub async fn handshake<S: AsyncRead + AsyncWrite + Unpin>(
             let (there, here) = match not {
                 Not::APeer => (
                     format!(
-                        "{own} does not have this node as a peer yet; there: toft peer add {} <multiaddr>",
-                        theirs.did
+                        "{own} does not have this node as a peer yet; there: toft peer add {did} <multiaddr> for another device of \
+                         the same person, which gets all; toft friend add {did} --at <multiaddr> for somebody else's",
+                        did = theirs.did
                     ),
-                    format!("{did} is not a peer of this node; add it with: toft peer add {did} <multiaddr>"),
+                    format!(
+                        "{did} is not a peer of this node; a device of yours is added with toft peer add, somebody else's with \
+                         toft friend add"
+                    ),
                 ),
                 Not::Now => (
                     format!("sync is paused on {own}; there: toft sync resume"),
@@ -159,7 +163,10 @@ pub async fn handshake<S: AsyncRead + AsyncWrite + Unpin>(
         Welcome::Share(theirs_too) => {
             let terms = offer.agreed(&theirs_too).map_err(|taken_for| {
                 let did = shown(&theirs.did);
-                anyhow!("{did} has this node as {taken_for}, and is not that here: both sides add one another with toft friend add, or both with toft peer add")
+                anyhow!(
+                    "{did} has this node as {taken_for}, and is not that here: both sides add one another with toft friend add; with \
+                     toft peer add only if both are devices of one person, who shares all"
+                )
             })?;
             let (mine, other) = (nonce.as_slice(), theirs.nonce.as_slice());
             let nonces = if own.did < theirs.did { [mine, other] } else { [other, mine] };

@@ -1,12 +1,12 @@
 // Figures of sync between two nodes of one machine: scripts/bench-sync [records].
 //
 // One node takes records of 200 bytes over its wallet RPC; then another one is paired with it and gets them all. After that: how long
-// after an answer a record is on the other node, what a comparison costs when ten records differ on each side, and what a pair costs that
-// has nothing to do. It prints, and checks only that all came. Bytes are those of frames; CPU is of the processes.
+// after an answer a record is on the other node, what a comparison costs when ten records differ on each side, what a pair costs that
+// has nothing to do, and how 200 MB go over: with a small record behind them, and with a kill -9 of the receiver. It prints, and checks only that all came. Bytes are those of frames; CPU is of the processes.
 
 import { spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { appendFileSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import http from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -17,9 +17,9 @@ const LIVE = Number(live);
 const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
 class Node {
-  static async start(name) {
+  static async start(name, home = mkdtempSync(join(tmpdir(), `toft-bench-sync-${name}-`))) {
     const node = new Node();
-    node.home = mkdtempSync(join(tmpdir(), `toft-bench-sync-${name}-`));
+    node.home = home;
     const settings = ['dwn.listen=127.0.0.1:0', 'gateway.listen=', 'rpc.listen=127.0.0.1:0', 'net.listen=/ip4/127.0.0.1/tcp/0'];
     const args = ['up', '--json', '--home', node.home, ...settings.flatMap((setting) => ['--set', setting])];
     node.child = spawn(program, args, { stdio: ['ignore', 'pipe', 'inherit'] });
@@ -100,6 +100,13 @@ class Node {
   stop() {
     this.child.kill('SIGTERM');
   }
+
+  // Dies at once and begins anew.
+  async again() {
+    this.child.kill('SIGKILL');
+    await new Promise((resolve) => this.child.on('exit', resolve));
+    return Node.start('', this.home);
+  }
 }
 
 async function inSync(...nodes) {
@@ -120,7 +127,16 @@ async function part(one, two) {
   await two.cli('peer', 'rm', one.facts.did);
 }
 
-const [a, b] = [await Node.start('a'), await Node.start('b')];
+// A file of so many MB, of which no part is like another.
+function file(home, megabytes) {
+  const path = join(home, 'large');
+  rmSync(path, { force: true });
+  for (let n = 0; n < megabytes; n += 1) appendFileSync(path, randomBytes(1_000_000));
+  return path;
+}
+
+const LARGE = 200;
+let [a, b] = [await Node.start('a'), await Node.start('b')];
 try {
   const alone = Math.min(2000, RECORDS / 2);
   let begun = performance.now();
@@ -183,6 +199,25 @@ try {
   await sleep(60_000);
   const idleBytes = (await a.bytes()) - idle.bytes;
   console.log(`a minute with nothing to do: ${idleBytes} bytes; CPU ${(a.cpu() - idle.a).toFixed(2)} and ${(b.cpu() - idle.b).toFixed(2)} s`);
+
+  const there = await b.records();
+  await a.cli('add', file(a.home, LARGE));
+  begun = performance.now();
+  await a.write();
+  const small = performance.now();
+  while ((await b.records()) <= there) await sleep(5);
+  const behind = performance.now() - small;
+  while ((await b.records()) < there + 2) await sleep(20);
+  console.log(`${LARGE} MB: there after ${((performance.now() - begun) / 1000).toFixed(1)} s; a small record written behind it after ${behind.toFixed(0)} ms`);
+
+  await inSync(a, b);
+  const sent = await a.bytes();
+  await a.cli('add', file(a.home, LARGE));
+  while ((await a.bytes()) - sent < (LARGE / 2) * 1e6) await sleep(20);
+  b = await b.again();
+  while ((await b.records()) < there + 3) await sleep(100);
+  await inSync(a, b);
+  console.log(`${LARGE} MB with a kill -9 of the receiver after half of it: ${(((await a.bytes()) - sent) / (LARGE * 1e6)).toFixed(2)} of its bytes`);
 } finally {
   for (const node of [a, b]) {
     node.stop();

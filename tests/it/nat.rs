@@ -151,3 +151,74 @@ fn a_private_node_that_was_asked_for_nothing_sends_nothing() {
     std::thread::sleep(Duration::from_secs(10));
     assert_eq!(lab.sent(&silent), 0);
 }
+
+/// How long a line is away: as long as a suspended laptop is, if asked for.
+fn away() -> Duration {
+    Duration::from_secs(if std::env::var_os("TOFT_LONG").is_some() { 100 } else { 8 })
+}
+
+/// What both wrote while they did not hear of each other comes together by itself, within a minute of the line's return.
+fn they_come_together(a: &Toft, b: &Toft, name: &str, back: impl FnOnce()) {
+    let records = |node: &Toft| node.json(&["status"])["store"]["records"].as_u64().expect("a number");
+    let dir = tempfile::tempdir().expect("a temp dir");
+    for node in [a, b] {
+        let (file, _) = random_file(dir.path(), name, 50_000);
+        node.home().json(&["add", file.to_str().expect("UTF-8")]);
+    }
+    let all = records(a) + 1;
+    std::thread::sleep(away());
+    assert!(records(a) == all - 1, "nothing came over a line that was away");
+    back();
+    let begun = std::time::Instant::now();
+    let in_sync = |node: &Toft| node.json(&["peer", "ls"])[0]["in_sync"] == true;
+    eventually(name, || (records(a) == all && records(b) == all && in_sync(a) && in_sync(b)).then_some(()));
+    println!("{name}: together {:.1} s after the line was back", begun.elapsed().as_secs_f32());
+}
+
+#[test]
+fn devices_behind_routers_come_together_when_their_line_is_back() {
+    if !netns::may_make() {
+        return;
+    }
+    let mut lab = Lab::new();
+    let world = lab.host("relay", 10);
+    let (home_a, home_b) = (lab.behind_router("a", 1, 21, Ports::Kept), lab.behind_router("b", 2, 22, Ports::Kept));
+    let relay = listening(Home::new().netns(&world), "198.51.100.10").set("net.relay_server", "true").up();
+    let at = relay.address("/tcp/");
+    let device = |host: &str| listening(Home::new().netns(host), "0.0.0.0").set("net.relays", &at).up();
+    let (a, b) = (device(&home_a), device(&home_b));
+    for node in [&a, &b] {
+        let (did, own) = (node.did(), relay.did().to_owned());
+        relay.json(&["peer", "add", did, &format!("/p2p/{}", peer_id(node)), "--tenant", &own]);
+    }
+    for (node, other) in [(&a, &b), (&b, &a)] {
+        node.json(&["peer", "add", other.did(), &format!("{at}/p2p-circuit/p2p/{}", peer_id(other))]);
+    }
+    let in_sync = |node: &Toft| node.json(&["peer", "ls"])[0]["in_sync"] == true;
+    eventually("the two to meet", || (in_sync(&a) && in_sync(&b)).then_some(()));
+
+    lab.swallow(2, true);
+    they_come_together(&a, &b, "a line that was cut", || lab.swallow(2, false));
+
+    // One is suspended, and its line with it.
+    let signal = |which: &str| {
+        let status = std::process::Command::new("kill").args([which, &b.pid().to_string()]).status();
+        assert!(status.expect("kill runs").success());
+    };
+    let dir = tempfile::tempdir().expect("a temp dir");
+    let records = |node: &Toft| node.json(&["status"])["store"]["records"].as_u64().expect("a number");
+    signal("-STOP");
+    let (file, _) = random_file(dir.path(), "suspended", 50_000);
+    a.json(&["add", file.to_str().expect("UTF-8")]);
+    std::thread::sleep(away());
+    signal("-CONT");
+    eventually("a suspended device to catch up", || {
+        (records(&b) == records(&a) && in_sync(&a) && in_sync(&b)).then_some(())
+    });
+
+    lab.swallow(2, true);
+    they_come_together(&a, &b, "other addresses", || {
+        lab.renumber(2, &home_b, (22, 32));
+        lab.swallow(2, false);
+    });
+}

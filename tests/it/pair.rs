@@ -114,6 +114,42 @@ fn a_device_comes_in_by_a_code_and_both_keep_the_same() {
     assert!(done("peer.added") && done("peer.removed"), "{audit}");
 }
 
+/// Lets a device in, as its owner does.
+fn let_in(desk: &Toft, device: &Toft) {
+    let joining = join(device, &[&offer(desk)]);
+    let standing = asked(desk);
+    desk.json(&["device", "confirm", standing["digits"].as_str().expect("digits")]);
+    let (well, said) = ended(joining);
+    assert!(well, "{said}");
+}
+
+fn has_peer(node: &Toft, other: &Toft) -> bool {
+    node.json(&["peer", "ls"]).to_string().contains(&format!("\"did\":\"{}\"", other.did()))
+}
+
+#[test]
+fn devices_hear_of_one_another_by_the_persons_records() {
+    let (desk, phone, tablet) = (Home::new().up(), Home::new().up(), Home::new().up());
+    tablet.json(&["device", "rename", tablet.did(), "tablet"]);
+    let_in(&desk, &phone);
+    let_in(&desk, &tablet);
+    // Both are the desk's, and meet.
+    eventually("the phone and the tablet to meet", || {
+        let meets = |node: &Toft, other: &Toft| {
+            let peers = node.json(&["peer", "ls"]);
+            let peers = peers.as_array().expect("a list");
+            peers.iter().any(|peer| peer["did"] == other.did() && peer["in_sync"] == true)
+        };
+        (meets(&phone, &tablet) && meets(&tablet, &phone)).then_some(())
+    });
+    assert!(names(&phone).iter().any(|(name, _)| name == "tablet"), "{:?}", names(&phone));
+    // What is lost on the desk is lost everywhere.
+    desk.json(&["device", "rm", "tablet"]);
+    assert!(!has_peer(&desk, &tablet));
+    eventually("the phone to share nothing with it any more", || (!has_peer(&phone, &tablet)).then_some(()));
+    assert!(has_peer(&phone, &desk));
+}
+
 #[test]
 fn a_wrong_code_ends_the_offer_and_the_right_one_is_worth_nothing_then() {
     let (desk, phone) = (Home::new().up(), Home::new().up());

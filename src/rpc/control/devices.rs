@@ -2,6 +2,7 @@
 
 use super::{
     call::Call,
+    devices_roster,
     failure::{Failure, Kind},
     grants_device::{give, in_a_year, take_back},
     method::{Entry, Example, From, Method, Need, NoParams},
@@ -13,7 +14,7 @@ use crate::{
     devices::{Joining, JoiningState, Listed, NoDevice, OfferStanding, OfferState, Offered},
     job::{Job, Wait},
 };
-use anyhow::{Error, anyhow};
+use anyhow::{Context as _, Error, anyhow};
 use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -314,6 +315,7 @@ impl Method for Remove {
         let removed = call.devices.remove(&found.did).await.map_err(failed)?;
         call.audit.note(What::PeerRemoved, call.caller(), json!({"did": removed.did, "name": removed.name})).await?;
         for identity in given_by {
+            devices_roster::forget(call, &identity, &removed.did).await?;
             take_back(call, Some(&identity), &removed.did).await.map_err(|failure| Failure {
                 message: format!(
                     "the device is removed, and what {identity} has granted it is not revoked (grants.withdraw does that): {}",
@@ -348,6 +350,28 @@ pub async fn keep_giving(call: Call, job: Job) -> Result<(), Error> {
     }
 }
 
+/// Follows what the records of an identity whose key is elsewhere tell of its devices.
+pub async fn keep_meeting(call: Call, job: Job) -> Result<(), Error> {
+    const EVERY: Duration = Duration::from_secs(600);
+    // What is written comes in bursts.
+    const SETTLED: Duration = Duration::from_secs(2);
+    job.awaits(Wait::Every(EVERY));
+    let mut tail = call.node.store().tail();
+    loop {
+        tail.borrow_and_update();
+        job.run(devices_roster::follow(&call)).await;
+        tokio::select! {
+            goes_on = job.sleep(EVERY) => if !goes_on { return Ok(()) },
+            grew = tail.changed() => {
+                grew.context("the store is closed")?;
+                if !job.sleep(SETTLED).await {
+                    return Ok(());
+                }
+            }
+        }
+    }
+}
+
 async fn give_all(call: &Call) -> Result<(), Error> {
     let mut failed = Vec::new();
     for device in call.devices.list()?.into_iter().filter(|device| device.let_in) {
@@ -369,6 +393,7 @@ async fn give_to(call: &Call, device: &str) -> Result<(), Failure> {
     let _alone = call.devices.granting().await;
     let found = call.devices.found(device).map_err(failed)?;
     for identity in identities(call, &found) {
+        devices_roster::record(call, &identity, &found).await?;
         give(call, Some(&identity), &found.did, in_a_year(Timestamp::now())?).await?;
     }
     Ok(())

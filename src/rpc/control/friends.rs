@@ -52,7 +52,8 @@ impl Method for Add {
             return Err(wrong(format!("{did} is an identity of this node")));
         }
         let known = call.sync.peers().into_iter().find(|status| status.peer.did == did);
-        if known.is_some_and(|status| status.peer.friend.is_none()) {
+        let before = known.as_ref().and_then(|status| status.peer.friend.clone());
+        if known.is_some() && before.is_none() {
             return Err(wrong(format!("{did} is a device of this node's owner; if it is not: toft peer rm {did}")));
         }
         let expires = match date_expires {
@@ -82,7 +83,11 @@ impl Method for Add {
                 granted.push(create(call, grant).await?.grant);
             }
         }
-        let friend = sync::Friend { gives: vec![tenant], takes };
+        // A friend of one identity may be one of another too.
+        let mut gives = before.map(|friend| friend.gives).unwrap_or_default();
+        gives.retain(|other| *other != tenant);
+        gives.push(tenant);
+        let friend = sync::Friend { gives, takes };
         let peer = call.sync.add_friend(did, address, friend.clone()).await?;
         let about = json!({"did": peer.did, "gives": friend.gives, "takes": friend.takes, "friend": true});
         call.audit.note(What::PeerAdded, call.caller(), about).await?;
@@ -195,7 +200,7 @@ impl Method for Remove {
 
     async fn run(call: &Call, OneFriend { did, keep_grants }: OneFriend) -> Result<Removed, Failure> {
         let friends = call.sync.peers().into_iter().filter(|status| status.peer.did == did);
-        let Some(friend) = friends.filter_map(|status| status.peer.friend).next() else {
+        if friends.filter_map(|status| status.peer.friend).next().is_none() {
             return Err(Failure::new(
                 Kind::NotFound,
                 format!("{did} is not a friend of this node: see toft friend ls"),
@@ -206,7 +211,7 @@ impl Method for Remove {
         call.audit.note(What::PeerRemoved, call.caller(), json!({"did": did, "friend": true})).await?;
         let mut revoked = Vec::new();
         if !keep_grants {
-            for (from, granted) in in_force(call, &friend.gives, &did).await? {
+            for (from, granted) in in_force(call, &call.identities.dids(), &did).await? {
                 revoked.push(revoke(call, OneGrant { grant_id: granted.id, from: Some(from) }).await?);
             }
         }

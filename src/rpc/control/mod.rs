@@ -35,6 +35,7 @@ mod letter;
 pub mod protocols;
 pub mod grants;
 pub mod grants_device;
+mod devices_roster;
 pub mod devices;
 pub mod friends;
 pub mod grants_explain;

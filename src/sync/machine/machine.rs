@@ -28,14 +28,21 @@ pub struct Machine {
     pub(super) heard: u64,
     /// When something happened last that may make a difference.
     pub(super) active: u64,
-    /// The log is told to the peer up to here.
+    /// The log is told to the peer up to here, of so much as was there when it was looked at last. What came since is looked at in the
+    /// next turn, and changes nothing until then that a friend could see.
     pub(super) followed: Position,
+    pub(super) seen: Position,
 }
 
 impl Machine {
     /// Nothing is on its way in either direction, as far as this end knows.
     pub(super) fn is_quiet(&self) -> bool {
-        self.send.is_empty() && self.take.is_empty() && self.data.is_empty() && self.followed >= self.local.tail()
+        self.is_idle() && self.followed >= self.seen
+    }
+
+    /// Nothing is on its way.
+    pub(super) fn is_idle(&self) -> bool {
+        self.send.is_empty() && self.take.is_empty() && self.data.is_empty()
     }
 
     pub(super) fn push(&mut self, frame: Frame) {

@@ -50,6 +50,13 @@ impl Machine {
         self.save(Changes { withdrawn, ..Changes::default() });
     }
 
+    /// What was withdrawn and is not kept any more needs no note.
+    pub(super) fn drop_stale(&mut self) {
+        for (tenant, digest) in self.local.stale() {
+            self.save_withdrawn(&tenant, [(digest, false)]);
+        }
+    }
+
     fn save(&mut self, changes: Changes) {
         if !changes.is_empty() {
             self.effects.push(Effect::Park(changes));
@@ -129,6 +136,10 @@ impl Machine {
         let scope = self.names.theirs(number)?;
         if self.local.term(&scope.tenant) != Term::Copied {
             bail!("the peer declines what it is to judge for itself");
+        }
+        // Of what is not here, or told no more, there is nothing to say.
+        if self.local.told(&scope.tenant, &digest)?.is_none() {
+            return Ok(());
         }
         let cid = cid::from_digest(cid::DAG_CBOR, &digest);
         tracing::warn!(peer = self.setup.peer, "{cid} is not taken into {}", scope.tenant);

@@ -26,6 +26,7 @@ impl Machine {
     /// Looks for what is new in the log.
     pub(super) fn follow(&mut self, now: Now) -> Result<(), Fault> {
         let tail = self.local.tail();
+        self.seen = tail;
         while self.followed < tail && self.send.waiting.len() < WAITING_MAX {
             let (entries, next) = self.local.entries(self.followed, &self.setup.tenants)?;
             if next <= self.followed {
@@ -46,7 +47,15 @@ impl Machine {
 
     /// These are to be sent: in the order in which they came here, as far as it is known.
     pub(super) fn queue(&mut self, scope: &Scope, items: &[Item]) -> Result<(), Fault> {
-        let (given, withdrawn) = self.local.given(&scope.tenant, items)?;
+        // What this end put aside because it has something newer: the tenant's end has it, and not what is here of it.
+        let is_older = |item: &&Item| {
+            let aside = self.park.parked.get(&(scope.tenant.clone(), item.digest));
+            self.local.term(&scope.tenant) == Term::Copied && !item.has_data && aside.is_some_and(|it| it.has_data)
+        };
+        let older: Vec<_> = items.iter().filter(is_older).map(|item| item.digest).collect();
+        let items: Vec<_> = items.iter().filter(|item| !older.contains(&item.digest)).copied().collect();
+        self.withdraw(&scope.tenant, older)?;
+        let (given, withdrawn) = self.local.given(&scope.tenant, &items)?;
         self.withdraw(&scope.tenant, withdrawn)?;
         let mut found: Vec<_> = given.into_iter().map(|kept| (kept.position, kept.item.digest)).collect();
         found.sort_unstable();

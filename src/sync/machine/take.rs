@@ -48,12 +48,9 @@ impl Machine {
             bail!("the peer sends more than it was told that there is room for");
         }
         let digest = cid::digest(&message);
-        if !self.may_come(&scope, &message)? {
+        if !self.may_come(&scope, &digest, &message)? {
             self.took(cost);
             return Ok(());
-        }
-        if self.local.restore(&scope.tenant, &digest)? {
-            self.save_withdrawn(&scope.tenant, [(digest, false)]);
         }
         let kept = self.local.kept(&scope.tenant, &digest)?;
         let is_here = |kept: Kept| {
@@ -61,8 +58,9 @@ impl Machine {
         };
         if kept.is_some_and(is_here) {
             self.dropped(&scope.tenant, &digest);
+            self.restore(&scope.tenant, digest)?;
             self.took(cost);
-            return self.decline(&scope, digest);
+            return Ok(());
         }
         let data = match carried {
             Carried::None => Data::None,
@@ -79,12 +77,23 @@ impl Machine {
         }
     }
 
-    /// Does it not stay on the other device?
-    fn may_come(&mut self, scope: &Scope, message: &[u8]) -> Result<bool, Fault> {
-        if !self.local.has_parts(&scope.tenant)? {
+    /// Does it not stay on the other device? Is it, of a friend, theirs to read? What is not they hear no more of than that: not whether
+    /// it is here, nor what became of it.
+    fn may_come(&mut self, scope: &Scope, digest: &Digest, message: &[u8]) -> Result<bool, Fault> {
+        let is_shown = self.local.term(&scope.tenant) == Term::Shown;
+        if !is_shown && !self.local.has_parts(&scope.tenant)? {
             return Ok(true);
         }
         let json: Value = cid::decode(message).context("the peer sent a message that is not DAG-CBOR")?;
+        if is_shown {
+            let is_theirs =
+                self.local.told(&scope.tenant, digest)?.is_some() || self.local.would_tell(&scope.tenant, &json)?;
+            if !is_theirs {
+                let number = self.number(scope)?;
+                self.push(Frame::Declined(number, Bytes32(*digest)));
+            }
+            return Ok(is_theirs);
+        }
         if let Some(protocol) = self.local.stays(scope, Some(&json))? {
             self.tell_apart(&scope.tenant, protocol)?;
             return Ok(false);
@@ -92,7 +101,15 @@ impl Machine {
         Ok(true)
     }
 
-    /// A friend brought it. If it is none of what they may read, they hear that it is not taken, whether it is here or not.
+    /// The tenant's end has it (again).
+    fn restore(&mut self, tenant: &str, digest: Digest) -> Result<(), Fault> {
+        if self.local.restore(tenant, &digest)? {
+            self.save_withdrawn(tenant, [(digest, false)]);
+        }
+        Ok(())
+    }
+
+    /// A friend brought it, and it is none of what is shown to them.
     fn decline(&mut self, scope: &Scope, digest: Digest) -> Result<(), Fault> {
         if self.local.term(&scope.tenant) == Term::Shown && self.local.told(&scope.tenant, &digest)?.is_none() {
             let number = self.number(scope)?;
@@ -168,15 +185,16 @@ impl Machine {
                     self.take.taken += 1;
                     self.send.recent.insert(item.digest);
                     self.dropped(&scope.tenant, &item.digest);
+                    self.restore(&scope.tenant, item.digest)?;
                     self.decline(&scope, item.digest)?;
                 }
-                // What is newer here goes there, and that one goes. If it comes all the same, that is worth a look.
-                409 if self.take.declined.insert(item.digest) => {}
                 // The friend who brought it is told that it is not taken, as any client would be, and offers it no more.
                 400..=499 if code != 429 && self.local.term(&scope.tenant) == Term::Shown => {
                     self.dropped(&scope.tenant, &item.digest);
                     self.decline(&scope, item.digest)?;
                 }
+                // What is newer here goes there, and that one goes. If it comes all the same, that is worth a look.
+                409 if self.take.declined.insert(item.digest) => {}
                 _ => self.set_aside(&scope, item, (code, detail), now)?,
             }
         }

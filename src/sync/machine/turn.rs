@@ -35,7 +35,9 @@ impl Machine {
             heard: now.at,
             active: now.at,
             followed,
+            seen: followed,
         };
+        machine.drop_stale();
         machine.take_up(parked)?;
         machine.tell_state(false)?;
         Ok(machine)
@@ -85,10 +87,10 @@ impl Machine {
         if now.at.saturating_sub(self.heard) >= SILENCE && !planted::is("silence is not noticed") {
             bail!("the peer has said nothing for {} s", SILENCE / 1000);
         }
-        if !self.is_quiet() && now.at.saturating_sub(self.active) >= STALLED {
+        self.follow(now)?;
+        if !self.is_idle() && now.at.saturating_sub(self.active) >= STALLED {
             bail!("nothing has come of what is on its way for {} s", STALLED / 1000);
         }
-        self.follow(now)?;
         self.pump()?;
         self.apply_next()?;
         self.fetch_next(now)?;

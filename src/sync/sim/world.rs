@@ -10,7 +10,7 @@ use super::{
 use crate::{
     cid::Digest,
     sync::{
-        machine::{Effect, Event, Setup, Standing},
+        machine::{Effect, Event, Machine, Setup, Standing},
         reconcile::Keyed,
     },
 };
@@ -361,6 +361,14 @@ impl World {
             let same = self.same(a, b, &kept);
             same_of.extend([((a, b), same), ((b, a), same)]);
         }
+        let has_newer =
+            |machine: &Machine| machine.parked().next().is_some() && machine.parked().all(|it| it.code == 409);
+        let of_friends = self.nodes.iter().filter(|node| node.friend.is_some());
+        let older: BTreeSet<_> = of_friends
+            .flat_map(|node| node.sessions.iter().map(move |(other, machine)| (node.number, *other, machine)))
+            .filter(|(_, _, machine)| has_newer(machine))
+            .map(|(node, other, _)| (node.min(other), node.max(other)))
+            .collect();
         for node in &mut self.nodes {
             let now = node.now(self.time);
             for (other, machine) in &mut node.sessions {
@@ -368,6 +376,11 @@ impl World {
                 let same = same_of[&(node.number, *other)];
                 if self.trace {
                     self.told.push(format!("{} with {other}: {}", node.number, machine.told()));
+                }
+                // What a friend has newer, and no device takes back from him any more, stands in the way of what is older there.
+                let stands = older.contains(&(node.number.min(*other), node.number.max(*other)));
+                if stands && !same && !matches!(standing, Standing::Equal(_)) {
+                    continue;
                 }
                 if matches!(standing, Standing::Equal(_)) != same || !same {
                     let aside: Vec<_> = machine.parked().map(|parked| (parked.code, &parked.why)).collect();

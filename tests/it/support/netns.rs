@@ -104,6 +104,28 @@ impl Lab {
         name
     }
 
+    /// The line of the host behind the router `net` swallows everything, both ways, and nobody is told; or it does not any more.
+    pub fn swallow(&self, net: u8, is_swallowing: bool) {
+        let router = self.name(&format!("router{net}"));
+        let rules = if is_swallowing {
+            "table ip hole {\nchain through { type filter hook forward priority -1; policy drop; }\n}"
+        } else {
+            "delete table ip hole"
+        };
+        self.nft(&router, rules);
+    }
+
+    /// The router `net` has another address from now on, 198.51.100.`to` in place of `from`, and the host behind it too: 192.168.`net`.7.
+    pub fn renumber(&self, net: u8, host: &str, (from, to): (u8, u8)) {
+        let router = self.name(&format!("router{net}"));
+        self.ip(&["-n", &router, "address", "del", &format!("198.51.100.{from}/24"), "dev", "eth0"]);
+        self.ip(&["-n", &router, "address", "add", &format!("198.51.100.{to}/24"), "dev", "eth0"]);
+        self.ip(&["-n", &router, "route", "replace", "default", "dev", "eth0"]);
+        self.ip(&["-n", host, "address", "del", &format!("192.168.{net}.2/24"), "dev", "eth0"]);
+        self.ip(&["-n", host, "address", "add", &format!("192.168.{net}.7/24"), "dev", "eth0"]);
+        self.ip(&["-n", host, "route", "replace", "default", "via", &format!("192.168.{net}.1")]);
+    }
+
     /// Begins to count what a host sends.
     pub fn count(&self, host: &str) {
         let chain = "chain sent { type filter hook output priority 0; oifname \"eth0\" counter; }";
