@@ -104,8 +104,10 @@ pub(super) fn incoming(net: &Net, tasks: &Tasks) -> Result<mpsc::Receiver<sync::
 pub(super) async fn keep_direct(net: Net, peers: Peers, job: Job) -> Result<(), Error> {
     let mut events = Events::of(&net, job);
     while let Some(event) = events.next().await {
-        if let Event::Direct { peer } = event {
-            peers.reopen(&peer);
+        match event {
+            Event::Direct { peer } => peers.reopen(&peer),
+            Event::Moved => peers.begin_anew(),
+            _ => {}
         }
     }
     Ok(())

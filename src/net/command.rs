@@ -40,6 +40,8 @@ pub enum Event {
     /// There is a direct connection to a peer to which there was none but through a relay: streams opened now go there,
     /// those that were opened before stay on the relay.
     Direct { peer: String },
+    /// This machine has lost an address: connections that went from there are dead.
+    Moved,
     /// A device was reached at this address, a multiaddr with the peer id at its end.
     Seen { peer: String, address: String },
     /// While that is asked for: somebody on the local network says to be this peer, at an address he speaks from.

@@ -204,7 +204,7 @@ impl Loop {
     }
 
     /// Whoever listens may have gone.
-    fn tell(&self, event: Event) {
+    pub(super) fn tell(&self, event: Event) {
         let _ = self.events.send(event);
     }
 

@@ -229,6 +229,17 @@ impl Loop {
         }
     }
 
+    /// An address is gone. What went from there is dead, and pings would say so after a minute at the soonest: all is opened anew.
+    fn moved(&mut self) {
+        let peers: Vec<_> = self.swarm.connected_peers().copied().collect();
+        tracing::info!(connections = peers.len(), "this machine is on another network: connections are opened anew");
+        for peer in peers {
+            // It may be gone already.
+            let _ = self.swarm.disconnect_peer_id(peer);
+        }
+        self.tell(Event::Moved);
+    }
+
     fn on_event(&mut self, event: SwarmEvent<BehaviourEvent>) {
         match event {
             SwarmEvent::Behaviour(event) => self.on_behaviour(event),
@@ -246,6 +257,9 @@ impl Loop {
             SwarmEvent::ExpiredListenAddr { address, .. } => {
                 self.swarm.remove_external_address(&address);
                 self.near.listens(self.swarm.listeners());
+                if !is_circuit(&address) {
+                    self.moved();
+                }
             }
             SwarmEvent::ListenerClosed { listener_id, reason, .. } if self.left_relay(listener_id, &reason) => {}
             SwarmEvent::ListenerClosed { listener_id, addresses, reason } => {

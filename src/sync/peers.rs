@@ -66,8 +66,8 @@ pub enum TenantStays {
 pub struct Config {
     /// Seconds before an unreachable peer is tried again; doubles up to half a minute.
     pub retry: u64,
-    /// URIs of protocols that never leave this device: their records go to no other device, no friend and no DWN server, and none come from
-    /// devices and friends.
+    /// URIs of protocols that never leave this device: their records go to no other device, no friend and no DWN server, and no device brings
+    /// any.
     pub local_only: Vec<String>,
 }
 
@@ -393,6 +393,11 @@ impl Peers {
             }
             live.better.send_modify(|better| *better += 1);
         }
+    }
+
+    /// This machine is on another network: all lines are dead, and nobody says so. Sessions end, and begin anew as soon as they can.
+    pub fn begin_anew(&self) {
+        self.lock().values().filter_map(|live| live.session.as_ref()).for_each(|running| running.stop.cancel());
     }
 
     /// All peers and how they stand.

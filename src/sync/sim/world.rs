@@ -176,7 +176,16 @@ impl World {
                 equal += usize::from(matches!(standing, Standing::Equal(_)));
             }
             if equal == 2 && !self.same(a, b, &kept) {
-                return Err(format!("{a} and {b} say that they have the same, and have not"));
+                let friend = self.nodes[a].friend.is_some() || self.nodes[b].friend.is_some();
+                let only = |one: usize, other: usize| -> Vec<_> {
+                    let there: BTreeSet<_> = kept[other].iter().collect();
+                    let only = kept[one].iter().filter(|it| !there.contains(it));
+                    only.map(|(digest, has_data, latest)| (hex::encode(&digest[..4]), *has_data, *latest)).collect()
+                };
+                let (on_a, on_b) = (only(a, b), only(b, a));
+                return Err(format!(
+                    "{a} and {b} say that they have the same, and have not (one is a friend's: {friend}): {on_a:?} and {on_b:?}"
+                ));
             }
         }
         Ok(())
