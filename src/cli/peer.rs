@@ -83,5 +83,7 @@ pub fn line(status: &PeerStatus) -> String {
         (0, 0) => String::new(),
         (here, there) => format!("   put aside {here} here, {there} there: toft sync status"),
     };
-    format!("{} {} {state}{aside}", status.peer.did, status.peer.address)
+    let copies: String =
+        status.copies.iter().map(|copies| format!("\n          ! {copies}: stop one of the two")).collect();
+    format!("{} {} {state}{aside}{copies}", status.peer.did, status.peer.address)
 }

@@ -47,7 +47,7 @@ impl Followers {
         let remotes = Remotes::start(
             (&base.config.remote, &base.config.sync.local_only),
             who,
-            sync.paused(),
+            sync.still(),
             &base.jobs,
             &base.metrics,
         )?;

@@ -22,6 +22,7 @@ use crate::{
     node::Node,
     resolve::Client,
     store::Position,
+    sync::Still,
     task::Backoff,
 };
 use anyhow::{Context as _, Error};
@@ -70,8 +71,8 @@ struct Shared {
     client: Client,
     jobs: Jobs,
     counters: Counters,
-    /// Sync is paused.
-    paused: watch::Receiver<bool>,
+    /// Nothing is shared, and why.
+    still: watch::Receiver<Option<Still>>,
     live: Mutex<BTreeMap<String, Live>>,
     /// One is added or removed at a time.
     changing: tokio::sync::Mutex<()>,
@@ -103,11 +104,11 @@ struct Told {
 }
 
 impl Remotes {
-    /// Takes up the remotes that the store remembers. `local_only`: protocols of which nothing goes there. `paused`: nothing goes or comes while this says so.
+    /// Takes up the remotes that the store remembers. `local_only`: protocols of which nothing goes there. `still`: nothing goes or comes while this says why.
     pub fn start(
         (config, local_only): (&Config, &[String]),
         (node, identities): (Node, Identities),
-        paused: watch::Receiver<bool>,
+        still: watch::Receiver<Option<Still>>,
         jobs: &Jobs,
         metrics: &Metrics,
     ) -> Result<Self, Error> {
@@ -125,7 +126,7 @@ impl Remotes {
             client: Client::new().context("preparing TLS")?,
             jobs: jobs.clone(),
             counters,
-            paused,
+            still,
             live: Mutex::default(),
             changing: tokio::sync::Mutex::default(),
         }));
@@ -239,8 +240,8 @@ impl Remotes {
 
     /// All remotes and how they stand.
     pub async fn status(&self) -> Result<Vec<RemoteStatus>, Error> {
-        let is_paused = *self.0.paused.borrow();
-        let all: Vec<_> = self.lock().values().map(|live| live.status(is_paused)).collect();
+        let still = self.0.still.borrow().as_ref().map(Still::to_string);
+        let all: Vec<_> = self.lock().values().map(|live| live.status(still.as_deref())).collect();
         let mut told = Vec::new();
         for (mut status, passed) in all {
             for (part, position) in passed {
@@ -290,12 +291,12 @@ fn distinct(mut list: Vec<String>) -> Vec<String> {
 }
 
 impl Live {
-    fn status(&self, is_paused: bool) -> (RemoteStatus, Vec<(Part, Option<Position>)>) {
+    fn status(&self, still: Option<&str>) -> (RemoteStatus, Vec<(Part, Option<Position>)>) {
         let told = self.told.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let [pushed, pulled, waiting_there, waiting_here] = self.tally.counts();
         let status = RemoteStatus {
             remote: self.remote.clone(),
-            in_step: told.in_step && !is_paused,
+            in_step: told.in_step && still.is_none(),
             last_in_step: told.last_in_step,
             pushed,
             pulled,
@@ -303,7 +304,7 @@ impl Live {
             waiting_here,
             put_aside: vec![],
             put_aside_there: vec![],
-            problem: if is_paused { Some("sync is paused here: toft sync resume".into()) } else { told.problem },
+            problem: still.map(str::to_owned).or(told.problem),
         };
         (status, told.passed)
     }
@@ -337,13 +338,13 @@ impl Run {
         let load = move || remote.parts().iter().map(|part| Standing::load(&store, &remote.url, part)).collect();
         let mut parts: Vec<Standing> = blocking(load).await?;
         let mut tail = self.shared.node.store().tail();
-        let mut paused = self.shared.paused.clone();
+        let mut still = self.shared.still.clone();
         let mut backoff = Backoff::new(RETRY, every.max(RETRY));
         let (mut depth, mut polled) = (Depth::Poll, Instant::now());
         loop {
-            while *paused.borrow_and_update() {
+            while still.borrow_and_update().is_some() {
                 job.waits(None);
-                if paused.changed().await.is_err() {
+                if still.changed().await.is_err() {
                     return Ok(());
                 }
                 depth = Depth::Poll;
@@ -356,7 +357,7 @@ impl Run {
             let done = tokio::select! {
                 done = self.round(&mut parts, depth) => done,
                 // What is under way is left; what was not written down is done again.
-                _ = paused.wait_for(|is_paused| *is_paused) => continue,
+                _ = still.wait_for(Option::is_some) => continue,
             };
             let failed = self.tell(&parts, depth, done, job);
             let wait = match failed {
@@ -371,7 +372,7 @@ impl Run {
             job.waits(Instant::now().checked_add(wait));
             let woken = tokio::select! {
                 () = self.now.notified() => Woken::Asked,
-                changed = paused.changed() => match changed {
+                changed = still.changed() => match changed {
                     Ok(()) => Woken::Paused,
                     Err(_) => return Ok(()),
                 },

@@ -12,11 +12,13 @@
 //! | `term.rs` | on what terms a tenant is shared |
 //! | `frame.rs` | what is said |
 //! | `shown.rs`, `lens.rs` | what of a tenant the other end may be told |
+//! | `runs.rs` | is a peer one node that starts anew, or two copies that run at the same time |
 //! | `wire.rs`, `squeeze.rs` | the handshake, and how frames lie on the stream after it |
 //! | `local.rs` | what is read of the store |
 //! | `parked.rs`, `partial.rs` | what lies on the disk between sessions |
 //! | `machine/` | a session without line, clock and disk |
 //! | `session.rs` | a session with them |
+//! | `still.rs` | why nothing is shared |
 //! | `peers.rs`, `status.rs` | the peers of this node, and how they stand |
 //!
 //! Who opens streams is not known here: `daemon` hands in a [`Dial`] and incoming [`Link`]s.
@@ -31,8 +33,10 @@ pub(crate) mod parked;
 mod partial;
 mod machine;
 mod progress;
+mod runs;
 mod wire;
 mod squeeze;
+mod still;
 mod session;
 mod peers;
 mod status;
@@ -46,6 +50,7 @@ pub mod spoken {
     pub use super::{
         frame::{Bytes32, Carried, Frame, ScopeState},
         reconcile::{Range, Short},
+        runs::Run,
         squeeze::{Heard, Reader, Writer},
         term::Offer,
         wire::{Greeted, handshake},
@@ -55,6 +60,8 @@ pub mod spoken {
 pub use machine::Way;
 pub use parked::Parked;
 pub use peers::{Config, Dial, Friend, Peer, PeerStatus, Peers, TenantStays};
+pub use runs::TwoCopies;
 pub use status::{DeviceStatus, Put, ScopeStatus, Why};
+pub use still::Still;
 pub use wire::{Link, Own, PROTOCOL};
 pub(crate) use wire::{read_up_to as read_frame_up_to, write as write_frame};

@@ -6,9 +6,11 @@ use super::{
     parked,
     partial::Partials,
     progress::Progress,
+    runs::{Copies, Proved, Run, Runs, TwoCopies, Verdict},
     session::{self, Ask},
+    still::{AGAIN, Still},
     term::Offer,
-    wire::{self, Link, Not, Own},
+    wire::{self, Link, Not, Offered, Own, Younger},
 };
 use crate::{
     did::Did,
@@ -46,6 +48,9 @@ const PEERS_MAX: usize = 256;
 const ASKS_MAX: usize = 16;
 /// Two ends that dial each other at once agree on one of the streams; later a new one means that the old one is dead.
 const AT_ONCE: Duration = Duration::from_secs(5);
+
+/// What a peer told of copies is shown for so long, unless the next session says otherwise.
+const TOLD: Duration = Duration::from_secs(3600);
 
 /// Why a tenant is not removed.
 #[derive(Debug, thiserror::Error)]
@@ -131,6 +136,8 @@ pub struct PeerStatus {
     pub parked_there: u32,
     /// Why it is not connected, as far as known.
     pub problem: Option<String>,
+    /// Copies that run at the same time: of it, as seen here, and of this node, as it said.
+    pub copies: Vec<TwoCopies>,
 }
 
 /// Opens a stream to an address.
@@ -169,8 +176,11 @@ pub(super) struct Shared {
     pub(super) greetings: Mutex<BTreeMap<String, usize>>,
     pub(super) progress: Arc<Progress>,
     pub(super) partials: Partials,
-    /// Nothing is sent or taken.
-    paused: watch::Sender<bool>,
+    /// Nothing is sent or taken, and why.
+    still: watch::Sender<Option<Still>>,
+    run: Mutex<Run>,
+    /// When this began.
+    begun: Instant,
 }
 
 /// A handshake under way; dropped, its place is free.
@@ -198,6 +208,8 @@ pub(super) struct Running {
     begun: Instant,
     /// The other end may open another one at any moment.
     leaves: bool,
+    /// The other end's run.
+    run: u64,
     pub(super) ask: mpsc::Sender<Ask>,
 }
 
@@ -213,6 +225,9 @@ pub(super) struct Live {
     problem: Option<String>,
     /// Why its last session ended, if that was not this end's wish: dialling in vain afterwards does not hide it.
     ended: Option<String>,
+    runs: Runs,
+    /// What it said of copies of this node when its session began, and when that was.
+    told: Option<(Copies, Instant)>,
 }
 
 /// There while sync is paused.
@@ -252,7 +267,9 @@ impl Peers {
             greetings: Mutex::default(),
             progress,
             partials: Partials::open(dir)?,
-            paused: watch::Sender::new(is_paused),
+            still: watch::Sender::new(is_paused.then_some(Still::Paused)),
+            run: Mutex::new(Run::new()?),
+            begun: Instant::now(),
         });
         let this = Self { shared };
         for (key, value) in this.shared.node.store().states(b"sync/peer/")? {
@@ -333,12 +350,12 @@ impl Peers {
 
     /// Forgets a peer; what it has it keeps. `false`: it was none.
     pub async fn remove(&self, did: &str) -> Result<bool, Error> {
-        let known = match self.lock().remove(did) {
-            Some(live) => {
-                live.end();
-                true
+        let known = {
+            let mut live = self.lock();
+            if matches!(&*self.shared.still.borrow(), Some(Still::Younger(Younger { by, .. })) if by == did) {
+                self.go_on(); // nobody else can say when the other copy is gone
             }
-            None => false,
+            live.remove(did).inspect(Live::end).is_some()
         };
         let store = self.shared.node.store();
         let mut gone = vec![(peer_key(did), None)];
@@ -352,20 +369,54 @@ impl Peers {
     pub async fn pause(&self, is_paused: bool) -> Result<(), Error> {
         self.shared.node.store().put_state(vec![(PAUSED.to_vec(), is_paused.then(Vec::new))]).await?;
         let live = self.lock(); // so that no session is admitted in between
-        self.shared.paused.send_replace(is_paused);
-        if is_paused {
-            live.values().filter_map(|live| live.session.as_ref()).for_each(|running| running.stop.cancel());
+        match is_paused {
+            true => self.be_still(&live, Still::Paused),
+            false if self.shared.still.borrow().is_some() => self.go_on(),
+            false => {}
         }
         Ok(())
     }
 
-    /// Follows whether sync is paused.
-    pub fn paused(&self) -> watch::Receiver<bool> {
-        self.shared.paused.subscribe()
+    /// Ends all sessions; none is admitted any more.
+    fn be_still(&self, live: &BTreeMap<String, Live>, why: Still) {
+        self.shared.still.send_replace(Some(why));
+        live.values().filter_map(|live| live.session.as_ref()).for_each(|running| running.stop.cancel());
     }
 
-    pub fn is_paused(&self) -> bool {
-        *self.shared.paused.borrow()
+    /// Shares again.
+    fn go_on(&self) {
+        self.renew();
+        self.shared.still.send_replace(None);
+    }
+
+    /// From now on this run shares; another one that has done so for longer is the older one.
+    fn renew(&self) {
+        let mut run = self.shared.run.lock().unwrap_or_else(PoisonError::into_inner);
+        *run = run.anew();
+    }
+
+    fn run(&self) -> Run {
+        *self.shared.run.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Milliseconds since this began.
+    fn now(&self) -> u64 {
+        u64::try_from(self.shared.begun.elapsed().as_millis()).unwrap_or(u64::MAX)
+    }
+
+    /// Follows whether nothing is shared, and why.
+    pub fn still(&self) -> watch::Receiver<Option<Still>> {
+        self.shared.still.subscribe()
+    }
+
+    /// Why nothing is shared with a peer, if that holds for all. Who said that this node is the younger of two copies `is_dialled` now and
+    /// then.
+    fn barred(&self, did: &str, is_dialled: bool) -> Option<Not> {
+        match &*self.shared.still.borrow() {
+            None => None,
+            Some(Still::Paused) => Some(Not::Now),
+            Some(Still::Younger(Younger { by, .. })) => (by != did || !is_dialled).then_some(Not::Itself),
+        }
     }
 
     /// Removes a tenant with its registration, its records and their data, unless a peer would bring it back.
@@ -402,10 +453,16 @@ impl Peers {
 
     /// All peers and how they stand.
     pub fn peers(&self) -> Vec<PeerStatus> {
-        let is_paused = self.is_paused();
+        let (still, now) = (self.shared.still.borrow().clone(), self.now());
         let status = |live: &Live| {
             let noted = self.shared.progress.of(&live.peer.did).filter(|_| live.session.is_some());
             let equal = noted.and_then(|noted| noted.equal_for());
+            let of_it = live.runs.named(now, live.served()).map(|copies| copies.of(&live.peer.did));
+            let told = live.told.filter(|(_, at)| at.elapsed() < TOLD);
+            let of_this = match &still {
+                Some(Still::Younger(younger)) if younger.by == live.peer.did => Some(younger.copies.clone()),
+                _ => told.map(|(copies, _)| copies.of(&self.shared.own.did)),
+            };
             PeerStatus {
                 peer: live.peer.clone(),
                 connected: live.session.is_some(),
@@ -416,7 +473,8 @@ impl Peers {
                 receiving: noted.and_then(|noted| noted.receiving),
                 parked: noted.map_or(0, |noted| noted.parked),
                 parked_there: noted.map_or(0, |noted| noted.parked_there),
-                problem: if is_paused { Some("sync is paused here: toft sync resume".into()) } else { live.problem() },
+                problem: still.as_ref().map(Still::to_string).or_else(|| live.problem()),
+                copies: of_it.into_iter().chain(of_this).collect(),
             }
         };
         self.lock().values().map(status).collect()
@@ -440,9 +498,23 @@ impl Peers {
     fn begin(&self, peer: Peer) {
         let stop = self.shared.jobs.tasks().stop().child_token();
         let (better, line) = watch::channel(0);
-        let live = Live { peer: peer.clone(), stop: stop.clone(), better, session: None, problem: None, ended: None };
-        if let Some(old) = self.lock().insert(peer.did.clone(), live) {
-            old.end();
+        let mut new = Live {
+            peer: peer.clone(),
+            stop: stop.clone(),
+            better,
+            session: None,
+            problem: None,
+            ended: None,
+            runs: Runs::default(),
+            told: None,
+        };
+        {
+            let mut live = self.lock();
+            if let Some(old) = live.get_mut(&peer.did) {
+                old.end();
+                new.runs = std::mem::take(&mut old.runs);
+            }
+            live.insert(peer.did.clone(), new);
         }
         self.share();
         let this = self.clone();
@@ -483,13 +555,25 @@ impl Peers {
         let (first, most) = (self.shared.retry, Duration::from_secs(30).max(self.shared.retry));
         let mut backoff = Backoff::new(first, most);
         job.awaits(Wait::Retry(first, most));
-        let mut paused = self.shared.paused.subscribe();
+        let mut still = self.still();
         loop {
-            if *paused.borrow_and_update() {
-                job.waits(None);
-                // The sender lives as long as this.
-                drop(paused.wait_for(|is_paused| !is_paused).await);
-                backoff.reset();
+            let why = still.borrow_and_update().clone();
+            match why {
+                None => {}
+                Some(Still::Younger(Younger { by, .. })) if by == peer.did => tokio::select! {
+                    _ = job.sleep(AGAIN) => self.renew(),
+                    Ok(()) = still.changed() => {
+                        backoff.reset();
+                        continue;
+                    }
+                },
+                Some(_) => {
+                    job.waits(None);
+                    // The sender lives as long as this.
+                    drop(still.changed().await);
+                    backoff.reset();
+                    continue;
+                }
             }
             job.works();
             let opened = self.shared.dial.opened();
@@ -530,7 +614,7 @@ impl Peers {
             tokio::select! {
                 _ = job.sleep(backoff.wait()) => {}
                 () = opened => backoff.reset(),
-                Ok(()) = paused.changed() => {}
+                Ok(()) = still.changed() => {}
             }
         }
     }
@@ -560,23 +644,27 @@ impl Peers {
         expected: Option<(&Peer, &CancellationToken)>,
         place: Option<(OwnedSemaphorePermit, Greeting)>,
     ) -> Result<Duration, Error> {
-        let known = |did: &str| match self.lock().get(did) {
-            Some(_) if self.is_paused() => Err(Not::Now),
-            Some(live) => Ok(live.peer.offer()),
-            None => Err(Not::APeer),
-        };
+        let (own_run, asked) = (self.run(), self.now());
+        let known = |did: &str, run: Run| self.offer((did, run), asked, expected.is_some());
         let peers = (link.local_peer.as_str(), link.remote_peer.as_str());
-        let greeting = wire::handshake(&mut link.stream, peers, &self.shared.own, &self.shared.resolver, known);
+        let own = (&self.shared.own, own_run);
+        let greeting = wire::handshake(&mut link.stream, peers, own, &self.shared.resolver, known);
         let greeted = tokio::time::timeout(HANDSHAKE, greeting).await.context("the handshake took too long")?;
         drop(place);
-        let wire::Greeted { did, terms, key, hears_knew } = greeted?;
+        if let Err(error) = &greeted
+            && let Some(younger) = error.downcast_ref::<Younger>()
+        {
+            self.is_younger(own_run, younger);
+        }
+        let wire::Greeted { did, terms, key, hears_knew, run, copies } = greeted?;
         if let Some((peer, _)) = expected
             && peer.did != did
         {
             bail!("at {} answers {did}, not {}", peer.address, peer.did);
         }
         let (ask, asked) = mpsc::channel(ASKS_MAX);
-        let Some(stop) = self.admit(&did, expected.map(|(_, leave)| leave), ask) else { return Ok(Duration::ZERO) };
+        let leave = expected.map(|(_, leave)| leave);
+        let Some(stop) = self.admit((&did, run.id), leave, copies, ask) else { return Ok(Duration::ZERO) };
         let begun = Instant::now();
         tracing::info!("connected with {did}: {} shared tenant(s)", terms.len());
         let number = self.shared.progress.begin(&did);
@@ -600,11 +688,12 @@ impl Peers {
         let outcome = session.run(link.stream).await;
         let ended_by_us = stop.is_cancelled();
         stop.cancel();
-        if let Some(live) = self.lock().get_mut(&did)
-            && live.session.as_ref().is_some_and(|running| running.stop.is_cancelled())
-        {
-            // Not when another session has taken this one's place: its state is not ours to touch.
-            live.session = None;
+        if let Some(live) = self.lock().get_mut(&did) {
+            live.runs.left(run.id, self.now());
+            if live.session.as_ref().is_some_and(|running| running.stop.is_cancelled()) {
+                // Not when another session has taken this one's place: its state is not ours to touch.
+                live.session = None;
+            }
         }
         self.shared.progress.end(&did, number);
         match outcome {
@@ -614,24 +703,69 @@ impl Peers {
         Ok(begun.elapsed())
     }
 
+    /// What is shared with a peer whose run has proved itself; it was `asked` to at that time, and `is_dialled` by this end.
+    fn offer(&self, (did, run): (&str, Run), asked: u64, is_dialled: bool) -> Result<Offered, Not> {
+        let mut live = self.lock();
+        let peer = live.get_mut(did).ok_or(Not::APeer)?;
+        if let Some(not) = self.barred(did, is_dialled) {
+            return Err(not);
+        }
+        let proved = Proved { asked, heard: self.now() };
+        match peer.runs.came(run, proved, peer.served()) {
+            Verdict::Alone => Ok((peer.peer.offer(), None)),
+            Verdict::Older(copies) => {
+                tracing::warn!("{}", copies.of(did));
+                Ok((peer.peer.offer(), Some(copies)))
+            }
+            Verdict::Younger { copies, untold } => {
+                if untold && let Some(older) = peer.session.as_ref().filter(|running| running.run == copies.older.id) {
+                    tracing::warn!("{}", copies.of(did));
+                    older.stop.cancel(); // it comes again, and hears of it
+                }
+                Err(Not::Younger(copies))
+            }
+        }
+    }
+
+    /// A peer says that this node is the younger of two copies. Of the owner's own devices that is believed; what a friend says holds for the
+    /// friend alone.
+    fn is_younger(&self, told: Run, younger: &Younger) {
+        let live = self.lock();
+        let is_device = live.get(&younger.by).is_some_and(|by| by.peer.friend.is_none());
+        // Not after the owner has paused or resumed.
+        if is_device && told == self.run() && self.shared.still.borrow().is_none() {
+            tracing::warn!("{younger}");
+            self.be_still(&live, Still::Younger(younger.clone()));
+        }
+    }
+
     /// One session per peer: a new stream takes the place of the old one, which may be dead without knowing. When both ends
     /// dial at once, the one dialled by the smaller DID stays. `leave`: this end dialled, and that ends it.
-    fn admit(&self, did: &str, leave: Option<&CancellationToken>, ask: mpsc::Sender<Ask>) -> Option<CancellationToken> {
+    fn admit(
+        &self,
+        (did, run): (&str, u64),
+        leave: Option<&CancellationToken>,
+        copies: Option<Copies>,
+        ask: mpsc::Sender<Ask>,
+    ) -> Option<CancellationToken> {
         let mut live = self.lock();
-        if self.is_paused() {
+        if self.barred(did, leave.is_some()).is_some() {
             return None;
         }
         let peer = live.get_mut(did)?;
         let preferred = (self.shared.own.did.as_str() < did) == leave.is_some();
         if let Some(old) = &peer.session {
-            if !preferred && !old.leaves && old.begun.elapsed() < AT_ONCE {
+            if old.run == run && !preferred && !old.leaves && old.begun.elapsed() < AT_ONCE {
                 return None;
             }
             old.stop.cancel();
         }
         let token = leave.unwrap_or(&peer.stop).child_token();
-        peer.session = Some(Running { stop: token.clone(), begun: Instant::now(), leaves: false, ask });
+        peer.session = Some(Running { stop: token.clone(), begun: Instant::now(), leaves: false, run, ask });
         (peer.problem, peer.ended) = (None, None);
+        peer.told = copies.map(|copies| (copies, Instant::now()));
+        // Who said that this node is the younger of two copies lets it in again.
+        self.shared.still.send_if_modified(|still| still.take().is_some());
         Some(token)
     }
 }
@@ -639,6 +773,11 @@ impl Peers {
 impl Live {
     fn end(&self) {
         self.stop.cancel();
+    }
+
+    /// The run whose session is open.
+    fn served(&self) -> Option<u64> {
+        self.session.as_ref().map(|running| running.run)
     }
 
     fn is(&self, peer: &str) -> bool {

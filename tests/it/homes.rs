@@ -27,7 +27,7 @@ fn pattern(seed: u64, size: usize) -> Vec<u8> {
 /// Seeds and sizes of the files that both homes hold: one lies in the log, one in a pack or a file of its own, one in several blocks.
 const FILES: [(u64, usize); 3] = [(1, 900), (2, 40_000), (3, 300_000)];
 
-fn copy(from: &Path, to: &Path) {
+pub fn copy(from: &Path, to: &Path) {
     fs::create_dir_all(to).expect("creates");
     fs::set_permissions(to, fs::Permissions::from_mode(0o700)).expect("is ours");
     for entry in fs::read_dir(from).expect("lists") {

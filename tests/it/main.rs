@@ -11,6 +11,7 @@ mod care;
 mod cli;
 mod conflicts;
 mod connect;
+mod copies;
 mod crowd;
 mod encryption;
 mod friends;

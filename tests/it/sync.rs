@@ -242,6 +242,11 @@ fn a_device_that_freezes_is_not_called_in_step() {
     assert!(signal("-CONT").success());
     within(Duration::from_secs(180), "the record on B", || (records(&b) == 1).then_some(()));
     in_step(&a, &b);
+    assert_eq!(
+        (&peer(&a, &b)["copies"], &peer(&b, &a)["copies"]),
+        (&json!([]), &json!([])),
+        "it is still the same one"
+    );
 }
 
 #[test]

@@ -24,7 +24,7 @@ use toft::{
     store::{self, Store},
     sync::{
         Own, PROTOCOL,
-        spoken::{Bytes32, Carried, Frame, Offer, Range, Reader, ScopeState, Short, Writer, handshake},
+        spoken::{Bytes32, Carried, Frame, Offer, Range, Reader, Run, ScopeState, Short, Writer, handshake},
     },
 };
 use tokio::io::{AsyncWriteExt as _, ReadHalf, WriteHalf, split};
@@ -38,6 +38,7 @@ pub struct Liar {
     node: net::Node,
     id: String,
     own: Own,
+    run: Run,
     resolver: Resolver,
     _dir: TempDir,
 }
@@ -52,7 +53,14 @@ impl Liar {
         let dir = tempfile::tempdir().expect("a directory");
         let store = Store::open(dir.path(), &store::Config { min_free: 0, ..Default::default() }).expect("opens");
         let resolver = Resolver::new(&resolve::Config::default(), store, &Metrics::default()).expect("a resolver");
-        Self { id: id.to_owned(), node, own: Own { did: did.to_string(), signer }, resolver, _dir: dir }
+        Self {
+            id: id.to_owned(),
+            node,
+            own: Own { did: did.to_string(), signer },
+            run: Run { id: 1, since: 1 },
+            resolver,
+            _dir: dir,
+        }
     }
 
     pub fn did(&self) -> &str {
@@ -79,8 +87,9 @@ impl Liar {
         let address = node.address("/tcp/");
         let (_, other) = address.rsplit_once("/p2p/").expect("with a peer id");
         let mut stream = self.node.net.open_stream(&address, PROTOCOL).await.expect("a stream");
-        let offers = |_: &str| Ok(offer.clone());
-        handshake(&mut stream, (&self.id, other), &self.own, &self.resolver, offers).await.expect("greeted");
+        let offers = |_: &str, _: Run| Ok((offer.clone(), None));
+        let who = (&self.own, self.run);
+        handshake(&mut stream, (&self.id, other), who, &self.resolver, offers).await.expect("greeted");
         eventually("the session", || (peer_of(node, self)["connected"] == true).then_some(()));
         stream
     }

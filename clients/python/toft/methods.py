@@ -386,6 +386,8 @@ class DeviceStatus(TypedDict):
     #: Nothing is on its way, and they do not hold the same.
     apart: bool
     connected: bool
+    #: Copies that run at the same time: of it, as seen here, and of this node, as it said.
+    copies: list[TwoCopies]
     did: str
     #: Somebody else's node.
     friend: NotRequired[Friend | None]
@@ -523,6 +525,8 @@ class FriendListed(TypedDict):
     #: Nothing is on its way, and they do not hold the same.
     apart: bool
     connected: bool
+    #: Copies that run at the same time: of it, as seen here, and of this node, as it said.
+    copies: list[TwoCopies]
     did: str
     #: Somebody else's node.
     friend: NotRequired[Friend | None]
@@ -993,6 +997,8 @@ class PeerStatus(TypedDict):
     #: Nothing is on its way, and they do not hold the same.
     apart: bool
     connected: bool
+    #: Copies that run at the same time: of it, as seen here, and of this node, as it said.
+    copies: list[TwoCopies]
     did: str
     #: Somebody else's node.
     friend: NotRequired[Friend | None]
@@ -1377,6 +1383,15 @@ class Token(TypedDict):
     scopes: Scopes
     #: Records and signatures of this tenant alone.
     tenant: NotRequired[str | None]
+
+
+class TwoCopies(TypedDict):
+    """Two copies of a node that run at the same time. The older one is served."""
+
+    did: str
+    #: Since when each has shared without a break, by its own clock: since its start, or since it was let in again.
+    older_since: Moment
+    younger_since: Moment
 
 
 class Unpinned(TypedDict):

@@ -351,6 +351,8 @@ export interface DeviceStatus {
   /** Nothing is on its way, and they do not hold the same. */
   apart: boolean;
   connected: boolean;
+  /** Copies that run at the same time: of it, as seen here, and of this node, as it said. */
+  copies: TwoCopies[];
   did: string;
   /** Somebody else's node. */
   friend?: Friend | null;
@@ -483,6 +485,8 @@ export interface FriendListed {
   /** Nothing is on its way, and they do not hold the same. */
   apart: boolean;
   connected: boolean;
+  /** Copies that run at the same time: of it, as seen here, and of this node, as it said. */
+  copies: TwoCopies[];
   did: string;
   /** Somebody else's node. */
   friend?: Friend | null;
@@ -913,6 +917,8 @@ export interface PeerStatus {
   /** Nothing is on its way, and they do not hold the same. */
   apart: boolean;
   connected: boolean;
+  /** Copies that run at the same time: of it, as seen here, and of this node, as it said. */
+  copies: TwoCopies[];
   did: string;
   /** Somebody else's node. */
   friend?: Friend | null;
@@ -1259,6 +1265,14 @@ export interface Token {
   scopes: Scopes;
   /** Records and signatures of this tenant alone. */
   tenant?: string | null;
+}
+
+/** Two copies of a node that run at the same time. The older one is served. */
+export interface TwoCopies {
+  did: string;
+  /** Since when each has shared without a break, by its own clock: since its start, or since it was let in again. */
+  older_since: Moment;
+  younger_since: Moment;
 }
 
 export interface Unpinned {

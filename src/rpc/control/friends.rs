@@ -153,7 +153,7 @@ impl Method for List {
     const EXAMPLES: &'static [Example] = &[Example {
         name: "all",
         params: "{}",
-        result: r#"[{"did": "$other", "address": "/ip4/192.0.2.7/tcp/4001/p2p/12D3KooWGjMCwVQsVLbJqGYdkzJ8vTz5dBf5YPHjQkXvF7b8kZpQ", "tenants": ["$did", "$other"], "friend": {"gives": ["$did"], "takes": ["$other"]}, "connected": true, "in_sync": true, "in_sync_seconds": 3, "apart": false, "sending": null, "receiving": null, "parked": 0, "parked_there": 0, "problem": null, "grants": []}]"#,
+        result: r#"[{"did": "$other", "address": "/ip4/192.0.2.7/tcp/4001/p2p/12D3KooWGjMCwVQsVLbJqGYdkzJ8vTz5dBf5YPHjQkXvF7b8kZpQ", "tenants": ["$did", "$other"], "friend": {"gives": ["$did"], "takes": ["$other"]}, "connected": true, "in_sync": true, "in_sync_seconds": 3, "apart": false, "sending": null, "receiving": null, "parked": 0, "parked_there": 0, "problem": null, "copies": [], "grants": []}]"#,
     }];
     type Params = NoParams;
     type Result = Vec<Listed>;

@@ -35,7 +35,7 @@ impl Method for Ls {
     const EXAMPLES: &'static [Example] = &[Example {
         name: "all",
         params: "{}",
-        result: r#"[{"did": "$other", "address": "/ip4/192.0.2.7/tcp/4001/p2p/12D3KooWGjMCwVQsVLbJqGYdkzJ8vTz5dBf5YPHjQkXvF7b8kZpQ", "tenants": ["$did", "$other"], "connected": true, "in_sync": false, "in_sync_seconds": null, "apart": false, "sending": {"messages": 1, "of_messages": 3}, "receiving": null, "parked": 0, "parked_there": 0, "problem": null}]"#,
+        result: r#"[{"did": "$other", "address": "/ip4/192.0.2.7/tcp/4001/p2p/12D3KooWGjMCwVQsVLbJqGYdkzJ8vTz5dBf5YPHjQkXvF7b8kZpQ", "tenants": ["$did", "$other"], "connected": true, "in_sync": false, "in_sync_seconds": null, "apart": false, "sending": {"messages": 1, "of_messages": 3}, "receiving": null, "parked": 0, "parked_there": 0, "problem": null, "copies": [{"did": "$other", "older_since": "2026-11-21T09:00:00Z", "younger_since": "2026-11-21T10:00:00Z"}]}]"#,
     }];
     type Params = NoParams;
     type Result = Vec<PeerStatus>;
@@ -56,7 +56,7 @@ impl Method for Status {
     const EXAMPLES: &'static [Example] = &[Example {
         name: "all",
         params: "{}",
-        result: r#"[{"did": "$other", "address": "/ip4/192.0.2.7/tcp/4001/p2p/12D3KooWGjMCwVQsVLbJqGYdkzJ8vTz5dBf5YPHjQkXvF7b8kZpQ", "tenants": ["$did", "$other"], "connected": true, "in_sync": true, "in_sync_seconds": 3, "apart": false, "sending": null, "receiving": null, "parked": 0, "parked_there": 0, "problem": null, "scopes": [{"tenant": "$did", "protocol": null, "here": 2, "there": 2, "equal": true}], "put_aside": [], "put_aside_there": []}]"#,
+        result: r#"[{"did": "$other", "address": "/ip4/192.0.2.7/tcp/4001/p2p/12D3KooWGjMCwVQsVLbJqGYdkzJ8vTz5dBf5YPHjQkXvF7b8kZpQ", "tenants": ["$did", "$other"], "connected": true, "in_sync": true, "in_sync_seconds": 3, "apart": false, "sending": null, "receiving": null, "parked": 0, "parked_there": 0, "problem": null, "copies": [], "scopes": [{"tenant": "$did", "protocol": null, "here": 2, "there": 2, "equal": true}], "put_aside": [], "put_aside_there": []}]"#,
     }];
     type Params = NoParams;
     type Result = Vec<DeviceStatus>;

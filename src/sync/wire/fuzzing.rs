@@ -1,11 +1,12 @@
 //! Seam for `crate::fuzzing`: frames between devices.
 
 use super::{FRAME_MAX, Hello, Proof, VERSION, Welcome};
-use crate::sync::term::Offer;
 use crate::sync::{
     frame::{Bytes32, Carried, Frame, ScopeState},
     reconcile::{Range, Short},
+    runs::{Copies, Run},
     squeeze::Reader,
+    term::Offer,
 };
 use futures::executor::block_on;
 use serde::{Serialize, de::DeserializeOwned};
@@ -68,7 +69,10 @@ pub(crate) fn frames() -> Vec<Vec<u8>> {
         Frame::Beat { held: [1; 16], covered: [2; 16], parked: 1 },
         Frame::Parked(0, digest, 400, "its parent is not here".into()),
     ];
-    let hello = Hello { version: VERSION, did: "did:example:a".into(), nonce: vec![7; 32], understands: texts() };
+    let (older, younger) = (Run { id: 1, since: 100 }, Run { id: u64::MAX, since: 200 });
+    let copies = Copies { older, younger };
+    let hello =
+        Hello { version: VERSION, did: "did:example:a".into(), nonce: vec![7; 32], run: younger, understands: texts() };
     let proof = Proof { kid: "did:example:a#0".into(), signature: vec![7; 64] };
     let of = |kind: u8, bytes: Vec<u8>| [&[kind][..], &bytes].concat();
     let mut found: Vec<_> = frames.iter().map(|frame| of(0, written(frame))).collect();
@@ -83,6 +87,8 @@ pub(crate) fn frames() -> Vec<Vec<u8>> {
             Welcome::Share(Offer::Device { tenants: texts() }),
             Welcome::Share(Offer::Friend { gives: texts(), takes: texts() }),
             Welcome::No("no".into()),
+            Welcome::Beside(Offer::Device { tenants: texts() }, copies),
+            Welcome::Younger(copies),
         ]
         .iter()
         .map(|w| of(3, written(w))),
