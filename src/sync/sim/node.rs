@@ -311,7 +311,14 @@ impl Node {
         let reader = dwn::Reader::of(did, &self.tenant, &*view, &now).expect("is read");
         let kept = self.kept().into_iter().filter(|(digest, ..)| {
             let stored = view.message(&cid::from_digest(cid::DAG_CBOR, digest)).expect("is read");
-            stored.is_some_and(|stored| reader.reads(&stored, &*view).expect("is read"))
+            stored.is_some_and(|stored| {
+                // A record that is no state for want of its data is found by its protocol alone.
+                let record = stored.record_id.as_ref().and_then(|id| view.record(id).expect("is read"));
+                let protocol = stored.message.pointer("/descriptor/protocol").and_then(Value::as_str);
+                let is_near = protocol.is_some_and(|protocol| reader.protocols().any(|near| near == protocol));
+                let is_found = is_near || record.is_none_or(|record| record.newest.latest);
+                is_found && reader.reads(&stored, &*view).expect("is read")
+            })
         });
         kept.map(|(digest, has_data, _)| (digest, has_data)).collect()
     }
