@@ -1,9 +1,10 @@
-//! Who asks, as far as bounds are concerned: the node's owner, a paired device, or a place on the network.
+//! Who asks, as far as bounds are concerned: the node's owner, a paired device, a friend's node, or a place on the network.
 //!
 //! Whatever strangers share is given out by shares, one per place (see [`crate::pool`]), so that one of them cannot use
-//! up what all may have. It says nothing of permissions: what somebody may read or write, signatures say.
+//! up what all may have. A friend's node has a share of its own among them, wherever it comes from. It says nothing of permissions: what somebody may read or write, signatures say.
 
 use crate::foreign;
+use std::hash::{DefaultHasher, Hash, Hasher as _};
 use std::net::{IpAddr, Ipv6Addr};
 
 /// Who asks for something.
@@ -13,6 +14,8 @@ pub enum Asker {
     Owner,
     /// A paired device that has proved its DID.
     Device,
+    /// A friend's node that has proved its peer id or its DID: which one, as a number.
+    Friend(u64),
     /// An address on the network; of IPv6 a /64.
     Place(IpAddr),
 }
@@ -32,21 +35,36 @@ impl Asker {
         })
     }
 
+    /// A friend's node, by its peer id or by its DID. Of each it has a share: what is shared, is shared by one of them.
+    pub fn friend(who: &(impl Hash + ?Sized)) -> Self {
+        let mut hasher = DefaultHasher::new();
+        who.hash(&mut hasher);
+        Self::Friend(hasher.finish())
+    }
+
     /// Does who asks come from this machine?
     pub fn is_here(self) -> bool {
         match self {
             Self::Owner => true,
-            Self::Device => false,
+            Self::Device | Self::Friend(_) => false,
             Self::Place(IpAddr::V4(address)) => address.is_loopback(),
             // Of the /64 that `::1` is in, no other address is anybody's.
             Self::Place(IpAddr::V6(network)) => network.is_unspecified(),
         }
     }
 
-    /// The place whose share this takes; the owner and his devices have no share that could be used up.
-    pub fn place(self) -> Option<IpAddr> {
+    /// Whose share this takes, if not all that there is: the owner and his devices have no share that could be used up.
+    pub fn share(self) -> Option<Self> {
         match self {
             Self::Owner | Self::Device => None,
+            Self::Friend(_) | Self::Place(_) => Some(self),
+        }
+    }
+
+    /// The place on the network that is all that is known of who asks.
+    pub fn place(self) -> Option<IpAddr> {
+        match self {
+            Self::Owner | Self::Device | Self::Friend(_) => None,
             Self::Place(address) => Some(address),
         }
     }
@@ -98,6 +116,7 @@ impl std::fmt::Display for Asker {
         match self {
             Self::Owner => f.write_str("this node's owner"),
             Self::Device => f.write_str("a paired device"),
+            Self::Friend(_) => f.write_str("a friend's node"),
             Self::Place(address @ IpAddr::V6(_)) => write!(f, "{address}/64"),
             Self::Place(address) => write!(f, "{address}"),
         }

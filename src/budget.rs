@@ -1,12 +1,11 @@
 //! How often strangers may make this node do something that costs it: so many times in all over a time, of these so many
-//! for one place on the network, and some only for those it knows.
+//! for one place on the network or one friend's node, and some only for those it knows.
 //!
 //! A [`crate::pool::Pool`] is for what is given back; what is spent here comes back by itself, evenly over the time.
 
 use crate::asker::Asker;
 use std::{
     collections::HashMap,
-    net::IpAddr,
     sync::{Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
@@ -19,7 +18,7 @@ const BUCKETS_MAX: usize = 4096;
 pub struct Rate {
     /// Times of all together.
     pub most: u32,
-    /// Times of one place on the network.
+    /// Times of one place on the network, or one friend's node.
     pub share: u32,
     /// Of `most`, what only those who are known get.
     pub reserved: u32,
@@ -61,13 +60,13 @@ struct Buckets {
 /// Whose bucket it is.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 enum Name {
-    Place(IpAddr),
+    Place(Asker),
     /// Those who are known through a place, together.
-    KnownBy(IpAddr),
+    KnownBy(Asker),
     /// What it is done to, for strangers and for those who are known apart: no stranger spends what these have.
     Subject(String, bool),
     /// One place's part of what all strangers have of a subject.
-    PlaceAt(IpAddr, String),
+    PlaceAt(Asker, String),
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -114,8 +113,8 @@ impl Budget {
     fn take_at(&self, account: For, subject: Option<Subject<'_>>, now: Instant) -> bool {
         let share = self.rate.share;
         let (place, name) = match account {
-            For::Asker(asker) => (asker.place(), asker.place().map(|place| (Name::Place(place), share))),
-            For::Known(by) => (None, by.place().map(|place| (Name::KnownBy(place), share))),
+            For::Asker(asker) => (asker.share(), asker.share().map(|place| (Name::Place(place), share))),
+            For::Known(by) => (None, by.share().map(|place| (Name::KnownBy(place), share))),
         };
         let mut names: Vec<_> = name.into_iter().collect();
         if let Some(Subject { name, most, share }) = subject {

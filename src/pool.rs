@@ -1,5 +1,5 @@
-//! Places that strangers share: so many in all, so many of them for one place on the network, and some that only the
-//! owner and his devices get.
+//! Places that strangers share: so many in all, so many of them for one place on the network or one friend's node, and
+//! some that only the owner and his devices get.
 //!
 //! A place may be one thing (a connection, a subscription) or a number of bytes: what is counted, its owner says. Nobody waits
 //! in a line that another can fill: who waits ([`Pool::wait`]) waits for room in his own share first.
@@ -11,7 +11,6 @@ use prometheus_client::{
 };
 use std::{
     collections::HashMap,
-    net::IpAddr,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 use tokio::sync::Notify;
@@ -21,7 +20,7 @@ use tokio::sync::Notify;
 pub struct Size {
     /// Of all together.
     pub most: usize,
-    /// Of one place on the network.
+    /// Of one place on the network, or one friend's node.
     pub share: usize,
     /// Of `most`, what only the owner and his devices get.
     pub reserved: usize,
@@ -57,7 +56,7 @@ struct Inner {
 #[derive(Debug, Default)]
 struct Taken {
     all: usize,
-    each: HashMap<IpAddr, usize>,
+    each: HashMap<Asker, usize>,
 }
 
 /// What somebody has of a pool; dropped, it is given back.
@@ -102,7 +101,7 @@ impl Pool {
 
     /// What the asker's place has of it.
     pub fn held(&self, asker: Asker) -> usize {
-        asker.place().and_then(|address| self.lock().each.get(&address).copied()).unwrap_or_default()
+        asker.share().and_then(|sharer| self.lock().each.get(&sharer).copied()).unwrap_or_default()
     }
 
     /// Takes `count`, or nothing.
@@ -118,7 +117,7 @@ impl Pool {
     /// once.
     pub async fn wait(&self, asker: Asker, count: usize) -> Result<Permit, Full> {
         let Size { most, share, reserved } = self.0.size;
-        match asker.place() {
+        match asker.share() {
             Some(_) if count > share => return Err(Full::Share(self.0.what)),
             Some(_) if count > most.saturating_sub(reserved) => return Err(Full::All(self.0.what)),
             None if count > most => return Err(Full::All(self.0.what)),
@@ -139,9 +138,9 @@ impl Pool {
     fn try_take(&self, asker: Asker, count: usize) -> Result<Permit, Full> {
         let Size { most, share, reserved } = self.0.size;
         let mut taken = self.lock();
-        let most = if asker.place().is_some() { most.saturating_sub(reserved) } else { most };
-        if let Some(address) = asker.place()
-            && taken.each.get(&address).copied().unwrap_or_default() + count > share
+        let most = if asker.share().is_some() { most.saturating_sub(reserved) } else { most };
+        if let Some(sharer) = asker.share()
+            && taken.each.get(&sharer).copied().unwrap_or_default() + count > share
         {
             return Err(Full::Share(self.0.what));
         }
@@ -149,10 +148,10 @@ impl Pool {
             return Err(Full::All(self.0.what));
         }
         taken.all += count;
-        if let Some(address) = asker.place()
+        if let Some(sharer) = asker.share()
             && count > 0
         {
-            *taken.each.entry(address).or_default() += count;
+            *taken.each.entry(sharer).or_default() += count;
         }
         self.0.used.set(taken.all as i64);
         Ok(Permit { pool: self.clone(), asker, count })
@@ -164,12 +163,12 @@ impl Pool {
         }
         let mut taken = self.lock();
         taken.all -= count;
-        if let Some(address) = asker.place()
-            && let Some(held) = taken.each.get_mut(&address)
+        if let Some(sharer) = asker.share()
+            && let Some(held) = taken.each.get_mut(&sharer)
         {
             *held -= count;
             if *held == 0 {
-                taken.each.remove(&address);
+                taken.each.remove(&sharer);
             }
         }
         self.0.used.set(taken.all as i64);
@@ -246,11 +245,12 @@ mod tests {
         assert_eq!(pool.take(place(3), 1).map(drop), Err(Full::All("things")));
         let _owner = pool.take(Asker::Owner, 1).expect("reserved");
         let _device = pool.take(Asker::Device, 1).expect("reserved");
+        assert!(pool.take(Asker::friend("a friend"), 1).is_err(), "that is for others");
         assert_eq!(pool.take(Asker::Owner, 1).map(drop), Err(Full::All("things")));
         drop(first);
         assert_eq!(pool.used(), 6);
         assert!(pool.take(place(3), 2).is_ok());
-        assert_eq!(pool.0.refused.get(), 3);
+        assert_eq!(pool.0.refused.get(), 4);
     }
 
     #[test]

@@ -80,7 +80,7 @@ fn lacking<T>(cid: &Cid, fault: &Error) -> Option<T> {
 /// Streams that peers open for sync, handed on without libp2p's names.
 pub(super) fn incoming(net: &Net, tasks: &Tasks) -> Result<mpsc::Receiver<sync::Link>, Error> {
     let (send, receive) = mpsc::channel(LINKS_WAITING);
-    let mut streams = net.accept(sync::PROTOCOL)?;
+    let mut streams = net.accept_from_friends(sync::PROTOCOL)?;
     let (net, stop) = (net.clone(), tasks.stop());
     tasks.spawn("sync-incoming", async move {
         loop {
@@ -150,8 +150,8 @@ impl sync::Dial for Dialler {
         if net.peer_id().is_some() { future::pending().boxed() } else { async move { net.begun().await }.boxed() }
     }
 
-    fn paired(&self, addresses: Vec<String>) {
-        self.net.pair(&addresses);
+    fn paired(&self, devices: Vec<String>, friends: Vec<String>) {
+        self.net.know(&devices, &friends);
     }
 }
 

@@ -1,4 +1,4 @@
-//! Where devices were reached last: kept in the store, for the time after the next start.
+//! Where devices and friends' nodes were reached last: kept in the store, for the time after the next start.
 
 use super::events::Events;
 use crate::{
@@ -42,12 +42,12 @@ pub(super) async fn keep(net: Net, store: Store, job: Job) -> Result<(), Error> 
     Ok(())
 }
 
-/// Of who is no device any more, nothing is kept.
+/// Of who is neither a device nor a friend any more, nothing is kept.
 async fn forget(net: &Net, store: &Store) -> Result<(), Error> {
-    let is_device = |key: &[u8]| std::str::from_utf8(&key[KEYS.len()..]).is_ok_and(|peer| net.is_device(peer));
+    let is_near = |key: &[u8]| std::str::from_utf8(&key[KEYS.len()..]).is_ok_and(|peer| net.is_near(peer));
     let from = store.clone();
     let kept = blocking(move || from.states(KEYS)).await?.into_iter();
-    let gone: Vec<_> = kept.filter(|(key, _)| !is_device(key)).map(|(key, _)| (key.to_vec(), None)).collect();
+    let gone: Vec<_> = kept.filter(|(key, _)| !is_near(key)).map(|(key, _)| (key.to_vec(), None)).collect();
     if !gone.is_empty() {
         store.put_state(gone).await?;
     }

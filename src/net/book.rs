@@ -1,6 +1,6 @@
 //! Where devices may be reached, as far as the network knows.
 //!
-//! Only devices are written down, and of each so much and no more: what is in here comes from others.
+//! Only devices and friends' nodes are written down, and of each so much and no more: what is in here comes from others.
 
 use super::circuit::is_circuit;
 use libp2p::{Multiaddr, PeerId};
@@ -81,8 +81,8 @@ impl Book {
     }
 
     /// Forgets all who are no devices any more.
-    pub fn keep(&mut self, is_device: impl Fn(&PeerId) -> bool) {
-        self.0.retain(|peer, _| is_device(peer));
+    pub fn keep(&mut self, is_near: impl Fn(&PeerId) -> bool) {
+        self.0.retain(|peer, _| is_near(peer));
     }
 
     /// Each address once, the best first.

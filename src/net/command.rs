@@ -42,7 +42,7 @@ pub enum Event {
     Direct { peer: String },
     /// This machine has lost an address: connections that went from there are dead.
     Moved,
-    /// A device was reached at this address, a multiaddr with the peer id at its end.
+    /// A device, or a friend's node, was reached at this address, a multiaddr with the peer id at its end.
     Seen { peer: String, address: String },
     /// While that is asked for: somebody on the local network says to be this peer, at an address he speaks from.
     Near { peer: String, address: String },

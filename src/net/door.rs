@@ -234,7 +234,7 @@ mod tests {
     fn where_all_are_taken_who_has_most_gives_way_and_devices_have_their_own() {
         let known = Known::default();
         let device = format!("/ip4/10.0.0.9/tcp/1/p2p/{}", libp2p::PeerId::random());
-        known.set(std::iter::once(device.as_str()));
+        known.set(std::iter::once(device.as_str()), std::iter::empty());
         let door = door(known);
         let _held: Vec<_> = [1, 1, 1, 1, 2, 2, 2, 3].map(|n| door.admit(from(n)).expect("room")).into();
         let _third = door.admit(from(3)).expect("one of 1 goes");

@@ -129,12 +129,18 @@ impl Net {
     /// These are the paired devices, by their addresses, each ending in a peer id: they have places of their own in all
     /// that strangers share, and what [`Net::accept`] accepts is offered to them alone.
     pub fn pair(&self, addresses: &[String]) {
-        self.0.known.set(addresses.iter().map(String::as_str));
+        self.know(addresses, &[]);
     }
 
-    /// Is this peer one of the paired devices?
-    pub fn is_device(&self, peer: &str) -> bool {
-        peer.parse().is_ok_and(|peer| self.0.known.is(&peer))
+    /// The same, and these are the friends' nodes: their connections have places, and what [`Net::accept_from_friends`]
+    /// accepts is offered to them. All else they share with strangers.
+    pub fn know(&self, devices: &[String], friends: &[String]) {
+        self.0.known.set(devices.iter().map(String::as_str), friends.iter().map(String::as_str));
+    }
+
+    /// Is this peer one of the paired devices, or a friend's node?
+    pub fn is_near(&self, peer: &str) -> bool {
+        peer.parse().is_ok_and(|peer| self.0.known.is_near(&peer))
     }
 
     /// This node's peer id, once it has begun.
@@ -164,7 +170,7 @@ impl Net {
         self.0.commands.ask(|reply| Command::Dial(addresses, reply)).await?
     }
 
-    /// Where a device may be reached, the best first.
+    /// Where a device, or a friend's node, may be reached, the best first.
     pub async fn addresses(&self, peer: &str) -> Result<Vec<Address>, Error> {
         let id = peer_id(peer)?;
         self.0.commands.ask(|reply| Command::Addresses(id, reply)).await
@@ -241,6 +247,11 @@ impl Net {
     /// The streams paired devices open for `protocol`, until the receiver is dropped.
     pub fn accept(&self, protocol: &str) -> Result<Receiver<Incoming>, Error> {
         self.0.accepted.accept(protocol, streams::From::Devices)
+    }
+
+    /// The streams paired devices and friends' nodes open for `protocol`, until the receiver is dropped.
+    pub fn accept_from_friends(&self, protocol: &str) -> Result<Receiver<Incoming>, Error> {
+        self.0.accepted.accept(protocol, streams::From::Friends)
     }
 
     /// The streams that anybody opens for `protocol`, until the receiver is dropped.

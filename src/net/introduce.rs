@@ -1,4 +1,5 @@
-//! Who this node is, told to whoever is connected (identify): to devices with its places at relays, to strangers without.
+//! Who this node is, told to whoever is connected (identify): to devices with its places at relays, to strangers and
+//! friends without.
 //!
 //! Who is behind a relay is for those to know who may meet him there. So there are two of libp2p's behaviours, each with the
 //! connections and the addresses that are its own; a stranger's connection goes over when he becomes a device.

@@ -1,7 +1,16 @@
-//! The paired devices, as far as the network knows them.
+//! The paired devices and the friends' nodes, as far as the network knows them.
 //!
 //! A device is known by the peer id at the end of its address, which nobody else can have. It is also known by its
-//! place, which others may share.
+//! place, which others may share. A friend's node is somebody else's:
+//!
+//! | what | a device | a friend's node |
+//! |---|---|---|
+//! | streams of sync | offered | offered |
+//! | places for connections and dials | its own | its own |
+//! | circuits of others' relays | met there | met there |
+//! | memory, wants of Bitswap | what is reserved, too | a share, as one place has |
+//! | this node's relay, AutoNAT, DCUtR, places at relays told | served, told | as a stranger |
+//! | its offer to relay, what it says of where it is, whom it names (private Kademlia) | heard | not heard |
 
 use super::circuit::is_circuit;
 use crate::asker::Asker;
@@ -20,6 +29,8 @@ struct Devices {
     version: u64,
     /// The addresses each was given with.
     told: HashMap<PeerId, Vec<Multiaddr>>,
+    /// Those of friends' nodes; none of them is a device.
+    friends: HashMap<PeerId, Vec<Multiaddr>>,
     /// Where each was when it came last, directly.
     seen: HashMap<PeerId, IpAddr>,
     /// The relays of the settings: they have places as devices have, and nothing else.
@@ -30,33 +41,51 @@ struct Devices {
     pairing: usize,
 }
 
+/// Whose a peer is.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Standing {
+    #[default]
+    Stranger,
+    Friend,
+    Device,
+}
+
 impl Known {
-    /// These addresses, each ending in a peer id, are the paired devices from now on.
-    pub fn set<'a>(&self, addresses: impl Iterator<Item = &'a str>) {
+    /// These addresses, each ending in a peer id, are the paired devices from now on, and these the friends' nodes. Who is
+    /// both is a device.
+    pub fn set<'a>(&self, devices: impl Iterator<Item = &'a str>, friends: impl Iterator<Item = &'a str>) {
+        let told = by_peer(devices);
+        let mut friends = by_peer(friends);
+        friends.retain(|peer, _| !told.contains_key(peer));
         let mut devices = self.write();
         devices.version += 1;
-        devices.told.clear();
-        for address in addresses {
-            let Ok(address) = address.parse::<Multiaddr>() else { continue };
-            let Some(peer) = peer_of(&address) else { continue };
-            devices.told.entry(peer).or_default().push(address);
-        }
-        let Devices { told, seen, .. } = &mut *devices;
-        seen.retain(|peer, _| told.contains_key(peer));
+        devices.seen.retain(|peer, _| told.contains_key(peer));
+        (devices.told, devices.friends) = (told, friends);
     }
 
-    /// How often the paired devices have changed.
+    /// How often the paired devices or the friends have changed.
     pub fn version(&self) -> u64 {
         self.read().version
     }
 
+    /// Is it a paired device?
     pub fn is(&self, peer: &PeerId) -> bool {
-        self.read().told.contains_key(peer)
+        self.standing(peer) == Standing::Device
     }
 
-    /// The addresses a device was given with.
+    /// Is it a paired device or a friend's node?
+    pub fn is_near(&self, peer: &PeerId) -> bool {
+        self.standing(peer) != Standing::Stranger
+    }
+
+    pub fn standing(&self, peer: &PeerId) -> Standing {
+        self.read().standing(peer)
+    }
+
+    /// The addresses a device, or a friend's node, was given with.
     pub fn told(&self, peer: &PeerId) -> Vec<Multiaddr> {
-        self.read().told.get(peer).cloned().unwrap_or_default()
+        let devices = self.read();
+        devices.told.get(peer).or_else(|| devices.friends.get(peer)).cloned().unwrap_or_default()
     }
 
     /// These relays are in the settings.
@@ -64,10 +93,16 @@ impl Known {
         self.write().relays = relays.collect();
     }
 
-    /// Has it a device's place in what strangers share?
+    /// Have its connections and dials places of their own?
     pub fn has_place(&self, peer: &PeerId) -> bool {
         let devices = self.read();
-        devices.told.contains_key(peer) || devices.relays.contains(peer)
+        devices.standing(peer) != Standing::Stranger || devices.relays.contains(peer)
+    }
+
+    /// Is it one whose offers to serve this node are heard?
+    pub fn is_heard(&self, peer: &PeerId) -> bool {
+        let devices = self.read();
+        devices.standing(peer) == Standing::Device || devices.relays.contains(peer)
     }
 
     /// Somebody begins or ends to wait for a device that is not known yet.
@@ -94,12 +129,18 @@ impl Known {
     /// May this peer be met through a relay?
     pub fn may_meet(&self, peer: &PeerId) -> bool {
         let devices = self.read();
-        devices.pairing > 0 || devices.told.contains_key(peer) || devices.asked.contains_key(peer)
+        devices.pairing > 0 || devices.standing(peer) != Standing::Stranger || devices.asked.contains_key(peer)
     }
 
     /// Who is at the other end of a connection that has proved to be this peer's.
     pub fn asker(&self, peer: &PeerId, address: &Multiaddr) -> Asker {
-        if self.has_place(peer) { Asker::Device } else { at(address) }
+        if self.is_heard(peer) {
+            return Asker::Device;
+        }
+        match self.standing(peer) {
+            Standing::Stranger => at(address),
+            _ => Asker::friend(peer),
+        }
     }
 
     /// Is this address where the device was when it came last?
@@ -133,6 +174,26 @@ impl Known {
     }
 }
 
+impl Devices {
+    fn standing(&self, peer: &PeerId) -> Standing {
+        match self.told.contains_key(peer) {
+            true => Standing::Device,
+            false if self.friends.contains_key(peer) => Standing::Friend,
+            false => Standing::Stranger,
+        }
+    }
+}
+
+/// Those of the addresses that end in a peer id, by that.
+fn by_peer<'a>(addresses: impl Iterator<Item = &'a str>) -> HashMap<PeerId, Vec<Multiaddr>> {
+    let mut peers: HashMap<_, Vec<_>> = HashMap::new();
+    let parsed = addresses.filter_map(|address| address.parse::<Multiaddr>().ok());
+    for (peer, address) in parsed.filter_map(|address| Some((peer_of(&address)?, address))) {
+        peers.entry(peer).or_default().push(address);
+    }
+    peers
+}
+
 /// The place an address is at. Those that only have a name are one place together.
 pub fn at(address: &Multiaddr) -> Asker {
     place(address).map_or(Asker::Place(Ipv4Addr::UNSPECIFIED.into()), Asker::Place)
@@ -163,6 +224,7 @@ pub fn peer_of(address: &Multiaddr) -> Option<PeerId> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::iter::empty;
 
     #[test]
     fn devices_are_known_by_the_id_at_the_end_of_their_address_and_by_where_they_are() {
@@ -170,7 +232,7 @@ mod tests {
         let address = |text: &str| text.parse::<Multiaddr>().expect("an address");
         let told = format!("/ip6/2620:fe::1/tcp/4001/p2p/{device}");
         let circuit = format!("/ip4/8.8.4.4/tcp/4001/p2p/{relay}/p2p-circuit/p2p/{device}");
-        known.set([told.as_str(), &circuit, "no address"].into_iter());
+        known.set([told.as_str(), &circuit, "no address"].into_iter(), empty());
         assert_eq!(known.told(&device).len(), 2);
         assert!(!known.live_at(at(&address("/ip4/8.8.4.4/tcp/1"))), "that is where the relay is");
         let elsewhere = address("/ip4/9.9.9.9/udp/7/quic-v1");
@@ -184,15 +246,37 @@ mod tests {
         known.seen(&device, &elsewhere);
         assert!(known.live_at(at(&elsewhere)));
         assert!(known.is_at(&device, &address("/ip4/9.9.9.9/tcp/9")) && !known.is_at(&relay, &elsewhere));
-        known.set(std::iter::empty());
+        known.set(empty(), empty());
         assert!(!known.is(&device) && !known.live_at(at(&elsewhere)));
+    }
+
+    #[test]
+    fn a_friend_has_places_and_a_share_and_is_no_device() {
+        let (known, device, friends) = (Known::default(), PeerId::random(), [PeerId::random(), PeerId::random()]);
+        let address = |peer: &PeerId| format!("/ip4/9.9.9.9/tcp/1/p2p/{peer}");
+        let both = [address(&device), address(&friends[0]), address(&friends[1])];
+        known.set(std::iter::once(both[0].as_str()), both.iter().map(String::as_str));
+        assert_eq!(known.standing(&device), Standing::Device, "though it is told as a friend, too");
+        let here: Multiaddr = both[1].parse().expect("an address");
+        let askers = friends.map(|friend| known.asker(&friend, &here));
+        for (friend, asker) in friends.iter().zip(askers) {
+            assert!(known.is_near(friend) && known.has_place(friend) && !known.is(friend) && !known.is_heard(friend));
+            assert_eq!((known.told(friend).len(), asker.share(), asker.place()), (1, Some(asker), None));
+        }
+        assert_ne!(askers[0], askers[1], "each has its own share");
+        known.seen(&friends[0], &here);
+        assert!(!known.is_at(&friends[0], &here));
+        known.set(empty(), std::iter::once(both[2].as_str()));
+        assert_eq!(friends.map(|friend| known.standing(&friend)), [Standing::Stranger, Standing::Friend]);
+        assert!(!known.live_at(at(&here)), "what is reserved at the door is for where devices live");
     }
 
     #[test]
     fn who_may_be_met_through_a_relay() {
         let (known, device, stranger) = (Known::default(), PeerId::random(), PeerId::random());
-        known.set([format!("/ip4/9.9.9.9/tcp/1/p2p/{device}").as_str()].into_iter());
-        assert!(known.may_meet(&device) && !known.may_meet(&stranger));
+        let (friend, at_one) = (PeerId::random(), |peer| format!("/ip4/9.9.9.9/tcp/1/p2p/{peer}"));
+        known.set([at_one(device).as_str()].into_iter(), [at_one(friend).as_str()].into_iter());
+        assert!(known.may_meet(&device) && known.may_meet(&friend) && !known.may_meet(&stranger));
         known.ask(stranger, true);
         known.ask(stranger, true);
         known.ask(stranger, false);
@@ -205,6 +289,11 @@ mod tests {
         assert!(known.may_meet(&stranger));
         known.set_relays([stranger].into_iter());
         known.pairing(false);
-        assert!(known.has_place(&stranger) && !known.is(&stranger) && !known.may_meet(&stranger));
+        assert!(
+            known.has_place(&stranger)
+                && known.is_heard(&stranger)
+                && !known.is(&stranger)
+                && !known.may_meet(&stranger)
+        );
     }
 }

@@ -1,7 +1,8 @@
 //! How many connections there may be, and whose.
 //!
 //! Places go by shares (see [`crate::pool`]). Whose a connection is, is known once its other end has proved its peer
-//! id. A paired device always gets a place: if all are taken, a stranger that has long been of no use gives way.
+//! id. A paired device and a friend's node always get a place: if all are taken, a stranger that has long been of no use
+//! gives way. How many one of them has is bounded by its peer id alone.
 
 use super::circuit::is_circuit;
 use super::known::{self, Known};
@@ -61,7 +62,7 @@ struct Enough(usize);
 
 /// It came through a relay, and is not who the relay said.
 #[derive(Debug, thiserror::Error)]
-#[error("this node meets only paired devices through a relay")]
+#[error("this node meets only paired devices and friends through a relay")]
 struct Stranger;
 
 impl std::fmt::Debug for Behaviour {
@@ -126,9 +127,11 @@ impl Behaviour {
             return Err(ConnectionDenied::new(Enough(self.per_peer)));
         }
         let from = known::at(address);
-        let asker = match self.known.asker(&peer, address) {
-            Asker::Place(_) if self.asked.remove(&id) => Asker::Owner,
-            asker => asker,
+        // A friend's node has a share of what it asks for, but its connections have places.
+        let asker = match self.known.has_place(&peer) {
+            true => Asker::Device,
+            false if self.asked.remove(&id) => Asker::Owner,
+            false => from,
         };
         let mut place = self.places.take(asker, 1);
         if let Err(full) = place
@@ -146,11 +149,11 @@ impl Behaviour {
     /// Which connection gives way to a newcomer, if one does.
     fn gives_way(&self, newcomer: Asker, full: Full) -> Option<ConnectionId> {
         let leaving = self.held.values().filter(|held| held.place.is_none()).count();
-        if newcomer.place().is_some() && leaving >= LEAVING_MAX {
+        if newcomer.share().is_some() && leaving >= LEAVING_MAX {
             return None;
         }
         let strangers = || {
-            let of_strangers = |held: &&Held| held.place.as_ref().is_some_and(|p| p.asker().place().is_some());
+            let of_strangers = |held: &&Held| held.place.as_ref().is_some_and(|p| p.asker().share().is_some());
             self.held.iter().filter(move |(_, held)| of_strangers(held))
         };
         let least =
@@ -164,7 +167,7 @@ impl Behaviour {
         let mine = each.get(&newcomer).copied().unwrap_or_default();
         let (most, count) = each.into_iter().max_by_key(|(_, count)| *count)?;
         // A stranger takes from who has more than it would have, the owner and his devices from whoever has most.
-        if newcomer.place().is_some() && count <= mine + 1 {
+        if newcomer.share().is_some() && count <= mine + 1 {
             return None;
         }
         least(most).map(|(id, _)| *id)
@@ -260,6 +263,7 @@ impl NetworkBehaviour for Behaviour {
 mod tests {
     use super::*;
     use crate::net::Limits;
+    use std::iter::empty;
 
     fn address(n: u8) -> Multiaddr {
         format!("/ip4/10.0.0.{n}/tcp/1").parse().expect("an address")
@@ -304,7 +308,7 @@ mod tests {
     fn a_place_has_its_share_and_a_device_its_own_even_when_all_are_taken() {
         let mut tried = Tried::new();
         let device = PeerId::random();
-        tried.behaviour.known.set([format!("/ip4/10.0.0.1/tcp/1/p2p/{device}").as_str()].into_iter());
+        tried.behaviour.known.set([format!("/ip4/10.0.0.1/tcp/1/p2p/{device}").as_str()].into_iter(), empty());
         let first = tried.strangers(300, 1);
         assert_eq!(first.len(), 4, "one place");
         assert!(tried.comes(device, 1).is_some(), "from the very place of the flood");
@@ -314,9 +318,9 @@ mod tests {
         assert!(tried.comes(device, 1).is_some() && tried.comes(device, 1).is_none(), "two of one peer");
         let others = [PeerId::random(), PeerId::random()];
         let told = others.map(|peer| format!("/ip4/10.0.0.1/tcp/1/p2p/{peer}"));
-        tried.behaviour.known.set(told.iter().map(String::as_str));
+        tried.behaviour.known.set(told[..1].iter().map(String::as_str), told[1..].iter().map(String::as_str));
         for peer in others {
-            assert!(tried.comes(peer, 9).is_some(), "when all are taken, a stranger goes");
+            assert!(tried.comes(peer, 9).is_some(), "when all are taken, a stranger goes, for a friend as well");
         }
         assert_eq!(tried.closed().len(), 1);
         assert_eq!(tried.behaviour.places.used(), 10);
@@ -345,9 +349,9 @@ mod tests {
         let device = PeerId::random();
         tried.comes(device, 1).expect("room");
         assert_eq!(tried.strangers(10, 1).len(), 3);
-        tried.behaviour.known.set([format!("/dns4/home.example/tcp/1/p2p/{device}").as_str()].into_iter());
+        tried.behaviour.known.set([format!("/dns4/home.example/tcp/1/p2p/{device}").as_str()].into_iter(), empty());
         assert_eq!(tried.strangers(10, 1).len(), 1, "its share is free again");
-        tried.behaviour.known.set(std::iter::empty());
+        tried.behaviour.known.set(empty(), empty());
         tried.behaviour.ask_again();
         assert_eq!(tried.closed().len(), 1, "and as a stranger it has none left");
     }

@@ -11,7 +11,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-/// The transport of circuits, for devices and whom the owner asks for.
+/// The transport of circuits, for devices, friends' nodes and whom the owner asks for.
 #[derive(Debug)]
 pub struct Circuits<T> {
     inner: T,
@@ -26,7 +26,7 @@ impl<T> Circuits<T> {
 
 #[derive(Debug, thiserror::Error)]
 pub enum Error<E> {
-    #[error("this node meets only paired devices through a relay, and whom its owner asks for")]
+    #[error("this node meets only paired devices and friends through a relay, and whom its owner asks for")]
     Stranger,
     #[error(transparent)]
     Other(E),

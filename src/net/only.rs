@@ -1,6 +1,6 @@
 //! What libp2p offers to everybody, offered to paired devices alone.
 //!
-//! A behaviour in here is not there for strangers: its protocols are not offered to them, and it dials nobody else.
+//! A behaviour in here is not there for strangers, and a friend's node is one of them: its protocols are not offered to them, and it dials nobody else.
 //! That is asked whenever it matters, so a device that is paired now has it now.
 
 use super::circuit::is_circuit;
@@ -246,7 +246,7 @@ impl<H: ConnectionHandler> ConnectionHandler for Handler<H> {
             ConnectionEvent::DialUpgradeError(event) => ConnectionEvent::DialUpgradeError(event),
             ConnectionEvent::LocalProtocolsChange(event) => ConnectionEvent::LocalProtocolsChange(event),
             ConnectionEvent::RemoteProtocolsChange(event) => {
-                if self.rules.heard && !self.known.has_place(&self.peer) {
+                if self.rules.heard && !self.known.is_heard(&self.peer) {
                     return;
                 }
                 ConnectionEvent::RemoteProtocolsChange(event)

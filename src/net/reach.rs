@@ -9,7 +9,7 @@ use super::config::Network;
 use super::dialling::{Reply, Step, Wanted};
 use super::error::Error;
 use super::kad::{Purpose, Table};
-use super::known::peer_of;
+use super::known::{Standing, peer_of};
 use super::setup::dial_reason;
 use super::swarm::Loop;
 use libp2p::core::ConnectedPoint;
@@ -47,7 +47,7 @@ impl Loop {
         // A name without a place.
         all.retain(|(address, _)| !matches!(address.iter().next(), Some(Protocol::P2p(_)) | None));
         let (circuits, direct) = all.into_iter().map(|(address, _)| address).partition::<Vec<_>, _>(is_circuit);
-        let look_up = self.network == Network::Public && peer.is_some_and(|peer| self.known.is(&peer));
+        let look_up = self.network == Network::Public && peer.is_some_and(|peer| self.known.is_near(&peer));
         let wanted = Wanted { peer, direct, circuits, look_up };
         let (number, step) = self.dialling.begin(wanted, named, reply, Instant::now());
         self.step(number, step);
@@ -116,7 +116,7 @@ impl Loop {
         self.step(number, step);
     }
 
-    /// The public network's table was asked where a device is.
+    /// The public network's table was asked where a device, or a friend's node, is.
     pub(super) fn looked_up(&mut self, peer: PeerId, result: QueryResult) {
         let found = match result {
             QueryResult::GetClosestPeers(Ok(found)) => found.peers,
@@ -125,7 +125,7 @@ impl Loop {
         let now = Instant::now();
         let addresses = found.into_iter().filter(|found| found.peer_id == peer).flat_map(|found| found.addrs);
         let addresses: Vec<Multiaddr> = addresses.filter(|address| !is_circuit(address)).take(TRIED_MAX).collect();
-        if self.known.is(&peer) {
+        if self.known.is_near(&peer) {
             for address in &addresses {
                 self.book.note(peer, address, Source::Table, now);
             }
@@ -162,7 +162,7 @@ impl Loop {
         let direct = !endpoint.is_relayed();
         let links = self.peers.entry(peer).or_default();
         let was_relayed = links.is_relayed();
-        links.is_device = self.known.is(&peer);
+        links.standing = self.known.standing(&peer);
         if endpoint.is_dialer() {
             links.dialled = true;
             links.outbound.insert(id);
@@ -181,7 +181,7 @@ impl Loop {
             self.tell(Event::Direct { peer: peer.to_string() });
         }
         // Where a peer that dialled us can be reached we do not know.
-        if let (true, true, ConnectedPoint::Dialer { .. }) = (direct, self.known.is(&peer), endpoint)
+        if let (true, true, ConnectedPoint::Dialer { .. }) = (direct, self.known.is_near(&peer), endpoint)
             && let Ok(address) = address.clone().with_p2p(peer)
         {
             self.book.note(peer, &address, Source::Seen, Instant::now());
@@ -208,7 +208,8 @@ impl Loop {
         let _ = self.events.send(event);
     }
 
-    /// A peer has said, on this connection, where it is and what it speaks.
+    /// A peer has said, on this connection, where it is and what it speaks. A device is believed; a friend is dialled where the
+    /// owner says, or where he was before, and no relay.
     pub(super) fn told_of_itself(&mut self, peer: PeerId, on: ConnectionId, info: &identify::Info) {
         if !self.known.is(&peer) {
             return;
@@ -248,7 +249,7 @@ impl Loop {
 
     /// Somebody on the local network says to be this peer.
     pub(super) fn found_near(&mut self, peer: PeerId, address: Multiaddr, is_new: bool) {
-        if self.known.is(&peer) {
+        if self.known.is_near(&peer) {
             self.book.note(peer, &address, Source::Near, Instant::now());
         }
         if is_new {
@@ -256,24 +257,24 @@ impl Loop {
         }
     }
 
-    /// If other devices are paired than before, what was for the others ends.
+    /// If there are other devices or friends than before, what was for the others ends.
     pub(super) fn paired(&mut self) {
         if self.version == self.known.version() {
             return;
         }
         self.version = self.known.version();
         let known = self.known.clone();
-        self.book.keep(|peer| known.is(peer));
+        self.book.keep(|peer| known.is_near(peer));
         for id in self.relays.keep(|peer| known.is(peer)) {
             self.swarm.remove_listener(id);
         }
         self.metrics.relays.set(self.relays.held() as i64);
         self.swarm.behaviour_mut().identify.paired();
-        // What a connection had as a device's, it has for as long as it lasts: a place at this relay, circuits, streams.
+        // What a connection had as a device's, or a friend's, it has for as long as it lasts: a place at this relay, circuits, streams.
         let mut gone = Vec::new();
         for (peer, links) in &mut self.peers {
-            let was_device = std::mem::replace(&mut links.is_device, known.is(peer));
-            if was_device && !links.is_device {
+            let was = std::mem::replace(&mut links.standing, known.standing(peer));
+            if links.standing < was {
                 gone.push(*peer);
             }
         }
@@ -298,14 +299,17 @@ impl Loop {
         all.map(|(address, source)| Address { address: address.to_string(), source }).collect()
     }
 
-    /// Of a device; of others nothing is known.
+    /// Of a device or a friend; of others nothing is known. Which relays this node uses is nothing for a friend to see.
     fn all_addresses(&self, peer: &PeerId) -> Vec<(Multiaddr, Source)> {
-        if !self.known.is(peer) {
+        let standing = self.known.standing(peer);
+        if standing == Standing::Stranger {
             return Vec::new();
         }
         let mut all = self.book.of(peer, Instant::now());
         all.extend(self.known.told(peer).into_iter().map(|address| (address, Source::Told)));
-        all.extend(self.relays.circuits(*peer).into_iter().map(|address| (address, Source::Relay)));
+        if standing == Standing::Device {
+            all.extend(self.relays.circuits(*peer).into_iter().map(|address| (address, Source::Relay)));
+        }
         all.sort_by_key(|(_, source)| *source);
         book::once(all)
     }

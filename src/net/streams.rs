@@ -1,12 +1,12 @@
 //! Streams for other modules' own protocols, without libp2p's types.
 //!
-//! What this node accepts is offered to paired devices only. For all others these protocols do not exist, so no
-//! stranger can take the places, or the attention, of a device. A protocol that is accepted from anybody (devices pair) is there for
-//! as long as its owner asks for it.
+//! What this node accepts is offered to paired devices only, or to friends' nodes as well (sync). For all others these
+//! protocols do not exist, so no stranger can take the places, or the attention, of a device. A protocol that is accepted from
+//! anybody (devices pair) is there for as long as its owner asks for it.
 
 use super::circuit::{Limits, Line, is_circuit, relay_of};
 use super::error::Error;
-use super::known::Known;
+use super::known::{Known, Standing};
 use super::rate::{Rates, Slowed};
 use libp2p::core::Endpoint;
 use libp2p::core::transport::PortUse;
@@ -73,6 +73,8 @@ struct Taker {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum From {
     Devices,
+    /// And from devices.
+    Friends,
     Anybody,
 }
 
@@ -89,11 +91,15 @@ impl Accepted {
         Ok(taken)
     }
 
-    /// What a device is offered, or a stranger.
-    fn names(&self, is_device: bool) -> Vec<StreamProtocol> {
+    /// What a device is offered, a friend's node, or a stranger.
+    fn names(&self, standing: Standing) -> Vec<StreamProtocol> {
         let accepted = self.lock();
-        let offered =
-            accepted.iter().filter(|(_, taker)| !taker.to.is_closed() && (is_device || taker.from == From::Anybody));
+        let is_from = |from: From| match from {
+            From::Devices => standing >= Standing::Device,
+            From::Friends => standing >= Standing::Friend,
+            From::Anybody => true,
+        };
+        let offered = accepted.iter().filter(|(_, taker)| !taker.to.is_closed() && is_from(taker.from));
         offered.map(|(name, _)| name.clone()).collect()
     }
 
@@ -249,7 +255,7 @@ impl ConnectionHandler for Handler {
 
     /// Asked again and again, so a device that is paired now is offered them now.
     fn listen_protocol(&self) -> SubstreamProtocol<Names> {
-        SubstreamProtocol::new(Names(self.accepted.names(self.known.is(&self.peer))), ())
+        SubstreamProtocol::new(Names(self.accepted.names(self.known.standing(&self.peer))), ())
     }
 
     fn on_behaviour_event(&mut self, open: Open) {

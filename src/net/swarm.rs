@@ -10,7 +10,7 @@ use super::config::{Config, Network};
 use super::dialling::Dialling;
 use super::error::Error;
 use super::kad::{self, Purpose, Queries, Table};
-use super::known::{self, Known};
+use super::known::{self, Known, Standing};
 use super::metrics::Metrics;
 use super::near::Near;
 use super::provide::Provider;
@@ -88,8 +88,8 @@ pub(super) struct Peer {
     pub(super) outbound: HashSet<ConnectionId>,
     /// A connection to it was made from here.
     pub(super) dialled: bool,
-    /// It was a device when that was last looked at.
-    pub(super) is_device: bool,
+    /// Whose it was when that was last looked at.
+    pub(super) standing: Standing,
     /// Where a direct one was tried since.
     pub(super) tried: Vec<Multiaddr>,
     agent: Option<String>,
@@ -334,8 +334,13 @@ impl Loop {
     fn identified(&mut self, id: PeerId, on: ConnectionId, info: identify::Info) {
         // Who is in a table is asked who else there is, and those are dialled: on a private network no stranger has that.
         let network = self.network;
-        let is_named =
-            network == Network::Public || self.known.is(&id) || self.peers.get(&id).is_some_and(|peer| peer.dialled);
+        // Nor has a friend's node, which is dialled all the time.
+        let is_named = network == Network::Public
+            || match self.known.standing(&id) {
+                Standing::Device => true,
+                Standing::Friend => false,
+                Standing::Stranger => self.peers.get(&id).is_some_and(|peer| peer.dialled),
+            };
         let tables = [(Table::Wan, kad::WAN), (Table::Lan, kad::LAN)];
         for (table, protocol) in tables.into_iter().filter(|_| is_named) {
             if info.protocols.contains(&protocol) {

@@ -410,7 +410,7 @@ impl Node {
         let body = body.filter(|_| message.data().is_some());
         let bytes = message.data().filter(|_| body.is_some()).map_or(0, |(_, size)| size);
         let brought = origin.brought().cloned();
-        let by_owner = matches!(origin, Origin::Device(_) | Origin::Tenant(_));
+        let by_owner = matches!(origin, Origin::Device(_));
         let mut reserved = self.reserve(tenant, &message, by_owner, bytes)?;
         let asker = if self.is_near(&message) { Asker::Owner } else { origin.asker() };
         let (given, data) = match (body, message.data()) {

@@ -40,7 +40,11 @@ impl Origin {
     pub fn asker(&self) -> Asker {
         match self {
             Origin::Client(asker) => *asker,
-            Origin::Device(_) | Origin::Tenant(_) | Origin::Friend(_) => Asker::Device,
+            Origin::Device(_) => Asker::Device,
+            // What a friend's node brings may name any DID that this node then looks up.
+            Origin::Tenant(brought) | Origin::Friend(brought) => {
+                Asker::friend(brought.by.as_deref().unwrap_or_default())
+            }
         }
     }
 }
@@ -141,5 +145,20 @@ fn hold(reply: &dwn::MessageReply, view: &dyn View, blocks: &Blocks) -> Result<O
             let reader = blocks.open_file(Right::reader(root), root).map_err(unread)?;
             Ok(Some(Held::Blocks(Box::new(reader))))
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_friends_node_brings_takes_from_its_share() {
+        let by = |did: &str| Arc::new(Brought { by: Some(did.to_owned()), ..Brought::default() });
+        assert_eq!(Origin::Device(by("did:example:own")).asker().share(), None);
+        let friend = Origin::Friend(by("did:example:friend")).asker();
+        assert_eq!(friend.share(), Some(friend));
+        assert_eq!(Origin::Tenant(by("did:example:friend")).asker(), friend, "one friend has one share");
+        assert_ne!(Origin::Tenant(by("did:example:another")).asker(), friend);
     }
 }

@@ -311,3 +311,20 @@ async fn who_does_not_listen_is_ended_before_all_that_waits_is_too_much_and_who_
     stop.cancel();
     carried.await.expect("no panic").expect("carried");
 }
+
+#[tokio::test]
+async fn the_owners_reserve_is_for_the_owners_devices_and_not_for_friends() {
+    let (dir, alice) = (tempfile::tempdir().expect("a directory"), person(1));
+    // More than any disk has.
+    let node = door_with(dir.path(), Config { tenants: Tenants::Open, owner_reserve: 1 << 60, ..Config::default() });
+    let data = vec![7; 40_000];
+    let write = create::Write { data_format: "text/plain", published: true, ..Default::default() };
+    let message = create::records_write(&write, (&data_cid(&data), 40_000), &now(), &alice).expect("made");
+    let body = || Some(one_chunk(data.clone().into()));
+    let brought = || Brought { by: Some(alice.did().to_owned()), ..Brought::default() };
+    let copied = node.copy(brought(), alice.did(), message.clone(), body()).await.expect("answered");
+    let received = node.receive(brought(), alice.did(), message.clone(), body()).await.expect("answered");
+    assert_eq!((copied.code, received.code), (507, 507), "{copied:?}");
+    let replayed = node.replay(brought(), alice.did(), message, body()).await.expect("answered");
+    assert_eq!(replayed.code, 202, "{replayed:?}");
+}

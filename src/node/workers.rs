@@ -5,7 +5,6 @@ use crate::{asker::Asker, dwn::Fault};
 use anyhow::{Context as _, anyhow};
 use std::{
     collections::HashMap,
-    net::IpAddr,
     panic::{AssertUnwindSafe, catch_unwind},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
@@ -22,8 +21,8 @@ pub(super) struct Workers(Arc<Inner>);
 struct Inner {
     all: Arc<Semaphore>,
     share: usize,
-    /// Of addresses that have something to do, or wait for it.
-    each: Mutex<HashMap<IpAddr, Arc<Semaphore>>>,
+    /// Of those with a share that have something to do, or wait for it.
+    each: Mutex<HashMap<Asker, Arc<Semaphore>>>,
     /// Threads of the runtime that may work.
     turns: Semaphore,
 }
@@ -35,11 +34,11 @@ struct Leave {
     _share: Share,
 }
 
-/// Of an address.
+/// Of an address, or of a friend's node.
 #[derive(Debug)]
 struct Share {
     workers: Workers,
-    address: Option<IpAddr>,
+    of: Option<Asker>,
     permit: Option<OwnedSemaphorePermit>,
 }
 
@@ -83,29 +82,28 @@ impl Workers {
     async fn leave(&self, asker: Asker) -> Result<Leave, Fault> {
         const STOPPING: &str = "the node is stopping";
         // Made first: whatever happens while it waits, the address is forgotten when nobody of it is left.
-        let mut share = Share { workers: self.clone(), address: asker.place(), permit: None };
-        if let Some(address) = share.address {
-            let semaphore =
-                self.each().entry(address).or_insert_with(|| Arc::new(Semaphore::new(self.0.share))).clone();
+        let mut share = Share { workers: self.clone(), of: asker.share(), permit: None };
+        if let Some(sharer) = share.of {
+            let semaphore = self.each().entry(sharer).or_insert_with(|| Arc::new(Semaphore::new(self.0.share))).clone();
             share.permit = Some(semaphore.acquire_owned().await.context(STOPPING)?);
         }
         let all = self.0.all.clone().acquire_owned().await.context(STOPPING)?;
         Ok(Leave { _all: all, _share: share })
     }
 
-    fn each(&self) -> MutexGuard<'_, HashMap<IpAddr, Arc<Semaphore>>> {
+    fn each(&self) -> MutexGuard<'_, HashMap<Asker, Arc<Semaphore>>> {
         self.0.each.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Drop for Share {
     fn drop(&mut self) {
-        let Some(address) = self.address else { return };
+        let Some(sharer) = self.of else { return };
         let mut each = self.workers.each();
         self.permit = None;
         // Who waits holds it too.
-        if each.get(&address).is_some_and(|semaphore| Arc::strong_count(semaphore) == 1) {
-            each.remove(&address);
+        if each.get(&sharer).is_some_and(|semaphore| Arc::strong_count(semaphore) == 1) {
+            each.remove(&sharer);
         }
     }
 }

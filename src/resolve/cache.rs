@@ -10,7 +10,6 @@ use crate::{
 };
 use std::{
     collections::HashMap,
-    net::IpAddr,
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicBool, Ordering},
@@ -80,8 +79,8 @@ struct Entry {
 }
 
 impl Entry {
-    fn is_of(&self, address: IpAddr) -> bool {
-        self.place.from.place() == Some(address)
+    fn is_of(&self, sharer: Asker) -> bool {
+        self.place.from.share() == Some(sharer)
     }
 
     /// One that is being looked up stays: its waiters share the answer.
@@ -103,7 +102,7 @@ impl Cache {
             entry.asked = now;
             return Some(entry.place.clone());
         }
-        let used_up = asker.place().filter(|from| {
+        let used_up = asker.share().filter(|from| {
             let held = places.values().filter(|entry| entry.is_of(*from));
             held.count() >= self.size.share
         });

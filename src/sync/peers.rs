@@ -13,6 +13,7 @@ use super::{
     wire::{self, Link, Not, Offered, Own, Younger},
 };
 use crate::{
+    asker::Asker,
     did::Did,
     foreign::{said, shown},
     job::{Job, Jobs, Wait},
@@ -147,8 +148,8 @@ pub trait Dial: Send + Sync + 'static {
     /// Resolves when streams can be opened, if they cannot now, because the key of this end is locked; otherwise never.
     fn opened(&self) -> BoxFuture<'static, ()>;
 
-    /// These are the addresses of the paired devices from now on.
-    fn paired(&self, addresses: Vec<String>);
+    /// These are the addresses of the paired devices from now on, and these of the friends' nodes.
+    fn paired(&self, devices: Vec<String>, friends: Vec<String>);
 }
 
 /// Handle to the devices in step. Cheap to clone.
@@ -530,24 +531,37 @@ impl Peers {
 
     /// Tells the door whose records are kept because of the peers, and the network who they are.
     fn share(&self) {
-        let (tenants, addresses) = {
+        let (tenants, (friends, devices)) = {
             let live = self.lock();
             let devices = live.values().filter(|live| live.peer.friend.is_none());
             let tenants = devices.flat_map(|live| live.peer.tenants.clone()).collect();
             let friends = live.values().filter_map(|live| live.peer.friend.clone());
             let copies = friends.flat_map(|friend| friend.takes).collect();
-            ((tenants, copies), live.values().map(|live| live.peer.address.clone()).collect())
+            let (friends, devices): (Vec<&Live>, Vec<_>) = live.values().partition(|live| live.peer.friend.is_some());
+            let addresses = |of: Vec<&Live>| of.into_iter().map(|live| live.peer.address.clone()).collect();
+            ((tenants, copies), (addresses(friends), addresses(devices)))
         };
         let (tenants, copies) = tenants;
         self.shared.node.share(tenants);
         self.shared.node.share_copies(copies);
-        self.shared.dial.paired(addresses);
+        self.shared.dial.paired(devices, friends);
     }
 
     /// Is this libp2p peer one of our devices? Nobody else is told anything, our DID least of all, and nothing is signed
     /// for him: libp2p has proved whose the peer id is.
     fn pairs(&self, peer: &str) -> bool {
         self.lock().values().any(|live| live.is(peer))
+    }
+
+    /// Who asks, when this libp2p peer names a DID that it has not proved yet.
+    fn asker(&self, peer: &str) -> Asker {
+        let live = self.lock();
+        let mut those = live.values().filter(|live| live.is(peer));
+        match those.next() {
+            Some(first) if first.peer.friend.is_none() || those.any(|live| live.peer.friend.is_none()) => Asker::Device,
+            Some(friend) => Asker::friend(friend.peer.did.as_str()),
+            None => Asker::friend(peer), // it was one just now
+        }
     }
 
     /// `line`: a better one came.
@@ -648,7 +662,8 @@ impl Peers {
         let known = |did: &str, run: Run| self.offer((did, run), asked, expected.is_some());
         let peers = (link.local_peer.as_str(), link.remote_peer.as_str());
         let own = (&self.shared.own, own_run);
-        let greeting = wire::handshake(&mut link.stream, peers, own, &self.shared.resolver, known);
+        let resolver = (&self.shared.resolver, self.asker(&link.remote_peer));
+        let greeting = wire::handshake(&mut link.stream, peers, own, resolver, known);
         let greeted = tokio::time::timeout(HANDSHAKE, greeting).await.context("the handshake took too long")?;
         drop(place);
         if let Err(error) = &greeted

@@ -128,12 +128,12 @@ pub struct Own {
 }
 
 /// Both ends say hello and prove their DIDs; only then each says which tenants it shares with the other
-/// (`offer_to`, which hears of the other's run).
+/// (`offer_to`, which hears of the other's run). `asker`: on whose account the DID that the other end names is looked up.
 pub async fn handshake<S: AsyncRead + AsyncWrite + Unpin>(
     stream: &mut S,
     (local_peer, remote_peer): (&str, &str),
     (own, run): (&Own, Run),
-    resolver: &Resolver,
+    (resolver, asker): (&Resolver, Asker),
     offer_to: impl Fn(&str, Run) -> Result<Offered, Not>,
 ) -> Result<Greeted, Error> {
     let mut nonce = [0; 32];
@@ -153,8 +153,7 @@ pub async fn handshake<S: AsyncRead + AsyncWrite + Unpin>(
     if kid.did.as_str() != theirs.did {
         bail!("the other device says it is {} and signs with a key of {}", shown(&theirs.did), shown(kid.did.as_str()));
     }
-    let key =
-        resolver.key(&proof.kid, Asker::Device).await.with_context(|| format!("resolving {}", shown(&proof.kid)))?;
+    let key = resolver.key(&proof.kid, asker).await.with_context(|| format!("resolving {}", shown(&proof.kid)))?;
     if !key.verify(transcript(other, ours).as_bytes(), &proof.signature) {
         bail!("the other device could not prove that it is {}", shown(&theirs.did));
     }
@@ -292,8 +291,9 @@ mod tests {
         let resolver = Resolver::new(&resolve::Config::default(), store, &Metrics::default()).expect("a resolver");
         let (one, two) = (device(1), device(2));
         let (mut here, mut there) = tokio::io::duplex(1 << 16);
-        let first = handshake(&mut here, ("one", "two"), (&one, FIRST), &resolver, |_, run| offers(run));
-        let second = handshake(&mut there, ("two", "one"), (&two, SECOND), &resolver, |_, _| shared());
+        let resolver = (&resolver, Asker::Device);
+        let first = handshake(&mut here, ("one", "two"), (&one, FIRST), resolver, |_, run| offers(run));
+        let second = handshake(&mut there, ("two", "one"), (&two, SECOND), resolver, |_, _| shared());
         let (first, second) = tokio::join!(first, second);
         [first, second]
     }

@@ -159,6 +159,21 @@ fn asked_by_a_stranger(node: &Toft, tenant: &str, record: &str) -> String {
     header.unwrap_or_else(|| reply.into_body().read_to_string().expect("text"))
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_friends_node_is_offered_sync_and_nothing_that_is_for_devices() {
+    let a = Home::new().set("net.relay_server", "true").up();
+    let (friend, device) = (Liar::new(78).await, Liar::new(79).await);
+    a.json(&["friend", "add", friend.did(), "--at", &friend.address()]);
+    device.is_added_by(&a);
+    let offer = Offer::Friend { gives: vec![friend.did().to_owned()], takes: vec![a.did().to_owned()] };
+    let _session = friend.open_with(&a, offer).await;
+    let names = ["/toft/sync/3.0.0", "/libp2p/circuit/relay/0.2.0/hop", "/libp2p/autonat/2/dial-request"];
+    for (liar, offered) in [(&friend, [true, false, false]), (&device, [true; 3])] {
+        let protocols = liar.offered_by(&a).await;
+        assert_eq!(names.map(|name| protocols.iter().any(|one| one == name)), offered, "{protocols:?}");
+    }
+}
+
 /// All that a friend's node is sent, in the clear, whatever it asks for.
 #[tokio::test(flavor = "multi_thread")]
 async fn nothing_that_a_friend_is_sent_tells_of_the_rest() {

@@ -391,3 +391,74 @@ async fn a_device_that_relays_no_more_is_asked_no_more() {
     until("the device to come again", async || a.reach(std::slice::from_ref(&at)).await.ok()).await;
     until("its offer to be forgotten", async || (!circuit().await).then_some(())).await;
 }
+
+#[tokio::test]
+async fn a_friend_opens_what_is_for_friends_and_is_a_stranger_else() {
+    let (relay, _) = node(1, LOOPBACK, &[], true);
+    let at = tcp(&relay).await;
+    // Known before they come.
+    let [of_friend, of_device] = [2, 3].map(|seed| format!("/p2p/{}", id(&node(seed, NOWHERE, &[], false).0)));
+    let (sync, pairs) = ("/toft/test-sync/1", "/toft/test-devices/1");
+    let (mut came, _devices) = (relay.accept_from_friends(sync).expect("free"), relay.accept(pairs).expect("free"));
+    relay.know(std::slice::from_ref(&of_device), std::slice::from_ref(&of_friend));
+    // Both ask for a place all the time.
+    let ((friend, held), (device, counts)) = (node(2, NOWHERE, &[&at], false), node(3, NOWHERE, &[&at], false));
+    has_place(&counts).await;
+    assert_eq!((offers(&device, &at).await, offers(&friend, &at).await), ([true; 2], [false; 2]));
+    for (net, opens) in [(&device, true), (&friend, false)] {
+        net.open(&id(&relay), sync).await.expect("devices and friends");
+        assert_eq!(came.recv().await.expect("it came").peer, id(net));
+        assert_eq!(net.open(&id(&relay), pairs).await.is_ok(), opens);
+    }
+    friend.reach(&[behind(&at, &device)]).await.expect_err("no circuits to the owner's devices");
+    assert_eq!(held.relays.get(), 0);
+    // Who is none any more loses what it has open.
+    let mut opened = friend.open(&id(&relay), sync).await.expect("a stream");
+    relay.know(&[of_device], &[]);
+    let ended = tokio::time::timeout(LONG, opened.stream.read_u8()).await.expect("it ends");
+    ended.expect_err("nothing came");
+}
+
+#[tokio::test]
+async fn a_friend_is_told_no_places_at_relays_and_its_own_relay_is_not_used() {
+    let (relay, _) = node(1, LOOPBACK, &[], true);
+    let at = tcp(&relay).await;
+    let ((a, counts), (b, of_b)) = (node(2, LOOPBACK, &[&at], false), node(3, LOOPBACK, &[], false));
+    let third = id(&node(9, NOWHERE, &[], false).0);
+    let all = [&a, &b].map(|net| format!("/p2p/{}", id(net)));
+    relay.pair(&all);
+    has_place(&counts).await;
+    // To B the other one is a device: it writes down what that says of itself.
+    a.know(&[], &all[1..]);
+    b.know(&[all[0].clone(), format!("/p2p/{third}")], std::slice::from_ref(&at));
+    b.dial(&tcp(&a).await).await.expect("it answers");
+    let said = async || {
+        let all = b.addresses(&id(&a)).await.expect("it runs");
+        let said = all.into_iter().filter(|known| known.source == Source::Said);
+        Some(said.map(|known| known.address).collect::<Vec<_>>()).filter(|said| !said.is_empty())
+    };
+    let told = until("it to say where it is", &said).await;
+    assert!(!told.iter().any(|address| address.contains("p2p-circuit")), "{told:?}");
+    // The relay would serve B, and says so; to B it is a friend's.
+    assert_eq!(offers(&b, &at).await, [true; 2]);
+    let known = b.addresses(&third).await.expect("it runs");
+    assert!(!known.iter().any(|known| known.source == Source::Relay) && of_b.relays.get() == 0, "{known:?}");
+    // Once it is a device, it is told on the connection that there is.
+    a.know(&all[1..], &[]);
+    let is_told = async || said().await.filter(|said| said.iter().any(|address| address.contains("p2p-circuit")));
+    until("the place to be told", is_told).await;
+}
+
+#[tokio::test]
+async fn a_friend_is_met_through_the_relay_that_its_address_names() {
+    let relay = Relay::with_stock_limits().await;
+    let (a, counts) = node(2, NOWHERE, &[relay.address()], false);
+    let (b, _) = node(3, NOWHERE, &[], false);
+    let mut came = a.accept_from_friends(ECHO).expect("free");
+    a.know(&[], &[format!("/p2p/{}", id(&b))]);
+    b.know(&[], &[behind(relay.address(), &a)]);
+    has_place(&counts).await;
+    b.reach(&[behind(relay.address(), &a)]).await.expect("they meet");
+    let opened = b.open(&id(&a), ECHO).await.expect("a stream");
+    assert!(opened.line.relayed && came.recv().await.expect("it came").line.relayed);
+}

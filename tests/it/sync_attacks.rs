@@ -14,6 +14,7 @@ use serde_json::{Value, json};
 use std::{sync::Arc, time::Duration};
 use tempfile::TempDir;
 use toft::{
+    asker::Asker,
     cid,
     crypto::{Signer, ed25519_public},
     did,
@@ -72,8 +73,21 @@ impl Liar {
         format!("/ip4/127.0.0.1/tcp/1/p2p/{}", self.id)
     }
 
+    /// What the node offers to this libp2p peer.
+    pub async fn offered_by(&self, node: &Toft) -> Vec<String> {
+        let (net, address) = (&self.node.net, node.address("/tcp/"));
+        let peer = net.dial(&address).await.expect("it answers");
+        loop {
+            let peers = net.connected().await.expect("it runs");
+            if let Some(known) = peers.into_iter().find(|known| known.id == peer && known.agent.is_some()) {
+                return known.protocols;
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+
     /// The node trusts it. (Where it is said to be nobody answers: it comes by itself.)
-    fn is_added_by(&self, node: &Toft) {
+    pub fn is_added_by(&self, node: &Toft) {
         node.json(&["peer", "add", self.did(), &self.address()]);
     }
 
@@ -88,8 +102,8 @@ impl Liar {
         let (_, other) = address.rsplit_once("/p2p/").expect("with a peer id");
         let mut stream = self.node.net.open_stream(&address, PROTOCOL).await.expect("a stream");
         let offers = |_: &str, _: Run| Ok((offer.clone(), None));
-        let who = (&self.own, self.run);
-        handshake(&mut stream, (&self.id, other), who, &self.resolver, offers).await.expect("greeted");
+        let (who, resolver) = ((&self.own, self.run), (&self.resolver, Asker::Device));
+        handshake(&mut stream, (&self.id, other), who, resolver, offers).await.expect("greeted");
         eventually("the session", || (peer_of(node, self)["connected"] == true).then_some(()));
         stream
     }
