@@ -138,7 +138,7 @@ impl History {
             0 => None,
             n => self.records.get(random.index(n)).cloned(),
         };
-        let made = match random.below(112) {
+        let made = match random.below(120) {
             100..=103 => return Some(self.grant(random, record.as_ref(), time)),
             104..=105 => return self.revoke(random, time),
             106..=108 => {
