@@ -679,10 +679,9 @@ impl Peers {
         }
         let (ask, asked) = mpsc::channel(ASKS_MAX);
         let leave = expected.map(|(_, leave)| leave);
-        let Some(stop) = self.admit((&did, run.id), leave, copies, ask) else { return Ok(Duration::ZERO) };
+        let Some((stop, number)) = self.admit((&did, run.id), leave, copies, ask) else { return Ok(Duration::ZERO) };
         let begun = Instant::now();
         tracing::info!("connected with {did}: {} shared tenant(s)", terms.len());
-        let number = self.shared.progress.begin(&did);
         let leads = self.shared.own.did < did;
         let session = session::Session {
             node: self.shared.node.clone(),
@@ -762,7 +761,7 @@ impl Peers {
         leave: Option<&CancellationToken>,
         copies: Option<Copies>,
         ask: mpsc::Sender<Ask>,
-    ) -> Option<CancellationToken> {
+    ) -> Option<(CancellationToken, u64)> {
         let mut live = self.lock();
         if self.barred(did, leave.is_some()).is_some() {
             return None;
@@ -781,7 +780,8 @@ impl Peers {
         peer.told = copies.map(|copies| (copies, Instant::now()));
         // Who said that this node is the younger of two copies lets it in again.
         self.shared.still.send_if_modified(|still| still.take().is_some());
-        Some(token)
+        // Under the same lock: of two that come at once, the one that stays is the newest, and its word counts.
+        Some((token, self.shared.progress.begin(did)))
     }
 }
 

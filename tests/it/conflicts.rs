@@ -63,7 +63,13 @@ impl Devices {
     fn edit(&self, on: &Toft, record: &str, data: &[u8]) -> Value {
         let file = self.dir.path().join("edit");
         std::fs::write(&file, data).expect("writes");
-        on.json(&["record", "write", &file.display().to_string(), "--record", record, "--tenant", self.a.did()])
+        let file = file.display().to_string();
+        // An edit of the other device's may come between looking and writing: then it is looked at again.
+        eventually("the edit to be written", || {
+            let output =
+                on.home().run(&["record", "write", &file, "--record", record, "--tenant", self.a.did(), "--json"]);
+            output.status.success().then(|| serde_json::from_slice(&output.stdout).expect("is JSON"))
+        })
     }
 
     /// Its data, as this device has it.
