@@ -74,9 +74,11 @@ impl Devices {
 
     /// Its data, as this device has it.
     fn data(&self, on: &Toft, record: &str) -> Vec<u8> {
-        let output = on.home().run(&["record", "read", record, "--tenant", self.a.did()]);
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-        output.stdout
+        // A newer state may come between finding and reading it.
+        eventually("the record to be read", || {
+            let output = on.home().run(&["record", "read", record, "--tenant", self.a.did()]);
+            output.status.success().then_some(output.stdout)
+        })
     }
 
     fn apart(&self) {

@@ -65,7 +65,8 @@ fn of_two_live_copies_the_younger_one_stops_until_the_older_one_is_gone() {
     });
     let (by, named) = named.expect("one of the two has said so");
     let since = |copies: &Value, of: &str| copies[of].as_str().expect("a time").to_owned();
-    assert!(since(&named, "older_since") < since(&named, "younger_since"), "{named}");
+    // (Told in seconds: both may have begun in one.)
+    assert!(since(&named, "older_since") <= since(&named, "younger_since"), "{named}");
     for node in [&original, &copied] {
         let told = names(node, by, original.did());
         assert_eq!(since(&told, "older_since"), since(&named, "older_since"), "{told}");
