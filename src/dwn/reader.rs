@@ -2,7 +2,7 @@
 //!
 //! The rules are those of RecordsRead, of MessagesRead and of ProtocolsQuery, asked of the message instead of the request: what
 //! anybody could read with one grant, role or rule or another is theirs (`tests/explain.rs` holds one against the other).
-//! What everybody may read counts only in the protocols in which they have a part: nobody is sent all that a tenant has published.
+//! Definitions that are not published go by grants and roles too. What everybody may read counts only in the protocols in which they have a part: nobody is sent all that a tenant has published.
 
 use super::{
     definition::{Action, Definition, Rule, Who},
@@ -31,7 +31,6 @@ const PAGE: usize = 500;
 #[derive(Debug, Clone)]
 pub struct Reader {
     did: String,
-    tenant: String,
     /// A grant of Messages.Read without a protocol opens all.
     all: bool,
     /// Protocols that a grant of Messages.Read opens.
@@ -51,7 +50,6 @@ impl Reader {
     pub fn of(did: &str, tenant: &str, view: &dyn View, now: &str) -> Result<Self, Fault> {
         let mut reader = Self {
             did: did.to_owned(),
-            tenant: tenant.to_owned(),
             all: false,
             whole: BTreeSet::new(),
             records: Vec::new(),
@@ -59,24 +57,24 @@ impl Reader {
             roles: BTreeSet::new(),
             ends: None,
         };
-        reader.take_grants(view, now)?;
+        reader.take_grants(tenant, view, now)?;
         reader.each_own_record(view, &mut |reader, stored| {
             let Some(protocol) = descriptor_text(&stored.message, "protocol").filter(|uri| *uri != PERMISSIONS) else {
                 return Ok(());
             };
-            reader.is_near(protocol, view)?;
+            reader.take_protocol(protocol, view)?;
             reader.take_role(protocol, stored);
             Ok(())
         })?;
         Ok(reader)
     }
 
-    fn take_grants(&mut self, view: &dyn View, now: &str) -> Result<(), Fault> {
-        let (did, tenant) = (self.did.clone(), self.tenant.clone());
+    fn take_grants(&mut self, tenant: &str, view: &dyn View, now: &str) -> Result<(), Fault> {
+        let did = self.did.clone();
         let mut after = None;
         loop {
             let wanted = Wanted { grantee: Some(&did), protocol: None };
-            let (grants, next) = grants_after(&tenant, wanted, (GRANTS_MAX, after), view, now)?;
+            let (grants, next) = grants_after(tenant, wanted, (GRANTS_MAX, after), view, now)?;
             for grant in grants.into_iter().filter(|grant| grant.standing == Standing::Active) {
                 match (grant.interface.as_str(), grant.method.as_str(), &grant.protocol) {
                     ("Messages", "Read", None) => self.all = true,
@@ -85,7 +83,7 @@ impl Reader {
                     _ => continue,
                 }
                 if let Some(protocol) = &grant.protocol {
-                    self.is_near(protocol, view)?;
+                    self.take_protocol(protocol, view)?;
                 }
                 if self.ends.as_ref().is_none_or(|ends| grant.expires < *ends) {
                     self.ends = Some(grant.expires);
@@ -99,7 +97,7 @@ impl Reader {
     }
 
     /// They have a part in this protocol.
-    fn is_near(&mut self, protocol: &str, view: &dyn View) -> Result<(), Fault> {
+    fn take_protocol(&mut self, protocol: &str, view: &dyn View) -> Result<(), Fault> {
         if protocol != PERMISSIONS && !self.near.contains_key(protocol) {
             let definition = match protocol::definition(Some(protocol), view, Refusal::denied) {
                 Ok(definition) => Some(definition),
@@ -283,7 +281,9 @@ impl Reader {
         }
         if let Some(grant) = revoked(&initial.message) {
             let grant = view.record(grant)?;
-            return Ok(grant.is_some_and(|it| descriptor_text(&it.initial.message, "recipient") == Some(&self.did)));
+            if grant.is_some_and(|it| descriptor_text(&it.initial.message, "recipient") == Some(&self.did)) {
+                return Ok(true);
+            }
         }
         if self.records.iter().any(|scope| scope.covers(&state.message).is_ok()) {
             return Ok(true);

@@ -14,6 +14,7 @@ mod permissions;
 mod delegated;
 mod protocols;
 mod queries;
+mod reader;
 mod records;
 mod refusals;
 mod unseen;
