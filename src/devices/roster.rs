@@ -32,10 +32,12 @@ pub struct Entry {
     pub address: String,
 }
 
-/// A device's record.
+/// What is recorded of a device.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Recorded {
-    pub id: String,
+    /// Ids of its records. Mostly one: of a newer one that is written, the older ones are deleted after that.
+    pub ids: Vec<String>,
+    /// What the newest says.
     pub entry: Entry,
 }
 
@@ -46,7 +48,7 @@ pub fn of(identity: &str, view: &dyn View) -> Result<BTreeMap<String, Recorded>,
         [is("protocol", ROSTER), is("protocolPath", "device"), is("method", "Write"), is("author", identity)].into();
     let select =
         Select { any_of: vec![filter], sort: SortBy::DateCreated, limit: Some(DEVICES_MAX), ..Select::default() };
-    let mut found = BTreeMap::new();
+    let mut found = BTreeMap::<String, Recorded>::new();
     for stored in view.select(&select)?.entries {
         // A device acts in the identity's name, and lets no other in.
         let message = Message::parse(identity, Value::clone(&stored.message));
@@ -56,7 +58,9 @@ pub fn of(identity: &str, view: &dyn View) -> Result<BTreeMap<String, Recorded>,
         let data = view.inline_data(&stored)?;
         let entry = data.and_then(|data| serde_json::from_slice::<Entry>(&data).ok());
         if let (Some(entry), Some(id)) = (entry, dwn::record_id(&stored.message)) {
-            found.insert(entry.did.clone(), Recorded { id: id.to_owned(), entry });
+            let mut ids = found.remove(&entry.did).map_or_else(Vec::new, |older| older.ids);
+            ids.push(id.to_owned());
+            found.insert(entry.did.clone(), Recorded { ids, entry });
         }
     }
     Ok(found)
@@ -74,7 +78,7 @@ pub struct News {
 /// `own`: this device's DID; `named`: the peers that were added because of these records.
 pub fn news(own: &str, recorded: &BTreeMap<String, Recorded>, peers: &[Peer], named: &BTreeSet<String>) -> News {
     let known: BTreeSet<_> = peers.iter().map(|peer| peer.did.as_str()).collect();
-    // Who is on the list no more does not add the others to it: it is told by its own device's owner.
+    // A device that is not on the list (any more) meets nobody because of it.
     let is_listed = recorded.contains_key(own);
     let is_new = |entry: &&Entry| is_listed && entry.did != own && !known.contains(entry.did.as_str());
     let come = recorded.values().map(|recorded| &recorded.entry).filter(is_new).cloned().collect();
@@ -91,7 +95,7 @@ mod tests {
         let entry =
             |did: &str| Entry { did: did.into(), name: did.into(), address: format!("/ip4/192.0.2.1/tcp/1/p2p/{did}") };
         let list = |dids: &[&str]| -> BTreeMap<String, Recorded> {
-            dids.iter().map(|did| ((*did).to_owned(), Recorded { id: "r".into(), entry: entry(did) })).collect()
+            dids.iter().map(|did| ((*did).to_owned(), Recorded { ids: vec!["r".into()], entry: entry(did) })).collect()
         };
         let peers = |dids: &[&str]| -> Vec<Peer> {
             let peer = |did: &&str| Peer { did: (*did).into(), address: String::new(), tenants: vec![], friend: None };

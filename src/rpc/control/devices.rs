@@ -315,14 +315,19 @@ impl Method for Remove {
         let removed = call.devices.remove(&found.did).await.map_err(failed)?;
         call.audit.note(What::PeerRemoved, call.caller(), json!({"did": removed.did, "name": removed.name})).await?;
         for identity in given_by {
-            devices_roster::forget(call, &identity, &removed.did).await?;
-            take_back(call, Some(&identity), &removed.did).await.map_err(|failure| Failure {
-                message: format!(
-                    "the device is removed, and what {identity} has granted it is not revoked (grants.withdraw does that): {}",
-                    failure.message
-                ),
-                ..failure
-            })?;
+            // Both are tried: what one of them meets does not keep the other from being done.
+            let told = devices_roster::forget(call, &identity, &removed.did).await;
+            let back = take_back(call, Some(&identity), &removed.did).await;
+            let not_done = |what: &'static str| {
+                move |failure: Failure| Failure {
+                    message: format!("the device is removed here, and {what}: {}", failure.message),
+                    ..failure
+                }
+            };
+            back.map_err(not_done("what it was granted is not revoked (grants.withdraw does that)"))?;
+            told.map_err(not_done(
+                "its record for the other devices is not deleted (adding and removing it once more does that)",
+            ))?;
         }
         Ok(removed)
     }

@@ -30,18 +30,20 @@ pub(super) async fn record(call: &Call, identity: &str, device: &Listed) -> Resu
         Ok((view.protocol(ROSTER)?.is_some(), roster::of(&asked, view)?.remove(&did)))
     })
     .await?;
-    if known.as_ref().is_some_and(|known| known.entry == entry) {
-        return Ok(());
-    }
+    let older = match known {
+        Some(Recorded { mut ids, entry: recorded }) if recorded == entry => {
+            ids.pop();
+            return end(call, identity, &ids).await;
+        }
+        Some(Recorded { ids, .. }) => ids,
+        None => Vec::new(),
+    };
     let Actor { signer, tenant, .. } = Actor::of(call, Some(identity))?;
     if !is_installed {
         let definition = roster::definition()?;
         let configure = create::protocols_configure(definition, &node::now(), &signer).map_err(refused)?;
         send(call, &tenant, configure, None).await?;
         call.devices.lack_grants();
-    }
-    if let Some(Recorded { id, .. }) = known {
-        end(call, identity, &id).await?;
     }
     let tags = json!({"did": entry.did});
     let record = create::Write {
@@ -53,7 +55,8 @@ pub(super) async fn record(call: &Call, identity: &str, device: &Listed) -> Resu
     };
     let (message, data) = write(&signer, &record, &json!(entry))?;
     send(call, &tenant, message, Some(data)).await?;
-    Ok(())
+    // Only now: without any record the other devices would take it for gone.
+    end(call, identity, &older).await
 }
 
 /// Ends the record of a device that is none any more.
@@ -61,15 +64,20 @@ pub(super) async fn forget(call: &Call, identity: &str, device: &str) -> Result<
     let (asked, did) = (identity.to_owned(), device.to_owned());
     let known = look(call, identity, move |view, _| Ok(roster::of(&asked, view)?.remove(&did))).await?;
     match known {
-        Some(Recorded { id, .. }) => end(call, identity, &id).await,
+        Some(Recorded { ids, .. }) => end(call, identity, &ids).await,
         None => Ok(()),
     }
 }
 
-async fn end(call: &Call, identity: &str, id: &str) -> Result<(), Failure> {
+async fn end(call: &Call, identity: &str, ids: &[String]) -> Result<(), Failure> {
+    if ids.is_empty() {
+        return Ok(());
+    }
     let Actor { signer, tenant, .. } = Actor::of(call, Some(identity))?;
-    let delete = create::records_delete(id, false, &node::now(), &signer).map_err(refused)?;
-    send(call, &tenant, delete, None).await?;
+    for id in ids {
+        let delete = create::records_delete(id, false, &node::now(), &signer).map_err(refused)?;
+        send(call, &tenant, delete, None).await?;
+    }
     Ok(())
 }
 
