@@ -17,6 +17,11 @@ use std::collections::{BTreeMap, HashSet};
 /// Characters of a reason that are kept: there may be very many.
 const WHY_MAX: usize = 300;
 
+/// How often what was put aside is tried again in one go, while other messages are taken.
+pub const PASSES: usize = 8;
+/// What was put aside is written down after so many messages, at the latest.
+pub const SAVED_EVERY: usize = 64;
+
 /// Where a message was to go.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Way {

@@ -114,3 +114,8 @@ pub fn forget(store: &Store, url: &str) -> Result<Vec<StateChange>, Error> {
     let parts = store.states(part_prefix(url).as_bytes())?.into_iter().map(|(key, _)| (key.to_vec(), None));
     Ok(parts.chain([(remote_key(url), None)]).collect())
 }
+
+/// Now, in milliseconds since 1970.
+pub fn millis() -> u64 {
+    u64::try_from(jiff::Timestamp::now().as_millisecond()).unwrap_or_default()
+}

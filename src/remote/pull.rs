@@ -1,7 +1,8 @@
 //! What the server has and this node lacks, fetched and put through the door one after the other.
 
 use super::{
-    aside::Aside,
+    aside::{Aside, PASSES, SAVED_EVERY},
+    kept::millis,
     status::Tally,
     talk::{Fetched, Talk, Trouble},
 };
@@ -19,10 +20,6 @@ use std::collections::HashSet;
 const AHEAD: usize = 4;
 /// Answers that were none, one after the other, after which the server is left alone until the next round.
 pub const STRIKES: u32 = 5;
-/// How often what was refused is tried again while other messages come.
-const PASSES: usize = 8;
-/// What was put aside is written down after so many messages, at the latest.
-const SAVED_EVERY: usize = 64;
 
 /// One pull.
 pub struct Pull<'a> {
@@ -151,9 +148,4 @@ impl Pull<'_> {
         }
         Ok(())
     }
-}
-
-/// Now, in milliseconds since 1970.
-pub fn millis() -> u64 {
-    u64::try_from(jiff::Timestamp::now().as_millisecond()).unwrap_or_default()
 }

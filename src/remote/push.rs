@@ -1,10 +1,10 @@
 //! What this node has and the server lacks, sent one after the other.
 
 use super::{
-    aside::Aside,
-    kept::Part,
+    aside::{Aside, PASSES, SAVED_EVERY},
+    kept::{Part, millis},
     line::{Line, Outgoing},
-    pull::{STRIKES, millis},
+    pull::STRIKES,
     status::Tally,
     talk::{self, Trouble},
 };
@@ -17,10 +17,6 @@ use crate::{
 use bytes::Bytes;
 use serde_json::Value;
 use std::sync::Arc;
-
-/// How often what was refused is tried again while other messages are taken.
-const PASSES: usize = 8;
-const SAVED_EVERY: usize = 64;
 
 /// One push.
 pub struct Push<'a> {

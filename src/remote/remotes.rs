@@ -4,9 +4,8 @@ use super::{
     aside::{self, Way},
     config::Config,
     endpoint::Endpoint,
-    kept::{self, Part, Remote},
+    kept::{self, Part, Remote, millis},
     line::Line,
-    pull::millis,
     round::{Depth, Means, Standing, is_passed},
     signing::{Hand, NoHand},
     status::{Counters, RemoteStatus, Tally},
@@ -104,7 +103,8 @@ struct Told {
 }
 
 impl Remotes {
-    /// Takes up the remotes that the store remembers. `local_only`: protocols of which nothing goes there. `still`: nothing goes or comes while this says why.
+    /// Takes up the remotes that the store remembers. `local_only`: protocols of which nothing goes there. `still`: nothing goes or
+    /// comes while this says why.
     pub fn start(
         (config, local_only): (&Config, &[String]),
         (node, identities): (Node, Identities),

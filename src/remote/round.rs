@@ -2,9 +2,9 @@
 
 use super::{
     aside::{Aside, Way},
-    kept::{self, Part, Reached},
+    kept::{self, Part, Reached, millis},
     line::Line,
-    pull::{Pull, millis},
+    pull::Pull,
     push::Push,
     signing::{Hand, NoHand},
     status::Tally,
