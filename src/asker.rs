@@ -1,7 +1,8 @@
 //! Who asks, as far as bounds are concerned: the node's owner, a paired device, a friend's node, or a place on the network.
 //!
 //! Whatever strangers share is given out by shares, one per place (see [`crate::pool`]), so that one of them cannot use
-//! up what all may have. A friend's node has a share of its own among them, wherever it comes from. It says nothing of permissions: what somebody may read or write, signatures say.
+//! up what all may have. A friend's node has a share of its own among them, wherever it comes from. It says nothing of
+//! permissions: what somebody may read or write, signatures say.
 
 use crate::foreign;
 use std::hash::{DefaultHasher, Hash, Hasher as _};
@@ -35,7 +36,7 @@ impl Asker {
         })
     }
 
-    /// A friend's node, by its peer id or by its DID. Of each it has a share: what is shared, is shared by one of them.
+    /// A friend's node, by its peer id or by its DID. By each of the two it has a share; a bound counts by one of them.
     pub fn friend(who: &(impl Hash + ?Sized)) -> Self {
         let mut hasher = DefaultHasher::new();
         who.hash(&mut hasher);

@@ -85,5 +85,6 @@ pub fn line(status: &PeerStatus) -> String {
     };
     let copies: String =
         status.copies.iter().map(|copies| format!("\n          ! {copies}: stop one of the two")).collect();
-    format!("{} {} {state}{aside}{copies}", status.peer.did, status.peer.address)
+    let whose = if status.peer.friend.is_some() { " (a friend's)" } else { "" };
+    format!("{}{whose} {} {state}{aside}{copies}", status.peer.did, status.peer.address)
 }

@@ -1,7 +1,7 @@
 //! What libp2p offers to everybody, offered to paired devices alone.
 //!
-//! A behaviour in here is not there for strangers, and a friend's node is one of them: its protocols are not offered to them, and it dials nobody else.
-//! That is asked whenever it matters, so a device that is paired now has it now.
+//! A behaviour in here is not there for strangers, and a friend's node is one of them: its protocols are not offered to them, and
+//! it dials nobody else. That is asked whenever it matters, so a device that is paired now has it now.
 
 use super::circuit::is_circuit;
 use super::kad::has_public_ip;

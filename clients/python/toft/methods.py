@@ -2603,7 +2603,7 @@ class SyncGroup:
         self._call = call
 
     def peers(self) -> SyncPeersResult:
-        """List the devices and how they stand. Scope: sync."""
+        """List the devices and friends' nodes and how they stand. Scope: sync."""
         answer: SyncPeersResult = self._call("sync.peers", {})
         return answer
 

@@ -2246,7 +2246,7 @@ export abstract class Groups {
   };
 
   readonly sync = {
-    /** List the devices and how they stand. Scope: sync. */
+    /** List the devices and friends' nodes and how they stand. Scope: sync. */
     peers: () => this.call("sync.peers", {}),
     /** Show how each device stands, protocol by protocol, and what was put aside. Scope: sync. */
     status: () => this.call("sync.status", {}),

@@ -29,7 +29,7 @@ pub struct Ls;
 
 impl Method for Ls {
     const NAME: &'static str = "sync.peers";
-    const SUMMARY: &'static str = "List the devices and how they stand.";
+    const SUMMARY: &'static str = "List the devices and friends' nodes and how they stand.";
     const SCOPE: Need = Need::Sync;
     const ERRORS: &'static [Kind] = &[];
     const EXAMPLES: &'static [Example] = &[Example {
