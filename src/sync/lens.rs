@@ -20,14 +20,14 @@ use std::{
 /// What of one tenant is told.
 #[derive(Debug)]
 pub enum Lens {
-    Whole(Kept),
+    Whole(Whole),
     Shown(Box<Shown>),
     Copied(Copied),
 }
 
 /// All but what stays on one of the devices.
 #[derive(Debug, Default)]
-pub struct Kept {
+pub struct Whole {
     /// Protocols that stay on this device, or that the other device says stay on it.
     apart: BTreeSet<String>,
     /// Permission records about these, as of an end of the log.
@@ -50,7 +50,7 @@ impl Lens {
     /// earlier sessions.
     pub fn new(term: Term, tenant: &str, peer: &str, local_only: &Arc<[String]>, withdrawn: Vec<Digest>) -> Self {
         match term {
-            Term::Whole => Self::Whole(Kept { apart: local_only.iter().cloned().collect(), ..Kept::default() }),
+            Term::Whole => Self::Whole(Whole { apart: local_only.iter().cloned().collect(), ..Whole::default() }),
             Term::Shown => Self::Shown(Box::new(Shown::new(peer, tenant, local_only.clone()))),
             Term::Copied => Self::Copied(Copied {
                 withdrawn: withdrawn.into_iter().map(|digest| (digest, None)).collect(),
@@ -139,11 +139,11 @@ impl Lens {
     }
 }
 
-impl Kept {
-    /// This protocol stays on the other device. Was that news?
-    pub fn part(&mut self, protocol: String) -> bool {
+impl Whole {
+    /// This protocol stays on the other device.
+    pub fn part(&mut self, protocol: String) {
         self.of = None;
-        self.apart.insert(protocol)
+        self.apart.insert(protocol);
     }
 
     pub fn is_apart(&self, protocol: &str) -> bool {

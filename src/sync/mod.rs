@@ -1,8 +1,8 @@
 //! Devices of a person in step: both ends of a session prove who they are, compare what they hold, and send what the other
 //! lacks.
 //!
-//! A peer is a DID and an address, added by pairing (`devices`) or by hand on both sides (`toft peer add`); the stream's ends prove their DIDs before
-//! anything is said. Shared are the tenants that both sides name: by default each other's own DIDs. Nothing is remembered
+//! A peer is a DID and an address, added by pairing (`devices`) or by hand on both sides (`toft peer add`); the stream's ends
+//! prove their DIDs before anything is said. Shared are the tenants that both sides name: by default each other's own DIDs. Nothing is remembered
 //! of what a peer has: at the beginning of a session, and whenever nothing happens, both compare fingerprints of their sets, and
 //! "in sync" is said when these are equal. What the door refuses is put aside, with its reason, and asked for again.
 //!
@@ -19,7 +19,7 @@
 //! | `machine/` | a session without line, clock and disk |
 //! | `session.rs` | a session with them |
 //! | `still.rs` | why nothing is shared |
-//! | `peers.rs`, `status.rs` | the peers of this node, and how they stand |
+//! | `peer.rs`, `peers.rs`, `status.rs` | a peer, the peers of this node, and how they stand |
 //!
 //! Who opens streams is not known here: `daemon` hands in a [`Dial`] and incoming [`Link`]s.
 
@@ -38,6 +38,7 @@ mod wire;
 mod squeeze;
 mod still;
 mod session;
+mod peer;
 mod peers;
 mod status;
 #[cfg(test)]
@@ -59,7 +60,8 @@ pub mod spoken {
 
 pub use machine::Way;
 pub use parked::Parked;
-pub use peers::{Config, Dial, Friend, Peer, PeerStatus, Peers, TenantStays};
+pub use peer::{Config, Friend, Peer, PeerStatus};
+pub use peers::{Dial, Peers, TenantStays};
 pub use runs::TwoCopies;
 pub use status::{DeviceStatus, Put, ScopeStatus, Why};
 pub use still::Still;

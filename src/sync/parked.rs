@@ -1,5 +1,6 @@
 //! What this device put aside of what a peer sent: messages that the door refused, each with its reason. They are kept in the
 //! store until they are taken, or until the peer has them no more, and asked for again when the reason may be gone.
+//! Beside them lies which messages a friend withdrew: they are kept here, and told the friend no more.
 
 use super::local::Scope;
 use crate::{
@@ -125,7 +126,7 @@ pub fn load_withdrawn(store: &Store, peer: &str) -> Result<BTreeMap<String, Vec<
     let mut withdrawn = BTreeMap::<String, Vec<Digest>>::new();
     for (key, _) in store.states(&withdrawn_prefix(peer))? {
         let text = String::from_utf8_lossy(&key);
-        let rest = text.strip_prefix(&*String::from_utf8_lossy(&withdrawn_prefix(peer))).unwrap_or_default();
+        let rest = text.get(withdrawn_prefix(peer).len()..).unwrap_or_default();
         let (tenant, digest) =
             rest.rsplit_once('/').with_context(|| format!("the stored state {text} names nothing"))?;
         let mut bytes = Digest::default();

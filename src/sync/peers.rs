@@ -2,14 +2,14 @@
 
 use super::{
     local::Sharing,
-    machine::{Setup, Standing, Way},
+    machine::{Setup, Standing},
     parked,
     partial::Partials,
+    peer::{Config, Friend, Peer, PeerStatus},
     progress::Progress,
-    runs::{Copies, Proved, Run, Runs, TwoCopies, Verdict},
+    runs::{Copies, Proved, Run, Runs, Verdict},
     session::{self, Ask},
     still::{AGAIN, Still},
-    term::Offer,
     wire::{self, Link, Not, Offered, Own, Younger},
 };
 use crate::{
@@ -24,9 +24,8 @@ use crate::{
 };
 use anyhow::{Context as _, Error, bail};
 use futures::future::BoxFuture;
-use serde::{Deserialize, Serialize};
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     fmt::Display,
     path::Path,
     sync::{Arc, Mutex, PoisonError},
@@ -65,80 +64,6 @@ pub enum TenantStays {
     NotHere(String),
     #[error("{0:#}")]
     Fault(#[from] Error),
-}
-
-#[derive(Debug, Clone, Serialize, Deserialize, schemars::JsonSchema)]
-#[serde(deny_unknown_fields, default)]
-pub struct Config {
-    /// Seconds before an unreachable peer is tried again; doubles up to half a minute.
-    pub retry: u64,
-    /// URIs of protocols that never leave this device: their records go to no other device, no friend and no DWN server, and no device brings
-    /// any.
-    pub local_only: Vec<String>,
-}
-
-impl Default for Config {
-    fn default() -> Self {
-        Self { retry: 1, local_only: Vec::new() }
-    }
-}
-
-/// A device this one keeps in step with.
-#[derive(Debug, Clone, Serialize, Deserialize, schemars::JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Peer {
-    pub did: String,
-    /// Multiaddr with the peer id at its end.
-    pub address: String,
-    /// DIDs whose records both keep; of a friend: of whom this node or the friend gets what they may read.
-    pub tenants: Vec<String>,
-    /// Somebody else's node.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub friend: Option<Friend>,
-}
-
-/// What is shared with a friend.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Friend {
-    /// DIDs of this node: the friend gets what grants and protocol rules let them read.
-    pub gives: Vec<String>,
-    /// DIDs of the friend: this node keeps a copy of what it may read.
-    pub takes: Vec<String>,
-}
-
-impl Peer {
-    fn offer(&self) -> Offer {
-        match &self.friend {
-            None => Offer::Device { tenants: self.tenants.clone() },
-            Some(Friend { gives, takes }) => Offer::Friend { gives: gives.clone(), takes: takes.clone() },
-        }
-    }
-}
-
-/// A peer and how it stands.
-#[derive(Debug, Clone, Serialize, Deserialize, schemars::JsonSchema)]
-pub struct PeerStatus {
-    #[serde(flatten)]
-    pub peer: Peer,
-    pub connected: bool,
-    /// Both hold the same messages of what they share: both have said so lately, and nothing has changed here since.
-    pub in_sync: bool,
-    /// Seconds since both said so last.
-    pub in_sync_seconds: Option<u64>,
-    /// Nothing is on its way, and they do not hold the same.
-    pub apart: bool,
-    /// How far what this node has is on its way there, and what the other has here. `None`: nothing is under way.
-    pub sending: Option<Way>,
-    pub receiving: Option<Way>,
-    /// Messages of the other device that this node could not take, and of this node that the other could not: they are asked
-    /// for again when the reason may be gone (toft sync status).
-    pub parked: u32,
-    pub parked_there: u32,
-    /// Why it is not connected, as far as known.
-    pub problem: Option<String>,
-    /// Copies that run at the same time: of it, as seen here, and of this node, as it said.
-    pub copies: Vec<TwoCopies>,
 }
 
 /// Opens a stream to an address.
@@ -531,17 +456,20 @@ impl Peers {
 
     /// Tells the door whose records are kept because of the peers, and the network who they are.
     fn share(&self) {
-        let (tenants, (friends, devices)) = {
-            let live = self.lock();
-            let devices = live.values().filter(|live| live.peer.friend.is_none());
-            let tenants = devices.flat_map(|live| live.peer.tenants.clone()).collect();
-            let friends = live.values().filter_map(|live| live.peer.friend.clone());
-            let copies = friends.flat_map(|friend| friend.takes).collect();
-            let (friends, devices): (Vec<&Live>, Vec<_>) = live.values().partition(|live| live.peer.friend.is_some());
-            let addresses = |of: Vec<&Live>| of.into_iter().map(|live| live.peer.address.clone()).collect();
-            ((tenants, copies), (addresses(friends), addresses(devices)))
-        };
-        let (tenants, copies) = tenants;
+        let (mut tenants, mut copies) = (BTreeSet::new(), BTreeSet::new());
+        let (mut devices, mut friends) = (Vec::new(), Vec::new());
+        for Live { peer, .. } in self.lock().values() {
+            match &peer.friend {
+                None => {
+                    tenants.extend(peer.tenants.clone());
+                    devices.push(peer.address.clone());
+                }
+                Some(friend) => {
+                    copies.extend(friend.takes.clone());
+                    friends.push(peer.address.clone());
+                }
+            }
+        }
         self.shared.node.share(tenants);
         self.shared.node.share_copies(copies);
         self.shared.dial.paired(devices, friends);
@@ -671,7 +599,7 @@ impl Peers {
         {
             self.is_younger(own_run, younger);
         }
-        let wire::Greeted { did, terms, key, hears_knew, run, copies } = greeted?;
+        let wire::Greeted { did, terms, key, run, copies } = greeted?;
         if let Some((peer, _)) = expected
             && peer.did != did
         {
@@ -685,7 +613,7 @@ impl Peers {
         let leads = self.shared.own.did < did;
         let session = session::Session {
             node: self.shared.node.clone(),
-            setup: Setup { peer: did.clone(), tenants: terms.keys().cloned().collect(), key, leads, hears_knew },
+            setup: Setup { peer: did.clone(), tenants: terms.keys().cloned().collect(), key, leads },
             sharing: Sharing {
                 own: self.shared.own.did.clone(),
                 peer: did.clone(),

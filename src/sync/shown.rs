@@ -13,7 +13,7 @@ use crate::{
 };
 use anyhow::Context as _;
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, HashMap, HashSet},
     sync::Arc,
 };
 
@@ -78,7 +78,7 @@ pub struct Shown {
     made: u64,
     lists: BTreeMap<Option<String>, Listed>,
     /// The protocol of each message's list.
-    shown: HashMap<Digest, Option<String>>,
+    shown: HashSet<Digest>,
     /// What is listed of each record.
     records: HashMap<Arc<str>, Vec<(Option<String>, Item)>>,
     changes: u64,
@@ -94,7 +94,7 @@ impl Shown {
             upto: 0,
             made: 0,
             lists: BTreeMap::new(),
-            shown: HashMap::new(),
+            shown: HashSet::new(),
             records: HashMap::new(),
             changes: 0,
         }
@@ -110,7 +110,7 @@ impl Shown {
     }
 
     pub fn has(&self, digest: &Digest) -> bool {
-        self.shown.contains_key(digest)
+        self.shown.contains(digest)
     }
 
     /// Would this message be theirs to read?
@@ -253,8 +253,8 @@ impl Shown {
     }
 
     fn put(&mut self, protocol: Option<String>, item: Item) {
-        self.lists.entry(protocol.clone()).or_default().insert(item);
-        self.shown.insert(item.digest, protocol);
+        self.lists.entry(protocol).or_default().insert(item);
+        self.shown.insert(item.digest);
         self.changes += 1;
     }
 

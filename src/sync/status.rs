@@ -3,7 +3,8 @@
 use super::{
     machine::Compared,
     parked::{self, Parked},
-    peers::{PeerStatus, Peers},
+    peer::PeerStatus,
+    peers::Peers,
     session::{Ask, Told},
 };
 use crate::cid::{self, Digest};

@@ -22,8 +22,8 @@ use std::sync::Arc;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 
 /// Name of the protocol on libp2p streams.
-pub const PROTOCOL: &str = "/toft/sync/3.0.0";
-const VERSION: u32 = 3;
+pub const PROTOCOL: &str = "/toft/sync/4.0.0";
+const VERSION: u32 = 4;
 /// A frame holds one message (or a piece of data); messages are kept far below this.
 pub const FRAME_MAX: usize = 4 << 20;
 /// A frame of the handshake holds a DID or a signature, at most the names of some hundred tenants.
@@ -54,16 +54,11 @@ pub struct Greeted {
     pub terms: Terms,
     /// What both ends hash with in this session.
     pub key: Keyed,
-    /// The other end can be told which states the writer of a message knew.
-    pub hears_knew: bool,
     /// The run of the other end.
     pub run: Run,
     /// What the other end says of copies of this node.
     pub copies: Option<Copies>,
 }
-
-/// [`Hello::understands`]: `Knew` frames.
-const KNEW: &str = "knew";
 
 #[derive(Debug, Serialize, Deserialize)]
 struct Hello {
@@ -72,9 +67,6 @@ struct Hello {
     #[serde(with = "serde_bytes")]
     nonce: Vec<u8>,
     run: Run,
-    /// What this device understands that an older one does not; who does not know it passes over it.
-    #[serde(default)]
-    understands: Vec<String>,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -138,8 +130,7 @@ pub async fn handshake<S: AsyncRead + AsyncWrite + Unpin>(
 ) -> Result<Greeted, Error> {
     let mut nonce = [0; 32];
     getrandom::fill(&mut nonce).map_err(|e| anyhow!("the operating system gave no randomness: {e}"))?;
-    let understands = vec![KNEW.to_owned()];
-    let hello = Hello { version: VERSION, did: own.did.clone(), nonce: nonce.to_vec(), run, understands };
+    let hello = Hello { version: VERSION, did: own.did.clone(), nonce: nonce.to_vec(), run };
     write(stream, &hello).await?;
     let theirs: Hello = read_up_to(GREETING_MAX, stream).await.context("waiting for the other device's hello")?;
     if theirs.version != VERSION {
@@ -190,8 +181,7 @@ pub async fn handshake<S: AsyncRead + AsyncWrite + Unpin>(
     })?;
     let (mine, other) = (nonce.as_slice(), theirs.nonce.as_slice());
     let nonces = if own.did < theirs.did { [mine, other] } else { [other, mine] };
-    let hears_knew = theirs.understands.iter().any(|what| what == KNEW);
-    Ok(Greeted { did: theirs.did, terms, key: Keyed::new(nonces), hears_knew, run: theirs.run, copies })
+    Ok(Greeted { did: theirs.did, terms, key: Keyed::new(nonces), run: theirs.run, copies })
 }
 
 /// What who is no peer (`did`) is told, and what is said here.

@@ -167,7 +167,7 @@ async fn a_friends_node_is_offered_sync_and_nothing_that_is_for_devices() {
     device.is_added_by(&a);
     let offer = Offer::Friend { gives: vec![friend.did().to_owned()], takes: vec![a.did().to_owned()] };
     let _session = friend.open_with(&a, offer).await;
-    let names = ["/toft/sync/3.0.0", "/libp2p/circuit/relay/0.2.0/hop", "/libp2p/autonat/2/dial-request"];
+    let names = ["/toft/sync/4.0.0", "/libp2p/circuit/relay/0.2.0/hop", "/libp2p/autonat/2/dial-request"];
     for (liar, offered) in [(&friend, [true, false, false]), (&device, [true; 3])] {
         let protocols = liar.offered_by(&a).await;
         assert_eq!(names.map(|name| protocols.iter().any(|one| one == name)), offered, "{protocols:?}");

@@ -26,8 +26,6 @@ pub struct Setup {
     pub key: Keyed,
     /// One of the two ends looks for differences.
     pub leads: bool,
-    /// The other end can be told which states the writer of a message knew.
-    pub hears_knew: bool,
 }
 
 /// What happens to a session.

@@ -48,13 +48,11 @@ impl Machine {
     /// These are to be sent: in the order in which they came here, as far as it is known.
     pub(super) fn queue(&mut self, scope: &Scope, items: &[Item]) -> Result<(), Fault> {
         // What this end put aside because it has something newer: the tenant's end has it, and not what is here of it.
-        let is_older = |item: &&Item| {
+        let (older, items): (Vec<Item>, Vec<Item>) = items.iter().partition(|item| {
             let aside = self.park.parked.get(&(scope.tenant.clone(), item.digest));
             self.local.term(&scope.tenant) == Term::Copied && !item.has_data && aside.is_some_and(|it| it.has_data)
-        };
-        let older: Vec<_> = items.iter().filter(is_older).map(|item| item.digest).collect();
-        let items: Vec<_> = items.iter().filter(|item| !older.contains(&item.digest)).copied().collect();
-        self.withdraw(&scope.tenant, older)?;
+        });
+        self.withdraw(&scope.tenant, older.iter().map(|item| item.digest).collect())?;
         let (given, withdrawn) = self.local.given(&scope.tenant, &items)?;
         self.withdraw(&scope.tenant, withdrawn)?;
         let mut found: Vec<_> = given.into_iter().map(|kept| (kept.position, kept.item.digest)).collect();
@@ -148,7 +146,7 @@ impl Machine {
             },
         };
         // A friend is not told of states that he may not read.
-        let is_told = self.setup.hears_knew && self.local.term(&self.names.mine(number)?.tenant) != Term::Shown;
+        let is_told = self.local.term(&self.names.mine(number)?.tenant) != Term::Shown;
         let knew = if is_told { loaded.knew.bytes().to_vec() } else { Vec::new() };
         self.send.flight.0 += 1;
         self.send.flight.1 += (loaded.message.len() + carried.size() + knew.len()) as u64;

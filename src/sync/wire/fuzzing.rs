@@ -61,6 +61,7 @@ pub(crate) fn frames() -> Vec<Vec<u8>> {
         Frame::Message(0, vec![1], Carried::Apart(1 << 20)),
         Frame::Message(0, vec![1], Carried::None),
         Frame::Gone(0, digest),
+        Frame::Knew(vec![7; 16]),
         Frame::Took(3, 900),
         Frame::DataWanted(0, digest, 65_536),
         Frame::Data(digest, 65_536, vec![1, 2]),
@@ -71,8 +72,7 @@ pub(crate) fn frames() -> Vec<Vec<u8>> {
     ];
     let (older, younger) = (Run { id: 1, since: 100 }, Run { id: u64::MAX, since: 200 });
     let copies = Copies { older, younger };
-    let hello =
-        Hello { version: VERSION, did: "did:example:a".into(), nonce: vec![7; 32], run: younger, understands: texts() };
+    let hello = Hello { version: VERSION, did: "did:example:a".into(), nonce: vec![7; 32], run: younger };
     let proof = Proof { kid: "did:example:a#0".into(), signature: vec![7; 64] };
     let of = |kind: u8, bytes: Vec<u8>| [&[kind][..], &bytes].concat();
     let mut found: Vec<_> = frames.iter().map(|frame| of(0, written(frame))).collect();
