@@ -66,7 +66,12 @@ impl Blocks {
 
     /// As [`Blocks::open_file`], if every block of it is here.
     pub fn read(&self, right: Right, root: &Cid) -> Result<Reader, Unread> {
-        let mut reader = self.open_file(right, root)?;
+        self.read_from(right, root, 0)
+    }
+
+    /// The same from this byte on.
+    pub fn read_from(&self, right: Right, root: &Cid, from: u64) -> Result<Reader, Unread> {
+        let mut reader = self.open_file(right, root)?.part(from..u64::MAX);
         reader.check()?;
         Ok(reader)
     }
@@ -138,8 +143,9 @@ impl Reader {
         self.walk.as_ref()?.size()
     }
 
-    /// Of the file only these bytes, before any was read. What lies before them is not read.
+    /// Of the file only these bytes, before any was read ([`Reader::check`] reads some). What lies before them is not read.
     pub fn part(self, range: Range<u64>) -> Self {
+        debug_assert!(self.first.is_none(), "bytes were read before it was said which");
         Self { skip: range.start, left: range.end.saturating_sub(range.start), ..self }
     }
 

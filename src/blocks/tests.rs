@@ -153,6 +153,11 @@ fn what_is_served_is_read_and_hashed_once() {
     let read: Vec<u8> = part.flat_map(|chunk| chunk.expect("reads")).collect();
     assert!(read == data[begin as usize..][..10]);
     assert_eq!(fetched(), 1 + 3, "one leaf and each node");
+    for from in [0, 1, unixfs::CHUNK as u64, begin, data.len() as u64 - 1, data.len() as u64] {
+        let rest = node.blocks.read_from(Right::OWNER, &root, from).expect("is here");
+        let read: Vec<u8> = rest.flat_map(|chunk| chunk.expect("reads")).collect();
+        assert!(read == data[from as usize..], "from {from}");
+    }
 }
 
 #[test]
