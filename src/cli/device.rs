@@ -3,6 +3,7 @@
 use super::{
     context::Context,
     output::{Output, aside},
+    stop::interruptible,
 };
 use crate::{
     devices::{Joining, JoiningState, Listed, OfferStanding, OfferState, Offered},
@@ -133,7 +134,14 @@ pub async fn join(context: &Context, args: JoinArgs) -> Result<Output, Failure> 
     let name = waits.device.as_ref().map_or("the other device", |device| device.name.as_str());
     let digits = waits.digits.as_deref().map(spaced).unwrap_or_default();
     aside(&format!("… {name} is reached. There, let this device in if it shows the same digits:\n\n    {digits}\n"));
-    joined(&client).await
+    let stop = interruptible()?;
+    tokio::select! {
+        joined = joined(&client) => joined,
+        () = stop.cancelled() => {
+            client.call::<devices::Leave>(&NoParams {}).await?;
+            Err(Failure::new(Kind::Failed, "given up: this device does not wait to be let in any more, and the code is used up"))
+        }
+    }
 }
 
 async fn joined(client: &Client) -> Result<Output, Failure> {

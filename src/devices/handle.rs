@@ -210,6 +210,13 @@ impl Devices {
         Ok(waits)
     }
 
+    /// Gives joining up, if it waits. `false`: it did not.
+    pub fn leave(&self) -> bool {
+        let waited = self.joining().borrow().state == joining::State::Waits;
+        self.leaving(CancellationToken::new());
+        waited
+    }
+
     /// The joining before is given up.
     fn leaving(&self, next: CancellationToken) -> CancellationToken {
         let mut leave = self.0.leave.lock().unwrap_or_else(PoisonError::into_inner);

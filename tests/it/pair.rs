@@ -5,7 +5,7 @@ use crate::support::{
     toft::{Home, Toft},
 };
 use serde_json::{Value, json};
-use std::process::{Child, Stdio};
+use std::process::{Child, Command, Stdio};
 use toft::devices::Code;
 
 fn offer(node: &Toft) -> String {
@@ -247,6 +247,24 @@ fn a_new_offer_takes_the_place_of_the_old_one_and_a_new_join_of_the_old_one() {
     let digits = asked(&desk)["digits"].as_str().expect("digits").to_owned();
     desk.json(&["device", "confirm", &digits]);
     assert!(!ended(first).0 && ended(second).0);
+}
+
+#[test]
+fn who_stops_joining_waits_no_more() {
+    let (desk, phone) = (Home::new().up(), Home::new().up());
+    let joining = join(&phone, &[&offer(&desk)]);
+    asked(&desk);
+    assert_eq!(phone.json(&["call", "devices.joining", "{}"])["state"], "waits");
+    let pid = joining.id().to_string();
+    assert!(Command::new("kill").args(["-INT", &pid]).status().expect("kill runs").success());
+    let (well, said) = ended(joining);
+    assert!(!well && said.contains("given up"), "{said}");
+    eventually("the node to have given it up", || {
+        (phone.json(&["call", "devices.joining", "{}"])["state"] == "failed").then_some(())
+    });
+    assert_eq!(phone.json(&["call", "devices.leave", "{}"])["left"], false);
+    eventually("the offer to have ended", || (desk.json(&["device", "confirm"])["state"] != "asks").then_some(()));
+    assert_eq!((peers(&desk), peers(&phone)), (0, 0));
 }
 
 /// Who has no code meets a node that knows of no pairing, unless an offer stands.

@@ -30,6 +30,7 @@ pub const METHODS: &[Entry] = &[
     Entry::of::<Withdraw>(),
     Entry::of::<Join>(),
     Entry::of::<JoiningNow>(),
+    Entry::of::<Leave>(),
     Entry::of::<Rename>(),
     Entry::of::<Remove>(),
 ];
@@ -257,6 +258,31 @@ impl Method for JoiningNow {
     async fn run(call: &Call, awaited: Awaited<JoiningState>) -> Result<Joining, Failure> {
         Ok(awaited.other(call, call.devices.joining(), |standing| standing.state).await)
     }
+}
+
+#[derive(Debug)]
+pub struct Leave;
+
+impl Method for Leave {
+    const NAME: &'static str = "devices.leave";
+    const SUMMARY: &'static str = "Give up joining: this device waits to be let in no more.";
+    const SCOPE: Need = Need::Sync;
+    const FROM: From = From::Socket;
+    const ERRORS: &'static [Kind] = &[];
+    const EXAMPLES: &'static [Example] = &[Example { name: "it", params: "{}", result: r#"{"left": true}"# }];
+    type Params = NoParams;
+    type Result = Left;
+
+    async fn run(call: &Call, NoParams {}: NoParams) -> Result<Left, Failure> {
+        Ok(Left { left: call.devices.leave() })
+    }
+}
+
+/// Did it wait to be let in?
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "JoiningLeft")]
+pub struct Left {
+    pub left: bool,
 }
 
 #[derive(Debug)]
