@@ -1,6 +1,11 @@
 //! `toft sync add | rm | status | why | now | pause | resume`: how devices and DWN servers stand.
 
-use super::{conflict, context::Context, output::Output, peer};
+use super::{
+    conflict,
+    context::Context,
+    output::{Output, bytes},
+    peer,
+};
 use crate::{
     remote::RemoteStatus,
     rpc::control::{Failure, NoParams, conflicts, peers, remotes},
@@ -161,6 +166,10 @@ fn lines(device: &DeviceStatus) -> Vec<String> {
         let name = scope.protocol.as_deref().unwrap_or("records of no protocol");
         let sign = if scope.equal { "=" } else { "≠" };
         lines.push(format!("  {sign} {name} of {}: {} here, {} there", scope.tenant, scope.here, scope.there));
+    }
+    if device.elsewhere > 0 {
+        let (count, size) = (device.elsewhere, bytes(device.elsewhere_bytes));
+        lines.push(format!("  data of {count} records ({size}) is not here: it comes when it is read"));
     }
     for parked in &device.put_aside {
         let name = parked.protocol.as_deref().unwrap_or("no protocol");

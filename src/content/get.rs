@@ -3,7 +3,7 @@
 use crate::{
     blocks::{Right, Unread, unixfs},
     cid::{self, Cid},
-    dwn::Fault,
+    dwn::{Fault, Stop},
     net::{self, FileLimits, Net},
     node::{self, Body, Node},
 };
@@ -27,6 +27,9 @@ pub enum GetError {
     Unreachable(net::Error),
     #[error("{here}; and nobody else sent it: {elsewhere:#}")]
     Damaged { here: Box<Unread>, elsewhere: net::Error },
+    /// It is on another device of the owner's, and does not come from there.
+    #[error("{0}")]
+    Elsewhere(String),
     #[error("{0:#}")]
     Fault(#[from] Fault),
 }
@@ -36,7 +39,18 @@ pub(super) async fn get((node, net): (&Node, &Net), root: Cid, timeout: Duration
         return Err(GetError::NotFile(root));
     }
     let blocks = node.blocks().clone();
-    let here = tokio::task::spawn_blocking(move || blocks.read(Right::OWNER, &root)).await.map_err(Fault::new)?;
+    let look = move || {
+        let blocks = blocks.clone();
+        tokio::task::spawn_blocking(move || blocks.read(Right::OWNER, &root))
+    };
+    let mut here = look().await.map_err(Fault::new)?;
+    let is_elsewhere = |why: Stop| match why {
+        Stop::Refusal(refusal) => GetError::Elsewhere(refusal.detail),
+        Stop::Fault(fault) => fault.into(),
+    };
+    if matches!(here, Err(Unread::NotHere(_))) && node.bring(root).await.map_err(is_elsewhere)? {
+        here = look().await.map_err(Fault::new)?;
+    }
     let damage = match here {
         Ok(reader) => return Ok(node::send(reader)),
         Err(Unread::Fault(fault)) => return Err(fault.into()),

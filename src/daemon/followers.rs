@@ -137,5 +137,8 @@ fn sync(base: &Base<'_>, identity: &Identity, door: &Door, net: &Net) -> Result<
     let links =
         (Dialler { net: net.clone(), store: door.node.store().clone(), did: did.clone() }, incoming(net, &base.tasks)?);
     let who = (sync::Own { did, signer }, door.resolver.clone());
-    Peers::start((&base.config.sync, &base.home.join("sync")), door.node.clone(), who, links, &base.jobs, &base.metrics)
+    let dir = base.home.join("sync");
+    let peers = Peers::start((&base.config.sync, &dir), door.node.clone(), who, links, &base.jobs, &base.metrics)?;
+    peers.bring_what_is_read();
+    Ok(peers)
 }

@@ -62,6 +62,8 @@ pub enum Given {
     None,
     /// Data came with the message and has not been read.
     Promised,
+    /// The data stays on another device, which has judged the message and has it: nothing of it was read.
+    Elsewhere,
     /// The data has been read and is what this says.
     /// `inline`: the data itself, if it is small enough to be kept beside its message.
     Staged { cid: Cid, size: u64, inline: Option<Bytes> },

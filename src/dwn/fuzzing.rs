@@ -29,7 +29,7 @@ fn judge(json: Value) -> bool {
     assert_eq!((again.cid(), again.bytes()), (message.cid(), message.bytes()));
     let _ = message.verify(&|kid: &str| did::key_of(kid).ok());
     if message.is_write() {
-        for given in [Given::None, Given::Promised] {
+        for given in [Given::None, Given::Promised, Given::Elsewhere] {
             if let Ok(change) = decide(&message, &given, &Nothing, NOW) {
                 assert_eq!(cid::of(cid::DAG_CBOR, &change.bytes), change.cid);
             }

@@ -66,7 +66,9 @@ pub(super) fn decide(message: &Message, given: &Given, view: &dyn View, now: &st
         readable::check(message, initial)?;
     }
     let mut change = Change::of(message, Subject::Record(record_id.into()))?;
-    if message.is_initial_write() {
+    if brings_data(message, record.as_ref(), given, view)? {
+        change.initial = message.is_initial_write();
+    } else if message.is_initial_write() {
         if let Some(record) = &record {
             replace(&mut change, message, record, given)?;
         }
@@ -86,6 +88,11 @@ pub(super) fn decide(message: &Message, given: &Given, view: &dyn View, now: &st
     match given {
         Given::None => {}
         Given::Promised => check_data_can_be(message)?,
+        // What is beside its message is never elsewhere.
+        Given::Elsewhere if fields::data_size(message.json()).is_none_or(|size| size <= INLINE_MAX) => {
+            return Err(Refusal::bad("RecordsWriteMissingData", "data of this size comes with its message").into());
+        }
+        Given::Elsewhere => check_data_can_be(message)?,
         Given::Staged { cid, size, inline } => {
             check_data(message.json(), &cid.to_string(), *size)?;
             if let Some(data) = inline.as_ref().filter(|_| message.text("protocol") == Some(PERMISSIONS)) {
@@ -165,6 +172,14 @@ pub(super) fn authorize(
         return protocol::authorize_write(message, record, definition, view).map(Reason::Rule);
     }
     Err(Refusal::denied("RecordsWriteAuthorizationFailed", "message failed authorization").into())
+}
+
+/// Is it the record's newest message once more, now with the data that was left elsewhere?
+fn brings_data(message: &Message, record: Option<&Record>, given: &Given, view: &dyn View) -> Result<bool, Stop> {
+    let Some(newest) = record.map(|record| &record.newest).filter(|newest| newest.cid == *message.cid()) else {
+        return Ok(false);
+    };
+    Ok(matches!(given, Given::Promised | Given::Staged { .. }) && view.is_elsewhere(newest)?)
 }
 
 /// The same initial write came before, perhaps in another form: signed again, or by the owner too, who keeps a copy.

@@ -222,4 +222,8 @@ pub trait View {
     fn inline_data(&self, stored: &Stored) -> Result<Option<Bytes>, Fault>;
     /// Does this record's message still have its data here?
     fn has_data(&self, stored: &Stored) -> Result<bool, Fault>;
+    /// Does this message have data that was left on another device ([`super::Given::Elsewhere`]), and has not come since?
+    fn is_elsewhere(&self, _: &Stored) -> Result<bool, Fault> {
+        Ok(false)
+    }
 }

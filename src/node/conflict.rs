@@ -30,6 +30,8 @@ pub struct Brought {
     /// Earlier states of its record, and states that it ends, that its writer knew. What was written here, is not among
     /// them and goes is kept as a conflict.
     pub knew: Knew,
+    /// Its data stays there until somebody asks for it.
+    pub is_elsewhere: bool,
 }
 
 /// As it is stored (DAG-CBOR).

@@ -18,6 +18,8 @@ pub type Body = Pin<Box<dyn Stream<Item = Result<Bytes, Fault>> + Send>>;
 pub(super) enum Held {
     Inline(Bytes),
     Blocks(Box<Reader>),
+    /// On another device: of which message, and its root.
+    Elsewhere(Box<(Cid, Cid)>),
 }
 
 impl Held {
@@ -31,6 +33,7 @@ impl Held {
                 Self::Inline(bytes.slice(start..end.max(start)))
             }
             Self::Blocks(reader) => Self::Blocks(Box::new(reader.part(part))),
+            Self::Elsewhere(data) => Self::Elsewhere(data),
         }
     }
 }

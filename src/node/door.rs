@@ -6,8 +6,9 @@ use super::{
     clock::now,
     config::Config,
     conflict::{self, Brought},
-    data::{Body, Held},
+    data::{Body, Held, unread},
     deny::Denied,
+    elsewhere::{self, Elsewhere, Fetch, Fetcher},
     events::Live,
     gate::{Gate, Registered, Tenants},
     judge::{self, Answer, Judged, Judging, Origin},
@@ -21,7 +22,8 @@ use super::{
 };
 use crate::{
     asker::Asker,
-    blocks::{Blocks, Reader},
+    blocks::{Blocks, Reader, Right},
+    cid::{self, Cid},
     dwn::{self, Fault, Given, Members, Message, Refusal, Stop, View},
     metrics::Metrics,
     pool::{Permit, Pool},
@@ -58,6 +60,7 @@ pub(super) struct Shared {
     /// The node's DID.
     own: Box<str>,
     denied: Arc<Denied>,
+    fetcher: Fetcher,
     answers: Answers,
     /// Bytes of messages that wait for subscribers.
     pub events: Pool,
@@ -120,6 +123,7 @@ impl Node {
                 gate,
                 own: own.into(),
                 denied: Arc::new(config.denied()?),
+                fetcher: Fetcher::default(),
                 answers,
                 events,
                 workers,
@@ -156,6 +160,32 @@ impl Node {
     pub fn check_file(&self, size: u64) -> Result<(), Stop> {
         judge::check_size(size, self.max_record())?;
         self.store().room_for(size.saturating_mul(2))
+    }
+
+    /// Data that is on other devices is brought here by this from now on.
+    pub fn fetch_by(&self, fetch: Fetch) {
+        self.shared.fetcher.set(fetch);
+    }
+
+    /// Data that is on other devices only, as far as this node knows: of one tenant, or of all.
+    pub async fn elsewhere(&self, tenant: Option<String>) -> Result<Vec<Elsewhere>, Fault> {
+        let store = self.store().clone();
+        let (found, stale) =
+            tokio::task::spawn_blocking(move || elsewhere::elsewhere(&store, tenant.as_deref())).await??;
+        if !stale.is_empty() {
+            self.store().put_state(stale.into_iter().map(|key| (key, None)).collect()).await?;
+        }
+        Ok(found)
+    }
+
+    /// Brings the data under a root here, for its owner, if a record has it and it is on another device. `false`: it is not so.
+    pub async fn bring(&self, root: Cid) -> Result<bool, Stop> {
+        let store = self.store().clone();
+        let found =
+            tokio::task::spawn_blocking(move || elsewhere::of_root(&store, &root)).await.map_err(Fault::new)??;
+        let Some(Elsewhere { tenant, message, .. }) = found else { return Ok(false) };
+        self.shared.fetcher.fetch(tenant, message).await?;
+        Ok(true)
     }
 
     /// What strangers can push against, and how far.
@@ -311,7 +341,11 @@ impl Node {
             blocks: self.shared.blocks.clone(),
             rules: self.shared.retention.clone(),
             max_record: self.shared.max_record,
-            has_body: body.is_some(),
+            given: match origin.brought() {
+                Some(brought) if brought.is_elsewhere => Given::Elsewhere,
+                _ if body.is_some() => Given::Promised,
+                _ => Given::None,
+            },
             has_room: room.is_some(),
         };
         match self.judged(asker, tenant, message, judging).await? {
@@ -373,10 +407,27 @@ impl Node {
 
     async fn reply(&self, answer: Answer, room: Permit, choose: Option<Choose>) -> Result<Reply, Stop> {
         let (asker, answers) = (room.asker(), self.answers());
+        let tenant = answer.tenant.clone();
         let mut reply = answers.replied(answer.reply, (self.shared.store.clone(), answer.tenant), room).await?;
+        let data = match answer.data {
+            Some(Held::Elsewhere(elsewhere)) => {
+                let (message, root) = *elsewhere;
+                let message = cid::sha256_of(&message).context("an answer has data of what is no message")?;
+                let is_near = asker == Asker::Owner || answer.signer.is_some_and(|signer| self.is_near(&signer));
+                if !is_near {
+                    // Strangers make this node fetch nothing.
+                    return Err(elsewhere::refusal("it can be read there, or here after its owner has read it").into());
+                }
+                self.shared.fetcher.fetch(tenant, message).await?;
+                let blocks = self.blocks().clone();
+                let opened = tokio::task::spawn_blocking(move || blocks.open_file(Right::reader(&root), &root)).await;
+                Some(Held::Blocks(Box::new(opened.map_err(Fault::new)?.map_err(unread)?)))
+            }
+            data => data,
+        };
         let part = choose.and_then(|choose| choose(&reply.body));
-        reply.data = match answer.data.map(|data| data.part(part)) {
-            None => None,
+        reply.data = match data.map(|data| data.part(part)) {
+            None | Some(Held::Elsewhere(_)) => None,
             Some(Held::Inline(bytes)) => Some(answers.outgoing(asker, bytes).await?),
             Some(Held::Blocks(reader)) => Some(answers.outgoing_blocks(asker, reader).await?),
         };
@@ -395,8 +446,8 @@ impl Node {
     }
 
     /// Is it signed by the owner, or by somebody whose records are shared with a paired device?
-    fn is_near(&self, message: &Message) -> bool {
-        message.signer().is_some_and(|did| self.is_own(Some(did)) || self.shared.gate.is_shared(did))
+    fn is_near(&self, signer: &str) -> bool {
+        self.is_own(Some(signer)) || self.shared.gate.is_shared(signer)
     }
 
     /// A write that `judge` let through.
@@ -412,8 +463,10 @@ impl Node {
         let brought = origin.brought().cloned();
         let by_owner = matches!(origin, Origin::Device(_));
         let mut reserved = self.reserve(tenant, &message, by_owner, bytes)?;
-        let asker = if self.is_near(&message) { Asker::Owner } else { origin.asker() };
+        let asker = if message.signer().is_some_and(|did| self.is_near(did)) { Asker::Owner } else { origin.asker() };
+        let is_elsewhere = brought.as_ref().is_some_and(|brought| brought.is_elsewhere);
         let (given, data) = match (body, message.data()) {
+            (None, Some((root, size))) if is_elsewhere => (Given::Elsewhere, Some(Data::elsewhere(root, size))),
             (Some(body), Some((_, size))) => {
                 let data = self.shared.uploads.stage(asker, body, size, &mut reserved).await?;
                 (Given::Staged { cid: data.root, size: data.size, inline: data.inline.clone() }, Some(data))
@@ -447,6 +500,9 @@ impl Node {
             let mut change = dwn::decide(&message, &given, view, &now())?;
             if let Some(brought) = &brought {
                 conflict::note(&mut change, brought, view, jiff::Timestamp::now())?;
+                if given == Given::Elsewhere {
+                    elsewhere::note(&mut change);
+                }
             }
             Ok(change)
         };

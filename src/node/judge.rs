@@ -56,7 +56,7 @@ pub(super) struct Judging {
     pub blocks: Blocks,
     pub rules: Arc<Rules>,
     pub max_record: u64,
-    pub has_body: bool,
+    pub given: Given,
     /// There is room for an answer.
     pub has_room: bool,
 }
@@ -73,6 +73,8 @@ pub(super) enum Judged {
 pub(super) struct Answer {
     pub reply: dwn::MessageReply,
     pub tenant: String,
+    /// Who signed what it answers, if anybody did.
+    pub signer: Option<String>,
     pub data: Option<Held>,
 }
 
@@ -85,7 +87,7 @@ impl Judging {
         };
         if message.is_write() {
             let view = self.store.view(message.tenant());
-            check_write(&message, self.has_body, self.max_record, &self.rules, &*view)?;
+            check_write(&message, self.given, self.max_record, &self.rules, &*view)?;
             return Ok(Judged::Write(message));
         }
         if !self.has_room {
@@ -97,13 +99,13 @@ impl Judging {
 
 /// Checks a write before a byte of its data is read. The one writer checks all of it again, which is what counts. This first
 /// look spares the client sending data in vain, and spares the writer what is refused.
-fn check_write(message: &Message, has_body: bool, most: u64, rules: &Rules, view: &dyn View) -> Result<(), Stop> {
+fn check_write(message: &Message, given: Given, most: u64, rules: &Rules, view: &dyn View) -> Result<(), Stop> {
     rules.check(message.tenant(), message.json(), jiff::Timestamp::now())?;
     let declared = message.data();
     if let Some((_, size)) = declared {
         check_size(size, most)?;
     }
-    let promised = if has_body && declared.is_some() { Given::Promised } else { Given::None };
+    let promised = if declared.is_some() { given } else { Given::None };
     dwn::decide(message, &promised, view, &now()).map(drop)
 }
 
@@ -130,7 +132,8 @@ pub(super) fn answer(message: &Message, store: &Store, blocks: &Blocks) -> Resul
         }
     };
     reply.write(PIECE, &*store.view(message.tenant()))?;
-    Ok(Answer { reply, tenant: message.tenant().to_owned(), data })
+    let signer = message.signer().map(str::to_owned);
+    Ok(Answer { reply, tenant: message.tenant().to_owned(), signer, data })
 }
 
 /// Takes hold of the data that an answer names.
@@ -140,6 +143,9 @@ fn hold(reply: &dwn::MessageReply, view: &dyn View, blocks: &Blocks) -> Result<O
         Some((stored, root, size)) if *size <= dwn::INLINE_MAX => {
             let data = view.inline_data(stored)?.with_context(|| format!("the data {root} is not here"))?;
             Ok(Some(Held::Inline(data)))
+        }
+        Some((stored, root, _)) if view.is_elsewhere(stored)? => {
+            Ok(Some(Held::Elsewhere(Box::new((stored.cid, *root)))))
         }
         Some((_, root, _)) => {
             let reader = blocks.open_file(Right::reader(root), root).map_err(unread)?;

@@ -312,6 +312,71 @@ async fn who_does_not_listen_is_ended_before_all_that_waits_is_too_much_and_who_
     carried.await.expect("no panic").expect("carried");
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn data_that_is_elsewhere_comes_when_its_owner_reads_it() {
+    let (dir, alice, bob) = (tempfile::tempdir().expect("a directory"), person(1), person(2));
+    let open = || door_of(dir.path(), alice.did(), Config { tenants: Tenants::Open, ..Config::default() });
+    let data = vec![7; 40_000];
+    let write = create::Write { data_format: "text/plain", published: true, ..Default::default() };
+    let made = |data: &[u8]| {
+        create::records_write(&write, (&data_cid(data), data.len() as u64), &now(), &alice).expect("made")
+    };
+    let brought = || Brought { by: Some(alice.did().to_owned()), is_elsewhere: true, ..Brought::default() };
+    let read = async |node: &Node, record: &Value, who: Option<&Signer>| {
+        let filter = json!({"recordId": record["recordId"]});
+        let read = create::records_read(filter, &now(), who.unwrap_or(&bob)).expect("made");
+        let reply = node.process_for(Asker::friend("somebody"), alice.did(), read, None).await.expect("answered");
+        let body = match reply.data {
+            Some(data) => data.try_collect::<Vec<Bytes>>().await.expect("reads").concat(),
+            None => Vec::new(),
+        };
+        (reply.code, reply.detail, body)
+    };
+
+    let node = open();
+    // What is small lies beside its message.
+    let small = made(&data[..30_000]);
+    let reply = node.replay(brought(), alice.did(), small, None).await.expect("answered");
+    assert_eq!(reply.code, 400, "{reply:?}");
+    let message = made(&data);
+    let reply = node.replay(brought(), alice.did(), message.clone(), None).await.expect("answered");
+    assert_eq!(reply.code, 202, "{reply:?}");
+    drop(node);
+    std::fs::remove_dir_all(dir.path().join("store/index")).expect("removes");
+    let node = open();
+    while node.store().stats().records == 0 {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    let missing = node.elsewhere(None).await.expect("reads");
+    assert_eq!(missing.iter().map(|it| it.size).collect::<Vec<_>>(), [40_000]);
+    // Who may read it hears where it is; nobody but the owner has it brought.
+    for (who, why) in [(None, "after its owner has read it"), (Some(&alice), "still starting")] {
+        let (code, detail, _) = read(&node, &message, who).await;
+        assert!(code == 503 && detail.contains("DataElsewhere") && detail.contains(why), "{code} {detail}");
+    }
+    let (here, told, body) = (node.clone(), message.clone(), data.clone());
+    node.fetch_by(std::sync::Arc::new(move |tenant, _| {
+        let (here, told, body) = (here.clone(), told.clone(), one_chunk(body.clone().into()));
+        Box::pin(async move {
+            let wrong = one_chunk(vec![8; 40_000].into());
+            let refused = here.replay(Brought::default(), &tenant, told.clone(), Some(wrong)).await.expect("answered");
+            assert_eq!(refused.code, 400, "{refused:?}");
+            let came = here.replay(Brought::default(), &tenant, told, Some(body)).await.expect("answered");
+            if came.code == 202 { Ok(()) } else { Err(came.detail) }
+        })
+    }));
+    assert_eq!(read(&node, &message, None).await.0, 503);
+    let (code, detail, came) = read(&node, &message, Some(&alice)).await;
+    assert!(code == 200 && came == data, "{code} {detail}");
+    assert!(node.elsewhere(None).await.expect("reads").is_empty());
+    let (code, detail, came) = read(&node, &message, None).await;
+    assert!(code == 200 && came == data, "{code} {detail}");
+    // Once more it brings nothing.
+    let body = one_chunk(data.clone().into());
+    let reply = node.replay(Brought::default(), alice.did(), message.clone(), Some(body)).await.expect("answered");
+    assert_eq!(reply.code, 409, "{reply:?}");
+}
+
 #[tokio::test]
 async fn the_owners_reserve_is_for_the_owners_devices_and_not_for_friends() {
     let (dir, alice) = (tempfile::tempdir().expect("a directory"), person(1));

@@ -41,6 +41,7 @@ enum Data {
     None,
     Inline(Bytes),
     Stored(cid::Cid, u64),
+    Elsewhere,
 }
 
 /// May a message leave this node? The one place where it is asked of what goes to DWN servers. `protocol`: the one it belongs
@@ -86,6 +87,12 @@ impl Push<'_> {
             let data = match data {
                 Data::None => Outgoing::None,
                 Data::Inline(bytes) => Outgoing::Whole(bytes),
+                Data::Elsewhere => {
+                    // When it is read here, its message comes into the log once more.
+                    let why = "its data is on another device of its owner, not on this node";
+                    self.aside.put(digest, has_data, (503, why), millis())?;
+                    continue;
+                }
                 Data::Stored(root, size) => Outgoing::Stream(size, node::read_out(self.node.blocks().clone(), root)),
             };
             match talk::push(self.line, &self.part.tenant, &message, data).await {
@@ -131,6 +138,7 @@ impl Push<'_> {
                 Some((root, size)) if view.has_data(&stored)? => match view.inline_data(&stored)? {
                     Some(bytes) => Data::Inline(bytes),
                     None if size <= INLINE_MAX => Data::None,
+                    None if view.is_elsewhere(&stored)? => Data::Elsewhere,
                     None => Data::Stored(root, size),
                 },
                 _ => Data::None,

@@ -32,6 +32,13 @@ pub struct Data {
     pub hold: Hold,
 }
 
+impl Data {
+    /// Data that is on another device: a record has it, and no block of it is here.
+    pub fn elsewhere(root: Cid, size: u64) -> Self {
+        Self { root, size, inline: None, blocks: Vec::new(), hold: Hold::default() }
+    }
+}
+
 /// Whatever keeps staged blocks from being collected; let go of when dropped.
 #[derive(Clone, Default)]
 pub struct Hold(Option<Arc<dyn Any + Send + Sync>>);

@@ -9,9 +9,9 @@ use super::{
     },
     place::{Place, Position},
     rows::{
-        keys,
+        keys::{self, Grip},
         refs::{self, Keeper, Scope},
-        source::number_of,
+        source::{Source as _, number_of},
     },
 };
 use crate::{
@@ -151,11 +151,26 @@ impl Store {
         found.iter().map(|holder| self.holder(holder)).collect()
     }
 
-    /// Digests of all data that published records hold: what may be announced.
+    /// The records whose data this is the root of, as tenant and recordId, at most `max`: also where its blocks are elsewhere.
+    pub fn data_records(&self, root: &Digest, max: usize) -> Result<Vec<(String, String)>, Fault> {
+        let (source, mut found) = (self.source(), Vec::new());
+        for grip in Grip::EACH {
+            let references = keys::references(root, grip);
+            for pair in source.scan(&references, &keys::after(references.clone()), false).take(max - found.len()) {
+                found.push(self.holder(pair?.0.get(references.len()..).unwrap_or_default())?);
+            }
+        }
+        Ok(found)
+    }
+
+    /// Digests of all data that published records hold and that is here: what may be announced.
     pub fn public_roots(&self) -> Result<BTreeSet<Digest>, Fault> {
-        let all = keys::blocks();
+        let (all, source) = (keys::blocks(), self.source());
         let pairs = self.0.index.scan(&all, &keys::after(all.clone()), false);
-        pairs.filter_map(|pair| pair.map(|(key, _)| keys::published(&key)).transpose()).collect()
+        let published = pairs.filter_map(|pair| pair.map(|(key, _)| keys::published(&key)).transpose());
+        let is_here = |root: &Digest| Ok::<_, Fault>(refs::place(&source, root)?.is_some());
+        let here = published.map(|root| root.and_then(|root| Ok(is_here(&root)?.then_some(root))));
+        here.filter_map(Result::transpose).collect()
     }
 
     fn holder(&self, reference: &[u8]) -> Result<(String, String), Fault> {

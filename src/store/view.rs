@@ -8,7 +8,7 @@ use super::{
     place::Position,
     query,
     rows::{
-        keys,
+        keys, refs,
         row::{EventRow, MessageRow, RecordRow},
         source::{Source, number_of},
     },
@@ -186,6 +186,12 @@ impl<S: Source> View for TenantView<S> {
 
     fn has_data(&self, stored: &Stored) -> Result<bool, Fault> {
         Ok(self.row_of(&stored.cid)?.is_some_and(|row| row.data.is_some()))
+    }
+
+    fn is_elsewhere(&self, stored: &Stored) -> Result<bool, Fault> {
+        let data = self.row_of(&stored.cid)?.and_then(|row| row.data);
+        let Some(data) = data.filter(|data| data.inline.is_none()) else { return Ok(false) };
+        Ok(refs::place(&self.source, &refs::root_digest(&data.root)?)?.is_none())
     }
 }
 

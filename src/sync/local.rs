@@ -8,6 +8,7 @@ use super::{
 use crate::{
     cid::{self, Cid, Digest},
     dwn::{self, Fault, Knew, Message, Reader},
+    node,
     store::{Entry, Position, Store},
     sums::{Item, Sum},
 };
@@ -216,6 +217,23 @@ impl Local {
         Ok(Some(Loaded { message, knew, data }))
     }
 
+    /// Does this message have data that is on another device?
+    pub fn is_elsewhere(&self, tenant: &str, digest: &Digest) -> Result<bool, Fault> {
+        let view = self.store.view(tenant);
+        let stored = view.message(&cid::from_digest(cid::DAG_CBOR, digest))?;
+        stored.map_or(Ok(false), |stored| view.is_elsewhere(&stored))
+    }
+
+    /// Messages of which the data is on other devices, as far as their tenants are shared whole.
+    pub fn elsewhere(&self) -> Result<Vec<(String, Digest)>, Fault> {
+        let mut all = Vec::new();
+        for tenant in self.terms.iter().filter(|(_, term)| **term == Term::Whole).map(|(tenant, _)| tenant) {
+            let (found, _) = node::elsewhere(&self.store, Some(tenant))?;
+            all.extend(found.into_iter().map(|it| (it.tenant, it.message)));
+        }
+        Ok(all)
+    }
+
     /// The CID of a message's data, if it may be told.
     pub fn data(&self, tenant: &str, digest: &Digest) -> Result<Option<Cid>, Fault> {
         if self.told(tenant, digest)?.is_none() {
@@ -224,7 +242,8 @@ impl Local {
         let view = self.store.view(tenant);
         let Some(stored) = view.message(&cid::from_digest(cid::DAG_CBOR, digest))? else { return Ok(None) };
         let declared = dwn::declared_data(&stored.message).map(|(data, _)| data);
-        Ok(declared.filter(|_| view.has_data(&stored).unwrap_or(false)))
+        let is_here = view.has_data(&stored).unwrap_or(false) && !view.is_elsewhere(&stored)?;
+        Ok(declared.filter(|_| is_here))
     }
 
     /// What of these tenants came into the log from `from` on, is still kept and may be told, and where to go on.

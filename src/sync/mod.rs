@@ -19,6 +19,7 @@
 //! | `machine/` | a session without line, clock and disk |
 //! | `session.rs` | a session with them |
 //! | `still.rs` | why nothing is shared |
+//! | `fetch.rs` | data that stayed on another device, when it is read |
 //! | `peer.rs`, `peers.rs`, `status.rs` | a peer, the peers of this node, and how they stand |
 //!
 //! Who opens streams is not known here: `daemon` hands in a [`Dial`] and incoming [`Link`]s.
@@ -40,6 +41,7 @@ mod still;
 mod session;
 mod peer;
 mod peers;
+mod fetch;
 mod status;
 #[cfg(test)]
 mod sim;
@@ -60,7 +62,7 @@ pub mod spoken {
 
 pub use machine::Way;
 pub use parked::Parked;
-pub use peer::{Config, Friend, Peer, PeerStatus};
+pub use peer::{Amount, Config, Friend, Peer, PeerStatus};
 pub use peers::{Dial, Peers, TenantStays};
 pub use runs::TwoCopies;
 pub use status::{DeviceStatus, Put, ScopeStatus, Why};

@@ -12,12 +12,24 @@ pub struct Config {
     /// URIs of protocols that never leave this device: their records go to no other device, no friend and no DWN server, and no
     /// device brings any.
     pub local_only: Vec<String>,
+    /// What of other devices' records is kept here. A friend's and a DWN server's come whole in any case.
+    pub data: Amount,
 }
 
 impl Default for Config {
     fn default() -> Self {
-        Self { retry: 1, local_only: Vec::new() }
+        Self { retry: 1, local_only: Vec::new(), data: Amount::All }
     }
+}
+
+/// How much of what other devices have is kept here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Amount {
+    /// Every record with its data.
+    All,
+    /// Every record; data above 30,000 bytes when its owner reads it here, from a device that has it.
+    OnDemand,
 }
 
 /// A device this one keeps in step with.

@@ -5,7 +5,7 @@ use super::{
     machine::{Setup, Standing},
     parked,
     partial::Partials,
-    peer::{Config, Friend, Peer, PeerStatus},
+    peer::{Amount, Config, Friend, Peer, PeerStatus},
     progress::Progress,
     runs::{Copies, Proved, Run, Runs, Verdict},
     session::{self, Ask},
@@ -96,6 +96,7 @@ pub(super) struct Shared {
     pub(super) dial: Box<dyn Dial>,
     pub(super) retry: Duration,
     local_only: Arc<[String]>,
+    data: Amount,
     pub(super) jobs: Jobs,
     pub(super) live: Mutex<BTreeMap<String, Live>>,
     /// Incoming handshakes under way, by libp2p peer.
@@ -188,6 +189,7 @@ impl Peers {
             dial: Box::new(dial),
             retry: Duration::from_secs(config.retry.max(1)),
             local_only: config.local_only.clone().into(),
+            data: config.data,
             jobs: jobs.clone(),
             live: Mutex::default(),
             greetings: Mutex::default(),
@@ -613,7 +615,13 @@ impl Peers {
         let leads = self.shared.own.did < did;
         let session = session::Session {
             node: self.shared.node.clone(),
-            setup: Setup { peer: did.clone(), tenants: terms.keys().cloned().collect(), key, leads },
+            setup: Setup {
+                peer: did.clone(),
+                tenants: terms.keys().cloned().collect(),
+                key,
+                leads,
+                on_demand: self.shared.data == Amount::OnDemand,
+            },
             sharing: Sharing {
                 own: self.shared.own.did.clone(),
                 peer: did.clone(),
@@ -721,6 +729,11 @@ impl Live {
     /// The run whose session is open.
     fn served(&self) -> Option<u64> {
         self.session.as_ref().map(|running| running.run)
+    }
+
+    /// Is it a device of the same person that keeps this tenant?
+    pub(super) fn is_device_with(&self, tenant: &str) -> bool {
+        self.peer.friend.is_none() && self.peer.tenants.iter().any(|shared| shared == tenant)
     }
 
     fn is(&self, peer: &str) -> bool {

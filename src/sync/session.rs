@@ -68,11 +68,19 @@ pub struct Session {
     pub asked: mpsc::Receiver<Ask>,
 }
 
+/// Is told whether data has come, or why not.
+type Fetching = oneshot::Sender<Result<(), String>>;
+
+/// Who waits for data, by tenant and message.
+type Fetchers = HashMap<(String, Digest), Vec<Fetching>>;
+
 /// What a running session is asked.
 #[derive(Debug)]
 pub enum Ask {
     /// Compare at once.
     Compare,
+    /// Bring the data of a tenant's message here; what came of it.
+    Fetch(String, Digest, Fetching),
     /// How do the scopes stand, and what did the peer put aside?
     Scopes(oneshot::Sender<Told>),
 }
@@ -211,10 +219,16 @@ impl Session {
         })
         .await??;
         let mut doing: FuturesUnordered<BoxFuture<'_, Done>> = FuturesUnordered::new();
-        let mut feeders = HashMap::new();
+        let (mut feeders, mut fetching) = (HashMap::new(), Fetchers::new());
         let mut effects = machine.begin();
         loop {
             for effect in effects {
+                if let Effect::Fetched(tenant, digest, came) = effect {
+                    let waiting = fetching.remove(&(tenant, digest)).unwrap_or_default();
+                    // Who asked may have gone.
+                    waiting.into_iter().for_each(|waits| drop(waits.send(came.clone())));
+                    continue;
+                }
                 self.take_on(effect, &local, (&out, &keep), &mut feeders, &mut doing).await?;
             }
             let now = clock.now();
@@ -238,6 +252,10 @@ impl Session {
                 }
                 Some(asked) = asked.recv() => match asked {
                     Ask::Compare => others.push(Event::Compare),
+                    Ask::Fetch(tenant, digest, waits) => {
+                        fetching.entry((tenant.clone(), digest)).or_default().push(waits);
+                        others.push(Event::Fetch(tenant, digest));
+                    }
                     Ask::Scopes(answer) => ask = Some(answer),
                 },
                 () = tokio::time::sleep(wait) => others.push(Event::Tick),
@@ -296,6 +314,7 @@ impl Session {
                 let feeder = feeders.remove(&digest).filter(|feeder| feeder.at == from);
                 doing.push(self.read(local.clone(), (tenant, digest, from), feeder).boxed());
             }
+            Effect::Fetched(..) => {} // answered already
             Effect::Begin(..) | Effect::Store(..) | Effect::Release(_) | Effect::Discard(_) | Effect::Park(_) => {
                 keep.send(effect).await.context("nothing is kept any more")?;
             }
@@ -341,13 +360,15 @@ impl Session {
     }
 
     /// Puts one message through the door.
-    async fn judge(&self, Arrival { tenant, term, digest, message, knew, data }: Arrival) -> Answer {
+    async fn judge(&self, arrival: Arrival) -> Answer {
+        let Arrival { tenant, term, digest, message, knew, data } = arrival;
+        let is_elsewhere = data == Data::Elsewhere;
         let body: Option<Body> = match data {
-            Data::None => None,
+            Data::None | Data::Elsewhere => None,
             Data::With(bytes) => Some(node::one_chunk(bytes.into())),
             Data::Stored(_) => Some(self.partials.read(&digest)),
         };
-        let brought = Brought { by: Some(self.setup.peer.clone()), knew };
+        let brought = Brought { by: Some(self.setup.peer.clone()), knew, is_elsewhere };
         let reply = match term {
             Term::Whole => self.node.replay(brought, &tenant, message, body).await,
             Term::Copied => self.node.copy(brought, &tenant, message, body).await,
@@ -400,7 +421,7 @@ impl Session {
                 let (tenant, digest) = (tenant.to_owned(), *digest);
                 let reader = tokio::task::spawn_blocking(move || {
                     let Some(root) = local.data(&tenant, &digest)? else { return Ok(None) };
-                    Ok::<_, Error>(Some(blocks.read(Right::reader(&root), &root)?.part(from..u64::MAX)))
+                    Ok::<_, Error>(Some(blocks.read_from(Right::reader(&root), &root, from)?))
                 });
                 let Some(reader) = reader.await?? else { return Ok(None) };
                 Feeder { body: node::send(reader), rest: Bytes::new(), at: from, ended: false }
@@ -476,7 +497,7 @@ fn keep_one(node: &Node, partials: &Partials, effect: Effect) -> Result<Option<E
             Ok(None)
         }
         Effect::Discard(digest) => partials.discard(&digest).map(|()| None),
-        Effect::Send(_) | Effect::Apply(_) | Effect::Read(..) | Effect::Park(_) => Ok(None),
+        Effect::Send(_) | Effect::Apply(_) | Effect::Read(..) | Effect::Fetched(..) | Effect::Park(_) => Ok(None),
     }
 }
 

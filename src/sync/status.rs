@@ -7,7 +7,10 @@ use super::{
     peers::Peers,
     session::{Ask, Told},
 };
-use crate::cid::{self, Digest};
+use crate::{
+    cid::{self, Digest},
+    node::Elsewhere,
+};
 use anyhow::Error;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
@@ -24,6 +27,10 @@ pub struct DeviceStatus {
     pub put_aside: Vec<Parked>,
     /// What the other could not take, as far as it told why.
     pub put_aside_there: Vec<Put>,
+    /// Records shared with it of which the data is not here (`sync.data = "on-demand"`), and bytes of that. It comes when it is
+    /// read.
+    pub elsewhere: u64,
+    pub elsewhere_bytes: u64,
 }
 
 /// A tenant's messages of one protocol, or of none.
@@ -67,6 +74,7 @@ impl Peers {
     /// Each device, protocol by protocol.
     pub async fn devices(&self) -> Result<Vec<DeviceStatus>, Error> {
         let mut devices = Vec::new();
+        let elsewhere = self.shared.node.elsewhere(None).await?;
         for peer in self.peers() {
             let Told { scopes, aside_there } = self.ask_scopes(&peer.peer.did).await;
             let put_aside = self.put_aside(&peer.peer.did).await?;
@@ -75,7 +83,11 @@ impl Peers {
                 code,
                 why,
             };
+            let is_shared = |it: &&Elsewhere| peer.peer.friend.is_none() && peer.peer.tenants.contains(&it.tenant);
+            let elsewhere: Vec<_> = elsewhere.iter().filter(is_shared).map(|it| it.size).collect();
             devices.push(DeviceStatus {
+                elsewhere: elsewhere.len() as u64,
+                elsewhere_bytes: elsewhere.iter().sum(),
                 peer,
                 scopes: scopes.into_iter().map(ScopeStatus::from).collect(),
                 put_aside,

@@ -27,6 +27,7 @@ mod nat;
 mod net;
 mod net_floods;
 mod net_peers;
+mod on_demand;
 mod pair;
 mod private;
 mod reach;

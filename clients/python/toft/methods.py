@@ -389,6 +389,10 @@ class DeviceStatus(TypedDict):
     #: Copies that run at the same time: of it, as seen here, and of this node, as it said.
     copies: list[TwoCopies]
     did: str
+    #: Records shared with it of which the data is not here (`sync.data = "on-demand"`), and bytes of that. It comes when it is
+    #: read.
+    elsewhere: int
+    elsewhere_bytes: int
     #: Somebody else's node.
     friend: NotRequired[Friend | None]
     #: Both hold the same messages of what they share: both have said so lately, and nothing has changed here since.
@@ -713,6 +717,12 @@ class JobStatus(TypedDict):
     wait: NotRequired[str | None]
     #: What it does, in a few words.
     work: str
+
+
+class JoiningLeft(TypedDict):
+    """Did it wait to be let in?"""
+
+    left: bool
 
 
 #: How joining stands.
@@ -2163,6 +2173,7 @@ METHODS: Final[dict[str, tuple[str, Literal["anywhere", "socket"]]]] = {
     "devices.withdraw": ("sync", "socket"),
     "devices.join": ("sync", "socket"),
     "devices.joining": ("sync", "socket"),
+    "devices.leave": ("sync", "socket"),
     "devices.rename": ("sync", "socket"),
     "devices.remove": ("sync", "socket"),
     "friends.add": ("sync", "socket"),
@@ -2443,6 +2454,11 @@ class DevicesGroup:
     def joining(self, **params: Unpack[DevicesJoiningParams]) -> JoiningStatus:
         """Say how joining stands, or how it does as soon as that is something else. Scope: sync, over the socket alone."""
         answer: JoiningStatus = self._call("devices.joining", params)
+        return answer
+
+    def leave(self) -> JoiningLeft:
+        """Give up joining: this device waits to be let in no more. Scope: sync, over the socket alone."""
+        answer: JoiningLeft = self._call("devices.leave", {})
         return answer
 
     def rename(self, **params: Unpack[DevicesRenameParams]) -> Device:

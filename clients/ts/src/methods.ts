@@ -354,6 +354,12 @@ export interface DeviceStatus {
   /** Copies that run at the same time: of it, as seen here, and of this node, as it said. */
   copies: TwoCopies[];
   did: string;
+  /**
+   * Records shared with it of which the data is not here (`sync.data = "on-demand"`), and bytes of that. It comes when it is
+   * read.
+   */
+  elsewhere: number;
+  elsewhere_bytes: number;
   /** Somebody else's node. */
   friend?: Friend | null;
   /** Both hold the same messages of what they share: both have said so lately, and nothing has changed here since. */
@@ -659,6 +665,11 @@ export interface JobStatus {
   wait?: string | null;
   /** What it does, in a few words. */
   work: string;
+}
+
+/** Did it wait to be let in? */
+export interface JoiningLeft {
+  left: boolean;
 }
 
 /** How joining stands. */
@@ -1930,6 +1941,7 @@ export interface Methods {
   "devices.withdraw": { params: Record<string, never>; result: OfferWithdrawn };
   "devices.join": { params: DevicesJoinParams; result: JoiningStatus };
   "devices.joining": { params: DevicesJoiningParams; result: JoiningStatus };
+  "devices.leave": { params: Record<string, never>; result: JoiningLeft };
   "devices.rename": { params: DevicesRenameParams; result: Device };
   "devices.remove": { params: DevicesRemoveParams; result: Device };
   "friends.add": { params: FriendsAddParams; result: FriendAdded };
@@ -2029,6 +2041,7 @@ export const METHODS: { readonly [name in MethodName]: { readonly scope: string;
   "devices.withdraw": { scope: "sync", from: "socket" },
   "devices.join": { scope: "sync", from: "socket" },
   "devices.joining": { scope: "sync", from: "socket" },
+  "devices.leave": { scope: "sync", from: "socket" },
   "devices.rename": { scope: "sync", from: "socket" },
   "devices.remove": { scope: "sync", from: "socket" },
   "friends.add": { scope: "sync", from: "socket" },
@@ -2182,6 +2195,8 @@ export abstract class Groups {
     join: (params: DevicesJoinParams) => this.call("devices.join", params),
     /** Say how joining stands, or how it does as soon as that is something else. Scope: sync, over the socket alone. */
     joining: (params: DevicesJoiningParams = {}) => this.call("devices.joining", params),
+    /** Give up joining: this device waits to be let in no more. Scope: sync, over the socket alone. */
+    leave: () => this.call("devices.leave", {}),
     /** Call a device something else. Scope: sync, over the socket alone. */
     rename: (params: DevicesRenameParams) => this.call("devices.rename", params),
     /** A device is none any more: what it has it keeps, and nothing more goes there. Scope: sync, over the socket alone. */

@@ -56,7 +56,7 @@ impl Method for Status {
     const EXAMPLES: &'static [Example] = &[Example {
         name: "all",
         params: "{}",
-        result: r#"[{"did": "$other", "address": "/ip4/192.0.2.7/tcp/4001/p2p/12D3KooWGjMCwVQsVLbJqGYdkzJ8vTz5dBf5YPHjQkXvF7b8kZpQ", "tenants": ["$did", "$other"], "connected": true, "in_sync": true, "in_sync_seconds": 3, "apart": false, "sending": null, "receiving": null, "parked": 0, "parked_there": 0, "problem": null, "copies": [], "scopes": [{"tenant": "$did", "protocol": null, "here": 2, "there": 2, "equal": true}], "put_aside": [], "put_aside_there": []}]"#,
+        result: r#"[{"did": "$other", "address": "/ip4/192.0.2.7/tcp/4001/p2p/12D3KooWGjMCwVQsVLbJqGYdkzJ8vTz5dBf5YPHjQkXvF7b8kZpQ", "tenants": ["$did", "$other"], "connected": true, "in_sync": true, "in_sync_seconds": 3, "apart": false, "sending": null, "receiving": null, "parked": 0, "parked_there": 0, "problem": null, "copies": [], "scopes": [{"tenant": "$did", "protocol": null, "here": 2, "there": 2, "equal": true}], "put_aside": [], "put_aside_there": [], "elsewhere": 0, "elsewhere_bytes": 0}]"#,
     }];
     type Params = NoParams;
     type Result = Vec<DeviceStatus>;

@@ -61,7 +61,7 @@ impl From<GetError> for Failure {
         let kind = match &why {
             GetError::NotFile(_) | GetError::Unreadable(_) => Kind::Usage,
             GetError::Unreachable(net::Error::Locked(_)) => Kind::Locked,
-            GetError::Unreachable(_) => Kind::Network,
+            GetError::Unreachable(_) | GetError::Elsewhere(_) => Kind::Network,
             GetError::Damaged { .. } | GetError::Fault(_) => Kind::Failed,
         };
         Self::new(kind, why.to_string())

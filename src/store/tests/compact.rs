@@ -24,8 +24,8 @@ fn all(store: &Store) -> BTreeMap<String, String> {
         for event in &events {
             let stored = view.message(&event.cid).expect("reads").expect("an event has its message");
             let data = view.inline_data(&stored).expect("reads");
-            let has = view.has_data(&stored).expect("reads");
-            say(&event.cid.to_string(), format!("{} {data:?} {has}", told(&stored)));
+            let has = (view.has_data(&stored).expect("reads"), view.is_elsewhere(&stored).expect("reads"));
+            say(&event.cid.to_string(), format!("{} {data:?} {has:?}", told(&stored)));
         }
         for n in 0..RECORDS {
             let id = format!("r{n}");
@@ -115,13 +115,44 @@ fn content(kind: u8) -> Vec<u8> {
 
 #[derive(Debug, Clone)]
 enum Op {
-    Write { bob: bool, record: u8, data: Option<u8>, below: Option<u8>, schema: u8, public: bool },
-    Delete { bob: bool, record: u8, prune: bool },
-    Configure { bob: bool, uri: u8 },
-    State { key: u8, value: Option<u8> },
+    Write {
+        bob: bool,
+        record: u8,
+        data: Option<u8>,
+        below: Option<u8>,
+        schema: u8,
+        public: bool,
+    },
+    /// The same with data that is elsewhere, and its coming.
+    Refer {
+        bob: bool,
+        record: u8,
+        data: u8,
+    },
+    Bring {
+        bob: bool,
+        record: u8,
+    },
+    Delete {
+        bob: bool,
+        record: u8,
+        prune: bool,
+    },
+    Configure {
+        bob: bool,
+        uri: u8,
+    },
+    State {
+        key: u8,
+        value: Option<u8>,
+    },
     Release,
-    Wipe { bob: bool },
-    WipeStep { bob: bool },
+    Wipe {
+        bob: bool,
+    },
+    WipeStep {
+        bob: bool,
+    },
     Compact,
     Reopen,
     Rebuild,
@@ -134,6 +165,8 @@ fn op() -> impl Strategy<Value = Op> {
         12 => write.prop_map(|((bob, record, data, below), schema, public)| {
             Op::Write { bob, record, data, below, schema, public }
         }),
+        3 => (any::<bool>(), 0..RECORDS, 0..DATA).prop_map(|(bob, record, data)| Op::Refer { bob, record, data }),
+        3 => (any::<bool>(), 0..RECORDS).prop_map(|(bob, record)| Op::Bring { bob, record }),
         3 => (any::<bool>(), 0..RECORDS, any::<bool>())
             .prop_map(|(bob, record, prune)| Op::Delete { bob, record, prune }),
         2 => (any::<bool>(), 0_u8..2).prop_map(|(bob, uri)| Op::Configure { bob, uri }),
@@ -161,20 +194,33 @@ fn act(store: Store, dir: &Path, op: Op, now: u64) -> Store {
             let mut new = change(who(bob), &id, message(&id, now, &extra));
             let data = data.map(|kind| inline(&content(kind)));
             new.data = data.as_ref().map(|d| (d.root, d.size));
-            let decide = move |view: &dyn View| {
-                let mut new = new.clone();
-                // Nothing is deleted and written again; an update without data keeps what there is.
-                let before = view.record(&id)?;
-                if before.as_ref().is_some_and(|r| r.newest.message["descriptor"]["method"] == "Delete") {
-                    return Err(Refusal::new(404, "NotFound").into());
-                }
-                new.keeps_data = new.data.is_none() && before.is_some();
-                decide_write(view, new, &id)
-            };
-            match runtime.block_on(store.commit(who(bob), data, decide)) {
-                Ok(_) | Err(Stop::Refusal(_)) => {}
-                Err(Stop::Fault(fault)) => panic!("{fault:#}"),
+            write(&store, new, id, data);
+        }
+        Op::Refer { bob, record, data } => {
+            let (id, Data { root, size, .. }) = (format!("r{record}"), inline(&content(data)));
+            let mut new = change(who(bob), &id, message(&id, now, &json!({"dataCid": root.to_string()})));
+            new.data = Some((root, size));
+            write(&store, new, id, Some(Data::elsewhere(root, size)));
+        }
+        Op::Bring { bob, record } => {
+            let (id, view) = (format!("r{record}"), store.view(who(bob)));
+            let Some(found) = view.record(&id).expect("reads") else { return store };
+            if !view.is_elsewhere(&found.newest).expect("reads") {
+                return store;
             }
+            // (A later state that keeps the data names none here.)
+            let named = &found.newest.message["descriptor"]["dataCid"];
+            let data = (0..DATA).map(|kind| inline(&content(kind))).find(|data| data.root.to_string() == *named);
+            let Some(data) = data else { return store };
+            let mut new = change(who(bob), &id, Value::clone(&found.newest.message));
+            new.initial = found.newest.cid == found.initial.cid;
+            new.data = Some((data.root, data.size));
+            let before = all(&store);
+            runtime.block_on(store.commit(who(bob), Some(data), move |_| Ok(new.clone()))).expect("written");
+            let view = store.view(who(bob));
+            let newest = view.record(&id).expect("reads").expect("is there").newest;
+            assert!(!view.is_elsewhere(&newest).expect("reads") && newest.cid == found.newest.cid);
+            assert_eq!(all(&store).keys().collect::<Vec<_>>(), before.keys().collect::<Vec<_>>(), "data alone came");
         }
         Op::Delete { bob, record, prune } => {
             let id = format!("r{record}");
@@ -249,6 +295,25 @@ fn act(store: Store, dir: &Path, op: Op, now: u64) -> Store {
         }
     }
     store
+}
+
+/// Commits a write as the rules would.
+fn write(store: &Store, new: Change, id: String, data: Option<Data>) {
+    let tenant = new.tenant.clone();
+    let decide = move |view: &dyn View| {
+        let mut new = new.clone();
+        // Nothing is deleted and written again; an update without data keeps what there is.
+        let before = view.record(&id)?;
+        if before.as_ref().is_some_and(|r| r.newest.message["descriptor"]["method"] == "Delete") {
+            return Err(Refusal::new(404, "NotFound").into());
+        }
+        new.keeps_data = new.data.is_none() && before.is_some();
+        decide_write(view, new, &id)
+    };
+    match runtime().block_on(store.commit(&tenant, data, decide)) {
+        Ok(_) | Err(Stop::Refusal(_)) => {}
+        Err(Stop::Fault(fault)) => panic!("{fault:#}"),
+    }
 }
 
 fn descendants(view: &dyn View, id: &str) -> Vec<crate::dwn::Record> {

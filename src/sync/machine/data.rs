@@ -3,13 +3,16 @@
 use super::{
     event::{Data, Effect, Now},
     machine::Machine,
-    state::{Came, Coming, Going},
+    state::{Came, Coming, Cost, Going, Share},
 };
 use crate::{
     cid::Digest,
-    dwn::{self, Fault},
+    dwn::{self, Fault, Knew},
     planted,
-    sync::frame::{Bytes32, Frame, Number, PIECE},
+    sync::{
+        frame::{Bytes32, Frame, Number, PIECE},
+        local::Loaded,
+    },
 };
 use anyhow::bail;
 
@@ -29,8 +32,10 @@ impl Machine {
         if dwn::declared_data(&came.json()?).is_none_or(|(_, declared)| declared != size) {
             bail!("the peer offers {size} bytes of data of a message that does not say so");
         }
-        let is_known = self.data.coming.contains_key(&came.digest)
-            || self.data.waiting.iter().any(|waiting| waiting.digest == came.digest);
+        // Also one whose data is here and that is being judged, which takes a while if it is large.
+        let waiting = self.data.waiting.iter().chain(&self.take.waiting).map(|waiting| waiting.digest);
+        let mut known = waiting.chain(self.take.applying.iter().map(|applying| applying.item.digest));
+        let is_known = self.data.coming.contains_key(&came.digest) || known.any(|it| it == came.digest);
         let cost = came.share.cost;
         if is_known {
             self.took(cost);
@@ -46,12 +51,52 @@ impl Machine {
         Ok(())
     }
 
+    /// Somebody wants data that was left elsewhere.
+    pub(super) fn fetch(&mut self, tenant: String, digest: Digest) -> Result<(), Fault> {
+        let is_wanted = |came: &Came| came.is_fetched && came.digest == digest && came.scope.tenant == tenant;
+        let mut wanted = self.data.waiting.iter().chain(self.data.coming.values().map(|coming| &coming.came));
+        if wanted.any(is_wanted) {
+            return Ok(()); // one answer serves all who wait
+        }
+        let loaded = match self.local.is_elsewhere(&tenant, &digest)? {
+            true => self.local.load(&tenant, &digest)?,
+            false => None,
+        };
+        let (Some(Loaded { message, data: Some(data), .. }), Some(kept)) = (loaded, self.local.kept(&tenant, &digest)?)
+        else {
+            // It has come meanwhile, or its record is gone: who asks looks again.
+            self.effects.push(Effect::Fetched(tenant, digest, Ok(())));
+            return Ok(());
+        };
+        let share = Share { cost: Cost::default(), said: false };
+        let (scope, data, knew) = (kept.scope, Data::Stored(data.size), Knew::default());
+        // Somebody waits for it.
+        self.data.waiting.push_front(Came { scope, digest, message, knew, data, share, is_fetched: true });
+        Ok(())
+    }
+
+    /// What was asked for does not come.
+    fn not_fetched(&mut self, came: &Came, why: &str) {
+        self.effects.push(Effect::Fetched(came.scope.tenant.clone(), came.digest, Err(why.to_owned())));
+    }
+
     pub(super) fn fetch_next(&mut self, now: Now) -> Result<(), Fault> {
+        if self.data.waiting.is_empty()
+            && self.data.coming.len() < AT_ONCE
+            && let Some((tenant, digest)) = self.data.owed.pop()
+        {
+            self.fetch(tenant, digest)?;
+        }
         while self.data.coming.len() < AT_ONCE && now.at >= self.data.later {
             let Some(came) = self.data.waiting.pop_front() else { break };
             let (digest, Data::Stored(size)) = (came.digest, &came.data) else { continue };
             let size = *size;
-            if self.local.kept(&came.scope.tenant, &digest)?.is_some_and(|kept| kept.item.has_data) {
+            if came.is_fetched && !self.local.is_elsewhere(&came.scope.tenant, &digest)? {
+                self.effects.push(Effect::Fetched(came.scope.tenant, digest, Ok(())));
+                continue;
+            }
+            let kept = self.local.kept(&came.scope.tenant, &digest)?;
+            if !came.is_fetched && kept.is_some_and(|kept| kept.item.has_data) {
                 self.dropped(&came.scope.tenant, &digest);
                 self.settled([came.share]);
                 continue;
@@ -82,6 +127,10 @@ impl Machine {
         if come.is_some() {
             let number = self.number(&came.scope)?;
             self.push(Frame::Gone(number, Bytes32(digest)));
+        }
+        if came.is_fetched {
+            self.not_fetched(&came, &why);
+            return Ok(());
         }
         self.set_aside(&came.scope, came.item(), (code, why), now)?;
         self.settled([came.share]);
@@ -120,7 +169,11 @@ impl Machine {
         if piece.is_empty() {
             if let Some(Coming { came, .. }) = self.data.coming.remove(&digest) {
                 self.effects.push(Effect::Release(digest));
-                let why = "the other device cannot read its data at the moment";
+                let why = "the other device does not have its data, or cannot read it at the moment";
+                if came.is_fetched {
+                    self.not_fetched(&came, why);
+                    return Ok(());
+                }
                 self.set_aside(&came.scope, came.item(), (503, why.into()), now)?;
                 self.settled([came.share]);
             }

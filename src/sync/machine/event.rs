@@ -26,6 +26,8 @@ pub struct Setup {
     pub key: Keyed,
     /// One of the two ends looks for differences.
     pub leads: bool,
+    /// Data that comes apart from its message stays with the peer, a device of the same person, until it is asked for.
+    pub on_demand: bool,
 }
 
 /// What happens to a session.
@@ -44,6 +46,8 @@ pub enum Event {
     Refused(Digest, u16, String),
     /// This data comes from another peer just now.
     Busy(Digest),
+    /// Somebody wants the data of a tenant's message, which is elsewhere.
+    Fetch(String, Digest),
     /// Somebody wants both to be compared at once.
     Compare,
     /// What was asked for by [`Machine::wake`].
@@ -74,6 +78,8 @@ pub enum Effect {
     Release(Digest),
     /// Throw away what is on the disk of this data.
     Discard(Digest),
+    /// What came of [`Event::Fetch`]: the data is here, or why not.
+    Fetched(String, Digest, Result<(), String>),
     Park(Changes),
 }
 
@@ -97,6 +103,8 @@ pub enum Data {
     With(Vec<u8>),
     /// So many bytes, on the disk by now.
     Stored(u64),
+    /// It stays with the peer until it is asked for.
+    Elsewhere,
 }
 
 /// How the two ends stand.

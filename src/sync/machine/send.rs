@@ -101,6 +101,9 @@ impl Machine {
 
     /// Sends as much as there is room for.
     pub(super) fn pump(&mut self) -> Result<(), Fault> {
+        if !self.send.has_much_room() {
+            return Ok(()); // what is on its way will be taken
+        }
         while self.send.has_room() {
             let Some((number, digest)) = self.send.waiting.pop() else {
                 if self.go_on()? {

@@ -234,6 +234,11 @@ impl Sending {
     pub(super) fn has_room(&self) -> bool {
         self.flight.0 < WINDOW.0 && self.flight.1 < WINDOW.1
     }
+
+    /// Is there room for a good many? What goes one by one is packed badly here, and made durable one by one there.
+    pub(super) fn has_much_room(&self) -> bool {
+        self.flight.0 <= WINDOW.0 / 2 && self.flight.1 <= WINDOW.1 / 2
+    }
 }
 
 #[derive(Debug, Default)]
@@ -288,6 +293,8 @@ pub(super) struct Came {
     pub(super) knew: Knew,
     pub(super) data: Data,
     pub(super) share: Share,
+    /// The message is here already: only its data is wanted.
+    pub(super) is_fetched: bool,
 }
 
 impl Came {
@@ -307,6 +314,7 @@ pub(super) struct Applying {
     pub(super) item: Item,
     /// Its data is on the disk.
     pub(super) is_stored: bool,
+    pub(super) is_fetched: bool,
     pub(super) share: Share,
 }
 
@@ -372,6 +380,8 @@ pub(super) struct Transfers {
     pub(super) later: u64,
     pub(super) coming: BTreeMap<Digest, Coming>,
     pub(super) going: BTreeMap<Digest, Going>,
+    /// Of these messages, by tenant, the data is elsewhere, and wanted when nothing else waits.
+    pub(super) owed: Vec<(String, Digest)>,
 }
 
 #[derive(Debug)]
@@ -399,6 +409,6 @@ pub(super) struct Going {
 
 impl Transfers {
     pub fn is_empty(&self) -> bool {
-        self.waiting.is_empty() && self.coming.is_empty() && self.going.is_empty()
+        self.waiting.is_empty() && self.coming.is_empty() && self.going.is_empty() && self.owed.is_empty()
     }
 }

@@ -62,15 +62,19 @@ impl Machine {
             self.took(cost);
             return Ok(());
         }
+        let stays = self.setup.on_demand && self.local.term(&scope.tenant) == Term::Whole;
         let data = match carried {
             Carried::None => Data::None,
             Carried::With(bytes) => Data::With(bytes),
+            // What is kept beside its message is never elsewhere.
+            Carried::Apart(size) if stays && size > dwn::INLINE_MAX => Data::Elsewhere,
             Carried::Apart(size) => Data::Stored(size),
         };
-        let came = Came { scope, digest, message, knew, data, share: Share { cost, said: false } };
+        let share = Share { cost, said: false };
+        let came = Came { scope, digest, message, knew, data, share, is_fetched: false };
         match came.data {
             Data::Stored(size) => self.await_data(came, size),
-            Data::None | Data::With(_) => {
+            Data::None | Data::With(_) | Data::Elsewhere => {
                 self.take.waiting.push_back(came);
                 Ok(())
             }
@@ -159,6 +163,7 @@ impl Machine {
             self.take.applying.push(Applying {
                 item: next.item(),
                 is_stored: matches!(next.data, Data::Stored(_)),
+                is_fetched: next.is_fetched,
                 share: next.share,
                 scope: next.scope.clone(),
             });
@@ -176,9 +181,15 @@ impl Machine {
     pub(super) fn on_applied(&mut self, answers: Vec<Answer>, now: Now) -> Result<(), Fault> {
         let batch = std::mem::take(&mut self.take.applying);
         let shares: Vec<_> = batch.iter().map(|one| one.share).collect();
-        for (Applying { scope, item, is_stored, .. }, Answer { code, detail }) in batch.into_iter().zip(answers) {
+        for (applying, Answer { code, detail }) in batch.into_iter().zip(answers) {
+            let Applying { scope, item, is_stored, is_fetched, .. } = applying;
             if is_stored {
                 self.effects.push(Effect::Discard(item.digest));
+            }
+            if is_fetched {
+                let came = if (200..300).contains(&code) { Ok(()) } else { Err(format!("{code} {detail}")) };
+                self.effects.push(Effect::Fetched(scope.tenant, item.digest, came));
+                continue;
             }
             match code {
                 200..=299 => {

@@ -28,7 +28,13 @@ impl Session {
         let config = Config { cache: 1 << 20, min_free: 0, ..Config::default() };
         let store = Store::open(dir.path(), &config).expect("opens");
         let key = Keyed::new([b"one", b"two"]);
-        let setup = Setup { peer: "did:example:mallory".into(), tenants: vec![ALICE.into()], key, leads: true };
+        let setup = Setup {
+            peer: "did:example:mallory".into(),
+            tenants: vec![ALICE.into()],
+            key,
+            leads: true,
+            on_demand: false,
+        };
         let now = Now { at: 1_000, time: 1_000_000 };
         let machine = Machine::new(setup.clone(), Local::new(store, Sharing::whole(&setup.tenants)), vec![], now)
             .expect("begins");

@@ -39,6 +39,9 @@ impl Machine {
         };
         machine.drop_stale();
         machine.take_up(parked)?;
+        if !machine.setup.on_demand {
+            machine.data.owed = machine.local.elsewhere()?;
+        }
         machine.tell_state(false)?;
         Ok(machine)
     }
@@ -78,6 +81,10 @@ impl Machine {
                 self.on_refused(digest, code, why, now)?;
             }
             Event::Busy(digest) => self.on_busy(digest, now),
+            Event::Fetch(tenant, digest) => {
+                self.active = now.at;
+                self.fetch(tenant, digest)?;
+            }
             Event::Compare => {
                 self.active = now.at;
                 self.tell_state(true)?;

@@ -253,6 +253,7 @@ impl Node {
                     events.push_back(Event::Stored(digest, upto));
                 }
                 Effect::Release(digest) => self.fetching[&other].release(&digest),
+                Effect::Fetched(..) => {} // nobody asks here
                 Effect::Discard(digest) => self.fetching[&other].discard(&digest).expect("is removed"),
                 Effect::Park(changes) => {
                     let peer = format!("did:example:{other}");
@@ -276,7 +277,7 @@ impl Node {
 
     fn apply(&self, runtime: &Runtime, arrival: Arrival, time: &str) -> Answer {
         let data = match &arrival.data {
-            Carried::None => None,
+            Carried::None | Carried::Elsewhere => None,
             Carried::With(data) => Some(data.clone()),
             Carried::Stored(_) => {
                 use futures::StreamExt as _;

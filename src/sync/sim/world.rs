@@ -330,7 +330,8 @@ impl World {
             let nonce = self.random.next().to_be_bytes();
             let key = Keyed::new([&nonce, b"sim"]);
             for (node, other) in [(a, b), (b, a)] {
-                let setup = Setup { peer: String::new(), tenants: vec![self.tenant.clone()], key, leads: node < other };
+                let tenants = vec![self.tenant.clone()];
+                let setup = Setup { peer: String::new(), tenants, key, leads: node < other, on_demand: false };
                 let friend = self.nodes[other].friend.clone();
                 let effects = self.nodes[node].begin(other, setup, friend.as_ref(), self.time);
                 for event in self.carry_out(node, other, effects) {
