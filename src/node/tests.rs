@@ -324,10 +324,10 @@ async fn data_that_is_elsewhere_comes_when_its_owner_reads_it() {
     let brought = || Brought { by: Some(alice.did().to_owned()), is_elsewhere: true, ..Brought::default() };
     let read = async |node: &Node, record: &Value, who: Option<&Signer>| {
         let filter = json!({"recordId": record["recordId"]});
-        let read = create::records_read(filter, &now(), who.unwrap_or(&bob)).expect("made");
+        let read = create::records_read(filter, &now(), Some(who.unwrap_or(&bob))).expect("made");
         let reply = node.process_for(Asker::friend("somebody"), alice.did(), read, None).await.expect("answered");
         let body = match reply.data {
-            Some(data) => data.try_collect::<Vec<Bytes>>().await.expect("reads").concat(),
+            Some(data) => data.raw().try_collect::<Vec<Bytes>>().await.expect("reads").concat(),
             None => Vec::new(),
         };
         (reply.code, reply.detail, body)

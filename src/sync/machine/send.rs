@@ -16,7 +16,7 @@ use crate::{
     },
 };
 use anyhow::bail;
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 
 /// Messages that wait to be sent; beyond that what is new is not looked for until some are over, and what was found is found again
 /// when the sets are compared.
@@ -27,6 +27,8 @@ impl Machine {
     pub(super) fn follow(&mut self, now: Now) -> Result<(), Fault> {
         let tail = self.local.tail();
         self.seen = tail;
+        // What the peer sent is in the log before it is heard here that it was applied.
+        let applying: HashSet<Digest> = self.take.applying.iter().map(|applying| applying.item.digest).collect();
         while self.followed < tail && self.send.waiting.len() < WAITING_MAX {
             let (entries, next) = self.local.entries(self.followed, &self.setup.tenants)?;
             if next <= self.followed {
@@ -36,7 +38,7 @@ impl Machine {
             for Kept { scope, item, .. } in entries {
                 self.active = now.at;
                 self.arrived_here(&scope, &item, now);
-                if !self.send.recent.contains(&item.digest) {
+                if !self.send.recent.contains(&item.digest) && !applying.contains(&item.digest) {
                     let number = self.number(&scope)?;
                     self.send.waiting.push(number, item.digest);
                 }

@@ -3,6 +3,7 @@
 use super::{Answer, Data, Effect, Event, Machine, Now, Setup};
 use crate::{
     cid::{self, Digest},
+    dwn::{Change, Subject},
     store::{Config, Store},
     sync::{
         frame::{Bytes32, Carried, Frame, Number, PIECE},
@@ -10,7 +11,7 @@ use crate::{
         reconcile::{Keyed, Range, Short},
     },
 };
-use serde_json::json;
+use serde_json::{Value, json};
 use tempfile::TempDir;
 
 const ALICE: &str = "did:example:alice";
@@ -19,6 +20,7 @@ const ALICE: &str = "did:example:alice";
 struct Session {
     machine: Machine,
     now: Now,
+    store: Store,
     _dir: TempDir,
 }
 
@@ -36,9 +38,10 @@ impl Session {
             on_demand: false,
         };
         let now = Now { at: 1_000, time: 1_000_000 };
-        let machine = Machine::new(setup.clone(), Local::new(store, Sharing::whole(&setup.tenants)), vec![], now)
-            .expect("begins");
-        let mut session = Self { machine, now, _dir: dir };
+        let machine =
+            Machine::new(setup.clone(), Local::new(store.clone(), Sharing::whole(&setup.tenants)), vec![], now)
+                .expect("begins");
+        let mut session = Self { machine, now, store, _dir: dir };
         session.machine.begin();
         session.hear(Frame::Name(0, None));
         session
@@ -236,6 +239,24 @@ fn a_message_that_is_asked_for_again_is_tried_once() {
         assert!(asked(session.later(200)), "not asked again");
         assert_eq!(come(&mut session), tries);
     }
+}
+
+#[test]
+fn what_the_peer_sends_does_not_go_back_to_it() {
+    let mut session = Session::new();
+    let bytes = message(0, 1);
+    let effects = session.hear(Frame::Message(0, bytes.clone(), Carried::None));
+    assert!(effects.iter().any(|effect| matches!(effect, Effect::Apply(_))));
+    // It is in the log before the session hears that it was applied.
+    let json: Value = cid::decode(&bytes).expect("decodes");
+    let change = Change::initial(ALICE, Subject::Record("r".into()), json).expect("encodes");
+    let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
+    runtime.block_on(session.store.commit(ALICE, None, move |_| Ok(change.clone()))).expect("is written");
+    let is_told = |effects: Vec<Effect>| effects.iter().any(|e| matches!(e, Effect::Send(Frame::Message(..))));
+    assert!(!is_told(session.on(Event::Grew).expect("goes on")));
+    let applied = vec![Answer { code: 202, detail: String::new() }];
+    assert!(!is_told(session.on(Event::Applied(applied)).expect("goes on")));
+    assert!(!is_told(session.later(1_000)));
 }
 
 #[test]
