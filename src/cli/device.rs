@@ -138,7 +138,10 @@ pub async fn join(context: &Context, args: JoinArgs) -> Result<Output, Failure> 
     tokio::select! {
         joined = joined(&client) => joined,
         () = stop.cancelled() => {
-            client.call::<devices::Leave>(&NoParams {}).await?;
+            let left = client.call::<devices::Leave>(&NoParams {}).await?.left;
+            if !left {
+                return joined(&client).await; // it was decided just now
+            }
             Err(Failure::new(Kind::Failed, "given up: this device does not wait to be let in any more, and the code is used up"))
         }
     }

@@ -43,13 +43,15 @@ pub(super) async fn get((node, net): (&Node, &Net), root: Cid, timeout: Duration
         let blocks = blocks.clone();
         tokio::task::spawn_blocking(move || blocks.read(Right::OWNER, &root))
     };
-    let mut here = look().await.map_err(Fault::new)?;
-    let is_elsewhere = |why: Stop| match why {
-        Stop::Refusal(refusal) => GetError::Elsewhere(refusal.detail),
-        Stop::Fault(fault) => fault.into(),
-    };
-    if matches!(here, Err(Unread::NotHere(_))) && node.bring(root).await.map_err(is_elsewhere)? {
-        here = look().await.map_err(Fault::new)?;
+    let (mut here, mut stays) = (look().await.map_err(Fault::new)?, None);
+    if matches!(here, Err(Unread::NotHere(_))) {
+        match node.bring(root).await {
+            Ok(false) => {}
+            Ok(true) => here = look().await.map_err(Fault::new)?,
+            // It may be published, and others have it.
+            Err(Stop::Refusal(refusal)) => stays = Some(refusal.detail),
+            Err(Stop::Fault(fault)) => return Err(fault.into()),
+        }
     }
     let damage = match here {
         Ok(reader) => return Ok(node::send(reader)),
@@ -67,7 +69,7 @@ pub(super) async fn get((node, net): (&Node, &Net), root: Cid, timeout: Duration
         (Some(Ok(bytes)), _) => bytes,
         (None, _) => Bytes::new(),
         (Some(Err(elsewhere)), Some(here)) => return Err(GetError::Damaged { here, elsewhere }),
-        (Some(Err(error)), None) => return Err(GetError::Unreachable(error)),
+        (Some(Err(error)), None) => return Err(stays.map_or(GetError::Unreachable(error), GetError::Elsewhere)),
     };
     let rest = pieces.map_err(Fault::from);
     Ok(Box::pin(futures::stream::iter([Ok(first)]).chain(rest)))

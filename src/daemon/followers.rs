@@ -42,6 +42,7 @@ impl Followers {
     ) -> Result<Self, Error> {
         let backup = backup(base, identity, storage);
         jobs(base, identity, (storage, door, net), (&backup, audit));
+        door.node.forget_what_came().await?;
         let sync = sync(base, identity, door, net)?;
         let who = (door.node.clone(), identities.clone());
         let remotes = Remotes::start(
@@ -57,6 +58,7 @@ impl Followers {
         base.jobs
             .start("direct", "moves sync from relays to direct connections", |job| keep_direct(network, peers, job));
         let parts = (storage.store.clone(), storage.blocks.clone(), audit.clone());
+        sync.bring_what_is_read();
         let anchor = Anchor::start(&base.config.anchor, parts, anchor_key, &base.metrics, &base.jobs).await?;
         Ok(Self { backup, sync, remotes, anchor })
     }
@@ -138,7 +140,5 @@ fn sync(base: &Base<'_>, identity: &Identity, door: &Door, net: &Net) -> Result<
         (Dialler { net: net.clone(), store: door.node.store().clone(), did: did.clone() }, incoming(net, &base.tasks)?);
     let who = (sync::Own { did, signer }, door.resolver.clone());
     let dir = base.home.join("sync");
-    let peers = Peers::start((&base.config.sync, &dir), door.node.clone(), who, links, &base.jobs, &base.metrics)?;
-    peers.bring_what_is_read();
-    Ok(peers)
+    Peers::start((&base.config.sync, &dir), door.node.clone(), who, links, &base.jobs, &base.metrics)
 }

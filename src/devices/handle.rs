@@ -17,7 +17,7 @@ use crate::{
     sync::{Link, Peers},
     task::Tasks,
 };
-use anyhow::{Context as _, Error, anyhow, bail};
+use anyhow::{Context as _, Error, bail};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -198,10 +198,7 @@ impl Devices {
         *self.0.joining.lock().unwrap_or_else(PoisonError::into_inner) = standing;
         let this = self.clone();
         self.spawn("join", async move {
-            let joined = tokio::select! {
-                joined = this.await_decision(asking.device, link, share) => joined,
-                () = left.cancelled() => Err(anyhow!("it was given up here")),
-            };
+            let joined = this.await_decision(asking.device, (link, left), share).await;
             if let Err(error) = &joined {
                 tracing::info!("not joined: {error:#}");
             }
@@ -210,11 +207,15 @@ impl Devices {
         Ok(waits)
     }
 
-    /// Gives joining up, if it waits. `false`: it did not.
-    pub fn leave(&self) -> bool {
-        let waited = self.joining().borrow().state == joining::State::Waits;
+    /// Gives joining up, if it waits. `false`: it did not, or it was decided just now.
+    pub async fn leave(&self) -> bool {
+        let mut standing = self.joining();
+        if standing.borrow().state != joining::State::Waits {
+            return false;
+        }
         self.leaving(CancellationToken::new());
-        waited
+        let ended = standing.wait_for(|standing| standing.state != joining::State::Waits).await;
+        ended.is_ok_and(|standing| standing.state != joining::State::Joined)
     }
 
     /// The joining before is given up.
@@ -224,8 +225,16 @@ impl Devices {
         next
     }
 
-    async fn await_decision(&self, device: Device, mut link: Link, share: bool) -> Result<Joining, Error> {
-        let waited = tokio::time::timeout(offer::LIFE, talk::await_decision(&mut link)).await;
+    async fn await_decision(
+        &self,
+        device: Device,
+        (mut link, left): (Link, CancellationToken),
+        share: bool,
+    ) -> Result<Joining, Error> {
+        let waited = tokio::select! {
+            waited = tokio::time::timeout(offer::LIFE, talk::await_decision(&mut link)) => waited,
+            () = left.cancelled() => bail!("it was given up here"),
+        };
         let mut tenants = waited.context("nobody decided there within ten minutes")??;
         // Whose code it is may be anybody: what is this node's own is shared only if its owner said so here.
         tenants.retain(|tenant| share || !(self.0.is_own)(tenant));

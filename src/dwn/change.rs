@@ -42,6 +42,8 @@ pub struct Change {
     pub data: Option<(Cid, u64)>,
     /// An update without data: the record's newest data, which has the same CID and size, stays.
     pub keeps_data: bool,
+    /// The message is its subject's state already, and its data was elsewhere: now it comes.
+    pub brings_data: bool,
     /// Messages kept whose state ends: no longer latest, no longer with data (the initial write of an
     /// updated or deleted record).
     pub demotes: Vec<Cid>,
@@ -62,7 +64,7 @@ pub enum Given {
     None,
     /// Data came with the message and has not been read.
     Promised,
-    /// The data stays on another device, which has judged the message and has it: nothing of it was read.
+    /// The data stays where it is, on another device: nothing of it was read.
     Elsewhere,
     /// The data has been read and is what this says.
     /// `inline`: the data itself, if it is small enough to be kept beside its message.
@@ -96,6 +98,7 @@ impl Change {
             initial: false,
             data: None,
             keeps_data: false,
+            brings_data: false,
             demotes: Vec::new(),
             removes: Vec::new(),
             status: 202,

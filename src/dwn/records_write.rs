@@ -67,6 +67,7 @@ pub(super) fn decide(message: &Message, given: &Given, view: &dyn View, now: &st
     }
     let mut change = Change::of(message, Subject::Record(record_id.into()))?;
     if brings_data(message, record.as_ref(), given, view)? {
+        change.brings_data = true;
         change.initial = message.is_initial_write();
     } else if message.is_initial_write() {
         if let Some(record) = &record {

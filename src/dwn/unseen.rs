@@ -72,7 +72,7 @@ fn says_the_same(one: &Value, other: &Value) -> bool {
 
 fn of(record: Record, view: &dyn View) -> Result<Lost, Fault> {
     let Record { newest: state, .. } = record;
-    let data = if view.has_data(&state)? { declared_data(&state.message) } else { None };
+    let data = if view.has_data(&state)? && !view.is_elsewhere(&state)? { declared_data(&state.message) } else { None };
     let record_id = state.record_id.as_deref().unwrap_or_default().to_owned();
     Ok(Lost { record_id, state, data })
 }

@@ -220,7 +220,7 @@ pub trait View {
     fn events(&self, any_of: &[EventFilter], after: Option<u64>, limit: Option<usize>) -> Result<Vec<LogEvent>, Fault>;
     /// Data of a record of up to [`INLINE_MAX`] bytes, which is kept beside its message.
     fn inline_data(&self, stored: &Stored) -> Result<Option<Bytes>, Fault>;
-    /// Does this record's message still have its data here?
+    /// Is this message its record's state with data? (That is here, or [`View::is_elsewhere`].)
     fn has_data(&self, stored: &Stored) -> Result<bool, Fault>;
     /// Does this message have data that was left on another device ([`super::Given::Elsewhere`]), and has not come since?
     fn is_elsewhere(&self, _: &Stored) -> Result<bool, Fault> {

@@ -22,7 +22,7 @@ use super::{
 };
 use crate::{
     asker::Asker,
-    blocks::{Blocks, Reader, Right},
+    blocks::{Blocks, Reader, Right, Unread},
     cid::{self, Cid},
     dwn::{self, Fault, Given, Members, Message, Refusal, Stop, View},
     metrics::Metrics,
@@ -31,6 +31,7 @@ use crate::{
     store::{Data, Store},
 };
 use anyhow::Context as _;
+use bytes::Bytes;
 use prometheus_client::metrics::{counter::Counter, family::Family};
 use serde_json::Value;
 use std::{collections::BTreeSet, ops::Range, sync::Arc};
@@ -170,12 +171,20 @@ impl Node {
     /// Data that is on other devices only, as far as this node knows: of one tenant, or of all.
     pub async fn elsewhere(&self, tenant: Option<String>) -> Result<Vec<Elsewhere>, Fault> {
         let store = self.store().clone();
-        let (found, stale) =
-            tokio::task::spawn_blocking(move || elsewhere::elsewhere(&store, tenant.as_deref())).await??;
-        if !stale.is_empty() {
-            self.store().put_state(stale.into_iter().map(|key| (key, None)).collect()).await?;
+        tokio::task::spawn_blocking(move || elsewhere::elsewhere(&store, tenant.as_deref())).await?
+    }
+
+    /// Forgets that data was elsewhere which is here, or whose record is gone. Before anything is written.
+    pub async fn forget_what_came(&self) -> Result<(), Fault> {
+        let store = self.store().clone();
+        if store.whole().is_err() {
+            return Ok(()); // while the index is built again it does not know all records
         }
-        Ok(found)
+        let overtaken = tokio::task::spawn_blocking(move || elsewhere::overtaken(&store)).await??;
+        if overtaken.is_empty() {
+            return Ok(());
+        }
+        self.store().put_state(overtaken.into_iter().map(|key| (key, None)).collect()).await
     }
 
     /// Brings the data under a root here, for its owner, if a record has it and it is on another device. `false`: it is not so.
@@ -407,31 +416,42 @@ impl Node {
 
     async fn reply(&self, answer: Answer, room: Permit, choose: Option<Choose>) -> Result<Reply, Stop> {
         let (asker, answers) = (room.asker(), self.answers());
-        let tenant = answer.tenant.clone();
-        let mut reply = answers.replied(answer.reply, (self.shared.store.clone(), answer.tenant), room).await?;
+        let (tenant, store) = (answer.tenant.clone(), self.shared.store.clone());
+        let mut reply = answers.replied(answer.reply, (store, answer.tenant), room).await?;
+        let part = choose.and_then(|choose| choose(&reply.body));
         let data = match answer.data {
+            // Nothing of it is wanted.
+            Some(Held::Elsewhere(_)) if part.as_ref().is_some_and(Range::is_empty) => Some(Held::Inline(Bytes::new())),
             Some(Held::Elsewhere(elsewhere)) => {
-                let (message, root) = *elsewhere;
-                let message = cid::sha256_of(&message).context("an answer has data of what is no message")?;
-                let is_near = asker == Asker::Owner || answer.signer.is_some_and(|signer| self.is_near(&signer));
+                let is_near = asker == Asker::Owner || answer.author.is_some_and(|author| self.is_near(&author));
                 if !is_near {
                     // Strangers make this node fetch nothing.
                     return Err(elsewhere::refusal("it can be read there, or here after its owner has read it").into());
                 }
-                self.shared.fetcher.fetch(tenant, message).await?;
-                let blocks = self.blocks().clone();
-                let opened = tokio::task::spawn_blocking(move || blocks.open_file(Right::reader(&root), &root)).await;
-                Some(Held::Blocks(Box::new(opened.map_err(Fault::new)?.map_err(unread)?)))
+                Some(Held::Blocks(Box::new(self.brought(tenant, *elsewhere).await?)))
             }
             data => data,
         };
-        let part = choose.and_then(|choose| choose(&reply.body));
         reply.data = match data.map(|data| data.part(part)) {
             None | Some(Held::Elsewhere(_)) => None,
             Some(Held::Inline(bytes)) => Some(answers.outgoing(asker, bytes).await?),
             Some(Held::Blocks(reader)) => Some(answers.outgoing_blocks(asker, reader).await?),
         };
         Ok(reply)
+    }
+
+    /// Brings the data of a message here, and takes hold of it.
+    async fn brought(&self, tenant: String, (message, root): (Cid, Cid)) -> Result<Reader, Stop> {
+        let message = cid::sha256_of(&message).context("an answer has data of what is no message")?;
+        self.shared.fetcher.fetch(tenant, message).await?;
+        let blocks = self.blocks().clone();
+        let opened = tokio::task::spawn_blocking(move || blocks.open_file(Right::reader(&root), &root)).await;
+        match opened.map_err(Fault::new)? {
+            Err(Unread::NotHere(_)) => {
+                Err(elsewhere::refusal("the record was changed meanwhile; read it again").into())
+            }
+            opened => opened.map_err(unread),
+        }
     }
 
     /// Keeps the records of another identity of this node from now on.

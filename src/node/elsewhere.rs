@@ -1,12 +1,12 @@
 //! Data that stays on another device of the person until somebody asks for it (`sync.data = "on-demand"`).
 //!
-//! Its message is here and is its record's state, as on every other device; of its blocks none is. A note says so, by record, written
-//! with the message: what a device lacks is counted, and fetched when the setting is taken back. Whether data is really not here is asked
-//! of the index, so a note that was overtaken does no harm: it goes when it is come by.
+//! Its message is here and is its record's state, as on every other device; of its blocks none is. The log says so with the message, and the
+//! index with it. A note by record, with the root, serves to find these: what a device lacks is counted, and fetched when the setting is
+//! taken back. A note that was overtaken does no harm: it goes at the next start.
 
 use crate::{
     cid::{self, Cid, Digest},
-    dwn::{Change, Fault, Refusal, Stop, Subject},
+    dwn::{self, Change, Fault, Refusal, Stop, Subject},
     store::Store,
 };
 use futures::future::BoxFuture;
@@ -14,8 +14,6 @@ use std::sync::{Arc, OnceLock};
 
 /// A record's note: this, its tenant, `/` and its id.
 const PREFIX: &[u8] = b"sync/elsewhere/";
-/// Records with the same data that are looked at.
-const HOLDERS_MAX: usize = 64;
 
 /// Brings the data of a tenant's message here; or why it does not come, in a sentence.
 pub type Fetch = Arc<dyn Fn(String, Digest) -> BoxFuture<'static, Result<(), String>> + Send + Sync>;
@@ -69,44 +67,48 @@ fn prefix(tenant: Option<&str>) -> Vec<u8> {
 
 /// The data of this change stays elsewhere.
 pub(super) fn note(change: &mut Change) {
-    if let Subject::Record(id) = &change.subject {
-        change.states.push(([&prefix(Some(&change.tenant)), id.as_bytes()].concat(), Vec::new()));
+    if let (Subject::Record(id), Some((root, _))) = (&change.subject, &change.data) {
+        change.states.push(([&prefix(Some(&change.tenant)), id.as_bytes()].concat(), root.to_bytes()));
     }
 }
 
-/// Data that is not here, of one tenant or of all; and the notes that hold no more, which may be removed.
-pub fn elsewhere(store: &Store, tenant: Option<&str>) -> Result<(Vec<Elsewhere>, Vec<Vec<u8>>), Fault> {
-    let (mut found, mut stale) = (Vec::new(), Vec::new());
+/// Data that is not here, of one tenant or of all.
+pub fn elsewhere(store: &Store, tenant: Option<&str>) -> Result<Vec<Elsewhere>, Fault> {
+    let mut found = Vec::new();
     for (key, _) in store.states(&prefix(tenant))? {
-        let named = key.strip_prefix(PREFIX).and_then(|named| std::str::from_utf8(named).ok());
-        let elsewhere = match named.and_then(|named| named.rsplit_once('/')) {
-            Some((tenant, id)) => of_record(store, tenant, id)?,
-            None => None,
-        };
-        match elsewhere {
-            Some(elsewhere) => found.push(elsewhere),
-            None => stale.push(key.to_vec()),
+        found.extend(of_note(store, &key)?);
+    }
+    Ok(found)
+}
+
+/// Notes that were overtaken. Only before anything is written: a new one may have the same key.
+pub fn overtaken(store: &Store) -> Result<Vec<Vec<u8>>, Fault> {
+    let mut found = Vec::new();
+    for (key, _) in store.states(PREFIX)? {
+        if of_note(store, &key)?.is_none() {
+            found.push(key.to_vec());
         }
     }
-    Ok((found, stale))
+    Ok(found)
 }
 
 /// A message that has this data, if that is not here.
 pub(super) fn of_root(store: &Store, root: &Cid) -> Result<Option<Elsewhere>, Fault> {
-    let Some(digest) = cid::sha256_of(root) else { return Ok(None) };
-    for (tenant, id) in store.data_records(&digest, HOLDERS_MAX)? {
-        if let Some(elsewhere) = of_record(store, &tenant, &id)? {
+    let root = root.to_bytes();
+    for (key, _) in store.states(PREFIX)?.into_iter().filter(|(_, noted)| *noted == root) {
+        if let Some(elsewhere) = of_note(store, &key)? {
             return Ok(Some(elsewhere));
         }
     }
     Ok(None)
 }
 
-fn of_record(store: &Store, tenant: &str, id: &str) -> Result<Option<Elsewhere>, Fault> {
+fn of_note(store: &Store, key: &[u8]) -> Result<Option<Elsewhere>, Fault> {
+    let named = key.strip_prefix(PREFIX).and_then(|named| std::str::from_utf8(named).ok());
+    let Some((tenant, id)) = named.and_then(|named| named.rsplit_once('/')) else { return Ok(None) };
     let view = store.view(tenant);
     let Some(newest) = view.record(id)?.map(|record| record.newest) else { return Ok(None) };
-    let (Some(message), Some((_, size))) = (cid::sha256_of(&newest.cid), crate::dwn::declared_data(&newest.message))
-    else {
+    let (Some(message), Some((_, size))) = (cid::sha256_of(&newest.cid), dwn::declared_data(&newest.message)) else {
         return Ok(None);
     };
     Ok(view.is_elsewhere(&newest)?.then(|| Elsewhere { tenant: tenant.to_owned(), message, size }))

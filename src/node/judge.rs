@@ -73,8 +73,8 @@ pub(super) enum Judged {
 pub(super) struct Answer {
     pub reply: dwn::MessageReply,
     pub tenant: String,
-    /// Who signed what it answers, if anybody did.
-    pub signer: Option<String>,
+    /// Who asked: the author, also if a delegate signed for him.
+    pub author: Option<String>,
     pub data: Option<Held>,
 }
 
@@ -132,8 +132,8 @@ pub(super) fn answer(message: &Message, store: &Store, blocks: &Blocks) -> Resul
         }
     };
     reply.write(PIECE, &*store.view(message.tenant()))?;
-    let signer = message.signer().map(str::to_owned);
-    Ok(Answer { reply, tenant: message.tenant().to_owned(), signer, data })
+    let author = message.author().map(str::to_owned);
+    Ok(Answer { reply, tenant: message.tenant().to_owned(), author, data })
 }
 
 /// Takes hold of the data that an answer names.

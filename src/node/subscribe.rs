@@ -148,8 +148,8 @@ impl Node {
     }
 
     fn hand_out(&self, entry: Entry) -> Result<(), Fault> {
-        let Entry::Message { position, tenant, author, cid, message, latest, before, .. } = entry else {
-            return Ok(());
+        let Entry::Message { position, tenant, author, cid, message, latest, before, again: false, .. } = entry else {
+            return Ok(()); // of what is here once more, with its data, they have heard
         };
         let subscribers = self.shared.live.of(&tenant);
         if subscribers.is_empty() {

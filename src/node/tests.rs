@@ -354,8 +354,20 @@ async fn data_that_is_elsewhere_comes_when_its_owner_reads_it() {
         let (code, detail, _) = read(&node, &message, who).await;
         assert!(code == 503 && detail.contains("DataElsewhere") && detail.contains(why), "{code} {detail}");
     }
-    let (here, told, body) = (node.clone(), message.clone(), data.clone());
-    node.fetch_by(std::sync::Arc::new(move |tenant, _| {
+    // An edit that leaves the data alone is taken, and its data is where it was.
+    let changes = json!({"tags": {"a": 1}});
+    let edit = create::records_update(&message, &changes, &now(), &alice).expect("made");
+    let reply = node.process(alice.did(), edit.clone(), None).await.expect("answered");
+    assert_eq!(reply.code, 202, "{reply:?}");
+    assert_eq!(read(&node, &message, None).await.0, 503);
+    let state = |node: &Node| {
+        let record = message["recordId"].as_str().expect("an id");
+        node.store().view(alice.did()).record(record).expect("reads").expect("is here").newest
+    };
+    let before = state(&node);
+    let (here, told, body) = (node.clone(), edit.clone(), data.clone());
+    node.fetch_by(std::sync::Arc::new(move |tenant, wanted| {
+        assert_eq!(Some(wanted), crate::cid::sha256_of(&crate::cid::of_json(&told).expect("encodes").0));
         let (here, told, body) = (here.clone(), told.clone(), one_chunk(body.clone().into()));
         Box::pin(async move {
             let wrong = one_chunk(vec![8; 40_000].into());
@@ -369,11 +381,13 @@ async fn data_that_is_elsewhere_comes_when_its_owner_reads_it() {
     let (code, detail, came) = read(&node, &message, Some(&alice)).await;
     assert!(code == 200 && came == data, "{code} {detail}");
     assert!(node.elsewhere(None).await.expect("reads").is_empty());
+    let after = state(&node);
+    assert_eq!((after.cid, &after.lineage), (before.cid, &before.lineage), "it is the same, and who knew what is");
     let (code, detail, came) = read(&node, &message, None).await;
     assert!(code == 200 && came == data, "{code} {detail}");
     // Once more it brings nothing.
     let body = one_chunk(data.clone().into());
-    let reply = node.replay(Brought::default(), alice.did(), message.clone(), Some(body)).await.expect("answered");
+    let reply = node.replay(Brought::default(), alice.did(), edit.clone(), Some(body)).await.expect("answered");
     assert_eq!(reply.code, 409, "{reply:?}");
 }
 

@@ -300,7 +300,7 @@ pub(crate) fn rows() -> Vec<Vec<u8>> {
         let digest = *message.cid;
         found.push([&[0][..], &Row { digest, values: values.clone() }.encode()].concat());
         found.push([&[3][..], &EventRow::new(digest, &values, true).encode()].concat());
-        let data = Some(row::DataRow { root: message.cid(), size: 1, inline: Some(0) });
+        let data = Some(row::DataRow { root: message.cid(), size: 1, inline: Some(0), is_elsewhere: false });
         let subject = message.subject.clone();
         let row = MessageRow { position: 300, latest: true, stub: false, scope: 7, subject, data };
         found.push([&[1][..], &row.encode()].concat());

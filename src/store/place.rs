@@ -37,6 +37,11 @@ impl Data {
     pub fn elsewhere(root: Cid, size: u64) -> Self {
         Self { root, size, inline: None, blocks: Vec::new(), hold: Hold::default() }
     }
+
+    /// What is here lies in its message's frame or in blocks.
+    pub fn is_elsewhere(&self) -> bool {
+        self.inline.is_none() && self.blocks.is_empty()
+    }
 }
 
 /// Whatever keeps staged blocks from being collected; let go of when dropped.

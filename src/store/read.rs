@@ -9,9 +9,9 @@ use super::{
     },
     place::{Place, Position},
     rows::{
-        keys::{self, Grip},
+        keys,
         refs::{self, Keeper, Scope},
-        source::{Source as _, number_of},
+        source::number_of,
     },
 };
 use crate::{
@@ -45,6 +45,8 @@ pub enum Entry {
         /// Where the state of its record lies that it superseded, if there was one ([`Store::former`]); what an earlier
         /// toft wrote does not say.
         before: Option<Position>,
+        /// It was here before, and now its data is too.
+        again: bool,
     },
     /// State that other modules keep (see [`Store::put_state`]); followers pass over it.
     State { position: Position, next: Position },
@@ -151,26 +153,11 @@ impl Store {
         found.iter().map(|holder| self.holder(holder)).collect()
     }
 
-    /// The records whose data this is the root of, as tenant and recordId, at most `max`: also where its blocks are elsewhere.
-    pub fn data_records(&self, root: &Digest, max: usize) -> Result<Vec<(String, String)>, Fault> {
-        let (source, mut found) = (self.source(), Vec::new());
-        for grip in Grip::EACH {
-            let references = keys::references(root, grip);
-            for pair in source.scan(&references, &keys::after(references.clone()), false).take(max - found.len()) {
-                found.push(self.holder(pair?.0.get(references.len()..).unwrap_or_default())?);
-            }
-        }
-        Ok(found)
-    }
-
-    /// Digests of all data that published records hold and that is here: what may be announced.
+    /// Digests of all data that published records hold: what may be announced.
     pub fn public_roots(&self) -> Result<BTreeSet<Digest>, Fault> {
-        let (all, source) = (keys::blocks(), self.source());
+        let all = keys::blocks();
         let pairs = self.0.index.scan(&all, &keys::after(all.clone()), false);
-        let published = pairs.filter_map(|pair| pair.map(|(key, _)| keys::published(&key)).transpose());
-        let is_here = |root: &Digest| Ok::<_, Fault>(refs::place(&source, root)?.is_some());
-        let here = published.map(|root| root.and_then(|root| Ok(is_here(&root)?.then_some(root))));
-        here.filter_map(Result::transpose).collect()
+        pairs.filter_map(|pair| pair.map(|(key, _)| keys::published(&key)).transpose()).collect()
     }
 
     fn holder(&self, reference: &[u8]) -> Result<(String, String), Fault> {
@@ -185,7 +172,7 @@ fn entry(position: Position, next: Position, arrived: Option<u64>, frame: Frame)
     let Frame::Message(message) = frame else { return Ok(Entry::State { position, next }) };
     let cid = message.cid();
     let data = message.data.as_ref().map(|info| Ok::<_, Fault>((info.root()?, info.size))).transpose()?;
-    let frame::MessageFrame { tenant, author, message, latest, before, .. } = *message;
+    let frame::MessageFrame { tenant, author, message, latest, before, again, .. } = *message;
     let message = Bytes::from(message.into_vec());
-    Ok(Entry::Message { position, next, arrived, tenant, author, cid, message, data, latest, before })
+    Ok(Entry::Message { position, next, arrived, tenant, author, cid, message, data, latest, before, again })
 }

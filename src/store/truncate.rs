@@ -143,7 +143,8 @@ impl Lacking {
         for superseded in message.removes.iter().chain(&message.demotes) {
             kept = self.0.remove(&key(superseded)).or(kept);
         }
-        let bare = message.data.is_some() && message.inline.is_none() && message.blocks.is_empty();
+        let was_here = message.data.as_ref().is_some_and(|data| !data.elsewhere);
+        let bare = was_here && message.inline.is_none() && message.blocks.is_empty();
         let lack = match (message.gone, bare || message.keeps_data && kept.is_some()) {
             (true, _) => Some(Lack::Message),
             (false, true) => Some(Lack::Data),

@@ -8,7 +8,7 @@ use super::{
     place::Position,
     query,
     rows::{
-        keys, refs,
+        keys,
         row::{EventRow, MessageRow, RecordRow},
         source::{Source, number_of},
     },
@@ -189,9 +189,7 @@ impl<S: Source> View for TenantView<S> {
     }
 
     fn is_elsewhere(&self, stored: &Stored) -> Result<bool, Fault> {
-        let data = self.row_of(&stored.cid)?.and_then(|row| row.data);
-        let Some(data) = data.filter(|data| data.inline.is_none()) else { return Ok(false) };
-        Ok(refs::place(&self.source, &refs::root_digest(&data.root)?)?.is_none())
+        Ok(self.row_of(&stored.cid)?.and_then(|row| row.data).is_some_and(|data| data.is_elsewhere))
     }
 }
 

@@ -228,10 +228,11 @@ fn answer(job: Job, batch: &mut IndexBatch<'_>, group: Position, bytes: &mut Vec
                     frame::MessageFrame::new(&change, data.as_ref()).context("making the log frame of a message")
                 })?;
                 message.before = batch.state_of(&tenant, &message.subject)?;
-                if let (Some(before), None) = (message.before, &change.came)
-                    && let Some(before) = batch.frame(before)?.kept()
-                {
-                    message.follow(&before.cid, &before.lineage);
+                let state = message.before.map(|before| batch.frame(before)).transpose()?;
+                match state.as_ref().and_then(|state| state.kept()) {
+                    Some(same) if change.brings_data => message.repeat(&same.lineage),
+                    Some(before) if change.came.is_none() => message.follow(&before.cid, &before.lineage),
+                    _ => {}
                 }
                 if !change.states.is_empty() {
                     // Before the message: if the power fails between the two, more is kept and not less.

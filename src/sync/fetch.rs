@@ -27,31 +27,35 @@ impl Peers {
 
     /// Brings the data of a message here, from whichever device has it. It goes on as long as one of them sends.
     async fn fetch(&self, tenant: &str, message: Digest) -> Result<(), String> {
-        let mut answers = FuturesUnordered::new();
-        let mut away = 0_usize;
-        for live in self.lock().values().filter(|live| live.is_device_with(tenant)) {
+        let sessions: Vec<_> = {
+            let live = self.lock();
+            let devices = live.values().filter(|live| live.is_device_with(tenant));
+            devices.map(|live| live.session.as_ref().map(|running| running.ask.clone())).collect()
+        };
+        let (mut answers, mut away) = (FuturesUnordered::new(), 0_usize);
+        for session in sessions {
             let (send, answer) = oneshot::channel();
             let ask = Ask::Fetch(tenant.to_owned(), message, send);
-            match &live.session {
-                Some(running) if running.ask.try_send(ask).is_ok() => answers.push(answer),
+            match session {
+                // A session takes one thing at a time, and an app may read many at once.
+                Some(session) if session.send(ask).await.is_ok() => answers.push(answer),
                 _ => away += 1,
             }
         }
-        let mut why = match (answers.len(), away) {
-            (0, 0) => "it is paired with no device that has it".to_owned(),
-            _ if away > 0 => {
-                format!("{away} of its other devices cannot be reached; try again when they are connected")
-            }
-            _ => "the device that has it went away meanwhile; try again: what has come is kept".to_owned(),
-        };
+        let mut said = Vec::new();
         while let Some(answer) = answers.next().await {
             match answer {
                 Ok(Ok(())) => return Ok(()),
-                // If another one cannot be reached, it may be the one that has it.
-                Ok(Err(said)) if away == 0 => why = said,
-                Ok(Err(_)) | Err(_) => {}
+                Ok(Err(why)) => said.push(why),
+                Err(_) => away += 1,
             }
         }
-        Err(why)
+        if away > 0 {
+            said.push(format!("{away} of its other devices cannot be reached; try again when they are connected"));
+        }
+        match said.is_empty() {
+            true => Err("no device of its owner is paired with this node".to_owned()),
+            false => Err(said.join("; ")),
+        }
     }
 }

@@ -224,11 +224,29 @@ impl Local {
         stored.map_or(Ok(false), |stored| view.is_elsewhere(&stored))
     }
 
+    /// Is the data of this message here?
+    pub fn is_here(&self, tenant: &str, digest: &Digest) -> Result<bool, Fault> {
+        let view = self.store.view(tenant);
+        let stored = view.message(&cid::from_digest(cid::DAG_CBOR, digest))?;
+        stored.map_or(Ok(false), |stored| Ok(view.has_data(&stored)? && !view.is_elsewhere(&stored)?))
+    }
+
+    /// Is the data of this message that of its record's state here? (An edit of tags, say, that left the data alone.)
+    pub fn keeps(&self, tenant: &str, message: &Value, or_elsewhere: bool) -> Result<bool, Fault> {
+        let (Some(id), Some(declared)) = (dwn::record_id(message), dwn::declared_data(message)) else {
+            return Ok(false);
+        };
+        let view = self.store.view(tenant);
+        let Some(record) = view.record(id)? else { return Ok(false) };
+        let is_same = dwn::declared_data(&record.newest.message) == Some(declared);
+        Ok(is_same && view.has_data(&record.newest)? && (or_elsewhere || !view.is_elsewhere(&record.newest)?))
+    }
+
     /// Messages of which the data is on other devices, as far as their tenants are shared whole.
     pub fn elsewhere(&self) -> Result<Vec<(String, Digest)>, Fault> {
         let mut all = Vec::new();
         for tenant in self.terms.iter().filter(|(_, term)| **term == Term::Whole).map(|(tenant, _)| tenant) {
-            let (found, _) = node::elsewhere(&self.store, Some(tenant))?;
+            let found = node::elsewhere(&self.store, Some(tenant))?;
             all.extend(found.into_iter().map(|it| (it.tenant, it.message)));
         }
         Ok(all)
@@ -239,11 +257,11 @@ impl Local {
         if self.told(tenant, digest)?.is_none() {
             return Ok(None);
         }
-        let view = self.store.view(tenant);
-        let Some(stored) = view.message(&cid::from_digest(cid::DAG_CBOR, digest))? else { return Ok(None) };
-        let declared = dwn::declared_data(&stored.message).map(|(data, _)| data);
-        let is_here = view.has_data(&stored).unwrap_or(false) && !view.is_elsewhere(&stored)?;
-        Ok(declared.filter(|_| is_here))
+        if !self.is_here(tenant, digest)? {
+            return Ok(None);
+        }
+        let stored = self.store.view(tenant).message(&cid::from_digest(cid::DAG_CBOR, digest))?;
+        Ok(stored.and_then(|stored| dwn::declared_data(&stored.message)).map(|(data, _)| data))
     }
 
     /// What of these tenants came into the log from `from` on, is still kept and may be told, and where to go on.
@@ -251,8 +269,10 @@ impl Local {
         let (mut kept, mut next) = (Vec::new(), from);
         for entry in self.store.entries(from, ENTRIES)? {
             next = entry.next();
-            if let Entry::Message { tenant, cid, .. } = entry
+            if let Entry::Message { tenant, cid, again, .. } = entry
                 && tenants.contains(&tenant)
+                // When the data of it was read here is nobody's business but the owner's.
+                && !(again && self.term(&tenant) == Term::Shown)
             {
                 let digest = cid::sha256_of(&cid).context("the log has a message whose CID is no SHA-256")?;
                 let told = self.told(&tenant, &digest)?;

@@ -222,6 +222,7 @@ impl Session {
         let (mut feeders, mut fetching) = (HashMap::new(), Fetchers::new());
         let mut effects = machine.begin();
         loop {
+            let mut others = Vec::new();
             for effect in effects {
                 if let Effect::Fetched(tenant, digest, came) = effect {
                     let waiting = fetching.remove(&(tenant, digest)).unwrap_or_default();
@@ -231,9 +232,12 @@ impl Session {
                 }
                 self.take_on(effect, &local, (&out, &keep), &mut feeders, &mut doing).await?;
             }
+            for (tenant, digest) in unfetched(&mut fetching) {
+                others.push(Event::Unfetch(tenant, digest));
+            }
             let now = clock.now();
             let wait = Duration::from_millis(machine.wake(now).saturating_sub(now.at));
-            let (mut frames, mut others, mut ask) = (Vec::new(), Vec::new(), None);
+            let (mut frames, mut ask) = (Vec::new(), None);
             let mut bytes = 0;
             let mut take = |(frame, _): Arrived| {
                 bytes += frame.weight();
@@ -364,7 +368,7 @@ impl Session {
         let Arrival { tenant, term, digest, message, knew, data } = arrival;
         let is_elsewhere = data == Data::Elsewhere;
         let body: Option<Body> = match data {
-            Data::None | Data::Elsewhere => None,
+            Data::None | Data::Elsewhere | Data::Kept => None,
             Data::With(bytes) => Some(node::one_chunk(bytes.into())),
             Data::Stored(_) => Some(self.partials.read(&digest)),
         };
@@ -447,6 +451,19 @@ impl Session {
         feeder.at += piece.len() as u64;
         Ok(Some((piece, feeder)))
     }
+}
+
+/// Data for which nobody waits any more.
+fn unfetched(fetching: &mut Fetchers) -> Vec<(String, Digest)> {
+    let mut gone = Vec::new();
+    fetching.retain(|data, waiting| {
+        waiting.retain(|waits| !waits.is_closed());
+        if waiting.is_empty() {
+            gone.push(data.clone());
+        }
+        !waiting.is_empty()
+    });
+    gone
 }
 
 /// What comes of events, one after the other.

@@ -87,6 +87,12 @@ fn data_on_demand_comes_when_it_is_read() {
     assert_eq!(elsewhere(&b), (1, LARGE as u64));
     in_step(&a, &b);
 
+    // An edit on A that leaves the data alone: it is where it was.
+    a.json(&["record", "write", "--record", &three.record, "--publish=false"]);
+    a.json(&["record", "write", "--record", &three.record, "--publish"]);
+    in_step(&a, &b);
+    assert_eq!(elsewhere(&b), (1, LARGE as u64));
+
     // What came stays, also without the other device and after a restart; of the rest it is said where it is.
     let a = a.stop();
     let b = b.stop().up();
@@ -107,6 +113,23 @@ fn data_on_demand_comes_when_it_is_read() {
     eventually("the rest", || (elsewhere(&b) == (0, 0)).then_some(()));
     drop(a);
     assert!(get(&b, &three).expect("is here") == three.data);
+}
+
+#[test]
+fn an_edit_that_leaves_the_data_alone_brings_none() {
+    let dir = tempfile::tempdir().expect("a temp dir");
+    let (a, b) = (Home::new().up(), Home::new().up());
+    let file = written(&a, dir.path(), LARGE);
+    pair(&a, &b);
+    in_step(&a, &b);
+    let before = sent_bytes(&a);
+    a.json(&["record", "write", "--record", &file.record, "--publish=false"]);
+    a.json(&["record", "write", "--record", &file.record, "--publish"]);
+    in_step(&a, &b);
+    let sent = sent_bytes(&a) - before;
+    assert!(sent < 20_000, "{sent} bytes went over for two edits of no data");
+    drop(a);
+    assert!(get(&b, &file).expect("is here") == file.data);
 }
 
 #[test]

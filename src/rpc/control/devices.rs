@@ -274,7 +274,7 @@ impl Method for Leave {
     type Result = Left;
 
     async fn run(call: &Call, NoParams {}: NoParams) -> Result<Left, Failure> {
-        Ok(Left { left: call.devices.leave() })
+        Ok(Left { left: call.devices.leave().await })
     }
 }
 

@@ -32,9 +32,9 @@ const VERSION: u8 = 1;
 /// In the place of a frame's version: what begins here is a compacted segment ([`super::segment`]).
 pub const COMPACTED_VERSION: u8 = 2;
 /// Newest version of the payload's structure. Version 1, which is still read, has no `at` and knows no
-/// [`Frame::Blocks`]; version 2 knows no [`Frame::Stub`]. A frame is written with the lowest that says what it holds,
+/// [`Frame::Blocks`]; version 2 knows no [`Frame::Stub`], version 3 no data that is elsewhere. A frame is written with the lowest that says what it holds,
 /// so that an older toft reads a log that was never compacted.
-pub const PAYLOAD_VERSION: u8 = 3;
+pub const PAYLOAD_VERSION: u8 = 4;
 
 /// The payload of a frame.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -91,6 +91,9 @@ pub struct MessageFrame {
     /// Earlier states of its record that its writer knew ([`Lineage::knew`]); nothing: none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub knew: Option<ByteBuf>,
+    /// It was here before, and its data was elsewhere. Nothing of the index depends on this.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub again: bool,
     /// Only a stub is left: `message` is gone.
     #[serde(skip)]
     pub gone: bool,
@@ -147,6 +150,9 @@ pub enum About {
 pub struct DataInfo {
     root: ByteBuf,
     pub size: u64,
+    /// It was left on another device.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub elsewhere: bool,
 }
 
 /// [`Place`] as it is stored: kind, segment, offset, length.
@@ -184,7 +190,7 @@ pub struct Decoded {
 
 impl DataInfo {
     pub fn new(root: &Cid, size: u64) -> Self {
-        Self { root: ByteBuf::from(root.to_bytes()), size }
+        Self { root: ByteBuf::from(root.to_bytes()), size, elsewhere: false }
     }
 
     pub fn root(&self) -> Result<Cid, Fault> {
@@ -230,7 +236,10 @@ impl MessageFrame {
             initial: change.initial,
             cid: ByteArray::new(message_digest(&change.cid)?),
             message: ByteBuf::from(change.bytes.clone()),
-            data: change.data.as_ref().map(|(root, size)| DataInfo::new(root, *size)),
+            data: change.data.as_ref().map(|(root, size)| DataInfo {
+                elsewhere: data.is_some_and(Data::is_elsewhere),
+                ..DataInfo::new(root, *size)
+            }),
             inline: data.and_then(|d| d.inline.as_ref()).map(|b| ByteBuf::from(b.to_vec())),
             keeps_data: change.keeps_data,
             demotes: digests(&change.demotes)?,
@@ -239,6 +248,7 @@ impl MessageFrame {
             before: None,
             came: change.came.is_some(),
             knew: change.came.as_ref().and_then(stored),
+            again: change.brings_data,
             gone: false,
             json: OnceLock::from(change.message.clone()),
         })
@@ -263,6 +273,7 @@ impl MessageFrame {
             before: None,
             came: false,
             knew: None,
+            again: false,
             gone: true,
             json: OnceLock::new(),
         }
@@ -275,6 +286,11 @@ impl MessageFrame {
     /// It is written here, over a state with this lineage.
     pub fn follow(&mut self, state: &Cid, lineage: &Lineage) {
         self.knew = stored(&lineage.passed_on(state));
+    }
+
+    /// It is the state itself, once more.
+    pub fn repeat(&mut self, lineage: &Lineage) {
+        (self.before, self.came, self.knew) = (lineage.before, lineage.came, stored(&lineage.knew));
     }
 
     pub fn lineage(&self) -> Lineage {
@@ -346,7 +362,13 @@ pub fn encode(
 ) -> Result<(), Fault> {
     let start = out.len();
     out.extend_from_slice(&[0; HEADER]);
-    let v = if matches!(frame, Frame::Stub(_)) { PAYLOAD_VERSION } else { 2 };
+    let is_elsewhere = |data: &Option<DataInfo>| data.as_ref().is_some_and(|data| data.elsewhere);
+    let v = match frame {
+        Frame::Message(message) if message.again || is_elsewhere(&message.data) => 4,
+        Frame::Stub(stub) if is_elsewhere(&stub.data) => 4,
+        Frame::Stub(_) => 3,
+        Frame::Message(_) | Frame::State(_) | Frame::Blocks(_) => 2,
+    };
     serde_ipld_dagcbor::to_writer(&mut *out, &Payload { v, at, frame }).context("encoding a log frame")?;
     let length = u32::try_from(out.len() - start - HEADER).ok().filter(|l| *l <= PAYLOAD_MAX);
     let Some(length) = length else {

@@ -99,7 +99,7 @@ impl IndexBatch<'_> {
                     }
                 };
                 self.put_record(tenant, id, &row);
-                if let Some(data) = &data {
+                if let Some(data) = data.as_ref().filter(|data| !data.is_elsewhere) {
                     let published = message.latest && values.get("published") == Some(&vec![IndexValue::Bool(true)]);
                     self.refer(tenant, id, data, published)?;
                 }
@@ -132,7 +132,7 @@ impl IndexBatch<'_> {
                     _ => self.begin_record(tenant, id, message.initial, parent, newest),
                 };
                 self.put_record(tenant, id, &row);
-                if let Some(data) = &data {
+                if let Some(data) = data.as_ref().filter(|data| !data.is_elsewhere) {
                     self.refer(tenant, id, data, false)?;
                 }
             }
@@ -298,7 +298,9 @@ impl IndexBatch<'_> {
 
     /// Undoes [`Self::show`] and the reference to data.
     fn hide(&mut self, tenant: u32, row: &MessageRow) -> Result<(), Fault> {
-        if let (Some(data), About::Record(id)) = (&row.data, &row.subject) {
+        if let (Some(data), About::Record(id)) = (&row.data, &row.subject)
+            && !data.is_elsewhere
+        {
             self.let_go(tenant, id, &data.root)?;
             self.stats.bytes = self.stats.bytes.saturating_sub(data.size);
             let used = refs::counter(self, &keys::usage(tenant))?.saturating_sub(data.size);
@@ -463,7 +465,7 @@ impl IndexBatch<'_> {
 fn own_data(position: Position, message: &frame::MessageFrame) -> Result<Option<DataRow>, Fault> {
     let Some(info) = &message.data else { return Ok(None) };
     let inline = message.inline.as_ref().map(|_| position);
-    Ok(Some(DataRow { root: info.root()?, size: info.size, inline }))
+    Ok(Some(DataRow { root: info.root()?, size: info.size, inline, is_elsewhere: info.elsewhere }))
 }
 
 /// What a panic said.

@@ -13,7 +13,7 @@ use anyhow::{Context as _, anyhow, bail};
 use std::collections::BTreeMap;
 
 /// Version of everything the index stores; grows with any change of keys or values.
-pub const VERSION: u64 = 11;
+pub const VERSION: u64 = 12;
 
 /// Names of index properties, stored as one byte. Append only.
 const PROPERTIES: [&str; 25] = [
@@ -83,6 +83,8 @@ pub struct DataRow {
     pub size: u64,
     /// The frame that holds the data itself.
     pub inline: Option<Position>,
+    /// It was left on another device: the record names it, and holds no block of it.
+    pub is_elsewhere: bool,
 }
 
 /// A record: its initial write (`None`: damage of the log took it) and its newest message.
@@ -331,7 +333,8 @@ impl MessageRow {
             About::Record(id) => (0, id),
             About::Protocol(uri) => (1, uri),
         };
-        let flags = [self.latest, kind == 1, self.scope > 0, self.stub];
+        let is_elsewhere = self.data.as_ref().is_some_and(|data| data.is_elsewhere);
+        let flags = [self.latest, kind == 1, self.scope > 0, self.stub, is_elsewhere];
         out.0.push(flags.iter().rev().fold(0, |bits, flag| bits << 1 | u8::from(*flag)));
         out.bytes(name.as_bytes());
         if self.scope > 0 {
@@ -356,7 +359,8 @@ impl MessageRow {
             None
         } else {
             let root = Cid::try_from(input.bytes()?).context("a data CID in the index")?;
-            Some(DataRow { root, size: input.number()?, inline: input.number()?.checked_sub(1) })
+            let (size, inline) = (input.number()?, input.number()?.checked_sub(1));
+            Some(DataRow { root, size, inline, is_elsewhere: flags & 16 == 16 })
         };
         Ok(Self { position, latest: flags & 1 == 1, stub: flags & 8 == 8, scope, subject, data })
     }
@@ -542,7 +546,9 @@ mod tests {
 
     #[test]
     fn a_message_row_comes_back() {
-        for data in [None, Some(DataRow { root: crate::cid::of(0x55, b"x"), size: 1, inline: Some(0) })] {
+        let data = DataRow { root: crate::cid::of(0x55, b"x"), size: 1, inline: Some(0), is_elsewhere: false };
+        let elsewhere = DataRow { inline: None, is_elsewhere: true, ..data.clone() };
+        for data in [None, Some(data), Some(elsewhere)] {
             for (subject, latest, scope) in
                 [(About::Record("r".into()), true, 0), (About::Protocol("p".into()), false, 300)]
             {

@@ -214,12 +214,14 @@ fn act(store: Store, dir: &Path, op: Op, now: u64) -> Store {
             let Some(data) = data else { return store };
             let mut new = change(who(bob), &id, Value::clone(&found.newest.message));
             new.initial = found.newest.cid == found.initial.cid;
+            new.brings_data = true;
             new.data = Some((data.root, data.size));
             let before = all(&store);
             runtime.block_on(store.commit(who(bob), Some(data), move |_| Ok(new.clone()))).expect("written");
             let view = store.view(who(bob));
             let newest = view.record(&id).expect("reads").expect("is there").newest;
             assert!(!view.is_elsewhere(&newest).expect("reads") && newest.cid == found.newest.cid);
+            assert_eq!(newest.lineage, found.newest.lineage);
             assert_eq!(all(&store).keys().collect::<Vec<_>>(), before.keys().collect::<Vec<_>>(), "data alone came");
         }
         Op::Delete { bob, record, prune } => {

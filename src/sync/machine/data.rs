@@ -3,7 +3,7 @@
 use super::{
     event::{Data, Effect, Now},
     machine::Machine,
-    state::{Came, Coming, Cost, Going, Share},
+    state::{Applying, Came, Coming, Cost, Going, Share},
 };
 use crate::{
     cid::Digest,
@@ -22,6 +22,10 @@ const AT_ONCE: usize = 4;
 const WINDOW: u64 = 1 << 20;
 /// How long to wait for another session that fetches the same (milliseconds).
 const LATER: u64 = 1_000;
+/// What somebody reads, and of which nothing comes for so long, does not come from this peer (milliseconds).
+const STUCK: u64 = 60_000;
+/// How often to look for data that is elsewhere and is to be here (milliseconds).
+const LOOK: u64 = 3_600_000;
 /// Messages that wait for their data and were said to be taken, so that others come; further ones keep their room until they
 /// are taken.
 const WAITING_MAX: (u32, u64) = (1024, 4 << 20);
@@ -54,19 +58,18 @@ impl Machine {
     /// Somebody wants data that was left elsewhere.
     pub(super) fn fetch(&mut self, tenant: String, digest: Digest) -> Result<(), Fault> {
         let is_wanted = |came: &Came| came.is_fetched && came.digest == digest && came.scope.tenant == tenant;
-        let mut wanted = self.data.waiting.iter().chain(self.data.coming.values().map(|coming| &coming.came));
-        if wanted.any(is_wanted) {
+        let waiting = self.data.waiting.iter().chain(&self.take.waiting);
+        let mut wanted = waiting.chain(self.data.coming.values().map(|coming| &coming.came));
+        let is_applied = |applying: &Applying| applying.is_fetched && applying.item.digest == digest;
+        if wanted.any(is_wanted) || self.take.applying.iter().any(is_applied) {
             return Ok(()); // one answer serves all who wait
         }
-        let loaded = match self.local.is_elsewhere(&tenant, &digest)? {
-            true => self.local.load(&tenant, &digest)?,
-            false => None,
+        let (data, kept) = match self.setup.tenants.contains(&tenant) && self.local.is_elsewhere(&tenant, &digest)? {
+            true => (self.local.load(&tenant, &digest)?, self.local.kept(&tenant, &digest)?),
+            false => (None, None),
         };
-        let (Some(Loaded { message, data: Some(data), .. }), Some(kept)) = (loaded, self.local.kept(&tenant, &digest)?)
-        else {
-            // It has come meanwhile, or its record is gone: who asks looks again.
-            self.effects.push(Effect::Fetched(tenant, digest, Ok(())));
-            return Ok(());
+        let (Some(Loaded { message, data: Some(data), .. }), Some(kept)) = (data, kept) else {
+            return self.not_fetched((tenant, digest), "a device of its owner does not share it");
         };
         let share = Share { cost: Cost::default(), said: false };
         let (scope, data, knew) = (kept.scope, Data::Stored(data.size), Knew::default());
@@ -75,13 +78,53 @@ impl Machine {
         Ok(())
     }
 
-    /// What was asked for does not come.
-    fn not_fetched(&mut self, came: &Came, why: &str) {
-        self.effects.push(Effect::Fetched(came.scope.tenant.clone(), came.digest, Err(why.to_owned())));
+    /// What was asked for does not come; or it is here by now.
+    fn not_fetched(&mut self, (tenant, digest): (String, Digest), why: &str) -> Result<(), Fault> {
+        let is_here = self.local.is_here(&tenant, &digest)?;
+        let came = if is_here { Ok(()) } else { Err(why.to_owned()) };
+        self.effects.push(Effect::Fetched(tenant, digest, came));
+        Ok(())
+    }
+
+    /// Nobody waits for it any more. What has come stays on the disk.
+    pub(super) fn unfetch(&mut self, tenant: &str, digest: &Digest) -> Result<(), Fault> {
+        let is_it = |came: &Came| came.is_fetched && came.digest == *digest && came.scope.tenant == tenant;
+        self.data.waiting.retain(|came| !is_it(came));
+        match self.data.coming.get(digest).is_some_and(|coming| is_it(&coming.came)) {
+            true => self.let_go(*digest).map(drop),
+            false => Ok(()),
+        }
+    }
+
+    /// Fetches this no more, for now.
+    fn let_go(&mut self, digest: Digest) -> Result<Option<Came>, Fault> {
+        let Some(Coming { came, .. }) = self.data.coming.remove(&digest) else { return Ok(None) };
+        let number = self.number(&came.scope)?;
+        self.push(Frame::Gone(number, Bytes32(digest)));
+        self.effects.push(Effect::Release(digest));
+        Ok(Some(came))
+    }
+
+    /// Of what is read and comes from this peer, nothing has come for long: another device may do better.
+    fn give_up_fetching(&mut self, now: Now) -> Result<(), Fault> {
+        let is_stuck = |coming: &Coming| coming.came.is_fetched && now.at.saturating_sub(coming.moved) >= STUCK;
+        let stuck: Vec<_> = self.data.coming.iter().filter(|(_, it)| is_stuck(it)).map(|(digest, _)| *digest).collect();
+        for digest in stuck {
+            if let Some(came) = self.let_go(digest)? {
+                let why = format!("a device sends nothing of it for {} s", STUCK / 1000);
+                self.not_fetched((came.scope.tenant, digest), &why)?;
+            }
+        }
+        Ok(())
     }
 
     pub(super) fn fetch_next(&mut self, now: Now) -> Result<(), Fault> {
-        if self.data.waiting.is_empty()
+        self.give_up_fetching(now)?;
+        if !self.setup.on_demand && now.at >= self.data.look {
+            self.data.owed = self.local.elsewhere()?;
+            self.data.look = now.at + LOOK;
+        }
+        while self.data.waiting.is_empty()
             && self.data.coming.len() < AT_ONCE
             && let Some((tenant, digest)) = self.data.owed.pop()
         {
@@ -92,7 +135,7 @@ impl Machine {
             let (digest, Data::Stored(size)) = (came.digest, &came.data) else { continue };
             let size = *size;
             if came.is_fetched && !self.local.is_elsewhere(&came.scope.tenant, &digest)? {
-                self.effects.push(Effect::Fetched(came.scope.tenant, digest, Ok(())));
+                self.not_fetched((came.scope.tenant, digest), "its record was changed meanwhile")?;
                 continue;
             }
             let kept = self.local.kept(&came.scope.tenant, &digest)?;
@@ -101,7 +144,7 @@ impl Machine {
                 self.settled([came.share]);
                 continue;
             }
-            self.data.coming.insert(digest, Coming { came, size, come: None, stored: 0 });
+            self.data.coming.insert(digest, Coming { came, size, come: None, stored: 0, moved: now.at });
             self.effects.push(Effect::Begin(digest, size));
         }
         Ok(())
@@ -129,8 +172,7 @@ impl Machine {
             self.push(Frame::Gone(number, Bytes32(digest)));
         }
         if came.is_fetched {
-            self.not_fetched(&came, &why);
-            return Ok(());
+            return self.not_fetched((came.scope.tenant, digest), &why);
         }
         self.set_aside(&came.scope, came.item(), (code, why), now)?;
         self.settled([came.share]);
@@ -171,15 +213,14 @@ impl Machine {
                 self.effects.push(Effect::Release(digest));
                 let why = "the other device does not have its data, or cannot read it at the moment";
                 if came.is_fetched {
-                    self.not_fetched(&came, why);
-                    return Ok(());
+                    return self.not_fetched((came.scope.tenant, digest), why);
                 }
                 self.set_aside(&came.scope, came.item(), (503, why.into()), now)?;
                 self.settled([came.share]);
             }
             return Ok(());
         }
-        coming.come = Some(end);
+        (coming.come, coming.moved) = (Some(end), now.at);
         let piece = if planted::is("data is changed on its way") { vec![0; piece.len()] } else { piece };
         self.effects.push(Effect::Store(digest, from, piece));
         Ok(())

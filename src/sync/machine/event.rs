@@ -48,6 +48,8 @@ pub enum Event {
     Busy(Digest),
     /// Somebody wants the data of a tenant's message, which is elsewhere.
     Fetch(String, Digest),
+    /// Nobody waits for it any more.
+    Unfetch(String, Digest),
     /// Somebody wants both to be compared at once.
     Compare,
     /// What was asked for by [`Machine::wake`].
@@ -105,6 +107,8 @@ pub enum Data {
     Stored(u64),
     /// It stays with the peer until it is asked for.
     Elsewhere,
+    /// It is that of the record's state here.
+    Kept,
 }
 
 /// How the two ends stand.

@@ -380,8 +380,9 @@ pub(super) struct Transfers {
     pub(super) later: u64,
     pub(super) coming: BTreeMap<Digest, Coming>,
     pub(super) going: BTreeMap<Digest, Going>,
-    /// Of these messages, by tenant, the data is elsewhere, and wanted when nothing else waits.
+    /// Of these messages, by tenant, the data is elsewhere, and wanted when nothing else waits; and when to look for such again.
     pub(super) owed: Vec<(String, Digest)>,
+    pub(super) look: u64,
 }
 
 #[derive(Debug)]
@@ -392,6 +393,8 @@ pub(super) struct Coming {
     pub(super) come: Option<u64>,
     /// On the disk up to here.
     pub(super) stored: u64,
+    /// When more of it came last.
+    pub(super) moved: u64,
 }
 
 #[derive(Debug)]

@@ -67,6 +67,7 @@ impl Machine {
             Carried::None => Data::None,
             Carried::With(bytes) => Data::With(bytes),
             // What is kept beside its message is never elsewhere.
+            Carried::Apart(_) if self.keeps(&scope, &message)? => Data::Kept,
             Carried::Apart(size) if stays && size > dwn::INLINE_MAX => Data::Elsewhere,
             Carried::Apart(size) => Data::Stored(size),
         };
@@ -74,11 +75,17 @@ impl Machine {
         let came = Came { scope, digest, message, knew, data, share, is_fetched: false };
         match came.data {
             Data::Stored(size) => self.await_data(came, size),
-            Data::None | Data::With(_) | Data::Elsewhere => {
+            Data::None | Data::With(_) | Data::Elsewhere | Data::Kept => {
                 self.take.waiting.push_back(came);
                 Ok(())
             }
         }
+    }
+
+    /// Need its data not come, because it is that of the record's state here?
+    fn keeps(&self, scope: &Scope, message: &[u8]) -> Result<bool, Fault> {
+        let json: Value = cid::decode(message).context("the peer sent a message that is not DAG-CBOR")?;
+        self.local.keeps(&scope.tenant, &json, self.setup.on_demand)
     }
 
     /// Does it not stay on the other device? Is it, of a friend, theirs to read? What is not they hear no more of than that: not whether

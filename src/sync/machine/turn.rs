@@ -39,9 +39,6 @@ impl Machine {
         };
         machine.drop_stale();
         machine.take_up(parked)?;
-        if !machine.setup.on_demand {
-            machine.data.owed = machine.local.elsewhere()?;
-        }
         machine.tell_state(false)?;
         Ok(machine)
     }
@@ -85,6 +82,7 @@ impl Machine {
                 self.active = now.at;
                 self.fetch(tenant, digest)?;
             }
+            Event::Unfetch(tenant, digest) => self.unfetch(&tenant, &digest)?,
             Event::Compare => {
                 self.active = now.at;
                 self.tell_state(true)?;

@@ -277,7 +277,7 @@ impl Node {
 
     fn apply(&self, runtime: &Runtime, arrival: Arrival, time: &str) -> Answer {
         let data = match &arrival.data {
-            Carried::None | Carried::Elsewhere => None,
+            Carried::None | Carried::Elsewhere | Carried::Kept => None,
             Carried::With(data) => Some(data.clone()),
             Carried::Stored(_) => {
                 use futures::StreamExt as _;
