@@ -5,8 +5,8 @@
 //! taken back. A note that was overtaken does no harm: it goes at the next start.
 
 use crate::{
-    cid::{self, Cid, Digest},
-    dwn::{self, Change, Fault, Refusal, Stop, Subject},
+    cid::{Cid, Digest},
+    dwn::{Change, Fault, Refusal, Stop, Subject},
     store::Store,
 };
 use futures::future::BoxFuture;
@@ -106,10 +106,6 @@ pub(super) fn of_root(store: &Store, root: &Cid) -> Result<Option<Elsewhere>, Fa
 fn of_note(store: &Store, key: &[u8]) -> Result<Option<Elsewhere>, Fault> {
     let named = key.strip_prefix(PREFIX).and_then(|named| std::str::from_utf8(named).ok());
     let Some((tenant, id)) = named.and_then(|named| named.rsplit_once('/')) else { return Ok(None) };
-    let view = store.view(tenant);
-    let Some(newest) = view.record(id)?.map(|record| record.newest) else { return Ok(None) };
-    let (Some(message), Some((_, size))) = (cid::sha256_of(&newest.cid), dwn::declared_data(&newest.message)) else {
-        return Ok(None);
-    };
-    Ok(view.is_elsewhere(&newest)?.then(|| Elsewhere { tenant: tenant.to_owned(), message, size }))
+    let found = store.elsewhere(tenant, id)?;
+    Ok(found.map(|(message, size)| Elsewhere { tenant: tenant.to_owned(), message, size }))
 }

@@ -11,7 +11,8 @@ use super::{
     rows::{
         keys,
         refs::{self, Keeper, Scope},
-        source::number_of,
+        row::{MessageRow, RecordRow},
+        source::{Source as _, number_of},
     },
 };
 use crate::{
@@ -158,6 +159,17 @@ impl Store {
         let all = keys::blocks();
         let pairs = self.0.index.scan(&all, &keys::after(all.clone()), false);
         pairs.filter_map(|pair| pair.map(|(key, _)| keys::published(&key)).transpose()).collect()
+    }
+
+    /// The message that is a record's state, and the size of its data, if that is elsewhere. Only the index is asked.
+    pub fn elsewhere(&self, tenant: &str, record: &str) -> Result<Option<(Digest, u64)>, Fault> {
+        let source = self.source();
+        let Some(tenant) = number_of(&source, tenant)? else { return Ok(None) };
+        let Some(row) = source.get(&keys::record(tenant, record))? else { return Ok(None) };
+        let (_, newest) = RecordRow::decode(&row)?.newest;
+        let Some(row) = source.get(&keys::message(tenant, &newest))? else { return Ok(None) };
+        let data = MessageRow::decode(&row)?.data.filter(|data| data.is_elsewhere);
+        Ok(data.map(|data| (newest, data.size)))
     }
 
     fn holder(&self, reference: &[u8]) -> Result<(String, String), Fault> {

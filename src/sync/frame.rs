@@ -36,7 +36,7 @@ pub enum Frame {
     Again(Number, Vec<Bytes32>),
     /// One message (DAG-CBOR), and its data.
     Message(Number, #[serde(with = "serde_bytes")] Vec<u8>, Carried),
-    /// "I do not have this (any more)", or of a message whose data is on its way: "I cannot take it."
+    /// "I do not have this (any more)", or of a message whose data is on its way: "I cannot take it", or want it no more.
     Gone(Number, Bytes32),
     /// So many messages, with so many bytes, were taken or put aside: room for more.
     Took(u32, u64),

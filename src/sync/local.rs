@@ -69,6 +69,15 @@ pub struct DataHere {
     pub inline: Option<Bytes>,
 }
 
+/// The state of a record that has the same data as a message about it.
+#[derive(Debug)]
+pub struct Same {
+    pub is_elsewhere: bool,
+    /// The message is a later state: it can keep the data of the one before. (Another form of the first one cannot.)
+    pub is_edit: bool,
+    pub state: Arc<dwn::Json>,
+}
+
 /// With whom what is shared, and how.
 #[derive(Debug, Clone)]
 pub struct Sharing {
@@ -231,15 +240,22 @@ impl Local {
         stored.map_or(Ok(false), |stored| Ok(view.has_data(&stored)? && !view.is_elsewhere(&stored)?))
     }
 
-    /// Is the data of this message that of its record's state here? (An edit of tags, say, that left the data alone.)
-    pub fn keeps(&self, tenant: &str, message: &Value, or_elsewhere: bool) -> Result<bool, Fault> {
+    /// Where the data of this message is, if its record's state here has the same data.
+    pub fn same_data(&self, tenant: &str, message: &Value) -> Result<Option<Same>, Fault> {
         let (Some(id), Some(declared)) = (dwn::record_id(message), dwn::declared_data(message)) else {
-            return Ok(false);
+            return Ok(None);
         };
         let view = self.store.view(tenant);
-        let Some(record) = view.record(id)? else { return Ok(false) };
-        let is_same = dwn::declared_data(&record.newest.message) == Some(declared);
-        Ok(is_same && view.has_data(&record.newest)? && (or_elsewhere || !view.is_elsewhere(&record.newest)?))
+        let Some(newest) = view.record(id)?.map(|record| record.newest) else { return Ok(None) };
+        if dwn::declared_data(&newest.message) != Some(declared) || !view.has_data(&newest)? {
+            return Ok(None);
+        }
+        let parsed = Message::parse(tenant, message.clone());
+        Ok(Some(Same {
+            is_elsewhere: view.is_elsewhere(&newest)?,
+            is_edit: parsed.is_ok_and(|message| !message.is_initial_write()),
+            state: newest.message.clone(),
+        }))
     }
 
     /// Messages of which the data is on other devices, as far as their tenants are shared whole.

@@ -498,7 +498,7 @@ fn keep_one(node: &Node, partials: &Partials, effect: Effect) -> Result<Option<E
                 return refused(digest, stop);
             }
             let upto = partials.begin(&digest, size)?;
-            Ok(Some(upto.map_or(Event::Busy(digest), |upto| Event::Stored(digest, upto))))
+            Ok(Some(upto.map_or(Event::Busy(digest), |upto| Event::Begun(digest, upto))))
         }
         // What comes of data that was refused meanwhile.
         Effect::Store(digest, ..) if !partials.is_own(&digest) => Ok(None),

@@ -123,7 +123,12 @@ impl Peers {
     /// Is a record on the devices, and if not, why?
     pub async fn why(&self, tenant: &str, record: &str) -> Result<Vec<Why>, Error> {
         let (view, id) = (self.shared.node.store().view(tenant), record.to_owned());
-        let kept = tokio::task::spawn_blocking(move || view.record(&id)).await??;
+        let look = move || {
+            let kept = view.record(&id)?;
+            let is_elsewhere = kept.as_ref().map_or(Ok(false), |record| view.is_elsewhere(&record.newest))?;
+            Ok::<_, Error>((kept, is_elsewhere))
+        };
+        let (kept, is_elsewhere) = tokio::task::spawn_blocking(look).await??;
         let digests: BTreeSet<Digest> = kept
             .iter()
             .flat_map(|record| [&record.initial.cid, &record.newest.cid])
@@ -149,6 +154,9 @@ impl Peers {
                     (false, why.to_owned())
                 }
                 (None, ..) if peer.in_sync => (true, "neither has it".to_owned()),
+                (Some(_), ..) if peer.in_sync && is_elsewhere => {
+                    (true, "both have the same of it; its data is not here, and comes when it is read".to_owned())
+                }
                 (Some(_), ..) if peer.in_sync => (true, "both have the same of it".to_owned()),
                 (None, ..) => {
                     (false, "it is not here; whether it is there is not known before both are in sync".to_owned())

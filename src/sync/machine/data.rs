@@ -60,16 +60,20 @@ impl Machine {
         let is_wanted = |came: &Came| came.is_fetched && came.digest == digest && came.scope.tenant == tenant;
         let waiting = self.data.waiting.iter().chain(&self.take.waiting);
         let mut wanted = waiting.chain(self.data.coming.values().map(|coming| &coming.came));
-        let is_applied = |applying: &Applying| applying.is_fetched && applying.item.digest == digest;
+        let is_applied = |it: &Applying| it.is_fetched && it.item.digest == digest && it.scope.tenant == tenant;
         if wanted.any(is_wanted) || self.take.applying.iter().any(is_applied) {
             return Ok(()); // one answer serves all who wait
         }
-        let (data, kept) = match self.setup.tenants.contains(&tenant) && self.local.is_elsewhere(&tenant, &digest)? {
-            true => (self.local.load(&tenant, &digest)?, self.local.kept(&tenant, &digest)?),
-            false => (None, None),
-        };
-        let (Some(Loaded { message, data: Some(data), .. }), Some(kept)) = (data, kept) else {
+        if !self.setup.tenants.contains(&tenant) {
             return self.not_fetched((tenant, digest), "a device of its owner does not share it");
+        }
+        let loaded = match self.local.is_elsewhere(&tenant, &digest)? {
+            true => self.local.load(&tenant, &digest)?,
+            false => None,
+        };
+        let kept = self.local.kept(&tenant, &digest)?;
+        let (Some(Loaded { message, data: Some(data), .. }), Some(kept)) = (loaded, kept) else {
+            return self.not_fetched((tenant, digest), "its record was changed, or a device does not share it");
         };
         let share = Share { cost: Cost::default(), said: false };
         let (scope, data, knew) = (kept.scope, Data::Stored(data.size), Knew::default());
@@ -88,6 +92,9 @@ impl Machine {
 
     /// Nobody waits for it any more. What has come stays on the disk.
     pub(super) fn unfetch(&mut self, tenant: &str, digest: &Digest) -> Result<(), Fault> {
+        if !self.setup.on_demand {
+            return Ok(()); // it is to be here in any case
+        }
         let is_it = |came: &Came| came.is_fetched && came.digest == *digest && came.scope.tenant == tenant;
         self.data.waiting.retain(|came| !is_it(came));
         match self.data.coming.get(digest).is_some_and(|coming| is_it(&coming.came)) {
@@ -98,9 +105,12 @@ impl Machine {
 
     /// Fetches this no more, for now.
     fn let_go(&mut self, digest: Digest) -> Result<Option<Came>, Fault> {
-        let Some(Coming { came, .. }) = self.data.coming.remove(&digest) else { return Ok(None) };
-        let number = self.number(&came.scope)?;
-        self.push(Frame::Gone(number, Bytes32(digest)));
+        let Some(Coming { came, come, .. }) = self.data.coming.remove(&digest) else { return Ok(None) };
+        if come.is_some() {
+            let number = self.number(&came.scope)?;
+            self.push(Frame::Gone(number, Bytes32(digest)));
+            self.data.left.insert(digest);
+        }
         self.effects.push(Effect::Release(digest));
         Ok(Some(came))
     }
@@ -134,6 +144,10 @@ impl Machine {
             let Some(came) = self.data.waiting.pop_front() else { break };
             let (digest, Data::Stored(size)) = (came.digest, &came.data) else { continue };
             let size = *size;
+            if self.data.coming.contains_key(&digest) {
+                self.data.waiting.push_back(came); // the same message of another tenant
+                break;
+            }
             if came.is_fetched && !self.local.is_elsewhere(&came.scope.tenant, &digest)? {
                 self.not_fetched((came.scope.tenant, digest), "its record was changed meanwhile")?;
                 continue;
@@ -179,33 +193,52 @@ impl Machine {
         Ok(())
     }
 
-    /// So much of it is on the disk.
-    pub(super) fn on_stored(&mut self, digest: Digest, upto: u64) -> Result<(), Fault> {
-        let Some(coming) = self.data.coming.get_mut(&digest) else { return Ok(()) };
+    /// So much of it was on the disk when it was begun: from there it is asked for.
+    pub(super) fn on_begun(&mut self, digest: Digest, upto: u64) -> Result<(), Fault> {
+        let Some(coming) = self.data.coming.get_mut(&digest).filter(|coming| coming.come.is_none()) else {
+            return Ok(());
+        };
         coming.stored = upto;
         if upto >= coming.size {
-            if let Some(Coming { came, .. }) = self.data.coming.remove(&digest) {
-                self.push(Frame::DataTook(Bytes32(digest), upto));
-                self.take.waiting.push_back(came);
-            }
-        } else if coming.come.is_none() {
-            coming.come = Some(upto);
-            let scope = coming.came.scope.clone();
-            let number = self.number(&scope)?;
-            self.push(Frame::DataWanted(number, Bytes32(digest), upto));
-        } else {
-            self.push(Frame::DataTook(Bytes32(digest), upto));
+            return self.all_came(digest, upto);
         }
+        coming.come = Some(upto);
+        let scope = coming.came.scope.clone();
+        let number = self.number(&scope)?;
+        self.push(Frame::DataWanted(number, Bytes32(digest), upto));
+        Ok(())
+    }
+
+    fn all_came(&mut self, digest: Digest, upto: u64) -> Result<(), Fault> {
+        if let Some(Coming { came, .. }) = self.data.coming.remove(&digest) {
+            self.push(Frame::DataTook(Bytes32(digest), upto));
+            self.take.waiting.push_back(came);
+        }
+        Ok(())
+    }
+
+    /// So much of it is on the disk. (What was put there before it was let go of and begun anew is known by now.)
+    pub(super) fn on_stored(&mut self, digest: Digest, upto: u64) -> Result<(), Fault> {
+        let coming = self.data.coming.get_mut(&digest).filter(|coming| coming.come.is_some() && upto > coming.stored);
+        let Some(coming) = coming else { return Ok(()) };
+        coming.stored = upto;
+        if upto >= coming.size {
+            return self.all_came(digest, upto);
+        }
+        self.push(Frame::DataTook(Bytes32(digest), upto));
         Ok(())
     }
 
     pub(super) fn on_data(&mut self, digest: Digest, from: u64, piece: Vec<u8>, now: Now) -> Result<(), Fault> {
         let Some(coming) = self.data.coming.get_mut(&digest) else { return Ok(()) };
         let end = from.saturating_add(piece.len() as u64);
+        if coming.come != Some(from) && self.data.left.contains(&digest) {
+            return Ok(()); // on its way since before it was let go of
+        }
         if coming.come != Some(from) || end > coming.size {
             bail!("the peer sends data that was not asked for");
         }
-        if piece.len() > PIECE || end - coming.stored > WINDOW + PIECE as u64 {
+        if piece.len() > PIECE || end.saturating_sub(coming.stored) > WINDOW + PIECE as u64 {
             bail!("the peer sends more data than it was told that there is room for");
         }
         if piece.is_empty() {

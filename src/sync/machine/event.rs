@@ -40,7 +40,9 @@ pub enum Event {
     Applied(Vec<Answer>),
     /// A piece of data that was asked for; `None`: it cannot be read. Empty: it ends here.
     Read(Digest, u64, Option<Vec<u8>>),
-    /// So much of some data is on the disk.
+    /// So much of some data is on the disk from before.
+    Begun(Digest, u64),
+    /// So much of it is by now.
     Stored(Digest, u64),
     /// This data is not taken: code and reason. What was here of it is gone.
     Refused(Digest, u16, String),

@@ -148,7 +148,9 @@ impl Machine {
 
     pub(super) fn on_gone(&mut self, number: Number, digest: &Digest) -> Result<(), Fault> {
         let scope = self.names.theirs(number)?;
-        self.data.going.remove(digest);
+        if self.data.going.remove(digest).is_some() {
+            return Ok(()); // the other wants its data no more
+        }
         if self.park.remove(&scope.tenant, digest).is_some() {
             self.save(Changes { drop: vec![(scope.tenant, *digest)], ..Changes::default() });
         }

@@ -27,6 +27,9 @@ impl Machine {
     pub(super) fn follow(&mut self, now: Now) -> Result<(), Fault> {
         let tail = self.local.tail();
         self.seen = tail;
+        if self.followed >= tail {
+            return Ok(());
+        }
         // What the peer sent is in the log before it is heard here that it was applied.
         let applying: HashSet<Digest> = self.take.applying.iter().map(|applying| applying.item.digest).collect();
         while self.followed < tail && self.send.waiting.len() < WAITING_MAX {

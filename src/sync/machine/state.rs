@@ -383,6 +383,8 @@ pub(super) struct Transfers {
     /// Of these messages, by tenant, the data is elsewhere, and wanted when nothing else waits; and when to look for such again.
     pub(super) owed: Vec<(String, Digest)>,
     pub(super) look: u64,
+    /// Was asked for and is not any more: some of it may still be on its way.
+    pub(super) left: Lately,
 }
 
 #[derive(Debug)]

@@ -62,14 +62,10 @@ impl Machine {
             self.took(cost);
             return Ok(());
         }
-        let stays = self.setup.on_demand && self.local.term(&scope.tenant) == Term::Whole;
         let data = match carried {
             Carried::None => Data::None,
             Carried::With(bytes) => Data::With(bytes),
-            // What is kept beside its message is never elsewhere.
-            Carried::Apart(_) if self.keeps(&scope, &message)? => Data::Kept,
-            Carried::Apart(size) if stays && size > dwn::INLINE_MAX => Data::Elsewhere,
-            Carried::Apart(size) => Data::Stored(size),
+            Carried::Apart(size) => self.apart(&scope, &message, size),
         };
         let share = Share { cost, said: false };
         let came = Came { scope, digest, message, knew, data, share, is_fetched: false };
@@ -82,10 +78,33 @@ impl Machine {
         }
     }
 
-    /// Need its data not come, because it is that of the record's state here?
-    fn keeps(&self, scope: &Scope, message: &[u8]) -> Result<bool, Fault> {
-        let json: Value = cid::decode(message).context("the peer sent a message that is not DAG-CBOR")?;
-        self.local.keeps(&scope.tenant, &json, self.setup.on_demand)
+    /// The record may have been edited while its data came: then it is brought to the state that it has now.
+    fn newest_of(&self, scope: &Scope, message: Value) -> Result<Value, Fault> {
+        let same = self.local.same_data(&scope.tenant, &message)?;
+        Ok(same.filter(|same| same.is_elsewhere).map_or(message, |same| Value::clone(&same.state)))
+    }
+
+    /// Does data that travels apart come at once, when it is asked for, or not at all, because the record's state here has it?
+    fn apart(&self, scope: &Scope, message: &[u8], size: u64) -> Data {
+        // What a friend wrote is judged like anybody's: with its data.
+        if self.local.term(&scope.tenant) == Term::Shown {
+            return Data::Stored(size);
+        }
+        // What is kept beside its message is never elsewhere.
+        let stays = self.setup.on_demand && self.local.term(&scope.tenant) == Term::Whole && size > dwn::INLINE_MAX;
+        let same = cid::decode(message).context("a message that is not DAG-CBOR");
+        let same = same.and_then(|json: Value| self.local.same_data(&scope.tenant, &json));
+        match same {
+            Ok(Some(same)) if same.is_edit && (!same.is_elsewhere || stays) => Data::Kept,
+            Ok(Some(same)) if !same.is_elsewhere => Data::Stored(size),
+            Ok(_) if stays => Data::Elsewhere,
+            Ok(_) => Data::Stored(size),
+            Err(fault) => {
+                // The door will say so, of this one message.
+                tracing::error!("the state of a record cannot be read: {fault:#}");
+                Data::Stored(size)
+            }
+        }
     }
 
     /// Does it not stay on the other device? Is it, of a friend, theirs to read? What is not they hear no more of than that: not whether
@@ -174,7 +193,11 @@ impl Machine {
                 share: next.share,
                 scope: next.scope.clone(),
             });
-            let Came { scope, digest, knew, data, .. } = next;
+            let Came { scope, digest, knew, data, is_fetched, .. } = next;
+            let message = match is_fetched {
+                true => self.newest_of(&scope, message)?,
+                false => message,
+            };
             let term = self.local.term(&scope.tenant);
             batch.push(Arrival { tenant: scope.tenant, term, digest, message, knew, data });
         }

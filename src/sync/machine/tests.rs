@@ -3,8 +3,8 @@
 use super::{Answer, Data, Effect, Event, Machine, Now, Setup};
 use crate::{
     cid::{self, Digest},
-    dwn::{Change, Subject},
-    store::{Config, Store},
+    dwn::{self, Change, Subject},
+    store::{self, Config, Store},
     sync::{
         frame::{Bytes32, Carried, Frame, Number, PIECE},
         local::{Local, Sharing},
@@ -165,7 +165,7 @@ fn the_size_of_data_is_what_the_message_says() {
 fn data_comes_only_as_far_as_there_is_room_for() {
     let mut session = Session::new();
     let [digest] = begun(&session.hear(apart(0, 1 << 30)))[..] else { panic!("it is begun") };
-    session.on(Event::Stored(digest, 0)).expect("goes on");
+    session.on(Event::Begun(digest, 0)).expect("goes on");
     let piece = |n: u64| Frame::Data(Bytes32(digest), n * PIECE as u64, vec![1; PIECE]);
     let (heard, why) = session.until_it_ends(1 << 20, piece);
     assert_eq!(heard, (1 << 20) / PIECE as u64 + 1);
@@ -173,7 +173,7 @@ fn data_comes_only_as_far_as_there_is_room_for() {
     // What was refused on its way is not wanted any more, and the rest of it is passed over.
     let mut session = Session::new();
     session.hear(apart(0, 1 << 30));
-    session.on(Event::Stored(digest, 0)).expect("goes on");
+    session.on(Event::Begun(digest, 0)).expect("goes on");
     session.hear(piece(0));
     let effects = session.on(Event::Refused(digest, 507, "full".into())).expect("goes on");
     let is_told = |effect: &Effect| matches!(effect, Effect::Send(Frame::Gone(_, Bytes32(gone))) if *gone == digest);
@@ -264,4 +264,76 @@ fn what_was_not_named_is_not_told_of() {
     let unknown: Number = 7;
     let why = Session::new().on(Event::Frame(Frame::Gone(unknown, Bytes32([0; 32])))).expect_err("is refused");
     assert!(why.contains("has not named"), "{why}");
+}
+
+/// Bytes of a piece.
+const STEP: u64 = PIECE as u64;
+
+/// A session in which data of a message is elsewhere, and on its way.
+fn fetching() -> (Session, Digest) {
+    let mut session = Session::new();
+    let (n, size) = (0, 10 * STEP);
+    let json: Value = cid::decode(&message(n, size)).expect("decodes");
+    let digest = cid::digest(&message(n, size));
+    let (root, size) = dwn::declared_data(&json).expect("names data");
+    let change = Change {
+        data: Some((root, size)),
+        ..Change::initial(ALICE, Subject::Record("r".into()), json).expect("encodes")
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
+    let commit = session.store.commit(ALICE, Some(store::Data::elsewhere(root, size)), move |_| Ok(change.clone()));
+    runtime.block_on(commit).expect("is written");
+    session.machine.setup.on_demand = true;
+    (session, digest)
+}
+
+#[test]
+fn who_reads_leaves_and_reads_again_gets_the_data() {
+    let (mut session, digest) = fetching();
+    let wanted = |effects: Vec<Effect>| {
+        effects.into_iter().find_map(|effect| match effect {
+            Effect::Send(Frame::DataWanted(_, _, from)) => Some(from),
+            _ => None,
+        })
+    };
+    let of = || (ALICE.to_owned(), digest);
+    let piece = || vec![1; PIECE];
+    session.on(Event::Fetch(of().0, of().1)).expect("goes on");
+    assert_eq!(wanted(session.on(Event::Begun(digest, 0)).expect("goes on")), Some(0));
+    session.hear(Frame::Data(Bytes32(digest), 0, piece()));
+    // He leaves, and comes again, in one turn: more of it was on its way, here and on the line.
+    let left = session.on(Event::Unfetch(of().0, of().1)).expect("goes on");
+    assert!(left.iter().any(|effect| matches!(effect, Effect::Send(Frame::Gone(..)))), "{left:?}");
+    session.on(Event::Fetch(of().0, of().1)).expect("goes on");
+    assert_eq!(wanted(session.on(Event::Stored(digest, STEP)).expect("goes on")), None);
+    session.hear(Frame::Data(Bytes32(digest), STEP, piece()));
+    assert_eq!(wanted(session.on(Event::Begun(digest, STEP)).expect("goes on")), Some(STEP));
+    session.hear(Frame::Data(Bytes32(digest), 2 * STEP, piece()));
+    for from in (1..10).map(|n| n * STEP) {
+        session.hear(Frame::Data(Bytes32(digest), from, piece()));
+        session.on(Event::Stored(digest, from + STEP)).expect("goes on");
+    }
+    let batch = session.machine.take.applying.len();
+    assert_eq!(batch, 1, "it is judged");
+    let applied = session.on(Event::Applied(vec![Answer { code: 202, detail: String::new() }])).expect("goes on");
+    assert!(applied.iter().any(|effect| matches!(effect, Effect::Fetched(_, _, Ok(())))), "{applied:?}");
+}
+
+#[test]
+fn what_somebody_reads_and_does_not_come_is_given_up() {
+    let (mut session, digest) = fetching();
+    session.on(Event::Fetch(ALICE.into(), digest)).expect("goes on");
+    session.on(Event::Begun(digest, 0)).expect("goes on");
+    let mut said = vec![];
+    for _ in 0..7 {
+        said.extend(session.later(10_000));
+    }
+    assert!(
+        said.iter().any(|effect| matches!(effect, Effect::Fetched(_, _, Err(why)) if why.contains("sends nothing")))
+    );
+    // What is asked for and is not known, or not shared, ends no session.
+    for (tenant, digest) in [(ALICE, [9; 32]), ("did:example:other", digest)] {
+        let said = session.on(Event::Fetch(tenant.into(), digest)).expect("goes on");
+        assert!(said.iter().any(|effect| matches!(effect, Effect::Fetched(_, _, Err(_)))), "{said:?}");
+    }
 }

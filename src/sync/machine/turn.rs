@@ -69,6 +69,10 @@ impl Machine {
                 self.active = now.at;
                 self.on_read(digest, from, piece);
             }
+            Event::Begun(digest, upto) => {
+                self.active = now.at;
+                self.on_begun(digest, upto)?;
+            }
             Event::Stored(digest, upto) => {
                 self.active = now.at;
                 self.on_stored(digest, upto)?;

@@ -244,7 +244,7 @@ impl Node {
                         Err(refusal) => Event::Refused(digest, refusal.code, refusal.detail),
                         Ok(()) => {
                             let upto = self.fetching[&other].begin(&digest, size).expect("is read");
-                            upto.map_or(Event::Busy(digest), |upto| Event::Stored(digest, upto))
+                            upto.map_or(Event::Busy(digest), |upto| Event::Begun(digest, upto))
                         }
                     });
                 }
