@@ -166,7 +166,7 @@ fn sent_bytes(node: &Toft) -> u64 {
 fn data_goes_on_after_a_kill_where_it_was() {
     const SIZE: u64 = 24_000_000;
     let dir = tempfile::tempdir().expect("a temp dir");
-    let (a, b) = (Home::new().up(), Home::new().set("net.download_limit", "6000000").up());
+    let (a, b) = (Home::new().up(), Home::new().set("net.download_limit", "3000000").up());
     let file = written(&a, dir.path(), SIZE as usize);
     pair(&a, &b);
     let begun = |home: &Home| bytes_in(&home.path().join("sync"));
@@ -187,7 +187,7 @@ fn data_goes_on_after_a_kill_where_it_was() {
 fn data_that_was_damaged_between_two_sessions_comes_anew() {
     const SIZE: u64 = 24_000_000;
     let dir = tempfile::tempdir().expect("a temp dir");
-    let (a, b) = (Home::new().up(), Home::new().set("net.download_limit", "6000000").up());
+    let (a, b) = (Home::new().up(), Home::new().set("net.download_limit", "3000000").up());
     let file = written(&a, dir.path(), SIZE as usize);
     pair(&a, &b);
     let begun = |home: &Home| bytes_in(&home.path().join("sync"));
