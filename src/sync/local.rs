@@ -280,8 +280,14 @@ impl Local {
         Ok(stored.and_then(|stored| dwn::declared_data(&stored.message)).map(|(data, _)| data))
     }
 
-    /// What of these tenants came into the log from `from` on, is still kept and may be told, and where to go on.
-    pub fn entries(&self, from: Position, tenants: &[String]) -> Result<(Vec<Kept>, Position), Fault> {
+    /// What of these tenants came into the log from `from` on, is still kept and may be told, and where to go on. What `is_known` to
+    /// the peer is not looked up.
+    pub fn entries(
+        &self,
+        from: Position,
+        tenants: &[String],
+        mut is_known: impl FnMut(&Digest) -> bool,
+    ) -> Result<(Vec<Kept>, Position), Fault> {
         let (mut kept, mut next) = (Vec::new(), from);
         for entry in self.store.entries(from, ENTRIES)? {
             next = entry.next();
@@ -291,6 +297,9 @@ impl Local {
                 && !(again && self.term(&tenant) == Term::Shown)
             {
                 let digest = cid::sha256_of(&cid).context("the log has a message whose CID is no SHA-256")?;
+                if is_known(&digest) {
+                    continue;
+                }
                 let told = self.told(&tenant, &digest)?;
                 // Of a copy, what was not written here came from the tenant's end.
                 let is_copy = self.term(&tenant) == Term::Copied;

@@ -32,14 +32,25 @@ impl Machine {
         }
         // What the peer sent is in the log before it is heard here that it was applied.
         let applying: HashSet<Digest> = self.take.applying.iter().map(|applying| applying.item.digest).collect();
+        // What was put aside may wait for any of it.
+        let looks_up = self.park.len() > 0;
         while self.followed < tail && self.send.waiting.len() < WAITING_MAX {
-            let (entries, next) = self.local.entries(self.followed, &self.setup.tenants)?;
+            let mut came = false;
+            let is_known = |digest: &Digest| self.send.recent.contains(digest) || applying.contains(digest);
+            let passes = |digest: &Digest| {
+                let passes = !looks_up && is_known(digest);
+                came |= passes;
+                passes
+            };
+            let (entries, next) = self.local.entries(self.followed, &self.setup.tenants, passes)?;
             if next <= self.followed {
                 break;
             }
             self.followed = next;
-            for Kept { scope, item, .. } in entries {
+            if came || !entries.is_empty() {
                 self.active = now.at;
+            }
+            for Kept { scope, item, .. } in entries {
                 self.arrived_here(&scope, &item, now);
                 if !self.send.recent.contains(&item.digest) && !applying.contains(&item.digest) {
                     let number = self.number(&scope)?;
@@ -128,7 +139,7 @@ impl Machine {
             self.send.stream = None;
             return Ok(false);
         }
-        let (entries, next) = self.local.entries(stream.at, &self.setup.tenants)?;
+        let (entries, next) = self.local.entries(stream.at, &self.setup.tenants, |_| false)?;
         if next <= stream.at {
             self.send.stream = None;
             return Ok(false);
