@@ -82,7 +82,7 @@ pub fn elsewhere(store: &Store, tenant: Option<&str>) -> Result<Vec<Elsewhere>, 
 }
 
 /// Notes that were overtaken. Only before anything is written: a new one may have the same key.
-pub fn overtaken(store: &Store) -> Result<Vec<Vec<u8>>, Fault> {
+pub(super) fn overtaken(store: &Store) -> Result<Vec<Vec<u8>>, Fault> {
     let mut found = Vec::new();
     for (key, _) in store.states(PREFIX)? {
         if of_note(store, &key)?.is_none() {

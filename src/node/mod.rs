@@ -38,7 +38,7 @@ pub use conflicts::Kept;
 pub use data::{Body, one_chunk, read_out, send};
 pub use deny::Denied;
 pub use door::{Choose, Node};
-pub use elsewhere::{Elsewhere, Fetch, elsewhere, overtaken};
+pub use elsewhere::{Elsewhere, Fetch, elsewhere};
 pub use events::{Delivery, Ended, Events, Resume};
 pub use gate::{Registered, Tenants};
 pub use limits::Limits;

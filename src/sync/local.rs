@@ -233,6 +233,14 @@ impl Local {
         stored.map_or(Ok(false), |stored| view.is_elsewhere(&stored))
     }
 
+    /// A message of which the data is on another device, if it may be told.
+    pub fn loaded_elsewhere(&self, tenant: &str, digest: &Digest) -> Result<Option<(Kept, Loaded)>, Fault> {
+        if !self.is_elsewhere(tenant, digest)? {
+            return Ok(None);
+        }
+        Ok(self.kept(tenant, digest)?.zip(self.load(tenant, digest)?))
+    }
+
     /// Is the data of this message here?
     pub fn is_here(&self, tenant: &str, digest: &Digest) -> Result<bool, Fault> {
         let view = self.store.view(tenant);
@@ -270,10 +278,7 @@ impl Local {
 
     /// The CID of a message's data, if it may be told.
     pub fn data(&self, tenant: &str, digest: &Digest) -> Result<Option<Cid>, Fault> {
-        if self.told(tenant, digest)?.is_none() {
-            return Ok(None);
-        }
-        if !self.is_here(tenant, digest)? {
+        if self.told(tenant, digest)?.is_none() || !self.is_here(tenant, digest)? {
             return Ok(None);
         }
         let stored = self.store.view(tenant).message(&cid::from_digest(cid::DAG_CBOR, digest))?;

@@ -79,9 +79,10 @@ impl Machine {
     }
 
     /// The record may have been edited while its data came: then it is brought to the state that it has now.
-    fn newest_of(&self, scope: &Scope, message: Value) -> Result<Value, Fault> {
-        let same = self.local.same_data(&scope.tenant, &message)?;
-        Ok(same.filter(|same| same.is_elsewhere).map_or(message, |same| Value::clone(&same.state)))
+    fn newest_of(&self, scope: &Scope, message: Value) -> Value {
+        // What cannot be read the door will name.
+        let same = self.local.same_data(&scope.tenant, &message).unwrap_or(None);
+        same.filter(|same| same.is_elsewhere).map_or(message, |same| Value::clone(&same.state))
     }
 
     /// Does data that travels apart come at once, when it is asked for, or not at all, because the record's state here has it?
@@ -195,7 +196,7 @@ impl Machine {
             });
             let Came { scope, digest, knew, data, is_fetched, .. } = next;
             let message = match is_fetched {
-                true => self.newest_of(&scope, message)?,
+                true => self.newest_of(&scope, message),
                 false => message,
             };
             let term = self.local.term(&scope.tenant);
