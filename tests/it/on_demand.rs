@@ -162,17 +162,23 @@ fn sent_bytes(node: &Toft) -> u64 {
     line.parse::<f64>().expect("a number") as u64
 }
 
+/// A node with a file, and the home of one that was killed when more than `most` of the file's bytes had come to it.
+fn killed_while_data_comes(size: u64, most: u64) -> (Toft, Home, Written) {
+    let dir = tempfile::tempdir().expect("a temp dir");
+    let (a, b) = (Home::new().up(), Home::new().set("net.download_limit", "3000000").up());
+    let file = written(&a, dir.path(), usize::try_from(size).expect("fits"));
+    pair(&a, &b);
+    let begun = |home: &Home| bytes_in(&home.path().join("sync"));
+    within(Duration::from_secs(60), "a part of it", || (begun(b.home()) > most).then_some(()));
+    let home = b.kill();
+    assert!((most..size).contains(&begun(&home)), "{} of it are here", begun(&home));
+    (a, home, file)
+}
+
 #[test]
 fn data_goes_on_after_a_kill_where_it_was() {
     const SIZE: u64 = 24_000_000;
-    let dir = tempfile::tempdir().expect("a temp dir");
-    let (a, b) = (Home::new().up(), Home::new().set("net.download_limit", "3000000").up());
-    let file = written(&a, dir.path(), SIZE as usize);
-    pair(&a, &b);
-    let begun = |home: &Home| bytes_in(&home.path().join("sync"));
-    within(Duration::from_secs(60), "half of it", || (begun(b.home()) > SIZE / 2).then_some(()));
-    let home = b.kill();
-    assert!((SIZE / 2..SIZE).contains(&begun(&home)), "{} of it are here", begun(&home));
+    let (a, home, file) = killed_while_data_comes(SIZE, SIZE / 2);
     let b = home.set("net.download_limit", "0").up();
     pair(&a, &b);
     within(Duration::from_secs(60), "the record", || (records(&b) == 1).then_some(()));
@@ -186,13 +192,7 @@ fn data_goes_on_after_a_kill_where_it_was() {
 #[test]
 fn data_that_was_damaged_between_two_sessions_comes_anew() {
     const SIZE: u64 = 24_000_000;
-    let dir = tempfile::tempdir().expect("a temp dir");
-    let (a, b) = (Home::new().up(), Home::new().set("net.download_limit", "3000000").up());
-    let file = written(&a, dir.path(), SIZE as usize);
-    pair(&a, &b);
-    let begun = |home: &Home| bytes_in(&home.path().join("sync"));
-    within(Duration::from_secs(60), "a third of it", || (begun(b.home()) > SIZE / 3).then_some(()));
-    let home = b.kill();
+    let (a, home, file) = killed_while_data_comes(SIZE, SIZE / 3);
     let part = fs::read_dir(home.path().join("sync")).expect("is read").flatten().next().expect("is there").path();
     let len = fs::metadata(&part).expect("is there").len();
     fs::write(&part, vec![7; len as usize]).expect("is changed");
