@@ -6,7 +6,7 @@
 
 use super::{
     batch::{Attempt, Need, Seen},
-    config::{Config, FEE_RATE_MIN},
+    config::Config,
     proof::{self, Inclusion},
     transport::{Failure, Transport},
 };
@@ -282,7 +282,7 @@ impl Chain {
         let mempool: Mempool = self.call("getmempoolinfo", &[])?;
         // BTC per 1000 vB → sat per vB; no estimate (a young or quiet chain): the least the mempool takes
         let rates = [estimate.feerate, mempool.mempoolminfee].into_iter().flatten().map(|btc| btc * 100_000.0);
-        let rate = rates.fold(FEE_RATE_MIN, f64::max).min(config.max_fee_rate);
+        let rate = rates.fold(0.0, f64::max).min(config.max_fee_rate);
         Ok((rate * 1_000.0).round() / 1_000.0) // bitcoind takes three decimals
     }
 

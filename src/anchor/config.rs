@@ -2,21 +2,31 @@
 
 use crate::{foreign::without_credentials, span::Span};
 use schemars::JsonSchema;
-use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
+use serde::{Deserialize, Serialize};
 use std::{path::PathBuf, time::Duration};
+use url::Url;
 
 /// Bytes of magic at most: with the 32 bytes of the root the payload stays at 40, which every node relays.
 const MAGIC_MAX: usize = 8;
 /// Characters of a wallet's name at most; bitcoind makes a directory of it.
 const WALLET_MAX: usize = 64;
-/// No node relays a transaction that pays less (sat/vB).
-pub(super) const FEE_RATE_MIN: f64 = 1.0;
+/// Calendars at most: each one costs a request a batch, and later many.
+const CALENDARS_MAX: usize = 16;
+/// The calendars that the stock client asks (opentimestamps-client 0.7.2).
+const CALENDARS: [&str; 4] = [
+    "https://a.pool.opentimestamps.org",
+    "https://b.pool.opentimestamps.org",
+    "https://a.pool.eternitywall.com",
+    "https://ots.btc.catallaxy.com",
+];
 
 /// How new records come into Bitcoin.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Config {
-    /// "off": new records are queued and nothing is spent. "wallet": toft pays from a wallet of your bitcoind.
+    /// "auto": by the calendars if you agreed to them, else new records are only queued. "calendar": by OpenTimestamps
+    /// calendars, which get one root and nothing else. "wallet": toft pays from a wallet of your bitcoind. "psbt": your
+    /// own signer pays. "off": new records are queued and nothing is sent.
     pub mode: Mode,
     /// How long records are collected before they are anchored together: "90s", "30m", "6h", "1d".
     pub every: Span,
@@ -25,7 +35,22 @@ pub struct Config {
     /// Up to 8 ASCII characters before the root in the transaction, by which anchors can be found again in the
     /// chain. Empty: toft's anchors look like any other OpenTimestamps anchor.
     pub magic: String,
+    pub calendar: Calendar,
     pub bitcoin: Bitcoin,
+}
+
+/// OpenTimestamps calendars: those that toft asks, and the one it can be.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Calendar {
+    /// In mode "auto": may the calendars be asked? `toft init` asks once.
+    pub consent: bool,
+    /// Where roots are sent.
+    pub urls: Vec<String>,
+    /// A batch counts as handed in when this many of them have taken its root.
+    pub min: u32,
+    /// Be a calendar for others, at `dwn.listen`, under the name in `dwn.url`.
+    pub serve: bool,
 }
 
 /// The bitcoind that toft asks and, in mode "wallet", pays with.
@@ -41,12 +66,21 @@ pub struct Bitcoin {
     pub password: Password,
     /// toft signs nothing when bitcoind is on another network.
     pub network: Network,
-    /// The wallet toft pays from. It is created if it is missing; use it for nothing else.
+    /// The wallet toft pays from. It is created if there never was one; use it for nothing else. In mode "psbt": your
+    /// watch-only wallet, which is never created.
     pub wallet: String,
+    /// Mode "wallet" pays only with this.
+    pub spend: bool,
     /// Fee in sat/vB; 0: bitcoind's estimate for confirmation within a day.
     pub fee_rate: f64,
     /// toft never pays more than this (sat/vB). One anchor has about 160 vB.
     pub max_fee_rate: f64,
+    /// toft never pays more than this for one transaction (sat).
+    pub max_fee: u64,
+    /// toft never pays more than this within 24 hours (sat).
+    pub max_per_day: u64,
+    /// Blocks after which a transaction that is in none pays more.
+    pub bump_after: u32,
     /// How often bitcoind is asked about anchors that are not final.
     pub poll: Span,
 }
@@ -71,12 +105,19 @@ impl std::fmt::Debug for Password {
 impl Default for Config {
     fn default() -> Self {
         Self {
-            mode: Mode::Off,
+            mode: Mode::Auto,
             every: Span(Duration::from_secs(6 * 60 * 60)),
             confirmations: 6,
             magic: "toft".into(),
+            calendar: Calendar::default(),
             bitcoin: Bitcoin::default(),
         }
+    }
+}
+
+impl Default for Calendar {
+    fn default() -> Self {
+        Self { consent: false, urls: CALENDARS.map(Into::into).into(), min: 2, serve: false }
     }
 }
 
@@ -89,8 +130,12 @@ impl Default for Bitcoin {
             password: Password::default(),
             network: Network::Mainnet,
             wallet: "toft".into(),
+            spend: false,
             fee_rate: 0.0,
             max_fee_rate: 20.0,
+            max_fee: 10_000,
+            max_per_day: 20_000,
+            bump_after: 6,
             poll: Span(Duration::from_secs(30)),
         }
     }
@@ -126,18 +171,65 @@ impl Config {
         if self.bitcoin.user.is_empty() != self.bitcoin.password.expose().is_empty() {
             return Err("anchor.bitcoin.user and anchor.bitcoin.password go together".into());
         }
-        let (rate, max) = (self.bitcoin.fixed_fee_rate().unwrap_or(FEE_RATE_MIN), self.bitcoin.max_fee_rate);
-        if !(rate >= FEE_RATE_MIN && max >= rate && max.is_finite()) {
+        let (rate, max) = (self.bitcoin.fee_rate, self.bitcoin.max_fee_rate);
+        if !(rate >= 0.0 && max >= rate && max > 0.0 && max.is_finite()) {
             return Err(format!(
-                "anchor.bitcoin.fee_rate = {rate} with max_fee_rate = {max}: both are sat/vB, at least {FEE_RATE_MIN}, the maximum not below the rate"
+                "anchor.bitcoin.fee_rate = {rate} with max_fee_rate = {max}: both are sat/vB above 0, the maximum not below the rate"
             ));
         }
-        Ok(())
+        if self.bitcoin.bump_after == 0 {
+            return Err("anchor.bitcoin.bump_after = 0: a transaction needs at least 1 block's time".into());
+        }
+        self.calendar.check()
+    }
+
+    /// What goes on although the settings ask for it in words that changed; a person should know.
+    pub fn warning(&self) -> Option<String> {
+        (self.mode == Mode::Wallet && !self.bitcoin.spend).then(|| {
+            "anchor.mode = \"wallet\" pays nothing without anchor.bitcoin.spend = true: new records are only queued".into()
+        })
+    }
+
+    /// Who brings roots into the chain under these settings; nobody: they are queued.
+    pub fn path(&self) -> Option<Path> {
+        match self.mode {
+            Mode::Auto if self.calendar.consent => Some(Path::Calendars),
+            Mode::Calendar => Some(Path::Calendars),
+            Mode::Wallet if self.bitcoin.spend => Some(Path::Wallet),
+            Mode::Psbt => Some(Path::Psbt),
+            Mode::Auto | Mode::Wallet | Mode::Off => None,
+        }
     }
 
     /// What goes into the transaction for `root`.
     pub fn payload(&self, root: &[u8; 32]) -> Vec<u8> {
         [self.magic.as_bytes(), root].concat()
+    }
+}
+
+impl Calendar {
+    fn check(&self) -> Result<(), String> {
+        let min = self.min as usize;
+        if self.urls.len() > CALENDARS_MAX || !(1..=self.urls.len().max(1)).contains(&min) {
+            return Err(format!(
+                "anchor.calendar.min = {min} of {} urls: at least 1 and at most as many as there are, which are at most \
+                 {CALENDARS_MAX}",
+                self.urls.len()
+            ));
+        }
+        for url in &self.urls {
+            let parsed = Url::parse(url).map_err(|e| format!("anchor.calendar.urls: {url:?} is no URL: {e}"))?;
+            if without_credentials(url) != *url {
+                return Err("anchor.calendar.urls: a URL holds a user or password, which calendars do not ask for".into());
+            }
+            let near = matches!(parsed.host_str(), Some("localhost" | "127.0.0.1" | "[::1]"));
+            if !(parsed.scheme() == "https" || (parsed.scheme() == "http" && near)) || parsed.query().is_some() {
+                return Err(format!(
+                    "anchor.calendar.urls: {url:?}: an https:// URL without a query (http:// only on this machine)"
+                ));
+            }
+        }
+        Ok(())
     }
 }
 
@@ -158,26 +250,24 @@ impl Bitcoin {
     }
 }
 
-/// Who pays for anchors. Spending is always opt-in.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, JsonSchema)]
+/// How roots come into the chain. Sending anything and spending anything is always opt-in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Mode {
     #[default]
-    Off,
+    Auto,
+    Calendar,
     Wallet,
+    Psbt,
+    Off,
 }
 
-impl<'de> Deserialize<'de> for Mode {
-    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        match String::deserialize(from)?.as_str() {
-            "off" => Ok(Self::Off),
-            "wallet" => Ok(Self::Wallet),
-            later @ ("calendar" | "psbt") => Err(D::Error::custom(format!(
-                "anchor.mode = \"{later}\" is not in this version; use \"wallet\" or \"off\""
-            ))),
-            other => Err(D::Error::custom(format!("anchor.mode = {other:?} is unknown; use \"wallet\" or \"off\""))),
-        }
-    }
+/// Who brings roots into the chain.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Path {
+    Calendars,
+    Wallet,
+    Psbt,
 }
 
 /// A Bitcoin network.
@@ -217,7 +307,7 @@ mod tests {
     #[test]
     fn the_default_spends_nothing_and_reads_back() {
         let config = Config::default();
-        assert_eq!(config.mode, Mode::Off);
+        assert_eq!((config.mode, config.path()), (Mode::Auto, None));
         assert_eq!(config.check(), Ok(()));
         let text = toml::to_string(&config).expect("serializes");
         assert!(text.contains("every = \"6h\""), "{text}");
@@ -226,9 +316,16 @@ mod tests {
     }
 
     #[test]
-    fn modes_of_later_versions_are_refused_with_a_sentence() {
-        let error = toml::from_str::<Config>("mode = 'calendar'").expect_err("not yet").to_string();
-        assert!(error.contains("not in this version"), "{error}");
+    fn nothing_is_sent_and_nothing_spent_without_a_yes() {
+        let path = |toml: &str| toml::from_str::<Config>(toml).expect("parses").path();
+        assert_eq!(path(""), None);
+        assert_eq!(path("calendar.consent = true"), Some(Path::Calendars));
+        assert_eq!(path("mode = 'calendar'"), Some(Path::Calendars));
+        assert_eq!(path("mode = 'wallet'"), None);
+        assert_eq!(path("mode = 'wallet'\nbitcoin.spend = true"), Some(Path::Wallet));
+        assert_eq!(path("mode = 'psbt'"), Some(Path::Psbt));
+        assert_eq!(path("mode = 'off'\ncalendar.consent = true"), None);
+        assert!(toml::from_str::<Config>("mode = 'wallet'").expect("parses").warning().is_some());
         assert!(toml::from_str::<Config>("mode = 'x'").is_err());
         assert!(toml::from_str::<Config>("modes = 'off'").is_err());
     }
@@ -243,6 +340,12 @@ mod tests {
             "bitcoin.user = 'u'",
             "bitcoin.fee_rate = 30.0",
             "bitcoin.max_fee_rate = nan",
+            "bitcoin.max_fee_rate = 0.0",
+            "bitcoin.bump_after = 0",
+            "calendar.min = 0",
+            "calendar.min = 5",
+            "calendar.urls = ['http://calendar.example']",
+            "calendar.urls = ['https://u:p@calendar.example']\ncalendar.min = 1",
         ] {
             let config: Config = toml::from_str(toml).expect("parses");
             assert!(config.check().is_err(), "{toml}");

@@ -6,7 +6,7 @@
 use super::{
     batch::{Action, Batch, BatchEvent, State},
     chain::{Chain, Error, Signing},
-    config::{Config, Mode},
+    config::{Config, Path},
     ledger::Ledger,
     metrics::Metrics,
     queue::{self, Queue},
@@ -185,7 +185,7 @@ impl Follower {
             self.poll = Instant::now();
         }
         let mut made = None;
-        if self.config.mode == Mode::Wallet && (asked.is_some() || self.due <= millis()) {
+        if self.may_pay() && (asked.is_some() || self.due <= millis()) {
             made = self.close().await?;
         }
         if made.is_some() || (self.must_ask() && self.poll <= Instant::now()) {
@@ -367,7 +367,7 @@ impl Follower {
     }
 
     fn may_pay(&self) -> bool {
-        self.config.mode == Mode::Wallet
+        self.config.path() == Some(Path::Wallet)
     }
 
     /// Is there anything to ask bitcoind? At the start of a paying node also: is it there at all?

@@ -2,7 +2,7 @@
 
 use super::{
     batch::{Batch, State},
-    config::{Config, Mode, Network},
+    config::{Config, Mode, Network, Path},
 };
 use jiff::Timestamp;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
@@ -149,17 +149,24 @@ pub(super) fn sentence(
     batches: &[BatchStatus],
     problem: Option<&str>,
 ) -> String {
-    let mut parts = vec![match (config.mode, queued) {
-        (Mode::Off, 0) => "off".to_owned(),
-        (Mode::Off, n) => {
-            format!("off, {n} items wait (anchor.mode = \"wallet\" pays for their proofs from your bitcoind)")
+    let waiting = match queued {
+        0 => String::new(),
+        n => format!(", {n} items wait"),
+    };
+    let when = next.filter(|_| queued > 0).map(|t| format!(", anchored at {t:.0}")).unwrap_or_default();
+    let bitcoin = &config.bitcoin;
+    let (every, wallet, chain) = (config.every, &bitcoin.wallet, bitcoin.network.chain());
+    let mut parts = vec![match (config.path(), config.mode) {
+        (Some(Path::Calendars), _) => format!("every {every} by OpenTimestamps calendars{waiting}{when}"),
+        (Some(Path::Wallet), _) => format!("every {every} from wallet \"{wallet}\" ({chain}){waiting}{when}"),
+        (Some(Path::Psbt), _) => {
+            format!("every {every} from wallet \"{wallet}\" ({chain}), signed by you{waiting}{when}")
         }
-        (Mode::Wallet, n) => {
-            let bitcoin = &config.bitcoin;
-            let when = next.filter(|_| n > 0).map(|t| format!(", anchored at {t:.0}")).unwrap_or_default();
-            let chain = bitcoin.network.chain();
-            format!("every {} from wallet \"{}\" ({chain}), {n} items wait{when}", config.every, bitcoin.wallet)
+        (None, Mode::Wallet) => format!("off{waiting}: {}", config.warning().unwrap_or_default()),
+        (None, Mode::Auto) => {
+            format!("off{waiting} (anchor.calendar.consent = true has OpenTimestamps calendars asked, for nothing)")
         }
+        (None, _) => format!("off{waiting} (anchor.mode)"),
     }];
     parts.extend(batches.iter().filter(|b| b.state != "final").map(BatchStatus::sentence));
     parts.extend(problem.map(str::to_owned));

@@ -16,6 +16,7 @@ use toft::{
 
 pub fn config(node: &Bitcoind) -> Config {
     let mut config = Config { mode: Mode::Wallet, ..Config::default() };
+    config.bitcoin.spend = true;
     config.bitcoin.rpc = node.url();
     config.bitcoin.cookie = node.cookie().display().to_string();
     config.bitcoin.network = Network::Regtest;
