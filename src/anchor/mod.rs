@@ -14,6 +14,8 @@ mod metrics;
 pub mod ots;
 pub mod tree;
 pub mod proof;
+pub mod multi;
+pub mod native;
 pub mod batch;
 mod transport;
 pub mod chain;

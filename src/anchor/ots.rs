@@ -155,6 +155,55 @@ impl Stamp {
         ops.rev().fold(Self(vec![Branch::Attest(end)]), |rest, op| Self(vec![Branch::Then(op, rest)]))
     }
 
+    /// `ops` in order, then this.
+    #[must_use]
+    pub fn after(self, ops: impl DoubleEndedIterator<Item = Op>) -> Self {
+        ops.rev().fold(self, |rest, op| Self(vec![Branch::Then(op, rest)]))
+    }
+
+    /// Reads what leads on from `message`, without a file around it: as calendars send it.
+    pub fn read(message: &[u8], bytes: &[u8]) -> Result<Self, Error> {
+        if bytes.len() > FILE_MAX {
+            return Err(Error::TooLong(bytes.len()));
+        }
+        let mut reader = Reader { rest: bytes, len: bytes.len() };
+        let stamp = reader.stamp(&Operand::Known(message.into()), DEPTH_MAX)?;
+        if !reader.rest.is_empty() {
+            return Err(Error::Trailing(reader.rest.len()));
+        }
+        Ok(stamp)
+    }
+
+    /// What [`Stamp::read`] reads.
+    pub fn bytes(&self) -> Vec<u8> {
+        let mut out = Vec::new();
+        self.write(&mut out);
+        out
+    }
+
+    /// This and all of another of the same message: a step that both begin with is taken once. (The reference
+    /// implementation keeps one branch of each operation; it would lose the others.)
+    pub fn join(&mut self, other: Self) {
+        for branch in other.0 {
+            let is_same = |known: &Branch| match (known, &branch) {
+                (Branch::Then(op, _), Branch::Then(other, _)) => op == other,
+                (known, branch) => known == branch,
+            };
+            match (self.0.iter().position(is_same).map(|at| &mut self.0[at]), branch) {
+                (Some(Branch::Then(_, rest)), Branch::Then(_, more)) => rest.join(more),
+                (Some(_), _) => {}
+                (None, branch) => self.0.push(branch),
+            }
+        }
+    }
+
+    /// Every attestation with the message it speaks of, beginning from `message`.
+    pub fn attestations(&self, message: &[u8]) -> Vec<(Arc<[u8]>, &Attestation)> {
+        let mut found = Vec::new();
+        self.collect(&Operand::Known(message.into()), &mut found);
+        found
+    }
+
     fn write(&self, out: &mut Vec<u8>) {
         for (i, branch) in self.0.iter().enumerate() {
             if i + 1 < self.0.len() {

@@ -16,6 +16,8 @@ use serde::{Deserialize, Serialize};
 
 /// Bytes of a block header.
 const HEADER_LEN: usize = 80;
+/// Levels of a block's tree at most: it has fewer than 2^20 transactions.
+const LEVELS_MAX: u32 = 20;
 
 /// The place of a transaction in the chain, checked when it is made.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -69,6 +71,23 @@ impl Inclusion {
         self.header().block_hash().to_string()
     }
 
+    /// Does the transaction lie there? What is read from elsewhere was not checked when it was made.
+    pub fn holds(&self, txid: Txid) -> bool {
+        let (siblings, rest) = self.branch.as_chunks::<32>();
+        let levels = siblings.len() as u32;
+        if !rest.is_empty() || levels > LEVELS_MAX || self.index >> levels != 0 {
+            return false;
+        }
+        let root = self.siblings().fold(txid.to_byte_array(), |node, sibling| {
+            let pair = match sibling {
+                Sibling::Left(left) => [left, node],
+                Sibling::Right(right) => [node, right],
+            };
+            cid::digest(&cid::digest(&pair.concat()))
+        });
+        root == self.header().merkle_root.to_byte_array()
+    }
+
     #[cfg(test)]
     pub(super) fn fake(n: u8) -> Self {
         Self { header: [n; HEADER_LEN], height: u32::from(n), index: 0, branch: vec![] }
@@ -112,34 +131,42 @@ pub struct Way<'a> {
 impl Way<'_> {
     /// The `.ots` file.
     pub fn ots(&self) -> Result<Vec<u8>, Error> {
-        let tx = without_witness(self.tx)?;
-        let at = tx.windows(self.root.len()).position(|w| w == self.root).ok_or(Error::NoRoot)?;
-        let (before, after) = (&tx[..at], &tx[at + self.root.len()..]);
-
-        let mut ops = vec![Op::Prepend(vec![LEAF]), Op::Append(self.nonce.to_vec()), Op::Sha256];
-        for sibling in self.path {
-            match sibling {
-                Sibling::Left(left) => ops.push(Op::Prepend([&[NODE], left.as_slice()].concat())),
-                Sibling::Right(right) => ops.extend([Op::Prepend(vec![NODE]), Op::Append(right.to_vec())]),
-            }
-            ops.push(Op::Sha256);
-        }
-        ops.extend([Op::Prepend(before.to_vec()), Op::Append(after.to_vec()), Op::Sha256, Op::Sha256]);
-        for sibling in self.inclusion.siblings() {
-            ops.push(match sibling {
-                Sibling::Left(left) => Op::Prepend(left.to_vec()),
-                Sibling::Right(right) => Op::Append(right.to_vec()),
-            });
-            ops.extend([Op::Sha256, Op::Sha256]);
-        }
-        let end = Attestation::Bitcoin(u64::from(self.inclusion.height));
-        let stamp = Stamp::line(ops.into_iter(), end);
+        let stamp = into_block(self.root, self.tx, self.inclusion)?.after(up(self.nonce, self.path).into_iter());
         Ok(Detached { hash: Op::Sha256, digest: self.digest.to_vec(), stamp }.write())
     }
 }
 
+/// The steps from a digest into its leaf and up the batch's tree.
+pub fn up(nonce: &Nonce, path: &[Sibling]) -> Vec<Op> {
+    let mut ops = vec![Op::Prepend(vec![LEAF]), Op::Append(nonce.to_vec()), Op::Sha256];
+    for sibling in path {
+        match sibling {
+            Sibling::Left(left) => ops.push(Op::Prepend([&[NODE], left.as_slice()].concat())),
+            Sibling::Right(right) => ops.extend([Op::Prepend(vec![NODE]), Op::Append(right.to_vec())]),
+        }
+        ops.push(Op::Sha256);
+    }
+    ops
+}
+
+/// What leads from a root through its transaction up the block.
+pub fn into_block(root: &Digest, tx: &[u8], inclusion: &Inclusion) -> Result<Stamp, Error> {
+    let tx = without_witness(tx)?;
+    let at = tx.windows(root.len()).position(|w| w == root).ok_or(Error::NoRoot)?;
+    let (before, after) = (&tx[..at], &tx[at + root.len()..]);
+    let mut ops = vec![Op::Prepend(before.to_vec()), Op::Append(after.to_vec()), Op::Sha256, Op::Sha256];
+    for sibling in inclusion.siblings() {
+        ops.push(match sibling {
+            Sibling::Left(left) => Op::Prepend(left.to_vec()),
+            Sibling::Right(right) => Op::Append(right.to_vec()),
+        });
+        ops.extend([Op::Sha256, Op::Sha256]);
+    }
+    Ok(Stamp::line(ops.into_iter(), Attestation::Bitcoin(u64::from(inclusion.height))))
+}
+
 /// What a txid is the hash of: the transaction without its witnesses.
-fn without_witness(tx: &[u8]) -> Result<Vec<u8>, Error> {
+pub fn without_witness(tx: &[u8]) -> Result<Vec<u8>, Error> {
     let mut tx: Transaction = deserialize(tx).map_err(|e| Error::Transaction(e.to_string()))?;
     for input in &mut tx.input {
         input.witness.clear();
