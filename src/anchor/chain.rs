@@ -6,11 +6,14 @@
 
 use super::{
     batch::{Attempt, Need, Seen},
-    config::Config,
+    config::{Config, Network},
     proof::{self, Inclusion},
     transport::{Failure, Transport},
 };
-use crate::foreign::{said, without_credentials};
+use crate::{
+    cid::Digest,
+    foreign::{said, without_credentials},
+};
 use bitcoin::{
     Amount, Denomination, Transaction, Txid,
     block::Header,
@@ -21,6 +24,7 @@ use bitcoincore_rpc::{Client, Error as RpcError, RpcApi, jsonrpc};
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::{Value, json};
 use std::{
+    collections::BTreeMap,
     path::PathBuf,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
@@ -39,6 +43,11 @@ const VBYTES_BASE: u64 = 100;
 const VBYTES_INPUT: u64 = 150;
 /// Inputs at most: more make the proof longer than some verifiers read.
 const INPUTS_MAX: usize = 5;
+/// Transactions of the wallet that are asked for at once, and how often at most: hundreds of years of anchors.
+const LISTED: usize = 1_000;
+const LISTED_PAGES: usize = 200;
+/// The operation that a script with a root begins with.
+const OP_RETURN: u8 = 0x6a;
 /// The label of the address we name when coins are wanted.
 const FUNDING: &str = "toft: coins for anchors";
 
@@ -95,6 +104,20 @@ pub struct Tip {
     pub height: u32,
     #[serde(rename = "bestblockhash")]
     pub block: String,
+}
+
+/// A transaction of the wallet that carries a root.
+#[derive(Debug, Clone)]
+pub struct OnChain {
+    pub txid: String,
+    /// Without its witnesses.
+    pub tx: Vec<u8>,
+    pub root: Digest,
+    /// When the wallet first had it, seconds since 1970.
+    pub time: u64,
+    pub inclusion: Inclusion,
+    pub network: Network,
+    pub confirmations: u32,
 }
 
 /// What came of asking the wallet for a transaction.
@@ -241,6 +264,39 @@ impl Chain {
         let parse = |t: &String| t.parse::<Txid>().map_err(|e| answer("getblock", e));
         let txids = found.tx.iter().map(parse).collect::<Result<Vec<_>, _>>()?;
         Ok(Inclusion::new(&header, height, &txids, parse(&txid.to_owned())?)?)
+    }
+
+    /// The wallet's own transactions in blocks that carry `magic` and a root, the oldest first.
+    pub fn anchors(&self, magic: &[u8]) -> Result<Vec<OnChain>, Error> {
+        let tip = self.tip()?;
+        let mut found = BTreeMap::new();
+        for page in 0..LISTED_PAGES {
+            let (most, skip) = (json!(LISTED), json!(page * LISTED));
+            let listed: Vec<Listed> = self.wallet("listtransactions", &[json!("*"), most, skip])?;
+            let is_last = listed.len() < LISTED;
+            for Listed { txid, category, blockhash, blockheight, time } in listed {
+                if let ("send", Some(block), Some(height)) = (&*category, blockhash, blockheight) {
+                    found.entry((height, txid)).or_insert((block, time));
+                }
+            }
+            if is_last {
+                break;
+            }
+        }
+        let mut anchors = Vec::new();
+        for ((height, txid), (block, time)) in found {
+            let hex: WalletBytes = self.wallet("gettransaction", &[json!(txid)])?;
+            let tx: Transaction = decode("gettransaction", &hex.hex)?;
+            let Some(root) = tx.output.iter().find_map(|output| root_of(output.script_pubkey.as_bytes(), magic)) else {
+                continue;
+            };
+            let inclusion = self.locate(&block, &txid)?;
+            let tx = proof::without_witness(&serialize(&tx))?;
+            let network = self.inner.config.bitcoin.network;
+            let confirmations = tip.height.saturating_sub(height) + 1;
+            anchors.push(OnChain { txid, tx, root, time, inclusion, network, confirmations });
+        }
+        Ok(anchors)
     }
 
     /// The header at a height of the best chain; none above its end.
@@ -476,6 +532,28 @@ struct Psbt {
 #[derive(Deserialize)]
 struct Finalized {
     hex: Option<String>,
+}
+
+/// The root behind `magic` in a script that is an OP_RETURN of one push.
+fn root_of(script: &[u8], magic: &[u8]) -> Option<Digest> {
+    let (op_return, rest) = script.split_first()?;
+    let (length, pushed) = rest.split_first()?;
+    let is_one = *op_return == OP_RETURN && usize::from(*length) == pushed.len();
+    pushed.strip_prefix(magic).filter(|_| is_one)?.try_into().ok()
+}
+
+#[derive(Deserialize)]
+struct Listed {
+    txid: String,
+    category: String,
+    blockhash: Option<String>,
+    blockheight: Option<u32>,
+    time: u64,
+}
+
+#[derive(Deserialize)]
+struct WalletBytes {
+    hex: String,
 }
 
 #[derive(Deserialize)]

@@ -7,9 +7,11 @@ use super::{
     batch::{Action, Batch, BatchEvent, State},
     chain::{Chain, Error, Signing},
     config::{Config, Path},
+    found::Finder,
     ledger::Ledger,
     metrics::Metrics,
     queue::{self, Queue},
+    rebuild::{self, Rebuilt},
     status::{self, BatchStatus, Now, Outcome, Status},
     tree::{self, Tree},
 };
@@ -17,7 +19,7 @@ use crate::{
     audit::{Audit, What},
     crypto::{Locked, Secret},
     dwn::Fault,
-    job::{Job, Wait},
+    job::{Job, Wait, blocking},
     memory::{self, wipe_stack},
     scarce,
     store::{Position, Store},
@@ -47,6 +49,8 @@ const ACTIONS_MAX: usize = 32;
 
 /// "Anchor now", and where to answer.
 pub(super) type Command = oneshot::Sender<Now>;
+/// "Find again what is lost", and where to answer.
+pub(super) type Rebuild = oneshot::Sender<Result<Rebuilt, Fault>>;
 
 /// Everything the task works with.
 pub(super) struct Follower {
@@ -55,11 +59,13 @@ pub(super) struct Follower {
     secret: watch::Receiver<Option<Arc<Secret>>>,
     pub(super) store: Store,
     pub(super) ledger: Ledger,
+    finder: Finder,
     pub(super) chain: Chain,
     pub(super) metrics: Metrics,
     audit: Audit,
     pub(super) queue: Arc<Mutex<Queue>>,
     pub(super) commands: mpsc::Receiver<Command>,
+    rebuilds: mpsc::Receiver<Rebuild>,
     pub(super) status: watch::Sender<Status>,
     tail: watch::Receiver<Position>,
     /// Batches that are not final.
@@ -88,12 +94,14 @@ pub(super) struct Parts {
     pub(super) audit: Audit,
     pub(super) queue: Arc<Mutex<Queue>>,
     pub(super) commands: mpsc::Receiver<Command>,
+    pub(super) rebuilds: mpsc::Receiver<Rebuild>,
+    pub(super) finder: Finder,
 }
 
 impl Follower {
     /// Takes up where the last run ended.
     pub(super) async fn open(parts: Parts) -> Result<(Self, watch::Receiver<Status>), Fault> {
-        let Parts { config, secret, store, chain, metrics, audit, queue, commands } = parts;
+        let Parts { config, secret, store, chain, metrics, audit, queue, commands, rebuilds, finder } = parts;
         let ledger = Ledger::new(store.clone());
         let since = ledger.since(millis() as u64 / 1000).await?;
         let reader = ledger.clone();
@@ -120,11 +128,13 @@ impl Follower {
             tail: store.tail(),
             store,
             ledger,
+            finder,
             chain,
             metrics,
             audit,
             queue,
             commands,
+            rebuilds,
             status,
             open: open.into_iter().map(|b| (b.number, b)).collect(),
             recent,
@@ -170,10 +180,39 @@ impl Follower {
                     Some(command) => asked = Some(command),
                     None => return Ok(()), // nobody holds a handle any more
                 },
+                reply = self.rebuilds.recv() => if let Some(reply) = reply {
+                    let _ = reply.send(self.rebuild().await); // who asked may have gone
+                },
                 moved = self.tail.changed() => if moved.is_err() { return Ok(()) },
                 opened = self.secret.changed() => if opened.is_err() { return Ok(()) },
             }
         }
+    }
+
+    /// Finds again what the ledger has lost, and takes up from there.
+    async fn rebuild(&mut self) -> Result<Rebuilt, Fault> {
+        let secret = self.secret.borrow_and_update().clone().context(Locked)?;
+        let chain = self.may_pay().then(|| (self.chain.clone(), self.config.magic.clone().into_bytes()));
+        let rebuilt = rebuild::rebuild(rebuild::Parts {
+            store: self.store.clone(),
+            ledger: self.ledger.clone(),
+            finder: self.finder.clone(),
+            secret: *secret.expose(),
+            chain,
+            last: self.config.confirmations,
+        })
+        .await;
+        // also after a failure: part of it may be there
+        let reader = self.ledger.clone();
+        let (batches, cursor) = blocking(move || Ok((reader.batches()?, reader.cursor()?))).await?;
+        self.number = batches.last().map_or(1, |b| b.number + 1);
+        *lock(&self.queue) = Queue::from(cursor);
+        let (recent, open): (Vec<Batch>, Vec<Batch>) = batches.into_iter().partition(Batch::is_final);
+        self.recent = recent.into_iter().rev().take(RECENT).rev().collect();
+        self.open = open.into_iter().map(|b| (b.number, b)).collect();
+        self.collect().await?;
+        self.publish();
+        rebuilt
     }
 
     /// Everything that is to be done now.
@@ -201,6 +240,7 @@ impl Follower {
     /// Reads the log to its end.
     async fn collect(&mut self) -> Result<(), Fault> {
         self.tail.borrow_and_update();
+        self.finder.read_on().await.context("the anchor cannot read the log")?;
         loop {
             let from = {
                 let queue = lock(&self.queue);
@@ -209,8 +249,8 @@ impl Follower {
                 }
                 queue.next()
             };
-            let (store, ledger) = (self.store.clone(), self.ledger.clone());
-            let found = tokio::task::spawn_blocking(move || queue::read(&store, &ledger, from)).await?;
+            let (store, ledger, finder) = (self.store.clone(), self.ledger.clone(), self.finder.clone());
+            let found = tokio::task::spawn_blocking(move || queue::read(&store, &ledger, &finder, from)).await?;
             match found.context("the anchor cannot read the log")? {
                 Some(found) => lock(&self.queue).add(found),
                 None => return Ok(()),

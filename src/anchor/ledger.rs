@@ -8,12 +8,16 @@
 //! | `anchor/leaves/<n><chunk>` | its digests in order, 32 bytes each |
 //! | `anchor/digest/<digest>` | which leaf of which batch it is, and where its bytes are |
 //! | `anchor/record/<digest of the recordId>` | the newest message of the record that is in a batch |
+//! | `anchor/written/<n>` | which state of the batch stands in records, and for how many tenants it could not be written |
 //!
 //! A batch exists once `anchor/batch/<n>` does: it is written last, in one step with the cursor. What a crash
 //! before that leaves behind names a batch that does not exist, counts for nothing and is overwritten when
 //! batch n is made again.
 
-use super::batch::Batch;
+use super::{
+    batch::{Attempt, Batch, State},
+    native::{self, Anchored, Attestation},
+};
 use crate::{
     cid::{self, Cid, Digest},
     dwn::Fault,
@@ -27,11 +31,12 @@ const BATCH: &[u8] = b"anchor/batch/";
 const LEAVES: &[u8] = b"anchor/leaves/";
 const DIGEST: &[u8] = b"anchor/digest/";
 const RECORD: &[u8] = b"anchor/record/";
+const WRITTEN: &[u8] = b"anchor/written/";
 
 /// First byte of every value: raised when an encoding changes.
 const VERSION: u8 = 1;
 /// Leaves written in one step: some 500 KB of log, so that no writer waits long for us.
-const CHUNK: usize = 4096;
+pub(super) const CHUNK: usize = 4096;
 
 /// Handle to what is kept; cheap to clone.
 #[derive(Debug, Clone)]
@@ -55,6 +60,16 @@ pub(super) struct Leaf {
     pub batch: u64,
     pub index: u32,
     pub item: Item,
+}
+
+/// A batch that was lost and found again, whole.
+#[derive(Debug)]
+pub(super) struct Restored {
+    pub batch: Anchored,
+    /// In the order of its leaves.
+    pub items: Vec<Item>,
+    /// Records and their newest message in it.
+    pub records: Vec<(Digest, Digest)>,
 }
 
 impl Item {
@@ -147,9 +162,43 @@ impl Ledger {
         self.store.put_state(vec![(key(BATCH, &number), Some(batch.encode())), cursor]).await
     }
 
+    /// Puts back a batch that was lost. It is in a block; the log's cursor stays where it is.
+    pub(super) async fn restore(&self, restored: &Restored) -> Result<(), Fault> {
+        let Anchored { number, root, size, made, is_final, attestations, .. } = &restored.batch;
+        let mined = attestations.iter().find_map(|attestation| match attestation {
+            Attestation::Bitcoin { tx, inclusion } => Some((tx, inclusion)),
+            Attestation::Calendar { .. } => None,
+        });
+        let (tx, inclusion) = mined.context("a batch to be restored that is in no block")?;
+        let txid = native::txid(tx)?.to_string();
+        let attempt = Attempt { tx: tx.clone(), txid, fee: 0 }; // what was paid is not known any more
+        let state = match is_final {
+            true => State::Final(attempt, inclusion.clone()),
+            false => State::Mined(attempt, inclusion.clone()),
+        };
+        let batch = Batch { state, ..Batch::new(*number, *root, *size, *made) };
+        self.close(&batch, &restored.items, &restored.records, self.cursor()?).await
+    }
+
+    /// Where the next batch begins.
+    pub(super) async fn put_cursor(&self, cursor: Position) -> Result<(), Fault> {
+        self.store.put_state(vec![(CURSOR.to_vec(), Some(value(&cursor.to_be_bytes())))]).await
+    }
+
     pub(super) async fn put(&self, batch: &Batch) -> Result<(), Fault> {
         let key = key(BATCH, &batch.number.to_be_bytes());
         self.store.put_state(vec![(key, Some(batch.encode()))]).await
+    }
+
+    /// Which state of a batch stands in records, and for how many tenants it could not be written.
+    pub(super) fn written(&self, batch: u64) -> Result<Option<(Digest, u32)>, Fault> {
+        let bytes = self.get(&key(WRITTEN, &batch.to_be_bytes()))?;
+        bytes.map(|bytes| Ok((array(&bytes, 0)?, u32::from_be_bytes(array(&bytes, 32)?)))).transpose()
+    }
+
+    pub(super) async fn put_written(&self, batch: u64, mark: &Digest, skipped: u32) -> Result<(), Fault> {
+        let key = key(WRITTEN, &batch.to_be_bytes());
+        self.store.put_state(vec![(key, Some(value(&[&mark[..], &skipped.to_be_bytes()].concat())))]).await
     }
 
     fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, Fault> {
@@ -157,19 +206,19 @@ impl Ledger {
     }
 }
 
-fn key(prefix: &[u8], rest: &[u8]) -> Vec<u8> {
+pub(super) fn key(prefix: &[u8], rest: &[u8]) -> Vec<u8> {
     [prefix, rest].concat()
 }
 
-fn value(content: &[u8]) -> Vec<u8> {
+pub(super) fn value(content: &[u8]) -> Vec<u8> {
     [&[VERSION], content].concat()
 }
 
-fn content(bytes: &[u8]) -> Result<&[u8], Fault> {
+pub(super) fn content(bytes: &[u8]) -> Result<&[u8], Fault> {
     bytes.strip_prefix(&[VERSION]).ok_or_else(|| anyhow!("state of the anchor has a version this toft does not know"))
 }
 
-fn array<const N: usize>(bytes: &[u8], at: usize) -> Result<[u8; N], Fault> {
+pub(super) fn array<const N: usize>(bytes: &[u8], at: usize) -> Result<[u8; N], Fault> {
     bytes.get(at..).and_then(|b| b.first_chunk()).copied().context("state of the anchor is too short")
 }
 

@@ -16,15 +16,21 @@ pub mod tree;
 pub mod proof;
 pub mod multi;
 pub mod native;
+pub mod records;
 pub mod batch;
 mod transport;
 pub mod chain;
 mod ledger;
+mod found;
+mod shares;
 mod queue;
 mod status;
+mod rebuild;
 mod follower;
 
 pub use config::Config;
+pub use rebuild::Rebuilt;
+pub use shares::Shares;
 pub use status::{BatchStatus, Now, Outcome, Status};
 
 use crate::{
@@ -33,7 +39,7 @@ use crate::{
     cid::{self, Cid, Digest},
     crypto::{Locked, Secret},
     dwn::Fault,
-    job::Jobs,
+    job::{Jobs, blocking},
     memory::{self, wipe_stack},
     metrics::Metrics,
     store::{Entry, Store},
@@ -43,6 +49,7 @@ use bytes::Bytes;
 use chain::Chain;
 use config::Network;
 use follower::{Command, Follower, Parts, lock};
+use found::Finder;
 use ledger::{Leaf, Ledger};
 use proof::{Verdict, Way};
 use queue::Queue;
@@ -65,10 +72,12 @@ struct Inner {
     store: Store,
     blocks: Blocks,
     ledger: Ledger,
+    finder: Finder,
     chain: Chain,
     network: Network,
     queue: Arc<Mutex<Queue>>,
     commands: mpsc::Sender<Command>,
+    rebuilds: mpsc::Sender<follower::Rebuild>,
     status: watch::Receiver<Status>,
     /// The tree of the batch that was last asked for: proofs of one batch are often wanted together.
     grown: Mutex<Option<(u64, Arc<Tree>)>>,
@@ -126,6 +135,9 @@ impl Anchor {
         config.check().map_err(|sentence| anyhow!(sentence))?;
         let (chain, queue) = (Chain::new(config), Arc::new(Mutex::new(Queue::default())));
         let (sender, commands) = mpsc::channel(COMMANDS_MAX);
+        let (rebuilder, rebuilds) = mpsc::channel(1);
+        let ledger = Ledger::new(store.clone());
+        let finder = Finder::new(store.clone(), ledger.clone());
         let counted = metrics::Metrics::default();
         metrics.register(|registry| counted.register(registry));
         let secret = watch::Sender::new(secret.map(Arc::new));
@@ -138,13 +150,17 @@ impl Anchor {
             audit,
             queue: queue.clone(),
             commands,
+            rebuilds,
+            finder: finder.clone(),
         };
         let (follower, status) = Follower::open(parts).await.context("opening the anchor's state")?;
         jobs.start("anchor", "anchors what is new in Bitcoin", |job| follower.run(job));
-        let ledger = Ledger::new(store.clone());
-        let (network, commands) = (config.bitcoin.network, sender);
+        let finding = finder.clone();
+        jobs.start("anchor-found", "finds proofs that records hold", |job| found::keep_finding(finding, job));
+        let (network, commands, rebuilds) = (config.bitcoin.network, sender, rebuilder);
         let grown = Mutex::default();
-        let inner = Inner { secret, store, blocks, ledger, chain, network, queue, commands, status, grown };
+        let inner =
+            Inner { secret, store, blocks, ledger, finder, chain, network, queue, commands, rebuilds, status, grown };
         Ok(Self { inner: Arc::new(inner) })
     }
 
@@ -160,6 +176,15 @@ impl Anchor {
         answer.await.context("the anchor has stopped")
     }
 
+    /// Finds again what the ledger has lost: in records of proofs, in the log and in the chain. What has no proof then waits for a batch.
+    pub async fn rebuild(&self) -> Result<Rebuilt, Fault> {
+        let (reply, answer) = oneshot::channel();
+        self.inner.rebuilds.send(reply).await.map_err(|_| anyhow!("the anchor has stopped"))?;
+        let rebuilt = answer.await.context("the anchor has stopped")?;
+        *lock(&self.inner.grown) = None;
+        rebuilt
+    }
+
     /// How things stood when the task last looked.
     pub async fn status(&self) -> Result<Status, Fault> {
         Ok(self.inner.status.borrow().clone())
@@ -170,6 +195,33 @@ impl Anchor {
     pub async fn proof(&self, id: &str) -> Result<Proof, ProofError> {
         let (this, id) = (self.clone(), id.to_owned());
         tokio::task::spawn_blocking(move || this.inner.proof(&id)).await.map_err(Fault::from)?
+    }
+
+    /// How things stand, whenever the task has looked.
+    pub fn watch(&self) -> watch::Receiver<Status> {
+        self.inner.status.clone()
+    }
+
+    /// Batches that do not stand in records as they are now, oldest first. `again`: nor those that could not be written for some tenant.
+    pub async fn unwritten(&self, again: bool) -> Result<Vec<u64>, Fault> {
+        let this = self.clone();
+        blocking(move || this.inner.unwritten(again)).await
+    }
+
+    /// A batch as it is to stand in records; none that is not to. Fails while the anchor's secret is locked.
+    pub async fn shares(&self, number: u64) -> Result<Option<Shares>, Fault> {
+        let this = self.clone();
+        blocking(move || this.inner.shares(number)).await
+    }
+
+    /// This state of a batch stands in records, but for so many tenants.
+    pub async fn written(&self, shares: &Shares, skipped: u32) -> Result<(), Fault> {
+        self.inner.ledger.put_written(shares.number, &shares.mark, skipped).await
+    }
+
+    /// Has it its secret?
+    pub fn is_locked(&self) -> bool {
+        self.inner.secret.borrow().is_none()
     }
 
     /// Checks an `.ots` file against the sha256 of some data and the chain bitcoind follows.
@@ -186,7 +238,71 @@ impl Anchor {
 }
 
 impl Inner {
+    fn unwritten(&self, again: bool) -> Result<Vec<u64>, Fault> {
+        let mut found = Vec::new();
+        for batch in self.ledger.batches()? {
+            let anchored = shares::anchored(&batch, self.network)?;
+            let is_written = match self.ledger.written(batch.number)? {
+                Some((mark, skipped)) => mark == shares::mark(&anchored) && !(again && skipped > 0),
+                // There is nothing to say yet.
+                None => anchored.attestations.is_empty(),
+            };
+            if !is_written {
+                found.push(batch.number);
+            }
+        }
+        Ok(found)
+    }
+
+    fn shares(&self, number: u64) -> Result<Option<Shares>, Fault> {
+        let Some(batch) = self.ledger.batch(number)? else { return Ok(None) };
+        let secret = self.secret.borrow().clone().context(Locked)?;
+        let anchored = shares::anchored(&batch, self.network)?;
+        Shares::of((&self.store, &self.ledger), anchored, secret.expose()).map(Some)
+    }
+
+    /// From the ledger, else from a record.
     fn proof(&self, id: &str) -> Result<Proof, ProofError> {
+        match self.own_proof(id) {
+            Ok(proof) => Ok(proof),
+            Err(why) => self.found_proof(id)?.ok_or(why),
+        }
+    }
+
+    fn found_proof(&self, id: &str) -> Result<Option<Proof>, Fault> {
+        let Some(digest) = Cid::try_from(id).ok().and_then(|cid| cid::sha256_of(&cid)) else { return Ok(None) };
+        let (found, message) = match self.finder.of(&digest)? {
+            Some(found) => (found, None),
+            None => match self.finder.of_record(id)? {
+                Some((found, message)) => (found, Some(message)),
+                None => return Ok(None),
+            },
+        };
+        let Some(height) = found.head.blocks().first().and_then(|height| u32::try_from(*height).ok()) else {
+            return Ok(None); // promised by calendars
+        };
+        let cid = found.leaf.cid();
+        let stamped = match (message, cid.codec()) {
+            (Some(message), _) => Some(message.into()),
+            (None, cid::DAG_CBOR) => self.finder.message(&found.tenant, &cid)?.map(Bytes::from),
+            (None, _) => self.blocks.get(Right::OWNER, &cid)?,
+        };
+        let transaction = found.head.transaction();
+        let above = self.status.borrow().tip.map(|tip| tip.saturating_sub(height) + 1);
+        Ok(Some(Proof {
+            ots: found.ots()?,
+            stamped,
+            cid,
+            network: found.head.network,
+            txid: transaction.as_ref().map(|(txid, _)| txid.to_string()).unwrap_or_default(),
+            height,
+            time: transaction.map(|(_, place)| place.header().time).unwrap_or_default(),
+            confirmations: above.unwrap_or(1),
+            finished: found.head.is_final,
+        }))
+    }
+
+    fn own_proof(&self, id: &str) -> Result<Proof, ProofError> {
         let unknown = || ProofError::Unknown(format!("{id} is no record, message or data that this node has seen"));
         let digest = Cid::try_from(id).ok().and_then(|cid| cid::sha256_of(&cid)).ok_or_else(unknown)?;
         let Some(leaf) = self.leaf(&digest)? else {

@@ -1,11 +1,16 @@
 //! What waits for the next batch. In memory only: the log holds it from the saved cursor on.
 
-use super::ledger::{Item, Ledger};
+use super::{
+    found::Finder,
+    ledger::{Item, Ledger},
+    records,
+};
 use crate::{
     cid::{self, Cid, Digest},
     dwn::Fault,
     store::{Entry, Position, Store},
 };
+use serde_json::Value;
 use std::collections::HashMap;
 
 /// Digests that wait at most, which is also the largest batch: some 100 MB of memory, three times that for the
@@ -78,37 +83,55 @@ impl Queue {
 /// What some entries of the log brought.
 #[derive(Debug)]
 pub(super) struct Arrivals {
-    items: Vec<Item>,
-    records: Vec<(Digest, Digest)>,
+    pub items: Vec<Item>,
+    /// Records and a message of each.
+    pub records: Vec<(Digest, Digest)>,
     next: Position,
 }
 
 /// Reads on in the log; none at its end. Blocks.
-pub(super) fn read(store: &Store, ledger: &Ledger, from: Position) -> Result<Option<Arrivals>, Fault> {
+pub(super) fn read(store: &Store, ledger: &Ledger, finder: &Finder, from: Position) -> Result<Option<Arrivals>, Fault> {
     let entries = store.entries(from, READ)?;
-    let mut found = Arrivals { items: Vec::new(), records: Vec::new(), next: from };
     if entries.is_empty() {
         return Ok(None);
     }
+    // On most nodes no record holds a proof that the ledger has not.
+    let finder = if finder.tenants()?.is_empty() { None } else { Some(finder) };
+    read_entries(ledger, finder, entries, from).map(Some)
+}
+
+/// What of these entries is in no batch yet, nor (if records are asked) in a block by some record.
+pub(super) fn read_entries(
+    ledger: &Ledger,
+    finder: Option<&Finder>,
+    entries: Vec<Entry>,
+    from: Position,
+) -> Result<Arrivals, Fault> {
+    let mut found = Arrivals { items: Vec::new(), records: Vec::new(), next: from };
     for entry in entries {
         match entry {
             Entry::State { next, .. } => found.next = next,
             Entry::Message { position, next, cid, message, data, .. } => {
                 found.next = next;
+                let decoded = cid::decode(&message).unwrap_or_default();
+                if records::holds_proofs(&decoded) {
+                    continue;
+                }
                 for cid in [Some(cid), data.map(|(cid, _)| cid)].into_iter().flatten() {
                     if let Some(item) = item(&cid, position)
                         && ledger.leaf(&item.digest)?.is_none()
+                        && !finder.map_or(Ok(false), |finder| finder.covers(&item.digest))?
                     {
                         found.items.push(item);
                     }
                 }
-                if let (Some(id), Some(message)) = (record(&message), cid::sha256_of(&cid)) {
+                if let (Some(id), Some(message)) = (record(&decoded), cid::sha256_of(&cid)) {
                     found.records.push((id, message));
                 }
             }
         }
     }
-    Ok(Some(found))
+    Ok(found)
 }
 
 /// Only sha256 can be stamped as it is; nothing else comes from this node or the SDK.
@@ -117,7 +140,6 @@ fn item(cid: &Cid, position: Position) -> Option<Item> {
 }
 
 /// The digest in the recordId of a RecordsWrite (which is not the CID of any message).
-fn record(message: &[u8]) -> Option<Digest> {
-    let message = cid::decode(message).ok()?;
+pub(super) fn record(message: &Value) -> Option<Digest> {
     cid::sha256_of(&Cid::try_from(message.get("recordId")?.as_str()?).ok()?)
 }

@@ -1,4 +1,4 @@
-//! `toft anchor now | status | proof`: time proofs in Bitcoin.
+//! `toft anchor now | status | proof | rebuild`: time proofs in Bitcoin.
 
 use super::{
     context::Context,
@@ -35,6 +35,11 @@ pub enum Command {
         #[arg(long)]
         force: bool,
     },
+    /// Find proofs again that were lost, as after a backup was restored.
+    ///
+    /// Looks in the records of proofs, in the log, and in your wallet's own transactions. What has no proof then waits
+    /// for the next batch; what cannot be found is said.
+    Rebuild,
 }
 
 pub async fn run(context: &Context, command: Command) -> Result<Option<Output>, Failure> {
@@ -47,6 +52,10 @@ pub async fn run(context: &Context, command: Command) -> Result<Option<Output>, 
         Command::Status => {
             let status = client.call::<control::Status>(&NoParams {}).await?;
             Output::of(&status, describe).map(Some)
+        }
+        Command::Rebuild => {
+            let rebuilt = client.call::<control::Rebuild>(&NoParams {}).await?;
+            Output::of(&rebuilt, |rebuilt| rebuilt.sentence.clone()).map(Some)
         }
         Command::Proof { id, output, force } => {
             let to_terminal = output == Path::new("-");

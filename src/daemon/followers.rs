@@ -20,7 +20,7 @@ use crate::{
     memory,
     net::{self, Net},
     remote::Remotes,
-    rpc::control::{Call, devices},
+    rpc::control::{Call, anchor_records, devices},
     sync::{self, Peers},
 };
 use anyhow::Error;
@@ -118,6 +118,10 @@ pub(super) fn grants(base: &Base<'_>, owner: Call) {
     let follower = owner.clone();
     base.jobs
         .start("devices", "meets the devices that a person's records name", |job| devices::keep_meeting(follower, job));
+    let recorder = owner.clone();
+    base.jobs.start("proofs", "writes proofs into records of those whose messages they are of", |job| {
+        anchor_records::keep_recording(recorder, job)
+    });
     base.jobs.start("grants", "gives devices the grants that they lack", |job| devices::keep_giving(owner, job));
 }
 

@@ -474,3 +474,73 @@ async fn a_locked_wallet_is_named_and_used_once_it_is_unlocked() {
     node.reach("mined").await;
     accepts(&bitcoind, &node.proof(&written.record).await);
 }
+
+/// The ledger is lost and no record has a proof: what the chain has is computed again, and nothing is paid for twice.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lost_ledger_is_computed_again_from_the_log_and_the_chain() {
+    let (bitcoind, dir) = (Bitcoind::start(), TempDir::new().expect("a directory"));
+    bitcoind.funded_wallet();
+    let config = Config { confirmations: 2, ..quick(&bitcoind) };
+    let node = Node::start(dir.path(), &config).await;
+    let mut written = Vec::new();
+    for batch in 0..3 {
+        for n in 0..5 {
+            written.push(node.write(&format!("record {batch} {n}"), format!("data {batch} {n}").as_bytes()).await);
+        }
+        assert_eq!(node.anchor.now().await.expect("answers").outcome, Outcome::Sent);
+        bitcoind.mine(2);
+        node.reach("final").await;
+    }
+    let late = node.write("late", b"late").await;
+    let mut before = Vec::new();
+    for one in &written {
+        before.push(node.proof(&one.record).await.ots);
+    }
+    let keys = node.store.states(b"anchor/").expect("reads");
+    node.kill().await;
+    let store = reopened(&dir.path().join("store"));
+    let gone = keys.iter().filter(|(key, _)| !key.starts_with(b"anchor/since")).map(|(key, _)| (key.to_vec(), None));
+    store.put_state(gone.collect()).await.expect("is written");
+    drop(store);
+
+    let node = Node::start(dir.path(), &config).await;
+    node.until("queued", |status| status.queued == 32).await;
+    let rebuilt = node.anchor.rebuild().await.expect("it is found again");
+    assert_eq!((rebuilt.from_records, rebuilt.from_chain, rebuilt.queued), (0, 3, 2), "{rebuilt:?}");
+    assert!(rebuilt.unexplained.is_empty() && rebuilt.problem.is_none(), "{rebuilt:?}");
+    for (one, before) in written.iter().zip(&before) {
+        let proof = node.proof(&one.record).await;
+        assert_eq!(&proof.ots, before, "to the byte");
+        accepts(&bitcoind, &proof);
+    }
+    assert_eq!(node.anchor.now().await.expect("answers").batch, Some(4));
+    bitcoind.mine(2);
+    node.reach("final").await;
+    accepts(&bitcoind, &node.proof(&late.record).await);
+    assert_eq!(bitcoind.op_returns(MAGIC).len(), 4, "nothing is paid for again");
+}
+
+/// A root that nothing gives any more is said; what it proved is queued again.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_root_that_nothing_explains_is_said() {
+    let (bitcoind, dir) = (Bitcoind::start(), TempDir::new().expect("a directory"));
+    bitcoind.funded_wallet();
+    let node = Node::start(dir.path(), &quick(&bitcoind)).await;
+    node.write("record", b"data").await;
+    let txid = node.anchor.now().await.expect("answers").txid.expect("sent");
+    bitcoind.mine(1);
+    node.reach("mined").await;
+    node.kill().await;
+
+    // Another store with the same wallet.
+    let other = TempDir::new().expect("a directory");
+    let node = Node::start(other.path(), &quick(&bitcoind)).await;
+    node.write("another", b"other data").await;
+    let rebuilt = node.anchor.rebuild().await.expect("answers");
+    assert_eq!((rebuilt.from_chain, rebuilt.queued, rebuilt.unexplained.clone()), (0, 2, vec![txid.clone()]));
+    assert!(rebuilt.sentence.contains(&txid), "{}", rebuilt.sentence);
+    bitcoind.stop();
+    let rebuilt = node.anchor.rebuild().await.expect("answers");
+    assert!(rebuilt.problem.is_some_and(|why| why.contains("bitcoind")), "{}", rebuilt.sentence);
+    assert_eq!(rebuilt.queued, 2);
+}

@@ -5,12 +5,16 @@ use super::{
     failure::{Failure, Kind},
     method::{Entry, Example, Method, Need, NoParams},
 };
-use crate::anchor::{self, ProofError, config::Network};
+use crate::{
+    anchor::{self, ProofError, config::Network},
+    crypto::Locked,
+};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 
-pub const METHODS: &[Entry] = &[Entry::of::<Now>(), Entry::of::<Status>(), Entry::of::<Proof>()];
+pub const METHODS: &[Entry] =
+    &[Entry::of::<Now>(), Entry::of::<Status>(), Entry::of::<Proof>(), Entry::of::<Rebuild>()];
 
 #[derive(Debug)]
 pub struct Now;
@@ -89,6 +93,31 @@ impl Method for Proof {
             confirmations: proof.confirmations,
             is_final: proof.finished,
         })
+    }
+}
+
+#[derive(Debug)]
+pub struct Rebuild;
+
+impl Method for Rebuild {
+    const NAME: &'static str = "anchor.rebuild";
+    const SUMMARY: &'static str =
+        "Find lost proofs again: in records, in the log and in the chain. What has none then waits for a batch.";
+    const SCOPE: Need = Need::Anchor;
+    const ERRORS: &'static [Kind] = &[Kind::Locked];
+    const EXAMPLES: &'static [Example] = &[Example {
+        name: "after a restored backup",
+        params: "{}",
+        result: r#"{"from_records": 12, "from_chain": 1, "in_records": 40, "queued": 3, "unexplained": [], "problem": null, "sentence": "13 batches found again"}"#,
+    }];
+    type Params = NoParams;
+    type Result = anchor::Rebuilt;
+
+    async fn run(call: &Call, NoParams {}: NoParams) -> Result<anchor::Rebuilt, Failure> {
+        if call.anchor.is_locked() {
+            return Err(Failure::new(Kind::Locked, Locked.to_string()));
+        }
+        Ok(call.anchor.rebuild().await?)
     }
 }
 

@@ -43,6 +43,7 @@ pub mod pins;
 pub mod storage;
 pub mod backup;
 pub mod anchor;
+pub mod anchor_records;
 pub mod tokens;
 pub mod pair;
 pub mod audit;

@@ -1,0 +1,278 @@
+//! Proofs that records hold, by what they are of: on another device of the person, or after the ledger was lost.
+//!
+//! | key | value |
+//! |---|---|
+//! | `anchor/found` | the log position up to which records of proofs are found |
+//! | `anchor/native/<digest><tenant><root>` | the log position of the record whose leaf it is |
+//! | `anchor/proven/<tenant>` | nothing: some record of this tenant's holds proofs |
+//!
+//! `<tenant>` and `<root>` in a key are the first eight bytes of the sha256 of the DID, and of the root. What the ledger itself has is
+//! not noted. Nothing is believed for being noted: a proof is read from its record and checked each time.
+
+use super::{
+    ledger::{Ledger, array, content, key, value},
+    native::{self, Head, Leaf, Part, Standing},
+    records,
+};
+use crate::{
+    cid::{self, Cid, Digest},
+    dwn::{Fault, View},
+    foreign::shown,
+    job::{Job, Wait, blocking},
+    store::{Entry, Position, Store},
+};
+use anyhow::Context as _;
+use serde_json::Value;
+use std::{collections::HashMap, sync::Arc, time::Duration};
+use tokio::sync::Mutex;
+
+const FOUND: &[u8] = b"anchor/found";
+const NATIVE: &[u8] = b"anchor/native/";
+const PROVEN: &[u8] = b"anchor/proven/";
+/// Bytes of a tenant and of a root in a key.
+const SHORT: usize = 8;
+/// Log entries read in one go.
+const READ: usize = 256;
+/// The place in the log is written down after so many bytes without a proof.
+const FAR: Position = 64 << 20;
+/// Proofs of one digest that are read, of one tenant: nobody hides another's proof behind many of his own.
+const CANDIDATES_MAX: usize = 8;
+/// Earlier states of a record that are looked at for one with a proof.
+const STATES_MAX: usize = 256;
+/// What is written comes in bursts.
+const SETTLED: Duration = Duration::from_millis(200);
+/// The log tells when to look; this is for nothing else.
+const EVERY: Duration = Duration::from_secs(600);
+
+/// Of state.
+type Changes = Vec<(Vec<u8>, Option<Vec<u8>>)>;
+
+/// A proof in a record.
+#[derive(Debug)]
+pub(super) struct Found {
+    /// Whose record it is.
+    pub tenant: String,
+    pub head: Head,
+    pub part: Part,
+    pub leaf: Leaf,
+}
+
+impl Found {
+    /// The `.ots` file.
+    pub(super) fn ots(&self) -> Result<Vec<u8>, Fault> {
+        let ots = self.head.ots(&self.part, &self.leaf)?;
+        ots.context("a proof whose leaves are of another root")
+    }
+}
+
+/// Finds proofs in records. Its methods block.
+#[derive(Debug, Clone)]
+pub(super) struct Finder {
+    store: Store,
+    ledger: Ledger,
+    /// How far the log is read, and how far of that is written down; nothing yet.
+    read: Arc<Mutex<Option<(Position, Position)>>>,
+}
+
+impl Finder {
+    pub(super) fn new(store: Store, ledger: Ledger) -> Self {
+        Self { store, ledger, read: Arc::default() }
+    }
+
+    /// The best proof of a message or data that some record holds.
+    pub(super) fn of(&self, digest: &Digest) -> Result<Option<Found>, Fault> {
+        let (mut best, mut taken) = (None::<Found>, HashMap::<Vec<u8>, usize>::new());
+        for (at, bytes) in self.store.states(&key(NATIVE, digest))? {
+            let tenant = at.get(NATIVE.len() + digest.len()..).and_then(|rest| rest.get(..SHORT)).unwrap_or_default();
+            let seen = taken.entry(tenant.to_vec()).or_default();
+            *seen += 1;
+            if *seen > CANDIDATES_MAX {
+                continue;
+            }
+            let Some(found) = self.proof_at(position(&bytes)?, digest)? else { continue };
+            let rank = |found: &Found| (found.head.standing(), std::cmp::Reverse(found.head.blocks().first().copied()));
+            if best.as_ref().is_none_or(|best| rank(best) < rank(&found)) {
+                best = Some(found);
+            }
+        }
+        Ok(best)
+    }
+
+    /// Is it in a block by some record?
+    pub(super) fn covers(&self, digest: &Digest) -> Result<bool, Fault> {
+        Ok(self.of(digest)?.is_some_and(|found| found.head.standing() > Standing::Pending))
+    }
+
+    /// Does a record tell of this root, and that it is in a block?
+    pub(super) fn has_root(&self, root: &Digest) -> Result<bool, Fault> {
+        for tenant in self.tenants()? {
+            let kept = records::head(&*self.store.view(&tenant), root)?;
+            if kept.and_then(|kept| kept.head).is_some_and(|head| head.standing() > Standing::Pending) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// The proof of the newest state of a record that has one, and that message as DAG-CBOR.
+    pub(super) fn of_record(&self, id: &str) -> Result<Option<(Found, Vec<u8>)>, Fault> {
+        for tenant in self.tenants()? {
+            let view = self.store.view(&tenant);
+            let Some(record) = view.record(id)? else { continue };
+            let mut states = vec![(record.newest.cid, Value::clone(&record.newest.message))];
+            let mut before = record.newest.lineage.before;
+            while let Some(at) = before
+                && states.len() < STATES_MAX
+                && let Some(former) = self.store.former(at)?
+            {
+                let message = Value::clone(&former.message);
+                states.push((cid::of_json(&message)?.0, message));
+                before = former.before;
+            }
+            states.push((record.initial.cid, Value::clone(&record.initial.message)));
+            for (cid, message) in states {
+                if let Some(digest) = cid::sha256_of(&cid)
+                    && let Some(found) = self.of(&digest)?
+                {
+                    return Ok(Some((found, cid::encode(&message)?)));
+                }
+            }
+        }
+        Ok(None)
+    }
+
+    /// A message as DAG-CBOR, as a tenant keeps it.
+    pub(super) fn message(&self, tenant: &str, cid: &Cid) -> Result<Option<Vec<u8>>, Fault> {
+        let stored = self.store.view(tenant).message(cid)?;
+        Ok(stored.map(|stored| cid::encode(&stored.message)).transpose()?)
+    }
+
+    /// Tenants with records of proofs.
+    pub(super) fn tenants(&self) -> Result<Vec<String>, Fault> {
+        let keys = self.store.states(PROVEN)?;
+        keys.iter().map(|(key, _)| Ok(String::from_utf8(key[PROVEN.len()..].to_vec())?)).collect()
+    }
+
+    fn proof_at(&self, position: Position, digest: &Digest) -> Result<Option<Found>, Fault> {
+        let entry = self.store.entries(position, 1)?.into_iter().next();
+        let Some(Entry::Message { position: at, tenant, cid, .. }) = entry else { return Ok(None) };
+        if at != position {
+            return Ok(None); // compaction has taken it: the record is gone
+        }
+        let view = self.store.view(&tenant);
+        let Some(part) = part(&*view, &cid)?.and_then(Result::ok) else { return Ok(None) };
+        let Some(leaf) = part.leaf(digest).copied() else { return Ok(None) };
+        let head = records::head(&*view, &part.root)?.and_then(|kept| kept.head);
+        Ok(head.filter(|head| !head.attestations.is_empty()).map(|head| Found { tenant, head, part, leaf }))
+    }
+}
+
+/// Follows the log and notes which record has the proof of what. Until it is to stop.
+pub(super) async fn keep_finding(finder: Finder, job: Job) -> Result<(), Fault> {
+    job.awaits(Wait::LogOr(EVERY));
+    let mut tail = finder.store.tail();
+    loop {
+        tail.borrow_and_update();
+        job.run(finder.read_on()).await;
+        tokio::select! {
+            goes_on = job.sleep(EVERY) => if !goes_on { return Ok(()) },
+            grew = tail.changed() => if grew.is_err() || !job.sleep(SETTLED).await { return Ok(()) },
+        }
+    }
+}
+
+impl Finder {
+    /// Reads the log to its end. Several may ask for it: what one has read the next one does not read again.
+    pub(super) async fn read_on(&self) -> Result<(), Fault> {
+        let mut read = self.read.lock().await;
+        let (mut at, mut noted) = match *read {
+            Some(read) => read,
+            None => {
+                let noted = self.store.state(FOUND)?.map_or(Ok(0), |bytes| position(&bytes))?;
+                (noted, noted)
+            }
+        };
+        loop {
+            let this = self.clone();
+            let (next, changes) = blocking(move || this.look(at)).await?;
+            if next == at {
+                return Ok(());
+            }
+            if !changes.is_empty() || next - noted > FAR {
+                self.note(changes, next).await?;
+                noted = next;
+            }
+            at = next;
+            *read = Some((at, noted));
+        }
+    }
+
+    /// From the beginning, when the log is read next.
+    pub(super) async fn forget(&self) -> Result<(), Fault> {
+        let mut read = self.read.lock().await;
+        self.store.put_state(vec![(FOUND.to_vec(), None)]).await?;
+        *read = None;
+        Ok(())
+    }
+
+    async fn note(&self, changes: Changes, at: Position) -> Result<(), Fault> {
+        for some in changes.chunks(super::ledger::CHUNK) {
+            self.store.put_state(some.to_vec()).await?;
+        }
+        self.store.put_state(vec![(FOUND.to_vec(), Some(value(&at.to_be_bytes())))]).await
+    }
+
+    /// What some entries of the log say, and where to read on.
+    fn look(&self, from: Position) -> Result<(Position, Changes), Fault> {
+        let (mut next, mut changes) = (from, Vec::new());
+        for entry in self.store.entries(from, READ)? {
+            next = entry.next();
+            let Entry::Message { position, tenant, cid, message, .. } = entry else { continue };
+            if !is_part(&message) {
+                continue;
+            }
+            match part(&*self.store.view(&tenant), &cid)? {
+                Some(Ok(part)) if !self.has(&part)? => {
+                    let rest = [&short(tenant.as_bytes())[..], &part.root[..SHORT]].concat();
+                    changes.push((key(PROVEN, tenant.as_bytes()), Some(value(&[]))));
+                    changes.extend(part.leaves().iter().map(|leaf| {
+                        let key = key(NATIVE, &[&leaf.digest[..], &rest].concat());
+                        (key, Some(value(&position.to_be_bytes())))
+                    }));
+                }
+                Some(Err(why)) => tracing::warn!("a record of proofs of {} cannot be read: {why}", shown(&tenant)),
+                _ => {}
+            }
+        }
+        Ok((next, changes))
+    }
+
+    /// Has the ledger this batch itself?
+    fn has(&self, part: &Part) -> Result<bool, Fault> {
+        let Some(leaf) = part.leaves().first() else { return Ok(true) };
+        let Some(leaf) = self.ledger.leaf(&leaf.digest)? else { return Ok(false) };
+        Ok(self.ledger.batch(leaf.batch)?.is_some_and(|batch| batch.root == part.root))
+    }
+}
+
+/// Is this message, as DAG-CBOR, one with leaves? Nearly all are not, and are not decoded to be told so.
+pub(super) fn is_part(message: &[u8]) -> bool {
+    let name = records::PROTOCOL.as_bytes();
+    message.windows(name.len()).any(|window| window == name)
+        && cid::decode(message).is_ok_and(|message| records::path_of(&message) == Some(records::LEAVES))
+}
+
+/// The leaves of a record, if its data is here.
+pub(super) fn part(view: &dyn View, cid: &Cid) -> Result<Option<Result<Part, native::Error>>, Fault> {
+    let Some(stored) = view.message(cid)? else { return Ok(None) };
+    Ok(view.inline_data(&stored)?.map(|data| Part::read(&data)))
+}
+
+fn position(bytes: &[u8]) -> Result<Position, Fault> {
+    Ok(Position::from_be_bytes(array(content(bytes)?, 0)?))
+}
+
+fn short(bytes: &[u8]) -> [u8; SHORT] {
+    let digest = cid::digest(bytes);
+    *digest.first_chunk().expect("a sha256 has more bytes")
+}

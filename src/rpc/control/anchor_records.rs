@@ -1,0 +1,212 @@
+//! Proofs in records of those whose messages and data they are of: every device that keeps these has the proofs too.
+
+use super::{
+    actor::{About, Actor, Right},
+    call::Call,
+    failure::{Failure, Kind},
+    grants::look,
+    letter::send,
+    refusals::refused,
+};
+use crate::{
+    anchor::{
+        Shares,
+        native::Head,
+        records::{self, BATCH, FORMAT, Kept, LEAVES, PROTOCOL},
+    },
+    cid,
+    dwn::create,
+    foreign::shown,
+    job::{Job, Wait},
+    node::{self, one_chunk},
+};
+use anyhow::{Error, anyhow};
+use bytes::Bytes;
+use serde_json::{Map, Value, json};
+use std::{collections::BTreeSet, time::Duration};
+
+/// What was not written is tried again.
+const EVERY: Duration = Duration::from_secs(600);
+/// A batch changes a few times in a row.
+const SETTLED: Duration = Duration::from_millis(500);
+/// Tenants that a sentence names.
+const NAMED: usize = 3;
+
+/// Writes what is new of batches into records of those whose leaves they have. Until it is to stop.
+pub async fn keep_recording(call: Call, job: Job) -> Result<(), Error> {
+    job.awaits(Wait::Every(EVERY));
+    let mut status = call.anchor.watch();
+    // Those whom this node could not sign for may have given a grant meanwhile: asked once a run.
+    let mut asked = BTreeSet::new();
+    let mut seen = None;
+    loop {
+        let now = (status.borrow_and_update().batches.clone(), call.anchor.is_locked());
+        if seen.as_ref() != Some(&now) {
+            seen = Some(now);
+            job.run(record_all(&call, &mut asked)).await;
+        }
+        tokio::select! {
+            goes_on = job.sleep(EVERY) => {
+                if !goes_on {
+                    return Ok(());
+                }
+                seen = None;
+            }
+            changed = status.changed() => if changed.is_err() || !job.sleep(SETTLED).await { return Ok(()) },
+        }
+    }
+}
+
+async fn record_all(call: &Call, asked: &mut BTreeSet<u64>) -> Result<(), Error> {
+    if call.anchor.is_locked() {
+        return Ok(());
+    }
+    let mut failed = Vec::new();
+    let new = call.anchor.unwritten(false).await?;
+    for number in call.anchor.unwritten(true).await? {
+        let is_first = asked.insert(number);
+        if !is_first && !new.contains(&number) {
+            continue;
+        }
+        let shares = match call.anchor.shares(number).await {
+            Ok(Some(shares)) => shares,
+            Ok(None) => continue,
+            Err(why) => {
+                failed.push(format!("batch {number}: {why:#}"));
+                continue;
+            }
+        };
+        match record(call, &shares).await {
+            Ok(()) => {}
+            Err(failure) if failure.kind == Kind::Locked => return Ok(()),
+            Err(failure) => failed.push(format!("batch {number}: {}", failure.message)),
+        }
+    }
+    match failed.is_empty() {
+        true => Ok(()),
+        false => Err(anyhow!("proofs were not written into records of {}", failed.join("; "))),
+    }
+}
+
+/// Writes a batch into the records of all whose leaves it has.
+async fn record(call: &Call, shares: &Shares) -> Result<(), Failure> {
+    let mut lacking = Vec::new();
+    for tenant in shares.tenants() {
+        match may_write(call, tenant).await? {
+            Some((actor, right)) => record_for(call, shares, &actor, &right).await?,
+            None => lacking.push(tenant),
+        }
+    }
+    if !lacking.is_empty() {
+        let named: Vec<_> = lacking.iter().take(NAMED).map(|tenant| shown(tenant).to_string()).collect();
+        tracing::info!(
+            batch = shares.number,
+            "this node holds no key and no grant of {} tenants ({}{}): proofs of their records are in its ledger alone",
+            lacking.len(),
+            named.join(", "),
+            if lacking.len() > NAMED { ", …" } else { "" }
+        );
+    }
+    Ok(call.anchor.written(shares, lacking.len() as u32).await?)
+}
+
+/// In whose name a tenant's records are written: its own, or by the grant of a device.
+async fn may_write(call: &Call, tenant: &str) -> Result<Option<(Actor, Right)>, Failure> {
+    let own = call.identities.signer(tenant).map(|_| tenant);
+    let actor = match own {
+        Some(own) => Actor::of(call, Some(own))?,
+        None => Actor::within(call, None, Some(tenant))?,
+    };
+    let path = |path: &str| About::Records {
+        protocol: Some(PROTOCOL.into()),
+        context: None,
+        path: Some(path.into()),
+        published: false,
+    };
+    match actor.right(&call.node, "Write", path(BATCH), (None, None)).await {
+        Ok(right) if right.author() == tenant => Ok(Some((actor, right))),
+        Ok(_) => Ok(None),
+        Err(failure) if failure.kind == Kind::Denied => Ok(None),
+        Err(failure) => Err(failure),
+    }
+}
+
+/// Writes what a tenant's records lack of a batch. What is there already is looked for first: this may be done again after a crash.
+async fn record_for(call: &Call, shares: &Shares, actor: &Actor, right: &Right) -> Result<(), Failure> {
+    let tenant = &actor.tenant;
+    let root = shares.root();
+    let look_at = move |view: &dyn crate::dwn::View, _: &str| {
+        let is_installed = view.protocol(PROTOCOL)?.is_some();
+        Ok((is_installed, records::head(view, &root)?, records::parts(view, &root)?))
+    };
+    let (is_installed, kept, known) = look(call, tenant, look_at).await?;
+    if !is_installed {
+        let configure = create::protocols_configure(records::definition()?, &node::now(), &actor.signer);
+        send(call, tenant, configure.map_err(refused)?, None).await?;
+        call.devices.lack_grants();
+    }
+    let (head, parts) = shares.of_tenant(tenant);
+    let context = match kept {
+        Some(Kept { message, head: earlier }) => {
+            update(call, (actor, right), &message, head, earlier).await?;
+            context_of(&message)
+        }
+        None => {
+            let write = create::Write { tags: Some(records::tags_of(&head)), ..of_protocol(BATCH, None) };
+            let message = new(call, (actor, right), &write, head.write().into()).await?;
+            context_of(&message)
+        }
+    };
+    for (part, bytes) in (0_u32..).zip(parts).filter(|(part, _)| !known.contains(&u64::from(*part))) {
+        let tags = records::tags_of_part(&root, part);
+        let write = create::Write { tags: Some(tags), ..of_protocol(LEAVES, Some(&context)) };
+        new(call, (actor, right), &write, bytes.into()).await?;
+    }
+    Ok(())
+}
+
+fn context_of(message: &Value) -> String {
+    message["contextId"].as_str().unwrap_or_default().to_owned()
+}
+
+fn of_protocol<'a>(path: &'a str, parent_context: Option<&'a str>) -> create::Write<'a> {
+    create::Write { protocol: Some((PROTOCOL, path)), parent_context, data_format: FORMAT, ..create::Write::default() }
+}
+
+async fn new(
+    call: &Call,
+    (actor, right): (&Actor, &Right),
+    write: &create::Write<'_>,
+    data: Bytes,
+) -> Result<Value, Failure> {
+    let declared = (&cid::of(cid::RAW, &data), data.len() as u64);
+    let draft = create::draft(write, declared, &node::now(), right.author());
+    let message = right.invoking(draft.and_then(|draft| create::sign_records_write(draft, &actor.signer)))?;
+    right.accepted(call.node.process(&actor.tenant, message.clone(), Some(one_chunk(data))).await?)?;
+    Ok(message)
+}
+
+/// Writes a batch's record anew, if there is anything new to say.
+async fn update(
+    call: &Call,
+    (actor, right): (&Actor, &Right),
+    before: &Value,
+    head: Head,
+    earlier: Option<Head>,
+) -> Result<(), Failure> {
+    let head = match earlier.clone() {
+        Some(earlier) => head.upgrading(earlier),
+        None => head,
+    };
+    if earlier.as_ref() == Some(&head) {
+        return Ok(());
+    }
+    let data = Bytes::from(head.write());
+    let mut changes = Map::from_iter([("tags".to_owned(), records::tags_of(&head).into())]);
+    changes.insert("dataCid".into(), cid::of(cid::RAW, &data).to_string().into());
+    changes.insert("dataSize".into(), json!(data.len()));
+    let message = create::records_update(before, &changes.into(), &node::now(), &actor.signer);
+    let message = right.invoking(message)?;
+    right.accepted(call.node.process(&actor.tenant, message, Some(one_chunk(data))).await?)?;
+    Ok(())
+}
