@@ -10,7 +10,7 @@ use super::{
     found::Finder,
     ledger::Ledger,
     metrics::Metrics,
-    queue::{self, Queue},
+    queue::{self, Queue, Taken},
     rebuild::{self, Rebuilt},
     status::{self, BatchStatus, Now, Outcome, Status},
     tree::{self, Tree},
@@ -28,7 +28,7 @@ use crate::{
 use anyhow::Context as _;
 use serde_json::json;
 use std::{
-    collections::{BTreeMap, VecDeque},
+    collections::{BTreeMap, BTreeSet, VecDeque},
     fmt::Display,
     sync::{Arc, Mutex, PoisonError},
     time::{Duration, SystemTime, UNIX_EPOCH},
@@ -50,7 +50,7 @@ const ACTIONS_MAX: usize = 32;
 /// "Anchor now", and where to answer.
 pub(super) type Command = oneshot::Sender<Now>;
 /// "Find again what is lost", and where to answer.
-pub(super) type Rebuild = oneshot::Sender<Result<Rebuilt, Fault>>;
+pub(super) type Rebuild = (BTreeSet<String>, oneshot::Sender<Result<Rebuilt, Fault>>);
 
 /// Everything the task works with.
 pub(super) struct Follower {
@@ -180,8 +180,8 @@ impl Follower {
                     Some(command) => asked = Some(command),
                     None => return Ok(()), // nobody holds a handle any more
                 },
-                reply = self.rebuilds.recv() => if let Some(reply) = reply {
-                    let _ = reply.send(self.rebuild().await); // who asked may have gone
+                asked = self.rebuilds.recv() => if let Some((believed, reply)) = asked {
+                    let _ = reply.send(self.rebuild(believed).await); // who asked may have gone
                 },
                 moved = self.tail.changed() => if moved.is_err() { return Ok(()) },
                 opened = self.secret.changed() => if opened.is_err() { return Ok(()) },
@@ -190,7 +190,7 @@ impl Follower {
     }
 
     /// Finds again what the ledger has lost, and takes up from there.
-    async fn rebuild(&mut self) -> Result<Rebuilt, Fault> {
+    async fn rebuild(&mut self, believed: BTreeSet<String>) -> Result<Rebuilt, Fault> {
         let secret = self.secret.borrow_and_update().clone().context(Locked)?;
         let chain = self.may_pay().then(|| (self.chain.clone(), self.config.magic.clone().into_bytes()));
         let rebuilt = rebuild::rebuild(rebuild::Parts {
@@ -200,6 +200,7 @@ impl Follower {
             secret: *secret.expose(),
             chain,
             last: self.config.confirmations,
+            believed,
         })
         .await;
         // also after a failure: part of it may be there
@@ -267,7 +268,14 @@ impl Follower {
         let Some(secret) = self.secret.borrow_and_update().clone() else { return Ok(None) };
         self.due = millis() + self.config.every.0.as_millis();
         let taken = lock(&self.queue).all();
+        let finder = self.finder.clone();
+        let taken = blocking(move || Ok(Taken { items: finder.uncovered(taken.items)?, ..taken })).await?;
         if taken.items.is_empty() {
+            if taken.next > self.ledger.cursor()? && lock(&self.queue).len() > 0 {
+                // another device has anchored all of it
+                self.ledger.put_cursor(taken.next).await?;
+                *lock(&self.queue) = Queue::from(taken.next);
+            }
             return Ok(None);
         }
         let number = self.number;

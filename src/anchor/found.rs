@@ -10,8 +10,9 @@
 //! not noted. Nothing is believed for being noted: a proof is read from its record and checked each time.
 
 use super::{
-    ledger::{Ledger, array, content, key, value},
+    ledger::{Item, Ledger, array, content, key, value},
     native::{self, Head, Leaf, Part, Standing},
+    ots::{Detached, Op, Stamp},
     records,
 };
 use crate::{
@@ -21,9 +22,8 @@ use crate::{
     job::{Job, Wait, blocking},
     store::{Entry, Position, Store},
 };
-use anyhow::Context as _;
 use serde_json::Value;
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{cmp::Reverse, collections::HashMap, sync::Arc, time::Duration};
 use tokio::sync::Mutex;
 
 const FOUND: &[u8] = b"anchor/found";
@@ -37,6 +37,8 @@ const READ: usize = 256;
 const FAR: Position = 64 << 20;
 /// Proofs of one digest that are read, of one tenant: nobody hides another's proof behind many of his own.
 const CANDIDATES_MAX: usize = 8;
+/// Bytes of a file that is made of several proofs; one has 1 KiB.
+const OTS_MAX: usize = 64 << 10;
 /// Earlier states of a record that are looked at for one with a proof.
 const STATES_MAX: usize = 256;
 /// What is written comes in bursts.
@@ -57,12 +59,22 @@ pub(super) struct Found {
     pub leaf: Leaf,
 }
 
-impl Found {
-    /// The `.ots` file.
-    pub(super) fn ots(&self) -> Result<Vec<u8>, Fault> {
-        let ots = self.head.ots(&self.part, &self.leaf)?;
-        ots.context("a proof whose leaves are of another root")
+/// The `.ots` file that all of these give of one digest: a false one among them hides no other.
+pub(super) fn ots(all: &[Found]) -> Result<Option<Vec<u8>>, Fault> {
+    let Some(digest) = all.first().map(|found| found.leaf.digest) else { return Ok(None) };
+    let mut stamps = Vec::new();
+    for found in all.iter().filter(|found| found.leaf.digest == digest) {
+        stamps.extend(found.head.stamp_of(&found.part, &found.leaf)?.map(|stamp| (stamp.bytes().len(), stamp)));
     }
+    stamps.sort_by_key(|(size, _)| *size);
+    let (mut whole, mut left) = (Stamp::default(), OTS_MAX);
+    for (size, stamp) in stamps {
+        if size <= left || whole.0.is_empty() {
+            left = left.saturating_sub(size);
+            whole.join(stamp);
+        }
+    }
+    Ok((!whole.0.is_empty()).then(|| Detached { hash: Op::Sha256, digest: digest.to_vec(), stamp: whole }.write()))
 }
 
 /// Finds proofs in records. Its methods block.
@@ -79,28 +91,46 @@ impl Finder {
         Self { store, ledger, read: Arc::default() }
     }
 
-    /// The best proof of a message or data that some record holds.
-    pub(super) fn of(&self, digest: &Digest) -> Result<Option<Found>, Fault> {
-        let (mut best, mut taken) = (None::<Found>, HashMap::<Vec<u8>, usize>::new());
-        for (at, bytes) in self.store.states(&key(NATIVE, digest))? {
+    /// The proofs of a message or data that records hold (those of one tenant, if it is named), the best first.
+    pub(super) fn of(&self, digest: &Digest, tenant: Option<&str>) -> Result<Vec<Found>, Fault> {
+        let of_one = tenant.map(|tenant| short(tenant.as_bytes()));
+        let prefix = [&digest[..], of_one.as_ref().map_or(&[][..], |tenant| &tenant[..])].concat();
+        let (mut all, mut taken) = (Vec::new(), HashMap::<Vec<u8>, usize>::new());
+        for (at, bytes) in self.store.states(&key(NATIVE, &prefix))? {
             let tenant = at.get(NATIVE.len() + digest.len()..).and_then(|rest| rest.get(..SHORT)).unwrap_or_default();
             let seen = taken.entry(tenant.to_vec()).or_default();
             *seen += 1;
-            if *seen > CANDIDATES_MAX {
-                continue;
-            }
-            let Some(found) = self.proof_at(position(&bytes)?, digest)? else { continue };
-            let rank = |found: &Found| (found.head.standing(), std::cmp::Reverse(found.head.blocks().first().copied()));
-            if best.as_ref().is_none_or(|best| rank(best) < rank(&found)) {
-                best = Some(found);
+            if *seen <= CANDIDATES_MAX {
+                all.extend(self.proof_at(position(&bytes)?, digest)?);
             }
         }
-        Ok(best)
+        all.sort_by_cached_key(|found| (Reverse(found.head.standing()), found.head.blocks().first().copied()));
+        Ok(all)
     }
 
-    /// Is it in a block by some record?
-    pub(super) fn covers(&self, digest: &Digest) -> Result<bool, Fault> {
-        Ok(self.of(digest)?.is_some_and(|found| found.head.standing() > Standing::Pending))
+    /// Does a record of this tenant prove it for good? What others say of it keeps nobody from having a proof of his own.
+    pub(super) fn covers(&self, digest: &Digest, tenant: &str) -> Result<bool, Fault> {
+        Ok(self.of(digest, Some(tenant))?.first().is_some_and(|found| found.head.standing() == Standing::Final))
+    }
+
+    /// Those that no record of their tenants proves for good: another device may have anchored the others since they came.
+    pub(super) fn uncovered(&self, items: Vec<Item>) -> Result<Vec<Item>, Fault> {
+        if self.tenants()?.is_empty() {
+            return Ok(items);
+        }
+        let mut left = Vec::with_capacity(items.len());
+        for item in items {
+            let is_covered = match self.store.entries(item.position, 1)?.first() {
+                Some(Entry::Message { position, tenant, .. }) if *position == item.position => {
+                    self.covers(&item.digest, tenant)?
+                }
+                _ => false,
+            };
+            if !is_covered {
+                left.push(item);
+            }
+        }
+        Ok(left)
     }
 
     /// Does a record tell of this root, and that it is in a block?
@@ -114,8 +144,8 @@ impl Finder {
         Ok(false)
     }
 
-    /// The proof of the newest state of a record that has one, and that message as DAG-CBOR.
-    pub(super) fn of_record(&self, id: &str) -> Result<Option<(Found, Vec<u8>)>, Fault> {
+    /// The proofs of the newest state of a record that has any, and that message as DAG-CBOR.
+    pub(super) fn of_record(&self, id: &str) -> Result<Option<(Vec<Found>, Vec<u8>)>, Fault> {
         for tenant in self.tenants()? {
             let view = self.store.view(&tenant);
             let Some(record) = view.record(id)? else { continue };
@@ -131,9 +161,8 @@ impl Finder {
             }
             states.push((record.initial.cid, Value::clone(&record.initial.message)));
             for (cid, message) in states {
-                if let Some(digest) = cid::sha256_of(&cid)
-                    && let Some(found) = self.of(&digest)?
-                {
+                let found = cid::sha256_of(&cid).map_or(Ok(vec![]), |digest| self.of(&digest, None))?;
+                if !found.is_empty() {
                     return Ok(Some((found, cid::encode(&message)?)));
                 }
             }

@@ -53,7 +53,10 @@ use found::Finder;
 use ledger::{Leaf, Ledger};
 use proof::{Verdict, Way};
 use queue::Queue;
-use std::sync::{Arc, Mutex};
+use std::{
+    collections::BTreeSet,
+    sync::{Arc, Mutex},
+};
 use tokio::sync::{mpsc, oneshot, watch};
 use tree::Tree;
 
@@ -177,9 +180,10 @@ impl Anchor {
     }
 
     /// Finds again what the ledger has lost: in records of proofs, in the log and in the chain. What has no proof then waits for a batch.
-    pub async fn rebuild(&self) -> Result<Rebuilt, Fault> {
+    /// `believed`: tenants whose records are the owner's.
+    pub async fn rebuild(&self, believed: BTreeSet<String>) -> Result<Rebuilt, Fault> {
         let (reply, answer) = oneshot::channel();
-        self.inner.rebuilds.send(reply).await.map_err(|_| anyhow!("the anchor has stopped"))?;
+        self.inner.rebuilds.send((believed, reply)).await.map_err(|_| anyhow!("the anchor has stopped"))?;
         let rebuilt = answer.await.context("the anchor has stopped")?;
         *lock(&self.inner.grown) = None;
         rebuilt
@@ -271,13 +275,14 @@ impl Inner {
 
     fn found_proof(&self, id: &str) -> Result<Option<Proof>, Fault> {
         let Some(digest) = Cid::try_from(id).ok().and_then(|cid| cid::sha256_of(&cid)) else { return Ok(None) };
-        let (found, message) = match self.finder.of(&digest)? {
-            Some(found) => (found, None),
-            None => match self.finder.of_record(id)? {
-                Some((found, message)) => (found, Some(message)),
+        let (all, message) = match self.finder.of(&digest, None)? {
+            all if !all.is_empty() => (all, None),
+            _ => match self.finder.of_record(id)? {
+                Some((all, message)) => (all, Some(message)),
                 None => return Ok(None),
             },
         };
+        let (Some(found), Some(ots)) = (all.first(), found::ots(&all)?) else { return Ok(None) };
         let Some(height) = found.head.blocks().first().and_then(|height| u32::try_from(*height).ok()) else {
             return Ok(None); // promised by calendars
         };
@@ -290,7 +295,7 @@ impl Inner {
         let transaction = found.head.transaction();
         let above = self.status.borrow().tip.map(|tip| tip.saturating_sub(height) + 1);
         Ok(Some(Proof {
-            ots: found.ots()?,
+            ots,
             stamped,
             cid,
             network: found.head.network,

@@ -11,7 +11,7 @@
 use super::{
     config::Network,
     multi::{Known, Levels},
-    ots::{self, Attestation as Attested, Detached, Op, Stamp},
+    ots::{self, Attestation as Attested, Stamp},
     proof::{self, Inclusion},
     tree::{self, NONCE_LEN, Nonce},
 };
@@ -276,13 +276,12 @@ impl Head {
         found.min_by_key(|(_, inclusion)| inclusion.height)
     }
 
-    /// The `.ots` file of a leaf of `part`, with all attestations; none if the part is of another root.
-    pub fn ots(&self, part: &Part, leaf: &Leaf) -> Result<Option<Vec<u8>>, Error> {
+    /// What leads on from the digest of a leaf of `part`, to all attestations; none if the part is of another root.
+    pub fn stamp_of(&self, part: &Part, leaf: &Leaf) -> Result<Option<Stamp>, Error> {
         if part.root != self.root || self.attestations.is_empty() {
             return Ok(None);
         }
-        let stamp = self.stamp()?.after(proof::up(&leaf.nonce, &part.known.path(leaf.index)).into_iter());
-        Ok(Some(Detached { hash: Op::Sha256, digest: leaf.digest.to_vec(), stamp }.write()))
+        Ok(Some(self.stamp()?.after(proof::up(&leaf.nonce, &part.known.path(leaf.index)).into_iter())))
     }
 }
 

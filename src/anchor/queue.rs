@@ -100,7 +100,7 @@ pub(super) fn read(store: &Store, ledger: &Ledger, finder: &Finder, from: Positi
     read_entries(ledger, finder, entries, from).map(Some)
 }
 
-/// What of these entries is in no batch yet, nor (if records are asked) in a block by some record.
+/// What of these entries is in no batch yet, nor (if records are asked) proven for good by a record of its tenant.
 pub(super) fn read_entries(
     ledger: &Ledger,
     finder: Option<&Finder>,
@@ -111,7 +111,7 @@ pub(super) fn read_entries(
     for entry in entries {
         match entry {
             Entry::State { next, .. } => found.next = next,
-            Entry::Message { position, next, cid, message, data, .. } => {
+            Entry::Message { position, next, tenant, cid, message, data, .. } => {
                 found.next = next;
                 let decoded = cid::decode(&message).unwrap_or_default();
                 if records::holds_proofs(&decoded) {
@@ -120,7 +120,7 @@ pub(super) fn read_entries(
                 for cid in [Some(cid), data.map(|(cid, _)| cid)].into_iter().flatten() {
                     if let Some(item) = item(&cid, position)
                         && ledger.leaf(&item.digest)?.is_none()
-                        && !finder.map_or(Ok(false), |finder| finder.covers(&item.digest))?
+                        && !finder.map_or(Ok(false), |finder| finder.covers(&item.digest, &tenant))?
                     {
                         found.items.push(item);
                     }

@@ -11,7 +11,9 @@ use super::{
     ledger::{Item, Ledger, Restored},
     multi::Levels,
     native::{self, Anchored, Attestation, Head, Leaf, Standing},
-    queue, records, tree,
+    queue,
+    records::{self, Kept},
+    tree,
 };
 use crate::{
     cid::{self, Digest},
@@ -60,6 +62,8 @@ pub(super) struct Parts {
     pub(super) chain: Option<(Chain, Vec<u8>)>,
     /// Confirmations after which an anchor is final.
     pub(super) last: u32,
+    /// Tenants whose word on where a root lies is taken: the owner's. Leaves give a root or not, whoever names them.
+    pub(super) believed: BTreeSet<String>,
 }
 
 /// Puts back into the ledger what can be found. Nothing else may write to it meanwhile; who has read it reads it again afterwards.
@@ -99,25 +103,29 @@ fn sentence(rebuilt: &Rebuilt) -> String {
 }
 
 /// A batch as all records of this node tell of it.
+#[derive(Default)]
 struct Told {
-    head: Head,
+    /// None: nobody who is believed says where it lies.
+    head: Option<Head>,
     leaves: BTreeMap<u32, Leaf>,
 }
 
 async fn from_records(parts: &Parts, rebuilt: &mut Rebuilt) -> Result<(), Fault> {
     let (store, ledger, secret) = (parts.store.clone(), parts.ledger.clone(), parts.secret);
+    let believed = parts.believed.clone();
     let restored = blocking(move || {
-        let mut told = told(&store)?;
-        told.retain(|_, told| is_own(told, &secret));
         let mut wanted = Vec::new();
-        for told in told.into_values() {
-            if ledger.batch(told.head.number)?.is_none() {
-                wanted.push(told);
+        for Told { head, leaves } in told(&store, &believed)?.into_values() {
+            if let Some(head) = head
+                && is_own(&head, &leaves, &secret)
+                && ledger.batch(head.number)?.is_none()
+            {
+                wanted.push((head, leaves));
             }
         }
         let places = places(&store, &wanted)?;
         let mut restored = Vec::new();
-        for Told { head, leaves } in wanted {
+        for (head, leaves) in wanted {
             let items: Vec<Item> = leaves.values().map(|leaf| places.item(leaf)).collect();
             let records = places.records(&items);
             restored.push(Restored { batch: anchored(head), items, records });
@@ -133,15 +141,15 @@ async fn from_records(parts: &Parts, rebuilt: &mut Rebuilt) -> Result<(), Fault>
 }
 
 /// Is it whole, in a block, and made with this secret? Anything else is left to its records.
-fn is_own(told: &Told, secret: &[u8; 32]) -> bool {
-    let Told { head, leaves } = told;
+fn is_own(head: &Head, leaves: &BTreeMap<u32, Leaf>, secret: &[u8; 32]) -> bool {
     let own = head.maker == native::maker(secret)
         && head.standing() > Standing::Pending
         && head.transaction().is_some()
         && leaves.len() == head.size as usize
         && leaves.values().all(|leaf| leaf.nonce == tree::nonce(secret, head.number, &leaf.digest));
     wipe_stack::<{ memory::SIGNING }>();
-    own
+    // Each part gives the root, and yet one that says another size may put a leaf in another's place.
+    own && Levels::new(leaves.values().map(Leaf::hash).collect()).is_some_and(|levels| levels.root() == head.root)
 }
 
 fn anchored(head: Head) -> Anchored {
@@ -150,7 +158,7 @@ fn anchored(head: Head) -> Anchored {
 }
 
 /// All batches that records tell of, by root. Blocks.
-fn told(store: &Store) -> Result<BTreeMap<Digest, Told>, Fault> {
+fn told(store: &Store, believed: &BTreeSet<String>) -> Result<BTreeMap<Digest, Told>, Fault> {
     let (mut all, mut at) = (BTreeMap::<Digest, Told>::new(), 0);
     loop {
         let entries = store.entries(at, READ)?;
@@ -164,14 +172,15 @@ fn told(store: &Store) -> Result<BTreeMap<Digest, Told>, Fault> {
             let view = store.view(&tenant);
             let Some(Ok(part)) = found::part(&*view, &cid)? else { continue };
             let leaves = part.leaves().iter().map(|leaf| (leaf.index, *leaf));
-            let head = records::head(&*view, &part.root)?.and_then(|kept| kept.head);
-            let Some(head) = head.filter(|head| head.size == part.size) else { continue };
-            match all.get_mut(&part.root) {
-                Some(told) => {
-                    told.leaves.extend(leaves);
-                    told.head = told.head.clone().upgrading(head);
-                }
-                None => drop(all.insert(part.root, Told { head, leaves: leaves.collect() })),
+            let told = all.entry(part.root).or_default();
+            told.leaves.extend(leaves);
+            if believed.contains(&tenant)
+                && let Some(Kept { head: Some(head), .. }) = records::head(&*view, &part.root)?
+            {
+                told.head = Some(match told.head.take() {
+                    Some(before) => before.upgrading(head),
+                    None => head,
+                });
             }
         }
     }
@@ -205,9 +214,9 @@ impl Places {
     }
 }
 
-fn places(store: &Store, told: &[Told]) -> Result<Places, Fault> {
+fn places(store: &Store, told: &[(Head, BTreeMap<u32, Leaf>)]) -> Result<Places, Fault> {
     let wanted: BTreeMap<Digest, u8> =
-        told.iter().flat_map(|told| told.leaves.values()).map(|leaf| (leaf.digest, leaf.codec)).collect();
+        told.iter().flat_map(|(_, leaves)| leaves.values()).map(|leaf| (leaf.digest, leaf.codec)).collect();
     let (mut places, mut at) = (Places::default(), 0);
     if wanted.is_empty() {
         return Ok(places);
@@ -280,7 +289,7 @@ fn explain(
     on_chain: OnChain,
 ) -> Result<Explained, Fault> {
     let batches = ledger.batches()?;
-    if batches.iter().any(|batch| batch.root == on_chain.root) || finder.has_root(&on_chain.root)? {
+    if batches.iter().any(|batch| batch.root == on_chain.root) {
         return Ok(Explained::Known);
     }
     let taken: BTreeSet<u64> = batches.iter().map(|batch| batch.number).collect();
@@ -303,7 +312,7 @@ fn explain(
         };
         return Ok(Explained::Batch(Box::new(Restored { batch, items, records })));
     }
-    Ok(Explained::Not)
+    Ok(if finder.has_root(&on_chain.root)? { Explained::Known } else { Explained::Not })
 }
 
 type Candidates = (Vec<Item>, Vec<(Digest, Digest)>, Vec<usize>);
@@ -366,21 +375,18 @@ fn reproduce(items: &[Item], cuts: &[usize], (secret, number): (&[u8; 32], u64),
 
 /// How many messages and data have no proof yet, and how many have one in a record alone.
 fn waiting(store: &Store, ledger: &Ledger, finder: &Finder) -> Result<(u64, u64), Fault> {
-    let (mut waiting, mut found) = (BTreeSet::new(), BTreeSet::new());
+    let (mut waiting, mut all) = (BTreeSet::new(), BTreeSet::new());
     let mut at = 0;
     loop {
         let entries = store.entries(at, READ)?;
         let Some(last) = entries.last() else { break };
         let end = last.next();
-        for item in queue::read_entries(ledger, None, entries, at)?.items {
-            match finder.covers(&item.digest)? {
-                true => found.insert(item.digest),
-                false => waiting.insert(item.digest),
-            };
-        }
+        let items = queue::read_entries(ledger, None, entries, at)?.items;
+        all.extend(items.iter().map(|item| item.digest));
+        waiting.extend(finder.uncovered(items)?.into_iter().map(|item| item.digest));
         at = end;
     }
-    Ok((waiting.len() as u64, found.len() as u64))
+    Ok((waiting.len() as u64, (all.len() - waiting.len()) as u64))
 }
 
 #[cfg(test)]

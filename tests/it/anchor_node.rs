@@ -9,18 +9,35 @@ use crate::{
         proxy::{Lose, Proxy},
     },
 };
+use bitcoin::{
+    Amount, BlockHash, CompactTarget, ScriptBuf, Transaction, TxIn, TxMerkleNode, TxOut,
+    absolute::LockTime,
+    block::{Header, Version},
+    consensus::encode::serialize,
+    hashes::Hash as _,
+    script::PushBytesBuf,
+    transaction,
+};
 use bytes::Bytes;
 use serde_json::{Value, json};
 use std::{
+    collections::BTreeSet,
     path::Path,
     time::{Duration, Instant},
 };
 use tempfile::TempDir;
 use toft::{
-    anchor::{Anchor, BatchStatus, Config, Outcome, Proof, ProofError, Status, config::Mode, proof::Verdict},
+    anchor::{
+        Anchor, BatchStatus, Config, Outcome, Proof, ProofError, Status,
+        config::Mode,
+        multi::Levels,
+        native::{self, Anchored, Attestation, Head, Leaf, Part},
+        proof::{Inclusion, Verdict},
+        records,
+    },
     audit::Audit,
     blocks::Blocks,
-    cid::{self, Cid},
+    cid::{self, Cid, Digest},
     dwn::{Change, Stop, Subject, View},
     job::Jobs,
     metrics::Metrics,
@@ -505,7 +522,7 @@ async fn a_lost_ledger_is_computed_again_from_the_log_and_the_chain() {
 
     let node = Node::start(dir.path(), &config).await;
     node.until("queued", |status| status.queued == 32).await;
-    let rebuilt = node.anchor.rebuild().await.expect("it is found again");
+    let rebuilt = node.anchor.rebuild(BTreeSet::new()).await.expect("it is found again");
     assert_eq!((rebuilt.from_records, rebuilt.from_chain, rebuilt.queued), (0, 3, 2), "{rebuilt:?}");
     assert!(rebuilt.unexplained.is_empty() && rebuilt.problem.is_none(), "{rebuilt:?}");
     for (one, before) in written.iter().zip(&before) {
@@ -536,11 +553,94 @@ async fn a_root_that_nothing_explains_is_said() {
     let other = TempDir::new().expect("a directory");
     let node = Node::start(other.path(), &quick(&bitcoind)).await;
     node.write("another", b"other data").await;
-    let rebuilt = node.anchor.rebuild().await.expect("answers");
+    let rebuilt = node.anchor.rebuild(BTreeSet::new()).await.expect("answers");
     assert_eq!((rebuilt.from_chain, rebuilt.queued, rebuilt.unexplained.clone()), (0, 2, vec![txid.clone()]));
     assert!(rebuilt.sentence.contains(&txid), "{}", rebuilt.sentence);
     bitcoind.stop();
-    let rebuilt = node.anchor.rebuild().await.expect("answers");
+    let rebuilt = node.anchor.rebuild(BTreeSet::new()).await.expect("answers");
     assert!(rebuilt.problem.is_some_and(|why| why.contains("bitcoind")), "{}", rebuilt.sentence);
     assert_eq!(rebuilt.queued, 2);
+}
+
+/// Records of another tenant that say, in a block of his own making, that somebody's data is proven.
+async fn false_proof(node: &Node, tenant: &str, digest: Digest) {
+    let leaf = Leaf { index: 0, digest, nonce: [1; 16], codec: cid::RAW as u8 };
+    let levels = Levels::new(vec![leaf.hash()]).expect("one leaf");
+    let payload = [b"toft".as_slice(), &levels.root()].concat();
+    let tx = Transaction {
+        version: transaction::Version::TWO,
+        lock_time: LockTime::ZERO,
+        input: vec![TxIn::default()],
+        output: vec![TxOut {
+            value: Amount::ZERO,
+            script_pubkey: ScriptBuf::new_op_return(PushBytesBuf::try_from(payload).expect("short")),
+        }],
+    };
+    let header = Header {
+        version: Version::TWO,
+        prev_blockhash: BlockHash::all_zeros(),
+        merkle_root: TxMerkleNode::from_raw_hash(tx.compute_txid().to_raw_hash()),
+        time: 1_700_000_000,
+        bits: CompactTarget::from_consensus(0),
+        nonce: 0,
+    };
+    let inclusion = Inclusion::new(&header, 1, &[tx.compute_txid()], tx.compute_txid()).expect("it lies there");
+    let batch = Anchored {
+        number: 1,
+        root: levels.root(),
+        size: 1,
+        network: toft::anchor::config::Network::Regtest,
+        genesis: native::genesis(toft::anchor::config::Network::Regtest),
+        made: 1_700_000_000,
+        is_final: true,
+        attestations: vec![Attestation::Bitcoin { tx: serialize(&tx), inclusion }],
+    };
+    let head = Head::new(batch, [0; 16], 1);
+    let part = Part::of(&levels, 1, &[leaf]).remove(0);
+    let of_head = (records::BATCH, records::tags_of(&head), head.write());
+    let of_part = (records::LEAVES, records::tags_of_part(&levels.root(), 0), part);
+    for (path, tags, bytes) in [of_head, of_part] {
+        let mut stage = node.blocks.stage();
+        stage.push(&bytes).expect("stages");
+        let data = stage.finish().expect("stages");
+        let record = cid::of(cid::DAG_CBOR, path.as_bytes()).to_string();
+        let message = json!({
+            "recordId": record,
+            "contextId": record,
+            "descriptor": {
+                "interface": "Records", "method": "Write", "dataFormat": records::FORMAT, "tags": tags,
+                "protocol": records::PROTOCOL, "protocolPath": path,
+                "dataCid": data.root.to_string(), "dataSize": data.size,
+                "dateCreated": "2026-01-01T00:00:00.000000Z", "messageTimestamp": "2026-01-01T00:00:00.000000Z",
+            },
+        });
+        let (root, size) = (data.root, data.size);
+        let change = Change {
+            data: Some((root, size)),
+            ..Change::initial(tenant, Subject::Record(record), message).expect("encodes")
+        };
+        node.store.commit(tenant, Some(data), move |_| Ok(change.clone())).await.expect("is written");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_false_proof_of_another_tenant_keeps_nobody_from_a_true_one() {
+    let (bitcoind, dir) = (Bitcoind::start(), TempDir::new().expect("a directory"));
+    bitcoind.funded_wallet();
+    let node = Node::start(dir.path(), &quick(&bitcoind)).await;
+    let digest = cid::digest(b"what both know");
+    false_proof(&node, "did:example:mallory", digest).await;
+    let id = cid::from_digest(cid::RAW, &digest).to_string();
+    let start = Instant::now();
+    while node.anchor.proof(&id).await.is_err() {
+        assert!(start.elapsed() < Duration::from_secs(60), "the false one is found, as nobody else has any");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    let written = node.write("record", b"what both know").await;
+    assert_eq!(written.data.to_string(), id);
+    node.until("queued", |status| status.queued == 2).await;
+    assert_eq!(node.anchor.now().await.expect("answers").outcome, Outcome::Sent);
+    bitcoind.mine(1);
+    assert_eq!(node.reach("mined").await.leaves, 2, "the data too, and none of the records of proofs");
+    accepts(&bitcoind, &node.proof(&id).await);
 }

@@ -235,3 +235,45 @@ fn killed_while_it_writes_them_no_record_is_doubled_and_none_is_missing() {
     }
     assert_eq!(node.json(&["anchor", "rebuild"])["from_records"], 1);
 }
+
+/// The device that holds no key of the person anchors, and writes the proofs in the person's name. What it has anchored the other one does
+/// not anchor once more.
+#[test]
+fn a_second_device_anchors_for_the_person() {
+    let (bitcoind, dir) = (Bitcoind::start(), tempfile::tempdir().expect("a directory"));
+    bitcoind.funded_wallet();
+    let (desk, phone) = (Home::new().up(), paying(&bitcoind).up());
+    pair(&desk, &phone);
+    let written = note(&desk, "what I saw today");
+    let record = text(&written, "recordId");
+    eventually("the phone to have its grants", || {
+        let granted =
+            desk.json(&["call", "grants.list", &json!({"grantedTo": phone.did(), "active": true}).to_string()]);
+        let is_one = |grant: &Value| {
+            let scope = &grant["scope"];
+            scope["protocol"] == "https://toft.invalid/protocols/anchor" && scope["method"] == "Write"
+        };
+        granted["grants"].as_array()?.iter().any(is_one).then_some(())
+    });
+    eventually("both to be in step", || {
+        [&desk, &phone].iter().all(|node| node.json(&["peer", "ls"])[0]["in_sync"] == true).then_some(())
+    });
+    anchor(&phone, &bitcoind, 3);
+    let (said, stamped, ots) = eventually("the proof on the desk", || {
+        proof(&desk, &record, dir.path()).filter(|(said, ..)| said["final"] == true)
+    });
+    ots::accepts(&bitcoind, &stamped, &ots);
+    assert!(!kept(&desk, "batch/leaves").is_empty());
+
+    let paying = paying(&bitcoind);
+    let desk = desk.stop().with_settings_of(&paying).up();
+    let now = desk.json(&["anchor", "now"]);
+    if now["outcome"] == "sent" {
+        bitcoind.mine(3);
+        eventually("its batch to be final", || {
+            (desk.json(&["anchor", "status"])["batches"][0]["state"] == "final").then_some(())
+        });
+    }
+    let (again, _, same) = proof(&desk, &record, dir.path()).expect("there is one");
+    assert_eq!((&again["txid"], same), (&said["txid"], ots), "it has one proof");
+}

@@ -83,6 +83,25 @@ class AnchorProof(TypedDict):
     txid: str
 
 
+class AnchorRebuilt(TypedDict):
+    """What came of it."""
+
+    #: Batches that were computed again from the log, and are in the chain.
+    from_chain: int
+    #: Batches that stood in records and are in the ledger again.
+    from_records: int
+    #: Messages and data whose proof is in a record alone: of other devices' batches, or of those that are not here as a whole.
+    in_records: int
+    #: Why the chain was not asked.
+    problem: NotRequired[str | None]
+    #: Messages and data that wait for a batch again: no proof of them is known.
+    queued: int
+    #: All of it, for people.
+    sentence: str
+    #: Transactions of this wallet with a root that nothing here explains: whatever they prove is proven anew.
+    unexplained: list[str]
+
+
 class AnchorStatus(TypedDict):
     """How things stand."""
 
@@ -786,8 +805,8 @@ class Listed(TypedDict):
 
 Method: TypeAlias = 'Literal["key", "jwk", "dht"]'
 
-#: Who pays for anchors. Spending is always opt-in.
-Mode: TypeAlias = 'Literal["off", "wallet"]'
+#: How roots come into the chain. Sending anything and spending anything is always opt-in.
+Mode: TypeAlias = 'Literal["auto", "calendar", "wallet", "psbt", "off"]'
 
 #: A moment, as RFC 3339 spells it, to the second.
 Moment: TypeAlias = 'str'
@@ -2212,6 +2231,7 @@ METHODS: Final[dict[str, tuple[str, Literal["anywhere", "socket"]]]] = {
     "anchor.now": ("anchor", "anywhere"),
     "anchor.status": ("anchor", "anywhere"),
     "anchor.proof": ("anchor", "anywhere"),
+    "anchor.rebuild": ("anchor", "anywhere"),
     "backup.create": ("backup", "socket"),
     "storage.du": ("admin", "anywhere"),
     "storage.gc": ("admin", "anywhere"),
@@ -2693,6 +2713,11 @@ class AnchorGroup:
     def proof(self, **params: Unpack[AnchorProofParams]) -> AnchorProof:
         """Make the OpenTimestamps proof of a record, a message or data. Scope: anchor."""
         answer: AnchorProof = self._call("anchor.proof", params)
+        return answer
+
+    def rebuild(self) -> AnchorRebuilt:
+        """Find lost proofs again: in records, in the log and in the chain. What has none then waits for a batch. Scope: anchor."""
+        answer: AnchorRebuilt = self._call("anchor.rebuild", {})
         return answer
 
 

@@ -70,6 +70,24 @@ export interface AnchorProof {
   txid: string;
 }
 
+/** What came of it. */
+export interface AnchorRebuilt {
+  /** Batches that were computed again from the log, and are in the chain. */
+  from_chain: number;
+  /** Batches that stood in records and are in the ledger again. */
+  from_records: number;
+  /** Messages and data whose proof is in a record alone: of other devices' batches, or of those that are not here as a whole. */
+  in_records: number;
+  /** Why the chain was not asked. */
+  problem?: string | null;
+  /** Messages and data that wait for a batch again: no proof of them is known. */
+  queued: number;
+  /** All of it, for people. */
+  sentence: string;
+  /** Transactions of this wallet with a root that nothing here explains: whatever they prove is proven anew. */
+  unexplained: string[];
+}
+
 /** How things stand. */
 export interface AnchorStatus {
   /** The newest batches and all that are not final, oldest first. */
@@ -728,8 +746,8 @@ export interface Listed {
 
 export type Method = "key" | "jwk" | "dht";
 
-/** Who pays for anchors. Spending is always opt-in. */
-export type Mode = "off" | "wallet";
+/** How roots come into the chain. Sending anything and spending anything is always opt-in. */
+export type Mode = "auto" | "calendar" | "wallet" | "psbt" | "off";
 
 /** A moment, as RFC 3339 spells it, to the second. */
 export type Moment = string;
@@ -1980,6 +1998,7 @@ export interface Methods {
   "anchor.now": { params: Record<string, never>; result: AnchorNow };
   "anchor.status": { params: Record<string, never>; result: AnchorStatus };
   "anchor.proof": { params: AnchorProofParams; result: AnchorProof };
+  "anchor.rebuild": { params: Record<string, never>; result: AnchorRebuilt };
   "backup.create": { params: BackupCreateParams; result: Snapshot };
   "storage.du": { params: Record<string, never>; result: Footprint };
   "storage.gc": { params: Record<string, never>; result: Collected };
@@ -2080,6 +2099,7 @@ export const METHODS: { readonly [name in MethodName]: { readonly scope: string;
   "anchor.now": { scope: "anchor", from: "anywhere" },
   "anchor.status": { scope: "anchor", from: "anywhere" },
   "anchor.proof": { scope: "anchor", from: "anywhere" },
+  "anchor.rebuild": { scope: "anchor", from: "anywhere" },
   "backup.create": { scope: "backup", from: "socket" },
   "storage.du": { scope: "admin", from: "anywhere" },
   "storage.gc": { scope: "admin", from: "anywhere" },
@@ -2292,6 +2312,8 @@ export abstract class Groups {
     status: () => this.call("anchor.status", {}),
     /** Make the OpenTimestamps proof of a record, a message or data. Scope: anchor. */
     proof: (params: AnchorProofParams) => this.call("anchor.proof", params),
+    /** Find lost proofs again: in records, in the log and in the chain. What has none then waits for a batch. Scope: anchor. */
+    rebuild: () => this.call("anchor.rebuild", {}),
   };
 
   readonly backup = {

@@ -1,5 +1,10 @@
+//! Proofs as records hold them: what is read back, what is refused, and that nothing changed is believed.
+
 use super::*;
-use crate::anchor::proof::Verdict;
+use crate::anchor::{
+    ots::{Detached, Op},
+    proof::Verdict,
+};
 use bitcoin::{
     Amount, BlockHash, CompactTarget, OutPoint, ScriptBuf, Sequence, TxIn, TxOut, Witness,
     absolute::LockTime,
@@ -77,7 +82,8 @@ fn a_leaf_leads_to_every_block_and_calendar_that_is_known() {
     let part = Part::read(part).expect("reads");
     assert_eq!(part.leaves(), &leaves[2..5]);
     for leaf in part.leaves() {
-        let ots = head.ots(&part, leaf).expect("it is whole").expect("of one root");
+        let stamp = head.stamp_of(&part, leaf).expect("it is whole").expect("of one root");
+        let ots = Detached { hash: Op::Sha256, digest: leaf.digest.to_vec(), stamp }.write();
         for (height, header) in [(77, header), (80, other)] {
             let verdict = proof::verify::<proof::Error>(&ots, &leaf.digest, |h| Ok((h == height).then_some(header)));
             assert!(matches!(verdict, Ok(Verdict::Proven { height: h, .. }) if h == height), "{verdict:?}");
@@ -85,7 +91,7 @@ fn a_leaf_leads_to_every_block_and_calendar_that_is_known() {
     }
     assert_eq!(part.leaf(&leaves[5].digest), None, "another's");
     let foreign = Head { root: [1; 32], attestations: vec![], ..head };
-    assert_eq!(foreign.ots(&part, &leaves[2]), Ok(None));
+    assert_eq!(foreign.stamp_of(&part, &leaves[2]), Ok(None));
 }
 
 #[test]

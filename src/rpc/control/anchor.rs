@@ -117,7 +117,10 @@ impl Method for Rebuild {
         if call.anchor.is_locked() {
             return Err(Failure::new(Kind::Locked, Locked.to_string()));
         }
-        Ok(call.anchor.rebuild().await?)
+        // The owner's records: of this node's identities, and of those whose key is on another device of his.
+        let peers = call.sync.peers().into_iter().map(|status| status.peer).filter(|peer| peer.friend.is_none());
+        let believed = call.identities.dids().into_iter().chain(peers.flat_map(|peer| peer.tenants)).collect();
+        Ok(call.anchor.rebuild(believed).await?)
     }
 }
 

@@ -5,8 +5,7 @@ use super::{
     call::Call,
     failure::{Failure, Kind},
     grants::look,
-    letter::send,
-    refusals::refused,
+    letter::install,
 };
 use crate::{
     anchor::{
@@ -23,7 +22,7 @@ use crate::{
 use anyhow::{Error, anyhow};
 use bytes::Bytes;
 use serde_json::{Map, Value, json};
-use std::{collections::BTreeSet, time::Duration};
+use std::{collections::BTreeMap, time::Duration};
 
 /// What was not written is tried again.
 const EVERY: Duration = Duration::from_secs(600);
@@ -31,19 +30,20 @@ const EVERY: Duration = Duration::from_secs(600);
 const SETTLED: Duration = Duration::from_millis(500);
 /// Tenants that a sentence names.
 const NAMED: usize = 3;
+/// Tenants of one batch that may give a grant later.
+const LACKING_MAX: usize = 64;
 
 /// Writes what is new of batches into records of those whose leaves they have. Until it is to stop.
 pub async fn keep_recording(call: Call, job: Job) -> Result<(), Error> {
     job.awaits(Wait::Every(EVERY));
     let mut status = call.anchor.watch();
-    // Those whom this node could not sign for may have given a grant meanwhile: asked once a run.
-    let mut asked = BTreeSet::new();
+    let mut lacking = BTreeMap::new();
     let mut seen = None;
     loop {
         let now = (status.borrow_and_update().batches.clone(), call.anchor.is_locked());
         if seen.as_ref() != Some(&now) {
             seen = Some(now);
-            job.run(record_all(&call, &mut asked)).await;
+            job.run(record_all(&call, &mut lacking)).await;
         }
         tokio::select! {
             goes_on = job.sleep(EVERY) => {
@@ -57,15 +57,20 @@ pub async fn keep_recording(call: Call, job: Job) -> Result<(), Error> {
     }
 }
 
-async fn record_all(call: &Call, asked: &mut BTreeSet<u64>) -> Result<(), Error> {
+/// `lacking`: by batch, tenants that this node could not sign for. They may give a grant later.
+async fn record_all(call: &Call, lacking: &mut BTreeMap<u64, Vec<String>>) -> Result<(), Error> {
     if call.anchor.is_locked() {
         return Ok(());
     }
     let mut failed = Vec::new();
     let new = call.anchor.unwritten(false).await?;
     for number in call.anchor.unwritten(true).await? {
-        let is_first = asked.insert(number);
-        if !is_first && !new.contains(&number) {
+        // Which they were an earlier run knew: each is tried once.
+        let is_hopeless = match lacking.get(&number) {
+            Some(tenants) if !new.contains(&number) => !any_may_write(call, tenants).await,
+            _ => false,
+        };
+        if is_hopeless {
             continue;
         }
         let shares = match call.anchor.shares(number).await {
@@ -77,7 +82,7 @@ async fn record_all(call: &Call, asked: &mut BTreeSet<u64>) -> Result<(), Error>
             }
         };
         match record(call, &shares).await {
-            Ok(()) => {}
+            Ok(tenants) => drop(lacking.insert(number, tenants)),
             Err(failure) if failure.kind == Kind::Locked => return Ok(()),
             Err(failure) => failed.push(format!("batch {number}: {}", failure.message)),
         }
@@ -88,13 +93,22 @@ async fn record_all(call: &Call, asked: &mut BTreeSet<u64>) -> Result<(), Error>
     }
 }
 
-/// Writes a batch into the records of all whose leaves it has.
-async fn record(call: &Call, shares: &Shares) -> Result<(), Failure> {
+async fn any_may_write(call: &Call, tenants: &[String]) -> bool {
+    for tenant in tenants {
+        if may_write(call, tenant).await.is_ok_and(|right| right.is_some()) {
+            return true;
+        }
+    }
+    false
+}
+
+/// Writes a batch into the records of all whose leaves it has; of whom it could not, as many as are remembered.
+async fn record(call: &Call, shares: &Shares) -> Result<Vec<String>, Failure> {
     let mut lacking = Vec::new();
     for tenant in shares.tenants() {
         match may_write(call, tenant).await? {
             Some((actor, right)) => record_for(call, shares, &actor, &right).await?,
-            None => lacking.push(tenant),
+            None => lacking.push(tenant.to_owned()),
         }
     }
     if !lacking.is_empty() {
@@ -107,7 +121,9 @@ async fn record(call: &Call, shares: &Shares) -> Result<(), Failure> {
             if lacking.len() > NAMED { ", …" } else { "" }
         );
     }
-    Ok(call.anchor.written(shares, lacking.len() as u32).await?)
+    call.anchor.written(shares, lacking.len() as u32).await?;
+    lacking.truncate(LACKING_MAX);
+    Ok(lacking)
 }
 
 /// In whose name a tenant's records are written: its own, or by the grant of a device.
@@ -141,9 +157,7 @@ async fn record_for(call: &Call, shares: &Shares, actor: &Actor, right: &Right) 
     };
     let (is_installed, kept, known) = look(call, tenant, look_at).await?;
     if !is_installed {
-        let configure = create::protocols_configure(records::definition()?, &node::now(), &actor.signer);
-        send(call, tenant, configure.map_err(refused)?, None).await?;
-        call.devices.lack_grants();
+        install(call, actor, records::definition()?).await?;
     }
     let (head, parts) = shares.of_tenant(tenant);
     let context = match kept {

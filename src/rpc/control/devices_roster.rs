@@ -5,16 +5,17 @@ use super::{
     call::Call,
     failure::Failure,
     grants::look,
-    letter::{send, write},
+    letter::{install, send, write},
     refusals::refused,
 };
 use crate::{
+    anchor::records::{self, PROTOCOL},
     audit::What,
     devices::{
         Listed,
         roster::{self, Entry, ROSTER, Recorded, SCHEMA},
     },
-    dwn::create,
+    dwn::{Stop, create},
     node,
 };
 use anyhow::{Context as _, Error};
@@ -26,10 +27,16 @@ pub(super) async fn record(call: &Call, identity: &str, device: &Listed) -> Resu
     let Some(address) = device.address.clone() else { return Ok(()) };
     let entry = Entry { did: device.did.clone(), name: device.name.clone(), address };
     let (asked, did) = (identity.to_owned(), device.did.clone());
-    let (is_installed, known) = look(call, identity, move |view, _| {
-        Ok((view.protocol(ROSTER)?.is_some(), roster::of(&asked, view)?.remove(&did)))
+    let (is_installed, has_proofs, known) = look(call, identity, move |view, _| {
+        let is_installed = |uri| Ok::<_, Stop>(view.protocol(uri)?.is_some());
+        Ok((is_installed(ROSTER)?, is_installed(PROTOCOL)?, roster::of(&asked, view)?.remove(&did)))
     })
     .await?;
+    let actor = Actor::of(call, Some(identity))?;
+    if !has_proofs {
+        // The device may be the one that anchors: only who holds the key lets it write what it proves.
+        install(call, &actor, records::definition()?).await?;
+    }
     let older = match known {
         Some(Recorded { mut ids, entry: recorded }) if recorded == entry => {
             ids.pop();
@@ -38,13 +45,10 @@ pub(super) async fn record(call: &Call, identity: &str, device: &Listed) -> Resu
         Some(Recorded { ids, .. }) => ids,
         None => Vec::new(),
     };
-    let Actor { signer, tenant, .. } = Actor::of(call, Some(identity))?;
     if !is_installed {
-        let definition = roster::definition()?;
-        let configure = create::protocols_configure(definition, &node::now(), &signer).map_err(refused)?;
-        send(call, &tenant, configure, None).await?;
-        call.devices.lack_grants();
+        install(call, &actor, roster::definition()?).await?;
     }
+    let Actor { signer, tenant, .. } = actor;
     let tags = json!({"did": entry.did});
     let record = create::Write {
         protocol: Some((ROSTER, "device")),

@@ -80,6 +80,12 @@ impl Home {
         self
     }
 
+    /// What another home overrides, beside its own.
+    pub fn with_settings_of(mut self, other: &Self) -> Self {
+        self.settings.extend(other.settings.iter().cloned());
+        self
+    }
+
     pub fn path(&self) -> PathBuf {
         self.dir.path().join("home")
     }
