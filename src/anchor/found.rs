@@ -46,6 +46,8 @@ const SETTLED: Duration = Duration::from_millis(200);
 /// The log tells when to look; this is for nothing else.
 const EVERY: Duration = Duration::from_secs(600);
 
+/// The proofs of a message, and the message as DAG-CBOR.
+type Proven = (Vec<Found>, Vec<u8>);
 /// Of state.
 type Changes = Vec<(Vec<u8>, Option<Vec<u8>>)>;
 
@@ -145,7 +147,7 @@ impl Finder {
     }
 
     /// The proofs of the newest state of a record that has any, and that message as DAG-CBOR.
-    pub(super) fn of_record(&self, id: &str) -> Result<Option<(Vec<Found>, Vec<u8>)>, Fault> {
+    pub(super) fn of_record(&self, id: &str) -> Result<Option<Proven>, Fault> {
         for tenant in self.tenants()? {
             let view = self.store.view(&tenant);
             let Some(record) = view.record(id)? else { continue };

@@ -13,7 +13,7 @@ use super::{
     multi::{Known, Levels},
     ots::{self, Attestation as Attested, Stamp},
     proof::{self, Inclusion},
-    tree::{self, NONCE_LEN, Nonce},
+    tree::{self, NONCE_LEN, Nonce, Sibling},
 };
 use crate::{
     cid::{self, Cid, Digest},
@@ -281,7 +281,7 @@ impl Head {
         if part.root != self.root || self.attestations.is_empty() {
             return Ok(None);
         }
-        Ok(Some(self.stamp()?.after(proof::up(&leaf.nonce, &part.known.path(leaf.index)).into_iter())))
+        Ok(Some(self.stamp()?.after(proof::up(&leaf.nonce, &part.path(leaf)).into_iter())))
     }
 }
 
@@ -388,6 +388,11 @@ impl Part {
 
     pub fn leaves(&self) -> &[Leaf] {
         &self.leaves
+    }
+
+    /// The siblings from one of its leaves up to the root.
+    pub fn path(&self, leaf: &Leaf) -> Vec<Sibling> {
+        self.known.path(leaf.index)
     }
 
     /// The leaf of a digest, if it has it.

@@ -3,8 +3,11 @@
 use crate::{
     anchor::{
         batch::Batch,
+        config::Network,
+        multi::Levels,
+        native::{self, Anchored, Head, Leaf, Part, RECORD_MAX},
         ots::{Attestation, Detached, Op, Stamp},
-        proof,
+        proof, tree,
     },
     cid::{self, Cid},
     config::{self, Config},
@@ -257,6 +260,41 @@ pub(super) fn ots_seeds() -> Vec<Vec<u8>> {
     files.push(Stamp(files.iter().flat_map(|stamp| stamp.0.clone()).collect()));
     let file = |stamp| Detached { hash: Op::Sha256, digest: vec![7; 32], stamp };
     files.into_iter().map(|stamp| file(stamp).write()).collect()
+}
+
+/// A proof as a record holds it.
+pub(super) fn proof_record(bytes: &[u8]) -> bool {
+    if let Ok(part) = Part::read(bytes) {
+        for leaf in part.leaves() {
+            assert_eq!(tree::climb(leaf.hash(), &part.path(leaf)), part.root);
+        }
+        return true;
+    }
+    let Ok(head) = Head::read(bytes) else { return false };
+    let once = head.write();
+    assert!(once.len() > RECORD_MAX || Head::read(&once).as_ref() == Ok(&head));
+    assert!(head.stamp().is_ok() && head.blocks().len() <= bytes.len());
+    true
+}
+
+pub(super) fn proof_records() -> Vec<Vec<u8>> {
+    let leaf = |index: u32| Leaf { index, digest: [index as u8; 32], nonce: [1; 16], codec: 0x71 };
+    let leaves: Vec<Leaf> = (0..5).map(leaf).collect();
+    let levels = Levels::new(leaves.iter().map(Leaf::hash).collect()).expect("not empty");
+    let stamp = Stamp::line([Op::Append(vec![1]), Op::Sha256].into_iter(), Attestation::Bitcoin(800_000)).bytes();
+    let batch = Anchored {
+        number: 1,
+        root: levels.root(),
+        size: 5,
+        network: Network::Regtest,
+        genesis: native::genesis(Network::Regtest),
+        made: 1_790_000_000,
+        is_final: true,
+        attestations: vec![native::Attestation::Calendar { url: "https://a.example".into(), stamp }],
+    };
+    let mut seeds = Part::of(&levels, 5, &leaves[1..4]);
+    seeds.push(Head::new(batch, [2; 16], 1).write());
+    seeds
 }
 
 /// A length of time in settings.
