@@ -1,20 +1,21 @@
 //! The task: reads the log, makes batches when it is time, and brings them into the chain.
 //!
-//! It owns the batches. Only here anything of the anchor is written to the store. It may be dropped at any
+//! It makes the batches; the driver owns those that are open. Only in these two anything of the anchor is written to the store. It may be dropped at any
 //! await: what is signed is stored before it is sent, and whatever was under way is done again at the next start.
 
 use super::{
-    batch::{Action, Batch, BatchEvent, State},
-    chain::{Chain, Error, Signing},
-    config::{Config, Path},
+    batch::Batch,
+    chain::Chain,
+    config::Config,
+    driver::{Driver, Trouble},
     ledger::Ledger,
     metrics::Metrics,
     queue::{self, Queue},
-    status::{self, BatchStatus, Now, Outcome, Status},
+    status::{self, BatchStatus, Funds, Now, Outcome, Status, Waiting},
     tree::{self, Tree},
 };
 use crate::{
-    audit::{Audit, What},
+    audit::Audit,
     crypto::{Locked, Secret},
     dwn::Fault,
     job::{Job, Wait},
@@ -24,9 +25,7 @@ use crate::{
     task::Backoff,
 };
 use anyhow::Context as _;
-use serde_json::json;
 use std::{
-    collections::{BTreeMap, VecDeque},
     fmt::Display,
     sync::{Arc, Mutex, PoisonError},
     time::{Duration, SystemTime, UNIX_EPOCH},
@@ -36,17 +35,21 @@ use tokio::{
     time::Instant,
 };
 
-/// Final batches that the status still shows.
-const RECENT: usize = 10;
 /// Longest pause between two tries to reach bitcoind.
 const RETRY_MAX: Duration = Duration::from_secs(600);
 /// The clock on the wall is looked at this often: timers stand still while a laptop sleeps.
 const CLOCK: Duration = Duration::from_secs(60);
-/// Actions for one batch in one go; the longest real chain has ten.
-const ACTIONS_MAX: usize = 32;
 
-/// "Anchor now", and where to answer.
-pub(super) type Command = oneshot::Sender<Now>;
+/// What is asked for, and where to answer.
+#[derive(Debug)]
+pub(super) enum Command {
+    /// Anchor now.
+    Now(oneshot::Sender<Now>),
+    /// The unsigned transaction of a batch.
+    Export(u64, oneshot::Sender<Result<Waiting, String>>),
+    /// One of them, signed (base64).
+    Import(String, oneshot::Sender<Result<BatchStatus, String>>),
+}
 
 /// Everything the task works with.
 pub(super) struct Follower {
@@ -55,16 +58,12 @@ pub(super) struct Follower {
     secret: watch::Receiver<Option<Arc<Secret>>>,
     pub(super) store: Store,
     pub(super) ledger: Ledger,
-    pub(super) chain: Chain,
     pub(super) metrics: Metrics,
-    audit: Audit,
     pub(super) queue: Arc<Mutex<Queue>>,
     pub(super) commands: mpsc::Receiver<Command>,
     pub(super) status: watch::Sender<Status>,
     tail: watch::Receiver<Position>,
-    /// Batches that are not final.
-    open: BTreeMap<u64, Batch>,
-    recent: VecDeque<Batch>,
+    driver: Driver,
     /// Number of the next batch.
     number: u64,
     /// When the next batch is made, seconds since 1970 (in milliseconds, for tests in a hurry).
@@ -73,9 +72,6 @@ pub(super) struct Follower {
     poll: Instant,
     backoff: Backoff,
     problem: Option<String>,
-    tip: Option<u32>,
-    /// Batches that were there when the node started and are not yet looked at.
-    fresh: bool,
 }
 
 /// What the task is given.
@@ -94,7 +90,7 @@ impl Follower {
     /// Takes up where the last run ended.
     pub(super) async fn open(parts: Parts) -> Result<(Self, watch::Receiver<Status>), Fault> {
         let Parts { config, secret, store, chain, metrics, audit, queue, commands } = parts;
-        let ledger = Ledger::new(store.clone());
+        let ledger = Ledger::new(store.clone(), config.bitcoin.network);
         let since = ledger.since(millis() as u64 / 1000).await?;
         let reader = ledger.clone();
         let (batches, cursor) =
@@ -103,8 +99,7 @@ impl Follower {
         let last = batches.last();
         let number = last.map_or(1, |b| b.number + 1);
         let base = last.map_or(since, |b| b.created);
-        let (recent, open): (Vec<Batch>, Vec<Batch>) = batches.into_iter().partition(Batch::is_final);
-        let recent = recent.into_iter().rev().take(RECENT).rev().collect();
+        let driver = Driver::new(&config, (ledger.clone(), chain), (metrics.clone(), audit), batches);
         let (status, watch) = watch::channel(Status {
             mode: config.mode,
             network: config.bitcoin.network,
@@ -113,6 +108,7 @@ impl Follower {
             batches: vec![],
             tip: None,
             problem: None,
+            funds: None,
             sentence: String::new(),
         });
         let this = Self {
@@ -120,24 +116,19 @@ impl Follower {
             tail: store.tail(),
             store,
             ledger,
-            chain,
             metrics,
-            audit,
             queue,
             commands,
             status,
-            open: open.into_iter().map(|b| (b.number, b)).collect(),
-            recent,
+            driver,
             number,
             due: u128::from(base) * 1000 + config.every.0.as_millis(),
             poll: Instant::now(),
             backoff: Backoff::new(config.bitcoin.poll.0, RETRY_MAX),
             problem: None,
-            tip: None,
-            fresh: true,
             config,
         };
-        this.publish();
+        this.publish()?;
         Ok((this, watch))
     }
 
@@ -179,23 +170,39 @@ impl Follower {
     /// Everything that is to be done now.
     async fn turn(&mut self, asked: Option<Command>) -> Result<(), Fault> {
         self.collect().await?;
-        self.publish();
+        self.publish()?;
+        let asked = match asked {
+            Some(Command::Now(reply)) => Some(reply),
+            Some(Command::Export(number, reply)) => {
+                let _ = reply.send(self.export(number)); // who asked may have gone
+                None
+            }
+            Some(Command::Import(psbt, reply)) => {
+                let _ = reply.send(self.import(psbt).await?);
+                None
+            }
+            None => None,
+        };
         if asked.is_some() {
             self.backoff.reset();
             self.poll = Instant::now();
         }
         let mut made = None;
-        if self.may_pay() && (asked.is_some() || self.due <= millis()) {
+        if self.works() && (asked.is_some() || self.due <= millis()) {
             made = self.close().await?;
         }
         if made.is_some() || (self.must_ask() && self.poll <= Instant::now()) {
             self.ask().await?;
         }
-        self.publish();
+        self.publish()?;
         if let Some(reply) = asked {
-            let _ = reply.send(self.now(made)); // who asked may have gone
+            let _ = reply.send(self.now(made)?);
         }
         Ok(())
+    }
+
+    fn must_ask(&self) -> bool {
+        self.driver.must_ask() || (self.driver.may_pay() && self.problem.is_some())
     }
 
     /// Reads the log to its end.
@@ -218,12 +225,8 @@ impl Follower {
         }
     }
 
-    /// Makes a batch of what waits, unless the last one is still on its way into a block: one unconfirmed
-    /// transaction at a time keeps every anchor independent of the fate of another.
+    /// Makes a batch of what waits.
     async fn close(&mut self) -> Result<Option<u64>, Fault> {
-        if self.under_way().is_some() {
-            return Ok(None);
-        }
         let Some(secret) = self.secret.borrow_and_update().clone() else { return Ok(None) };
         self.due = millis() + self.config.every.0.as_millis();
         let taken = lock(&self.queue).all();
@@ -245,14 +248,14 @@ impl Follower {
         tracing::info!(batch = number, leaves, "made an anchor batch with root {}", hex::encode(root));
         self.metrics.batches.inc();
         self.metrics.leaves.inc_by(u64::from(leaves));
-        self.open.insert(number, batch);
+        self.driver.open.insert(number, batch);
         self.number += 1;
         Ok(Some(number))
     }
 
     /// Asks bitcoind about every open batch and does what follows from it.
     async fn ask(&mut self) -> Result<(), Fault> {
-        match self.drive().await {
+        match self.driver.drive().await {
             Ok(()) => {
                 self.problem = None;
                 self.backoff.reset();
@@ -272,108 +275,9 @@ impl Follower {
         Ok(())
     }
 
-    async fn drive(&mut self) -> Result<(), Trouble> {
-        let tip = self.chain.run(Chain::tip).await?; // also: is it the network we mean?
-        self.tip = Some(tip.height);
-        let event = if self.fresh { BatchEvent::Started } else { BatchEvent::Woke };
-        let numbers: Vec<u64> =
-            self.open.values().filter(|b| self.may_pay() || b.attempt().is_some()).map(|b| b.number).collect();
-        let mut first = Ok(());
-        for number in numbers {
-            let Some(mut batch) = self.open.remove(&number) else { continue };
-            // what stops one batch need not stop the others
-            match self.step(&mut batch, event.clone()).await {
-                Err(Trouble::Chain(error)) => first = Err(first.err().unwrap_or(Trouble::Chain(error))),
-                done => done?,
-            }
-            if batch.is_final() {
-                tracing::info!(batch = number, "the anchor is final");
-                self.recent.push_back(batch);
-                self.recent.drain(..self.recent.len().saturating_sub(RECENT));
-            } else {
-                self.open.insert(number, batch);
-            }
-        }
-        self.fresh &= first.is_err();
-        first
-    }
-
-    /// Gives a batch an event and does what it asks for, in order.
-    async fn step(&self, batch: &mut Batch, event: BatchEvent) -> Result<(), Trouble> {
-        let last = self.config.confirmations;
-        let mut actions: VecDeque<Action> = batch.on(event, last).into();
-        for _ in 0..ACTIONS_MAX {
-            let Some(action) = actions.pop_front() else { return Ok(()) };
-            let Some(event) = self.act(batch, action).await? else { continue };
-            let mined = matches!(batch.state, State::Mined(..));
-            for action in batch.on(event, last).into_iter().rev() {
-                actions.push_front(action);
-            }
-            if mined && batch.place().is_none() {
-                tracing::warn!(batch = batch.number, "the anchor's block was reorganised away");
-                self.metrics.reorganised.inc();
-            }
-        }
-        tracing::error!(batch = batch.number, "an anchor batch goes in circles; it is looked at again later");
-        Ok(())
-    }
-
-    async fn act(&self, batch: &Batch, action: Action) -> Result<Option<BatchEvent>, Trouble> {
-        let attempt = batch.attempt().cloned();
-        Ok(match (action, attempt) {
-            (Action::Persist, _) => {
-                self.ledger.put(batch).await.map_err(Trouble::Store)?;
-                None
-            }
-            (Action::Sign, _) if !self.may_pay() => None,
-            (Action::Sign, _) => {
-                let payload = self.config.payload(&batch.root);
-                Some(match self.chain.run(move |chain| chain.sign(&payload)).await? {
-                    Signing::NoFunds(need) => BatchEvent::NoFunds(need),
-                    Signing::Signed(attempt) => {
-                        tracing::info!(batch = batch.number, fee = attempt.fee, "signed anchor {}", attempt.txid);
-                        let about = json!({"batch": batch.number, "txid": attempt.txid, "fee": attempt.fee});
-                        self.audit.note(What::Spent, "node", about).await.map_err(Trouble::Store)?;
-                        self.metrics.signed.inc();
-                        self.metrics.fees.inc_by(attempt.fee);
-                        BatchEvent::Signed(attempt)
-                    }
-                })
-            }
-            (Action::Send, Some(attempt)) => match self.chain.run(move |chain| chain.send(&attempt.tx)).await {
-                Ok(()) => Some(BatchEvent::Sent(Ok(()))),
-                // an answer, which says little; anything else is no answer
-                Err(Error::Rpc { message, .. }) => Some(BatchEvent::Sent(Err(format!("bitcoind: {message}")))),
-                Err(error) => return Err(error.into()),
-            },
-            (Action::Look, Some(attempt)) => {
-                let place = batch.place().map(|p| (p.height, p.block()));
-                let look = move |chain: &Chain| {
-                    chain.seen(&attempt.txid, place.as_ref().map(|(height, block)| (*height, block.as_str())))
-                };
-                Some(BatchEvent::Seen(self.chain.run(look).await?))
-            }
-            (Action::Locate { block }, Some(attempt)) => {
-                let locate = move |chain: &Chain| {
-                    let place = chain.locate(&block, &attempt.txid)?;
-                    Ok((chain.tip()?.height.saturating_sub(place.height) + 1, place))
-                };
-                let (confirmations, place) = self.chain.run(locate).await?;
-                tracing::info!(batch = batch.number, height = place.height, "the anchor is mined");
-                Some(BatchEvent::Located(place, confirmations))
-            }
-            (Action::Send | Action::Look | Action::Locate { .. }, None) => None,
-        })
-    }
-
-    fn may_pay(&self) -> bool {
-        self.config.path() == Some(Path::Wallet)
-    }
-
-    /// Is there anything to ask bitcoind? At the start of a paying node also: is it there at all?
-    fn must_ask(&self) -> bool {
-        let open = self.open.values().any(|b| self.may_pay() || b.attempt().is_some());
-        open || (self.may_pay() && (self.fresh || self.problem.is_some()))
+    /// Anything that may be made into batches and brought into the chain?
+    fn works(&self) -> bool {
+        self.config.path().is_some()
     }
 
     fn is_locked(&self) -> bool {
@@ -382,64 +286,115 @@ impl Follower {
 
     /// Why nothing moves.
     fn problem(&self) -> Option<String> {
-        let locked = (self.may_pay() && self.is_locked()).then(|| Locked.to_string());
+        let locked = (self.works() && self.is_locked()).then(|| Locked.to_string());
         locked.or_else(|| self.problem.clone())
     }
 
     /// How long until the next batch is made, if nothing stands in its way.
     fn until_due(&self) -> Duration {
-        if !self.may_pay() || self.under_way().is_some() || self.is_locked() {
+        if !self.works() || self.is_locked() {
             return Duration::MAX;
         }
         Duration::from_millis(self.due.saturating_sub(millis()).try_into().unwrap_or(u64::MAX))
     }
 
-    /// The batch that is not in a block yet.
-    fn under_way(&self) -> Option<&Batch> {
-        self.open.values().find(|b| b.place().is_none())
-    }
-
     /// The answer to "anchor now"; `made`: the batch it has made.
-    fn now(&self, made: Option<u64>) -> Now {
+    fn now(&self, made: Option<u64>) -> Result<Now, Fault> {
         let queued = lock(&self.queue).len();
         let answer = |outcome, sentence| Now { outcome, batch: None, txid: None, sentence };
-        if !self.may_pay() {
-            let sentence = format!(
-                "anchoring is off: {queued} items wait; set anchor.mode = \"wallet\" to pay for their proofs from your bitcoind"
-            );
-            return answer(Outcome::Off, sentence);
+        if !self.works() {
+            return Ok(answer(Outcome::Off, status::sentence(&self.config, queued, None, &[], None)));
         }
-        let Some(batch) = made.and_then(|n| self.open.get(&n)).or_else(|| self.under_way()) else {
-            return match self.problem() {
+        let (driver, problem) = (&self.driver, self.problem());
+        let mut under_way = driver.open.values().rev();
+        let batch = made.and_then(|number| driver.open.get(&number)).or_else(|| {
+            under_way.find(|batch| batch.place().is_none())
+        });
+        let Some(batch) = batch else {
+            return Ok(match problem {
                 Some(problem) => answer(Outcome::Waiting, problem),
                 None => answer(Outcome::Nothing, "nothing to anchor: everything is in a batch that is mined".into()),
-            };
+            });
         };
-        let said = BatchStatus::of(batch, self.tip);
-        let problem = self.problem();
-        let outcome = match (&batch.state, &problem) {
-            (State::AwaitingFunds(_), None) => Outcome::AwaitingFunds,
-            (State::Broadcast(_) | State::Mined(..), None) => Outcome::Sent,
+        let said = self.said(batch)?;
+        let outcome = match (&*said.state, &problem) {
+            ("awaiting_funds", None) => Outcome::AwaitingFunds,
+            ("broadcast" | "mined", None) => Outcome::Sent,
             _ => Outcome::Waiting,
         };
-        let waits = (made.is_none() && queued > 0).then(|| format!("; {queued} newer items wait until it is mined"));
         let problem = problem.map(|p| format!("; {p}"));
-        let sentence = [Some(said.sentence()), waits, problem].into_iter().flatten().collect();
-        Now { outcome, batch: Some(batch.number), txid: said.txid, sentence }
+        let sentence = [Some(said.sentence()), problem].into_iter().flatten().collect();
+        Ok(Now { outcome, batch: Some(batch.number), txid: said.txid, sentence })
     }
 
-    fn publish(&self) {
-        let queued = lock(&self.queue).len();
-        let batches: Vec<BatchStatus> =
-            self.recent.iter().chain(self.open.values()).map(|b| BatchStatus::of(b, self.tip)).collect();
-        let next = self.may_pay().then(|| status::at((self.due / 1000) as u64));
+    fn said(&self, batch: &Batch) -> Result<BatchStatus, Fault> {
+        let carrier = self.driver.carrier(batch)?;
+        Ok(BatchStatus::of(batch, carrier.as_ref(), self.driver.tip))
+    }
+
+    fn publish(&self) -> Result<(), Fault> {
+        let (queued, driver) = (lock(&self.queue).len(), &self.driver);
+        let shown = driver.recent.iter().chain(driver.open.values());
+        let mut batches = shown.map(|batch| self.said(batch)).collect::<Result<Vec<_>, _>>()?;
+        batches.sort_by_key(|batch| batch.number);
+        let next = self.works().then(|| status::at((self.due / 1000) as u64));
         let problem = self.problem();
-        let sentence = status::sentence(&self.config, queued, next, &batches, problem.as_deref());
+        let mut sentence = status::sentence(&self.config, queued, next, &batches, problem.as_deref());
+        let funds = self.funds();
+        if let Some(funds) = &funds {
+            sentence.push_str(&format!("; {}", funds.sentence()));
+        }
         self.metrics.queued.set(queued as i64);
-        self.metrics.open.set(self.open.len() as i64);
+        self.metrics.open.set(driver.open.len() as i64);
         self.status.send_modify(|status| {
-            *status = Status { queued, next, batches, tip: self.tip, problem, sentence, ..status.clone() };
+            *status = Status { queued, next, batches, tip: driver.tip, problem, funds, sentence, ..status.clone() };
         });
+        Ok(())
+    }
+
+    /// What was paid and what is left.
+    fn funds(&self) -> Option<Funds> {
+        if !self.driver.may_pay() {
+            return None;
+        }
+        Some(Funds::of(self.driver.cost(), self.driver.spent(), self.driver.balance))
+    }
+
+    /// The unsigned transaction of a batch.
+    fn export(&self, number: u64) -> Result<Waiting, String> {
+        let unsigned = self.driver.unsigned(number).ok_or_else(|| self.no_signature(number))?;
+        Ok(Waiting { batch: number, psbt: unsigned.psbt.clone(), fee: unsigned.fee })
+    }
+
+    /// A transaction that was signed elsewhere.
+    async fn import(&mut self, psbt: String) -> Result<Result<BatchStatus, String>, Fault> {
+        let number = match self.driver.waits_for(&psbt) {
+            Ok(number) => number,
+            Err(why) => return Ok(Err(why)),
+        };
+        match self.driver.import(number, psbt).await {
+            Ok(()) => {}
+            Err(Trouble::Store(fault)) => return Err(fault),
+            Err(Trouble::Chain(error)) => return Ok(Err(error.to_string())),
+        }
+        self.publish()?;
+        let known = self.driver.open.get(&number).or_else(|| self.driver.recent.iter().find(|b| b.number == number));
+        let batch = known.context("a batch that was signed is gone")?;
+        self.said(batch).map(Ok)
+    }
+
+    fn no_signature(&self, number: u64) -> String {
+        let waiting: Vec<String> = self
+            .driver
+            .open
+            .values()
+            .filter(|batch| batch.unsigned().is_some())
+            .map(|batch| batch.number.to_string())
+            .collect();
+        match waiting.as_slice() {
+            [] => format!("batch {number} waits for no signature, and no other does"),
+            some => format!("batch {number} waits for no signature; these do: {}", some.join(", ")),
+        }
     }
 }
 
@@ -457,16 +412,4 @@ pub(super) fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
 
 fn millis() -> u128 {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis()
-}
-
-/// Ours to fail on, or Bitcoin's to wait for.
-enum Trouble {
-    Store(Fault),
-    Chain(Error),
-}
-
-impl From<Error> for Trouble {
-    fn from(error: Error) -> Self {
-        Self::Chain(error)
-    }
 }

@@ -8,12 +8,14 @@
 //! | `anchor/leaves/<n><chunk>` | its digests in order, 32 bytes each |
 //! | `anchor/digest/<digest>` | which leaf of which batch it is, and where its bytes are |
 //! | `anchor/record/<digest of the recordId>` | the newest message of the record that is in a batch |
+//! | `anchor/change` | an address of the wallet for change that no transaction has used yet |
+//! | `anchor/wallet/<network>/<name>` | this wallet was there: it is never made anew |
 //!
 //! A batch exists once `anchor/batch/<n>` does: it is written last, in one step with the cursor. What a crash
 //! before that leaves behind names a batch that does not exist, counts for nothing and is overwritten when
 //! batch n is made again.
 
-use super::batch::Batch;
+use super::{batch::Batch, config::Network};
 use crate::{
     cid::{self, Cid, Digest},
     dwn::Fault,
@@ -27,6 +29,8 @@ const BATCH: &[u8] = b"anchor/batch/";
 const LEAVES: &[u8] = b"anchor/leaves/";
 const DIGEST: &[u8] = b"anchor/digest/";
 const RECORD: &[u8] = b"anchor/record/";
+const CHANGE: &[u8] = b"anchor/change";
+const WALLET: &[u8] = b"anchor/wallet/";
 
 /// First byte of every value: raised when an encoding changes.
 const VERSION: u8 = 1;
@@ -37,6 +41,8 @@ const CHUNK: usize = 4096;
 #[derive(Debug, Clone)]
 pub(super) struct Ledger {
     store: Store,
+    /// Of the settings: batches of the first version did not say in which chain they are.
+    network: Network,
 }
 
 /// Something new that wants a proof.
@@ -64,8 +70,8 @@ impl Item {
 }
 
 impl Ledger {
-    pub(super) fn new(store: Store) -> Self {
-        Self { store }
+    pub(super) fn new(store: Store, network: Network) -> Self {
+        Self { store, network }
     }
 
     /// When this node first ran; remembered from now on.
@@ -83,11 +89,11 @@ impl Ledger {
 
     /// All batches, oldest first.
     pub(super) fn batches(&self) -> Result<Vec<Batch>, Fault> {
-        self.store.states(BATCH)?.iter().map(|(_, bytes)| decode(bytes)).collect()
+        self.store.states(BATCH)?.iter().map(|(_, bytes)| decode(bytes, self.network)).collect()
     }
 
     pub(super) fn batch(&self, number: u64) -> Result<Option<Batch>, Fault> {
-        self.store.state(&key(BATCH, &number.to_be_bytes()))?.map(|bytes| decode(&bytes)).transpose()
+        self.store.state(&key(BATCH, &number.to_be_bytes()))?.map(|bytes| decode(&bytes, self.network)).transpose()
     }
 
     /// Where `digest` stands, if it is in a batch that exists.
@@ -147,9 +153,33 @@ impl Ledger {
         self.store.put_state(vec![(key(BATCH, &number), Some(batch.encode())), cursor]).await
     }
 
-    pub(super) async fn put(&self, batch: &Batch) -> Result<(), Fault> {
-        let key = key(BATCH, &batch.number.to_be_bytes());
-        self.store.put_state(vec![(key, Some(batch.encode()))]).await
+    /// Stores batches in one step. `uses_change`: the address for change is used now.
+    pub(super) async fn put(&self, batches: &[&Batch], uses_change: bool) -> Result<(), Fault> {
+        let stored = |batch: &&Batch| (key(BATCH, &batch.number.to_be_bytes()), Some(batch.encode()));
+        let used = uses_change.then(|| (CHANGE.to_vec(), None));
+        self.store.put_state(batches.iter().map(stored).chain(used).collect()).await
+    }
+
+    /// The address for change that was drawn and not used.
+    pub(super) fn change(&self) -> Result<Option<String>, Fault> {
+        Ok(self.get(CHANGE)?.and_then(|bytes| String::from_utf8(bytes).ok()))
+    }
+
+    pub(super) async fn keep_change(&self, address: &str) -> Result<(), Fault> {
+        self.store.put_state(vec![(CHANGE.to_vec(), Some(value(address.as_bytes())))]).await
+    }
+
+    /// Was this wallet there before?
+    pub(super) fn had_wallet(&self, name: &str) -> Result<bool, Fault> {
+        Ok(self.get(&self.wallet(name))?.is_some())
+    }
+
+    pub(super) async fn note_wallet(&self, name: &str) -> Result<(), Fault> {
+        self.store.put_state(vec![(self.wallet(name), Some(value(&[])))]).await
+    }
+
+    fn wallet(&self, name: &str) -> Vec<u8> {
+        key(WALLET, format!("{}/{name}", self.network.chain()).as_bytes())
     }
 
     fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, Fault> {
@@ -173,8 +203,15 @@ fn array<const N: usize>(bytes: &[u8], at: usize) -> Result<[u8; N], Fault> {
     bytes.get(at..).and_then(|b| b.first_chunk()).copied().context("state of the anchor is too short")
 }
 
-fn decode(bytes: &[u8]) -> Result<Batch, Fault> {
-    Batch::decode(bytes).map_err(|cause| anyhow!("a stored anchor batch cannot be read: {cause}"))
+fn decode(bytes: &[u8], network: Network) -> Result<Batch, Fault> {
+    let read = Batch::decode(bytes);
+    let mut batch = read.map_err(|cause| anyhow!("a stored anchor batch cannot be read: {cause}"))?;
+    if let Some(spend) = batch.spend_mut()
+        && spend.genesis.is_empty()
+    {
+        spend.network = network;
+    }
+    Ok(batch)
 }
 
 #[cfg(test)]
@@ -189,7 +226,7 @@ mod tests {
     #[tokio::test]
     async fn a_batch_is_there_whole_or_not_at_all() {
         let dir = tempfile::tempdir().expect("a directory");
-        let ledger = Ledger::new(Store::open(dir.path(), &Config::default()).expect("the store opens"));
+        let ledger = Ledger::new(Store::open(dir.path(), &Config::default()).expect("the store opens"), Network::Regtest);
         let items = items(0..5000);
         let batch = Batch::new(1, [1; 32], 5000, 0);
         ledger.close(&batch, &items, &[([7; 32], items[3].digest)], 99).await.expect("is written");
@@ -209,7 +246,7 @@ mod tests {
     async fn what_a_crash_left_of_a_batch_counts_for_nothing() {
         let dir = tempfile::tempdir().expect("a directory");
         let store = Store::open(dir.path(), &Config::default()).expect("the store opens");
-        let ledger = Ledger::new(store.clone());
+        let ledger = Ledger::new(store.clone(), Network::Regtest);
         let items = items(0..3);
         ledger.close(&Batch::new(1, [1; 32], 2, 0), &items[..2], &[], 50).await.expect("is written");
         store.put_state(vec![(key(BATCH, &1_u64.to_be_bytes()), None)]).await.expect("is removed");

@@ -13,17 +13,22 @@ pub mod config;
 mod metrics;
 pub mod ots;
 pub mod tree;
+pub mod fees;
 pub mod proof;
+pub mod spend;
 pub mod batch;
 mod transport;
 pub mod chain;
+pub mod wallet;
+mod coins;
 mod ledger;
 mod queue;
 mod status;
+mod driver;
 mod follower;
 
 pub use config::Config;
-pub use status::{BatchStatus, Now, Outcome, Status};
+pub use status::{BatchStatus, Funds, Now, Outcome, Standing, Status, Waiting};
 
 use crate::{
     audit::Audit,
@@ -38,18 +43,25 @@ use crate::{
 };
 use anyhow::{Context as _, anyhow};
 use bytes::Bytes;
+use batch::State;
 use chain::Chain;
-use config::Network;
+use config::{Network, Path};
 use follower::{Command, Follower, Parts, lock};
 use ledger::{Leaf, Ledger};
 use proof::{Verdict, Way};
 use queue::Queue;
-use std::sync::{Arc, Mutex};
+use std::{
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 use tokio::sync::{mpsc, oneshot, watch};
 use tree::Tree;
 
 /// Callers of "anchor now" that may wait at once; the next one waits to be let in.
 const COMMANDS_MAX: usize = 16;
+
+/// How long bitcoind is waited for before a proof is given out as it was last known.
+const EXPORT: Duration = Duration::from_secs(2);
 
 /// Handle to the anchor; cheap to clone. The task ends with the node.
 #[derive(Debug, Clone)]
@@ -64,7 +76,10 @@ struct Inner {
     blocks: Blocks,
     ledger: Ledger,
     chain: Chain,
-    network: Network,
+    /// bitcoind is there to be asked.
+    pays: bool,
+    /// Confirmations after which an anchor is final.
+    last: u32,
     queue: Arc<Mutex<Queue>>,
     commands: mpsc::Sender<Command>,
     status: watch::Receiver<Status>,
@@ -139,10 +154,10 @@ impl Anchor {
         };
         let (follower, status) = Follower::open(parts).await.context("opening the anchor's state")?;
         jobs.start("anchor", "anchors what is new in Bitcoin", |job| follower.run(job));
-        let ledger = Ledger::new(store.clone());
-        let (network, commands) = (config.bitcoin.network, sender);
+        let ledger = Ledger::new(store.clone(), config.bitcoin.network);
+        let (pays, commands) = (matches!(config.path(), Some(Path::Wallet | Path::Psbt)), sender);
         let grown = Mutex::default();
-        let inner = Inner { secret, store, blocks, ledger, chain, network, queue, commands, status, grown };
+        let inner = Inner { secret, store, blocks, ledger, chain, pays, last: config.confirmations, queue, commands, status, grown };
         Ok(Self { inner: Arc::new(inner) })
     }
 
@@ -154,8 +169,26 @@ impl Anchor {
     /// Makes a batch of all that waits and sends it, without waiting for its time. Says what came of it.
     pub async fn now(&self) -> Result<Now, Fault> {
         let (reply, answer) = oneshot::channel();
-        self.inner.commands.send(reply).await.map_err(|_| anyhow!("the anchor has stopped"))?;
+        self.ask(Command::Now(reply)).await?;
         answer.await.context("the anchor has stopped")
+    }
+
+    /// The transaction of a batch that waits for a signature, or why there is none.
+    pub async fn export(&self, batch: u64) -> Result<Result<Waiting, String>, Fault> {
+        let (reply, answer) = oneshot::channel();
+        self.ask(Command::Export(batch, reply)).await?;
+        answer.await.context("the anchor has stopped")
+    }
+
+    /// Takes it back signed (a PSBT in base64), and sends it. The sentence says why it is not the one that was asked for.
+    pub async fn import(&self, psbt: String) -> Result<Result<BatchStatus, String>, Fault> {
+        let (reply, answer) = oneshot::channel();
+        self.ask(Command::Import(psbt, reply)).await?;
+        answer.await.context("the anchor has stopped")
+    }
+
+    async fn ask(&self, command: Command) -> Result<(), Fault> {
+        self.inner.commands.send(command).await.map_err(|_| anyhow!("the anchor has stopped"))
     }
 
     /// How things stood when the task last looked.
@@ -166,8 +199,25 @@ impl Anchor {
     /// The proof of a record (the newest message of it that is in a batch), a message or data, by recordId,
     /// messageCid or dataCid.
     pub async fn proof(&self, id: &str) -> Result<Proof, ProofError> {
+        let (this, asked) = (self.clone(), id.to_owned());
+        let made = tokio::task::spawn_blocking(move || this.inner.proof(&asked)).await.map_err(Fault::from)??;
+        let (proof, block) = made;
+        // A reorganisation may have gone deeper than what counts as final, a moment ago.
+        if self.inner.pays {
+            let height = proof.height;
+            let stands = self.inner.chain.run(move |chain| chain.stands(height, &block));
+            if let Ok(Ok(None)) = tokio::time::timeout(EXPORT, stands).await {
+                let text = format!("{id} has no proof now: block {height} was reorganised away; another is waited for");
+                return Err(ProofError::Pending(text));
+            }
+        }
+        Ok(proof)
+    }
+
+    /// How the proof of a record, a message or data stands.
+    pub async fn standing(&self, id: &str) -> Result<Standing, ProofError> {
         let (this, id) = (self.clone(), id.to_owned());
-        tokio::task::spawn_blocking(move || this.inner.proof(&id)).await.map_err(Fault::from)?
+        tokio::task::spawn_blocking(move || this.inner.standing(&id)).await.map_err(Fault::from)?
     }
 
     /// Checks an `.ots` file against the sha256 of some data and the chain bitcoind follows.
@@ -184,15 +234,44 @@ impl Anchor {
 }
 
 impl Inner {
-    fn proof(&self, id: &str) -> Result<Proof, ProofError> {
+    fn standing(&self, id: &str) -> Result<Standing, ProofError> {
+        let unknown = || ProofError::Unknown(format!("{id} is no record, message or data that this node has seen"));
+        let digest = Cid::try_from(id).ok().and_then(|cid| cid::sha256_of(&cid)).ok_or_else(unknown)?;
+        let status = self.status.borrow().clone();
+        let Some(leaf) = self.leaf(&digest)? else {
+            return match lock(&self.queue).has(&digest) {
+                true => Ok(Standing::queued(self.queued(id).to_string())),
+                false => Err(unknown()),
+            };
+        };
+        let batch = self.ledger.batch(leaf.batch)?.context("a leaf without its batch")?;
+        let carrier = match batch.state {
+            State::Riding(with) => self.ledger.batch(with)?,
+            _ => None,
+        };
+        let time = carrier.as_ref().unwrap_or(&batch).place().map(|place| place.header().time);
+        // What the task knows beyond what is stored: notes, confirmations.
+        let shown = status.batches.iter().find(|shown| shown.number == batch.number).cloned();
+        let said = shown.unwrap_or_else(|| BatchStatus::of(&batch, carrier.as_ref(), status.tip));
+        Ok(Standing::of(said, time, self.last))
+    }
+
+    /// A proof, and the block it leads to.
+    fn proof(&self, id: &str) -> Result<(Proof, String), ProofError> {
         let unknown = || ProofError::Unknown(format!("{id} is no record, message or data that this node has seen"));
         let digest = Cid::try_from(id).ok().and_then(|cid| cid::sha256_of(&cid)).ok_or_else(unknown)?;
         let Some(leaf) = self.leaf(&digest)? else {
             return Err(if lock(&self.queue).has(&digest) { self.queued(id) } else { unknown() });
         };
         let batch = self.ledger.batch(leaf.batch)?.context("a leaf without its batch")?;
-        let (Some(attempt), Some(place)) = (batch.attempt(), batch.place()) else {
-            let said = status::BatchStatus::of(&batch, None).sentence();
+        let carrier = match batch.state {
+            State::Riding(with) => self.ledger.batch(with)?,
+            _ => None,
+        };
+        let by = carrier.as_ref().unwrap_or(&batch);
+        let over = by.attempt().and_then(|attempt| attempt.roots.path(batch.number));
+        let (Some(attempt), Some(place), Some(over), Some(spend)) = (by.attempt(), by.place(), over, by.spend()) else {
+            let said = status::BatchStatus::of(&batch, carrier.as_ref(), None).sentence();
             return Err(ProofError::Pending(format!("{id} has no proof yet: {said}")));
         };
         let secret = self.secret.borrow().clone().ok_or_else(|| ProofError::Pending(Locked.to_string()))?;
@@ -205,25 +284,27 @@ impl Inner {
             let text = "the leaves do not give the root that was anchored: is this another node's secret?";
             return Err(anyhow!("anchor batch {}: {text}", batch.number).into());
         }
+        let (path, root) = ([path, over].concat(), attempt.roots.root());
         let way = Way {
             digest: &leaf.item.digest,
             nonce: &nonce,
             path: &path,
-            root: &batch.root,
+            root: &root,
             tx: &attempt.tx,
             inclusion: place,
         };
-        Ok(Proof {
+        let proof = Proof {
             ots: way.ots().map_err(Fault::from)?,
             stamped: self.stamped(&leaf)?,
             cid: leaf.item.cid(),
-            network: self.network,
+            network: spend.network,
             txid: attempt.txid.clone(),
             height: place.height,
             time: place.header().time,
-            confirmations: status::confirmations(&batch, self.status.borrow().tip),
-            finished: batch.is_final(),
-        })
+            confirmations: status::confirmations(by, self.status.borrow().tip),
+            finished: by.is_final(),
+        };
+        Ok((proof, place.block()))
     }
 
     /// The leaf of a message or data, or of the record's newest message that is in a batch.
@@ -238,7 +319,7 @@ impl Inner {
         let status = self.status.borrow();
         let when = match status.next {
             Some(next) => format!("the next batch is made at {next:.0}, or with \"toft anchor now\""),
-            None => "anchoring is off (anchor.mode)".to_owned(),
+            None => "anchoring is off (anchor.mode, anchor.bitcoin.spend, anchor.calendar.consent)".to_owned(),
         };
         ProofError::Pending(format!("{id} is queued: {when}"))
     }

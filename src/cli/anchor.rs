@@ -4,6 +4,7 @@ use super::{
     context::Context,
     file::{Target, is_there},
     output::Output,
+    psbt,
 };
 use crate::{
     anchor::Status,
@@ -19,8 +20,14 @@ use std::path::{Path, PathBuf};
 pub enum Command {
     /// Anchor everything new now, without waiting for its time.
     Now,
-    /// Show what is queued, on its way and confirmed.
-    Status,
+    /// Show what is queued, on its way and confirmed; with an ID, how the proof of one record stands.
+    Status {
+        /// recordId, message CID or data CID.
+        id: Option<String>,
+    },
+    /// Sign anchors with keys which the node does not have.
+    #[command(subcommand)]
+    Psbt(psbt::Command),
     /// Write the OpenTimestamps proof of a record, a message or data.
     ///
     /// Beside F.ots stands F, the bytes the proof is about (for a record: its signed message as DAG-CBOR, the
@@ -44,7 +51,12 @@ pub async fn run(context: &Context, command: Command) -> Result<Option<Output>, 
             let now = client.call::<control::Now>(&NoParams {}).await?;
             Output::of(&now, |now| now.sentence.clone()).map(Some)
         }
-        Command::Status => {
+        Command::Psbt(command) => psbt::run(context, command).await,
+        Command::Status { id: Some(id) } => {
+            let standing = client.call::<control::Standing>(&Proven { id }).await?;
+            Output::of(&standing, |standing| standing.sentence.clone()).map(Some)
+        }
+        Command::Status { id: None } => {
             let status = client.call::<control::Status>(&NoParams {}).await?;
             Output::of(&status, describe).map(Some)
         }

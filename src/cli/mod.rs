@@ -30,6 +30,7 @@ mod grant;
 mod pin;
 mod storage;
 mod backup;
+mod psbt;
 mod anchor;
 mod verify;
 mod token;

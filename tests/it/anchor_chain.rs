@@ -4,12 +4,15 @@ use crate::support::{bitcoind::Bitcoind, ots};
 use toft::{
     anchor::{
         Config,
-        batch::{Attempt, Seen},
-        chain::{Chain, Error, Signing},
+        batch::Seen,
+        chain::{Chain, Error},
         config::{Mode, Network},
+        fees::Caps,
         ots::{Attestation, Branch, Detached, Op, Stamp},
         proof::{self, Verdict, Way},
+        spend::{Attempt, Roots, Spend},
         tree::{self, Nonce, Tree},
+        wallet::{Order, Signing},
     },
     cid::{self, Digest},
 };
@@ -23,11 +26,27 @@ pub fn config(node: &Bitcoind) -> Config {
     config
 }
 
-fn sign(chain: &Chain, root: &Digest) -> Attempt {
-    match chain.sign(&[b"toft".as_slice(), root].concat()).expect("bitcoind signs") {
-        Signing::Signed(attempt) => attempt,
-        Signing::NoFunds(need) => panic!("no funds: {need:?}"),
+fn order(chain: &Chain, root: &Digest) -> Order {
+    let change = Some(chain.draw_change().expect("the wallet has an address"));
+    let caps = Caps::of(&toft::anchor::config::Bitcoin::default(), 0);
+    Order { roots: Roots::of([(1, *root)]), change, caps, signs: true }
+}
+
+fn spend(chain: &Chain, root: &Digest) -> Spend {
+    match chain.spend(&order(chain, root)).expect("bitcoind signs") {
+        Signing::Signed(spend) => spend,
+        other => panic!("not signed: {other:?}"),
     }
+}
+
+fn sign(chain: &Chain, root: &Digest) -> Attempt {
+    spend(chain, root).attempts.remove(0)
+}
+
+/// The spend with this one attempt.
+fn of(attempt: &Attempt) -> Spend {
+    let (genesis, attempts) = (String::new(), vec![attempt.clone()]);
+    Spend { network: Network::Regtest, genesis, sum: 0, attempts, unsigned: None, former: vec![], sent: true }
 }
 
 struct Leaves {
@@ -62,9 +81,9 @@ impl Leaves {
     }
 }
 
-fn place(chain: &Chain, txid: &str) -> proof::Inclusion {
-    match chain.seen(txid, None).expect("bitcoind answers") {
-        Seen::Mined { block, .. } => chain.locate(&block, txid).expect("it is in the block"),
+fn place(chain: &Chain, attempt: &Attempt) -> proof::Inclusion {
+    match chain.seen(&of(attempt)).expect("bitcoind answers") {
+        (Seen::Mined(mined), _) if mined.txid == attempt.txid => mined.place,
         other => panic!("not mined but {other:?}"),
     }
 }
@@ -77,12 +96,12 @@ fn the_stock_client_accepts_proofs_of_trees_of_all_sizes() {
     for n in [1, 2, 3, 7, 1000] {
         let leaves = leaves(n);
         let attempt = sign(&chain, &leaves.tree.root());
-        assert_eq!(chain.seen(&attempt.txid, None).expect("answers"), Seen::Unknown);
+        assert_eq!(chain.seen(&of(&attempt)).expect("answers").0, Seen::Unspent);
         chain.send(&attempt.tx).expect("bitcoind takes it");
         chain.send(&attempt.tx).expect("bitcoind takes the same bytes again");
-        assert_eq!(chain.seen(&attempt.txid, None).expect("answers"), Seen::Unconfirmed);
+        assert_eq!(chain.seen(&of(&attempt)).expect("answers").0, Seen::Waiting(attempt.txid.clone()));
         node.mine(1);
-        let inclusion = place(&chain, &attempt.txid);
+        let inclusion = place(&chain, &attempt);
         let sample = [0, 1, 2, 6, 500, 998, 999];
         for i in sample.into_iter().filter(|i| *i < leaves.data.len()) {
             let proof = leaves.proof(i, &attempt, &inclusion);
@@ -104,7 +123,7 @@ fn the_stock_client_refuses_what_was_changed() {
     let attempt = sign(&chain, &leaves.tree.root());
     chain.send(&attempt.tx).expect("bitcoind takes it");
     node.mine(1);
-    let inclusion = place(&chain, &attempt.txid);
+    let inclusion = place(&chain, &attempt);
     let (first, last) = (leaves.proof(0, &attempt, &inclusion), leaves.proof(2, &attempt, &inclusion));
     ots::accepts(&node, &leaves.data[0], &first);
     ots::refuses(&node, b"record 0 of 4", &first);
@@ -125,7 +144,9 @@ fn nothing_is_signed_on_another_network() {
     let mut config = config(&node);
     config.bitcoin.network = Network::Mainnet;
     let chain = Chain::new(&config);
-    let error = chain.sign(&[0; 36]).expect_err("another network");
+    let error = chain
+        .spend(&Order { roots: Roots::of([(1, [0; 32])]), change: None, caps: Caps::of(&config.bitcoin, 0), signs: true })
+        .expect_err("another network");
     assert!(matches!(error, Error::Network { .. }), "{error}");
     assert!(error.to_string().contains("nothing is signed"), "{error}");
 }
@@ -134,8 +155,8 @@ fn nothing_is_signed_on_another_network() {
 fn an_empty_wallet_names_an_address_and_is_created_if_missing() {
     let node = Bitcoind::start();
     let chain = Chain::new(&config(&node));
-    let Signing::NoFunds(need) = chain.sign(&[0; 36]).expect("answers") else { panic!("there are no coins") };
-    let Signing::NoFunds(again) = chain.sign(&[0; 36]).expect("answers") else { panic!("there are no coins") };
+    let Signing::NoFunds(need) = chain.spend(&order(&chain, &[0; 32])).expect("answers") else { panic!("there are no coins") };
+    let Signing::NoFunds(again) = chain.spend(&order(&chain, &[0; 32])).expect("answers") else { panic!("there are no coins") };
     assert_eq!(need, again, "asking twice does not use up addresses");
     node.fund(&need.address, &format!("0.{:08}", need.at_least));
     sign(&chain, &[7; 32]);
@@ -153,7 +174,8 @@ fn a_restarted_bitcoind_with_a_new_cookie_and_no_wallet_loaded_is_used_again() {
     assert!(error.contains(&node.url()) && error.contains("start it"), "{error}");
     node.resume();
     assert_eq!(node.rpc("listwallets", serde_json::json!([])), serde_json::json!([]), "bitcoind forgets its wallets");
-    assert_eq!(chain.seen(&attempt.txid, None).expect("it recovers"), Seen::Unconfirmed);
+    assert_eq!(chain.seen(&of(&attempt)).expect("it recovers").0, Seen::Waiting(attempt.txid.clone()));
+    chain.draw_change().expect("the wallet is loaded");
     node.restart();
     let loaded = node.rpc("listwallets", serde_json::json!([]));
     assert_eq!(loaded, serde_json::json!(["toft"]), "what toft loads stays loaded");

@@ -29,25 +29,25 @@ use toft::{
 };
 
 const TENANT: &str = "did:example:alice";
-const MAGIC: &[u8] = b"toft";
+pub const MAGIC: &[u8] = b"toft";
 
 /// A store with an anchor on it.
-struct Node {
+pub struct Node {
     store: Store,
     blocks: Blocks,
-    anchor: Anchor,
+    pub anchor: Anchor,
     tasks: Tasks,
 }
 
 /// A record as it was written.
-struct Written {
-    record: String,
+pub struct Written {
+    pub record: String,
     message: Cid,
     data: Cid,
 }
 
 impl Node {
-    async fn start(dir: &Path, config: &Config) -> Self {
+    pub async fn start(dir: &Path, config: &Config) -> Self {
         let store = reopened(&dir.join("store"));
         let blocks = Blocks::open(&dir.join("blocks"), &toft::blocks::Config::default(), store.clone())
             .expect("the blocks open");
@@ -61,12 +61,12 @@ impl Node {
     }
 
     /// Cuts the task off wherever it is.
-    async fn kill(self) {
+    pub async fn kill(self) {
         self.tasks.finish(Duration::from_secs(10)).await.expect("the task has not failed");
     }
 
     /// Writes a record, or (with the same name) the next state of it.
-    async fn write(&self, name: &str, data: &[u8]) -> Written {
+    pub async fn write(&self, name: &str, data: &[u8]) -> Written {
         let mut stage = self.blocks.stage();
         stage.push(data).expect("stages");
         let data = stage.finish().expect("stages");
@@ -97,13 +97,13 @@ impl Node {
         Written { record: record_of(&change.message), message: change.cid, data: root }
     }
 
-    async fn status(&self) -> Status {
+    pub async fn status(&self) -> Status {
         self.anchor.status().await.expect("answers")
     }
 
     /// Waits until the status is as wanted.
     #[track_caller]
-    fn until(&self, what: &str, mut wanted: impl FnMut(&Status) -> bool) -> impl Future<Output = Status> {
+    pub fn until(&self, what: &str, mut wanted: impl FnMut(&Status) -> bool) -> impl Future<Output = Status> {
         let caller = std::panic::Location::caller();
         async move {
             let start = Instant::now();
@@ -120,12 +120,12 @@ impl Node {
 
     /// Waits until the newest batch is in this state.
     #[track_caller]
-    fn reach(&self, state: &'static str) -> impl Future<Output = BatchStatus> {
+    pub fn reach(&self, state: &'static str) -> impl Future<Output = BatchStatus> {
         let until = self.until(state, move |s| s.batches.last().is_some_and(|b| b.state == state));
         async move { until.await.batches.pop().expect("there is one") }
     }
 
-    async fn proof(&self, id: &str) -> Proof {
+    pub async fn proof(&self, id: &str) -> Proof {
         self.anchor.proof(id).await.unwrap_or_else(|e| panic!("no proof of {id}: {e}"))
     }
 }
@@ -146,14 +146,14 @@ fn record_of(message: &Value) -> String {
     message["recordId"].as_str().expect("a record").to_owned()
 }
 
-fn quick(node: &Bitcoind) -> Config {
+pub fn quick(node: &Bitcoind) -> Config {
     let mut config = config(node);
     config.bitcoin.poll = "100ms".parse().expect("a span");
     config
 }
 
 #[track_caller]
-fn accepts(bitcoind: &Bitcoind, proof: &Proof) {
+pub fn accepts(bitcoind: &Bitcoind, proof: &Proof) {
     ots::accepts(bitcoind, proof.stamped.as_ref().expect("the bytes are here"), &proof.ots);
 }
 
@@ -386,23 +386,32 @@ async fn switched_off_it_queues_says_so_and_touches_no_wallet() {
     accepts(&bitcoind, &node.proof(&written.record).await);
 }
 
+/// The second has no coins of its own: the wallet's one coin is in the first's transaction, which is replaced by one that
+/// carries both.
 #[tokio::test(flavor = "multi_thread")]
-async fn batches_are_made_when_it_is_time_one_at_a_time() {
+async fn a_batch_without_coins_rides_with_one_that_waits() {
     let (bitcoind, dir) = (Bitcoind::start(), TempDir::new().expect("a directory"));
     bitcoind.funded_wallet();
     let mut config = quick(&bitcoind);
     config.every = "300ms".parse().expect("a span");
     let node = Node::start(dir.path(), &config).await;
-    node.write("one", b"1").await;
-    node.reach("broadcast").await;
+    let early = node.write("one", b"1").await;
+    let first = node.reach("broadcast").await;
     let late = node.write("two", b"2").await;
-    tokio::time::sleep(Duration::from_millis(800)).await;
-    let status = node.status().await;
-    assert_eq!((status.batches.len(), status.queued), (1, 2), "the second waits for the first");
-    bitcoind.mine(1);
-    node.until("two batches", |s| s.batches.len() == 2 && s.batches[1].state == "broadcast").await;
+    let both = node.until("two batches", |s| s.batches.len() == 2 && s.batches[1].state == "broadcast").await;
+    assert_eq!((both.batches[1].with, &both.batches[1].txid), (Some(1), &both.batches[0].txid));
+    assert_ne!(both.batches[0].txid, first.txid, "it pays more");
+    assert!(both.batches[0].fee > first.fee);
     bitcoind.mine(1);
     node.reach("mined").await;
+    for written in [&early, &late] {
+        accepts(&bitcoind, &node.proof(&written.record).await);
+    }
+    bitcoind.mine(6);
+    node.reach("final").await;
+    assert_eq!(bitcoind.op_returns(MAGIC).len(), 1);
+    node.kill().await;
+    let node = Node::start(dir.path(), &config).await;
     accepts(&bitcoind, &node.proof(&late.record).await);
 }
 
@@ -449,7 +458,7 @@ async fn a_double_spend_is_waited_out_and_then_anchored_anew() {
     let other = bitcoind.wallet("toft", "signrawtransactionwithwallet", json!([other]));
     bitcoind.mine_only(&[other["hex"].as_str().expect("signed").to_owned()]);
     let noted = node.until("a note", |s| s.batches[0].note.is_some()).await;
-    assert_eq!((&*noted.batches[0].state, noted.batches[0].txid.as_ref()), ("broadcast", Some(&first)));
+    assert_eq!((&*noted.batches[0].state, noted.batches[0].txid.as_ref()), ("conflicted", Some(&first)));
     bitcoind.mine(5);
     node.until("another transaction", |s| s.batches[0].txid.as_ref().is_some_and(|t| *t != first)).await;
     bitcoind.mine(1);

@@ -10,7 +10,14 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 
-pub const METHODS: &[Entry] = &[Entry::of::<Now>(), Entry::of::<Status>(), Entry::of::<Proof>()];
+pub const METHODS: &[Entry] = &[
+    Entry::of::<Now>(),
+    Entry::of::<Status>(),
+    Entry::of::<Standing>(),
+    Entry::of::<Unsigned>(),
+    Entry::of::<Signed>(),
+    Entry::of::<Proof>(),
+];
 
 #[derive(Debug)]
 pub struct Now;
@@ -44,7 +51,7 @@ impl Method for Status {
     const EXAMPLES: &'static [Example] = &[Example {
         name: "how it stands",
         params: "{}",
-        result: r#"{"mode": "wallet", "network": "regtest", "queued": 3, "next": "2026-11-21T09:00:00.5Z", "batches": [{"number": 1, "state": "awaiting_funds", "leaves": 2, "created": "2026-11-21T09:00:00Z", "root": "00", "txid": null, "fee": null, "height": null, "confirmations": 0, "send_to": ["bcrt1", 700], "note": null}], "tip": 7, "problem": null, "sentence": "3 messages wait for the next batch"}"#,
+        result: r#"{"mode": "wallet", "network": "regtest", "queued": 3, "next": "2026-11-21T09:00:00.5Z", "batches": [{"number": 1, "state": "awaiting_funds", "leaves": 2, "created": "2026-11-21T09:00:00Z", "root": "00", "txid": null, "fee": null, "height": null, "confirmations": 0, "send_to": ["bcrt1", 700], "note": null, "network": null, "with": null, "psbt": null}], "tip": 7, "problem": null, "funds": {"paid": 314, "paid_today": 157, "balance": 100000, "days_left": 636}, "sentence": "3 messages wait for the next batch"}"#,
     }];
     type Params = NoParams;
     type Result = anchor::Status;
@@ -52,6 +59,84 @@ impl Method for Status {
     async fn run(call: &Call, NoParams {}: NoParams) -> Result<anchor::Status, Failure> {
         Ok(call.anchor.status().await?)
     }
+}
+
+#[derive(Debug)]
+pub struct Standing;
+
+impl Method for Standing {
+    const NAME: &'static str = "anchor.standing";
+    const SUMMARY: &'static str = "Say how the proof of one record, message or data stands.";
+    const SCOPE: Need = Need::Anchor;
+    const ERRORS: &'static [Kind] = &[Kind::NotFound];
+    const EXAMPLES: &'static [Example] = &[Example {
+        name: "of a record",
+        params: r#"{"id": "$record"}"#,
+        result: r#"{"state": "queued", "batch": null, "minutes": null, "existed_before": null, "sentence": "it is queued"}"#,
+    }];
+    type Params = Proven;
+    type Result = anchor::Standing;
+
+    async fn run(call: &Call, Proven { id }: Proven) -> Result<anchor::Standing, Failure> {
+        call.anchor.standing(&id).await.map_err(refused)
+    }
+}
+
+#[derive(Debug)]
+pub struct Unsigned;
+
+impl Method for Unsigned {
+    const NAME: &'static str = "anchor.unsigned";
+    const SUMMARY: &'static str = "Give the transaction of a batch that waits for a signature, in mode \"psbt\".";
+    const SCOPE: Need = Need::Anchor;
+    const ERRORS: &'static [Kind] = &[Kind::NotFound];
+    const EXAMPLES: &'static [Example] = &[Example {
+        name: "of batch 1",
+        params: r#"{"batch": 1}"#,
+        result: r#"{"batch": 1, "psbt": "cHNidP8=", "fee": 157}"#,
+    }];
+    type Params = Batch;
+    type Result = anchor::Waiting;
+
+    async fn run(call: &Call, Batch { batch }: Batch) -> Result<anchor::Waiting, Failure> {
+        call.anchor.export(batch).await?.map_err(|why| Failure::new(Kind::NotFound, why))
+    }
+}
+
+#[derive(Debug)]
+pub struct Signed;
+
+impl Method for Signed {
+    const NAME: &'static str = "anchor.signed";
+    const SUMMARY: &'static str = "Take back a transaction that was signed elsewhere, and send it.";
+    const SCOPE: Need = Need::Anchor;
+    const ERRORS: &'static [Kind] = &[];
+    const EXAMPLES: &'static [Example] = &[Example {
+        name: "of batch 1",
+        params: r#"{"psbt": "cHNidP8="}"#,
+        result: r#"{"number": 1, "state": "broadcast", "leaves": 2, "created": "2026-11-21T09:00:00Z", "root": "00", "txid": "00", "fee": 157, "height": null, "confirmations": 0, "send_to": null, "note": null, "network": "regtest", "with": null, "psbt": null}"#,
+    }];
+    type Params = Psbt;
+    type Result = anchor::BatchStatus;
+
+    async fn run(call: &Call, Psbt { psbt }: Psbt) -> Result<anchor::BatchStatus, Failure> {
+        call.anchor.import(psbt).await?.map_err(|why| Failure::new(Kind::Failed, why))
+    }
+}
+
+/// Which batch is meant.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Batch {
+    pub batch: u64,
+}
+
+/// A partially signed transaction.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Psbt {
+    /// Base64, as wallets exchange it (BIP 174).
+    pub psbt: String,
 }
 
 #[derive(Debug)]
@@ -71,14 +156,7 @@ impl Method for Proof {
     type Result = Made;
 
     async fn run(call: &Call, Proven { id }: Proven) -> Result<Made, Failure> {
-        let proof = call.anchor.proof(&id).await.map_err(|why| {
-            let kind = match &why {
-                ProofError::Unknown(_) => Kind::NotFound,
-                ProofError::Pending(_) => Kind::Pending,
-                ProofError::Fault(_) => Kind::Failed,
-            };
-            Failure::new(kind, why.to_string())
-        })?;
+        let proof = call.anchor.proof(&id).await.map_err(refused)?;
         Ok(Made {
             ots: Base64(proof.ots),
             stamped: proof.stamped.map(|bytes| Base64(bytes.into())),
@@ -90,6 +168,15 @@ impl Method for Proof {
             is_final: proof.finished,
         })
     }
+}
+
+fn refused(why: ProofError) -> Failure {
+    let kind = match &why {
+        ProofError::Unknown(_) => Kind::NotFound,
+        ProofError::Pending(_) => Kind::Pending,
+        ProofError::Fault(_) => Kind::Failed,
+    };
+    Failure::new(kind, why.to_string())
 }
 
 /// What the proof is to be about.
