@@ -13,10 +13,13 @@ pub mod config;
 mod metrics;
 pub mod ots;
 pub mod tree;
+pub mod verify;
 pub mod proof;
 pub mod batch;
 mod transport;
 pub mod chain;
+pub mod headers;
+pub mod judge;
 mod ledger;
 mod queue;
 mod status;
@@ -41,6 +44,7 @@ use bytes::Bytes;
 use chain::Chain;
 use config::Network;
 use follower::{Command, Follower, Parts, lock};
+use judge::Judge;
 use ledger::{Leaf, Ledger};
 use proof::{Verdict, Way};
 use queue::Queue;
@@ -63,7 +67,7 @@ struct Inner {
     store: Store,
     blocks: Blocks,
     ledger: Ledger,
-    chain: Chain,
+    judge: Judge,
     network: Network,
     queue: Arc<Mutex<Queue>>,
     commands: mpsc::Sender<Command>,
@@ -74,7 +78,7 @@ struct Inner {
 
 impl std::fmt::Debug for Inner {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Inner").field("chain", &self.chain).finish_non_exhaustive() // not the secret
+        f.debug_struct("Inner").field("judge", &self.judge).finish_non_exhaustive() // not the secret
     }
 }
 
@@ -142,7 +146,8 @@ impl Anchor {
         let ledger = Ledger::new(store.clone());
         let (network, commands) = (config.bitcoin.network, sender);
         let grown = Mutex::default();
-        let inner = Inner { secret, store, blocks, ledger, chain, network, queue, commands, status, grown };
+        let judge = Judge::new(chain);
+        let inner = Inner { secret, store, blocks, ledger, judge, network, queue, commands, status, grown };
         Ok(Self { inner: Arc::new(inner) })
     }
 
@@ -172,14 +177,7 @@ impl Anchor {
 
     /// Checks an `.ots` file against the sha256 of some data and the chain bitcoind follows.
     pub async fn verify(&self, ots: &[u8], digest: Digest) -> Result<Verdict, chain::Error> {
-        let ots = ots.to_vec();
-        self.inner
-            .chain
-            .run(move |chain| {
-                chain.tip()?; // a header of another network proves nothing here
-                proof::verify(&ots, &digest, |height| chain.header_at(height))
-            })
-            .await
+        self.inner.judge.verify(ots.to_vec(), digest).await
     }
 }
 

@@ -30,6 +30,7 @@ mod grant;
 mod pin;
 mod storage;
 mod backup;
+mod headers;
 mod anchor;
 mod verify;
 mod token;
@@ -152,7 +153,7 @@ pub fn main() -> ExitCode {
     match run(cli) {
         Ok(Some(output)) => {
             print(json, &output);
-            if output.failed { ExitCode::from(code(Kind::Failed)) } else { ExitCode::SUCCESS }
+            output.failed.map_or(ExitCode::SUCCESS, |kind| ExitCode::from(code(kind)))
         }
         Ok(None) => ExitCode::SUCCESS,
         Err(failure) => {

@@ -4,6 +4,7 @@
 mod acting;
 mod anchor_chain;
 mod anchor_node;
+mod anchor_verify;
 mod answers;
 mod bad_input;
 mod blocks;
