@@ -394,6 +394,65 @@ impl Chain {
             other => answer(method, other),
         }
     }
+
+    /// Height of the end of the configured chain, and the headers at these heights of it; none above its end. Two questions,
+    /// however many heights: no more than some thousands.
+    pub fn headers_at(&self, heights: &[u32]) -> Result<(u32, Vec<Option<Header>>), Error> {
+        let end = self.tip()?.height; // a header of another network proves nothing here
+        let there: Vec<u32> = heights.iter().copied().filter(|height| *height <= end).collect();
+        let blocks: Vec<Option<String>> = self.batch("getblockhash", there.iter().map(|height| json!([height])))?;
+        let named = blocks.iter().flatten().map(|block| json!([block, false]));
+        let mut headers = self.batch::<String>("getblockheader", named)?.into_iter();
+        let mut found = std::collections::HashMap::new();
+        for (height, block) in there.iter().zip(&blocks) {
+            let Some(block) = block else { continue };
+            let Some(hex) = headers.next().flatten() else { continue };
+            let header: Header = decode("getblockheader", &hex)?;
+            if header.block_hash().to_string() != *block {
+                return Err(answer("getblockheader", "a header with another hash"));
+            }
+            found.insert(*height, header);
+        }
+        Ok((end, heights.iter().map(|height| found.get(height).copied()).collect()))
+    }
+
+    /// One method many times in one request: the answers in order, none where there is no such height or block.
+    fn batch<T: DeserializeOwned>(
+        &self,
+        method: &'static str,
+        params: impl Iterator<Item = Value>,
+    ) -> Result<Vec<Option<T>>, Error> {
+        let raw = params.map(|params| serde_json::value::to_raw_value(&params));
+        let raw = raw.collect::<Result<Vec<_>, _>>().map_err(|e| answer(method, e))?;
+        if raw.is_empty() {
+            return Ok(vec![]);
+        }
+        let send = || {
+            let clients = self.clients()?;
+            let client = clients.of(To::Node).get_jsonrpc_client();
+            let requests: Vec<_> = raw.iter().map(|params| client.build_request(method, Some(params))).collect();
+            Ok::<_, Error>(client.send_batch(&requests).map_err(RpcError::JsonRpc))
+        };
+        let mut answers = send()?;
+        if answers.as_ref().is_err_and(denied) {
+            *self.inner.clients.lock().unwrap_or_else(PoisonError::into_inner) = None;
+            answers = send()?;
+        }
+        let answers = answers.map_err(|error| self.explain(method, error))?;
+        let read = |response: Option<jsonrpc::Response>| {
+            let response = response.ok_or_else(|| answer(method, "an answer is missing"))?;
+            match response.result::<T>() {
+                Ok(result) => Ok(Some(result)),
+                Err(jsonrpc::Error::Rpc(e))
+                    if [code::INVALID_PARAMETER, code::INVALID_ADDRESS_OR_KEY].contains(&e.code) =>
+                {
+                    Ok(None)
+                }
+                Err(error) => Err(self.explain(method, RpcError::JsonRpc(error))),
+            }
+        };
+        answers.into_iter().map(read).collect()
+    }
 }
 
 impl Clients {

@@ -14,6 +14,7 @@ mod metrics;
 pub mod ots;
 pub mod tree;
 pub mod fees;
+pub mod verify;
 pub mod proof;
 pub mod spend;
 pub mod batch;
@@ -21,6 +22,8 @@ mod transport;
 pub mod chain;
 pub mod wallet;
 mod coins;
+pub mod headers;
+pub mod judge;
 mod ledger;
 mod queue;
 mod status;
@@ -47,6 +50,7 @@ use batch::State;
 use chain::Chain;
 use config::{Network, Path};
 use follower::{Command, Follower, Parts, lock};
+use judge::Judge;
 use ledger::{Leaf, Ledger};
 use proof::{Verdict, Way};
 use queue::Queue;
@@ -76,6 +80,7 @@ struct Inner {
     blocks: Blocks,
     ledger: Ledger,
     chain: Chain,
+    judge: Judge,
     /// bitcoind is there to be asked.
     pays: bool,
     /// Confirmations after which an anchor is final.
@@ -89,7 +94,7 @@ struct Inner {
 
 impl std::fmt::Debug for Inner {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Inner").field("chain", &self.chain).finish_non_exhaustive() // not the secret
+        f.debug_struct("Inner").field("judge", &self.judge).finish_non_exhaustive() // not the secret
     }
 }
 
@@ -157,7 +162,8 @@ impl Anchor {
         let ledger = Ledger::new(store.clone(), config.bitcoin.network);
         let (pays, commands) = (matches!(config.path(), Some(Path::Wallet | Path::Psbt)), sender);
         let grown = Mutex::default();
-        let inner = Inner { secret, store, blocks, ledger, chain, pays, last: config.confirmations, queue, commands, status, grown };
+        let (judge, last) = (Judge::new(chain.clone()), config.confirmations);
+        let inner = Inner { secret, store, blocks, ledger, chain, judge, pays, last, queue, commands, status, grown };
         Ok(Self { inner: Arc::new(inner) })
     }
 
@@ -222,14 +228,7 @@ impl Anchor {
 
     /// Checks an `.ots` file against the sha256 of some data and the chain bitcoind follows.
     pub async fn verify(&self, ots: &[u8], digest: Digest) -> Result<Verdict, chain::Error> {
-        let ots = ots.to_vec();
-        self.inner
-            .chain
-            .run(move |chain| {
-                chain.tip()?; // a header of another network proves nothing here
-                proof::verify(&ots, &digest, |height| chain.header_at(height))
-            })
-            .await
+        self.inner.judge.verify(ots.to_vec(), digest).await
     }
 }
 

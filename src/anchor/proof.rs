@@ -1,9 +1,12 @@
 //! From a leaf to a block header: where a root lies in the chain, the `.ots` file that says so, and the check
 //! of such a file against the data and a header.
 
+pub use super::verify::Verdict;
+
 use super::{
-    ots::{self, Attestation, Detached, Op, Stamp},
+    ots::{self, Attestation, Claims, Detached, Op, Stamp},
     tree::{LEAF, NODE, Nonce, Sibling},
+    verify,
 };
 use crate::cid::{self, Digest};
 use bitcoin::{
@@ -147,61 +150,20 @@ fn without_witness(tx: &[u8]) -> Result<Vec<u8>, Error> {
     Ok(serialize(&tx))
 }
 
-/// What a proof says about some data.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case", tag = "verdict")]
-pub enum Verdict {
-    /// The data existed before this block was made. `time` is what its miner wrote (seconds since 1970; true to about two hours).
-    Proven { height: u64, time: u32, block: String },
-    /// The proof is of other data.
-    OtherData,
-    /// The block at this height has another Merkle root: a changed proof, a reorganised block or another network.
-    NotInBlock { height: u64 },
-    /// The chain asked does not reach this height.
-    NoSuchBlock { height: u64 },
-    /// Only calendars vouch for it so far.
-    Pending { calendars: Vec<String> },
-    /// Nobody we know how to ask vouches for it.
-    Unattested,
-}
-
 /// Checks `proof` against the sha256 of the data; `header` knows the chain. The earliest block that fits counts.
 pub fn verify<E: From<Error>>(
     proof: &[u8],
     digest: &Digest,
     mut header: impl FnMut(u64) -> Result<Option<Header>, E>,
 ) -> Result<Verdict, E> {
-    let file = Detached::read(proof).map_err(Error::from)?;
-    if file.hash != Op::Sha256 {
-        return Err(Error::FileHash(file.hash).into());
+    let claims = Claims::read(proof).map_err(Error::from)?;
+    if claims.hash != Op::Sha256 {
+        return Err(Error::FileHash(claims.hash).into());
     }
-    if file.digest != digest {
+    if claims.digest != digest {
         return Ok(Verdict::OtherData);
     }
-    let (mut proven, mut failed, mut calendars) = (None, None, Vec::new());
-    for (message, attestation) in file.attestations() {
-        match attestation {
-            Attestation::Bitcoin(height) => match header(*height)? {
-                None => failed = Some(Verdict::NoSuchBlock { height: *height }),
-                Some(header) if *message == header.merkle_root.to_byte_array() => {
-                    if proven.is_none_or(|(earliest, _)| *height < earliest) {
-                        proven = Some((*height, header));
-                    }
-                }
-                Some(_) => failed = Some(Verdict::NotInBlock { height: *height }),
-            },
-            Attestation::Pending(uri) => calendars.push(uri.clone()),
-            Attestation::Litecoin(_) | Attestation::Unknown { .. } => {}
-        }
-    }
-    Ok(match (proven, failed) {
-        (Some((height, header)), _) => {
-            Verdict::Proven { height, time: header.time, block: header.block_hash().to_string() }
-        }
-        (None, Some(failed)) => failed,
-        (None, None) if calendars.is_empty() => Verdict::Unattested,
-        (None, None) => Verdict::Pending { calendars },
-    })
+    verify::verdict(&claims, |heights| heights.iter().map(|height| header(u64::from(*height))).collect())
 }
 
 #[cfg(test)]

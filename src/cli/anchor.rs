@@ -3,18 +3,26 @@
 use super::{
     context::Context,
     file::{Target, is_there},
+    headers,
     output::Output,
     psbt,
 };
 use crate::{
-    anchor::Status,
+    anchor::{
+        Status,
+        ots::{Claims, FILE_MAX},
+    },
     rpc::control::{
         Failure, Kind, NoParams,
         anchor::{self as control, Base64, Made, Proven},
     },
 };
 use serde_json::json;
-use std::path::{Path, PathBuf};
+use std::{
+    fs::File,
+    io::Read as _,
+    path::{Path, PathBuf},
+};
 
 #[derive(Debug, clap::Subcommand)]
 pub enum Command {
@@ -38,15 +46,19 @@ pub enum Command {
         /// Where to write the proof; -: to the terminal, without the bytes it is about.
         #[arg(short, long, value_name = "FILE.ots")]
         output: PathBuf,
-        /// Replace files that exist with other content.
+        /// Replace files that exist with other content. An older proof of the same is replaced without.
         #[arg(long)]
         force: bool,
     },
+    /// Block headers, by which proofs are judged without a bitcoind.
+    #[command(subcommand)]
+    Headers(headers::Command),
 }
 
 pub async fn run(context: &Context, command: Command) -> Result<Option<Output>, Failure> {
     let client = context.client()?;
     match command {
+        Command::Headers(command) => headers::run(context, command).await,
         Command::Now => {
             let now = client.call::<control::Now>(&NoParams {}).await?;
             Output::of(&now, |now| now.sentence.clone()).map(Some)
@@ -71,7 +83,7 @@ pub async fn run(context: &Context, command: Command) -> Result<Option<Output>, 
             let mut missing = Vec::new();
             for (path, bytes) in [(output.clone(), ots)].into_iter().chain(stamped) {
                 if !is_there(&path, &bytes) {
-                    missing.push((Target::find(&path, force)?, bytes));
+                    missing.push((Target::find(&path, force || is_older(&path, &bytes))?, bytes));
                 }
             }
             for (target, bytes) in missing {
@@ -129,6 +141,14 @@ fn describe(status: &Status) -> String {
         lines.push(line);
     }
     lines.join("\n")
+}
+
+/// Is there a proof of the same digest, such as we wrote when less was known?
+fn is_older(path: &Path, proof: &[u8]) -> bool {
+    let about = |bytes: &[u8]| Claims::read(bytes).ok().map(|claims| (claims.hash, claims.digest));
+    let mut there = vec![];
+    let read = File::open(path).and_then(|file| file.take(FILE_MAX as u64 + 1).read_to_end(&mut there));
+    read.is_ok() && about(proof).is_some_and(|of| about(&there) == Some(of))
 }
 
 /// `F.ots` → `F`, as stock tools look for it.

@@ -31,6 +31,7 @@ mod pin;
 mod storage;
 mod backup;
 mod psbt;
+mod headers;
 mod anchor;
 mod verify;
 mod token;
@@ -153,7 +154,7 @@ pub fn main() -> ExitCode {
     match run(cli) {
         Ok(Some(output)) => {
             print(json, &output);
-            if output.failed { ExitCode::from(code(Kind::Failed)) } else { ExitCode::SUCCESS }
+            output.failed.map_or(ExitCode::SUCCESS, |kind| ExitCode::from(code(kind)))
         }
         Ok(None) => ExitCode::SUCCESS,
         Err(failure) => {

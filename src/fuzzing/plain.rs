@@ -3,7 +3,9 @@
 use crate::{
     anchor::{
         batch::Batch,
-        ots::{Attestation, Detached, Op, Stamp},
+        config::Network,
+        headers,
+        ots::{self, Attestation, Detached, Op, Stamp},
         proof,
     },
     cid::{self, Cid},
@@ -234,12 +236,24 @@ pub(super) fn batches() -> Vec<Vec<u8>> {
     vec![Batch::new(1, [7; 32], 3, 4).encode()]
 }
 
+/// A file of block headers.
+pub(super) fn header_file(bytes: &[u8]) -> bool {
+    headers::read(bytes, &[0].into()).is_ok_and(|read| read.wanted.len() == usize::from(read.first == 0))
+}
+
+pub(super) fn header_files() -> Vec<Vec<u8>> {
+    let genesis = bitcoin::constants::genesis_block(bitcoin::Network::Regtest).header;
+    let file = |first| [headers::start(Network::Regtest, first), headers::bytes(&genesis)].concat();
+    vec![file(0), file(7)]
+}
+
 /// An OpenTimestamps file.
 pub(super) fn ots(bytes: &[u8]) -> bool {
     let Ok(file) = Detached::read(bytes) else { return false };
     let once = file.write();
     assert_eq!(Detached::read(&once).as_ref(), Ok(&file));
     let _ = file.attestations();
+    assert_eq!(ots::Claims::read(bytes).map(|claims| claims.digest).as_ref(), Ok(&file.digest));
     let digest = file.digest.first_chunk().copied().unwrap_or_default();
     let _ = proof::verify::<proof::Error>(bytes, &digest, |_| Ok(None));
     true

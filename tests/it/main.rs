@@ -5,6 +5,7 @@ mod acting;
 mod anchor_bitcoin;
 mod anchor_chain;
 mod anchor_node;
+mod anchor_verify;
 mod answers;
 mod bad_input;
 mod blocks;
