@@ -155,7 +155,7 @@ impl Stamp {
         ops.rev().fold(Self(vec![Branch::Attest(end)]), |rest, op| Self(vec![Branch::Then(op, rest)]))
     }
 
-    fn write(&self, out: &mut Vec<u8>) {
+    pub(super) fn write(&self, out: &mut Vec<u8>) {
         for (i, branch) in self.0.iter().enumerate() {
             if i + 1 < self.0.len() {
                 out.push(FORK);
@@ -205,7 +205,7 @@ impl Operand {
 }
 
 impl Op {
-    fn write(&self, out: &mut Vec<u8>) {
+    pub(super) fn write(&self, out: &mut Vec<u8>) {
         out.push(match self {
             Self::Sha1 => 0x02,
             Self::Ripemd160 => 0x03,

@@ -3,6 +3,7 @@
 
 mod acting;
 mod anchor_chain;
+mod anchor_leaves;
 mod anchor_node;
 mod answers;
 mod bad_input;
