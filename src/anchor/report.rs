@@ -443,13 +443,14 @@ mod tests {
         /// Reads the log to its end; the files that are to be hashed.
         fn collect(&self) -> Vec<File> {
             let mut files = Vec::new();
-            while let Some(mut found) =
-                queue::read(&self.store, &self.ledger, self.queue.lock().expect("no panic").next()).expect("reads")
-            {
+            loop {
+                let next = self.queue.lock().expect("no panic").next();
+                let Some(mut found) = queue::read(&self.store, &self.ledger, next).expect("reads") else {
+                    return files;
+                };
                 files.append(&mut found.files);
                 self.queue.lock().expect("no panic").add(&found);
             }
-            files
         }
 
         async fn close(&self, number: u64) {
@@ -546,7 +547,8 @@ mod tests {
         node.ledger.load().expect("reads");
         let found = node.whole();
         assert_eq!(told(found.messages), [4, 1, 0, 3], "{found:?}");
-        assert!(found.sentence.contains("6 are BROKEN"), "{}", found.sentence);
+        // without the batch nobody knows that two records share their data
+        assert!(found.sentence.contains("7 are BROKEN"), "{}", found.sentence);
     }
 
     #[tokio::test]

@@ -16,7 +16,7 @@ use serde_json::json;
 use std::{
     error::Error,
     fs,
-    path::{Path, PathBuf},
+    path::Path,
     time::{Duration, Instant},
 };
 use toft::{
@@ -198,7 +198,7 @@ impl Node {
     }
 }
 
-async fn closing(dir: &PathBuf, leaves: usize) -> Outcome<()> {
+async fn closing(dir: &Path, leaves: usize) -> Outcome<()> {
     fs::create_dir_all(dir)?;
     let node = Node::start(dir, false).await?;
     let start = Instant::now();
