@@ -12,10 +12,14 @@ use super::{
     metrics::Metrics,
     queue::{self, Queue},
     status::{self, BatchStatus, Funds, Now, Outcome, Status, Waiting},
-    tree::{self, Tree},
+    tree::{Nonces, Tree},
+    waiting::Item,
+    whole::Wholes,
 };
 use crate::{
-    audit::Audit,
+    audit::{Audit, Head},
+    blocks::Blocks,
+    cid,
     crypto::{Locked, Secret},
     dwn::Fault,
     job::{Job, Wait},
@@ -39,6 +43,10 @@ use tokio::{
 const RETRY_MAX: Duration = Duration::from_secs(600);
 /// The clock on the wall is looked at this often: timers stand still while a laptop sleeps.
 const CLOCK: Duration = Duration::from_secs(60);
+/// "Anchor now" waits so long for the hashes of files that were just added; what is not done then is in the next batch.
+const HASHED_FIRST: Duration = Duration::from_secs(60);
+/// The position of what is in no entry of the log: an entry of the audit log.
+pub(super) const NOWHERE: Position = Position::MAX;
 
 /// What is asked for, and where to answer.
 #[derive(Debug)]
@@ -59,7 +67,9 @@ pub(super) struct Follower {
     pub(super) store: Store,
     pub(super) ledger: Ledger,
     pub(super) metrics: Metrics,
+    audit: Audit,
     pub(super) queue: Arc<Mutex<Queue>>,
+    wholes: Wholes,
     pub(super) commands: mpsc::Receiver<Command>,
     pub(super) status: watch::Sender<Status>,
     tail: watch::Receiver<Position>,
@@ -79,6 +89,7 @@ pub(super) struct Parts {
     pub(super) config: Config,
     pub(super) secret: watch::Receiver<Option<Arc<Secret>>>,
     pub(super) store: Store,
+    pub(super) blocks: Blocks,
     pub(super) chain: Chain,
     pub(super) metrics: Metrics,
     pub(super) audit: Audit,
@@ -89,17 +100,19 @@ pub(super) struct Parts {
 impl Follower {
     /// Takes up where the last run ended.
     pub(super) async fn open(parts: Parts) -> Result<(Self, watch::Receiver<Status>), Fault> {
-        let Parts { config, secret, store, chain, metrics, audit, queue, commands } = parts;
+        let Parts { config, secret, store, blocks, chain, metrics, audit, queue, commands } = parts;
         let ledger = Ledger::new(store.clone(), config.bitcoin.network);
         let since = ledger.since(millis() as u64 / 1000).await?;
         let reader = ledger.clone();
         let (batches, cursor) =
-            tokio::task::spawn_blocking(move || Ok::<_, Fault>((reader.batches()?, reader.cursor()?))).await??;
+            tokio::task::spawn_blocking(move || Ok::<_, Fault>((reader.load()?, reader.cursor()?))).await??;
         *lock(&queue) = Queue::from(cursor);
+        let mut wholes = Wholes::new(blocks, ledger.clone());
+        wholes.resume().await?.iter().for_each(|item| lock(&queue).add_item(item));
         let last = batches.last();
         let number = last.map_or(1, |b| b.number + 1);
         let base = last.map_or(since, |b| b.created);
-        let driver = Driver::new(&config, (ledger.clone(), chain), (metrics.clone(), audit), batches);
+        let driver = Driver::new(&config, (ledger.clone(), chain), (metrics.clone(), audit.clone()), batches);
         let (status, watch) = watch::channel(Status {
             mode: config.mode,
             network: config.bitcoin.network,
@@ -117,7 +130,9 @@ impl Follower {
             store,
             ledger,
             metrics,
+            audit,
             queue,
+            wholes,
             commands,
             status,
             driver,
@@ -152,7 +167,8 @@ impl Follower {
                 },
             }
             let poll = if self.must_ask() { self.poll } else { Instant::now() + CLOCK };
-            let wake = poll.min(Instant::now() + self.until_due().min(CLOCK));
+            let clock = if self.wholes.is_idle() { CLOCK } else { Duration::ZERO };
+            let wake = poll.min(Instant::now() + self.until_due().min(clock));
             job.waits(Some(wake.into_std()));
             tokio::select! {
                 () = job.stop().cancelled() => return Ok(()),
@@ -170,6 +186,8 @@ impl Follower {
     /// Everything that is to be done now.
     async fn turn(&mut self, asked: Option<Command>) -> Result<(), Fault> {
         self.collect().await?;
+        let hashes = matches!(asked, Some(Command::Now(_)));
+        self.hash(if hashes { HASHED_FIRST } else { Duration::ZERO }).await?;
         self.publish()?;
         let asked = match asked {
             Some(Command::Now(reply)) => Some(reply),
@@ -211,7 +229,7 @@ impl Follower {
         loop {
             let from = {
                 let queue = lock(&self.queue);
-                if queue.is_full() {
+                if queue.is_full() || self.wholes.is_full() {
                     return Ok(());
                 }
                 queue.next()
@@ -219,38 +237,75 @@ impl Follower {
             let (store, ledger) = (self.store.clone(), self.ledger.clone());
             let found = tokio::task::spawn_blocking(move || queue::read(&store, &ledger, from)).await?;
             match found.context("the anchor cannot read the log")? {
-                Some(found) => lock(&self.queue).add(found),
+                Some(mut found) => {
+                    self.wholes.add(std::mem::take(&mut found.files));
+                    lock(&self.queue).add(&found);
+                }
                 None => return Ok(()),
             }
         }
+    }
+
+    /// Hashes files, for a moment or as long as `most`.
+    async fn hash(&mut self, most: Duration) -> Result<(), Fault> {
+        let until = Instant::now() + most;
+        while !self.wholes.is_idle() {
+            if let Some(item) = self.wholes.step().await? {
+                lock(&self.queue).add_item(&item);
+            }
+            if Instant::now() >= until {
+                break;
+            }
+        }
+        Ok(())
     }
 
     /// Makes a batch of what waits.
     async fn close(&mut self) -> Result<Option<u64>, Fault> {
         let Some(secret) = self.secret.borrow_and_update().clone() else { return Ok(None) };
         self.due = millis() + self.config.every.0.as_millis();
-        let taken = lock(&self.queue).all();
-        if taken.items.is_empty() {
+        if lock(&self.queue).is_empty() {
             return Ok(None);
         }
+        let (mut more, carried) = self.wholes.closing();
+        if let Some((number, item)) = self.head()? {
+            lock(&self.queue).add_item(&item);
+            more.push(Ledger::head_change(number, &item.digest));
+        }
+        let (waiting, next) = {
+            let queue = lock(&self.queue);
+            (queue.all(), queue.next())
+        };
         let number = self.number;
-        let (taken, root) = tokio::task::spawn_blocking(move || {
-            let digests: Vec<_> = taken.items.iter().map(|item| item.digest).collect();
-            let root = grow(secret.expose(), number, &digests).map(|tree| tree.root());
-            (taken, root)
+        let (sorted, root) = tokio::task::spawn_blocking(move || {
+            let sorted = Arc::new(waiting.sorted());
+            let root = Nonces::new(secret.expose(), number).root(sorted.len(), |leaf| sorted.digest(leaf));
+            (sorted, root)
         })
         .await?;
         let root = root.context("a batch without leaves")?;
-        let leaves = u32::try_from(taken.items.len()).context("a batch of more than 2^32 leaves")?;
+        let leaves = u32::try_from(sorted.len()).context("a batch of more than 2^32 leaves")?;
         let batch = Batch::new(number, root, leaves, (millis() / 1000) as u64);
-        self.ledger.close(&batch, &taken.items, &taken.records, taken.next).await?;
-        *lock(&self.queue) = Queue::from(taken.next);
+        self.ledger.close(&batch, &sorted, next, more).await?;
+        self.wholes.closed(carried);
+        *lock(&self.queue) = Queue::from(next);
         tracing::info!(batch = number, leaves, "made an anchor batch with root {}", hex::encode(root));
         self.metrics.batches.inc();
         self.metrics.leaves.inc_by(u64::from(leaves));
         self.driver.open.insert(number, batch);
         self.number += 1;
         Ok(Some(number))
+    }
+
+    /// The head of the audit log, with its number, if it has moved since it was a leaf.
+    fn head(&self) -> Result<Option<(u64, Item)>, Fault> {
+        let Head { n, hash } = self.audit.head();
+        let mut digest = cid::Digest::default();
+        let is_new = n > 0 && self.ledger.head()?.is_none_or(|(last, known)| last != n || hex::encode(known) != hash);
+        if !is_new || hex::decode_to_slice(&hash, &mut digest).is_err() {
+            return Ok(None);
+        }
+        Ok(Some((n, Item { digest, codec: cid::RAW as u8, position: NOWHERE })))
     }
 
     /// Asks bitcoind about every open batch and does what follows from it.
@@ -399,10 +454,10 @@ impl Follower {
 }
 
 /// The tree of a batch from its digests.
-pub(super) fn grow(secret: &[u8; 32], batch: u64, digests: &[crate::cid::Digest]) -> Option<Tree> {
-    let leaves: Vec<_> = digests.iter().map(|d| tree::leaf(d, &tree::nonce(secret, batch, d))).collect();
+pub(super) fn grow(secret: &[u8; 32], batch: u64, digests: &[cid::Digest]) -> Option<Tree> {
+    let tree = Tree::of(Nonces::new(secret, batch).leaves(digests));
     wipe_stack::<{ memory::SIGNING }>();
-    Tree::new(&leaves)
+    tree
 }
 
 /// A panic while the queue is locked leaves it as it was: its changes are single calls.

@@ -24,13 +24,20 @@ pub mod wallet;
 mod coins;
 pub mod headers;
 pub mod judge;
+mod waiting;
+mod sieve;
+mod leaves;
 mod ledger;
 mod queue;
+mod whole;
 mod status;
+mod report;
 mod driver;
 mod follower;
 
 pub use config::Config;
+pub use queue::PROTOCOL;
+pub use report::{Audited, Counts, NAMES_MAX, Scan, Unproven};
 pub use status::{BatchStatus, Funds, Now, Outcome, Standing, Status, Waiting};
 
 use crate::{
@@ -45,14 +52,15 @@ use crate::{
     store::{Entry, Store},
 };
 use anyhow::{Context as _, anyhow};
+use batch::Batch;
 use bytes::Bytes;
-use batch::State;
 use chain::Chain;
 use config::{Network, Path};
 use follower::{Command, Follower, Parts, lock};
 use judge::Judge;
-use ledger::{Leaf, Ledger};
-use proof::{Verdict, Way};
+use leaves::{Leaf, Record};
+use ledger::Ledger;
+use proof::{Route, Verdict};
 use queue::Queue;
 use std::{
     sync::{Arc, Mutex},
@@ -61,6 +69,8 @@ use std::{
 use tokio::sync::{mpsc, oneshot, watch};
 use tree::Tree;
 
+/// What the newest entry of the audit log is asked for by.
+pub const AUDIT_HEAD: &str = "audit-head";
 /// Callers of "anchor now" that may wait at once; the next one waits to be let in.
 const COMMANDS_MAX: usize = 16;
 
@@ -88,8 +98,18 @@ struct Inner {
     queue: Arc<Mutex<Queue>>,
     commands: mpsc::Sender<Command>,
     status: watch::Receiver<Status>,
-    /// The tree of the batch that was last asked for: proofs of one batch are often wanted together.
-    grown: Mutex<Option<(u64, Arc<Tree>)>>,
+    /// Of the batch that was last asked for: proofs of one batch are often wanted together.
+    grown: Mutex<Option<Arc<Grown>>>,
+    audit: Audit,
+}
+
+/// What all proofs of a batch share.
+struct Grown {
+    batch: u64,
+    tree: Tree,
+    /// Through which transaction, in which block.
+    place: (String, String),
+    route: Route,
 }
 
 impl std::fmt::Debug for Inner {
@@ -151,19 +171,21 @@ impl Anchor {
             config: config.clone(),
             secret: secret.subscribe(),
             store: store.clone(),
+            blocks: blocks.clone(),
             chain: chain.clone(),
             metrics: counted,
-            audit,
+            audit: audit.clone(),
             queue: queue.clone(),
             commands,
         };
         let (follower, status) = Follower::open(parts).await.context("opening the anchor's state")?;
+        let ledger = follower.ledger.clone();
         jobs.start("anchor", "anchors what is new in Bitcoin", |job| follower.run(job));
-        let ledger = Ledger::new(store.clone(), config.bitcoin.network);
         let (pays, commands) = (matches!(config.path(), Some(Path::Wallet | Path::Psbt)), sender);
         let grown = Mutex::default();
         let (judge, last) = (Judge::new(chain.clone()), config.confirmations);
-        let inner = Inner { secret, store, blocks, ledger, chain, judge, pays, last, queue, commands, status, grown };
+        let inner =
+            Inner { secret, store, blocks, ledger, chain, judge, pays, last, queue, commands, status, grown, audit };
         Ok(Self { inner: Arc::new(inner) })
     }
 
@@ -202,11 +224,30 @@ impl Anchor {
         Ok(self.inner.status.borrow().clone())
     }
 
-    /// The proof of a record (the newest message of it that is in a batch), a message or data, by recordId,
-    /// messageCid or dataCid.
+    /// A proof, by what it is of:
+    ///
+    /// - a recordId: the newest signed message of the record that is in a batch, whatever the size of its data. It names the
+    ///   data's CID, so it proves that too, for who can compute CIDs;
+    /// - a messageCid: that message;
+    /// - a dataCid: the data as a file that people have. Data of one chunk is what is stamped; of data of many blocks the
+    ///   plain sha256 of the whole is, so that stock tools check `FILE` with `FILE.ots`: `cid` is then the raw CID of that hash,
+    ///   and `stamped` is `None`, because nobody needs the file twice. Where the whole has no proof (yet) and the root
+    ///   block has, it is the root block;
+    /// - a raw CID (`bafkrei…`): the bytes with this sha256, be they a whole file, data of one chunk, or the root block of data of
+    ///   many;
+    /// - [`AUDIT_HEAD`]: the newest entry of the audit log that is in a batch.
     pub async fn proof(&self, id: &str) -> Result<Proof, ProofError> {
+        self.prove(id, |record| record.newest).await
+    }
+
+    /// As [`Anchor::proof`]; of a record the first of its messages that is in a batch.
+    pub async fn first_proof(&self, id: &str) -> Result<Proof, ProofError> {
+        self.prove(id, |record| record.first).await
+    }
+
+    async fn prove(&self, id: &str, which: fn(Record) -> Leaf) -> Result<Proof, ProofError> {
         let (this, asked) = (self.clone(), id.to_owned());
-        let made = tokio::task::spawn_blocking(move || this.inner.proof(&asked)).await.map_err(Fault::from)??;
+        let made = tokio::task::spawn_blocking(move || this.inner.proof(&asked, which)).await.map_err(Fault::from)??;
         let (proof, block) = made;
         // A reorganisation may have gone deeper than what counts as final, a moment ago.
         if self.inner.pays {
@@ -226,6 +267,18 @@ impl Anchor {
         tokio::task::spawn_blocking(move || this.inner.standing(&id)).await.map_err(Fault::from)?
     }
 
+    /// Looks whether everything has its proof.
+    pub async fn audit(&self, scan: Scan) -> Result<Audited, Fault> {
+        let this = self.clone();
+        tokio::task::spawn_blocking(move || {
+            let inner = &this.inner;
+            let secret = inner.secret.borrow().clone();
+            let Inner { store, blocks, ledger, queue, .. } = &**inner;
+            report::Auditor { store, blocks, ledger, queue, secret: secret.as_deref() }.run(scan)
+        })
+        .await?
+    }
+
     /// Checks an `.ots` file against the sha256 of some data and the chain bitcoind follows.
     pub async fn verify(&self, ots: &[u8], digest: Digest) -> Result<Verdict, chain::Error> {
         self.inner.judge.verify(ots.to_vec(), digest).await
@@ -233,21 +286,35 @@ impl Anchor {
 }
 
 impl Inner {
-    fn standing(&self, id: &str) -> Result<Standing, ProofError> {
+    /// What is meant, and the batch it is in: one that is in a block, if there is any. None: it waits for a batch.
+    fn found(&self, id: &str, which: fn(Record) -> Leaf) -> Result<Option<(Leaf, Batch, Option<Batch>)>, ProofError> {
         let unknown = || ProofError::Unknown(format!("{id} is no record, message or data that this node has seen"));
-        let digest = Cid::try_from(id).ok().and_then(|cid| cid::sha256_of(&cid)).ok_or_else(unknown)?;
+        let head = if id == AUDIT_HEAD { self.ledger.head()? } else { None };
+        let cid = head.map(|(_, hash)| cid::from_digest(cid::RAW, &hash)).or_else(|| Cid::try_from(id).ok());
+        let (cid, digest) = cid.and_then(|cid| Some((cid, cid::sha256_of(&cid)?))).ok_or_else(unknown)?;
+        let mut of = None;
+        for leaf in self.leaves(&cid, &digest, which)? {
+            let batch = self.ledger.batch(leaf.batch)?.context("a leaf without its batch")?;
+            let carrier = self.ledger.carrier(&batch)?;
+            let is_placed = carrier.as_ref().unwrap_or(&batch).place().is_some();
+            if is_placed || of.is_none() {
+                of = Some((leaf, batch, carrier));
+            }
+            if is_placed {
+                break;
+            }
+        }
+        if of.is_none() && !lock(&self.queue).has(&digest) {
+            return Err(unknown());
+        }
+        Ok(of)
+    }
+
+    fn standing(&self, id: &str) -> Result<Standing, ProofError> {
+        let Some((_, batch, carrier)) = self.found(id, |record| record.newest)? else {
+            return Ok(Standing::queued(self.queued(id).to_string()));
+        };
         let status = self.status.borrow().clone();
-        let Some(leaf) = self.leaf(&digest)? else {
-            return match lock(&self.queue).has(&digest) {
-                true => Ok(Standing::queued(self.queued(id).to_string())),
-                false => Err(unknown()),
-            };
-        };
-        let batch = self.ledger.batch(leaf.batch)?.context("a leaf without its batch")?;
-        let carrier = match batch.state {
-            State::Riding(with) => self.ledger.batch(with)?,
-            _ => None,
-        };
         let time = carrier.as_ref().unwrap_or(&batch).place().map(|place| place.header().time);
         // What the task knows beyond what is stored: notes, confirmations.
         let shown = status.batches.iter().find(|shown| shown.number == batch.number).cloned();
@@ -256,44 +323,25 @@ impl Inner {
     }
 
     /// A proof, and the block it leads to.
-    fn proof(&self, id: &str) -> Result<(Proof, String), ProofError> {
-        let unknown = || ProofError::Unknown(format!("{id} is no record, message or data that this node has seen"));
-        let digest = Cid::try_from(id).ok().and_then(|cid| cid::sha256_of(&cid)).ok_or_else(unknown)?;
-        let Some(leaf) = self.leaf(&digest)? else {
-            return Err(if lock(&self.queue).has(&digest) { self.queued(id) } else { unknown() });
-        };
-        let batch = self.ledger.batch(leaf.batch)?.context("a leaf without its batch")?;
-        let carrier = match batch.state {
-            State::Riding(with) => self.ledger.batch(with)?,
-            _ => None,
-        };
+    fn proof(&self, id: &str, which: fn(Record) -> Leaf) -> Result<(Proof, String), ProofError> {
+        let Some((leaf, batch, carrier)) = self.found(id, which)? else { return Err(self.queued(id)) };
         let by = carrier.as_ref().unwrap_or(&batch);
-        let over = by.attempt().and_then(|attempt| attempt.roots.path(batch.number));
-        let (Some(attempt), Some(place), Some(over), Some(spend)) = (by.attempt(), by.place(), over, by.spend()) else {
-            let said = status::BatchStatus::of(&batch, carrier.as_ref(), None).sentence();
+        let (Some(attempt), Some(place), Some(spend)) = (by.attempt(), by.place(), by.spend()) else {
+            let said = BatchStatus::of(&batch, carrier.as_ref(), None).sentence();
             return Err(ProofError::Pending(format!("{id} has no proof yet: {said}")));
         };
         let secret = self.secret.borrow().clone().ok_or_else(|| ProofError::Pending(Locked.to_string()))?;
-        let tree = self.tree(&secret, leaf.batch)?;
+        let grown = self.grown(&secret, &batch, by)?.context("a batch that is in no block any more")?;
         let nonce = tree::nonce(secret.expose(), leaf.batch, &leaf.item.digest);
         wipe_stack::<{ memory::SIGNING }>();
-        let path = tree.path(leaf.index as usize).context("a leaf beyond its batch")?;
+        let path = grown.tree.path(leaf.index as usize).context("a leaf beyond its batch")?;
         let end = tree::climb(tree::leaf(&leaf.item.digest, &nonce), &path);
         if end != batch.root {
             let text = "the leaves do not give the root that was anchored: is this another node's secret?";
             return Err(anyhow!("anchor batch {}: {text}", batch.number).into());
         }
-        let (path, root) = ([path, over].concat(), attempt.roots.root());
-        let way = Way {
-            digest: &leaf.item.digest,
-            nonce: &nonce,
-            path: &path,
-            root: &root,
-            tx: &attempt.tx,
-            inclusion: place,
-        };
         let proof = Proof {
-            ots: way.ots().map_err(Fault::from)?,
+            ots: grown.route.ots(&leaf.item.digest, &nonce, &path),
             stamped: self.stamped(&leaf)?,
             cid: leaf.item.cid(),
             network: spend.network,
@@ -306,12 +354,19 @@ impl Inner {
         Ok((proof, place.block()))
     }
 
-    /// The leaf of a message or data, or of the record's newest message that is in a batch.
-    fn leaf(&self, digest: &Digest) -> Result<Option<Leaf>, Fault> {
-        if let Some(leaf) = self.ledger.leaf(digest)? {
-            return Ok(Some(leaf));
+    /// The leaves that may be meant, the one that is wanted most first.
+    fn leaves(&self, cid: &Cid, digest: &Digest, which: fn(Record) -> Leaf) -> Result<Vec<Leaf>, Fault> {
+        let mut found = Vec::new();
+        if cid.codec() == cid::DAG_PB
+            && let Some(plain) = self.ledger.whole(digest)?
+        {
+            found.extend(self.ledger.leaf(&plain)?);
         }
-        self.ledger.record(digest)?.map_or(Ok(None), |message| self.ledger.leaf(&message))
+        found.extend(self.ledger.leaf(digest)?);
+        if found.is_empty() {
+            found.extend(self.ledger.record(digest)?.map(which));
+        }
+        Ok(found)
     }
 
     fn queued(&self, id: &str) -> ProofError {
@@ -323,28 +378,45 @@ impl Inner {
         ProofError::Pending(format!("{id} is queued: {when}"))
     }
 
-    fn tree(&self, secret: &Secret, batch: u64) -> Result<Arc<Tree>, Fault> {
-        if let Some((number, tree)) = &*lock(&self.grown)
-            && *number == batch
+    /// What the proofs of a batch share; none if it is in no block. `by`: the batch whose transaction carries it.
+    fn grown(&self, secret: &Secret, batch: &Batch, by: &Batch) -> Result<Option<Arc<Grown>>, Fault> {
+        let (Some(attempt), Some(inclusion)) = (by.attempt(), by.place()) else { return Ok(None) };
+        let place = (attempt.txid.clone(), inclusion.block());
+        if let Some(grown) = &*lock(&self.grown)
+            && grown.batch == batch.number
+            && grown.place == place
         {
-            return Ok(tree.clone());
+            return Ok(Some(grown.clone()));
         }
-        let tree =
-            follower::grow(secret.expose(), batch, &self.ledger.leaves(batch)?).context("a batch without leaves")?;
-        let tree = Arc::new(tree);
-        *lock(&self.grown) = Some((batch, tree.clone()));
-        Ok(tree)
+        let leaves = self.ledger.leaves(batch)?;
+        let tree = follower::grow(secret.expose(), batch.number, &leaves).context("a batch without leaves")?;
+        let over = attempt.roots.path(batch.number).context("a transaction that does not carry the batch")?;
+        let route = Route::new(&over, &attempt.roots.root(), &attempt.tx, inclusion)?;
+        let grown = Arc::new(Grown { batch: batch.number, tree, place, route });
+        *lock(&self.grown) = Some(grown.clone());
+        Ok(Some(grown))
     }
 
     fn stamped(&self, leaf: &Leaf) -> Result<Option<Bytes>, Fault> {
         let cid = leaf.item.cid();
         if cid.codec() != cid::DAG_CBOR {
-            return self.blocks.get(Right::OWNER, &cid);
+            return match self.blocks.get(Right::OWNER, &cid)? {
+                None if leaf.item.position == follower::NOWHERE => self.audited(&leaf.item.digest),
+                found => Ok(found),
+            };
         }
         let found = self.store.entries(leaf.item.position, 1)?.into_iter().find_map(|entry| match entry {
             Entry::Message { cid: found, message, .. } if found == cid => Some(message),
             _ => None,
         });
         Ok(found)
+    }
+
+    /// What the hash of an entry of the audit log is the hash of: its line, up to where the hash stands.
+    fn audited(&self, hash: &Digest) -> Result<Option<Bytes>, Fault> {
+        let hash = hex::encode(hash);
+        let found = self.audit.newest(1, |entry| entry.hash == hash)?.pop();
+        let line = found.map(|mut entry| entry.line()).transpose()?;
+        Ok(line.and_then(|line| Some(line.rsplit_once(",\"hash\":\"")?.0.to_owned().into())))
     }
 }

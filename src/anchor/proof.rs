@@ -19,6 +19,8 @@ use serde::{Deserialize, Serialize};
 
 /// Bytes of a block header.
 const HEADER_LEN: usize = 80;
+/// Bytes of an `.ots` file that a level of the tree takes at most, but for two.
+const LEVEL: usize = 36;
 
 /// The place of a transaction in the chain, checked when it is made.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -72,6 +74,19 @@ impl Inclusion {
         self.header().block_hash().to_string()
     }
 
+    /// Does it lead from this transaction to its header's Merkle root?
+    pub(super) fn holds(&self, txid: &str) -> bool {
+        let Ok(txid) = txid.parse::<Txid>() else { return false };
+        let root = self.siblings().fold(txid.to_byte_array(), |node, sibling| {
+            let pair = match sibling {
+                Sibling::Left(left) => [left, node].concat(),
+                Sibling::Right(right) => [node, right].concat(),
+            };
+            cid::digest(&cid::digest(&pair))
+        });
+        root == self.header().merkle_root.to_byte_array()
+    }
+
     #[cfg(test)]
     pub(super) fn fake(n: u8) -> Self {
         Self { header: [n; HEADER_LEN], height: u32::from(n), index: 0, branch: vec![] }
@@ -115,29 +130,68 @@ pub struct Way<'a> {
 impl Way<'_> {
     /// The `.ots` file.
     pub fn ots(&self) -> Result<Vec<u8>, Error> {
-        let tx = without_witness(self.tx)?;
-        let at = tx.windows(self.root.len()).position(|w| w == self.root).ok_or(Error::NoRoot)?;
-        let (before, after) = (&tx[..at], &tx[at + self.root.len()..]);
+        Ok(Route::new(&[], self.root, self.tx, self.inclusion)?.ots(self.digest, self.nonce, self.path))
+    }
+}
 
-        let mut ops = vec![Op::Prepend(vec![LEAF]), Op::Append(self.nonce.to_vec()), Op::Sha256];
-        for sibling in self.path {
-            match sibling {
-                Sibling::Left(left) => ops.push(Op::Prepend([&[NODE], left.as_slice()].concat())),
-                Sibling::Right(right) => ops.extend([Op::Prepend(vec![NODE]), Op::Append(right.to_vec())]),
-            }
-            ops.push(Op::Sha256);
-        }
+impl Sibling {
+    /// The step from a node to the one above it.
+    fn ops(&self) -> impl Iterator<Item = Op> {
+        let (before, after) = match self {
+            Self::Left(left) => ([&[NODE], left.as_slice()].concat(), None),
+            Self::Right(right) => (vec![NODE], Some(Op::Append(right.to_vec()))),
+        };
+        [Some(Op::Prepend(before)), after, Some(Op::Sha256)].into_iter().flatten()
+    }
+}
+
+/// What all leaves of a batch share of their way: from the root on. The transaction is read once for all of them.
+#[derive(Debug, Clone)]
+pub struct Route {
+    /// As it stands at the end of each `.ots` file.
+    tail: Vec<u8>,
+}
+
+impl Route {
+    /// The way of a batch's root over the roots it shares a transaction with (`over`) to `root`, and of that through the signed
+    /// transaction `tx` and its block.
+    pub fn new(over: &[Sibling], root: &Digest, tx: &[u8], inclusion: &Inclusion) -> Result<Self, Error> {
+        let tx = without_witness(tx)?;
+        let at = tx.windows(root.len()).position(|w| w == root).ok_or(Error::NoRoot)?;
+        let (before, after) = (&tx[..at], &tx[at + root.len()..]);
+        let mut ops: Vec<Op> = over.iter().flat_map(Sibling::ops).collect();
         ops.extend([Op::Prepend(before.to_vec()), Op::Append(after.to_vec()), Op::Sha256, Op::Sha256]);
-        for sibling in self.inclusion.siblings() {
+        for sibling in inclusion.siblings() {
             ops.push(match sibling {
                 Sibling::Left(left) => Op::Prepend(left.to_vec()),
                 Sibling::Right(right) => Op::Append(right.to_vec()),
             });
             ops.extend([Op::Sha256, Op::Sha256]);
         }
-        let end = Attestation::Bitcoin(u64::from(self.inclusion.height));
-        let stamp = Stamp::line(ops.into_iter(), end);
-        Ok(Detached { hash: Op::Sha256, digest: self.digest.to_vec(), stamp }.write())
+        Ok(Self::of(&Stamp::line(ops.into_iter(), Attestation::Bitcoin(u64::from(inclusion.height)))))
+    }
+
+    /// The way that a stamp of the root says.
+    pub fn of(stamp: &Stamp) -> Self {
+        let mut tail = Vec::new();
+        stamp.write(&mut tail);
+        Self { tail }
+    }
+
+    /// The `.ots` file of the leaf that stands for `digest`.
+    pub fn ots(&self, digest: &Digest, nonce: &Nonce, path: &[Sibling]) -> Vec<u8> {
+        // begins with an empty stamp: what follows is written behind it
+        let start = Detached { hash: Op::Sha256, digest: digest.to_vec(), stamp: Stamp::default() };
+        let mut ots = start.write();
+        ots.reserve_exact(path.len() * (LEVEL + 2) + nonce.len() + 8 + self.tail.len());
+        for op in [Op::Prepend(vec![LEAF]), Op::Append(nonce.to_vec()), Op::Sha256] {
+            op.write(&mut ots);
+        }
+        for op in path.iter().flat_map(Sibling::ops) {
+            op.write(&mut ots);
+        }
+        ots.extend_from_slice(&self.tail);
+        ots
     }
 }
 

@@ -1,36 +1,33 @@
 //! What waits for the next batch. In memory only: the log holds it from the saved cursor on.
 
-use super::ledger::{Item, Ledger};
+use super::{
+    ledger::Ledger,
+    waiting::{Item, Waiting},
+};
 use crate::{
     cid::{self, Cid, Digest},
     dwn::Fault,
     store::{Entry, Position, Store},
 };
-use std::collections::HashMap;
+use serde_json::Value;
+use std::sync::Arc;
 
-/// Digests that wait at most, which is also the largest batch: some 100 MB of memory, three times that for the
+/// The protocol of records that hold proofs. They, and their data, are not anchored: each batch would be the reason for the next.
+pub const PROTOCOL: &str = "https://toft.invalid/protocols/anchor";
+
+/// Digests that wait at most, which is also the largest batch: some 100 MB of memory, and 30 MB more for the
 /// moment a batch is made of it. What comes after waits in the log for the batch after.
 pub(super) const QUEUE_MAX: usize = 1 << 20;
 /// Log entries read in one go.
 const READ: usize = 256;
+/// Digests that an entry brings at most: a message, its data, and the plain bytes of that.
+const EACH: usize = 3;
 
 #[derive(Debug, Default)]
 pub(super) struct Queue {
-    /// With the item's codec and position.
-    items: HashMap<Digest, (u8, Position)>,
-    /// Records and their newest message in the queue.
-    records: HashMap<Digest, Digest>,
+    waiting: Arc<Waiting>,
     /// The log is read up to here.
     next: Position,
-}
-
-/// What was queued, as a batch wants it.
-#[derive(Debug)]
-pub(super) struct Taken {
-    /// Sorted by digest: the same log gives the same tree.
-    pub items: Vec<Item>,
-    pub records: Vec<(Digest, Digest)>,
-    pub next: Position,
 }
 
 impl Queue {
@@ -43,81 +40,125 @@ impl Queue {
     }
 
     pub(super) fn len(&self) -> usize {
-        self.items.len()
+        self.waiting.len()
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.waiting.is_empty()
     }
 
     pub(super) fn is_full(&self) -> bool {
-        // an entry brings two digests
-        self.items.len() + 2 * READ > QUEUE_MAX
+        self.waiting.len() + EACH * READ > QUEUE_MAX
     }
 
-    /// Does this CID's digest, or the newest message of the record it names, wait here?
+    /// Does this CID's digest, or a message of the record it names, wait here?
     pub(super) fn has(&self, digest: &Digest) -> bool {
-        self.items.contains_key(digest) || self.records.contains_key(digest)
+        self.waiting.has(digest)
     }
 
-    pub(super) fn add(&mut self, found: Arrivals) {
-        for item in found.items {
-            self.items.entry(item.digest).or_insert((item.codec, item.position));
-        }
-        self.records.extend(found.records);
+    /// What waits under this digest.
+    pub(super) fn get(&self, digest: &Digest) -> Option<Item> {
+        self.waiting.get(digest)
+    }
+
+    pub(super) fn add(&mut self, found: &Arrivals) {
+        let waiting = Arc::make_mut(&mut self.waiting); // shared only while a batch is made, by who adds
+        found.items.iter().for_each(|item| waiting.add(item));
+        found.records.iter().for_each(|(id, message)| waiting.add_record(id, message));
         self.next = found.next;
     }
 
+    /// Something that is not in the log as it is.
+    pub(super) fn add_item(&mut self, item: &Item) {
+        Arc::make_mut(&mut self.waiting).add(item);
+    }
+
     /// All that waits, for a batch.
-    pub(super) fn all(&self) -> Taken {
-        let waiting = self.items.iter();
-        let mut items: Vec<Item> =
-            waiting.map(|(digest, &(codec, position))| Item { digest: *digest, codec, position }).collect();
-        items.sort_unstable_by_key(|item| item.digest);
-        let records = self.records.iter().map(|(id, message)| (*id, *message)).collect();
-        Taken { items, records, next: self.next }
+    pub(super) fn all(&self) -> Arc<Waiting> {
+        self.waiting.clone()
     }
 }
 
 /// What some entries of the log brought.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Arrivals {
-    items: Vec<Item>,
-    records: Vec<(Digest, Digest)>,
-    next: Position,
+    pub(super) items: Vec<Item>,
+    pub(super) records: Vec<(Digest, Digest)>,
+    /// Whose plain sha256 is not known yet.
+    pub(super) files: Vec<File>,
+    pub(super) next: Position,
+}
+
+/// A file of many blocks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct File {
+    pub root: Digest,
+    /// The log entry that brought it.
+    pub position: Position,
 }
 
 /// Reads on in the log; none at its end. Blocks.
 pub(super) fn read(store: &Store, ledger: &Ledger, from: Position) -> Result<Option<Arrivals>, Fault> {
     let entries = store.entries(from, READ)?;
-    let mut found = Arrivals { items: Vec::new(), records: Vec::new(), next: from };
+    let mut found = Arrivals { next: from, ..Arrivals::default() };
     if entries.is_empty() {
         return Ok(None);
     }
     for entry in entries {
-        match entry {
-            Entry::State { next, .. } => found.next = next,
-            Entry::Message { position, next, cid, message, data, .. } => {
-                found.next = next;
-                for cid in [Some(cid), data.map(|(cid, _)| cid)].into_iter().flatten() {
-                    if let Some(item) = item(&cid, position)
-                        && ledger.leaf(&item.digest)?.is_none()
-                    {
-                        found.items.push(item);
-                    }
-                }
-                if let (Some(id), Some(message)) = (record(&message), cid::sha256_of(&cid)) {
-                    found.records.push((id, message));
-                }
+        found.next = entry.next();
+        let Some(eligible) = Eligible::of(&entry) else { continue };
+        for item in [eligible.message, eligible.data].into_iter().flatten() {
+            if ledger.leaf(&item.digest)?.is_none() {
+                found.items.push(item);
             }
         }
+        if let Some(file) = eligible.file() {
+            match ledger.whole(&file.root)? {
+                None => found.files.push(file),
+                Some(plain) if ledger.leaf(&plain)?.is_none() => {
+                    found.items.push(Item { digest: plain, codec: cid::RAW as u8, position: file.position });
+                }
+                Some(_) => {}
+            }
+        }
+        found.records.extend(eligible.record.zip(eligible.message.map(|message| message.digest)));
     }
     Ok(Some(found))
 }
 
-/// Only sha256 can be stamped as it is; nothing else comes from this node or the SDK.
-fn item(cid: &Cid, position: Position) -> Option<Item> {
-    Some(Item { digest: cid::sha256_of(cid)?, codec: u8::try_from(cid.codec()).ok()?, position })
+/// What an entry of the log has that wants proofs.
+#[derive(Debug)]
+pub(super) struct Eligible {
+    pub message: Option<Item>,
+    pub data: Option<Item>,
+    /// The digest in the recordId of a RecordsWrite (which is not the CID of any message).
+    pub record: Option<Digest>,
 }
 
-/// The digest in the recordId of a RecordsWrite (which is not the CID of any message).
-fn record(message: &[u8]) -> Option<Digest> {
-    let message = cid::decode(message).ok()?;
-    cid::sha256_of(&Cid::try_from(message.get("recordId")?.as_str()?).ok()?)
+impl Eligible {
+    /// None: nothing.
+    pub(super) fn of(entry: &Entry) -> Option<Self> {
+        let Entry::Message { position, cid, message, data, .. } = entry else { return None };
+        let item = |cid: &Cid| {
+            // Only sha256 can be stamped as it is; nothing else comes from this node or the SDK.
+            Some(Item { digest: cid::sha256_of(cid)?, codec: u8::try_from(cid.codec()).ok()?, position: *position })
+        };
+        let json = cid::decode(message).ok();
+        if json.as_ref().is_some_and(holds_proofs) {
+            return None;
+        }
+        let record = json.and_then(|json| cid::sha256_of(&Cid::try_from(json.get("recordId")?.as_str()?).ok()?));
+        Some(Self { message: item(cid), data: data.as_ref().and_then(|(cid, _)| item(cid)), record })
+    }
+
+    /// The file that the data is, if it has many blocks.
+    pub(super) fn file(&self) -> Option<File> {
+        let data = self.data.filter(|data| u64::from(data.codec) == cid::DAG_PB)?;
+        Some(File { root: data.digest, position: data.position })
+    }
+}
+
+fn holds_proofs(message: &Value) -> bool {
+    let protocol = message.get("descriptor").and_then(|descriptor| descriptor.get("protocol"));
+    protocol.and_then(Value::as_str) == Some(PROTOCOL)
 }

@@ -4,6 +4,7 @@
 mod acting;
 mod anchor_bitcoin;
 mod anchor_chain;
+mod anchor_leaves;
 mod anchor_node;
 mod anchor_verify;
 mod answers;

@@ -137,7 +137,7 @@ impl Stamp {
         found
     }
 
-    pub(super) fn write(&self, out: &mut Vec<u8>) {
+    pub(in crate::anchor) fn write(&self, out: &mut Vec<u8>) {
         for (i, branch) in self.0.iter().enumerate() {
             if i + 1 < self.0.len() {
                 out.push(FORK);
@@ -181,7 +181,7 @@ impl Op {
         }
     }
 
-    pub(super) fn write(&self, out: &mut Vec<u8>) {
+    pub(in crate::anchor) fn write(&self, out: &mut Vec<u8>) {
         out.push(match self {
             Self::Sha1 => 0x02,
             Self::Ripemd160 => 0x03,

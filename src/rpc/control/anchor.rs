@@ -10,6 +10,9 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 
+/// Names in an answer, if nobody says how many.
+const NAMES: usize = 100;
+
 pub const METHODS: &[Entry] = &[
     Entry::of::<Now>(),
     Entry::of::<Status>(),
@@ -17,6 +20,7 @@ pub const METHODS: &[Entry] = &[
     Entry::of::<Unsigned>(),
     Entry::of::<Signed>(),
     Entry::of::<Proof>(),
+    Entry::of::<Audit>(),
 ];
 
 #[derive(Debug)]
@@ -74,10 +78,10 @@ impl Method for Standing {
         params: r#"{"id": "$record"}"#,
         result: r#"{"state": "queued", "batch": null, "minutes": null, "existed_before": null, "sentence": "it is queued"}"#,
     }];
-    type Params = Proven;
+    type Params = Asked;
     type Result = anchor::Standing;
 
-    async fn run(call: &Call, Proven { id }: Proven) -> Result<anchor::Standing, Failure> {
+    async fn run(call: &Call, Asked { id }: Asked) -> Result<anchor::Standing, Failure> {
         call.anchor.standing(&id).await.map_err(refused)
     }
 }
@@ -124,6 +128,15 @@ impl Method for Signed {
     }
 }
 
+/// Whose proof is meant.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(rename = "AnchorAsked")]
+pub struct Asked {
+    /// recordId, message CID or data CID.
+    pub id: String,
+}
+
 /// Which batch is meant.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -155,8 +168,9 @@ impl Method for Proof {
     type Params = Proven;
     type Result = Made;
 
-    async fn run(call: &Call, Proven { id }: Proven) -> Result<Made, Failure> {
-        let proof = call.anchor.proof(&id).await.map_err(refused)?;
+    async fn run(call: &Call, Proven { id, first }: Proven) -> Result<Made, Failure> {
+        let proof = if first { call.anchor.first_proof(&id).await } else { call.anchor.proof(&id).await };
+        let proof = proof.map_err(refused)?;
         Ok(Made {
             ots: Base64(proof.ots),
             stamped: proof.stamped.map(|bytes| Base64(bytes.into())),
@@ -179,12 +193,55 @@ fn refused(why: ProofError) -> Failure {
     Failure::new(kind, why.to_string())
 }
 
+#[derive(Debug)]
+pub struct Audit;
+
+impl Method for Audit {
+    const NAME: &'static str = "anchor.audit";
+    const SUMMARY: &'static str =
+        "Say of all messages, data and files how many are queued, pending, proven and broken, and which ones.";
+    const SCOPE: Need = Need::Anchor;
+    const ERRORS: &'static [Kind] = &[];
+    const EXAMPLES: &'static [Example] = &[Example {
+        name: "all of it",
+        params: r#"{"names": 10}"#,
+        result: r#"{"messages": {"eligible": 2, "queued": 1, "pending": 0, "mined": 0, "final": 1, "broken": 0}, "data": {"eligible": 0, "queued": 0, "pending": 0, "mined": 0, "final": 0, "broken": 0}, "files": {"eligible": 0, "queued": 0, "pending": 0, "mined": 0, "final": 0, "broken": 0}, "unhashed": 0, "gone": 0, "batches": 1, "roots_checked": true, "broken_batches": [], "broken": [], "waiting": [{"cid": "$record", "kind": "message", "state": "queued", "batch": null, "why": null}], "more": null, "sentence": "50.0 %: 1 of 2 messages, data and files have a proof in a block; 1 wait for a batch"}"#,
+    }];
+    type Params = Audited;
+    type Result = anchor::Audited;
+
+    async fn run(call: &Call, Audited { from, names }: Audited) -> Result<anchor::Audited, Failure> {
+        let names = names.map_or(NAMES, |names| names as usize);
+        if names > anchor::NAMES_MAX {
+            return Err(Failure::new(Kind::Usage, format!("names is {} at most", anchor::NAMES_MAX)));
+        }
+        Ok(call.anchor.audit(anchor::Scan { from: from.unwrap_or_default(), names }).await?)
+    }
+}
+
+/// What is to be looked at.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+#[schemars(rename = "AnchorAudited")]
+pub struct Audited {
+    /// From this position of the log on: `more` of an answer before. All of it, if not given.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub from: Option<u64>,
+    /// How many names are given, of what is broken and of what waits: 100 if not given, 10,000 at most.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub names: Option<u32>,
+}
+
 /// What the proof is to be about.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Proven {
-    /// recordId, message CID or data CID.
+    /// recordId (its newest signed message with a proof), message CID, data CID (the data as a file: of data of many blocks the
+    /// proof is of the plain sha256 of the whole), raw CID of the sha256 of some bytes, or `audit-head`.
     pub id: String,
+    /// Of a record the first message with a proof, not the newest.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub first: bool,
 }
 
 /// A proof, and what it is about.
@@ -193,7 +250,7 @@ pub struct Proven {
 pub struct Made {
     /// The `.ots` file.
     pub ots: Base64,
-    /// The file it stamps; nothing if this node does not have it any more.
+    /// The file it stamps; nothing if this node does not have it any more, or if it is a whole file of many blocks.
     pub stamped: Option<Base64>,
     /// Of the stamped file.
     pub cid: String,
