@@ -5,8 +5,10 @@
 
 use super::{
     batch::{Action, Batch, BatchEvent, State},
+    calendar::Calendars,
     chain::{Chain, Error, Signing},
     config::{Config, Path},
+    intake::Intake,
     ledger::Ledger,
     metrics::Metrics,
     queue::{self, Queue},
@@ -15,6 +17,7 @@ use super::{
 };
 use crate::{
     audit::{Audit, What},
+    cid::Digest,
     crypto::{Locked, Secret},
     dwn::Fault,
     job::{Job, Wait},
@@ -24,6 +27,7 @@ use crate::{
     task::Backoff,
 };
 use anyhow::Context as _;
+use bitcoin::hashes::Hash as _;
 use serde_json::json;
 use std::{
     collections::{BTreeMap, VecDeque},
@@ -59,6 +63,9 @@ pub(super) struct Follower {
     pub(super) metrics: Metrics,
     audit: Audit,
     pub(super) queue: Arc<Mutex<Queue>>,
+    intake: Intake,
+    /// Who brings roots into the chain, if not we ourselves.
+    calendars: Option<Calendars>,
     pub(super) commands: mpsc::Receiver<Command>,
     pub(super) status: watch::Sender<Status>,
     tail: watch::Receiver<Position>,
@@ -87,13 +94,17 @@ pub(super) struct Parts {
     pub(super) metrics: Metrics,
     pub(super) audit: Audit,
     pub(super) queue: Arc<Mutex<Queue>>,
+    pub(super) intake: Intake,
     pub(super) commands: mpsc::Receiver<Command>,
 }
 
 impl Follower {
     /// Takes up where the last run ended.
     pub(super) async fn open(parts: Parts) -> Result<(Self, watch::Receiver<Status>), Fault> {
-        let Parts { config, secret, store, chain, metrics, audit, queue, commands } = parts;
+        let Parts { config, secret, store, chain, metrics, audit, queue, intake, commands } = parts;
+        let calendars = (config.path() == Some(Path::Calendars))
+            .then(|| Calendars::new(&config.calendar, config.bitcoin.poll.0, store.clone()))
+            .transpose()?;
         let ledger = Ledger::new(store.clone());
         let since = ledger.since(millis() as u64 / 1000).await?;
         let reader = ledger.clone();
@@ -124,6 +135,8 @@ impl Follower {
             metrics,
             audit,
             queue,
+            intake,
+            calendars,
             commands,
             status,
             open: open.into_iter().map(|b| (b.number, b)).collect(),
@@ -161,7 +174,7 @@ impl Follower {
                 },
             }
             let poll = if self.must_ask() { self.poll } else { Instant::now() + CLOCK };
-            let wake = poll.min(Instant::now() + self.until_due().min(CLOCK));
+            let wake = poll.min(Instant::now() + self.until_due().min(self.until_calendars()).min(CLOCK));
             job.waits(Some(wake.into_std()));
             tokio::select! {
                 () = job.stop().cancelled() => return Ok(()),
@@ -183,14 +196,16 @@ impl Follower {
         if asked.is_some() {
             self.backoff.reset();
             self.poll = Instant::now();
+            self.calendars.iter_mut().for_each(Calendars::hurry);
         }
         let mut made = None;
-        if self.may_pay() && (asked.is_some() || self.due <= millis()) {
+        if self.may_anchor() && (asked.is_some() || self.due <= millis()) {
             made = self.close().await?;
         }
         if made.is_some() || (self.must_ask() && self.poll <= Instant::now()) {
             self.ask().await?;
         }
+        self.ask_calendars().await?;
         self.publish();
         if let Some(reply) = asked {
             let _ = reply.send(self.now(made)); // who asked may have gone
@@ -221,12 +236,13 @@ impl Follower {
     /// Makes a batch of what waits, unless the last one is still on its way into a block: one unconfirmed
     /// transaction at a time keeps every anchor independent of the fate of another.
     async fn close(&mut self) -> Result<Option<u64>, Fault> {
-        if self.under_way().is_some() {
+        if self.may_pay() && self.under_way().is_some() {
             return Ok(None);
         }
         let Some(secret) = self.secret.borrow_and_update().clone() else { return Ok(None) };
         self.due = millis() + self.config.every.0.as_millis();
-        let taken = lock(&self.queue).all();
+        let loose = self.intake.all();
+        let taken = lock(&self.queue).all().with(&loose.items);
         if taken.items.is_empty() {
             return Ok(None);
         }
@@ -240,7 +256,8 @@ impl Follower {
         let root = root.context("a batch without leaves")?;
         let leaves = u32::try_from(taken.items.len()).context("a batch of more than 2^32 leaves")?;
         let batch = Batch::new(number, root, leaves, (millis() / 1000) as u64);
-        self.ledger.close(&batch, &taken.items, &taken.records, taken.next).await?;
+        self.ledger.close(&batch, &taken.items, &taken.records, taken.next, vec![loose.taken()]).await?;
+        self.intake.taken(loose).await?;
         *lock(&self.queue) = Queue::from(taken.next);
         tracing::info!(batch = number, leaves, "made an anchor batch with root {}", hex::encode(root));
         self.metrics.batches.inc();
@@ -270,6 +287,35 @@ impl Follower {
             }
         }
         Ok(())
+    }
+
+    /// Asks calendars about the batches that we bring into no transaction ourselves.
+    async fn ask_calendars(&mut self) -> Result<(), Fault> {
+        let secret = self.secret.borrow().clone();
+        let (Some(calendars), Some(secret)) = (&mut self.calendars, secret) else { return Ok(()) };
+        let roots: Vec<_> =
+            self.open.values().filter(|b| b.attempt().is_none()).map(|b| (b.number, b.root)).collect();
+        let chain = self.chain.clone();
+        let check = |height: u64, root: Digest| {
+            let chain = chain.clone();
+            async move {
+                let header = chain.run(move |chain| chain.tip().and_then(|_| chain.header_at(height))).await;
+                // who does not answer, or is not that far, contradicts nobody
+                Ok(header.ok().flatten().map(|header| header.merkle_root.to_byte_array() == root))
+            }
+        };
+        calendars.turn(millis() as u64, secret.expose(), &roots, check).await?;
+        for batch in self.open.values_mut() {
+            batch.note = calendars.standing(batch.number).map(|standing| standing.sentence()).or(batch.note.take());
+        }
+        Ok(())
+    }
+
+    /// How long until calendars are asked again.
+    fn until_calendars(&self) -> Duration {
+        let now = millis() as u64;
+        let next = self.calendars.as_ref().and_then(|calendars| calendars.next(now));
+        next.map_or(Duration::MAX, |next| Duration::from_millis(next.saturating_sub(now)))
     }
 
     async fn drive(&mut self) -> Result<(), Trouble> {
@@ -366,6 +412,10 @@ impl Follower {
         })
     }
 
+    fn may_anchor(&self) -> bool {
+        self.may_pay() || self.calendars.is_some()
+    }
+
     fn may_pay(&self) -> bool {
         self.config.path() == Some(Path::Wallet)
     }
@@ -382,13 +432,13 @@ impl Follower {
 
     /// Why nothing moves.
     fn problem(&self) -> Option<String> {
-        let locked = (self.may_pay() && self.is_locked()).then(|| Locked.to_string());
+        let locked = (self.may_anchor() && self.is_locked()).then(|| Locked.to_string());
         locked.or_else(|| self.problem.clone())
     }
 
     /// How long until the next batch is made, if nothing stands in its way.
     fn until_due(&self) -> Duration {
-        if !self.may_pay() || self.under_way().is_some() || self.is_locked() {
+        if !self.may_anchor() || (self.may_pay() && self.under_way().is_some()) || self.is_locked() {
             return Duration::MAX;
         }
         Duration::from_millis(self.due.saturating_sub(millis()).try_into().unwrap_or(u64::MAX))
@@ -401,9 +451,9 @@ impl Follower {
 
     /// The answer to "anchor now"; `made`: the batch it has made.
     fn now(&self, made: Option<u64>) -> Now {
-        let queued = lock(&self.queue).len();
+        let queued = lock(&self.queue).len() + self.intake.len();
         let answer = |outcome, sentence| Now { outcome, batch: None, txid: None, sentence };
-        if !self.may_pay() {
+        if !self.may_anchor() {
             let sentence = format!(
                 "anchoring is off: {queued} items wait; set anchor.mode = \"wallet\" to pay for their proofs from your bitcoind"
             );
@@ -429,10 +479,10 @@ impl Follower {
     }
 
     fn publish(&self) {
-        let queued = lock(&self.queue).len();
+        let queued = lock(&self.queue).len() + self.intake.len();
         let batches: Vec<BatchStatus> =
             self.recent.iter().chain(self.open.values()).map(|b| BatchStatus::of(b, self.tip)).collect();
-        let next = self.may_pay().then(|| status::at((self.due / 1000) as u64));
+        let next = self.may_anchor().then(|| status::at((self.due / 1000) as u64));
         let problem = self.problem();
         let sentence = status::sentence(&self.config, queued, next, &batches, problem.as_deref());
         self.metrics.queued.set(queued as i64);
@@ -444,7 +494,7 @@ impl Follower {
 }
 
 /// The tree of a batch from its digests.
-pub(super) fn grow(secret: &[u8; 32], batch: u64, digests: &[crate::cid::Digest]) -> Option<Tree> {
+pub(super) fn grow(secret: &[u8; 32], batch: u64, digests: &[Digest]) -> Option<Tree> {
     let leaves: Vec<_> = digests.iter().map(|d| tree::leaf(d, &tree::nonce(secret, batch, d))).collect();
     wipe_stack::<{ memory::SIGNING }>();
     Tree::new(&leaves)

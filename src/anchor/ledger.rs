@@ -9,6 +9,8 @@
 //! | `anchor/digest/<digest>` | which leaf of which batch it is, and where its bytes are |
 //! | `anchor/record/<digest of the recordId>` | the newest message of the record that is in a batch |
 //!
+//! Beside these: `calendar` keeps what calendars said, `intake` keeps digests that are in no message.
+//!
 //! A batch exists once `anchor/batch/<n>` does: it is written last, in one step with the cursor. What a crash
 //! before that leaves behind names a batch that does not exist, counts for nothing and is overwritten when
 //! batch n is made again.
@@ -121,13 +123,14 @@ impl Ledger {
     }
 
     /// Makes a batch durable, whole or not at all. `items` are in the order of its leaves; `cursor` is where the
-    /// next batch begins.
+    /// next batch begins; `more` is changed in the step in which the batch comes to be.
     pub(super) async fn close(
         &self,
         batch: &Batch,
         items: &[Item],
         records: &[(Digest, Digest)],
         cursor: Position,
+        more: Vec<(Vec<u8>, Option<Vec<u8>>)>,
     ) -> Result<(), Fault> {
         let number = batch.number.to_be_bytes();
         for (chunk, items) in (0_u32..).zip(items.chunks(CHUNK)) {
@@ -144,7 +147,7 @@ impl Ledger {
             self.store.put_state(changes.collect()).await?;
         }
         let cursor = (CURSOR.to_vec(), Some(value(&cursor.to_be_bytes())));
-        self.store.put_state(vec![(key(BATCH, &number), Some(batch.encode())), cursor]).await
+        self.store.put_state([vec![(key(BATCH, &number), Some(batch.encode())), cursor], more].concat()).await
     }
 
     pub(super) async fn put(&self, batch: &Batch) -> Result<(), Fault> {
@@ -157,19 +160,19 @@ impl Ledger {
     }
 }
 
-fn key(prefix: &[u8], rest: &[u8]) -> Vec<u8> {
+pub(super) fn key(prefix: &[u8], rest: &[u8]) -> Vec<u8> {
     [prefix, rest].concat()
 }
 
-fn value(content: &[u8]) -> Vec<u8> {
+pub(super) fn value(content: &[u8]) -> Vec<u8> {
     [&[VERSION], content].concat()
 }
 
-fn content(bytes: &[u8]) -> Result<&[u8], Fault> {
+pub(super) fn content(bytes: &[u8]) -> Result<&[u8], Fault> {
     bytes.strip_prefix(&[VERSION]).ok_or_else(|| anyhow!("state of the anchor has a version this toft does not know"))
 }
 
-fn array<const N: usize>(bytes: &[u8], at: usize) -> Result<[u8; N], Fault> {
+pub(super) fn array<const N: usize>(bytes: &[u8], at: usize) -> Result<[u8; N], Fault> {
     bytes.get(at..).and_then(|b| b.first_chunk()).copied().context("state of the anchor is too short")
 }
 
@@ -192,7 +195,7 @@ mod tests {
         let ledger = Ledger::new(Store::open(dir.path(), &Config::default()).expect("the store opens"));
         let items = items(0..5000);
         let batch = Batch::new(1, [1; 32], 5000, 0);
-        ledger.close(&batch, &items, &[([7; 32], items[3].digest)], 99).await.expect("is written");
+        ledger.close(&batch, &items, &[([7; 32], items[3].digest)], 99, vec![]).await.expect("is written");
 
         assert_eq!(ledger.cursor().expect("reads"), 99);
         assert_eq!(ledger.batches().expect("reads"), std::slice::from_ref(&batch));
@@ -211,10 +214,10 @@ mod tests {
         let store = Store::open(dir.path(), &Config::default()).expect("the store opens");
         let ledger = Ledger::new(store.clone());
         let items = items(0..3);
-        ledger.close(&Batch::new(1, [1; 32], 2, 0), &items[..2], &[], 50).await.expect("is written");
+        ledger.close(&Batch::new(1, [1; 32], 2, 0), &items[..2], &[], 50, vec![]).await.expect("is written");
         store.put_state(vec![(key(BATCH, &1_u64.to_be_bytes()), None)]).await.expect("is removed");
         assert_eq!(ledger.leaf(&items[0].digest).expect("reads"), None);
-        ledger.close(&Batch::new(1, [2; 32], 3, 0), &items, &[], 60).await.expect("is written");
+        ledger.close(&Batch::new(1, [2; 32], 3, 0), &items, &[], 60, vec![]).await.expect("is written");
         assert_eq!(ledger.leaf(&items[2].digest).expect("reads").expect("is there").index, 2);
         assert_eq!(ledger.leaves(1).expect("reads").len(), 3);
     }

@@ -17,12 +17,17 @@ pub mod proof;
 pub mod batch;
 mod transport;
 pub mod chain;
+mod receipts;
+pub(crate) mod calendar;
 mod ledger;
+mod intake;
 mod queue;
 mod status;
 mod follower;
 
+pub use calendar::MEDIA_TYPE;
 pub use config::Config;
+pub use intake::{Origin, Refused};
 pub use status::{BatchStatus, Now, Outcome, Status};
 
 use crate::{
@@ -37,16 +42,19 @@ use crate::{
     store::{Entry, Store},
 };
 use anyhow::{Context as _, anyhow};
+use batch::{Attempt, Batch};
 use bytes::Bytes;
 use chain::Chain;
 use config::Network;
 use follower::{Command, Follower, Parts, lock};
+use intake::Intake;
 use ledger::{Leaf, Ledger};
-use proof::{Verdict, Way};
+use ots::Stamp;
+use proof::{Inclusion, Verdict, Way};
 use queue::Queue;
 use std::sync::{Arc, Mutex};
 use tokio::sync::{mpsc, oneshot, watch};
-use tree::Tree;
+use tree::{Nonce, Sibling, Tree};
 
 /// Callers of "anchor now" that may wait at once; the next one waits to be let in.
 const COMMANDS_MAX: usize = 16;
@@ -63,8 +71,11 @@ struct Inner {
     store: Store,
     blocks: Blocks,
     ledger: Ledger,
+    intake: Intake,
     chain: Chain,
     network: Network,
+    /// Somebody brings roots into the chain.
+    anchors: bool,
     queue: Arc<Mutex<Queue>>,
     commands: mpsc::Sender<Command>,
     status: watch::Receiver<Status>,
@@ -92,11 +103,17 @@ pub struct Proof {
     pub network: Network,
     pub txid: String,
     pub height: u32,
-    /// What the block's miner wrote, seconds since 1970.
-    pub time: u32,
+    /// What the block's miner wrote, seconds since 1970; nothing where a calendar found the block and its header is not here.
+    pub time: Option<u32>,
     pub confirmations: u32,
     /// Enough confirmations; before, the block may still be reorganised away.
     pub finished: bool,
+}
+
+/// What leads from a batch's root to a block.
+enum End {
+    Transaction(Attempt, Inclusion),
+    Calendars { stamp: Stamp, txid: String, height: u32 },
 }
 
 /// Why there is no proof.
@@ -127,7 +144,9 @@ impl Anchor {
         let counted = metrics::Metrics::default();
         metrics.register(|registry| counted.register(registry));
         let secret = watch::Sender::new(secret.map(Arc::new));
+        let intake = Intake::open(store.clone()).await.context("opening the anchor's loose digests")?;
         let parts = Parts {
+            intake: intake.clone(),
             config: config.clone(),
             secret: secret.subscribe(),
             store: store.clone(),
@@ -140,9 +159,10 @@ impl Anchor {
         let (follower, status) = Follower::open(parts).await.context("opening the anchor's state")?;
         jobs.start("anchor", "anchors what is new in Bitcoin", |job| follower.run(job));
         let ledger = Ledger::new(store.clone());
-        let (network, commands) = (config.bitcoin.network, sender);
+        let (network, commands, anchors) = (config.bitcoin.network, sender, config.path().is_some());
         let grown = Mutex::default();
-        let inner = Inner { secret, store, blocks, ledger, chain, network, queue, commands, status, grown };
+        let inner =
+            Inner { secret, store, blocks, ledger, intake, chain, network, anchors, queue, commands, status, grown };
         Ok(Self { inner: Arc::new(inner) })
     }
 
@@ -170,6 +190,31 @@ impl Anchor {
         tokio::task::spawn_blocking(move || this.inner.proof(&id)).await.map_err(Fault::from)?
     }
 
+    /// Takes a digest that is in no message; durable when this returns. Where a file's digest is in a batch or waits already, it
+    /// is not taken again.
+    pub async fn take(&self, digest: Digest, origin: Origin) -> Result<(), Refused> {
+        if origin == Origin::Owner {
+            let this = self.clone();
+            let known = tokio::task::spawn_blocking(move || this.inner.is_known(&digest)).await.map_err(Fault::from)?;
+            if known? {
+                return Ok(());
+            }
+        }
+        self.inner.intake.take(digest, origin).await
+    }
+
+    /// Does anybody bring roots into the chain under the settings?
+    pub fn anchors(&self) -> bool {
+        self.inner.anchors
+    }
+
+    /// The operations from a digest that a stranger has handed in ([`Anchor::take`]) to a Bitcoin block that is final. Others'
+    /// digests are unknown here: whether this node keeps something is nobody's business.
+    pub async fn timestamp(&self, digest: Digest) -> Result<Vec<u8>, ProofError> {
+        let this = self.clone();
+        tokio::task::spawn_blocking(move || this.inner.timestamp(&digest)).await.map_err(Fault::from)?
+    }
+
     /// Checks an `.ots` file against the sha256 of some data and the chain bitcoind follows.
     pub async fn verify(&self, ots: &[u8], digest: Digest) -> Result<Verdict, chain::Error> {
         let ots = ots.to_vec();
@@ -188,13 +233,82 @@ impl Inner {
         let unknown = || ProofError::Unknown(format!("{id} is no record, message or data that this node has seen"));
         let digest = Cid::try_from(id).ok().and_then(|cid| cid::sha256_of(&cid)).ok_or_else(unknown)?;
         let Some(leaf) = self.leaf(&digest)? else {
-            return Err(if lock(&self.queue).has(&digest) { self.queued(id) } else { unknown() });
+            return Err(if self.is_known(&digest)? { self.queued(id) } else { unknown() });
         };
         let batch = self.ledger.batch(leaf.batch)?.context("a leaf without its batch")?;
-        let (Some(attempt), Some(place)) = (batch.attempt(), batch.place()) else {
+        let Some(end) = self.end(&batch)? else {
             let said = status::BatchStatus::of(&batch, None).sentence();
             return Err(ProofError::Pending(format!("{id} has no proof yet: {said}")));
         };
+        let (nonce, path) = self.way(&batch, &leaf)?;
+        let tip = self.status.borrow().tip;
+        let (digest, stamped, cid, network) =
+            (&leaf.item.digest, self.stamped(&leaf)?, leaf.item.cid(), self.network);
+        Ok(match end {
+            End::Transaction(attempt, place) => {
+                let way =
+                    Way { digest, nonce: &nonce, path: &path, root: &batch.root, tx: &attempt.tx, inclusion: &place };
+                Proof {
+                    ots: way.ots().map_err(Fault::from)?,
+                    stamped,
+                    cid,
+                    network,
+                    txid: attempt.txid.clone(),
+                    height: place.height,
+                    time: Some(place.header().time),
+                    confirmations: status::confirmations(&batch, tip),
+                    finished: batch.is_final(),
+                }
+            }
+            End::Calendars { stamp, txid, height } => Proof {
+                ots: proof::file(digest, proof::way_to(&nonce, &path, stamp)),
+                stamped,
+                cid,
+                network,
+                txid,
+                height,
+                time: None,
+                confirmations: tip.map_or(0, |tip| (tip + 1).saturating_sub(height)),
+                finished: true, // calendars wait for it before they answer
+            },
+        })
+    }
+
+    fn timestamp(&self, digest: &Digest) -> Result<Vec<u8>, ProofError> {
+        let pending = || ProofError::Pending("Pending confirmation in Bitcoin blockchain".into());
+        if self.intake.has_strangers(digest) {
+            return Err(pending());
+        }
+        let Some(leaf) = self.ledger.leaf(digest)?.filter(intake::is_strangers) else {
+            return Err(ProofError::Unknown("Commitment not found".into()));
+        };
+        let batch = self.ledger.batch(leaf.batch)?.context("a leaf without its batch")?;
+        let stamp = match self.end(&batch)? {
+            Some(End::Transaction(attempt, place)) if batch.is_final() => {
+                proof::from_root(&batch.root, &attempt.tx, &place).map_err(Fault::from)?
+            }
+            Some(End::Calendars { stamp, .. }) => stamp,
+            _ => return Err(pending()),
+        };
+        let (nonce, path) = self.way(&batch, &leaf)?;
+        Ok(proof::way_to(&nonce, &path, stamp).bytes())
+    }
+
+    /// How a batch came into a block, if it did.
+    fn end(&self, batch: &Batch) -> Result<Option<End>, Fault> {
+        if let (Some(attempt), Some(place)) = (batch.attempt(), batch.place()) {
+            return Ok(Some(End::Transaction(attempt.clone(), place.clone())));
+        }
+        let receipts = calendar::read(&self.store, batch.number)?.filter(|kept| *kept.root() == batch.root);
+        Ok(receipts.and_then(|receipts| {
+            let (height, _) = *receipts.blocks().first()?;
+            let txid = receipts.transaction().unwrap_or_default();
+            Some(End::Calendars { stamp: receipts.stamp()?, txid, height: u32::try_from(height).ok()? })
+        }))
+    }
+
+    /// The nonce of a leaf and its way to the root.
+    fn way(&self, batch: &Batch, leaf: &Leaf) -> Result<(Nonce, Vec<Sibling>), ProofError> {
         let secret = self.secret.borrow().clone().ok_or_else(|| ProofError::Pending(Locked.to_string()))?;
         let tree = self.tree(&secret, leaf.batch)?;
         let nonce = tree::nonce(secret.expose(), leaf.batch, &leaf.item.digest);
@@ -205,25 +319,12 @@ impl Inner {
             let text = "the leaves do not give the root that was anchored: is this another node's secret?";
             return Err(anyhow!("anchor batch {}: {text}", batch.number).into());
         }
-        let way = Way {
-            digest: &leaf.item.digest,
-            nonce: &nonce,
-            path: &path,
-            root: &batch.root,
-            tx: &attempt.tx,
-            inclusion: place,
-        };
-        Ok(Proof {
-            ots: way.ots().map_err(Fault::from)?,
-            stamped: self.stamped(&leaf)?,
-            cid: leaf.item.cid(),
-            network: self.network,
-            txid: attempt.txid.clone(),
-            height: place.height,
-            time: place.header().time,
-            confirmations: status::confirmations(&batch, self.status.borrow().tip),
-            finished: batch.is_final(),
-        })
+        Ok((nonce, path))
+    }
+
+    /// Is it in a batch, or does it wait for one?
+    fn is_known(&self, digest: &Digest) -> Result<bool, Fault> {
+        Ok(lock(&self.queue).has(digest) || self.intake.has(digest) || self.ledger.leaf(digest)?.is_some())
     }
 
     /// The leaf of a message or data, or of the record's newest message that is in a batch.

@@ -406,5 +406,42 @@ impl<'a> Reader<'a> {
     }
 }
 
+impl Stamp {
+    /// Reads a stamp without a file around it, as a calendar sends it: what leads on from `message`. Bounded as
+    /// [`Detached::read`].
+    pub fn read(message: &[u8], bytes: &[u8]) -> Result<Self, Error> {
+        if bytes.len() > FILE_MAX {
+            return Err(Error::TooLong(bytes.len()));
+        }
+        let mut reader = Reader { rest: bytes, len: bytes.len() };
+        let stamp = reader.stamp(&Operand::Known(message.into()), DEPTH_MAX)?;
+        if reader.rest.is_empty() { Ok(stamp) } else { Err(Error::Trailing(reader.rest.len())) }
+    }
+
+    /// As [`Stamp::read`] reads it.
+    pub fn bytes(&self) -> Vec<u8> {
+        let mut out = Vec::new();
+        self.write(&mut out);
+        out
+    }
+
+    /// Every attestation with the message it speaks of, from `message` on; see [`Detached::attestations`].
+    pub fn attestations(&self, message: &[u8]) -> Vec<(Arc<[u8]>, &Attestation)> {
+        let mut found = Vec::new();
+        self.collect(&Operand::Known(message.into()), &mut found);
+        found
+    }
+}
+
+impl Op {
+    /// What comes of `message`; nothing where it is not computed (Keccak-256) or is longer than a message may be.
+    pub fn result(&self, message: &[u8]) -> Option<Vec<u8>> {
+        match self.apply(&Operand::Known(message.into()), 0) {
+            Ok(Operand::Known(bytes)) => Some(bytes.to_vec()),
+            Ok(Operand::Opaque(_)) | Err(_) => None,
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests;

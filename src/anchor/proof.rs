@@ -2,7 +2,7 @@
 //! of such a file against the data and a header.
 
 use super::{
-    ots::{self, Attestation, Detached, Op, Stamp},
+    ots::{self, Attestation, Branch, Detached, Op, Stamp},
     tree::{LEAF, NODE, Nonce, Sibling},
 };
 use crate::cid::{self, Digest};
@@ -112,30 +112,48 @@ pub struct Way<'a> {
 impl Way<'_> {
     /// The `.ots` file.
     pub fn ots(&self) -> Result<Vec<u8>, Error> {
-        let tx = without_witness(self.tx)?;
-        let at = tx.windows(self.root.len()).position(|w| w == self.root).ok_or(Error::NoRoot)?;
-        let (before, after) = (&tx[..at], &tx[at + self.root.len()..]);
-
-        let mut ops = vec![Op::Prepend(vec![LEAF]), Op::Append(self.nonce.to_vec()), Op::Sha256];
-        for sibling in self.path {
-            match sibling {
-                Sibling::Left(left) => ops.push(Op::Prepend([&[NODE], left.as_slice()].concat())),
-                Sibling::Right(right) => ops.extend([Op::Prepend(vec![NODE]), Op::Append(right.to_vec())]),
-            }
-            ops.push(Op::Sha256);
-        }
-        ops.extend([Op::Prepend(before.to_vec()), Op::Append(after.to_vec()), Op::Sha256, Op::Sha256]);
-        for sibling in self.inclusion.siblings() {
-            ops.push(match sibling {
-                Sibling::Left(left) => Op::Prepend(left.to_vec()),
-                Sibling::Right(right) => Op::Append(right.to_vec()),
-            });
-            ops.extend([Op::Sha256, Op::Sha256]);
-        }
-        let end = Attestation::Bitcoin(u64::from(self.inclusion.height));
-        let stamp = Stamp::line(ops.into_iter(), end);
-        Ok(Detached { hash: Op::Sha256, digest: self.digest.to_vec(), stamp }.write())
+        let end = from_root(self.root, self.tx, self.inclusion)?;
+        Ok(file(self.digest, way_to(self.nonce, self.path, end)))
     }
+}
+
+/// The way of a batch's root through the signed transaction `tx` up the block.
+pub fn from_root(root: &Digest, tx: &[u8], inclusion: &Inclusion) -> Result<Stamp, Error> {
+    let tx = without_witness(tx)?;
+    let at = tx.windows(root.len()).position(|w| w == root).ok_or(Error::NoRoot)?;
+    let (before, after) = (&tx[..at], &tx[at + root.len()..]);
+    let mut ops = vec![Op::Prepend(before.to_vec()), Op::Append(after.to_vec()), Op::Sha256, Op::Sha256];
+    for sibling in inclusion.siblings() {
+        ops.push(match sibling {
+            Sibling::Left(left) => Op::Prepend(left.to_vec()),
+            Sibling::Right(right) => Op::Append(right.to_vec()),
+        });
+        ops.extend([Op::Sha256, Op::Sha256]);
+    }
+    Ok(Stamp::line(ops.into_iter(), Attestation::Bitcoin(u64::from(inclusion.height))))
+}
+
+/// The way of a leaf's digest to its batch's root, and on as `stamp` says: what calendars answered, finished or not.
+pub fn way_to(nonce: &Nonce, path: &[Sibling], stamp: Stamp) -> Stamp {
+    up(nonce, path).into_iter().rev().fold(stamp, |rest, op| Stamp(vec![Branch::Then(op, rest)]))
+}
+
+/// The `.ots` file of a digest that `stamp` leads on from.
+pub fn file(digest: &Digest, stamp: Stamp) -> Vec<u8> {
+    Detached { hash: Op::Sha256, digest: digest.to_vec(), stamp }.write()
+}
+
+/// From a digest into its leaf and up the batch's tree.
+fn up(nonce: &Nonce, path: &[Sibling]) -> Vec<Op> {
+    let mut ops = vec![Op::Prepend(vec![LEAF]), Op::Append(nonce.to_vec()), Op::Sha256];
+    for sibling in path {
+        match sibling {
+            Sibling::Left(left) => ops.push(Op::Prepend([&[NODE], left.as_slice()].concat())),
+            Sibling::Right(right) => ops.extend([Op::Prepend(vec![NODE]), Op::Append(right.to_vec())]),
+        }
+        ops.push(Op::Sha256);
+    }
+    ops
 }
 
 /// What a txid is the hash of: the transaction without its witnesses.

@@ -75,6 +75,16 @@ impl Queue {
     }
 }
 
+impl Taken {
+    /// With digests that the log does not know. What the log brings too is the log's.
+    pub(super) fn with(mut self, loose: &[Item]) -> Self {
+        self.items.extend(loose);
+        self.items.sort_by_key(|item| (item.digest, item.position));
+        self.items.dedup_by_key(|item| item.digest);
+        self
+    }
+}
+
 /// What some entries of the log brought.
 #[derive(Debug)]
 pub(super) struct Arrivals {

@@ -16,11 +16,13 @@ pub struct Output {
     pub text: String,
     /// The command ran, and what it found is no success: exit code 1.
     pub failed: bool,
+    /// The command ran, and what was asked for is still to come: exit code 7.
+    pub pending: bool,
 }
 
 impl Output {
     pub fn new(json: Value, text: impl Into<String>) -> Self {
-        Self { json, text: text.into(), failed: false }
+        Self { json, text: text.into(), failed: false, pending: false }
     }
 
     /// A result, and what people are told.
@@ -41,6 +43,11 @@ impl Output {
     /// The same, with exit code 1 where `failed`.
     pub fn failed_if(self, failed: bool) -> Self {
         Self { failed, ..self }
+    }
+
+    /// The same, with exit code 7.
+    pub fn pending(self) -> Self {
+        Self { pending: true, ..self }
     }
 }
 

@@ -2,6 +2,7 @@
 //! fetched by the project's own scripts; what cannot be fetched fails, nothing is skipped.
 
 mod acting;
+mod anchor_calendar;
 mod anchor_chain;
 mod anchor_node;
 mod answers;

@@ -3,7 +3,7 @@
 use super::bitcoind::Bitcoind;
 use std::{
     io::Write as _,
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::{Command, Stdio},
     sync::OnceLock,
 };
@@ -42,6 +42,26 @@ pub fn verify(node: &Bitcoind, data: &[u8], proof: &[u8]) -> Answer {
     Answer { code: output.status.code(), text: String::from_utf8_lossy(&text).into_owned() }
 }
 
+/// The python that has the reference implementation.
+#[track_caller]
+pub fn python() -> PathBuf {
+    super::fetched("fetch-ots", &OTS).with_file_name("python")
+}
+
+/// Stock `ots` with these arguments, in a folder; `--no-cache` and regtest are given.
+#[track_caller]
+pub fn run(dir: &Path, args: &[&str]) -> Answer {
+    let output = Command::new(super::fetched("fetch-ots", &OTS))
+        .env("HOME", dir)
+        .current_dir(dir)
+        .args(["--no-cache", "--btc-regtest"])
+        .args(args)
+        .output()
+        .expect("ots starts");
+    let text = [output.stdout, output.stderr].concat();
+    Answer { code: output.status.code(), text: String::from_utf8_lossy(&text).into_owned() }
+}
+
 /// [`verify`], and it must succeed.
 #[track_caller]
 pub fn accepts(node: &Bitcoind, data: &[u8], proof: &[u8]) {
@@ -73,8 +93,7 @@ for line in sys.stdin:
 /// is no `.ots` file.
 #[track_caller]
 pub fn read_all(files: &[Vec<u8>]) -> Vec<Option<Vec<String>>> {
-    let python = super::fetched("fetch-ots", &OTS).with_file_name("python");
-    let mut child = Command::new(python)
+    let mut child = Command::new(python())
         .args(["-W", "ignore", "-c", READER])
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
