@@ -246,7 +246,8 @@ impl Config {
             );
         }
         if self.anchor.calendar.serve {
-            crate::rpc::check_calendar(&self.dwn.url).map_err(|why| anyhow!("dwn.url: {why} (anchor.calendar.serve)"))?;
+            crate::rpc::check_calendar(&self.dwn.url)
+                .map_err(|why| anyhow!("dwn.url: {why} (anchor.calendar.serve)"))?;
         }
         self.anchor.check().map_err(Error::msg)
     }

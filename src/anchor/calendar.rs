@@ -150,6 +150,7 @@ impl Calendars {
     }
 
     /// The chain has changed: are the blocks that calendars named still in it?
+    #[expect(dead_code, reason = "for the follower, at each tip")]
     pub fn doubt(&mut self, now: u64) {
         self.open.values_mut().for_each(|receipts| receipts.doubt(now));
     }
@@ -160,6 +161,7 @@ impl Calendars {
     }
 
     /// Height and Merkle root of the blocks that a batch of the last turn is in.
+    #[expect(dead_code, reason = "for the follower, at each tip")]
     pub fn blocks(&self, batch: u64) -> Vec<(u64, Digest)> {
         self.open.get(&batch).map(Receipts::blocks).unwrap_or_default()
     }
@@ -242,9 +244,10 @@ async fn talk(client: &Client, ask: &Ask, target: Option<Target>) -> Heard {
     match client.ask(&target, method, MEDIA_TYPE, body, DEADLINE).await {
         Ok((StatusCode::OK, body)) => Heard::Said(body),
         Ok((StatusCode::NOT_FOUND, _)) if matches!(ask, Ask::Upgrade { .. }) => Heard::Not(Answer::NotYet),
-        Ok((status, _)) if status.is_redirection() => {
-            Heard::Not(Answer::Refused(format!("it redirects (HTTP status {}), which is not followed", status.as_u16())))
-        }
+        Ok((status, _)) if status.is_redirection() => Heard::Not(Answer::Refused(format!(
+            "it redirects (HTTP status {}), which is not followed",
+            status.as_u16()
+        ))),
         Ok((status, _)) if status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS => {
             Heard::Not(Answer::Away(format!("HTTP status {}", status.as_u16())))
         }

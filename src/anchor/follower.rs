@@ -257,13 +257,13 @@ impl Follower {
         let leaves = u32::try_from(taken.items.len()).context("a batch of more than 2^32 leaves")?;
         let batch = Batch::new(number, root, leaves, (millis() / 1000) as u64);
         self.ledger.close(&batch, &taken.items, &taken.records, taken.next, vec![loose.taken()]).await?;
-        self.intake.taken(loose).await?;
         *lock(&self.queue) = Queue::from(taken.next);
         tracing::info!(batch = number, leaves, "made an anchor batch with root {}", hex::encode(root));
         self.metrics.batches.inc();
         self.metrics.leaves.inc_by(u64::from(leaves));
         self.open.insert(number, batch);
         self.number += 1;
+        self.intake.taken(loose).await?;
         Ok(Some(number))
     }
 
@@ -293,8 +293,7 @@ impl Follower {
     async fn ask_calendars(&mut self) -> Result<(), Fault> {
         let secret = self.secret.borrow().clone();
         let (Some(calendars), Some(secret)) = (&mut self.calendars, secret) else { return Ok(()) };
-        let roots: Vec<_> =
-            self.open.values().filter(|b| b.attempt().is_none()).map(|b| (b.number, b.root)).collect();
+        let roots: Vec<_> = self.open.values().filter(|b| b.attempt().is_none()).map(|b| (b.number, b.root)).collect();
         let chain = self.chain.clone();
         let check = |height: u64, root: Digest| {
             let chain = chain.clone();

@@ -291,7 +291,9 @@ mod tests {
         let intake = Intake::open(store.clone()).await.expect("opens");
         let takes = (0..200).map(|i| {
             let intake = intake.clone();
-            tokio::spawn(async move { intake.take(digest(i), if i < 100 { Origin::Owner } else { Origin::Stranger }).await })
+            tokio::spawn(
+                async move { intake.take(digest(i), if i < 100 { Origin::Owner } else { Origin::Stranger }).await },
+            )
         });
         for take in takes.collect::<Vec<_>>() {
             take.await.expect("no panic").expect("is taken");

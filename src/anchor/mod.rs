@@ -18,7 +18,7 @@ pub mod batch;
 mod transport;
 pub mod chain;
 mod receipts;
-pub(crate) mod calendar;
+mod calendar;
 mod ledger;
 mod intake;
 mod queue;
@@ -242,8 +242,7 @@ impl Inner {
         };
         let (nonce, path) = self.way(&batch, &leaf)?;
         let tip = self.status.borrow().tip;
-        let (digest, stamped, cid, network) =
-            (&leaf.item.digest, self.stamped(&leaf)?, leaf.item.cid(), self.network);
+        let (digest, stamped, cid, network) = (&leaf.item.digest, self.stamped(&leaf)?, leaf.item.cid(), self.network);
         Ok(match end {
             End::Transaction(attempt, place) => {
                 let way =

@@ -483,7 +483,9 @@ fn without_kept_promises(stamp: Stamp) -> Stamp {
 fn keep(stamp: Stamp, wanted: fn(&Attestation) -> bool) -> Stamp {
     let branches = stamp.0.into_iter().filter_map(|branch| match branch {
         Branch::Attest(ref attestation) => wanted(attestation).then_some(branch),
-        Branch::Then(op, rest) => Some(keep(rest, wanted)).filter(|rest| !rest.0.is_empty()).map(|r| Branch::Then(op, r)),
+        Branch::Then(op, rest) => {
+            Some(keep(rest, wanted)).filter(|rest| !rest.0.is_empty()).map(|r| Branch::Then(op, r))
+        }
     });
     Stamp(branches.collect())
 }

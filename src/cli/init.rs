@@ -124,17 +124,21 @@ fn ask(context: &Context) -> Result<Option<Anchor>, Error> {
 }
 
 /// What was chosen, plainly.
-pub fn tell_anchor(context: &Context, chosen: Option<Anchor>) -> String {
+fn tell_anchor(context: &Context, chosen: Option<Anchor>) -> String {
     let yes = context.next("config set anchor.calendar.consent true");
     match chosen {
-        Some(Anchor::Calendar) => "✓ Time proofs  by OpenTimestamps calendars, which get one hash every few hours and nothing else \
+        Some(Anchor::Calendar) => {
+            "✓ Anchoring  by OpenTimestamps calendars, which get one hash every few hours and nothing else \
                                    (anchor.calendar.consent = true)"
-            .to_owned(),
+                .to_owned()
+        }
         Some(Anchor::Off) => format!(
-            "✓ Time proofs  off: nothing is sent (anchor.mode = \"off\"). To change that: {} and {yes}",
+            "✓ Anchoring  off: no time proofs, nothing is sent (anchor.mode = \"off\"). To change that: {} and {yes}",
             context.next("config set anchor.mode auto")
         ),
-        None => format!("✓ Time proofs  none: nothing is sent. To have OpenTimestamps calendars asked: {yes}"),
+        None => format!(
+            "✓ Anchoring  off until you say so: no time proofs, nothing is sent. To have OpenTimestamps calendars asked: {yes}"
+        ),
     }
 }
 

@@ -57,7 +57,6 @@ async fn serve(context: &Context, config: &Config, brought: &Brought) -> Result<
     if !keys.exists() {
         let made = init::prepare(&context.home, config, init::New::default_of(config), brought.chosen()?.as_ref())?;
         say(context, &format!("✓ New home    {}   identity {}", context.home.display(), made.did));
-        say(context, &init::tell_anchor(context, None));
         if let Some(words) = &made.words {
             say(context, &init::tell_words(words));
         }

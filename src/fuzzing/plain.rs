@@ -240,6 +240,10 @@ pub(super) fn ots(bytes: &[u8]) -> bool {
     let once = file.write();
     assert_eq!(Detached::read(&once).as_ref(), Ok(&file));
     let _ = file.attestations();
+    // the same as a calendar sends it
+    let stamp = Stamp::read(&file.digest, &file.stamp.bytes());
+    assert_eq!(stamp.as_ref(), Ok(&file.stamp));
+    assert_eq!(file.stamp.attestations(&file.digest), file.attestations());
     let digest = file.digest.first_chunk().copied().unwrap_or_default();
     let _ = proof::verify::<proof::Error>(bytes, &digest, |_| Ok(None));
     true

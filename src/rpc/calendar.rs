@@ -24,6 +24,7 @@ use axum::{
     routing::{get, post},
 };
 use std::{sync::Arc, time::Duration};
+use tokio::time::timeout;
 use tower_http::cors::{Any, CorsLayer};
 use url::Url;
 
@@ -36,6 +37,8 @@ const URL_MAX: usize = 1000;
 const MINUTE: Duration = Duration::from_secs(60);
 /// Questions for every digest that may be handed in: a client asks several times until it is answered.
 const QUESTIONS: u32 = 10;
+/// How long a question waits for those before it.
+const PATIENCE: Duration = Duration::from_secs(5);
 /// What is said to who asks too often, or has to wait for the next batch.
 const LATER: &str = "60";
 
@@ -56,7 +59,9 @@ pub fn check(url: &str) -> Result<(), String> {
     let spelled = bare(url).bytes().all(|b| b.is_ascii_alphanumeric() || b"-._/:".contains(&b));
     if !matches!(parsed.scheme(), "http" | "https") || !spelled || url.len() > URL_MAX {
         let allowed = "letters, digits and \"-._/:\"";
-        return Err(format!("{url:?} is no name for a calendar: proofs have room for an http(s):// URL of {allowed} alone"));
+        return Err(format!(
+            "{url:?} is no name for a calendar: proofs have room for an http(s):// URL of {allowed} alone"
+        ));
     }
     Ok(())
 }
@@ -122,7 +127,9 @@ async fn timestamp(
     };
     let answer = match commitment.try_into() {
         Ok(digest) => {
-            let _turn = shared.turn.lock().await;
+            let Ok(_turn) = timeout(PATIENCE, shared.turn.lock()).await else {
+                return later(StatusCode::SERVICE_UNAVAILABLE, "too many ask at once: try again later\n".into());
+            };
             shared.anchor.timestamp(digest).await
         }
         Err(_) => Err(ProofError::Unknown("Commitment not found".into())), // ours have 32 bytes
@@ -163,7 +170,14 @@ mod tests {
         for url in ["https://dwn.example", "http://127.0.0.1:3000/", "https://dwn.example:8443/a-b_c/"] {
             assert_eq!(check(url), Ok(()), "{url}");
         }
-        for url in ["", "dwn.example", "ftp://dwn.example", "https://dwn.example?a", "https://u@dwn.example", "https://ä.example"] {
+        for url in [
+            "",
+            "dwn.example",
+            "ftp://dwn.example",
+            "https://dwn.example?a",
+            "https://u@dwn.example",
+            "https://ä.example",
+        ] {
             assert!(check(url).is_err(), "{url}");
         }
     }

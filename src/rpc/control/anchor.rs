@@ -127,7 +127,8 @@ pub struct Stamp;
 
 impl Method for Stamp {
     const NAME: &'static str = "anchor.stamp";
-    const SUMMARY: &'static str = "Let the hash of a file that is not kept into the next batch; durable when this is answered.";
+    const SUMMARY: &'static str =
+        "Let the hash of a file that is not kept into the next batch; durable when this is answered.";
     const SCOPE: Need = Need::Anchor;
     const ERRORS: &'static [Kind] = &[];
     const EXAMPLES: &'static [Example] = &[Example {
