@@ -89,21 +89,16 @@ impl Calendars {
             }
         }
         let mut running = FuturesUnordered::new();
-        let next = |mut waiting: VecDeque<(u64, Ask)>| {
-            let (client, first) = (self.client.clone(), waiting.pop_front());
+        let next = |asked: usize, mut waiting: VecDeque<(u64, Ask)>| {
+            let (client, first) = (self.client.clone(), waiting.pop_front().filter(|_| asked < TURN_MAX));
             let target = first.as_ref().and_then(|(_, ask)| self.book.target(ask));
             first.map(|(number, ask)| async move {
                 let heard = talk(&client, &ask, target).await;
-                (number, ask, heard, waiting)
+                (number, ask, heard, asked + 1, waiting)
             })
         };
-        let mut begun = Vec::new();
-        for (_, mut waiting) in hosts {
-            waiting.truncate(TURN_MAX);
-            begun.extend(next(waiting));
-        }
-        running.extend(begun);
-        while let Some((number, ask, heard, mut waiting)) = running.next().await {
+        running.extend(hosts.into_values().filter_map(|waiting| next(0, waiting)));
+        while let Some((number, ask, heard, asked, mut waiting)) = running.next().await {
             let is_away = matches!(heard, Heard::Not(Answer::Away(_)));
             let answers = match heard {
                 // The others are not asked: nobody would answer.
@@ -134,7 +129,7 @@ impl Calendars {
                 writes.push((key(number), Some(receipts.encode())));
             }
             self.store.put_state(writes).await?;
-            running.extend(next(waiting));
+            running.extend(next(asked, waiting));
         }
         Ok(changed)
     }

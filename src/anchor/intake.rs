@@ -154,9 +154,10 @@ impl Intake {
         Ok(answer.await.context("a digest was not written")??)
     }
 
-    /// How many wait.
+    /// How many wait; those too whose write is just ending.
     pub fn len(&self) -> usize {
-        self.lock().waiting.len()
+        let state = self.lock();
+        state.waiting.len() + state.writing
     }
 
     /// Does it wait?
@@ -224,7 +225,7 @@ impl Intake {
             }
         }
         for coming in group {
-            let result = written.as_ref().map(|()| ()).map_err(|error| anyhow!("{error:#}"));
+            let result = written.as_ref().copied().map_err(|error| anyhow!("{error:#}"));
             let _ = coming.reply.send(result); // who asked may have gone
         }
     }

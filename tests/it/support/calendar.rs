@@ -24,7 +24,7 @@ impl Calendar {
     /// At a port that it had before; 0: any.
     #[track_caller]
     pub fn start_at(bitcoind: &Bitcoind, port: u16) -> Self {
-        let script = super::root().join("tests/it/support/calendar.py");
+        let script = super::root().join("tests/it/support/ots_calendar.py");
         let mut child = Command::new(ots::python())
             .args(["-W", "ignore"])
             .arg(script)

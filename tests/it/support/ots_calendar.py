@@ -1,6 +1,6 @@
 """An OpenTimestamps calendar for the tests, of python-opentimestamps' own parts; it anchors in the test's bitcoind.
 
-calendar.py BITCOIND_WALLET_URL [PORT]      prints its port; commands come on standard input, one a line, each answered
+ots_calendar.py BITCOIND_WALLET_URL [PORT]      prints its port; commands come on standard input, one a line, each answered
 """
 
 import base64, binascii, io, json, os, sys, threading, time, urllib.parse, urllib.request
