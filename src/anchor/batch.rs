@@ -47,6 +47,9 @@ pub struct Batch {
     /// Why its transaction does not pay more although it is time.
     #[serde(skip)]
     pub capped: Option<Capped>,
+    /// Enough calendars have taken its root.
+    #[serde(skip)]
+    pub handed: bool,
     /// What stands in the way, for people.
     #[serde(skip)]
     pub note: Option<String>,
@@ -67,6 +70,8 @@ pub enum State {
     Conflicted(Spend, Elsewhere),
     Mined(Spend, Mined),
     Final(Spend, Mined),
+    /// Calendars brought it into the block at this height.
+    Attested(u32),
 }
 
 /// What the wallet lacks.
@@ -159,7 +164,7 @@ pub enum Action {
 
 impl Batch {
     pub fn new(number: u64, root: Digest, leaves: u32, created: u64) -> Self {
-        Self { number, root, leaves, created, state: State::Batched, depth: 0, capped: None, note: None }
+        Self { number, root, leaves, created, state: State::Batched, depth: 0, capped: None, handed: false, note: None }
     }
 
     /// What `event` changes and what is to be done, in order.
@@ -181,7 +186,7 @@ impl Batch {
                 // an answer to a question that is no longer open
                 _ => vec![],
             },
-            (State::Riding(_), _) => vec![],
+            (State::Riding(_) | State::Attested(_), _) => vec![],
 
             (State::Open(_), BatchEvent::Woke) => vec![Look],
             (State::Open(spend), BatchEvent::Replaced(attempt)) => {
@@ -349,7 +354,11 @@ impl Batch {
     /// The coins it spends and all attempts to, if there are any.
     pub fn spend(&self) -> Option<&Spend> {
         match &self.state {
-            State::Batched | State::AwaitingFunds(_) | State::FeeCapped(_) | State::Riding(_) => None,
+            State::Batched
+            | State::AwaitingFunds(_)
+            | State::FeeCapped(_)
+            | State::Riding(_)
+            | State::Attested(_) => None,
             State::Open(spend)
             | State::Conflicted(spend, _)
             | State::Mined(spend, _)
@@ -359,7 +368,11 @@ impl Batch {
 
     pub(super) fn spend_mut(&mut self) -> Option<&mut Spend> {
         match &mut self.state {
-            State::Batched | State::AwaitingFunds(_) | State::FeeCapped(_) | State::Riding(_) => None,
+            State::Batched
+            | State::AwaitingFunds(_)
+            | State::FeeCapped(_)
+            | State::Riding(_)
+            | State::Attested(_) => None,
             State::Open(spend)
             | State::Conflicted(spend, _)
             | State::Mined(spend, _)

@@ -15,6 +15,7 @@ use super::{
 };
 use crate::{
     audit::{Audit, What},
+    cid::Digest,
     dwn::Fault,
 };
 use serde_json::json;
@@ -27,6 +28,9 @@ use std::{
 const RECENT: usize = 10;
 /// Actions for one batch in one go; the longest real chain has some twenty.
 const ACTIONS_MAX: usize = 64;
+
+/// Calendars that do not keep their promise within this time are not asked again, where another has kept its (seconds).
+const PATIENCE: u64 = 30 * 24 * 60 * 60;
 
 /// Where a final batch lies.
 #[derive(Debug, Clone)]
@@ -492,8 +496,44 @@ impl Driver {
         self.step(number, BatchEvent::Replaced(attempt)).await
     }
 
+    /// Batches, and their roots, that are in no transaction of ours: calendars may be asked about them.
+    pub(super) fn theirs(&self) -> Vec<(u64, Digest)> {
+        let is_theirs = |batch: &&Batch| batch.wants_one() || matches!(batch.state, State::Attested(_));
+        self.open.values().filter(is_theirs).map(|batch| (batch.number, batch.root)).collect()
+    }
+
+    /// What calendars made of a batch. `height`: of the block that one of them brought it into; `is_settled`: no other will say more.
+    pub(super) async fn attested(
+        &mut self,
+        number: u64,
+        height: Option<u32>,
+        is_settled: bool,
+        (handed, sentence): (bool, String),
+    ) -> Result<(), Fault> {
+        let Some(batch) = self.open.get_mut(&number) else { return Ok(()) };
+        batch.handed = handed;
+        let Some(height) = height else {
+            batch.note = Some(sentence);
+            return Ok(());
+        };
+        batch.note = (!is_settled).then_some(sentence);
+        if batch.state != State::Attested(height) {
+            batch.state = State::Attested(height);
+            self.ledger.put(&[&*batch], false).await?;
+        }
+        if is_settled || batch.created.saturating_add(PATIENCE) < seconds() {
+            if let Some(batch) = self.open.remove(&number) {
+                self.show(batch);
+            }
+        }
+        Ok(())
+    }
+
     /// A batch where it belongs: among the open ones, or the final ones.
     fn put_back(&mut self, batch: Batch) {
+        if matches!(batch.state, State::Attested(_)) && batch.created.saturating_add(PATIENCE) < seconds() {
+            return self.show(batch);
+        }
         let Some(mined) = batch.mined().filter(|_| batch.is_final()) else {
             self.open.insert(batch.number, batch);
             return;

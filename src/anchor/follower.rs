@@ -5,9 +5,11 @@
 
 use super::{
     batch::Batch,
+    calendar::Calendars,
     chain::Chain,
-    config::Config,
+    config::{Config, Path},
     driver::{Driver, Trouble},
+    intake::Intake,
     ledger::Ledger,
     metrics::Metrics,
     queue::{self, Queue},
@@ -19,7 +21,7 @@ use super::{
 use crate::{
     audit::{Audit, Head},
     blocks::Blocks,
-    cid,
+    cid::{self, Digest},
     crypto::{Locked, Secret},
     dwn::Fault,
     job::{Job, Wait},
@@ -29,6 +31,7 @@ use crate::{
     task::Backoff,
 };
 use anyhow::Context as _;
+use bitcoin::hashes::Hash as _;
 use std::{
     fmt::Display,
     sync::{Arc, Mutex, PoisonError},
@@ -70,6 +73,10 @@ pub(super) struct Follower {
     audit: Audit,
     pub(super) queue: Arc<Mutex<Queue>>,
     wholes: Wholes,
+    intake: Intake,
+    /// Who brings roots into the chain, if not we ourselves.
+    calendars: Option<Calendars>,
+    chain: Chain,
     pub(super) commands: mpsc::Receiver<Command>,
     pub(super) status: watch::Sender<Status>,
     tail: watch::Receiver<Position>,
@@ -94,13 +101,17 @@ pub(super) struct Parts {
     pub(super) metrics: Metrics,
     pub(super) audit: Audit,
     pub(super) queue: Arc<Mutex<Queue>>,
+    pub(super) intake: Intake,
     pub(super) commands: mpsc::Receiver<Command>,
 }
 
 impl Follower {
     /// Takes up where the last run ended.
     pub(super) async fn open(parts: Parts) -> Result<(Self, watch::Receiver<Status>), Fault> {
-        let Parts { config, secret, store, blocks, chain, metrics, audit, queue, commands } = parts;
+        let Parts { config, secret, store, blocks, chain, metrics, audit, queue, intake, commands } = parts;
+        let calendars = (config.path() == Some(Path::Calendars))
+            .then(|| Calendars::new(&config.calendar, config.bitcoin.poll.0, store.clone()))
+            .transpose()?;
         let ledger = Ledger::new(store.clone(), config.bitcoin.network);
         let since = ledger.since(millis() as u64 / 1000).await?;
         let reader = ledger.clone();
@@ -112,7 +123,7 @@ impl Follower {
         let last = batches.last();
         let number = last.map_or(1, |b| b.number + 1);
         let base = last.map_or(since, |b| b.created);
-        let driver = Driver::new(&config, (ledger.clone(), chain), (metrics.clone(), audit.clone()), batches);
+        let driver = Driver::new(&config, (ledger.clone(), chain.clone()), (metrics.clone(), audit.clone()), batches);
         let (status, watch) = watch::channel(Status {
             mode: config.mode,
             network: config.bitcoin.network,
@@ -133,6 +144,9 @@ impl Follower {
             audit,
             queue,
             wholes,
+            intake,
+            calendars,
+            chain,
             commands,
             status,
             driver,
@@ -168,7 +182,7 @@ impl Follower {
             }
             let poll = if self.must_ask() { self.poll } else { Instant::now() + CLOCK };
             let clock = if self.wholes.is_idle() { CLOCK } else { Duration::ZERO };
-            let wake = poll.min(Instant::now() + self.until_due().min(clock));
+            let wake = poll.min(Instant::now() + self.until_due().min(self.until_calendars()).min(clock));
             job.waits(Some(wake.into_std()));
             tokio::select! {
                 () = job.stop().cancelled() => return Ok(()),
@@ -204,6 +218,7 @@ impl Follower {
         if asked.is_some() {
             self.backoff.reset();
             self.poll = Instant::now();
+            self.calendars.iter_mut().for_each(Calendars::hurry);
         }
         let mut made = None;
         if self.works() && (asked.is_some() || self.due <= millis()) {
@@ -212,6 +227,7 @@ impl Follower {
         if made.is_some() || (self.must_ask() && self.poll <= Instant::now()) {
             self.ask().await?;
         }
+        self.ask_calendars().await?;
         self.publish()?;
         if let Some(reply) = asked {
             let _ = reply.send(self.now(made)?);
@@ -264,10 +280,13 @@ impl Follower {
     async fn close(&mut self) -> Result<Option<u64>, Fault> {
         let Some(secret) = self.secret.borrow_and_update().clone() else { return Ok(None) };
         self.due = millis() + self.config.every.0.as_millis();
-        if lock(&self.queue).is_empty() {
+        let loose = self.intake.all();
+        if lock(&self.queue).is_empty() && loose.items.is_empty() {
             return Ok(None);
         }
+        loose.items.iter().for_each(|item| lock(&self.queue).add_item(item));
         let (mut more, carried) = self.wholes.closing();
+        more.push(loose.taken());
         if let Some((number, item)) = self.head()? {
             lock(&self.queue).add_item(&item);
             more.push(Ledger::head_change(number, &item.digest));
@@ -294,6 +313,7 @@ impl Follower {
         self.metrics.leaves.inc_by(u64::from(leaves));
         self.driver.open.insert(number, batch);
         self.number += 1;
+        self.intake.taken(loose).await?;
         Ok(Some(number))
     }
 
@@ -335,6 +355,38 @@ impl Follower {
         self.config.path().is_some()
     }
 
+    /// Asks calendars about the batches that we bring into no transaction ourselves.
+    async fn ask_calendars(&mut self) -> Result<(), Fault> {
+        let secret = self.secret.borrow().clone();
+        let (Some(calendars), Some(secret)) = (&mut self.calendars, secret) else { return Ok(()) };
+        let roots = self.driver.theirs();
+        let chain = self.chain.clone();
+        let check = |height: u64, root: Digest| {
+            let chain = chain.clone();
+            async move {
+                let header = chain.run(move |chain| chain.tip().and_then(|_| chain.header_at(height))).await;
+                // who does not answer, or is not that far, contradicts nobody
+                Ok(header.ok().flatten().map(|header| header.merkle_root.to_byte_array() == root))
+            }
+        };
+        calendars.turn(millis() as u64, secret.expose(), &roots, check).await?;
+        for (number, _) in roots {
+            let Some(standing) = calendars.standing(number) else { continue };
+            let height = calendars.blocks(number).first().and_then(|(height, _)| u32::try_from(*height).ok());
+            let is_settled = standing.waiting + standing.pending == 0;
+            let handed = standing.taken() >= self.config.calendar.min as usize;
+            self.driver.attested(number, height, is_settled, (handed, standing.sentence())).await?;
+        }
+        Ok(())
+    }
+
+    /// How long until calendars are asked again.
+    fn until_calendars(&self) -> Duration {
+        let now = millis() as u64;
+        let next = self.calendars.as_ref().and_then(|calendars| calendars.next(now));
+        next.map_or(Duration::MAX, |next| Duration::from_millis(next.saturating_sub(now)))
+    }
+
     fn is_locked(&self) -> bool {
         self.secret.borrow().is_none()
     }
@@ -355,7 +407,7 @@ impl Follower {
 
     /// The answer to "anchor now"; `made`: the batch it has made.
     fn now(&self, made: Option<u64>) -> Result<Now, Fault> {
-        let queued = lock(&self.queue).len();
+        let queued = lock(&self.queue).len() + self.intake.len();
         let answer = |outcome, sentence| Now { outcome, batch: None, txid: None, sentence };
         if !self.works() {
             return Ok(answer(Outcome::Off, status::sentence(&self.config, queued, None, &[], None)));
@@ -388,7 +440,7 @@ impl Follower {
     }
 
     fn publish(&self) -> Result<(), Fault> {
-        let (queued, driver) = (lock(&self.queue).len(), &self.driver);
+        let (queued, driver) = (lock(&self.queue).len() + self.intake.len(), &self.driver);
         let shown = driver.recent.iter().chain(driver.open.values());
         let mut batches = shown.map(|batch| self.said(batch)).collect::<Result<Vec<_>, _>>()?;
         batches.sort_by_key(|batch| batch.number);

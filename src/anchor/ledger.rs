@@ -11,6 +11,8 @@
 //! | `anchor/change` | an address of the wallet for change that no transaction has used yet |
 //! | `anchor/wallet/<network>/<name>` | this wallet was there: it is never made anew |
 //!
+//! Beside these: `calendar` keeps what calendars said, `intake` keeps digests that are in no message.
+//!
 //! Where its leaves lie is told in `leaves`. A batch exists once `anchor/batch/<n>` does: it is written last, in one step
 //! with the cursor. What a crash before that leaves behind names a batch that does not exist, counts for nothing and is
 //! overwritten when batch n is made again.
@@ -140,7 +142,7 @@ impl Ledger {
     }
 
     pub(super) async fn keep_change(&self, address: &str) -> Result<(), Fault> {
-        self.store.put_state(vec![(CHANGE.to_vec(), Some(value(address.as_bytes())))]).await
+        self.store.put_state(vec![(CHANGE.to_vec(), Some(value(VERSION, address.as_bytes())))]).await
     }
 
     /// Was this wallet there before?
@@ -149,7 +151,7 @@ impl Ledger {
     }
 
     pub(super) async fn note_wallet(&self, name: &str) -> Result<(), Fault> {
-        self.store.put_state(vec![(self.wallet(name), Some(value(&[])))]).await
+        self.store.put_state(vec![(self.wallet(name), Some(value(VERSION, &[])))]).await
     }
 
     fn wallet(&self, name: &str) -> Vec<u8> {
@@ -195,7 +197,7 @@ impl Ledger {
     }
 }
 
-fn key(prefix: &[u8], rest: &[u8]) -> Vec<u8> {
+pub(super) fn key(prefix: &[u8], rest: &[u8]) -> Vec<u8> {
     [prefix, rest].concat()
 }
 

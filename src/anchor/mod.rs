@@ -24,10 +24,13 @@ pub mod wallet;
 mod coins;
 pub mod headers;
 pub mod judge;
+mod receipts;
+mod calendar;
 mod waiting;
 mod sieve;
 mod leaves;
 mod ledger;
+mod intake;
 mod queue;
 mod whole;
 mod status;
@@ -35,7 +38,9 @@ mod report;
 mod driver;
 mod follower;
 
+pub use calendar::MEDIA_TYPE;
 pub use config::Config;
+pub use intake::{Origin, Refused};
 pub use queue::PROTOCOL;
 pub use report::{Audited, Counts, NAMES_MAX, Scan, Unproven};
 pub use status::{BatchStatus, Funds, Now, Outcome, Standing, Status, Waiting};
@@ -57,6 +62,7 @@ use bytes::Bytes;
 use chain::Chain;
 use config::{Network, Path};
 use follower::{Command, Follower, Parts, lock};
+use intake::Intake;
 use judge::Judge;
 use leaves::{Leaf, Record};
 use ledger::Ledger;
@@ -67,7 +73,7 @@ use std::{
     time::Duration,
 };
 use tokio::sync::{mpsc, oneshot, watch};
-use tree::Tree;
+use tree::{Nonce, Sibling, Tree};
 
 /// What the newest entry of the audit log is asked for by.
 pub const AUDIT_HEAD: &str = "audit-head";
@@ -89,8 +95,12 @@ struct Inner {
     store: Store,
     blocks: Blocks,
     ledger: Ledger,
+    intake: Intake,
     chain: Chain,
     judge: Judge,
+    network: Network,
+    /// Somebody brings roots into the chain.
+    anchors: bool,
     /// bitcoind is there to be asked.
     pays: bool,
     /// Confirmations after which an anchor is final.
@@ -99,17 +109,8 @@ struct Inner {
     commands: mpsc::Sender<Command>,
     status: watch::Receiver<Status>,
     /// Of the batch that was last asked for: proofs of one batch are often wanted together.
-    grown: Mutex<Option<Arc<Grown>>>,
+    grown: Mutex<Option<(u64, Arc<Tree>)>>,
     audit: Audit,
-}
-
-/// What all proofs of a batch share.
-struct Grown {
-    batch: u64,
-    tree: Tree,
-    /// Through which transaction, in which block.
-    place: (String, String),
-    route: Route,
 }
 
 impl std::fmt::Debug for Inner {
@@ -132,11 +133,24 @@ pub struct Proof {
     pub network: Network,
     pub txid: String,
     pub height: u32,
-    /// What the block's miner wrote, seconds since 1970.
-    pub time: u32,
+    /// What the block's miner wrote, seconds since 1970; nothing where a calendar found the block and its header is not here.
+    pub time: Option<u32>,
     pub confirmations: u32,
     /// Enough confirmations; before, the block may still be reorganised away.
     pub finished: bool,
+}
+
+/// How a batch's root came into a block.
+struct End {
+    route: Route,
+    network: Network,
+    txid: String,
+    height: u32,
+    time: Option<u32>,
+    confirmations: u32,
+    is_final: bool,
+    /// Nothing where calendars brought it there.
+    block: Option<String>,
 }
 
 /// Why there is no proof.
@@ -167,7 +181,9 @@ impl Anchor {
         let counted = metrics::Metrics::default();
         metrics.register(|registry| counted.register(registry));
         let secret = watch::Sender::new(secret.map(Arc::new));
+        let intake = Intake::open(store.clone()).await.context("opening the anchor's loose digests")?;
         let parts = Parts {
+            intake: intake.clone(),
             config: config.clone(),
             secret: secret.subscribe(),
             store: store.clone(),
@@ -181,11 +197,28 @@ impl Anchor {
         let (follower, status) = Follower::open(parts).await.context("opening the anchor's state")?;
         let ledger = follower.ledger.clone();
         jobs.start("anchor", "anchors what is new in Bitcoin", |job| follower.run(job));
+        let (network, anchors) = (config.bitcoin.network, config.path().is_some());
         let (pays, commands) = (matches!(config.path(), Some(Path::Wallet | Path::Psbt)), sender);
         let grown = Mutex::default();
         let (judge, last) = (Judge::new(chain.clone()), config.confirmations);
-        let inner =
-            Inner { secret, store, blocks, ledger, chain, judge, pays, last, queue, commands, status, grown, audit };
+        let inner = Inner {
+            secret,
+            store,
+            blocks,
+            ledger,
+            intake,
+            chain,
+            judge,
+            network,
+            anchors,
+            pays,
+            last,
+            queue,
+            commands,
+            status,
+            grown,
+            audit,
+        };
         Ok(Self { inner: Arc::new(inner) })
     }
 
@@ -250,7 +283,7 @@ impl Anchor {
         let made = tokio::task::spawn_blocking(move || this.inner.proof(&asked, which)).await.map_err(Fault::from)??;
         let (proof, block) = made;
         // A reorganisation may have gone deeper than what counts as final, a moment ago.
-        if self.inner.pays {
+        if let Some(block) = block.filter(|_| self.inner.pays) {
             let height = proof.height;
             let stands = self.inner.chain.run(move |chain| chain.stands(height, &block));
             if let Ok(Ok(None)) = tokio::time::timeout(EXPORT, stands).await {
@@ -279,6 +312,31 @@ impl Anchor {
         .await?
     }
 
+    /// Takes a digest that is in no message; durable when this returns. Where a file's digest is in a batch or waits already, it
+    /// is not taken again.
+    pub async fn take(&self, digest: Digest, origin: Origin) -> Result<(), Refused> {
+        if origin == Origin::Owner {
+            let this = self.clone();
+            let known = tokio::task::spawn_blocking(move || this.inner.is_known(&digest)).await.map_err(Fault::from)?;
+            if known? {
+                return Ok(());
+            }
+        }
+        self.inner.intake.take(digest, origin).await
+    }
+
+    /// Does anybody bring roots into the chain under the settings?
+    pub fn anchors(&self) -> bool {
+        self.inner.anchors
+    }
+
+    /// The operations from a digest that a stranger has handed in ([`Anchor::take`]) to a Bitcoin block that is final. Others'
+    /// digests are unknown here: whether this node keeps something is nobody's business.
+    pub async fn timestamp(&self, digest: Digest) -> Result<Vec<u8>, ProofError> {
+        let this = self.clone();
+        tokio::task::spawn_blocking(move || this.inner.timestamp(&digest)).await.map_err(Fault::from)?
+    }
+
     /// Checks an `.ots` file against the sha256 of some data and the chain bitcoind follows.
     pub async fn verify(&self, ots: &[u8], digest: Digest) -> Result<Verdict, chain::Error> {
         self.inner.judge.verify(ots.to_vec(), digest).await
@@ -304,7 +362,7 @@ impl Inner {
                 break;
             }
         }
-        if of.is_none() && !lock(&self.queue).has(&digest) {
+        if of.is_none() && !lock(&self.queue).has(&digest) && !self.intake.has(&digest) {
             return Err(unknown());
         }
         Ok(of)
@@ -322,36 +380,97 @@ impl Inner {
         Ok(Standing::of(said, time, self.last))
     }
 
-    /// A proof, and the block it leads to.
-    fn proof(&self, id: &str, which: fn(Record) -> Leaf) -> Result<(Proof, String), ProofError> {
+    /// A proof, and the block it leads to, if that is known here.
+    fn proof(&self, id: &str, which: fn(Record) -> Leaf) -> Result<(Proof, Option<String>), ProofError> {
         let Some((leaf, batch, carrier)) = self.found(id, which)? else { return Err(self.queued(id)) };
-        let by = carrier.as_ref().unwrap_or(&batch);
-        let (Some(attempt), Some(place), Some(spend)) = (by.attempt(), by.place(), by.spend()) else {
+        let Some(end) = self.end(&batch, carrier.as_ref())? else {
             let said = BatchStatus::of(&batch, carrier.as_ref(), None).sentence();
             return Err(ProofError::Pending(format!("{id} has no proof yet: {said}")));
         };
+        let (nonce, path) = self.way(&batch, &leaf)?;
+        let proof = Proof {
+            ots: end.route.ots(&leaf.item.digest, &nonce, &path),
+            stamped: self.stamped(&leaf)?,
+            cid: leaf.item.cid(),
+            network: end.network,
+            txid: end.txid,
+            height: end.height,
+            time: end.time,
+            confirmations: end.confirmations,
+            finished: end.is_final,
+        };
+        Ok((proof, end.block))
+    }
+
+    fn timestamp(&self, digest: &Digest) -> Result<Vec<u8>, ProofError> {
+        let pending = || ProofError::Pending("Pending confirmation in Bitcoin blockchain".into());
+        if self.intake.has_strangers(digest) {
+            return Err(pending());
+        }
+        let Some(leaf) = self.ledger.leaf(digest)?.filter(intake::is_strangers) else {
+            return Err(ProofError::Unknown("Commitment not found".into()));
+        };
+        let batch = self.ledger.batch(leaf.batch)?.context("a leaf without its batch")?;
+        let carrier = self.ledger.carrier(&batch)?;
+        let end = self.end(&batch, carrier.as_ref())?.filter(|end| end.is_final).ok_or_else(pending)?;
+        let (nonce, path) = self.way(&batch, &leaf)?;
+        Ok(end.route.bytes(&nonce, &path))
+    }
+
+    /// How a batch came into a block, if it did. `carrier`: the batch whose transaction carries it, if that is another.
+    fn end(&self, batch: &Batch, carrier: Option<&Batch>) -> Result<Option<End>, Fault> {
+        let (by, tip) = (carrier.unwrap_or(batch), self.status.borrow().tip);
+        if let (Some(attempt), Some(place), Some(spend)) = (by.attempt(), by.place(), by.spend()) {
+            // The attempt in the chain may be the one from before this batch rode along.
+            let Some(over) = attempt.roots.path(batch.number) else { return Ok(None) };
+            return Ok(Some(End {
+                route: Route::new(&over, &attempt.roots.root(), &attempt.tx, place)?,
+                network: spend.network,
+                txid: attempt.txid.clone(),
+                height: place.height,
+                time: Some(place.header().time),
+                confirmations: status::confirmations(by, tip),
+                is_final: by.is_final(),
+                block: Some(place.block()),
+            }));
+        }
+        let Some(receipts) = calendar::read(&self.store, batch.number)?.filter(|kept| *kept.root() == batch.root) else {
+            return Ok(None);
+        };
+        let (Some((height, _)), Some(stamp)) = (receipts.blocks().first().copied(), receipts.stamp()) else {
+            return Ok(None);
+        };
+        let height = u32::try_from(height).context("a block above all")?;
+        Ok(Some(End {
+            route: Route::of(&stamp),
+            network: self.network,
+            txid: receipts.transaction().unwrap_or_default(),
+            height,
+            time: None,
+            confirmations: tip.map_or(0, |tip| (tip + 1).saturating_sub(height)),
+            is_final: true, // calendars wait for it before they answer
+            block: None,
+        }))
+    }
+
+    /// The nonce of a leaf and its way to the root.
+    fn way(&self, batch: &Batch, leaf: &Leaf) -> Result<(Nonce, Vec<Sibling>), ProofError> {
         let secret = self.secret.borrow().clone().ok_or_else(|| ProofError::Pending(Locked.to_string()))?;
-        let grown = self.grown(&secret, &batch, by)?.context("a batch that is in no block any more")?;
+        let tree = self.tree(&secret, batch)?;
         let nonce = tree::nonce(secret.expose(), leaf.batch, &leaf.item.digest);
         wipe_stack::<{ memory::SIGNING }>();
-        let path = grown.tree.path(leaf.index as usize).context("a leaf beyond its batch")?;
+        let path = tree.path(leaf.index as usize).context("a leaf beyond its batch")?;
         let end = tree::climb(tree::leaf(&leaf.item.digest, &nonce), &path);
         if end != batch.root {
             let text = "the leaves do not give the root that was anchored: is this another node's secret?";
             return Err(anyhow!("anchor batch {}: {text}", batch.number).into());
         }
-        let proof = Proof {
-            ots: grown.route.ots(&leaf.item.digest, &nonce, &path),
-            stamped: self.stamped(&leaf)?,
-            cid: leaf.item.cid(),
-            network: spend.network,
-            txid: attempt.txid.clone(),
-            height: place.height,
-            time: place.header().time,
-            confirmations: status::confirmations(by, self.status.borrow().tip),
-            finished: by.is_final(),
-        };
-        Ok((proof, place.block()))
+        Ok((nonce, path))
+    }
+
+    /// Is it in a batch, or does it wait for one?
+    fn is_known(&self, digest: &Digest) -> Result<bool, Fault> {
+        Ok(lock(&self.queue).has(digest) || self.intake.has(digest) || self.ledger.leaf(digest)?.is_some())
     }
 
     /// The leaves that may be meant, the one that is wanted most first.
@@ -378,23 +497,17 @@ impl Inner {
         ProofError::Pending(format!("{id} is queued: {when}"))
     }
 
-    /// What the proofs of a batch share; none if it is in no block. `by`: the batch whose transaction carries it.
-    fn grown(&self, secret: &Secret, batch: &Batch, by: &Batch) -> Result<Option<Arc<Grown>>, Fault> {
-        let (Some(attempt), Some(inclusion)) = (by.attempt(), by.place()) else { return Ok(None) };
-        let place = (attempt.txid.clone(), inclusion.block());
-        if let Some(grown) = &*lock(&self.grown)
-            && grown.batch == batch.number
-            && grown.place == place
+    fn tree(&self, secret: &Secret, batch: &Batch) -> Result<Arc<Tree>, Fault> {
+        if let Some((number, tree)) = &*lock(&self.grown)
+            && *number == batch.number
         {
-            return Ok(Some(grown.clone()));
+            return Ok(tree.clone());
         }
         let leaves = self.ledger.leaves(batch)?;
         let tree = follower::grow(secret.expose(), batch.number, &leaves).context("a batch without leaves")?;
-        let over = attempt.roots.path(batch.number).context("a transaction that does not carry the batch")?;
-        let route = Route::new(&over, &attempt.roots.root(), &attempt.tx, inclusion)?;
-        let grown = Arc::new(Grown { batch: batch.number, tree, place, route });
-        *lock(&self.grown) = Some(grown.clone());
-        Ok(Some(grown))
+        let tree = Arc::new(tree);
+        *lock(&self.grown) = Some((batch.number, tree.clone()));
+        Ok(tree)
     }
 
     fn stamped(&self, leaf: &Leaf) -> Result<Option<Bytes>, Fault> {

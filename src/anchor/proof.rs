@@ -183,15 +183,26 @@ impl Route {
         // begins with an empty stamp: what follows is written behind it
         let start = Detached { hash: Op::Sha256, digest: digest.to_vec(), stamp: Stamp::default() };
         let mut ots = start.write();
+        self.write(nonce, path, &mut ots);
+        ots
+    }
+
+    /// The operations from a leaf's digest on, as calendars give them.
+    pub fn bytes(&self, nonce: &Nonce, path: &[Sibling]) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        self.write(nonce, path, &mut bytes);
+        bytes
+    }
+
+    fn write(&self, nonce: &Nonce, path: &[Sibling], ots: &mut Vec<u8>) {
         ots.reserve_exact(path.len() * (LEVEL + 2) + nonce.len() + 8 + self.tail.len());
         for op in [Op::Prepend(vec![LEAF]), Op::Append(nonce.to_vec()), Op::Sha256] {
-            op.write(&mut ots);
+            op.write(ots);
         }
         for op in path.iter().flat_map(Sibling::ops) {
-            op.write(&mut ots);
+            op.write(ots);
         }
         ots.extend_from_slice(&self.tail);
-        ots
     }
 }
 

@@ -39,7 +39,7 @@ pub struct Status {
 #[schemars(rename = "AnchorBatch")]
 pub struct BatchStatus {
     pub number: u64,
-    /// batched, awaiting_funds, awaiting_signature, fee_capped, signed, broadcast, conflicted, mined or final.
+    /// batched, submitted, awaiting_funds, awaiting_signature, fee_capped, signed, broadcast, conflicted, mined or final.
     pub state: Cow<'static, str>,
     pub leaves: u32,
     #[serde(serialize_with = "text", deserialize_with = "time")]
@@ -178,6 +178,7 @@ impl BatchStatus {
     pub(super) fn of(batch: &Batch, carrier: Option<&Batch>, tip: Option<u32>) -> Self {
         let by = carrier.unwrap_or(batch);
         let state = match &by.state {
+            State::Batched if by.handed => "submitted",
             State::Batched | State::Riding(_) => "batched",
             State::AwaitingFunds(_) => "awaiting_funds",
             State::FeeCapped(_) => "fee_capped",
@@ -187,7 +188,11 @@ impl BatchStatus {
             State::Open(_) => "broadcast",
             State::Conflicted(..) => "conflicted",
             State::Mined(..) => "mined",
-            State::Final(..) => "final",
+            State::Final(..) | State::Attested(_) => "final",
+        };
+        let attested = match by.state {
+            State::Attested(height) => Some(height),
+            _ => None,
         };
         let send_to = match &batch.state {
             State::AwaitingFunds(need) => Some((need.address.clone(), need.at_least)),
@@ -206,7 +211,7 @@ impl BatchStatus {
             root: hex::encode(batch.root),
             txid: by.attempt().map(|a| a.txid.clone()),
             fee: by.attempt().map(|a| a.fee).or_else(|| by.unsigned().map(|unsigned| unsigned.fee)),
-            height: by.place().map(|p| p.height),
+            height: by.place().map(|p| p.height).or(attested),
             confirmations: confirmations(by, tip),
             send_to,
             note,
@@ -221,7 +226,8 @@ impl BatchStatus {
         let (number, leaves) = (self.number, self.leaves);
         let txid = self.txid.as_deref().unwrap_or_default();
         let mut text = match &*self.state {
-            "batched" => format!("batch {number} ({leaves} items) is to be signed"),
+            "batched" => format!("batch {number} ({leaves} items) is made and not on its way yet"),
+            "submitted" => format!("batch {number} ({leaves} items) is with calendars"),
             "awaiting_funds" => {
                 let (address, sat) = self.send_to.clone().unwrap_or_default();
                 format!("batch {number} ({leaves} items) awaits funds: send at least {sat} sat to {address}")

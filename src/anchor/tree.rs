@@ -94,6 +94,17 @@ pub fn nonce(secret: &[u8; 32], batch: u64, digest: &Digest) -> Nonce {
     Nonces::new(secret, batch).of(digest)
 }
 
+/// The nonce of a batch's root before it goes to calendars, which would otherwise learn the root itself. No leaf of any
+/// batch has it: what is hashed is longer.
+pub fn calendar_nonce(secret: &[u8; 32], batch: u64, root: &Digest) -> Nonce {
+    let mut mac = HmacEngine::<sha256::Hash>::new(secret);
+    mac.input(b"anchor/calendar");
+    mac.input(&batch.to_be_bytes());
+    mac.input(root);
+    let mac = Hmac::from_engine(mac).to_byte_array();
+    *mac.first_chunk().expect("a sha256 has more bytes than a nonce")
+}
+
 /// The leaf that stands for `digest`: `sha256(0x00 ‖ digest ‖ nonce)`.
 pub fn leaf(digest: &Digest, nonce: &Nonce) -> Digest {
     hash(&[&[LEAF], digest, nonce])
@@ -388,6 +399,7 @@ mod tests {
         assert_ne!(base, nonce(&[9; 32], 1, &digest));
         assert_ne!(base, nonce(&secret, 2, &digest));
         assert_ne!(base, nonce(&secret, 1, &[3; 32]));
+        assert_ne!(base, calendar_nonce(&secret, 1, &digest));
     }
 
     #[test]

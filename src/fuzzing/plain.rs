@@ -254,6 +254,9 @@ pub(super) fn ots(bytes: &[u8]) -> bool {
     assert_eq!(Detached::read(&once).as_ref(), Ok(&file));
     let _ = file.attestations();
     assert_eq!(ots::Claims::read(bytes).map(|claims| claims.digest).as_ref(), Ok(&file.digest));
+    // the same as a calendar sends it
+    let stamp = Stamp::read(&file.digest, &file.stamp.bytes());
+    assert_eq!(stamp.as_ref(), Ok(&file.stamp));
     let digest = file.digest.first_chunk().copied().unwrap_or_default();
     let _ = proof::verify::<proof::Error>(bytes, &digest, |_| Ok(None));
     true

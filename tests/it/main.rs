@@ -3,6 +3,7 @@
 
 mod acting;
 mod anchor_bitcoin;
+mod anchor_calendar;
 mod anchor_chain;
 mod anchor_leaves;
 mod anchor_node;

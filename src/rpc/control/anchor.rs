@@ -5,7 +5,10 @@ use super::{
     failure::{Failure, Kind},
     method::{Entry, Example, Method, Need, NoParams},
 };
-use crate::anchor::{self, ProofError, config::Network};
+use crate::{
+    anchor::{self, Origin, ProofError, Refused, config::Network},
+    cid,
+};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
@@ -21,6 +24,7 @@ pub const METHODS: &[Entry] = &[
     Entry::of::<Signed>(),
     Entry::of::<Proof>(),
     Entry::of::<Audit>(),
+    Entry::of::<Stamp>(),
 ];
 
 #[derive(Debug)]
@@ -261,6 +265,53 @@ pub struct Made {
     /// Enough confirmations. Before, the block may still be reorganised away.
     #[serde(rename = "final")]
     pub is_final: bool,
+}
+
+#[derive(Debug)]
+pub struct Stamp;
+
+impl Method for Stamp {
+    const NAME: &'static str = "anchor.stamp";
+    const SUMMARY: &'static str =
+        "Let the hash of a file that is not kept into the next batch; durable when this is answered.";
+    const SCOPE: Need = Need::Anchor;
+    const ERRORS: &'static [Kind] = &[];
+    const EXAMPLES: &'static [Example] = &[Example {
+        name: "of a file",
+        params: r#"{"sha256": "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"}"#,
+        result: r#"{"cid": "$data", "anchored": true}"#,
+    }];
+    type Params = Stamped;
+    type Result = Taken;
+
+    async fn run(call: &Call, Stamped { sha256 }: Stamped) -> Result<Taken, Failure> {
+        let mut digest = [0; 32];
+        hex::decode_to_slice(&sha256, &mut digest)
+            .map_err(|_| Failure::new(Kind::Usage, "sha256: the hash of a file has 64 hex digits"))?;
+        call.anchor.take(digest, Origin::Owner).await.map_err(|why| match why {
+            full @ Refused::Full => Failure::new(Kind::TooMany, full.to_string()),
+            Refused::Fault(fault) => fault.into(),
+        })?;
+        Ok(Taken { cid: cid::from_digest(cid::RAW, &digest).to_string(), anchored: call.anchor.anchors() })
+    }
+}
+
+/// What is to be stamped.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Stamped {
+    /// Of the file, in hex.
+    pub sha256: String,
+}
+
+/// What was taken.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "AnchorTaken")]
+pub struct Taken {
+    /// By which its proof is asked for (anchor.proof).
+    pub cid: String,
+    /// Does anybody bring it into the chain under the settings (anchor.mode)? Otherwise it waits for that.
+    pub anchored: bool,
 }
 
 /// Bytes in JSON, with padding.

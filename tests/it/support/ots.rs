@@ -3,7 +3,7 @@
 use super::bitcoind::Bitcoind;
 use std::{
     io::Write as _,
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::{Command, Stdio},
     sync::OnceLock,
 };
@@ -36,6 +36,26 @@ pub fn verify(node: &Bitcoind, data: &[u8], proof: &[u8]) -> Answer {
         .env("HOME", dir.path())
         .args(["--no-cache", "--btc-regtest", "--bitcoin-node", &node.url_with_credentials(), "verify", "-f"])
         .args([&file, &ots])
+        .output()
+        .expect("ots starts");
+    let text = [output.stdout, output.stderr].concat();
+    Answer { code: output.status.code(), text: String::from_utf8_lossy(&text).into_owned() }
+}
+
+/// The python that has the reference implementation.
+#[track_caller]
+pub fn python() -> PathBuf {
+    super::fetched("fetch-ots", &OTS).with_file_name("python")
+}
+
+/// Stock `ots` with these arguments, in a folder; `--no-cache` and regtest are given.
+#[track_caller]
+pub fn run(dir: &Path, args: &[&str]) -> Answer {
+    let output = Command::new(super::fetched("fetch-ots", &OTS))
+        .env("HOME", dir)
+        .current_dir(dir)
+        .args(["--no-cache", "--btc-regtest"])
+        .args(args)
         .output()
         .expect("ots starts");
     let text = [output.stdout, output.stderr].concat();
@@ -88,8 +108,7 @@ pub struct Read {
 /// What the reference implementation reads in each file, or that it is no `.ots` file.
 #[track_caller]
 pub fn read_all(files: &[Vec<u8>]) -> Vec<Option<Read>> {
-    let python = super::fetched("fetch-ots", &OTS).with_file_name("python");
-    let mut child = Command::new(python)
+    let mut child = Command::new(python())
         .args(["-W", "ignore", "-c", READER])
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
