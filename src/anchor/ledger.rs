@@ -233,7 +233,7 @@ mod tests {
     }
 
     fn record_of(n: u32) -> Digest {
-        cid::digest(&[&[b'r'], &n.to_be_bytes()[..]].concat())
+        cid::digest(format!("record {n}").as_bytes())
     }
 
     /// These messages; number `n` is of record `n % records`.

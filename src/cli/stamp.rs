@@ -36,7 +36,7 @@ pub async fn run(context: &Context, args: &Args) -> Result<Output, Failure> {
     let output = args.output.clone().unwrap_or_else(|| beside(&args.file));
     let digest = digest(&args.file).await?;
     let taken = client.call::<control::Stamp>(&Stamped { sha256: hex::encode(digest) }).await?;
-    match client.call::<control::Proof>(&Proven { id: taken.cid.clone() }).await {
+    match client.call::<control::Proof>(&Proven { id: taken.cid.clone(), first: false }).await {
         Ok(proof) => {
             let Base64(ots) = proof.ots;
             if !is_there(&output, &ots) {

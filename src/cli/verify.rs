@@ -182,7 +182,7 @@ async fn find(context: &Context, args: &Args) -> Result<Case, Failure> {
         let kind = if what.exists() { Kind::Usage } else { Kind::NotFound };
         return Err(Failure::new(kind, format!("cannot read {name}: {cause}; and it is no CID of a record")));
     };
-    let made = context.client()?.call::<control::Proof>(&control::Proven { id: id.clone() }).await;
+    let made = context.client()?.call::<control::Proof>(&control::Proven { id: id.clone(), first: false }).await;
     let made = made.map_err(|failure| match is_file {
         true => {
             Failure::new(failure.kind, format!("there is no {name}.ots, and the node has no proof of it: {failure}"))

@@ -143,9 +143,7 @@ impl Node {
         let blocks = Blocks::open(&dir.join("blocks"), &toft::blocks::Config::default(), store.clone())?;
         let tasks = Tasks::default();
         let audit = Audit::open(dir, jiff::Timestamp::now())?;
-        let mut config = anchor::Config::default();
-        config.mode = Mode::Wallet;
-        config.every = "1d".parse()?;
+        let mut config = anchor::Config { mode: Mode::Wallet, every: "1d".parse()?, ..anchor::Config::default() };
         config.bitcoin.spend = true;
         config.bitcoin.rpc = "http://127.0.0.1:1".into();
         let parts = (store.clone(), blocks, audit);
