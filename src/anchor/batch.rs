@@ -120,7 +120,10 @@ pub enum BatchEvent {
     /// bitcoind's answer to the sending.
     Sent(Result<(), String>),
     /// What became of the coins; `tip`: the chain's height then.
-    Seen { seen: Seen, tip: u32 },
+    Seen {
+        seen: Seen,
+        tip: u32,
+    },
     /// The block it was last in is still in the best chain, which has this height; none: it is not.
     Stands(Option<u32>),
 }
@@ -295,7 +298,13 @@ impl Batch {
                 }
                 actions
             }
-            Seen::Unspent if spend.attempts.is_empty() => if is_due { vec![Replace] } else { vec![] },
+            Seen::Unspent if spend.attempts.is_empty() => {
+                if is_due {
+                    vec![Replace]
+                } else {
+                    vec![]
+                }
+            }
             Seen::Unspent if is_due => vec![Send, Replace],
             Seen::Unspent => vec![Send],
             Seen::Adopted(attempt) => {
@@ -354,29 +363,23 @@ impl Batch {
     /// The coins it spends and all attempts to, if there are any.
     pub fn spend(&self) -> Option<&Spend> {
         match &self.state {
-            State::Batched
-            | State::AwaitingFunds(_)
-            | State::FeeCapped(_)
-            | State::Riding(_)
-            | State::Attested(_) => None,
-            State::Open(spend)
-            | State::Conflicted(spend, _)
-            | State::Mined(spend, _)
-            | State::Final(spend, _) => Some(spend),
+            State::Batched | State::AwaitingFunds(_) | State::FeeCapped(_) | State::Riding(_) | State::Attested(_) => {
+                None
+            }
+            State::Open(spend) | State::Conflicted(spend, _) | State::Mined(spend, _) | State::Final(spend, _) => {
+                Some(spend)
+            }
         }
     }
 
     pub(super) fn spend_mut(&mut self) -> Option<&mut Spend> {
         match &mut self.state {
-            State::Batched
-            | State::AwaitingFunds(_)
-            | State::FeeCapped(_)
-            | State::Riding(_)
-            | State::Attested(_) => None,
-            State::Open(spend)
-            | State::Conflicted(spend, _)
-            | State::Mined(spend, _)
-            | State::Final(spend, _) => Some(spend),
+            State::Batched | State::AwaitingFunds(_) | State::FeeCapped(_) | State::Riding(_) | State::Attested(_) => {
+                None
+            }
+            State::Open(spend) | State::Conflicted(spend, _) | State::Mined(spend, _) | State::Final(spend, _) => {
+                Some(spend)
+            }
         }
     }
 
@@ -500,7 +503,15 @@ mod before {
             let roots = Roots::of([(number, root)]);
             let attempts = vec![Attempt { tx, txid, fee, roots, signed: created, height }];
             // The network was not kept: it is that of the settings, which the ledger puts in.
-            Spend { network: Network::Mainnet, genesis: String::new(), sum: 0, attempts, unsigned: None, former: vec![], sent }
+            Spend {
+                network: Network::Mainnet,
+                genesis: String::new(),
+                sum: 0,
+                attempts,
+                unsigned: None,
+                former: vec![],
+                sent,
+            }
         };
         let mined = |attempt: FirstAttempt, place: Inclusion| {
             let mined = Mined { txid: attempt.txid.clone(), place };

@@ -22,7 +22,6 @@ use crate::{
 use anyhow::{Context as _, anyhow};
 use bytes::Bytes;
 use futures::{StreamExt as _, stream::FuturesUnordered};
-use hyper::{Method, StatusCode};
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap, VecDeque},
     time::Duration,
@@ -229,26 +228,24 @@ enum Heard {
 }
 
 async fn talk(client: &Client, ask: &Ask, target: Option<Target>) -> Heard {
-    let (method, body) = match ask {
-        Ask::Submit { digest, .. } => (Method::POST, Bytes::copy_from_slice(digest)),
-        Ask::Upgrade { .. } => (Method::GET, Bytes::new()),
+    let post = match ask {
+        Ask::Submit { digest, .. } => Some(Bytes::copy_from_slice(digest)),
+        Ask::Upgrade { .. } => None,
         Ask::Look { blocks, .. } => return Heard::Look(blocks.clone()),
     };
     let Some(target) = target else { return Heard::Not(Answer::Refused("its address is no URL".into())) };
-    match client.ask(&target, method, MEDIA_TYPE, body, DEADLINE).await {
-        Ok((StatusCode::OK, body)) => Heard::Said(body),
-        Ok((StatusCode::NOT_FOUND, _)) if matches!(ask, Ask::Upgrade { .. }) => Heard::Not(Answer::NotYet),
-        Ok((status, _)) if status.is_redirection() => Heard::Not(Answer::Refused(format!(
-            "it redirects (HTTP status {}), which is not followed",
-            status.as_u16()
-        ))),
-        Ok((status, _)) if status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS => {
-            Heard::Not(Answer::Away(format!("HTTP status {}", status.as_u16())))
+    let is_upgrade = post.is_none();
+    Heard::Not(match client.ask(&target, post, MEDIA_TYPE, DEADLINE).await {
+        Ok((200, body)) => return Heard::Said(body),
+        Ok((404, _)) if is_upgrade => Answer::NotYet,
+        Ok((status @ 300..400, _)) => {
+            Answer::Refused(format!("it redirects (HTTP status {status}), which is not followed"))
         }
-        Ok((status, _)) => Heard::Not(Answer::Refused(format!("it answers with HTTP status {}", status.as_u16()))),
-        Err(NoLine::TooLong(most)) => Heard::Not(Answer::Refused(format!("its answer is longer than {most} bytes"))),
-        Err(why) => Heard::Not(Answer::Away(plain(why, 200))),
-    }
+        Ok((status @ (429 | 500..), _)) => Answer::Away(format!("HTTP status {status}")),
+        Ok((status, _)) => Answer::Refused(format!("it answers with HTTP status {status}")),
+        Err(NoLine::TooLong(most)) => Answer::Refused(format!("its answer is longer than {most} bytes")),
+        Err(why) => Answer::Away(plain(why, 200)),
+    })
 }
 
 /// Where a question goes; the chain is a host of its own.

@@ -90,7 +90,9 @@ pub enum Error {
          least 43, or set anchor.mode = \"calendar\""
     )]
     DataCarrier(String),
-    #[error("bitcoind would not take the anchor's transaction ({0}): nothing was signed for good, and it is tried again")]
+    #[error(
+        "bitcoind would not take the anchor's transaction ({0}): nothing was signed for good, and it is tried again"
+    )]
     Refused(String),
     #[error("the wallet {0:?} is encrypted and locked: unlock it (bitcoin-cli -rpcwallet={0} walletpassphrase …)")]
     Locked(String),

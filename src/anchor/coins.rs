@@ -160,7 +160,9 @@ impl Chain {
             tx.output.iter().any(|output| {
                 let mut pushes = output.script_pubkey.instructions().skip(1);
                 output.script_pubkey.is_op_return()
-                    && pushes.any(|push| push.is_ok_and(|push| push.push_bytes().is_some_and(|b| b.as_bytes().ends_with(&root))))
+                    && pushes.any(|push| {
+                        push.is_ok_and(|push| push.push_bytes().is_some_and(|b| b.as_bytes().ends_with(&root)))
+                    })
             })
         };
         let roots = spend.carried().find(carries)?.clone();

@@ -194,7 +194,8 @@ impl Driver {
             return Ok(());
         }
         self.step(leader, BatchEvent::Woke).await?;
-        let Some(state) = self.open.get(&leader).filter(|batch| batch.wants_one()).map(|batch| batch.state.clone()) else {
+        let Some(state) = self.open.get(&leader).filter(|batch| batch.wants_one()).map(|batch| batch.state.clone())
+        else {
             return Ok(());
         };
         let waits = |batch: &Batch| matches!(batch.state, State::Open(_)) && batch.unsigned().is_none();
@@ -263,7 +264,11 @@ impl Driver {
                 self.persist(&batch).await?;
                 None
             }
-            (Action::Sign | Action::Replace | Action::Send | Action::Lock | Action::Unlock(_), _) if !self.may_pay() => None,
+            (Action::Sign | Action::Replace | Action::Send | Action::Lock | Action::Unlock(_), _)
+                if !self.may_pay() =>
+            {
+                None
+            }
             (Action::Sign, _) => Some(self.sign(&batch, None).await?),
             (Action::Replace, Some(spend)) if spend.sum > 0 => Some(self.sign(&batch, Some(spend)).await?),
             (Action::Lock, Some(spend)) => {
@@ -293,9 +298,10 @@ impl Driver {
     /// Has a transaction made for this batch and all that wait for one; of `spend`'s coins, if it is to replace another.
     async fn sign(&mut self, batch: &Batch, spend: Option<Spend>) -> Result<BatchEvent, Trouble> {
         let before = spend.as_ref().and_then(|spend| spend.newest().map(|newest| newest.roots.clone()));
-        let waiting = self.open.values().filter(|other| {
-            other.wants_one() || matches!(other.state, State::Riding(with) if with == batch.number)
-        });
+        let waiting = self
+            .open
+            .values()
+            .filter(|other| other.wants_one() || matches!(other.state, State::Riding(with) if with == batch.number));
         let own = [(batch.number, batch.root)];
         let riding = waiting.map(|other| (other.number, other.root));
         let carried = before.iter().flat_map(|roots| roots.batches().collect::<Vec<_>>());
@@ -436,7 +442,8 @@ impl Driver {
     /// A reorganisation may be deeper than what counts as final: the newest final block that still stands has all
     /// older ones below it.
     async fn look_at_finals(&mut self) -> Result<(), Trouble> {
-        let mut finals: Vec<(u64, Place)> = self.finals.iter().map(|(number, place)| (*number, place.clone())).collect();
+        let mut finals: Vec<(u64, Place)> =
+            self.finals.iter().map(|(number, place)| (*number, place.clone())).collect();
         finals.sort_unstable_by_key(|(_, place)| std::cmp::Reverse(place.height));
         for (number, Place { height, block, .. }) in finals {
             let Some(batch) = self.ledger.batch(number)? else { continue };

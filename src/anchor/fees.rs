@@ -154,7 +154,10 @@ mod tests {
         let capped = first(Market { floor: 25.0, ..QUIET }, None, CAPS, 157);
         assert_eq!(capped, Err(Capped::Rate { asked: 25.0, allowed: 20.0 }));
         let small = Caps { fee: 100, ..CAPS };
-        assert_eq!(first(Market { floor: 1.0, ..QUIET }, None, small, 157), Err(Capped::Fee { asked: 157, allowed: 100 }));
+        assert_eq!(
+            first(Market { floor: 1.0, ..QUIET }, None, small, 157),
+            Err(Capped::Fee { asked: 157, allowed: 100 })
+        );
         let spent = Caps { left: 10, ..CAPS };
         assert_eq!(first(Market { floor: 1.0, ..QUIET }, None, spent, 157), Err(Capped::Day { asked: 157, left: 10 }));
         // what can be paid is paid, rather than nothing

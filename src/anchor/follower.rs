@@ -414,9 +414,9 @@ impl Follower {
         }
         let (driver, problem) = (&self.driver, self.problem());
         let mut under_way = driver.open.values().rev();
-        let batch = made.and_then(|number| driver.open.get(&number)).or_else(|| {
-            under_way.find(|batch| batch.place().is_none())
-        });
+        let batch = made
+            .and_then(|number| driver.open.get(&number))
+            .or_else(|| under_way.find(|batch| batch.place().is_none()));
         let Some(batch) = batch else {
             return Ok(match problem {
                 Some(problem) => answer(Outcome::Waiting, problem),

@@ -225,7 +225,8 @@ impl Intake {
             bytes.push(coming.origin.tag());
             bytes.extend(coming.digest);
         }
-        let written = self.0.store.put_state(vec![(key(INTAKE, &number.to_be_bytes()), Some(value(VERSION, &bytes)))]).await;
+        let written =
+            self.0.store.put_state(vec![(key(INTAKE, &number.to_be_bytes()), Some(value(VERSION, &bytes)))]).await;
         {
             let mut state = self.lock();
             state.writing = 0;

@@ -291,7 +291,7 @@ mod tests {
             places.extend((from..from + size).map(|n| (n, number)));
             from += size;
         }
-        let again = Ledger::new(ledger.store.clone());
+        let again = Ledger::new(ledger.store.clone(), crate::anchor::config::Network::Regtest);
         again.load().expect("reads");
         for ledger in [ledger, again] {
             for (n, number) in &places {
@@ -324,12 +324,12 @@ mod tests {
             let ledger = open(dir.path());
             close(&ledger, 1, &some(10_000..10_000 + left, 5), 50).await;
             ledger.store.put_state(vec![(key(BATCH, &1_u64.to_be_bytes()), None)]).await.expect("is removed");
-            let ledger = Ledger::new(ledger.store.clone());
+            let ledger = Ledger::new(ledger.store.clone(), crate::anchor::config::Network::Regtest);
             assert!(ledger.load().expect("reads").is_empty());
             assert_eq!(ledger.leaf(&item(10_000).digest).expect("reads"), None);
             assert_eq!(ledger.record(&record_of(0)).expect("reads"), None);
             close(&ledger, 1, &some(10_001..10_000 + made, 5), 60).await;
-            let again = Ledger::new(ledger.store.clone());
+            let again = Ledger::new(ledger.store.clone(), crate::anchor::config::Network::Regtest);
             again.load().expect("reads");
             for ledger in [ledger, again] {
                 let digests = ledger.leaves(&batch(&ledger, 1)).expect("reads");

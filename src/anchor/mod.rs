@@ -280,7 +280,8 @@ impl Anchor {
 
     async fn prove(&self, id: &str, which: fn(Record) -> Leaf) -> Result<Proof, ProofError> {
         let (this, asked) = (self.clone(), id.to_owned());
-        let made = tokio::task::spawn_blocking(move || this.inner.proof(&asked, which)).await.map_err(Fault::from)??;
+        let made =
+            tokio::task::spawn_blocking(move || this.inner.proof(&asked, which)).await.map_err(Fault::from)??;
         let (proof, block) = made;
         // A reorganisation may have gone deeper than what counts as final, a moment ago.
         if let Some(block) = block.filter(|_| self.inner.pays) {
@@ -434,7 +435,8 @@ impl Inner {
                 block: Some(place.block()),
             }));
         }
-        let Some(receipts) = calendar::read(&self.store, batch.number)?.filter(|kept| *kept.root() == batch.root) else {
+        let Some(receipts) = calendar::read(&self.store, batch.number)?.filter(|kept| *kept.root() == batch.root)
+        else {
             return Ok(None);
         };
         let (Some((height, _)), Some(stamp)) = (receipts.blocks().first().copied(), receipts.stamp()) else {

@@ -416,7 +416,8 @@ mod tests {
             let dir = tempfile::tempdir().expect("a directory");
             let store = Store::open(&dir.path().join("store"), &store::Config::default()).expect("the store opens");
             let blocks = Blocks::open(&dir.path().join("blocks"), &blocks::Config::default(), store.clone());
-            let (blocks, ledger) = (blocks.expect("blocks open"), Ledger::new(store.clone()));
+            let (blocks, ledger) =
+                (blocks.expect("blocks open"), Ledger::new(store.clone(), crate::anchor::config::Network::Regtest));
             Self { _dir: dir, store, blocks, ledger, queue: Mutex::default(), secret: SECRET.into() }
         }
 

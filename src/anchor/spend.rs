@@ -159,10 +159,9 @@ impl Spend {
     pub fn inputs(&self) -> Vec<OutPoint> {
         match (self.attempts.first(), &self.unsigned) {
             (Some(first), _) => first.inputs(),
-            (None, Some(unsigned)) => unsigned
-                .tx()
-                .map(|tx| tx.input.iter().map(|input| input.previous_output).collect())
-                .unwrap_or_default(),
+            (None, Some(unsigned)) => {
+                unsigned.tx().map(|tx| tx.input.iter().map(|input| input.previous_output).collect()).unwrap_or_default()
+            }
             (None, None) => Vec::new(),
         }
     }
@@ -232,7 +231,14 @@ mod tests {
     #[test]
     fn of_replacements_only_the_difference_counts() {
         let roots = Roots::of([(1, [0; 32])]);
-        let attempt = |fee, signed| Attempt { tx: vec![], txid: fee.to_string(), fee, roots: roots.clone(), signed, height: 0 };
+        let attempt = |fee: u64, signed| Attempt {
+            tx: vec![],
+            txid: fee.to_string(),
+            fee,
+            roots: roots.clone(),
+            signed,
+            height: 0,
+        };
         let spend = Spend {
             network: Network::Regtest,
             genesis: String::new(),

@@ -240,7 +240,9 @@ impl BatchStatus {
             ),
             "fee_capped" if txid.is_empty() => format!("batch {number} ({leaves} items) is not signed"),
             "conflicted" => format!("batch {number} ({leaves} items) lost its coins to another transaction"),
-            "broadcast" | "fee_capped" => format!("batch {number} ({leaves} items) is in transaction {txid}, unconfirmed"),
+            "broadcast" | "fee_capped" => {
+                format!("batch {number} ({leaves} items) is in transaction {txid}, unconfirmed")
+            }
             "mined" => format!(
                 "batch {number} ({leaves} items) is in block {} with {} confirmation(s)",
                 self.height.unwrap_or_default(),

@@ -260,7 +260,8 @@ impl Chain {
 
     /// What who signs needs to know is put into it.
     fn described(&self, psbt: String, fee: u64, sum: u64, roots: Roots, height: u32) -> Result<Unsigned, Error> {
-        let described: Psbt = self.wallet("walletprocesspsbt", &[json!(psbt), json!(false), json!("ALL"), json!(true)])?;
+        let described: Psbt =
+            self.wallet("walletprocesspsbt", &[json!(psbt), json!(false), json!("ALL"), json!(true)])?;
         let unsigned = Unsigned { psbt: described.psbt, fee, sum, roots, made: now(), height };
         let tx = unsigned.tx().ok_or_else(|| answer("walletprocesspsbt", "no PSBT"))?;
         self.check(&tx, &unsigned.roots, sum)?;

@@ -67,7 +67,8 @@ fn waits(context: &Context, args: &Args, taken: &Taken, why: &str) -> Output {
             context.next("config set anchor.calendar.consent true")
         ),
     };
-    Output::new(json, format!("✓ The hash of {file} is kept; the file is not\n  {why}\n{next}")).failed_as(Kind::Pending)
+    Output::new(json, format!("✓ The hash of {file} is kept; the file is not\n  {why}\n{next}"))
+        .failed_as(Kind::Pending)
 }
 
 async fn digest(path: &Path) -> Result<cid::Digest, Failure> {

@@ -108,19 +108,31 @@ impl Client {
 
     /// The body of a 200 answer.
     pub async fn get(&self, target: &Target) -> Result<Bytes, Failure> {
-        let (status, body) = self.ask(target, Method::GET, DOCUMENTS, Bytes::new(), DEADLINE).await?;
+        let (status, body) = self.send(target, Method::GET, DOCUMENTS, Bytes::new(), DEADLINE).await?;
         if status == StatusCode::OK { Ok(body) } else { Err(Failure::Refused(status)) }
     }
 
     /// Puts these bytes there.
     pub async fn put(&self, target: &Target, bytes: Bytes) -> Result<(), Failure> {
-        let (status, _) = self.ask(target, Method::PUT, DOCUMENTS, bytes, DEADLINE).await?;
+        let (status, _) = self.send(target, Method::PUT, DOCUMENTS, bytes, DEADLINE).await?;
         if status.is_success() { Ok(()) } else { Err(Failure::Refused(status)) }
     }
 
-    /// One request: what the answer's status is, and its body, which is read only of a success. `deadline` is for everything
-    /// together, from the name to the last byte.
+    /// A GET, or a POST of these bytes: the answer's status, and its body, which is read only of a success. `deadline` is for
+    /// everything together, from the name to the last byte.
     pub async fn ask(
+        &self,
+        target: &Target,
+        post: Option<Bytes>,
+        accept: &'static str,
+        deadline: Duration,
+    ) -> Result<(u16, Bytes), Failure> {
+        let method = if post.is_some() { Method::POST } else { Method::GET };
+        let (status, body) = self.send(target, method, accept, post.unwrap_or_default(), deadline).await?;
+        Ok((status.as_u16(), body))
+    }
+
+    async fn send(
         &self,
         target: &Target,
         method: Method,

@@ -316,10 +316,9 @@ async fn no_more_than_agreed_is_paid_in_a_day_also_over_a_restart() {
 /// What bitcoind is started with, and the word that a person finds in the sentence.
 #[tokio::test(flavor = "multi_thread")]
 async fn each_way_of_bitcoind_to_refuse_has_its_own_sentence_and_goes_on_when_it_is_gone() {
-    for (flag, gone, word) in [
-        ("-maxtxfee=0.00001", "-maxtxfee=0.1", "-maxtxfee"),
-        ("-datacarrier=0", "-datacarrier=1", "-datacarrier"),
-    ] {
+    for (flag, gone, word) in
+        [("-maxtxfee=0.00001", "-maxtxfee=0.1", "-maxtxfee"), ("-datacarrier=0", "-datacarrier=1", "-datacarrier")]
+    {
         let (bitcoind, dir) = (Bitcoind::start(), dir());
         bitcoind.funded_wallet();
         bitcoind.flag(flag);

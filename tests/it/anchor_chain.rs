@@ -144,7 +144,12 @@ fn nothing_is_signed_on_another_network() {
     config.bitcoin.network = Network::Mainnet;
     let chain = Chain::new(&config);
     let error = chain
-        .spend(&Order { roots: Roots::of([(1, [0; 32])]), change: None, caps: Caps::of(&config.bitcoin, 0), signs: true })
+        .spend(&Order {
+            roots: Roots::of([(1, [0; 32])]),
+            change: None,
+            caps: Caps::of(&config.bitcoin, 0),
+            signs: true,
+        })
         .expect_err("another network");
     assert!(matches!(error, Error::Network { .. }), "{error}");
     assert!(error.to_string().contains("nothing is signed"), "{error}");
@@ -154,8 +159,12 @@ fn nothing_is_signed_on_another_network() {
 fn an_empty_wallet_names_an_address_and_is_created_if_missing() {
     let node = Bitcoind::start();
     let chain = Chain::new(&config(&node));
-    let Signing::NoFunds(need) = chain.spend(&order(&chain, &[0; 32])).expect("answers") else { panic!("there are no coins") };
-    let Signing::NoFunds(again) = chain.spend(&order(&chain, &[0; 32])).expect("answers") else { panic!("there are no coins") };
+    let Signing::NoFunds(need) = chain.spend(&order(&chain, &[0; 32])).expect("answers") else {
+        panic!("there are no coins")
+    };
+    let Signing::NoFunds(again) = chain.spend(&order(&chain, &[0; 32])).expect("answers") else {
+        panic!("there are no coins")
+    };
     assert_eq!(need, again, "asking twice does not use up addresses");
     node.fund(&need.address, &format!("0.{:08}", need.at_least));
     sign(&chain, &[7; 32]);

@@ -273,7 +273,7 @@ fn with_headers_alone_the_verdict_is_that_of_the_stock_client() {
         (6, &json!(false), &Value::Null, &Value::Null)
     );
     let sentence = said["sentence"].as_str().expect("a sentence");
-    assert!(sentence.contains("start it") && sentence.contains("toft anchor headers import"), "{sentence}");
+    assert!(sentence.contains("start bitcoind") && sentence.contains("toft anchor headers import"), "{sentence}");
 
     judged("checkpointed", &["--headers", &all]);
     judged("header_work_only", &["--headers", &late]);
@@ -291,7 +291,7 @@ fn with_headers_alone_the_verdict_is_that_of_the_stock_client() {
 
     // Headers that were tampered with judge nothing.
     let mut bytes = std::fs::read(&all).expect("reads");
-    bytes[14 + 80 * 50 + 40] ^= 1;
+    bytes[14 + 80 * 50 + 4] ^= 1; // its link
     let bad = bench.put("bad", &bytes);
     let (code, said) = bench.verify(&leaves.data[0], &good, &["--headers", &bad]);
     assert_eq!(code, 2);
@@ -336,7 +336,7 @@ fn a_running_node_makes_the_proof_that_is_not_there() {
     assert_eq!(code, 3, "{said}");
     assert!(said.to_string().contains("there is no"), "{said}");
     let added = node.json(&["add", &file]);
-    let record = added["recordId"].as_str().expect("a record").to_owned();
+    let record = added["record"].as_str().expect("a record").to_owned();
     node.json(&["anchor", "now"]);
     let (code, said) = verify(node.home(), &[&record]);
     assert_eq!(code, 7, "{said}");

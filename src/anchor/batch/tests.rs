@@ -24,7 +24,15 @@ fn attempt(coin: u8, n: u8) -> Attempt {
 
 fn spend(coin: u8, attempts: &[u8]) -> Spend {
     let attempts = attempts.iter().map(|n| attempt(coin, *n)).collect();
-    Spend { network: Network::Regtest, genesis: "g".into(), sum: 1_000, attempts, unsigned: None, former: vec![], sent: false }
+    Spend {
+        network: Network::Regtest,
+        genesis: "g".into(),
+        sum: 1_000,
+        attempts,
+        unsigned: None,
+        former: vec![],
+        sent: false,
+    }
 }
 
 fn place(n: u8) -> Inclusion {
@@ -145,14 +153,8 @@ fn a_double_spend_is_believed_only_when_it_is_buried_whatever_final_means() {
 #[test]
 fn what_nobody_signed_is_made_anew_when_its_coins_went() {
     let mut waiting = spend(1, &[]);
-    waiting.unsigned = Some(Unsigned {
-        psbt: String::new(),
-        fee: 1,
-        sum: 2,
-        roots: Roots::of([(1, [0; 32])]),
-        made: 0,
-        height: 100,
-    });
+    waiting.unsigned =
+        Some(Unsigned { psbt: String::new(), fee: 1, sum: 2, roots: Roots::of([(1, [0; 32])]), made: 0, height: 100 });
     let mut b = Batch::new(1, [0; 32], 3, 0);
     assert_eq!(b.on(BatchEvent::Unsigned(waiting.clone()), RULES), [Action::Persist, Action::Lock]);
     assert_eq!(b.on(BatchEvent::Woke, RULES), [Action::Look]);

@@ -7,7 +7,8 @@ use std::sync::Arc;
 use unsigned_varint::encode::{self, u64_buffer};
 
 /// Bytes of a file we look at. A proof is about 1 KiB, one with several calendars 5 KiB, one with 18,000 attestations
-/// 216 KiB. A hostile one of this length takes below 64 MB and a second or two: each byte of it can be a step over 4 KiB.
+/// 216 KiB. So a hostile one stays below 64 MB as a tree (56 bytes a byte), and its time is bounded: each byte of it can be a
+/// step over 4 KiB.
 pub const FILE_MAX: usize = 1 << 20;
 /// Bytes of a message, an operation's argument or its result.
 pub(super) const MSG_MAX: usize = 4096;

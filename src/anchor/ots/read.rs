@@ -30,7 +30,7 @@ impl Tree {
     }
 
     fn push(&mut self, branch: Branch) {
-        // Most messages lead on in one way: a file of nothing but steps takes 48 bytes of memory a byte.
+        // Most messages lead on in one way: a file of nothing but steps takes 56 bytes of memory a byte.
         if self.here.is_empty() {
             self.here.reserve_exact(1);
         }
