@@ -237,7 +237,19 @@ impl Config {
         self.net.check()?;
         crate::net::check_addresses(&self.net)?;
         self.remote.check()?;
-        self.retention.check()
+        self.retention.check()?;
+        // What calendars promise names them: who asks must not choose that name.
+        if self.anchor.calendar.serve && self.dwn.url.is_empty() {
+            bail!(
+                "anchor.calendar.serve = true: proofs name the calendar that promised them, so dwn.url must say under which URL \
+                 this node is reached from outside"
+            );
+        }
+        if self.anchor.calendar.serve {
+            crate::rpc::check_calendar(&self.dwn.url)
+                .map_err(|why| anyhow!("dwn.url: {why} (anchor.calendar.serve)"))?;
+        }
+        self.anchor.check().map_err(Error::msg)
     }
 }
 

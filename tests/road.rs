@@ -19,6 +19,7 @@ fn bitcoin_home(bitcoind: &Bitcoind) -> Home {
     Home::new()
         .set("dwn.tenants", "open")
         .set("anchor.mode", "wallet")
+        .set("anchor.bitcoin.spend", "true")
         .set("anchor.every", "1h")
         .set("anchor.confirmations", "2")
         .set("anchor.bitcoin.network", "regtest")

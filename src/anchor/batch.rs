@@ -1,25 +1,35 @@
 //! A batch from its root to a buried block, as a pure state machine: events in, actions out.
 //!
 //! ```text
-//! batched ──► signed ──► broadcast ──► mined ──► final
-//!    │  ▲        └──────────┴───────────┘ │
-//!    ▼  │                 ▲───────────────┘ reorganised
-//! awaiting_funds          │
-//!       ▲─────────────────┘ another spend of the same coins is buried
+//!            ┌► awaiting_funds ┐     ┌──── replaced: pays more, or takes other batches along
+//! batched ───┼► fee_capped     ┼──► open ──► mined ──► final
+//!    ▲       └► riding (in     ┘   │  ▲ ▲───────┴────────┘ its block was reorganised away
+//!    │          another's)         ▼  │ reorganised
+//!    └──────────────────────── conflicted   (another transaction spent the coins and is buried)
 //! ```
 //!
-//! The one rule that keeps a crash from paying twice: `Signed` is answered with [`Action::Persist`] before
-//! [`Action::Send`], and a batch that has a signed transaction is never signed again while that transaction
-//! can still confirm. Whether it was sent or not, the same bytes are sent again. What became of it is read
-//! from the wallet, never from the answer to the sending: a mined and a double-spent transaction are refused
-//! with the same error.
+//! What keeps a batch from being paid twice, whatever crashes, reorganises or pays more by hand:
+//! - [`Action::Persist`] comes before [`Action::Send`]: nothing is sent that is not stored.
+//! - All attempts of a batch spend the same coins ([`Spend`]), so one of them at most is in the chain.
+//! - It is signed with new coins only when another transaction that spent the old ones lies [`BURIED`] blocks deep.
+//!
+//! What became of an attempt is read from the mempool, from its coins and from the blocks, in this order. The answer
+//! to the sending says little (a mined and a double-spent transaction are refused with the same words), and the wallet
+//! is asked last.
 
-use super::proof::Inclusion;
+use super::{
+    fees::Capped,
+    proof::Inclusion,
+    spend::{Attempt, Spend, Unsigned},
+};
 use crate::cid::Digest;
 use serde::{Deserialize, Serialize};
 
 /// First byte of a stored batch: raised when the encoding changes.
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
+/// Confirmations of another spend of the coins after which the old attempts count as dead, whatever
+/// `anchor.confirmations` says.
+pub const BURIED: u32 = 6;
 
 /// The leaves under one root, and how far the root has come.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -31,9 +41,15 @@ pub struct Batch {
     /// Seconds since 1970.
     pub created: u64,
     pub state: State,
-    /// As bitcoind last said; not stored, it grows with every block.
+    /// Blocks on its own and on top of it; of a conflict: on the other transaction's. Not stored, it grows with every block.
     #[serde(skip)]
-    pub confirmations: u32,
+    pub depth: u32,
+    /// Why its transaction does not pay more although it is time.
+    #[serde(skip)]
+    pub capped: Option<Capped>,
+    /// Enough calendars have taken its root.
+    #[serde(skip)]
+    pub handed: bool,
     /// What stands in the way, for people.
     #[serde(skip)]
     pub note: Option<String>,
@@ -44,23 +60,18 @@ pub struct Batch {
 pub enum State {
     Batched,
     AwaitingFunds(Need),
-    /// Signed and stored, perhaps sent.
-    Signed(Attempt),
-    /// bitcoind has it.
-    Broadcast(Attempt),
-    Mined(Attempt, Inclusion),
-    Final(Attempt, Inclusion),
-}
-
-/// A signed transaction.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Attempt {
-    #[serde(with = "serde_bytes")]
-    pub tx: Vec<u8>,
-    /// As people write it (reversed hex).
-    pub txid: String,
-    /// sat
-    pub fee: u64,
+    /// It would cost more than the settings allow; nothing is signed.
+    FeeCapped(Capped),
+    /// The transaction of that batch carries it too.
+    Riding(u64),
+    /// Waits for a signature, or for a block.
+    Open(Spend),
+    /// Another transaction that does not carry it spent the coins, in this block.
+    Conflicted(Spend, Elsewhere),
+    Mined(Spend, Mined),
+    Final(Spend, Mined),
+    /// Calendars brought it into the block at this height.
+    Attested(u32),
 }
 
 /// What the wallet lacks.
@@ -72,172 +83,351 @@ pub struct Need {
     pub at_least: u64,
 }
 
-#[derive(Debug, Clone, PartialEq)]
-pub enum BatchEvent {
-    /// The node has started: what was under way may be lost.
-    Started,
-    /// Time to look again.
-    Woke,
-    Signed(Attempt),
-    NoFunds(Need),
-    /// bitcoind's answer to the sending.
-    Sent(Result<(), String>),
-    Seen(Seen),
-    /// Where the transaction lies; `confirmations` at that moment.
-    Located(Inclusion, u32),
+/// An attempt that is in a block.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Mined {
+    pub txid: String,
+    pub place: Inclusion,
 }
 
-/// What the wallet knows of a transaction.
+/// Where the coins went instead.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Elsewhere {
+    pub txid: String,
+    pub height: u32,
+    pub block: String,
+}
+
+/// What rules there are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Rules {
+    /// Confirmations after which an anchor is final.
+    pub last: u32,
+    /// Blocks after which a transaction pays more.
+    pub bump_after: u32,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub enum BatchEvent {
+    /// Time to look again.
+    Woke,
+    Signed(Spend),
+    /// One more attempt of the same coins.
+    Replaced(Attempt),
+    Unsigned(Spend),
+    NoFunds(Need),
+    Capped(Capped),
+    /// bitcoind's answer to the sending.
+    Sent(Result<(), String>),
+    /// What became of the coins; `tip`: the chain's height then.
+    Seen {
+        seen: Seen,
+        tip: u32,
+    },
+    /// The block it was last in is still in the best chain, which has this height; none: it is not.
+    Stands(Option<u32>),
+}
+
+/// What became of the coins of a spend.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Seen {
-    Unknown,
-    Unconfirmed,
-    Mined {
-        height: u32,
-        block: String,
-        confirmations: u32,
-    },
-    /// Another spend of its coins has this many confirmations.
-    Conflicted {
-        depth: u32,
-    },
+    /// This attempt is in the mempool.
+    Waiting(String),
+    /// Nobody spends them.
+    Unspent,
+    /// A transaction that was not made here carries what one of ours does: it was made to pay more by hand.
+    Adopted(Attempt),
+    /// In the mempool, another transaction spends them.
+    Rival(String),
+    Mined(Mined),
+    Elsewhere(Elsewhere),
+    /// They are spent, and where cannot be read yet.
+    Unreadable(String),
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Action {
     /// Make a transaction that carries the root.
     Sign,
+    /// Make one that spends the same coins and pays more.
+    Replace,
     /// Make the batch durable before the next action.
     Persist,
-    /// Send the signed bytes.
+    /// Let the wallet spend the coins for nothing else.
+    Lock,
+    /// Give them back.
+    Unlock(Spend),
+    /// Send the newest signed bytes.
     Send,
-    /// Ask the wallet about the transaction.
+    /// Find out what became of the coins.
     Look,
-    /// Read the block the transaction is said to be in.
-    Locate { block: String },
+    /// Is this block in the best chain?
+    Check { height: u32, block: String },
 }
 
 impl Batch {
     pub fn new(number: u64, root: Digest, leaves: u32, created: u64) -> Self {
-        Self { number, root, leaves, created, state: State::Batched, confirmations: 0, note: None }
+        Self { number, root, leaves, created, state: State::Batched, depth: 0, capped: None, handed: false, note: None }
     }
 
-    /// What `event` changes and what is to be done, in order. `last` confirmations make it final.
-    pub fn on(&mut self, event: BatchEvent, last: u32) -> Vec<Action> {
-        use Action::{Look, Persist, Send, Sign};
-        match (&self.state, event) {
-            (State::Final(..), _) => vec![],
+    /// What `event` changes and what is to be done, in order.
+    pub fn on(&mut self, event: BatchEvent, rules: Rules) -> Vec<Action> {
+        use Action::{Check, Lock, Look, Persist, Send, Sign};
+        match (&mut self.state, event) {
+            (State::Batched | State::AwaitingFunds(_) | State::FeeCapped(_), event) => match event {
+                BatchEvent::Woke => vec![Sign],
+                BatchEvent::Signed(spend) => {
+                    self.enter(State::Open(spend));
+                    vec![Persist, Lock, Send, Look]
+                }
+                BatchEvent::Unsigned(spend) => {
+                    self.enter(State::Open(spend));
+                    vec![Persist, Lock]
+                }
+                BatchEvent::NoFunds(need) => self.become_if_new(State::AwaitingFunds(need)),
+                BatchEvent::Capped(capped) => self.become_if_new(State::FeeCapped(capped)),
+                // an answer to a question that is no longer open
+                _ => vec![],
+            },
+            (State::Riding(_) | State::Attested(_), _) => vec![],
 
-            (State::Batched | State::AwaitingFunds(_), BatchEvent::Started | BatchEvent::Woke) => vec![Sign],
-            (State::Batched | State::AwaitingFunds(_), BatchEvent::Signed(attempt)) => {
-                self.note = None;
-                self.state = State::Signed(attempt);
+            (State::Open(_), BatchEvent::Woke) => vec![Look],
+            (State::Open(spend), BatchEvent::Replaced(attempt)) => {
+                if !shares(spend, &attempt) {
+                    return vec![];
+                }
+                spend.attempts.push(attempt);
+                if let Some(unsigned) = spend.unsigned.take() {
+                    spend.former.push(unsigned.roots);
+                }
+                spend.sent = false;
+                (self.note, self.capped) = (None, None);
                 vec![Persist, Send, Look]
             }
-            (State::Batched | State::AwaitingFunds(_), BatchEvent::NoFunds(need)) => {
-                let new = State::AwaitingFunds(need);
-                if self.state == new {
-                    return vec![];
+            (State::Open(spend), BatchEvent::Unsigned(new)) => {
+                if let Some(unsigned) = new.unsigned {
+                    spend.wait_for(unsigned);
                 }
-                self.state = new;
                 vec![Persist]
             }
-            // an answer to a question that is no longer open
-            (State::Batched | State::AwaitingFunds(_), _) | (_, BatchEvent::Signed(_) | BatchEvent::NoFunds(_)) => {
+            (State::Open(_), BatchEvent::Capped(capped)) => {
+                self.capped = Some(capped);
                 vec![]
             }
-
-            (State::Signed(_), BatchEvent::Started | BatchEvent::Woke) | (State::Broadcast(_), BatchEvent::Started) => {
-                vec![Send, Look]
+            (State::Open(_), BatchEvent::NoFunds(_)) => {
+                self.note = Some("its coins are worth too little to pay more".into());
+                vec![]
             }
-            (State::Broadcast(_) | State::Mined(..), BatchEvent::Woke) | (State::Mined(..), BatchEvent::Started) => {
-                vec![Look]
-            }
-
-            (State::Signed(attempt), BatchEvent::Sent(Ok(()))) => {
+            (State::Open(spend), BatchEvent::Sent(Ok(()))) => {
+                let first = !spend.sent;
+                spend.sent = true;
                 self.note = None;
-                self.state = State::Broadcast(attempt.clone());
-                vec![Persist]
+                if first { vec![Persist] } else { vec![] }
             }
-            (_, BatchEvent::Sent(answer)) => {
-                self.note = answer.err();
+            (State::Open(_), BatchEvent::Sent(Err(why))) => {
+                self.note = Some(why);
                 vec![]
             }
+            (State::Open(_), BatchEvent::Seen { seen, tip }) => self.seen(seen, tip, rules),
 
-            (
-                State::Signed(attempt) | State::Broadcast(attempt) | State::Mined(attempt, _),
-                BatchEvent::Located(place, n),
-            ) => {
-                let attempt = attempt.clone();
-                (self.note, self.confirmations) = (None, n);
-                self.state = if n >= last { State::Final(attempt, place) } else { State::Mined(attempt, place) };
-                vec![Persist]
+            (State::Conflicted(_, Elsewhere { height, block, .. }), BatchEvent::Woke) => {
+                vec![Check { height: *height, block: block.clone() }]
             }
-            (_, BatchEvent::Seen(seen)) => self.seen(seen, last),
-        }
-    }
-
-    fn seen(&mut self, seen: Seen, last: u32) -> Vec<Action> {
-        use Action::{Locate, Persist, Send, Sign};
-        match (&self.state, seen) {
-            (State::Mined(attempt, place), Seen::Mined { block, confirmations, .. }) => {
-                if place.block() != block {
-                    return vec![Locate { block }];
-                }
-                self.confirmations = confirmations;
-                if confirmations < last {
+            (State::Mined(_, mined) | State::Final(_, mined), BatchEvent::Woke) => {
+                vec![Check { height: mined.place.height, block: mined.place.block() }]
+            }
+            (State::Conflicted(spend, elsewhere), BatchEvent::Stands(Some(tip))) => {
+                self.depth = depth(tip, elsewhere.height);
+                let needed = rules.last.max(BURIED);
+                if self.depth < needed {
+                    self.note = Some(format!(
+                        "transaction {} spent its coins ({} confirmations); at {needed} it is signed again with other coins",
+                        elsewhere.txid, self.depth
+                    ));
                     return vec![];
                 }
-                self.state = State::Final(attempt.clone(), place.clone());
+                let spend = spend.clone();
+                self.enter(State::Batched);
+                self.note = Some("another transaction spent its coins; it is signed again with others".into());
+                vec![Persist, Action::Unlock(spend), Sign]
+            }
+            (State::Mined(spend, mined), BatchEvent::Stands(Some(tip))) => {
+                self.depth = depth(tip, mined.place.height);
+                if self.depth < rules.last {
+                    return vec![];
+                }
+                self.state = State::Final(spend.clone(), mined.clone());
                 vec![Persist]
             }
-            (_, Seen::Mined { block, .. }) => vec![Locate { block }],
-
-            (_, Seen::Conflicted { depth }) if depth >= last => {
-                self.confirmations = 0;
-                self.state = State::Batched;
-                self.note = Some("other transactions spent its coins; it is signed again with new ones".into());
-                vec![Persist, Sign]
-            }
-            (State::Mined(attempt, _), Seen::Unconfirmed | Seen::Unknown | Seen::Conflicted { .. }) => {
-                self.confirmations = 0;
-                self.state = State::Broadcast(attempt.clone());
-                self.note = Some("its block was reorganised away; waiting for another".into());
-                vec![Persist, Send]
-            }
-            (State::Signed(attempt), Seen::Unconfirmed) => {
-                self.state = State::Broadcast(attempt.clone());
-                vec![Persist]
-            }
-            (State::Broadcast(_), Seen::Unknown) => vec![Send],
-            (_, Seen::Conflicted { depth }) => {
-                self.note = Some(format!(
-                    "another transaction spent its coins ({depth} confirmations); at {last} it is signed again"
-                ));
+            (State::Final(_, mined), BatchEvent::Stands(Some(tip))) => {
+                self.depth = depth(tip, mined.place.height);
                 vec![]
             }
-            (_, Seen::Unknown | Seen::Unconfirmed) => vec![],
+            (
+                State::Conflicted(spend, _) | State::Mined(spend, _) | State::Final(spend, _),
+                BatchEvent::Stands(None),
+            ) => {
+                let spend = spend.clone();
+                self.enter(State::Open(spend));
+                self.note = Some("the block was reorganised away; waiting for another".into());
+                vec![Persist, Look]
+            }
+            _ => vec![],
         }
     }
 
-    /// The signed transaction, if there is one.
-    pub fn attempt(&self) -> Option<&Attempt> {
+    fn seen(&mut self, seen: Seen, tip: u32, rules: Rules) -> Vec<Action> {
+        use Action::{Check, Look, Persist, Replace, Send, Sign};
+        let State::Open(spend) = &mut self.state else { return vec![] };
+        let is_due = tip >= spend.height().saturating_add(rules.bump_after);
+        match seen {
+            Seen::Waiting(txid) => {
+                let newest = spend.newest().is_some_and(|attempt| attempt.txid == txid);
+                let mut actions = Vec::new();
+                if newest && !spend.sent {
+                    spend.sent = true;
+                    actions.push(Persist);
+                }
+                if newest {
+                    self.note = None;
+                } else {
+                    actions.push(Send); // the one before it is there, and it is not
+                }
+                if is_due {
+                    actions.push(Replace);
+                }
+                actions
+            }
+            Seen::Unspent if spend.attempts.is_empty() => {
+                if is_due {
+                    vec![Replace]
+                } else {
+                    vec![]
+                }
+            }
+            Seen::Unspent if is_due => vec![Send, Replace],
+            Seen::Unspent => vec![Send],
+            Seen::Adopted(attempt) => {
+                if spend.attempt(&attempt.txid).is_some() || !shares(spend, &attempt) {
+                    return vec![];
+                }
+                spend.attempts.push(attempt);
+                if let Some(unsigned) = spend.unsigned.take() {
+                    spend.former.push(unsigned.roots);
+                }
+                spend.sent = true;
+                vec![Persist, Look]
+            }
+            Seen::Rival(txid) => {
+                self.note = Some(format!("transaction {txid} is to spend its coins; waiting for what becomes of that"));
+                vec![]
+            }
+            Seen::Mined(mined) => {
+                self.depth = depth(tip, mined.place.height);
+                let (spend, is_final) = (spend.clone(), self.depth >= rules.last);
+                (self.note, self.capped) = (None, None);
+                self.state = if is_final { State::Final(spend, mined) } else { State::Mined(spend, mined) };
+                vec![Persist]
+            }
+            // never signed: nothing of it can come into the chain
+            Seen::Elsewhere(_) if spend.attempts.is_empty() => {
+                let spend = spend.clone();
+                self.enter(State::Batched);
+                vec![Persist, Action::Unlock(spend), Sign]
+            }
+            Seen::Elsewhere(elsewhere) => {
+                let check = Check { height: elsewhere.height, block: elsewhere.block.clone() };
+                self.state = State::Conflicted(spend.clone(), elsewhere);
+                vec![Persist, check]
+            }
+            Seen::Unreadable(why) => {
+                self.note = Some(why);
+                vec![]
+            }
+        }
+    }
+
+    fn enter(&mut self, state: State) {
+        (self.depth, self.note, self.capped) = (0, None, None);
+        self.state = state;
+    }
+
+    fn become_if_new(&mut self, state: State) -> Vec<Action> {
+        if self.state == state {
+            return vec![];
+        }
+        self.enter(state);
+        vec![Action::Persist]
+    }
+
+    /// The coins it spends and all attempts to, if there are any.
+    pub fn spend(&self) -> Option<&Spend> {
         match &self.state {
-            State::Batched | State::AwaitingFunds(_) => None,
-            State::Signed(a) | State::Broadcast(a) | State::Mined(a, _) | State::Final(a, _) => Some(a),
+            State::Batched | State::AwaitingFunds(_) | State::FeeCapped(_) | State::Riding(_) | State::Attested(_) => {
+                None
+            }
+            State::Open(spend) | State::Conflicted(spend, _) | State::Mined(spend, _) | State::Final(spend, _) => {
+                Some(spend)
+            }
+        }
+    }
+
+    pub(super) fn spend_mut(&mut self) -> Option<&mut Spend> {
+        match &mut self.state {
+            State::Batched | State::AwaitingFunds(_) | State::FeeCapped(_) | State::Riding(_) | State::Attested(_) => {
+                None
+            }
+            State::Open(spend) | State::Conflicted(spend, _) | State::Mined(spend, _) | State::Final(spend, _) => {
+                Some(spend)
+            }
+        }
+    }
+
+    /// Is `batch` in the attempt that is in the chain, and as deep as it has to be before others are signed anew?
+    /// None: that is not settled.
+    pub fn carried(&self, batch: u64, rules: Rules) -> Option<bool> {
+        let Some(spend) = self.spend() else { return Some(false) };
+        match self.mined() {
+            Some(mined) => {
+                let has = spend.attempt(&mined.txid).is_some_and(|attempt| attempt.roots.has(batch));
+                (has || self.depth >= rules.last.max(BURIED)).then_some(has)
+            }
+            None if spend.carried().any(|roots| roots.has(batch)) => None,
+            None => Some(false),
+        }
+    }
+
+    /// The attempt that counts: the one in the chain, else the newest.
+    pub fn attempt(&self) -> Option<&Attempt> {
+        match (self.spend()?, self.mined()) {
+            (spend, Some(mined)) => spend.attempt(&mined.txid),
+            (spend, None) => spend.newest(),
+        }
+    }
+
+    pub fn mined(&self) -> Option<&Mined> {
+        match &self.state {
+            State::Mined(_, mined) | State::Final(_, mined) => Some(mined),
+            _ => None,
         }
     }
 
     /// Where the transaction lies in the chain, if it does.
     pub fn place(&self) -> Option<&Inclusion> {
-        match &self.state {
-            State::Mined(_, place) | State::Final(_, place) => Some(place),
-            _ => None,
-        }
+        self.mined().map(|mined| &mined.place)
+    }
+
+    pub fn unsigned(&self) -> Option<&Unsigned> {
+        self.spend()?.unsigned.as_ref()
     }
 
     pub fn is_final(&self) -> bool {
         matches!(self.state, State::Final(..))
+    }
+
+    /// Is its root in no transaction, and wants one?
+    pub fn wants_one(&self) -> bool {
+        matches!(self.state, State::Batched | State::AwaitingFunds(_) | State::FeeCapped(_))
     }
 
     pub fn encode(&self) -> Vec<u8> {
@@ -249,132 +439,101 @@ impl Batch {
     pub fn decode(bytes: &[u8]) -> Result<Self, String> {
         match bytes.split_first() {
             Some((&VERSION, rest)) => serde_ipld_dagcbor::from_slice(rest).map_err(|e| e.to_string()),
+            Some((&before::VERSION, rest)) => before::decode(rest),
             Some((version, _)) => Err(format!("version {version} is not known to this toft")),
             None => Err("it is empty".into()),
         }
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
+fn depth(tip: u32, height: u32) -> u32 {
+    (tip + 1).saturating_sub(height)
+}
 
-    const LAST: u32 = 6;
+/// Does it spend all coins of the spend? Only then never both are in the chain.
+fn shares(spend: &Spend, attempt: &Attempt) -> bool {
+    let (coins, spent) = (spend.inputs(), attempt.inputs());
+    !coins.is_empty() && coins.iter().all(|coin| spent.contains(coin))
+}
 
-    fn attempt(n: u8) -> Attempt {
-        Attempt { tx: vec![n], txid: format!("{n:02x}"), fee: 157 }
+/// Batches as version 1 stored them: one attempt, of a network that was not noted.
+mod before {
+    use super::{Batch, Digest, Inclusion, Mined, Need, Spend, State};
+    use crate::anchor::{
+        config::Network,
+        spend::{Attempt, Roots},
+    };
+    use serde::Deserialize;
+
+    pub(super) const VERSION: u8 = 1;
+
+    #[derive(Deserialize)]
+    struct First {
+        number: u64,
+        #[serde(with = "serde_bytes")]
+        root: Digest,
+        leaves: u32,
+        created: u64,
+        state: FirstState,
     }
 
-    fn place(n: u8) -> Inclusion {
-        Inclusion::fake(n)
+    #[derive(Deserialize)]
+    #[serde(rename_all = "snake_case")]
+    enum FirstState {
+        Batched,
+        AwaitingFunds(Need),
+        Signed(FirstAttempt),
+        Broadcast(FirstAttempt),
+        Mined(FirstAttempt, Inclusion),
+        Final(FirstAttempt, Inclusion),
     }
 
-    fn mined(n: u8, confirmations: u32) -> BatchEvent {
-        BatchEvent::Seen(Seen::Mined { height: 7, block: place(n).block(), confirmations })
+    #[derive(Deserialize)]
+    struct FirstAttempt {
+        #[serde(with = "serde_bytes")]
+        tx: Vec<u8>,
+        txid: String,
+        fee: u64,
     }
 
-    fn batch(state: State) -> Batch {
-        Batch { state, ..Batch::new(1, [0; 32], 3, 0) }
-    }
-
-    #[test]
-    fn the_good_road() {
-        use Action::{Locate, Look, Persist, Send, Sign};
-        let mut b = Batch::new(1, [0; 32], 3, 0);
-        assert_eq!(b.on(BatchEvent::Woke, LAST), [Sign]);
-        assert_eq!(b.on(BatchEvent::Signed(attempt(1)), LAST), [Persist, Send, Look]);
-        assert_eq!(b.on(BatchEvent::Sent(Ok(())), LAST), [Persist]);
-        assert_eq!(b.on(BatchEvent::Seen(Seen::Unconfirmed), LAST), []);
-        assert_eq!(b.on(BatchEvent::Woke, LAST), [Look]);
-        assert_eq!(b.on(mined(1, 1), LAST), [Locate { block: place(1).block() }]);
-        assert_eq!(b.on(BatchEvent::Located(place(1), 1), LAST), [Persist]);
-        assert_eq!(b.on(mined(1, 5), LAST), []);
-        assert_eq!(b.confirmations, 5);
-        assert_eq!(b.on(mined(1, 6), LAST), [Persist]);
-        assert!(b.is_final());
-        assert_eq!(b.on(BatchEvent::Woke, LAST), []);
-        assert_eq!(Batch::decode(&b.encode()).expect("decodes").state, b.state);
-    }
-
-    #[test]
-    fn without_coins_it_waits_and_says_so_once() {
-        let need = Need { address: "bc1q".into(), at_least: 2_000 };
-        let mut b = Batch::new(1, [0; 32], 3, 0);
-        assert_eq!(b.on(BatchEvent::NoFunds(need.clone()), LAST), [Action::Persist]);
-        assert_eq!(b.on(BatchEvent::NoFunds(need), LAST), []);
-        assert_eq!(b.on(BatchEvent::Woke, LAST), [Action::Sign]);
-        assert_eq!(b.on(BatchEvent::Signed(attempt(1)), LAST)[0], Action::Persist);
-    }
-
-    #[test]
-    fn after_a_start_the_same_bytes_are_sent_again() {
-        for state in [State::Signed(attempt(1)), State::Broadcast(attempt(1))] {
-            let mut b = batch(state);
-            assert_eq!(b.on(BatchEvent::Started, LAST), [Action::Send, Action::Look]);
-            // refused, because it is mined already: the wallet decides
-            assert_eq!(b.on(BatchEvent::Sent(Err("bad-txns-inputs-missingorspent".into())), LAST), []);
-            assert_eq!(b.on(mined(1, 2), LAST), [Action::Locate { block: place(1).block() }]);
-        }
-    }
-
-    #[test]
-    fn a_reorganised_block_is_left_and_the_new_one_taken() {
-        let mut b = batch(State::Mined(attempt(1), place(1)));
-        assert_eq!(b.on(BatchEvent::Seen(Seen::Unconfirmed), LAST), [Action::Persist, Action::Send]);
-        assert_eq!(b.state, State::Broadcast(attempt(1)));
-        let mut b = batch(State::Mined(attempt(1), place(1)));
-        assert_eq!(b.on(mined(2, 1), LAST), [Action::Locate { block: place(2).block() }]);
-        b.on(BatchEvent::Located(place(2), 1), LAST);
-        assert_eq!(b.state, State::Mined(attempt(1), place(2)));
-    }
-
-    #[test]
-    fn a_double_spend_is_believed_only_when_it_is_buried() {
-        let mut b = batch(State::Broadcast(attempt(1)));
-        assert_eq!(b.on(BatchEvent::Seen(Seen::Conflicted { depth: LAST - 1 }), LAST), []);
-        assert_eq!(b.state, State::Broadcast(attempt(1)));
-        assert_eq!(b.on(BatchEvent::Seen(Seen::Conflicted { depth: LAST }), LAST), [Action::Persist, Action::Sign]);
-        assert_eq!(b.state, State::Batched);
-    }
-
-    fn event() -> impl Strategy<Value = BatchEvent> {
-        prop_oneof![
-            Just(BatchEvent::Started),
-            Just(BatchEvent::Woke),
-            any::<u8>().prop_map(|n| BatchEvent::Signed(attempt(n))),
-            Just(BatchEvent::NoFunds(Need { address: "a".into(), at_least: 1 })),
-            any::<bool>().prop_map(|ok| BatchEvent::Sent(if ok { Ok(()) } else { Err("no".into()) })),
-            Just(BatchEvent::Seen(Seen::Unknown)),
-            Just(BatchEvent::Seen(Seen::Unconfirmed)),
-            (0..3_u8, 1..9_u32).prop_map(|(n, c)| mined(n, c)),
-            (1..9_u32).prop_map(|depth| BatchEvent::Seen(Seen::Conflicted { depth })),
-            (0..3_u8, 1..9_u32).prop_map(|(n, c)| BatchEvent::Located(place(n), c)),
-        ]
-    }
-
-    proptest! {
-        /// Whatever bitcoind says in whatever order: nothing is sent that is not stored, every change is
-        /// stored, and a signed transaction is given up only for a buried double spend.
-        #[test]
-        fn no_order_of_events_pays_twice(events in prop::collection::vec(event(), 1..60)) {
-            let mut b = Batch::new(1, [0; 32], 3, 0);
-            let mut stored = b.clone();
-            for event in events {
-                let before = b.clone();
-                let buried = matches!(event, BatchEvent::Seen(Seen::Conflicted { depth }) if depth >= LAST);
-                for action in b.on(event, LAST) {
-                    match action {
-                        Action::Persist => stored = b.clone(),
-                        Action::Send => prop_assert_eq!(stored.attempt(), b.attempt()),
-                        Action::Sign => prop_assert!(b.attempt().is_none()),
-                        Action::Look | Action::Locate { .. } => prop_assert!(b.attempt().is_some()),
-                    }
-                }
-                prop_assert_eq!(&stored.state, &b.state);
-                prop_assert!(before.attempt().is_none() || before.attempt() == b.attempt() || buried);
-                prop_assert!(!before.is_final() || b.is_final());
+    pub(super) fn decode(bytes: &[u8]) -> Result<Batch, String> {
+        let First { number, root, leaves, created, state } =
+            serde_ipld_dagcbor::from_slice(bytes).map_err(|e| e.to_string())?;
+        let spend = |FirstAttempt { tx, txid, fee }: FirstAttempt, height: u32, sent: bool| {
+            let roots = Roots::of([(number, root)]);
+            let attempts = vec![Attempt { tx, txid, fee, roots, signed: created, height }];
+            // The network was not kept: it is that of the settings, which the ledger puts in.
+            Spend {
+                network: Network::Mainnet,
+                genesis: String::new(),
+                sum: 0,
+                attempts,
+                unsigned: None,
+                former: vec![],
+                sent,
             }
-        }
+        };
+        let mined = |attempt: FirstAttempt, place: Inclusion| {
+            let mined = Mined { txid: attempt.txid.clone(), place };
+            (spend(attempt, mined.place.height, true), mined)
+        };
+        let state = match state {
+            FirstState::Batched => State::Batched,
+            FirstState::AwaitingFunds(need) => State::AwaitingFunds(need),
+            FirstState::Signed(attempt) => State::Open(spend(attempt, 0, false)),
+            FirstState::Broadcast(attempt) => State::Open(spend(attempt, 0, true)),
+            FirstState::Mined(attempt, place) => {
+                let (spend, mined) = mined(attempt, place);
+                State::Mined(spend, mined)
+            }
+            FirstState::Final(attempt, place) => {
+                let (spend, mined) = mined(attempt, place);
+                State::Final(spend, mined)
+            }
+        };
+        Ok(Batch { state, ..Batch::new(number, root, leaves, created) })
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -5,28 +5,22 @@
 //! thread. Amounts go out as strings and nothing is sent here that the caller has not made durable first.
 
 use super::{
-    batch::{Attempt, Need, Seen},
-    config::{Config, Network},
+    config::{Config, Path},
+    fees::Market,
     proof::{self, Inclusion},
     transport::{Failure, Transport},
 };
-use crate::{
-    cid::Digest,
-    foreign::{said, without_credentials},
-};
-use bitcoin::{
-    Amount, Denomination, Transaction, Txid,
-    block::Header,
-    consensus::encode::{deserialize_hex, serialize},
-    script::{PushBytesBuf, ScriptBuf},
-};
+use crate::foreign::{said, without_credentials};
+use bitcoin::{Txid, block::Header, consensus::encode::deserialize_hex};
 use bitcoincore_rpc::{Client, Error as RpcError, RpcApi, jsonrpc};
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::{Value, json};
 use std::{
-    collections::BTreeMap,
     path::PathBuf,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
@@ -35,33 +29,21 @@ use std::{
 const TIMEOUT: Duration = Duration::from_secs(30);
 /// Blocks within which an anchor should confirm when no fee is configured: a day. Nobody waits for it.
 const FEE_TARGET: u32 = 144;
-/// sat that come back to the wallet at least: bitcoind relays no transaction without an output that is worth
-/// more than its own spending.
-const CHANGE_MIN: u64 = 1_000;
-/// vB of an anchor without its inputs, and of its largest usual input (legacy): to ask for enough coins.
-const VBYTES_BASE: u64 = 100;
-const VBYTES_INPUT: u64 = 150;
-/// Inputs at most: more make the proof longer than some verifiers read.
-const INPUTS_MAX: usize = 5;
-/// Transactions of the wallet that are asked for at once, and how often at most: hundreds of years of anchors.
-const LISTED: usize = 1_000;
-const LISTED_PAGES: usize = 200;
-/// The operation that a script with a root begins with.
-const OP_RETURN: u8 = 0x6a;
-/// The label of the address we name when coins are wanted.
-const FUNDING: &str = "toft: coins for anchors";
+/// Blocks whose fees stand in for an estimate, the newest.
+const RECENT: u32 = 3;
 
 /// bitcoind's error codes that we act on.
-mod code {
-    pub(super) const INVALID_ADDRESS_OR_KEY: i32 = -5;
-    pub(super) const INSUFFICIENT_FUNDS: i32 = -6;
-    pub(super) const INVALID_PARAMETER: i32 = -8;
-    pub(super) const WALLET_ERROR: i32 = -4;
-    pub(super) const UNKNOWN_LABEL: i32 = -11;
-    pub(super) const LOCKED: i32 = -13;
-    pub(super) const WALLET_NOT_FOUND: i32 = -18;
-    pub(super) const IN_WARMUP: i32 = -28;
-    pub(super) const WALLET_ALREADY_LOADED: i32 = -35;
+pub(super) mod code {
+    pub(in crate::anchor) const MISC: i32 = -1;
+    pub(in crate::anchor) const INVALID_ADDRESS_OR_KEY: i32 = -5;
+    pub(in crate::anchor) const INSUFFICIENT_FUNDS: i32 = -6;
+    pub(in crate::anchor) const INVALID_PARAMETER: i32 = -8;
+    pub(in crate::anchor) const WALLET_ERROR: i32 = -4;
+    pub(in crate::anchor) const UNKNOWN_LABEL: i32 = -11;
+    pub(in crate::anchor) const LOCKED: i32 = -13;
+    pub(in crate::anchor) const WALLET_NOT_FOUND: i32 = -18;
+    pub(in crate::anchor) const IN_WARMUP: i32 = -28;
+    pub(in crate::anchor) const WALLET_ALREADY_LOADED: i32 = -35;
 }
 
 /// What went wrong, as a sentence with what to do.
@@ -82,6 +64,36 @@ pub enum Error {
         "bitcoind at {url} is on network {theirs:?} and anchor.bitcoin.network says {ours:?}: nothing is signed until they agree"
     )]
     Network { url: String, theirs: String, ours: String },
+    #[error("bitcoind at {url} is still downloading the chain ({percent:.1} %): anchors wait until it has all blocks")]
+    Syncing { url: String, percent: f64 },
+    #[error("bitcoind at {url} is too busy (its queue of work is full): it is asked again")]
+    Busy { url: String },
+    #[error(
+        "the wallet {0:?}, from which anchors were paid, is not in bitcoind any more: put it back into its wallets directory, \
+         or set anchor.bitcoin.wallet to another one (no new one is made in its place)"
+    )]
+    WalletGone(String),
+    #[error(
+        "bitcoind has no wallet {0:?}: in mode \"psbt\" make a watch-only wallet of your signer's descriptors \
+         (bitcoin-cli createwallet {0:?} true true, then importdescriptors)"
+    )]
+    NoWallet(String),
+    #[error("the wallet {0:?} cannot sign (it is watch-only): set anchor.mode = \"psbt\" to sign with your own signer")]
+    WatchOnly(String),
+    #[error(
+        "bitcoind's own limit on fees is below what an anchor costs now ({0}): start it with a higher -maxtxfee, or wait \
+         until fees fall"
+    )]
+    MaxTxFee(String),
+    #[error(
+        "bitcoind relays no data in transactions ({0}): start it without -datacarrier=0 and with -datacarriersize of at \
+         least 43, or set anchor.mode = \"calendar\""
+    )]
+    DataCarrier(String),
+    #[error(
+        "bitcoind would not take the anchor's transaction ({0}): nothing was signed for good, and it is tried again"
+    )]
+    Refused(String),
     #[error("the wallet {0:?} is encrypted and locked: unlock it (bitcoin-cli -rpcwallet={0} walletpassphrase …)")]
     Locked(String),
     #[error("bitcoind refused {method}: {message} ({code})")]
@@ -97,34 +109,17 @@ pub enum Error {
 }
 
 /// The end of the chain.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Deserialize)]
 pub struct Tip {
     pub chain: String,
     #[serde(rename = "blocks")]
     pub height: u32,
     #[serde(rename = "bestblockhash")]
     pub block: String,
-}
-
-/// A transaction of the wallet that carries a root.
-#[derive(Debug, Clone)]
-pub struct OnChain {
-    pub txid: String,
-    /// Without its witnesses.
-    pub tx: Vec<u8>,
-    pub root: Digest,
-    /// When the wallet first had it, seconds since 1970.
-    pub time: u64,
-    pub inclusion: Inclusion,
-    pub network: Network,
-    pub confirmations: u32,
-}
-
-/// What came of asking the wallet for a transaction.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Signing {
-    Signed(Attempt),
-    NoFunds(Need),
+    #[serde(default, rename = "initialblockdownload")]
+    pub is_syncing: bool,
+    #[serde(default, rename = "verificationprogress")]
+    pub progress: f64,
 }
 
 /// Handle to one bitcoind; cheap to clone. Methods other than [`Chain::run`] block.
@@ -136,6 +131,8 @@ pub struct Chain {
 struct Inner {
     config: Config,
     clients: Mutex<Option<Arc<Clients>>>,
+    /// The wallet was there before: a missing one is not made anew.
+    had_wallet: AtomicBool,
 }
 
 /// Made with the credentials that last worked.
@@ -151,12 +148,6 @@ enum To {
     Wallet,
 }
 
-/// Coins to spend, or what is lacking.
-enum Coins {
-    Enough { inputs: Vec<Value>, sum: Amount },
-    Lacking(Need),
-}
-
 impl std::fmt::Debug for Chain {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Chain").field("rpc", &self.url()).finish_non_exhaustive()
@@ -166,7 +157,8 @@ impl std::fmt::Debug for Chain {
 impl Chain {
     /// Talks to nobody yet.
     pub fn new(config: &Config) -> Self {
-        Self { inner: Arc::new(Inner { config: config.clone(), clients: Mutex::default() }) }
+        let had_wallet = AtomicBool::new(false);
+        Self { inner: Arc::new(Inner { config: config.clone(), clients: Mutex::default(), had_wallet }) }
     }
 
     /// Runs `f` where it may block.
@@ -190,71 +182,30 @@ impl Chain {
         Ok(tip)
     }
 
-    /// A signed transaction that carries `payload` and brings the rest of its coins back to the wallet. Not sent.
-    pub fn sign(&self, payload: &[u8]) -> Result<Signing, Error> {
-        self.tip()?; // the network is checked before every signature
-        let rate = self.fee_rate()?;
-        let (inputs, sum) = match self.coins(rate)? {
-            Coins::Enough { inputs, sum } => (inputs, sum),
-            Coins::Lacking(need) => return Ok(Signing::NoFunds(need)),
-        };
-        let ours: String = self.wallet("getrawchangeaddress", &[json!("bech32")])?;
-        // The one change output is explicit and pays the fee: bitcoind then adds none, and one with only an
-        // OP_RETURN, which some nodes do not relay, cannot come about.
-        let funded = self.wallet::<Psbt>(
-            "walletcreatefundedpsbt",
-            &[
-                json!(inputs),
-                json!([{ "data": hex::encode(payload) }, { &ours: sum.to_string_in(Denomination::Bitcoin) }]),
-                json!(0),
-                json!({ "add_inputs": false, "fee_rate": rate, "replaceable": true, "subtractFeeFromOutputs": [1] }),
-            ],
-        );
-        let funded = match funded {
-            Err(Error::Rpc { code: code::INSUFFICIENT_FUNDS | code::WALLET_ERROR, .. }) => {
-                return Ok(Signing::NoFunds(self.need(rate)?));
-            }
-            other => other?,
-        };
-        let signed: Psbt = self.wallet("walletprocesspsbt", &[json!(funded.psbt)])?;
-        let last: Finalized = self.wallet("finalizepsbt", &[json!(signed.psbt)])?;
-        let tx: Transaction = match last.hex {
-            Some(hex) => decode("finalizepsbt", &hex)?,
-            None => return Err(Error::NotOurs("the wallet cannot sign it alone (is it watch-only?)")),
-        };
-        let fee = self.check(&tx, payload, sum)?;
-        Ok(Signing::Signed(Attempt { txid: tx.compute_txid().to_string(), tx: serialize(&tx), fee }))
+    /// The end of the chain, if the node knows all of it.
+    pub(super) fn whole(&self) -> Result<Tip, Error> {
+        let tip = self.tip()?;
+        match tip.is_syncing {
+            true => Err(Error::Syncing { url: self.url(), percent: tip.progress * 100.0 }),
+            false => Ok(tip),
+        }
+    }
+
+    /// The chain's first block, as people write it.
+    pub fn genesis(&self) -> Result<String, Error> {
+        self.call("getblockhash", &[json!(0)])
+    }
+
+    /// Is this block in the best chain? Its height then.
+    pub fn stands(&self, height: u32, block: &str) -> Result<Option<u32>, Error> {
+        let tip = self.tip()?.height;
+        Ok((self.block_at(height)?.as_deref() == Some(block)).then_some(tip))
     }
 
     /// Sends signed bytes. The answer says little: see [`Chain::seen`].
     pub fn send(&self, tx: &[u8]) -> Result<(), Error> {
-        self.ensure_wallet()?; // so that the wallet sees it
         let _txid: Value = self.call("sendrawtransaction", &[json!(hex::encode(tx))])?;
         Ok(())
-    }
-
-    /// What the wallet knows of a transaction. `place`: the block it was last in, if any.
-    pub fn seen(&self, txid: &str, place: Option<(u32, &str)>) -> Result<Seen, Error> {
-        let found: WalletTx = match self.wallet("gettransaction", &[json!(txid)]) {
-            Err(Error::Rpc { code: code::INVALID_ADDRESS_OR_KEY, .. }) => return Ok(Seen::Unknown),
-            other => other?,
-        };
-        let seen = match (found.confirmations, found.blockhash) {
-            (n @ 1.., Some(block)) => {
-                let height = found.blockheight.map_or_else(|| self.header(&block).map(|(height, _)| height), Ok)?;
-                Seen::Mined { height, block, confirmations: clamp(n) }
-            }
-            (n, _) if n < 0 => Seen::Conflicted { depth: clamp(n.saturating_neg()) },
-            _ => Seen::Unconfirmed,
-        };
-        // The wallet may lag behind the chain for a moment: the chain itself has the last word on the old block.
-        if let (Some((height, old)), Seen::Mined { block, .. }) = (place, &seen)
-            && block == old
-            && self.block_at(height)?.as_deref() != Some(old)
-        {
-            return Ok(Seen::Unconfirmed);
-        }
-        Ok(seen)
     }
 
     /// The place of the transaction in a block.
@@ -266,39 +217,6 @@ impl Chain {
         Ok(Inclusion::new(&header, height, &txids, parse(&txid.to_owned())?)?)
     }
 
-    /// The wallet's own transactions in blocks that carry `magic` and a root, the oldest first.
-    pub fn anchors(&self, magic: &[u8]) -> Result<Vec<OnChain>, Error> {
-        let tip = self.tip()?;
-        let mut found = BTreeMap::new();
-        for page in 0..LISTED_PAGES {
-            let (most, skip) = (json!(LISTED), json!(page * LISTED));
-            let listed: Vec<Listed> = self.wallet("listtransactions", &[json!("*"), most, skip])?;
-            let is_last = listed.len() < LISTED;
-            for Listed { txid, category, blockhash, blockheight, time } in listed {
-                if let ("send", Some(block), Some(height)) = (&*category, blockhash, blockheight) {
-                    found.entry((height, txid)).or_insert((block, time));
-                }
-            }
-            if is_last {
-                break;
-            }
-        }
-        let mut anchors = Vec::new();
-        for ((height, txid), (block, time)) in found {
-            let hex: WalletBytes = self.wallet("gettransaction", &[json!(txid)])?;
-            let tx: Transaction = decode("gettransaction", &hex.hex)?;
-            let Some(root) = tx.output.iter().find_map(|output| root_of(output.script_pubkey.as_bytes(), magic)) else {
-                continue;
-            };
-            let inclusion = self.locate(&block, &txid)?;
-            let tx = proof::without_witness(&serialize(&tx))?;
-            let network = self.inner.config.bitcoin.network;
-            let confirmations = tip.height.saturating_sub(height) + 1;
-            anchors.push(OnChain { txid, tx, root, time, inclusion, network, confirmations });
-        }
-        Ok(anchors)
-    }
-
     /// The header at a height of the best chain; none above its end.
     pub fn header_at(&self, height: u64) -> Result<Option<Header>, Error> {
         match u32::try_from(height).map(|height| self.block_at(height)) {
@@ -307,14 +225,14 @@ impl Chain {
         }
     }
 
-    fn block_at(&self, height: u32) -> Result<Option<String>, Error> {
+    pub(super) fn block_at(&self, height: u32) -> Result<Option<String>, Error> {
         match self.call("getblockhash", &[json!(height)]) {
             Err(Error::Rpc { code: code::INVALID_PARAMETER, .. }) => Ok(None),
             other => other.map(Some),
         }
     }
 
-    fn header(&self, block: &str) -> Result<(u32, Header), Error> {
+    pub(super) fn header(&self, block: &str) -> Result<(u32, Header), Error> {
         #[derive(Deserialize)]
         struct Info {
             height: u32,
@@ -328,97 +246,87 @@ impl Chain {
         Ok((info.height, header))
     }
 
-    /// sat/vB: the configured fee, or bitcoind's estimate, within what the mempool wants and the configured maximum.
-    fn fee_rate(&self) -> Result<f64, Error> {
-        let config = &self.inner.config.bitcoin;
-        if let Some(rate) = config.fixed_fee_rate() {
-            return Ok(rate);
-        }
-        let estimate: Estimate = self.call("estimatesmartfee", &[json!(FEE_TARGET), json!("economical")])?;
+    /// What bitcoind says about fees now.
+    pub(super) fn market(&self, height: u32) -> Result<Market, Error> {
+        // BTC per 1000 vB → sat per vB
+        let rate = |btc: Option<f64>| btc.map(|btc| btc * 100_000.0);
         let mempool: Mempool = self.call("getmempoolinfo", &[])?;
-        // BTC per 1000 vB → sat per vB; no estimate (a young or quiet chain): the least the mempool takes
-        let rates = [estimate.feerate, mempool.mempoolminfee].into_iter().flatten().map(|btc| btc * 100_000.0);
-        let rate = rates.fold(0.0, f64::max).min(config.max_fee_rate);
-        Ok((rate * 1_000.0).round() / 1_000.0) // bitcoind takes three decimals
-    }
-
-    /// Confirmed coins worth enough, the largest first.
-    fn coins(&self, rate: f64) -> Result<Coins, Error> {
-        let mut unspent: Vec<Unspent> = self.wallet("listunspent", &[json!(1)])?;
-        unspent.retain(|u| u.spendable && u.safe);
-        unspent.sort_by(|a, b| b.amount.total_cmp(&a.amount));
-        let (mut inputs, mut sum) = (Vec::new(), Amount::ZERO);
-        for coin in unspent.into_iter().take(INPUTS_MAX) {
-            let amount = Amount::from_btc(coin.amount).map_err(|e| answer("listunspent", e))?;
-            sum = sum.checked_add(amount).ok_or_else(|| answer("listunspent", "amounts beyond all coins"))?;
-            inputs.push(json!({ "txid": coin.txid, "vout": coin.vout }));
-            if sum.to_sat() >= enough(rate, inputs.len() as u64) {
-                return Ok(Coins::Enough { inputs, sum });
-            }
-        }
-        Ok(Coins::Lacking(self.need(rate)?))
-    }
-
-    fn need(&self, rate: f64) -> Result<Need, Error> {
-        let known: Result<serde_json::Map<String, Value>, _> = self.wallet("getaddressesbylabel", &[json!(FUNDING)]);
-        let address = match known {
-            Ok(map) => map.into_iter().next().map(|(address, _)| address),
-            Err(Error::Rpc { code: code::UNKNOWN_LABEL, .. }) => None,
-            Err(other) => return Err(other),
+        let estimate: Estimate = self.call("estimatesmartfee", &[json!(FEE_TARGET), json!("economical")])?;
+        let floor = rate(mempool.mempoolminfee).unwrap_or(0.0).max(rate(mempool.minrelaytxfee).unwrap_or(0.0));
+        let estimate = match rate(estimate.feerate) {
+            Some(estimate) => Some(estimate),
+            None => self.recent_fees(height),
         };
-        let address = match address {
-            Some(address) => address,
-            None => self.wallet("getnewaddress", &[json!(FUNDING), json!("bech32")])?,
+        // A node that does not say takes what all have long taken.
+        Ok(Market { floor, incremental: rate(mempool.incrementalrelayfee).unwrap_or(1.0), estimate })
+    }
+
+    /// What the cheapest tenth of the newest blocks paid: with -blocksonly, and after a start, bitcoind has no estimate. None where
+    /// blocks are pruned or empty.
+    fn recent_fees(&self, height: u32) -> Option<f64> {
+        #[derive(Deserialize)]
+        struct Stats {
+            feerate_percentiles: Vec<f64>,
+        }
+        let of = |height: u32| {
+            let stats: Stats = self.call("getblockstats", &[json!(height), json!(["feerate_percentiles"])]).ok()?;
+            stats.feerate_percentiles.first().copied().filter(|rate| *rate > 0.0)
         };
-        Ok(Need { address, at_least: enough(rate, 1) })
+        (height.saturating_sub(RECENT - 1)..=height).filter_map(of).reduce(f64::max)
     }
 
-    /// The fee of a transaction that is exactly what we asked for.
-    fn check(&self, tx: &Transaction, payload: &[u8], sum: Amount) -> Result<u64, Error> {
-        let push = PushBytesBuf::try_from(payload.to_vec()).map_err(|_| Error::NotOurs("the payload is too long"))?;
-        let [data, change] = tx.output.as_slice() else { return Err(Error::NotOurs("it has not two outputs")) };
-        if data.script_pubkey != ScriptBuf::new_op_return(push) || data.value != Amount::ZERO {
-            return Err(Error::NotOurs("its first output is not our root"));
-        }
-        let fee = sum.checked_sub(change.value).ok_or(Error::NotOurs("it spends more than its coins"))?;
-        let most = self.inner.config.bitcoin.max_fee_rate * (tx.vsize() as f64 + 1.0);
-        if fee.to_sat() as f64 > most.ceil() {
-            return Err(Error::NotOurs("its fee is above anchor.bitcoin.max_fee_rate"));
-        }
-        Ok(fee.to_sat())
-    }
-
-    /// The wallet is loaded, and again after bitcoind restarts; created if there is none.
-    fn ensure_wallet(&self) -> Result<(), Error> {
+    /// Has the wallet loaded, if there is one. Is there?
+    pub(super) fn load_wallet(&self) -> Result<bool, Error> {
         let name = &self.inner.config.bitcoin.wallet;
         let loaded: Vec<String> = self.call("listwallets", &[])?;
         if loaded.contains(name) {
-            return Ok(());
+            return Ok(true);
         }
         match self.call::<Value>("loadwallet", &[json!(name), json!(true)]) {
-            Ok(_) | Err(Error::Rpc { code: code::WALLET_ALREADY_LOADED, .. }) => Ok(()),
-            Err(Error::Rpc { code: code::WALLET_NOT_FOUND, .. }) => {
-                self.tip()?; // no wallet is left behind on another network
-                let named =
-                    [json!(name), json!(false), json!(false), json!(""), json!(false), json!(true), json!(true)];
-                self.call::<Value>("createwallet", &named)?;
-                tracing::info!(wallet = name.as_str(), "created a wallet in bitcoind for anchors");
-                Ok(())
-            }
+            Ok(_) | Err(Error::Rpc { code: code::WALLET_ALREADY_LOADED, .. }) => Ok(true),
+            Err(Error::Rpc { code: code::WALLET_NOT_FOUND, .. }) => Ok(false),
             Err(other) => Err(other),
         }
+    }
+
+    /// The wallet is loaded, and again after bitcoind restarts; created if there is none.
+    pub(super) fn ensure_wallet(&self) -> Result<(), Error> {
+        let name = &self.inner.config.bitcoin.wallet;
+        if self.load_wallet()? {
+            return Ok(());
+        }
+        if self.inner.config.path() == Some(Path::Psbt) {
+            return Err(Error::NoWallet(name.clone()));
+        }
+        if self.inner.had_wallet.load(Ordering::Relaxed) {
+            return Err(Error::WalletGone(name.clone()));
+        }
+        self.tip()?; // no wallet is left behind on another network
+        let named = [json!(name), json!(false), json!(false), json!(""), json!(false), json!(true), json!(true)];
+        self.call::<Value>("createwallet", &named)?;
+        tracing::info!(wallet = name.as_str(), "created a wallet in bitcoind for anchors");
+        Ok(())
+    }
+
+    /// The wallet was there before.
+    pub(super) fn has_had_wallet(&self) {
+        self.inner.had_wallet.store(true, Ordering::Relaxed);
+    }
+
+    pub(super) fn config(&self) -> &Config {
+        &self.inner.config
     }
 
     fn url(&self) -> String {
         without_credentials(&self.inner.config.bitcoin.rpc).into_owned()
     }
 
-    fn call<T: DeserializeOwned>(&self, method: &'static str, params: &[Value]) -> Result<T, Error> {
+    pub(super) fn call<T: DeserializeOwned>(&self, method: &'static str, params: &[Value]) -> Result<T, Error> {
         self.ask(To::Node, method, params)
     }
 
     /// A call to the wallet; one that bitcoind does not have loaded is loaded first.
-    fn wallet<T: DeserializeOwned>(&self, method: &'static str, params: &[Value]) -> Result<T, Error> {
+    pub(super) fn wallet<T: DeserializeOwned>(&self, method: &'static str, params: &[Value]) -> Result<T, Error> {
         match self.ask(To::Wallet, method, params) {
             Err(Error::Rpc { code: code::WALLET_NOT_FOUND, .. }) => {
                 self.ensure_wallet()?;
@@ -485,9 +393,73 @@ impl Chain {
                 Error::Starting { url, message: said(&e.message) }
             }
             RpcError::JsonRpc(jsonrpc::Error::Rpc(e)) => Error::Rpc { method, code: e.code, message: said(&e.message) },
+            RpcError::JsonRpc(jsonrpc::Error::Transport(cause))
+                if matches!(cause.downcast_ref(), Some(Failure::Status(503))) =>
+            {
+                Error::Busy { url }
+            }
             RpcError::JsonRpc(jsonrpc::Error::Transport(cause)) => Error::Unreachable { url, cause: cause.to_string() },
             other => answer(method, other),
         }
+    }
+
+    /// Height of the end of the configured chain, and the headers at these heights of it; none above its end. Two questions,
+    /// however many heights: no more than some thousands.
+    pub fn headers_at(&self, heights: &[u32]) -> Result<(u32, Vec<Option<Header>>), Error> {
+        let end = self.tip()?.height; // a header of another network proves nothing here
+        let there: Vec<u32> = heights.iter().copied().filter(|height| *height <= end).collect();
+        let blocks: Vec<Option<String>> = self.batch("getblockhash", there.iter().map(|height| json!([height])))?;
+        let named = blocks.iter().flatten().map(|block| json!([block, false]));
+        let mut headers = self.batch::<String>("getblockheader", named)?.into_iter();
+        let mut found = std::collections::HashMap::new();
+        for (height, block) in there.iter().zip(&blocks) {
+            let Some(block) = block else { continue };
+            let Some(hex) = headers.next().flatten() else { continue };
+            let header: Header = decode("getblockheader", &hex)?;
+            if header.block_hash().to_string() != *block {
+                return Err(answer("getblockheader", "a header with another hash"));
+            }
+            found.insert(*height, header);
+        }
+        Ok((end, heights.iter().map(|height| found.get(height).copied()).collect()))
+    }
+
+    /// One method many times in one request: the answers in order, none where there is no such height or block.
+    fn batch<T: DeserializeOwned>(
+        &self,
+        method: &'static str,
+        params: impl Iterator<Item = Value>,
+    ) -> Result<Vec<Option<T>>, Error> {
+        let raw = params.map(|params| serde_json::value::to_raw_value(&params));
+        let raw = raw.collect::<Result<Vec<_>, _>>().map_err(|e| answer(method, e))?;
+        if raw.is_empty() {
+            return Ok(vec![]);
+        }
+        let send = || {
+            let clients = self.clients()?;
+            let client = clients.of(To::Node).get_jsonrpc_client();
+            let requests: Vec<_> = raw.iter().map(|params| client.build_request(method, Some(params))).collect();
+            Ok::<_, Error>(client.send_batch(&requests).map_err(RpcError::JsonRpc))
+        };
+        let mut answers = send()?;
+        if answers.as_ref().is_err_and(denied) {
+            *self.inner.clients.lock().unwrap_or_else(PoisonError::into_inner) = None;
+            answers = send()?;
+        }
+        let answers = answers.map_err(|error| self.explain(method, error))?;
+        let read = |response: Option<jsonrpc::Response>| {
+            let response = response.ok_or_else(|| answer(method, "an answer is missing"))?;
+            match response.result::<T>() {
+                Ok(result) => Ok(Some(result)),
+                Err(jsonrpc::Error::Rpc(e))
+                    if [code::INVALID_PARAMETER, code::INVALID_ADDRESS_OR_KEY].contains(&e.code) =>
+                {
+                    Ok(None)
+                }
+                Err(error) => Err(self.explain(method, RpcError::JsonRpc(error))),
+            }
+        };
+        answers.into_iter().map(read).collect()
     }
 }
 
@@ -506,61 +478,12 @@ fn denied(error: &RpcError) -> bool {
     matches!(cause.downcast_ref(), Some(Failure::Status(401)))
 }
 
-fn answer(method: &'static str, cause: impl std::fmt::Display) -> Error {
+pub(super) fn answer(method: &'static str, cause: impl std::fmt::Display) -> Error {
     Error::Answer { method, cause: said(cause) }
 }
 
-fn decode<T: bitcoin::consensus::Decodable>(method: &'static str, hex: &str) -> Result<T, Error> {
+pub(super) fn decode<T: bitcoin::consensus::Decodable>(method: &'static str, hex: &str) -> Result<T, Error> {
     deserialize_hex(hex).map_err(|e| answer(method, e))
-}
-
-fn clamp(n: i64) -> u32 {
-    u32::try_from(n).unwrap_or(u32::MAX)
-}
-
-/// sat that `inputs` coins must be worth together.
-fn enough(rate: f64, inputs: u64) -> u64 {
-    let vbytes = VBYTES_BASE + VBYTES_INPUT * inputs;
-    (rate * vbytes as f64).ceil() as u64 + CHANGE_MIN
-}
-
-#[derive(Deserialize)]
-struct Psbt {
-    psbt: String,
-}
-
-#[derive(Deserialize)]
-struct Finalized {
-    hex: Option<String>,
-}
-
-/// The root behind `magic` in a script that is an OP_RETURN of one push.
-fn root_of(script: &[u8], magic: &[u8]) -> Option<Digest> {
-    let (op_return, rest) = script.split_first()?;
-    let (length, pushed) = rest.split_first()?;
-    let is_one = *op_return == OP_RETURN && usize::from(*length) == pushed.len();
-    pushed.strip_prefix(magic).filter(|_| is_one)?.try_into().ok()
-}
-
-#[derive(Deserialize)]
-struct Listed {
-    txid: String,
-    category: String,
-    blockhash: Option<String>,
-    blockheight: Option<u32>,
-    time: u64,
-}
-
-#[derive(Deserialize)]
-struct WalletBytes {
-    hex: String,
-}
-
-#[derive(Deserialize)]
-struct WalletTx {
-    confirmations: i64,
-    blockhash: Option<String>,
-    blockheight: Option<u32>,
 }
 
 #[derive(Deserialize)]
@@ -576,19 +499,6 @@ struct Estimate {
 #[derive(Deserialize)]
 struct Mempool {
     mempoolminfee: Option<f64>,
-}
-
-#[derive(Deserialize)]
-struct Unspent {
-    txid: String,
-    vout: u32,
-    amount: f64,
-    #[serde(default = "yes")]
-    spendable: bool,
-    #[serde(default = "yes")]
-    safe: bool,
-}
-
-fn yes() -> bool {
-    true
+    minrelaytxfee: Option<f64>,
+    incrementalrelayfee: Option<f64>,
 }

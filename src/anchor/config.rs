@@ -186,7 +186,8 @@ impl Config {
     /// What goes on although the settings ask for it in words that changed; a person should know.
     pub fn warning(&self) -> Option<String> {
         (self.mode == Mode::Wallet && !self.bitcoin.spend).then(|| {
-            "anchor.mode = \"wallet\" pays nothing without anchor.bitcoin.spend = true: new records are only queued".into()
+            "anchor.mode = \"wallet\" pays nothing without anchor.bitcoin.spend = true: new records are only queued"
+                .into()
         })
     }
 
@@ -220,7 +221,9 @@ impl Calendar {
         for url in &self.urls {
             let parsed = Url::parse(url).map_err(|e| format!("anchor.calendar.urls: {url:?} is no URL: {e}"))?;
             if without_credentials(url) != *url {
-                return Err("anchor.calendar.urls: a URL holds a user or password, which calendars do not ask for".into());
+                return Err(
+                    "anchor.calendar.urls: a URL holds a user or password, which calendars do not ask for".into()
+                );
             }
             let near = matches!(parsed.host_str(), Some("localhost" | "127.0.0.1" | "[::1]"));
             if !(parsed.scheme() == "https" || (parsed.scheme() == "http" && near)) || parsed.query().is_some() {

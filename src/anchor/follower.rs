@@ -1,22 +1,29 @@
 //! The task: reads the log, makes batches when it is time, and brings them into the chain.
 //!
-//! It owns the batches. Only here anything of the anchor is written to the store. It may be dropped at any
+//! It makes the batches; the driver owns those that are open. Only in these two anything of the anchor is written to the store. It may be dropped at any
 //! await: what is signed is stored before it is sent, and whatever was under way is done again at the next start.
 
 use super::{
-    batch::{Action, Batch, BatchEvent, State},
-    chain::{Chain, Error, Signing},
+    batch::Batch,
+    calendar::Calendars,
+    chain::Chain,
     config::{Config, Path},
+    driver::{Driver, Trouble},
     found::Finder,
+    intake::Intake,
     ledger::Ledger,
     metrics::Metrics,
-    queue::{self, Queue, Taken},
+    queue::{self, Queue},
     rebuild::{self, Rebuilt},
-    status::{self, BatchStatus, Now, Outcome, Status},
-    tree::{self, Tree},
+    status::{self, BatchStatus, Funds, Now, Outcome, Status, Waiting},
+    tree::{Nonces, Tree},
+    waiting::{Item, NOWHERE},
+    whole::Wholes,
 };
 use crate::{
-    audit::{Audit, What},
+    audit::{Audit, Head},
+    blocks::Blocks,
+    cid::{self, Digest},
     crypto::{Locked, Secret},
     dwn::Fault,
     job::{Job, Wait, blocking},
@@ -26,9 +33,9 @@ use crate::{
     task::Backoff,
 };
 use anyhow::Context as _;
-use serde_json::json;
+use bitcoin::hashes::Hash as _;
 use std::{
-    collections::{BTreeMap, BTreeSet, VecDeque},
+    collections::BTreeSet,
     fmt::Display,
     sync::{Arc, Mutex, PoisonError},
     time::{Duration, SystemTime, UNIX_EPOCH},
@@ -38,19 +45,25 @@ use tokio::{
     time::Instant,
 };
 
-/// Final batches that the status still shows.
-const RECENT: usize = 10;
 /// Longest pause between two tries to reach bitcoind.
 const RETRY_MAX: Duration = Duration::from_secs(600);
 /// The clock on the wall is looked at this often: timers stand still while a laptop sleeps.
 const CLOCK: Duration = Duration::from_secs(60);
-/// Actions for one batch in one go; the longest real chain has ten.
-const ACTIONS_MAX: usize = 32;
+/// "Anchor now" waits so long for the hashes of files that were just added; what is not done then is in the next batch.
+const HASHED_FIRST: Duration = Duration::from_secs(60);
 
-/// "Anchor now", and where to answer.
-pub(super) type Command = oneshot::Sender<Now>;
-/// "Find again what is lost", and where to answer.
-pub(super) type Rebuild = (BTreeSet<String>, oneshot::Sender<Result<Rebuilt, Fault>>);
+/// What is asked for, and where to answer.
+#[derive(Debug)]
+pub(super) enum Command {
+    /// Anchor now.
+    Now(oneshot::Sender<Now>),
+    /// The unsigned transaction of a batch.
+    Export(u64, oneshot::Sender<Result<Waiting, String>>),
+    /// One of them, signed (base64).
+    Import(String, oneshot::Sender<Result<BatchStatus, String>>),
+    /// Find again what is lost; the word of these tenants' records is taken.
+    Rebuild(BTreeSet<String>, oneshot::Sender<Result<Rebuilt, Fault>>),
+}
 
 /// Everything the task works with.
 pub(super) struct Follower {
@@ -59,18 +72,20 @@ pub(super) struct Follower {
     secret: watch::Receiver<Option<Arc<Secret>>>,
     pub(super) store: Store,
     pub(super) ledger: Ledger,
-    finder: Finder,
-    pub(super) chain: Chain,
+    pub(super) finder: Finder,
+    blocks: Blocks,
     pub(super) metrics: Metrics,
     audit: Audit,
     pub(super) queue: Arc<Mutex<Queue>>,
+    wholes: Wholes,
+    intake: Intake,
+    /// Who brings roots into the chain, if not we ourselves.
+    calendars: Option<Calendars>,
+    chain: Chain,
     pub(super) commands: mpsc::Receiver<Command>,
-    rebuilds: mpsc::Receiver<Rebuild>,
     pub(super) status: watch::Sender<Status>,
     tail: watch::Receiver<Position>,
-    /// Batches that are not final.
-    open: BTreeMap<u64, Batch>,
-    recent: VecDeque<Batch>,
+    driver: Driver,
     /// Number of the next batch.
     number: u64,
     /// When the next batch is made, seconds since 1970 (in milliseconds, for tests in a hurry).
@@ -79,9 +94,6 @@ pub(super) struct Follower {
     poll: Instant,
     backoff: Backoff,
     problem: Option<String>,
-    tip: Option<u32>,
-    /// Batches that were there when the node started and are not yet looked at.
-    fresh: bool,
 }
 
 /// What the task is given.
@@ -89,30 +101,29 @@ pub(super) struct Parts {
     pub(super) config: Config,
     pub(super) secret: watch::Receiver<Option<Arc<Secret>>>,
     pub(super) store: Store,
+    pub(super) blocks: Blocks,
     pub(super) chain: Chain,
     pub(super) metrics: Metrics,
     pub(super) audit: Audit,
     pub(super) queue: Arc<Mutex<Queue>>,
+    pub(super) intake: Intake,
     pub(super) commands: mpsc::Receiver<Command>,
-    pub(super) rebuilds: mpsc::Receiver<Rebuild>,
-    pub(super) finder: Finder,
 }
 
 impl Follower {
     /// Takes up where the last run ended.
     pub(super) async fn open(parts: Parts) -> Result<(Self, watch::Receiver<Status>), Fault> {
-        let Parts { config, secret, store, chain, metrics, audit, queue, commands, rebuilds, finder } = parts;
-        let ledger = Ledger::new(store.clone());
+        let Parts { config, secret, store, blocks, chain, metrics, audit, queue, intake, commands } = parts;
+        let calendars = (config.path() == Some(Path::Calendars))
+            .then(|| Calendars::new(&config.calendar, config.bitcoin.poll.0, store.clone()))
+            .transpose()?;
+        let ledger = Ledger::new(store.clone(), config.bitcoin.network);
         let since = ledger.since(millis() as u64 / 1000).await?;
-        let reader = ledger.clone();
-        let (batches, cursor) =
-            tokio::task::spawn_blocking(move || Ok::<_, Fault>((reader.batches()?, reader.cursor()?))).await??;
-        *lock(&queue) = Queue::from(cursor);
+        let (batches, wholes) = taken_up(&ledger, &blocks, &queue).await?;
         let last = batches.last();
         let number = last.map_or(1, |b| b.number + 1);
         let base = last.map_or(since, |b| b.created);
-        let (recent, open): (Vec<Batch>, Vec<Batch>) = batches.into_iter().partition(Batch::is_final);
-        let recent = recent.into_iter().rev().take(RECENT).rev().collect();
+        let driver = Driver::new(&config, (ledger.clone(), chain.clone()), (metrics.clone(), audit.clone()), batches);
         let (status, watch) = watch::channel(Status {
             mode: config.mode,
             network: config.bitcoin.network,
@@ -121,33 +132,34 @@ impl Follower {
             batches: vec![],
             tip: None,
             problem: None,
+            funds: None,
             sentence: String::new(),
         });
         let this = Self {
             secret,
             tail: store.tail(),
+            finder: Finder::new(store.clone(), ledger.clone()),
             store,
             ledger,
-            finder,
-            chain,
+            blocks,
             metrics,
             audit,
             queue,
+            wholes,
+            intake,
+            calendars,
+            chain,
             commands,
-            rebuilds,
             status,
-            open: open.into_iter().map(|b| (b.number, b)).collect(),
-            recent,
+            driver,
             number,
             due: u128::from(base) * 1000 + config.every.0.as_millis(),
             poll: Instant::now(),
             backoff: Backoff::new(config.bitcoin.poll.0, RETRY_MAX),
             problem: None,
-            tip: None,
-            fresh: true,
             config,
         };
-        this.publish();
+        this.publish()?;
         Ok((this, watch))
     }
 
@@ -171,7 +183,8 @@ impl Follower {
                 },
             }
             let poll = if self.must_ask() { self.poll } else { Instant::now() + CLOCK };
-            let wake = poll.min(Instant::now() + self.until_due().min(CLOCK));
+            let clock = if self.wholes.is_idle() { CLOCK } else { Duration::ZERO };
+            let wake = poll.min(Instant::now() + self.until_due().min(self.until_calendars()).min(clock));
             job.waits(Some(wake.into_std()));
             tokio::select! {
                 () = job.stop().cancelled() => return Ok(()),
@@ -180,62 +193,56 @@ impl Follower {
                     Some(command) => asked = Some(command),
                     None => return Ok(()), // nobody holds a handle any more
                 },
-                asked = self.rebuilds.recv() => if let Some((believed, reply)) = asked {
-                    let _ = reply.send(self.rebuild(believed).await); // who asked may have gone
-                },
                 moved = self.tail.changed() => if moved.is_err() { return Ok(()) },
                 opened = self.secret.changed() => if opened.is_err() { return Ok(()) },
             }
         }
     }
 
-    /// Finds again what the ledger has lost, and takes up from there.
-    async fn rebuild(&mut self, believed: BTreeSet<String>) -> Result<Rebuilt, Fault> {
-        let secret = self.secret.borrow_and_update().clone().context(Locked)?;
-        let chain = self.may_pay().then(|| (self.chain.clone(), self.config.magic.clone().into_bytes()));
-        let rebuilt = rebuild::rebuild(rebuild::Parts {
-            store: self.store.clone(),
-            ledger: self.ledger.clone(),
-            finder: self.finder.clone(),
-            secret: *secret.expose(),
-            chain,
-            last: self.config.confirmations,
-            believed,
-        })
-        .await;
-        // also after a failure: part of it may be there
-        let reader = self.ledger.clone();
-        let (batches, cursor) = blocking(move || Ok((reader.batches()?, reader.cursor()?))).await?;
-        self.number = batches.last().map_or(1, |b| b.number + 1);
-        *lock(&self.queue) = Queue::from(cursor);
-        let (recent, open): (Vec<Batch>, Vec<Batch>) = batches.into_iter().partition(Batch::is_final);
-        self.recent = recent.into_iter().rev().take(RECENT).rev().collect();
-        self.open = open.into_iter().map(|b| (b.number, b)).collect();
-        self.collect().await?;
-        self.publish();
-        rebuilt
-    }
-
     /// Everything that is to be done now.
     async fn turn(&mut self, asked: Option<Command>) -> Result<(), Fault> {
         self.collect().await?;
-        self.publish();
+        let hashes = matches!(asked, Some(Command::Now(_) | Command::Rebuild(..)));
+        self.hash(if hashes { HASHED_FIRST } else { Duration::ZERO }).await?;
+        self.publish()?;
+        let asked = match asked {
+            Some(Command::Now(reply)) => Some(reply),
+            Some(Command::Export(number, reply)) => {
+                let _ = reply.send(self.export(number)); // who asked may have gone
+                None
+            }
+            Some(Command::Import(psbt, reply)) => {
+                let _ = reply.send(self.import(psbt).await?);
+                None
+            }
+            Some(Command::Rebuild(believed, reply)) => {
+                let _ = reply.send(self.rebuild(believed).await);
+                None
+            }
+            None => None,
+        };
         if asked.is_some() {
             self.backoff.reset();
             self.poll = Instant::now();
+            self.calendars.iter_mut().for_each(Calendars::hurry);
         }
         let mut made = None;
-        if self.may_pay() && (asked.is_some() || self.due <= millis()) {
+        if self.works() && (asked.is_some() || self.due <= millis()) {
             made = self.close().await?;
         }
         if made.is_some() || (self.must_ask() && self.poll <= Instant::now()) {
             self.ask().await?;
         }
-        self.publish();
+        self.ask_calendars().await?;
+        self.publish()?;
         if let Some(reply) = asked {
-            let _ = reply.send(self.now(made)); // who asked may have gone
+            let _ = reply.send(self.now(made)?);
         }
         Ok(())
+    }
+
+    fn must_ask(&self) -> bool {
+        self.driver.must_ask() || (self.driver.may_pay() && self.problem.is_some())
     }
 
     /// Reads the log to its end.
@@ -245,7 +252,7 @@ impl Follower {
         loop {
             let from = {
                 let queue = lock(&self.queue);
-                if queue.is_full() {
+                if queue.is_full() || self.wholes.is_full() {
                     return Ok(());
                 }
                 queue.next()
@@ -253,54 +260,138 @@ impl Follower {
             let (store, ledger, finder) = (self.store.clone(), self.ledger.clone(), self.finder.clone());
             let found = tokio::task::spawn_blocking(move || queue::read(&store, &ledger, &finder, from)).await?;
             match found.context("the anchor cannot read the log")? {
-                Some(found) => lock(&self.queue).add(found),
+                Some(mut found) => {
+                    self.wholes.add(std::mem::take(&mut found.files));
+                    lock(&self.queue).add(&found);
+                }
                 None => return Ok(()),
             }
         }
     }
 
-    /// Makes a batch of what waits, unless the last one is still on its way into a block: one unconfirmed
-    /// transaction at a time keeps every anchor independent of the fate of another.
-    async fn close(&mut self) -> Result<Option<u64>, Fault> {
-        if self.under_way().is_some() {
-            return Ok(None);
+    /// Hashes files, for a moment or as long as `most`.
+    async fn hash(&mut self, most: Duration) -> Result<(), Fault> {
+        let until = Instant::now() + most;
+        while !self.wholes.is_idle() {
+            if let Some(item) = self.wholes.step().await? {
+                lock(&self.queue).add_item(&item);
+            }
+            if Instant::now() >= until {
+                break;
+            }
         }
+        Ok(())
+    }
+
+    /// Makes a batch of what waits.
+    async fn close(&mut self) -> Result<Option<u64>, Fault> {
         let Some(secret) = self.secret.borrow_and_update().clone() else { return Ok(None) };
         self.due = millis() + self.config.every.0.as_millis();
-        let taken = lock(&self.queue).all();
-        let finder = self.finder.clone();
-        let taken = blocking(move || Ok(Taken { items: finder.uncovered(taken.items)?, ..taken })).await?;
-        if taken.items.is_empty() {
-            if taken.next > self.ledger.cursor()? && lock(&self.queue).len() > 0 {
-                // another device has anchored all of it
-                self.ledger.put_cursor(taken.next).await?;
-                *lock(&self.queue) = Queue::from(taken.next);
-            }
+        self.leave_out().await?;
+        let loose = self.intake.all();
+        if lock(&self.queue).is_empty() && loose.items.is_empty() {
             return Ok(None);
         }
+        loose.items.iter().for_each(|item| lock(&self.queue).add_item(item));
+        let (mut more, carried) = self.wholes.closing();
+        more.push(loose.taken());
+        if let Some((number, item)) = self.head()? {
+            lock(&self.queue).add_item(&item);
+            more.push(Ledger::head_change(number, &item.digest));
+        }
+        let (waiting, next) = {
+            let queue = lock(&self.queue);
+            (queue.all(), queue.next())
+        };
         let number = self.number;
-        let (taken, root) = tokio::task::spawn_blocking(move || {
-            let digests: Vec<_> = taken.items.iter().map(|item| item.digest).collect();
-            let root = grow(secret.expose(), number, &digests).map(|tree| tree.root());
-            (taken, root)
+        let (sorted, root) = tokio::task::spawn_blocking(move || {
+            let sorted = Arc::new(waiting.sorted());
+            let root = Nonces::new(secret.expose(), number).root(sorted.len(), |leaf| sorted.digest(leaf));
+            (sorted, root)
         })
         .await?;
         let root = root.context("a batch without leaves")?;
-        let leaves = u32::try_from(taken.items.len()).context("a batch of more than 2^32 leaves")?;
+        let leaves = u32::try_from(sorted.len()).context("a batch of more than 2^32 leaves")?;
         let batch = Batch::new(number, root, leaves, (millis() / 1000) as u64);
-        self.ledger.close(&batch, &taken.items, &taken.records, taken.next).await?;
-        *lock(&self.queue) = Queue::from(taken.next);
+        self.ledger.close(&batch, &sorted, next, more).await?;
+        self.wholes.closed(carried);
+        *lock(&self.queue) = Queue::from(next);
         tracing::info!(batch = number, leaves, "made an anchor batch with root {}", hex::encode(root));
         self.metrics.batches.inc();
         self.metrics.leaves.inc_by(u64::from(leaves));
-        self.open.insert(number, batch);
+        self.driver.open.insert(number, batch);
         self.number += 1;
+        self.intake.taken(loose).await?;
         Ok(Some(number))
+    }
+
+    /// Leaves out what a record proves for good: another device may have anchored it since it came.
+    async fn leave_out(&mut self) -> Result<(), Fault> {
+        let (waiting, next) = {
+            let queue = lock(&self.queue);
+            (queue.all(), queue.next())
+        };
+        if waiting.is_empty() {
+            return Ok(());
+        }
+        let finder = self.finder.clone();
+        let left = blocking(move || {
+            let covered = finder.covered(waiting.items())?;
+            Ok((!covered.is_empty()).then(|| waiting.without(&covered)))
+        });
+        let Some(left) = left.await? else { return Ok(()) };
+        if left.is_empty() {
+            let (more, carried) = self.wholes.closing();
+            self.ledger.put_cursor(next, more).await?;
+            self.wholes.closed(carried);
+        }
+        lock(&self.queue).keep(left);
+        Ok(())
+    }
+
+    /// Finds again what the ledger has lost, and takes up from there.
+    async fn rebuild(&mut self, believed: BTreeSet<String>) -> Result<Rebuilt, Fault> {
+        let secret = self.secret.borrow_and_update().clone().context(Locked)?;
+        let chain = self.driver.may_pay().then(|| (self.chain.clone(), self.config.magic.clone().into_bytes()));
+        let rebuilt = rebuild::rebuild(rebuild::Parts {
+            store: self.store.clone(),
+            ledger: self.ledger.clone(),
+            finder: self.finder.clone(),
+            audit: self.audit.clone(),
+            secret: *secret.expose(),
+            chain,
+            last: self.config.confirmations,
+            believed,
+        })
+        .await;
+        // also after a failure: part of it may be there
+        let (batches, wholes) = taken_up(&self.ledger, &self.blocks, &self.queue).await?;
+        self.wholes = wholes;
+        self.number = batches.last().map_or(1, |batch| batch.number + 1);
+        let parts = ((self.ledger.clone(), self.chain.clone()), (self.metrics.clone(), self.audit.clone()));
+        let tip = self.driver.tip;
+        self.driver = Driver::new(&self.config, parts.0, parts.1, batches);
+        self.driver.tip = tip;
+        self.poll = Instant::now();
+        self.collect().await?;
+        self.publish()?;
+        rebuilt
+    }
+
+    /// The head of the audit log, with its number, if it has moved since it was a leaf.
+    fn head(&self) -> Result<Option<(u64, Item)>, Fault> {
+        let Head { n, hash } = self.audit.head();
+        let mut digest = cid::Digest::default();
+        let is_new = n > 0 && self.ledger.head()?.is_none_or(|(last, known)| last != n || hex::encode(known) != hash);
+        if !is_new || hex::decode_to_slice(&hash, &mut digest).is_err() {
+            return Ok(None);
+        }
+        Ok(Some((n, Item { digest, codec: cid::RAW as u8, position: NOWHERE })))
     }
 
     /// Asks bitcoind about every open batch and does what follows from it.
     async fn ask(&mut self) -> Result<(), Fault> {
-        match self.drive().await {
+        match self.driver.drive().await {
             Ok(()) => {
                 self.problem = None;
                 self.backoff.reset();
@@ -320,108 +411,41 @@ impl Follower {
         Ok(())
     }
 
-    async fn drive(&mut self) -> Result<(), Trouble> {
-        let tip = self.chain.run(Chain::tip).await?; // also: is it the network we mean?
-        self.tip = Some(tip.height);
-        let event = if self.fresh { BatchEvent::Started } else { BatchEvent::Woke };
-        let numbers: Vec<u64> =
-            self.open.values().filter(|b| self.may_pay() || b.attempt().is_some()).map(|b| b.number).collect();
-        let mut first = Ok(());
-        for number in numbers {
-            let Some(mut batch) = self.open.remove(&number) else { continue };
-            // what stops one batch need not stop the others
-            match self.step(&mut batch, event.clone()).await {
-                Err(Trouble::Chain(error)) => first = Err(first.err().unwrap_or(Trouble::Chain(error))),
-                done => done?,
-            }
-            if batch.is_final() {
-                tracing::info!(batch = number, "the anchor is final");
-                self.recent.push_back(batch);
-                self.recent.drain(..self.recent.len().saturating_sub(RECENT));
-            } else {
-                self.open.insert(number, batch);
-            }
-        }
-        self.fresh &= first.is_err();
-        first
+    /// Anything that may be made into batches and brought into the chain?
+    fn works(&self) -> bool {
+        self.config.path().is_some()
     }
 
-    /// Gives a batch an event and does what it asks for, in order.
-    async fn step(&self, batch: &mut Batch, event: BatchEvent) -> Result<(), Trouble> {
-        let last = self.config.confirmations;
-        let mut actions: VecDeque<Action> = batch.on(event, last).into();
-        for _ in 0..ACTIONS_MAX {
-            let Some(action) = actions.pop_front() else { return Ok(()) };
-            let Some(event) = self.act(batch, action).await? else { continue };
-            let mined = matches!(batch.state, State::Mined(..));
-            for action in batch.on(event, last).into_iter().rev() {
-                actions.push_front(action);
+    /// Asks calendars about the batches that we bring into no transaction ourselves.
+    async fn ask_calendars(&mut self) -> Result<(), Fault> {
+        let secret = self.secret.borrow().clone();
+        let (Some(calendars), Some(secret)) = (&mut self.calendars, secret) else { return Ok(()) };
+        let roots = self.driver.theirs();
+        let chain = self.chain.clone();
+        let check = |height: u64, root: Digest| {
+            let chain = chain.clone();
+            async move {
+                let header = chain.run(move |chain| chain.tip().and_then(|_| chain.header_at(height))).await;
+                // who does not answer, or is not that far, contradicts nobody
+                Ok(header.ok().flatten().map(|header| header.merkle_root.to_byte_array() == root))
             }
-            if mined && batch.place().is_none() {
-                tracing::warn!(batch = batch.number, "the anchor's block was reorganised away");
-                self.metrics.reorganised.inc();
-            }
+        };
+        calendars.turn(millis() as u64, secret.expose(), &roots, check).await?;
+        for (number, _) in roots {
+            let Some(standing) = calendars.standing(number) else { continue };
+            let height = calendars.blocks(number).first().and_then(|(height, _)| u32::try_from(*height).ok());
+            let is_settled = standing.waiting + standing.pending == 0;
+            let handed = standing.taken() >= self.config.calendar.min as usize;
+            self.driver.attested(number, height, is_settled, (handed, standing.sentence())).await?;
         }
-        tracing::error!(batch = batch.number, "an anchor batch goes in circles; it is looked at again later");
         Ok(())
     }
 
-    async fn act(&self, batch: &Batch, action: Action) -> Result<Option<BatchEvent>, Trouble> {
-        let attempt = batch.attempt().cloned();
-        Ok(match (action, attempt) {
-            (Action::Persist, _) => {
-                self.ledger.put(batch).await.map_err(Trouble::Store)?;
-                None
-            }
-            (Action::Sign, _) if !self.may_pay() => None,
-            (Action::Sign, _) => {
-                let payload = self.config.payload(&batch.root);
-                Some(match self.chain.run(move |chain| chain.sign(&payload)).await? {
-                    Signing::NoFunds(need) => BatchEvent::NoFunds(need),
-                    Signing::Signed(attempt) => {
-                        tracing::info!(batch = batch.number, fee = attempt.fee, "signed anchor {}", attempt.txid);
-                        let about = json!({"batch": batch.number, "txid": attempt.txid, "fee": attempt.fee});
-                        self.audit.note(What::Spent, "node", about).await.map_err(Trouble::Store)?;
-                        self.metrics.signed.inc();
-                        self.metrics.fees.inc_by(attempt.fee);
-                        BatchEvent::Signed(attempt)
-                    }
-                })
-            }
-            (Action::Send, Some(attempt)) => match self.chain.run(move |chain| chain.send(&attempt.tx)).await {
-                Ok(()) => Some(BatchEvent::Sent(Ok(()))),
-                // an answer, which says little; anything else is no answer
-                Err(Error::Rpc { message, .. }) => Some(BatchEvent::Sent(Err(format!("bitcoind: {message}")))),
-                Err(error) => return Err(error.into()),
-            },
-            (Action::Look, Some(attempt)) => {
-                let place = batch.place().map(|p| (p.height, p.block()));
-                let look = move |chain: &Chain| {
-                    chain.seen(&attempt.txid, place.as_ref().map(|(height, block)| (*height, block.as_str())))
-                };
-                Some(BatchEvent::Seen(self.chain.run(look).await?))
-            }
-            (Action::Locate { block }, Some(attempt)) => {
-                let locate = move |chain: &Chain| {
-                    let place = chain.locate(&block, &attempt.txid)?;
-                    Ok((chain.tip()?.height.saturating_sub(place.height) + 1, place))
-                };
-                let (confirmations, place) = self.chain.run(locate).await?;
-                tracing::info!(batch = batch.number, height = place.height, "the anchor is mined");
-                Some(BatchEvent::Located(place, confirmations))
-            }
-            (Action::Send | Action::Look | Action::Locate { .. }, None) => None,
-        })
-    }
-
-    fn may_pay(&self) -> bool {
-        self.config.path() == Some(Path::Wallet)
-    }
-
-    /// Is there anything to ask bitcoind? At the start of a paying node also: is it there at all?
-    fn must_ask(&self) -> bool {
-        let open = self.open.values().any(|b| self.may_pay() || b.attempt().is_some());
-        open || (self.may_pay() && (self.fresh || self.problem.is_some()))
+    /// How long until calendars are asked again.
+    fn until_calendars(&self) -> Duration {
+        let now = millis() as u64;
+        let next = self.calendars.as_ref().and_then(|calendars| calendars.next(now));
+        next.map_or(Duration::MAX, |next| Duration::from_millis(next.saturating_sub(now)))
     }
 
     fn is_locked(&self) -> bool {
@@ -430,72 +454,133 @@ impl Follower {
 
     /// Why nothing moves.
     fn problem(&self) -> Option<String> {
-        let locked = (self.may_pay() && self.is_locked()).then(|| Locked.to_string());
+        let locked = (self.works() && self.is_locked()).then(|| Locked.to_string());
         locked.or_else(|| self.problem.clone())
     }
 
     /// How long until the next batch is made, if nothing stands in its way.
     fn until_due(&self) -> Duration {
-        if !self.may_pay() || self.under_way().is_some() || self.is_locked() {
+        if !self.works() || self.is_locked() {
             return Duration::MAX;
         }
         Duration::from_millis(self.due.saturating_sub(millis()).try_into().unwrap_or(u64::MAX))
     }
 
-    /// The batch that is not in a block yet.
-    fn under_way(&self) -> Option<&Batch> {
-        self.open.values().find(|b| b.place().is_none())
-    }
-
     /// The answer to "anchor now"; `made`: the batch it has made.
-    fn now(&self, made: Option<u64>) -> Now {
-        let queued = lock(&self.queue).len();
+    fn now(&self, made: Option<u64>) -> Result<Now, Fault> {
+        let queued = lock(&self.queue).len() + self.intake.len();
         let answer = |outcome, sentence| Now { outcome, batch: None, txid: None, sentence };
-        if !self.may_pay() {
-            let sentence = format!(
-                "anchoring is off: {queued} items wait; set anchor.mode = \"wallet\" to pay for their proofs from your bitcoind"
-            );
-            return answer(Outcome::Off, sentence);
+        if !self.works() {
+            return Ok(answer(Outcome::Off, status::sentence(&self.config, queued, None, &[], None)));
         }
-        let Some(batch) = made.and_then(|n| self.open.get(&n)).or_else(|| self.under_way()) else {
-            return match self.problem() {
+        let (driver, problem) = (&self.driver, self.problem());
+        let mut under_way = driver.open.values().rev();
+        let batch = made
+            .and_then(|number| driver.open.get(&number))
+            .or_else(|| under_way.find(|batch| batch.place().is_none()));
+        let Some(batch) = batch else {
+            return Ok(match problem {
                 Some(problem) => answer(Outcome::Waiting, problem),
                 None => answer(Outcome::Nothing, "nothing to anchor: everything is in a batch that is mined".into()),
-            };
+            });
         };
-        let said = BatchStatus::of(batch, self.tip);
-        let problem = self.problem();
-        let outcome = match (&batch.state, &problem) {
-            (State::AwaitingFunds(_), None) => Outcome::AwaitingFunds,
-            (State::Broadcast(_) | State::Mined(..), None) => Outcome::Sent,
+        let said = self.said(batch)?;
+        let outcome = match (&*said.state, &problem) {
+            ("awaiting_funds", None) => Outcome::AwaitingFunds,
+            ("broadcast" | "mined", None) => Outcome::Sent,
             _ => Outcome::Waiting,
         };
-        let waits = (made.is_none() && queued > 0).then(|| format!("; {queued} newer items wait until it is mined"));
         let problem = problem.map(|p| format!("; {p}"));
-        let sentence = [Some(said.sentence()), waits, problem].into_iter().flatten().collect();
-        Now { outcome, batch: Some(batch.number), txid: said.txid, sentence }
+        let sentence = [Some(said.sentence()), problem].into_iter().flatten().collect();
+        Ok(Now { outcome, batch: Some(batch.number), txid: said.txid, sentence })
     }
 
-    fn publish(&self) {
-        let queued = lock(&self.queue).len();
-        let batches: Vec<BatchStatus> =
-            self.recent.iter().chain(self.open.values()).map(|b| BatchStatus::of(b, self.tip)).collect();
-        let next = self.may_pay().then(|| status::at((self.due / 1000) as u64));
+    fn said(&self, batch: &Batch) -> Result<BatchStatus, Fault> {
+        let carrier = self.driver.carrier(batch)?;
+        Ok(BatchStatus::of(batch, carrier.as_ref(), self.driver.tip))
+    }
+
+    fn publish(&self) -> Result<(), Fault> {
+        let (queued, driver) = (lock(&self.queue).len() + self.intake.len(), &self.driver);
+        let shown = driver.recent.iter().chain(driver.open.values());
+        let mut batches = shown.map(|batch| self.said(batch)).collect::<Result<Vec<_>, _>>()?;
+        batches.sort_by_key(|batch| batch.number);
+        let next = self.works().then(|| status::at((self.due / 1000) as u64));
         let problem = self.problem();
-        let sentence = status::sentence(&self.config, queued, next, &batches, problem.as_deref());
+        let mut sentence = status::sentence(&self.config, queued, next, &batches, problem.as_deref());
+        let funds = self.funds();
+        if let Some(funds) = &funds {
+            sentence.push_str(&format!("; {}", funds.sentence()));
+        }
         self.metrics.queued.set(queued as i64);
-        self.metrics.open.set(self.open.len() as i64);
+        self.metrics.open.set(driver.open.len() as i64);
         self.status.send_modify(|status| {
-            *status = Status { queued, next, batches, tip: self.tip, problem, sentence, ..status.clone() };
+            *status = Status { queued, next, batches, tip: driver.tip, problem, funds, sentence, ..status.clone() };
         });
+        Ok(())
+    }
+
+    /// What was paid and what is left.
+    fn funds(&self) -> Option<Funds> {
+        if !self.driver.may_pay() {
+            return None;
+        }
+        Some(Funds::of(self.driver.cost(), self.driver.spent(), self.driver.balance))
+    }
+
+    /// The unsigned transaction of a batch.
+    fn export(&self, number: u64) -> Result<Waiting, String> {
+        let unsigned = self.driver.unsigned(number).ok_or_else(|| self.no_signature(number))?;
+        Ok(Waiting { batch: number, psbt: unsigned.psbt.clone(), fee: unsigned.fee })
+    }
+
+    /// A transaction that was signed elsewhere.
+    async fn import(&mut self, psbt: String) -> Result<Result<BatchStatus, String>, Fault> {
+        let number = match self.driver.waits_for(&psbt) {
+            Ok(number) => number,
+            Err(why) => return Ok(Err(why)),
+        };
+        match self.driver.import(number, psbt).await {
+            Ok(()) => {}
+            Err(Trouble::Store(fault)) => return Err(fault),
+            Err(Trouble::Chain(error)) => return Ok(Err(error.to_string())),
+        }
+        self.publish()?;
+        let known = self.driver.open.get(&number).or_else(|| self.driver.recent.iter().find(|b| b.number == number));
+        let batch = known.context("a batch that was signed is gone")?;
+        self.said(batch).map(Ok)
+    }
+
+    fn no_signature(&self, number: u64) -> String {
+        let waiting: Vec<String> = self
+            .driver
+            .open
+            .values()
+            .filter(|batch| batch.unsigned().is_some())
+            .map(|batch| batch.number.to_string())
+            .collect();
+        match waiting.as_slice() {
+            [] => format!("batch {number} waits for no signature, and no other does"),
+            some => format!("batch {number} waits for no signature; these do: {}", some.join(", ")),
+        }
     }
 }
 
+/// Reads what the ledger has: all batches, and what waits from its cursor on.
+async fn taken_up(ledger: &Ledger, blocks: &Blocks, queue: &Mutex<Queue>) -> Result<(Vec<Batch>, Wholes), Fault> {
+    let reader = ledger.clone();
+    let (batches, cursor) = blocking(move || Ok((reader.load()?, reader.cursor()?))).await?;
+    *lock(queue) = Queue::from(cursor);
+    let mut wholes = Wholes::new(blocks.clone(), ledger.clone());
+    wholes.resume().await?.iter().for_each(|item| lock(queue).add_item(item));
+    Ok((batches, wholes))
+}
+
 /// The tree of a batch from its digests.
-pub(super) fn grow(secret: &[u8; 32], batch: u64, digests: &[crate::cid::Digest]) -> Option<Tree> {
-    let leaves: Vec<_> = digests.iter().map(|d| tree::leaf(d, &tree::nonce(secret, batch, d))).collect();
+pub(super) fn grow(secret: &[u8; 32], batch: u64, digests: &[cid::Digest]) -> Option<Tree> {
+    let tree = Tree::of(Nonces::new(secret, batch).leaves(digests));
     wipe_stack::<{ memory::SIGNING }>();
-    Tree::new(&leaves)
+    tree
 }
 
 /// A panic while the queue is locked leaves it as it was: its changes are single calls.
@@ -505,16 +590,4 @@ pub(super) fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
 
 fn millis() -> u128 {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis()
-}
-
-/// Ours to fail on, or Bitcoin's to wait for.
-enum Trouble {
-    Store(Fault),
-    Chain(Error),
-}
-
-impl From<Error> for Trouble {
-    fn from(error: Error) -> Self {
-        Self::Chain(error)
-    }
 }

@@ -10,10 +10,12 @@
 //! not noted. Nothing is believed for being noted: a proof is read from its record and checked each time.
 
 use super::{
-    ledger::{Item, Ledger, array, content, key, value},
+    leaves::{Changes, array, content, value},
+    ledger::{Ledger, key},
     native::{self, Head, Leaf, Part, Standing},
     ots::{Detached, Op, Stamp},
     records,
+    waiting::Item,
 };
 use crate::{
     cid::{self, Cid, Digest},
@@ -23,12 +25,21 @@ use crate::{
     store::{Entry, Position, Store},
 };
 use serde_json::Value;
-use std::{cmp::Reverse, collections::HashMap, sync::Arc, time::Duration};
+use std::{
+    cmp::Reverse,
+    collections::{BTreeSet, HashMap},
+    sync::Arc,
+    time::Duration,
+};
 use tokio::sync::Mutex;
 
 const FOUND: &[u8] = b"anchor/found";
 const NATIVE: &[u8] = b"anchor/native/";
 const PROVEN: &[u8] = b"anchor/proven/";
+/// First byte of every value: raised when an encoding changes.
+const VERSION: u8 = 1;
+/// Keys written in one step.
+const STEP: usize = 4096;
 /// Bytes of a tenant and of a root in a key.
 const SHORT: usize = 8;
 /// Log entries read in one go.
@@ -48,8 +59,6 @@ const EVERY: Duration = Duration::from_secs(600);
 
 /// The proofs of a message, and the message as DAG-CBOR.
 type Proven = (Vec<Found>, Vec<u8>);
-/// Of state.
-type Changes = Vec<(Vec<u8>, Option<Vec<u8>>)>;
 
 /// A proof in a record.
 #[derive(Debug)]
@@ -115,39 +124,38 @@ impl Finder {
         Ok(self.of(digest, Some(tenant))?.first().is_some_and(|found| found.head.standing() == Standing::Final))
     }
 
-    /// Those that no record of their tenants proves for good: another device may have anchored the others since they came.
-    pub(super) fn uncovered(&self, items: Vec<Item>) -> Result<Vec<Item>, Fault> {
+    /// Those of some items that a record of their tenant proves for good: another device may have anchored them since they came.
+    pub(super) fn covered(&self, items: impl Iterator<Item = Item>) -> Result<BTreeSet<Digest>, Fault> {
+        let mut covered = BTreeSet::new();
         if self.tenants()?.is_empty() {
-            return Ok(items);
+            return Ok(covered);
         }
-        let mut left = Vec::with_capacity(items.len());
         for item in items {
-            let is_covered = match self.store.entries(item.position, 1)?.first() {
-                Some(Entry::Message { position, tenant, .. }) if *position == item.position => {
-                    self.covers(&item.digest, tenant)?
-                }
-                _ => false,
-            };
-            if !is_covered {
-                left.push(item);
+            if self.store.states(&key(NATIVE, &item.digest))?.is_empty() {
+                continue;
+            }
+            if let Some(Entry::Message { position, tenant, .. }) = self.store.entries(item.position, 1)?.first()
+                && *position == item.position
+                && self.covers(&item.digest, tenant)?
+            {
+                covered.insert(item.digest);
             }
         }
-        Ok(left)
+        Ok(covered)
     }
 
-    /// Does a record tell of this root, and that it is in a block?
-    pub(super) fn has_root(&self, root: &Digest) -> Result<bool, Fault> {
+    /// The ids of all transactions in blocks that records tell of, as people write them.
+    pub(super) fn transactions(&self) -> Result<BTreeSet<String>, Fault> {
+        let mut all = BTreeSet::new();
         for tenant in self.tenants()? {
-            let kept = records::head(&*self.store.view(&tenant), root)?;
-            if kept.and_then(|kept| kept.head).is_some_and(|head| head.standing() > Standing::Pending) {
-                return Ok(true);
-            }
+            let heads = records::heads(&*self.store.view(&tenant))?;
+            all.extend(heads.iter().filter_map(|head| Some(head.transaction()?.txid.to_string())));
         }
-        Ok(false)
+        Ok(all)
     }
 
-    /// The proofs of the newest state of a record that has any, and that message as DAG-CBOR.
-    pub(super) fn of_record(&self, id: &str) -> Result<Option<Proven>, Fault> {
+    /// The proofs of the newest (or the first) state of a record that has any, and that message as DAG-CBOR.
+    pub(super) fn of_record(&self, id: &str, is_first: bool) -> Result<Option<Proven>, Fault> {
         for tenant in self.tenants()? {
             let view = self.store.view(&tenant);
             let Some(record) = view.record(id)? else { continue };
@@ -162,6 +170,9 @@ impl Finder {
                 before = former.before;
             }
             states.push((record.initial.cid, Value::clone(&record.initial.message)));
+            if is_first {
+                states.reverse();
+            }
             for (cid, message) in states {
                 let found = cid::sha256_of(&cid).map_or(Ok(vec![]), |digest| self.of(&digest, None))?;
                 if !found.is_empty() {
@@ -247,10 +258,10 @@ impl Finder {
     }
 
     async fn note(&self, changes: Changes, at: Position) -> Result<(), Fault> {
-        for some in changes.chunks(super::ledger::CHUNK) {
+        for some in changes.chunks(STEP) {
             self.store.put_state(some.to_vec()).await?;
         }
-        self.store.put_state(vec![(FOUND.to_vec(), Some(value(&at.to_be_bytes())))]).await
+        self.store.put_state(vec![(FOUND.to_vec(), Some(value(VERSION, &at.to_be_bytes())))]).await
     }
 
     /// What some entries of the log say, and where to read on.
@@ -265,10 +276,10 @@ impl Finder {
             match part(&*self.store.view(&tenant), &cid)? {
                 Some(Ok(part)) if !self.has(&part)? => {
                     let rest = [&short(tenant.as_bytes())[..], &part.root[..SHORT]].concat();
-                    changes.push((key(PROVEN, tenant.as_bytes()), Some(value(&[]))));
+                    changes.push((key(PROVEN, tenant.as_bytes()), Some(value(VERSION, &[]))));
                     changes.extend(part.leaves().iter().map(|leaf| {
                         let key = key(NATIVE, &[&leaf.digest[..], &rest].concat());
-                        (key, Some(value(&position.to_be_bytes())))
+                        (key, Some(value(VERSION, &position.to_be_bytes())))
                     }));
                 }
                 Some(Err(why)) => tracing::warn!("a record of proofs of {} cannot be read: {why}", shown(&tenant)),
@@ -300,7 +311,7 @@ pub(super) fn part(view: &dyn View, cid: &Cid) -> Result<Option<Result<Part, nat
 }
 
 fn position(bytes: &[u8]) -> Result<Position, Fault> {
-    Ok(Position::from_be_bytes(array(content(bytes)?, 0)?))
+    Ok(Position::from_be_bytes(array(content(bytes, VERSION)?, 0)?))
 }
 
 fn short(bytes: &[u8]) -> [u8; SHORT] {

@@ -6,46 +6,6 @@
 use super::tree::{Sibling, climb};
 use crate::cid::Digest;
 
-/// All nodes of a tree, level by level from the leaves up.
-#[derive(Debug)]
-pub struct Levels(Vec<Vec<Digest>>);
-
-impl Levels {
-    /// Over hashed leaves; none for no leaves.
-    pub fn new(leaves: Vec<Digest>) -> Option<Self> {
-        let mut levels = vec![leaves];
-        while levels.last()?.len() > 1 {
-            let below = levels.last()?;
-            let pair = |pair: &[Digest]| match pair {
-                [left, right] => node(left, right),
-                odd => odd[0],
-            };
-            levels.push(below.chunks(2).map(pair).collect());
-        }
-        levels.last()?.first()?;
-        Some(Self(levels))
-    }
-
-    pub fn root(&self) -> Digest {
-        self.0.last().and_then(|level| level.first()).copied().unwrap_or_default()
-    }
-
-    /// What the leaves with these numbers, in order, lack to give the root; none if there is no such leaf.
-    pub fn siblings(&self, indexes: &[u32]) -> Option<Vec<Digest>> {
-        let (mut found, mut known) = (Vec::new(), indexes.to_vec());
-        for level in &self.0 {
-            if known.last().is_some_and(|last| *last as usize >= level.len()) {
-                return None;
-            }
-            for sibling in lacking(&known, level.len()) {
-                found.push(*level.get(sibling as usize)?);
-            }
-            known = parents(&known);
-        }
-        Some(found)
-    }
-}
-
 /// The numbers of the siblings that nodes with these numbers, in order, lack in a level of `width` nodes.
 fn lacking(known: &[u32], width: usize) -> impl Iterator<Item = u32> {
     known.iter().enumerate().filter_map(move |(at, index)| {
@@ -56,12 +16,6 @@ fn lacking(known: &[u32], width: usize) -> impl Iterator<Item = u32> {
         };
         (!is_known && (sibling as usize) < width).then_some(sibling)
     })
-}
-
-fn parents(known: &[u32]) -> Vec<u32> {
-    let mut parents: Vec<u32> = known.iter().map(|index| index / 2).collect();
-    parents.dedup();
-    parents
 }
 
 /// The nodes of a tree that some of its leaves and their siblings give: enough for the root and the way of each of them.
@@ -145,10 +99,9 @@ mod tests {
         #[test]
         fn some_leaves_give_the_root_and_their_ways((n, chosen) in chosen()) {
             let all = leaves(n);
-            let (levels, tree) = (Levels::new(all.clone()).expect("not empty"), Tree::new(&all).expect("not empty"));
-            prop_assert_eq!(levels.root(), tree.root());
+            let tree = Tree::new(&all).expect("not empty");
             let indexes: Vec<u32> = chosen.into_iter().collect();
-            let siblings = levels.siblings(&indexes).expect("they are leaves");
+            let siblings = tree.multi(&indexes.iter().map(|index| *index as usize).collect::<Vec<_>>());
             let given: Vec<_> = indexes.iter().map(|i| (*i, all[*i as usize])).collect();
             let known = Known::new(n, given.clone(), &siblings).expect("all that they lack");
             prop_assert_eq!(known.root(), tree.root());
@@ -166,19 +119,26 @@ mod tests {
     #[test]
     fn all_leaves_lack_nothing_and_one_lacks_its_way() {
         for n in 1..40 {
-            let levels = Levels::new(leaves(n)).expect("not empty");
-            let all: Vec<u32> = (0..n).collect();
-            assert_eq!(levels.siblings(&all), Some(vec![]));
-            assert_eq!(levels.siblings(&[n]), None);
-            let one = levels.siblings(&[n - 1]).expect("it is a leaf");
-            assert_eq!(
-                one.len(),
-                Tree::new(&leaves(n)).expect("not empty").path(n as usize - 1).expect("a leaf").len()
-            );
+            let tree = Tree::new(&leaves(n)).expect("not empty");
+            assert!(tree.multi(&(0..n as usize).collect::<Vec<_>>()).is_empty());
+            let (last, path) = (n as usize - 1, tree.path(n as usize - 1).expect("a leaf"));
+            assert_eq!(tree.multi(&[last]).len(), path.len());
         }
-        assert!(Levels::new(vec![]).is_none());
         assert_eq!(Known::new(0, vec![], &[]), None);
         assert_eq!(Known::new(3, vec![(3, [0; 32])], &[]), None);
         assert_eq!(Known::new(3, vec![(1, [0; 32]), (1, [0; 32])], &[[0; 32]]), None);
+    }
+
+    #[test]
+    fn other_leaves_give_another_root() {
+        let all = leaves(21);
+        let tree = Tree::new(&all).expect("not empty");
+        let siblings = tree.multi(&[3, 4, 20]);
+        let mut given = vec![(3, all[3]), (4, all[4]), (20, all[20])];
+        for at in 0..given.len() {
+            given[at].1[0] ^= 1;
+            assert_ne!(Known::new(21, given.clone(), &siblings).expect("all that they lack").root(), tree.root());
+            given[at].1[0] ^= 1;
+        }
     }
 }

@@ -10,10 +10,10 @@
 
 use super::{
     config::Network,
-    multi::{Known, Levels},
+    multi::Known,
     ots::{self, Attestation as Attested, Stamp},
     proof::{self, Inclusion},
-    tree::{self, NONCE_LEN, Nonce, Sibling},
+    tree::{self, NONCE_LEN, Nonce, Sibling, Tree},
 };
 use crate::{
     cid::{self, Cid, Digest},
@@ -39,6 +39,10 @@ const ATTESTATIONS_MAX: usize = 32;
 const TX_MAX: usize = 4096;
 /// Bytes of what a calendar has said at most: that of the public ones has less than 1 KiB.
 const STAMP_MAX: usize = 8192;
+/// Siblings of a root that shares a transaction with others at most: a million of them.
+const OVER_MAX: usize = 20;
+/// Bytes of such a sibling: its side and its hash.
+const SIDED: usize = 33;
 /// Characters of a calendar's address at most.
 const URL_MAX: usize = 1000;
 
@@ -80,6 +84,10 @@ pub enum Attestation {
         #[serde(with = "serde_bytes")]
         tx: Vec<u8>,
         inclusion: Inclusion,
+        /// From the root to the one in the transaction, where that holds several: of each sibling a byte (0: it stands on the
+        /// left, 1: on the right) and its hash.
+        #[serde(with = "serde_bytes")]
+        over: Vec<u8>,
     },
     Calendar {
         url: String,
@@ -87,6 +95,17 @@ pub enum Attestation {
         #[serde(with = "serde_bytes")]
         stamp: Vec<u8>,
     },
+}
+
+/// A transaction that carries a root.
+#[derive(Debug, Clone)]
+pub struct InBlock<'a> {
+    pub txid: Txid,
+    /// Without its witnesses.
+    pub tx: &'a [u8],
+    pub inclusion: &'a Inclusion,
+    /// From the batch's root to the one in the transaction.
+    pub over: Vec<Sibling>,
 }
 
 /// How far a root has come, the least first.
@@ -203,6 +222,7 @@ impl Head {
     pub fn new(batch: Anchored, maker: Maker, parts: u32) -> Self {
         let Anchored { number, root, size, network, genesis, made, is_final, attestations } = batch;
         Self { version: VERSION, root, size, maker, number, network, genesis, made, parts, is_final, attestations }
+            .fitting()
     }
 
     /// Reads one and checks what it says of transactions and calendars.
@@ -245,8 +265,15 @@ impl Head {
                 Some(_) => {}
             }
         }
-        // Only a maker that has lost some word of it reaches this bound.
+        self.fitting()
+    }
+
+    /// With as many of its attestations, the first ones, as a record holds. Only a maker that has lost some word of it, or has very
+    /// talkative calendars, reaches these bounds.
+    #[must_use]
+    fn fitting(mut self) -> Self {
         self.attestations.truncate(ATTESTATIONS_MAX);
+        while self.write().len() > RECORD_MAX && self.attestations.pop().is_some() {}
         self
     }
 
@@ -267,13 +294,15 @@ impl Head {
         heights
     }
 
-    /// The transaction in the lowest block, and where it lies, if it is known.
-    pub fn transaction(&self) -> Option<(Txid, &Inclusion)> {
+    /// The maker's own transaction in the lowest block, if there is one.
+    pub fn transaction(&self) -> Option<InBlock<'_>> {
         let found = self.attestations.iter().filter_map(|attestation| match attestation {
-            Attestation::Bitcoin { tx, inclusion } => Some((txid(tx).ok()?, inclusion)),
+            Attestation::Bitcoin { tx, inclusion, over } => {
+                Some(InBlock { txid: txid(tx).ok()?, tx, inclusion, over: siblings(over).ok()? })
+            }
             Attestation::Calendar { .. } => None,
         });
-        found.min_by_key(|(_, inclusion)| inclusion.height)
+        found.min_by_key(|found| found.inclusion.height)
     }
 
     /// What leads on from the digest of a leaf of `part`, to all attestations; none if the part is of another root.
@@ -281,20 +310,38 @@ impl Head {
         if part.root != self.root || self.attestations.is_empty() {
             return Ok(None);
         }
-        Ok(Some(self.stamp()?.after(proof::up(&leaf.nonce, &part.path(leaf)).into_iter())))
+        let up: Vec<_> = proof::up(&leaf.nonce, &part.path(leaf)).collect();
+        Ok(Some(self.stamp()?.after(up.into_iter())))
     }
 }
 
 impl Attestation {
+    /// Of a root in the transaction, over those that it shares it with.
+    pub fn bitcoin(tx: Vec<u8>, inclusion: Inclusion, over: &[Sibling]) -> Self {
+        let sided = |sibling: &Sibling| match sibling {
+            Sibling::Left(hash) => [&[0][..], hash].concat(),
+            Sibling::Right(hash) => [&[1][..], hash].concat(),
+        };
+        Self::Bitcoin { tx, inclusion, over: over.iter().flat_map(sided).collect() }
+    }
+
+    /// Of what a calendar has said; none if that is longer than a record holds.
+    pub fn calendar(url: &str, stamp: &Stamp) -> Option<Self> {
+        let stamp = stamp.bytes();
+        let fits = stamp.len() <= STAMP_MAX && url.len() <= URL_MAX;
+        fits.then(|| Self::Calendar { url: url.to_owned(), stamp })
+    }
+
     /// What leads on from `root`, checked.
     fn stamp(&self, root: &Digest) -> Result<Stamp, Error> {
         match self {
-            Self::Bitcoin { tx, inclusion } => {
+            Self::Bitcoin { tx, inclusion, over } => {
                 limit("a transaction", tx.len(), TX_MAX)?;
                 if !inclusion.holds(txid(tx)?) {
                     return Err(Error::NotInBlock);
                 }
-                Ok(proof::into_block(root, tx, inclusion)?)
+                let over = siblings(over)?;
+                Ok(proof::into_block(&over, &tree::climb(*root, &over), tx, inclusion)?)
             }
             Self::Calendar { url, stamp } => {
                 limit("a calendar's address", url.len(), URL_MAX)?;
@@ -329,6 +376,19 @@ impl Attestation {
     }
 }
 
+/// The siblings from a batch's root to that of its transaction.
+fn siblings(over: &[u8]) -> Result<Vec<Sibling>, Error> {
+    limit("the way over other roots", over.len(), OVER_MAX * SIDED)?;
+    let (sided, rest) = over.as_chunks::<SIDED>();
+    let read = |sided: &[u8; SIDED]| match sided.split_first() {
+        Some((0, hash)) => Some(Sibling::Left(hash.try_into().ok()?)),
+        Some((1, hash)) => Some(Sibling::Right(hash.try_into().ok()?)),
+        _ => None,
+    };
+    let whole = rest.is_empty().then(|| sided.iter().map(read).collect::<Option<Vec<_>>>()).flatten();
+    whole.ok_or_else(|| Error::Form("its way over other roots is no such way".into()))
+}
+
 /// The name of a transaction.
 pub fn txid(tx: &[u8]) -> Result<Txid, Error> {
     let tx: Transaction = deserialize(tx).map_err(|e| proof::Error::Transaction(e.to_string()))?;
@@ -349,10 +409,10 @@ impl Leaf {
 
 impl Part {
     /// These leaves of the tree, in order, in as few records as hold them. The same leaves give the same parts.
-    pub fn of(levels: &Levels, size: u32, leaves: &[Leaf]) -> Vec<Vec<u8>> {
+    pub fn of(tree: &Tree, leaves: &[Leaf]) -> Vec<Vec<u8>> {
         let mut cut = Vec::new();
         for some in leaves.chunks(LEAVES_MAX) {
-            fit(levels, size, some, &mut cut);
+            fit(tree, some, &mut cut);
         }
         let numbered = (0_u32..).zip(cut);
         numbered.map(|(part, written)| Written { part, ..written }.bytes()).collect()
@@ -402,27 +462,26 @@ impl Part {
 }
 
 /// Halves leaves until what they lack fits in a record beside them. One leaf always fits: it lacks 32 hashes at most.
-fn fit(levels: &Levels, size: u32, leaves: &[Leaf], cut: &mut Vec<Written>) {
-    let indexes: Vec<u32> = leaves.iter().map(|leaf| leaf.index).collect();
-    let siblings = levels.siblings(&indexes).unwrap_or_default();
+fn fit(tree: &Tree, leaves: &[Leaf], cut: &mut Vec<Written>) {
+    let indexes: Vec<usize> = leaves.iter().map(|leaf| leaf.index as usize).collect();
     let written = Written {
         version: VERSION,
-        root: levels.root(),
-        size,
+        root: tree.root(),
+        size: tree.len() as u32,
         part: u32::MAX, // the longest number
-        indexes: indexes.iter().flat_map(|index| index.to_be_bytes()).collect(),
+        indexes: leaves.iter().flat_map(|leaf| leaf.index.to_be_bytes()).collect(),
         digests: leaves.iter().flat_map(|leaf| leaf.digest).collect(),
         nonces: leaves.iter().flat_map(|leaf| leaf.nonce).collect(),
         codecs: leaves.iter().map(|leaf| leaf.codec).collect(),
-        siblings: siblings.concat(),
+        siblings: tree.multi(&indexes).concat(),
     };
     if leaves.len() < 2 || written.bytes().len() <= RECORD_MAX {
         cut.push(written);
         return;
     }
     let (left, right) = leaves.split_at(leaves.len() / 2);
-    fit(levels, size, left, cut);
-    fit(levels, size, right, cut);
+    fit(tree, left, cut);
+    fit(tree, right, cut);
 }
 
 impl Written {

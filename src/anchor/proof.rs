@@ -1,9 +1,12 @@
 //! From a leaf to a block header: where a root lies in the chain, the `.ots` file that says so, and the check
 //! of such a file against the data and a header.
 
+pub use super::verify::Verdict;
+
 use super::{
-    ots::{self, Attestation, Detached, Op, Stamp},
+    ots::{self, Attestation, Claims, Detached, Op, Stamp},
     tree::{LEAF, NODE, Nonce, Sibling},
+    verify,
 };
 use crate::cid::{self, Digest};
 use bitcoin::{
@@ -18,6 +21,8 @@ use serde::{Deserialize, Serialize};
 const HEADER_LEN: usize = 80;
 /// Levels of a block's tree at most: it has fewer than 2^20 transactions.
 const LEVELS_MAX: u32 = 20;
+/// Bytes of an `.ots` file that a level of the tree takes at most, but for two.
+const LEVEL: usize = 36;
 
 /// The place of a transaction in the chain, checked when it is made.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -71,7 +76,7 @@ impl Inclusion {
         self.header().block_hash().to_string()
     }
 
-    /// Does the transaction lie there? What is read from elsewhere was not checked when it was made.
+    /// Does it lead from this transaction to its header's Merkle root? What is read from elsewhere was not checked when it was made.
     pub fn holds(&self, txid: Txid) -> bool {
         let (siblings, rest) = self.branch.as_chunks::<32>();
         let levels = siblings.len() as u32;
@@ -80,10 +85,10 @@ impl Inclusion {
         }
         let root = self.siblings().fold(txid.to_byte_array(), |node, sibling| {
             let pair = match sibling {
-                Sibling::Left(left) => [left, node],
-                Sibling::Right(right) => [node, right],
+                Sibling::Left(left) => [left, node].concat(),
+                Sibling::Right(right) => [node, right].concat(),
             };
-            cid::digest(&cid::digest(&pair.concat()))
+            cid::digest(&cid::digest(&pair))
         });
         root == self.header().merkle_root.to_byte_array()
     }
@@ -131,30 +136,35 @@ pub struct Way<'a> {
 impl Way<'_> {
     /// The `.ots` file.
     pub fn ots(&self) -> Result<Vec<u8>, Error> {
-        let stamp = into_block(self.root, self.tx, self.inclusion)?.after(up(self.nonce, self.path).into_iter());
-        Ok(Detached { hash: Op::Sha256, digest: self.digest.to_vec(), stamp }.write())
+        Ok(Route::new(&[], self.root, self.tx, self.inclusion)?.ots(self.digest, self.nonce, self.path))
+    }
+}
+
+impl Sibling {
+    /// The step from a node to the one above it.
+    fn ops(&self) -> impl Iterator<Item = Op> {
+        let (before, after) = match self {
+            Self::Left(left) => ([&[NODE], left.as_slice()].concat(), None),
+            Self::Right(right) => (vec![NODE], Some(Op::Append(right.to_vec()))),
+        };
+        [Some(Op::Prepend(before)), after, Some(Op::Sha256)].into_iter().flatten()
     }
 }
 
 /// The steps from a digest into its leaf and up the batch's tree.
-pub fn up(nonce: &Nonce, path: &[Sibling]) -> Vec<Op> {
-    let mut ops = vec![Op::Prepend(vec![LEAF]), Op::Append(nonce.to_vec()), Op::Sha256];
-    for sibling in path {
-        match sibling {
-            Sibling::Left(left) => ops.push(Op::Prepend([&[NODE], left.as_slice()].concat())),
-            Sibling::Right(right) => ops.extend([Op::Prepend(vec![NODE]), Op::Append(right.to_vec())]),
-        }
-        ops.push(Op::Sha256);
-    }
-    ops
+pub fn up<'a>(nonce: &Nonce, path: &'a [Sibling]) -> impl Iterator<Item = Op> + use<'a> {
+    let leaf = [Op::Prepend(vec![LEAF]), Op::Append(nonce.to_vec()), Op::Sha256];
+    leaf.into_iter().chain(path.iter().flat_map(Sibling::ops))
 }
 
-/// What leads from a root through its transaction up the block.
-pub fn into_block(root: &Digest, tx: &[u8], inclusion: &Inclusion) -> Result<Stamp, Error> {
+/// What leads from a batch's root over those it shares a transaction with (`over`) to `root`, and through the transaction into
+/// its block.
+pub fn into_block(over: &[Sibling], root: &Digest, tx: &[u8], inclusion: &Inclusion) -> Result<Stamp, Error> {
     let tx = without_witness(tx)?;
     let at = tx.windows(root.len()).position(|w| w == root).ok_or(Error::NoRoot)?;
     let (before, after) = (&tx[..at], &tx[at + root.len()..]);
-    let mut ops = vec![Op::Prepend(before.to_vec()), Op::Append(after.to_vec()), Op::Sha256, Op::Sha256];
+    let mut ops: Vec<Op> = over.iter().flat_map(Sibling::ops).collect();
+    ops.extend([Op::Prepend(before.to_vec()), Op::Append(after.to_vec()), Op::Sha256, Op::Sha256]);
     for sibling in inclusion.siblings() {
         ops.push(match sibling {
             Sibling::Left(left) => Op::Prepend(left.to_vec()),
@@ -163,6 +173,50 @@ pub fn into_block(root: &Digest, tx: &[u8], inclusion: &Inclusion) -> Result<Sta
         ops.extend([Op::Sha256, Op::Sha256]);
     }
     Ok(Stamp::line(ops.into_iter(), Attestation::Bitcoin(u64::from(inclusion.height))))
+}
+
+/// What all leaves of a batch share of their way: from the root on. The transaction is read once for all of them.
+#[derive(Debug, Clone)]
+pub struct Route {
+    /// As it stands at the end of each `.ots` file.
+    tail: Vec<u8>,
+}
+
+impl Route {
+    /// The way of a batch's root over the roots it shares a transaction with (`over`) to `root`, and of that through the signed
+    /// transaction `tx` and its block.
+    pub fn new(over: &[Sibling], root: &Digest, tx: &[u8], inclusion: &Inclusion) -> Result<Self, Error> {
+        Ok(Self::of(&into_block(over, root, tx, inclusion)?))
+    }
+
+    /// The way that a stamp of the root says.
+    pub fn of(stamp: &Stamp) -> Self {
+        let mut tail = Vec::new();
+        stamp.write(&mut tail);
+        Self { tail }
+    }
+
+    /// The `.ots` file of the leaf that stands for `digest`.
+    pub fn ots(&self, digest: &Digest, nonce: &Nonce, path: &[Sibling]) -> Vec<u8> {
+        // begins with an empty stamp: what follows is written behind it
+        let start = Detached { hash: Op::Sha256, digest: digest.to_vec(), stamp: Stamp::default() };
+        let mut ots = start.write();
+        self.write(nonce, path, &mut ots);
+        ots
+    }
+
+    /// The operations from a leaf's digest on, as calendars give them.
+    pub fn bytes(&self, nonce: &Nonce, path: &[Sibling]) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        self.write(nonce, path, &mut bytes);
+        bytes
+    }
+
+    fn write(&self, nonce: &Nonce, path: &[Sibling], ots: &mut Vec<u8>) {
+        ots.reserve_exact(path.len() * (LEVEL + 2) + nonce.len() + 8 + self.tail.len());
+        up(nonce, path).for_each(|op| op.write(ots));
+        ots.extend_from_slice(&self.tail);
+    }
 }
 
 /// What a txid is the hash of: the transaction without its witnesses.
@@ -174,61 +228,20 @@ pub fn without_witness(tx: &[u8]) -> Result<Vec<u8>, Error> {
     Ok(serialize(&tx))
 }
 
-/// What a proof says about some data.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case", tag = "verdict")]
-pub enum Verdict {
-    /// The data existed before this block was made. `time` is what its miner wrote (seconds since 1970; true to about two hours).
-    Proven { height: u64, time: u32, block: String },
-    /// The proof is of other data.
-    OtherData,
-    /// The block at this height has another Merkle root: a changed proof, a reorganised block or another network.
-    NotInBlock { height: u64 },
-    /// The chain asked does not reach this height.
-    NoSuchBlock { height: u64 },
-    /// Only calendars vouch for it so far.
-    Pending { calendars: Vec<String> },
-    /// Nobody we know how to ask vouches for it.
-    Unattested,
-}
-
 /// Checks `proof` against the sha256 of the data; `header` knows the chain. The earliest block that fits counts.
 pub fn verify<E: From<Error>>(
     proof: &[u8],
     digest: &Digest,
     mut header: impl FnMut(u64) -> Result<Option<Header>, E>,
 ) -> Result<Verdict, E> {
-    let file = Detached::read(proof).map_err(Error::from)?;
-    if file.hash != Op::Sha256 {
-        return Err(Error::FileHash(file.hash).into());
+    let claims = Claims::read(proof).map_err(Error::from)?;
+    if claims.hash != Op::Sha256 {
+        return Err(Error::FileHash(claims.hash).into());
     }
-    if file.digest != digest {
+    if claims.digest != digest {
         return Ok(Verdict::OtherData);
     }
-    let (mut proven, mut failed, mut calendars) = (None, None, Vec::new());
-    for (message, attestation) in file.attestations() {
-        match attestation {
-            Attestation::Bitcoin(height) => match header(*height)? {
-                None => failed = Some(Verdict::NoSuchBlock { height: *height }),
-                Some(header) if *message == header.merkle_root.to_byte_array() => {
-                    if proven.is_none_or(|(earliest, _)| *height < earliest) {
-                        proven = Some((*height, header));
-                    }
-                }
-                Some(_) => failed = Some(Verdict::NotInBlock { height: *height }),
-            },
-            Attestation::Pending(uri) => calendars.push(uri.clone()),
-            Attestation::Litecoin(_) | Attestation::Unknown { .. } => {}
-        }
-    }
-    Ok(match (proven, failed) {
-        (Some((height, header)), _) => {
-            Verdict::Proven { height, time: header.time, block: header.block_hash().to_string() }
-        }
-        (None, Some(failed)) => failed,
-        (None, None) if calendars.is_empty() => Verdict::Unattested,
-        (None, None) => Verdict::Pending { calendars },
-    })
+    verify::verdict(&claims, |heights| heights.iter().map(|height| header(u64::from(*height))).collect())
 }
 
 #[cfg(test)]

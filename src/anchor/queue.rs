@@ -2,40 +2,30 @@
 
 use super::{
     found::Finder,
-    ledger::{Item, Ledger},
-    records,
+    ledger::Ledger,
+    records::holds_proofs,
+    waiting::{Item, Waiting},
 };
 use crate::{
     cid::{self, Cid, Digest},
     dwn::Fault,
     store::{Entry, Position, Store},
 };
-use serde_json::Value;
-use std::collections::HashMap;
+use std::sync::Arc;
 
-/// Digests that wait at most, which is also the largest batch: some 100 MB of memory, three times that for the
+/// Digests that wait at most, which is also the largest batch: some 100 MB of memory, and 30 MB more for the
 /// moment a batch is made of it. What comes after waits in the log for the batch after.
 pub(super) const QUEUE_MAX: usize = 1 << 20;
 /// Log entries read in one go.
 const READ: usize = 256;
+/// Digests that an entry brings at most: a message, its data, and the plain bytes of that.
+const EACH: usize = 3;
 
 #[derive(Debug, Default)]
 pub(super) struct Queue {
-    /// With the item's codec and position.
-    items: HashMap<Digest, (u8, Position)>,
-    /// Records and their newest message in the queue.
-    records: HashMap<Digest, Digest>,
+    waiting: Arc<Waiting>,
     /// The log is read up to here.
     next: Position,
-}
-
-/// What was queued, as a batch wants it.
-#[derive(Debug)]
-pub(super) struct Taken {
-    /// Sorted by digest: the same log gives the same tree.
-    pub items: Vec<Item>,
-    pub records: Vec<(Digest, Digest)>,
-    pub next: Position,
 }
 
 impl Queue {
@@ -48,45 +38,66 @@ impl Queue {
     }
 
     pub(super) fn len(&self) -> usize {
-        self.items.len()
+        self.waiting.len()
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.waiting.is_empty()
     }
 
     pub(super) fn is_full(&self) -> bool {
-        // an entry brings two digests
-        self.items.len() + 2 * READ > QUEUE_MAX
+        self.waiting.len() + EACH * READ > QUEUE_MAX
     }
 
-    /// Does this CID's digest, or the newest message of the record it names, wait here?
+    /// Does this CID's digest, or a message of the record it names, wait here?
     pub(super) fn has(&self, digest: &Digest) -> bool {
-        self.items.contains_key(digest) || self.records.contains_key(digest)
+        self.waiting.has(digest)
     }
 
-    pub(super) fn add(&mut self, found: Arrivals) {
-        for item in found.items {
-            self.items.entry(item.digest).or_insert((item.codec, item.position));
-        }
-        self.records.extend(found.records);
+    /// What waits under this digest.
+    pub(super) fn get(&self, digest: &Digest) -> Option<Item> {
+        self.waiting.get(digest)
+    }
+
+    pub(super) fn add(&mut self, found: &Arrivals) {
+        let waiting = Arc::make_mut(&mut self.waiting); // shared only while a batch is made, by who adds
+        found.items.iter().for_each(|item| waiting.add(item));
+        found.records.iter().for_each(|(id, message)| waiting.add_record(id, message));
         self.next = found.next;
     }
 
+    /// Something that is not in the log as it is.
+    pub(super) fn add_item(&mut self, item: &Item) {
+        Arc::make_mut(&mut self.waiting).add(item);
+    }
+
+    /// Nothing else waits any more, of what was read so far.
+    pub(super) fn keep(&mut self, left: Waiting) {
+        self.waiting = Arc::new(left);
+    }
+
     /// All that waits, for a batch.
-    pub(super) fn all(&self) -> Taken {
-        let waiting = self.items.iter();
-        let mut items: Vec<Item> =
-            waiting.map(|(digest, &(codec, position))| Item { digest: *digest, codec, position }).collect();
-        items.sort_unstable_by_key(|item| item.digest);
-        let records = self.records.iter().map(|(id, message)| (*id, *message)).collect();
-        Taken { items, records, next: self.next }
+    pub(super) fn all(&self) -> Arc<Waiting> {
+        self.waiting.clone()
     }
 }
 
 /// What some entries of the log brought.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Arrivals {
-    pub items: Vec<Item>,
-    /// Records and a message of each.
-    pub records: Vec<(Digest, Digest)>,
-    next: Position,
+    pub(super) items: Vec<Item>,
+    pub(super) records: Vec<(Digest, Digest)>,
+    /// Whose plain sha256 is not known yet.
+    pub(super) files: Vec<File>,
+    pub(super) next: Position,
+}
+
+/// A file of many blocks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct File {
+    pub root: Digest,
+    /// The log entry that brought it.
+    pub position: Position,
 }
 
 /// Reads on in the log; none at its end. Blocks.
@@ -97,49 +108,74 @@ pub(super) fn read(store: &Store, ledger: &Ledger, finder: &Finder, from: Positi
     }
     // On most nodes no record holds a proof that the ledger has not.
     let finder = if finder.tenants()?.is_empty() { None } else { Some(finder) };
-    read_entries(ledger, finder, entries, from).map(Some)
+    read_entries(ledger, finder, &entries, from).map(Some)
 }
 
 /// What of these entries is in no batch yet, nor (if records are asked) proven for good by a record of its tenant.
 pub(super) fn read_entries(
     ledger: &Ledger,
     finder: Option<&Finder>,
-    entries: Vec<Entry>,
+    entries: &[Entry],
     from: Position,
 ) -> Result<Arrivals, Fault> {
-    let mut found = Arrivals { items: Vec::new(), records: Vec::new(), next: from };
+    let mut found = Arrivals { next: from, ..Arrivals::default() };
     for entry in entries {
-        match entry {
-            Entry::State { next, .. } => found.next = next,
-            Entry::Message { position, next, tenant, cid, message, data, .. } => {
-                found.next = next;
-                let decoded = cid::decode(&message).unwrap_or_default();
-                if records::holds_proofs(&decoded) {
-                    continue;
-                }
-                for cid in [Some(cid), data.map(|(cid, _)| cid)].into_iter().flatten() {
-                    if let Some(item) = item(&cid, position)
-                        && ledger.leaf(&item.digest)?.is_none()
-                        && !finder.map_or(Ok(false), |finder| finder.covers(&item.digest, &tenant))?
-                    {
-                        found.items.push(item);
-                    }
-                }
-                if let (Some(id), Some(message)) = (record(&decoded), cid::sha256_of(&cid)) {
-                    found.records.push((id, message));
-                }
+        found.next = entry.next();
+        let Some(eligible) = Eligible::of(entry) else { continue };
+        let wants_one = |digest: &Digest| {
+            Ok::<_, Fault>(
+                ledger.leaf(digest)?.is_none()
+                    && !finder.map_or(Ok(false), |finder| finder.covers(digest, eligible.tenant))?,
+            )
+        };
+        for item in [eligible.message, eligible.data].into_iter().flatten() {
+            if wants_one(&item.digest)? {
+                found.items.push(item);
             }
         }
+        if let Some(file) = eligible.file() {
+            match ledger.whole(&file.root)? {
+                None => found.files.push(file),
+                Some(plain) if wants_one(&plain)? => {
+                    found.items.push(Item { digest: plain, codec: cid::RAW as u8, position: file.position });
+                }
+                Some(_) => {}
+            }
+        }
+        found.records.extend(eligible.record.zip(eligible.message.map(|message| message.digest)));
     }
     Ok(found)
 }
 
-/// Only sha256 can be stamped as it is; nothing else comes from this node or the SDK.
-fn item(cid: &Cid, position: Position) -> Option<Item> {
-    Some(Item { digest: cid::sha256_of(cid)?, codec: u8::try_from(cid.codec()).ok()?, position })
+/// What an entry of the log has that wants proofs.
+#[derive(Debug)]
+pub(super) struct Eligible<'a> {
+    pub tenant: &'a str,
+    pub message: Option<Item>,
+    pub data: Option<Item>,
+    /// The digest in the recordId of a RecordsWrite (which is not the CID of any message).
+    pub record: Option<Digest>,
 }
 
-/// The digest in the recordId of a RecordsWrite (which is not the CID of any message).
-pub(super) fn record(message: &Value) -> Option<Digest> {
-    cid::sha256_of(&Cid::try_from(message.get("recordId")?.as_str()?).ok()?)
+impl<'a> Eligible<'a> {
+    /// None: nothing.
+    pub(super) fn of(entry: &'a Entry) -> Option<Self> {
+        let Entry::Message { position, tenant, cid, message, data, .. } = entry else { return None };
+        let item = |cid: &Cid| {
+            // Only sha256 can be stamped as it is; nothing else comes from this node or the SDK.
+            Some(Item { digest: cid::sha256_of(cid)?, codec: u8::try_from(cid.codec()).ok()?, position: *position })
+        };
+        let json = cid::decode(message).ok();
+        if json.as_ref().is_some_and(holds_proofs) {
+            return None;
+        }
+        let record = json.and_then(|json| cid::sha256_of(&Cid::try_from(json.get("recordId")?.as_str()?).ok()?));
+        Some(Self { tenant, message: item(cid), data: data.as_ref().and_then(|(cid, _)| item(cid)), record })
+    }
+
+    /// The file that the data is, if it has many blocks.
+    pub(super) fn file(&self) -> Option<File> {
+        let data = self.data.filter(|data| u64::from(data.codec) == cid::DAG_PB)?;
+        Some(File { root: data.digest, position: data.position })
+    }
 }

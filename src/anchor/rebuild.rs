@@ -6,24 +6,32 @@
 //! covers waits for the next batch, and what cannot be explained is said.
 
 use super::{
-    chain::{Chain, OnChain},
+    batch::{Batch, Mined, State},
+    chain::Chain,
+    coins::OnChain,
     found::{self, Finder},
-    ledger::{Item, Ledger, Restored},
-    multi::Levels,
-    native::{self, Anchored, Attestation, Head, Leaf, Standing},
-    queue,
+    ledger::Ledger,
+    native::{self, Head, InBlock, Leaf, Standing},
+    queue::{self, Eligible},
     records::{self, Kept},
-    tree,
+    spend::{Attempt, Roots, Spend},
+    tree::{Nonces, Tree, root_over},
+    waiting::{Item, NOWHERE, Sorted, Waiting},
 };
 use crate::{
+    audit::Audit,
     cid::{self, Digest},
     dwn::Fault,
     job::blocking,
     memory::{self, wipe_stack},
     store::{Entry, Position, Store},
 };
+use bitcoin::{BlockHash, Txid, hashes::Hash as _};
 use serde::{Deserialize, Serialize};
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap},
+    sync::Arc,
+};
 
 /// Log entries read in one go.
 const READ: usize = 256;
@@ -31,6 +39,8 @@ const READ: usize = 256;
 const HASHES_MAX: usize = 30_000_000;
 /// Numbers that are tried for a batch of which only the root is known.
 const NUMBERS_MAX: usize = 3;
+/// Entries of the audit log that are tried as the head that was a leaf.
+const HEADS_MAX: usize = 8;
 
 /// What came of it.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
@@ -57,6 +67,7 @@ pub(super) struct Parts {
     pub(super) store: Store,
     pub(super) ledger: Ledger,
     pub(super) finder: Finder,
+    pub(super) audit: Audit,
     pub(super) secret: [u8; 32],
     /// What stands before the root in a transaction; none: there is no wallet to ask.
     pub(super) chain: Option<(Chain, Vec<u8>)>,
@@ -74,7 +85,7 @@ pub(super) async fn rebuild(parts: Parts) -> Result<Rebuilt, Fault> {
     from_records(&parts, &mut rebuilt).await?;
     from_chain(&parts, &mut rebuilt).await?;
     // From the log's beginning: what has a proof is passed over.
-    parts.ledger.put_cursor(0).await?;
+    parts.ledger.put_cursor(0, vec![]).await?;
     let (store, ledger, finder) = (parts.store.clone(), parts.ledger.clone(), parts.finder.clone());
     let (waiting, found) = blocking(move || waiting(&store, &ledger, &finder)).await?;
     (rebuilt.queued, rebuilt.in_records) = (waiting, found);
@@ -110,12 +121,20 @@ struct Told {
     leaves: BTreeMap<u32, Leaf>,
 }
 
+/// A batch that was lost and found again.
+struct Restored {
+    batch: Batch,
+    sorted: Arc<Sorted>,
+}
+
 async fn from_records(parts: &Parts, rebuilt: &mut Rebuilt) -> Result<(), Fault> {
     let (store, ledger, secret) = (parts.store.clone(), parts.ledger.clone(), parts.secret);
     let believed = parts.believed.clone();
     let restored = blocking(move || {
+        let told = told(&store, &believed)?;
+        let mut shared = sharing(&ledger.batches()?, told.values(), &native::maker(&secret));
         let mut wanted = Vec::new();
-        for Told { head, leaves } in told(&store, &believed)?.into_values() {
+        for Told { head, leaves } in told.into_values() {
             if let Some(head) = head
                 && is_own(&head, &leaves, &secret)
                 && ledger.batch(head.number)?.is_none()
@@ -123,38 +142,110 @@ async fn from_records(parts: &Parts, rebuilt: &mut Rebuilt) -> Result<(), Fault>
                 wanted.push((head, leaves));
             }
         }
-        let places = places(&store, &wanted)?;
+        wanted.sort_unstable_by_key(|(head, _)| head.number);
+        let places = places(&store, &ledger, &wanted)?;
         let mut restored = Vec::new();
         for (head, leaves) in wanted {
-            let items: Vec<Item> = leaves.values().map(|leaf| places.item(leaf)).collect();
-            let records = places.records(&items);
-            restored.push(Restored { batch: anchored(head), items, records });
+            let Some(batch) = batch_of(&head, &mut shared) else { continue };
+            let items = leaves.values().map(|leaf| places.item(leaf)).collect();
+            restored.push(Restored { batch, sorted: sorted(items, &places.messages) });
         }
         Ok(restored)
     })
     .await?;
-    for restored in restored {
-        parts.ledger.restore(&restored).await?;
+    for Restored { batch, sorted } in restored {
+        parts.ledger.restore(&batch, &sorted).await?;
         rebuilt.from_records += 1;
     }
     Ok(())
 }
 
+/// What one transaction carries, and the batch that owns it, as soon as there is one.
+struct Shared {
+    roots: Roots,
+    owner: Option<u64>,
+}
+
+/// All transactions of this node that records or the ledger tell of.
+fn sharing<'a>(
+    batches: &[Batch],
+    told: impl Iterator<Item = &'a Told>,
+    maker: &native::Maker,
+) -> HashMap<Txid, Shared> {
+    let mut under = BTreeMap::<Txid, Vec<(u64, Digest)>>::new();
+    for head in told.filter_map(|told| told.head.as_ref()).filter(|head| head.maker == *maker) {
+        if let Some(InBlock { txid, .. }) = head.transaction() {
+            under.entry(txid).or_default().push((head.number, head.root));
+        }
+    }
+    let mut all: HashMap<Txid, Shared> =
+        under.into_iter().map(|(txid, roots)| (txid, Shared { roots: Roots::of(roots), owner: None })).collect();
+    for batch in batches {
+        if let (Some(attempt), Some(_)) = (batch.attempt(), batch.place())
+            && let Ok(txid) = attempt.txid.parse()
+        {
+            all.insert(txid, Shared { roots: attempt.roots.clone(), owner: Some(batch.number) });
+        }
+    }
+    all
+}
+
+/// The batch as the ledger had it. None where it shares its transaction with one that no record knows: then its way cannot be told in
+/// the ledger, and its records prove it without.
+fn batch_of(head: &Head, shared: &mut HashMap<Txid, Shared>) -> Option<Batch> {
+    let InBlock { txid, tx, inclusion, over } = head.transaction()?;
+    let shared = shared.get_mut(&txid)?;
+    if shared.roots.path(head.number)? != over {
+        return None;
+    }
+    let new = Batch::new(head.number, head.root, head.size, head.made);
+    if let Some(owner) = shared.owner {
+        return Some(Batch { state: State::Riding(owner), ..new });
+    }
+    shared.owner = Some(head.number);
+    let attempt = Attempt {
+        tx: tx.to_vec(),
+        txid: txid.to_string(),
+        fee: 0, // what was paid is not known any more
+        roots: shared.roots.clone(),
+        signed: head.made,
+        height: inclusion.height,
+    };
+    let spend = Spend {
+        network: head.network,
+        genesis: BlockHash::from_byte_array(head.genesis).to_string(),
+        sum: 0,
+        attempts: vec![attempt],
+        unsigned: None,
+        former: vec![],
+        sent: true,
+    };
+    let mined = Mined { txid: txid.to_string(), place: inclusion.clone() };
+    let state = if head.is_final { State::Final(spend, mined) } else { State::Mined(spend, mined) };
+    Some(Batch { state, ..new })
+}
+
+/// As the leaves of a batch. `messages`: with their records, in the log's order.
+fn sorted(mut items: Vec<Item>, messages: &[(Digest, Digest)]) -> Arc<Sorted> {
+    items.sort_by_key(|item| item.position);
+    let mut waiting = Waiting::default();
+    items.iter().for_each(|item| waiting.add(item));
+    messages.iter().for_each(|(message, record)| waiting.add_record(record, message));
+    Arc::new(Arc::new(waiting).sorted())
+}
+
 /// Is it whole, in a block, and made with this secret? Anything else is left to its records.
 fn is_own(head: &Head, leaves: &BTreeMap<u32, Leaf>, secret: &[u8; 32]) -> bool {
+    let nonces = Nonces::new(secret, head.number);
     let own = head.maker == native::maker(secret)
         && head.standing() > Standing::Pending
         && head.transaction().is_some()
         && leaves.len() == head.size as usize
-        && leaves.values().all(|leaf| leaf.nonce == tree::nonce(secret, head.number, &leaf.digest));
+        && leaves.values().is_sorted_by(|a, b| a.digest < b.digest)
+        && leaves.values().all(|leaf| leaf.nonce == nonces.of(&leaf.digest));
     wipe_stack::<{ memory::SIGNING }>();
     // Each part gives the root, and yet one that says another size may put a leaf in another's place.
-    own && Levels::new(leaves.values().map(Leaf::hash).collect()).is_some_and(|levels| levels.root() == head.root)
-}
-
-fn anchored(head: Head) -> Anchored {
-    let Head { number, root, size, network, genesis, made, is_final, attestations, .. } = head;
-    Anchored { number, root, size, network, genesis, made, is_final, attestations }
+    own && Tree::of(leaves.values().map(Leaf::hash).collect()).is_some_and(|tree| tree.root() == head.root)
 }
 
 /// All batches that records tell of, by root. Blocks.
@@ -195,26 +286,14 @@ struct Places {
 }
 
 impl Places {
-    /// What the log does not have any more has no place.
+    /// What the log does not have, or not any more, has no place.
     fn item(&self, leaf: &Leaf) -> Item {
-        let (codec, position) = self.items.get(&leaf.digest).copied().unwrap_or((leaf.codec, 0));
+        let (codec, position) = self.items.get(&leaf.digest).copied().unwrap_or((leaf.codec, NOWHERE));
         Item { digest: leaf.digest, codec, position }
-    }
-
-    /// The records of these, and the newest message of each that is among them.
-    fn records(&self, items: &[Item]) -> Vec<(Digest, Digest)> {
-        let among: BTreeSet<Digest> = items.iter().map(|item| item.digest).collect();
-        let newest: HashMap<Digest, Digest> = self
-            .messages
-            .iter()
-            .filter(|(message, _)| among.contains(message))
-            .map(|(message, record)| (*record, *message))
-            .collect();
-        newest.into_iter().collect()
     }
 }
 
-fn places(store: &Store, told: &[(Head, BTreeMap<u32, Leaf>)]) -> Result<Places, Fault> {
+fn places(store: &Store, ledger: &Ledger, told: &[(Head, BTreeMap<u32, Leaf>)]) -> Result<Places, Fault> {
     let wanted: BTreeMap<Digest, u8> =
         told.iter().flat_map(|(_, leaves)| leaves.values()).map(|leaf| (leaf.digest, leaf.codec)).collect();
     let (mut places, mut at) = (Places::default(), 0);
@@ -225,20 +304,21 @@ fn places(store: &Store, told: &[(Head, BTreeMap<u32, Leaf>)]) -> Result<Places,
         let entries = store.entries(at, READ)?;
         let Some(last) = entries.last() else { return Ok(places) };
         at = last.next();
-        for entry in entries {
-            let Entry::Message { position, cid, message, data, .. } = entry else { continue };
-            let digests =
-                [Some(cid), data.map(|(cid, _)| cid)].into_iter().flatten().filter_map(|cid| cid::sha256_of(&cid));
-            for digest in digests {
+        for eligible in entries.iter().filter_map(Eligible::of) {
+            let whole = match eligible.file() {
+                Some(file) => ledger.whole(&file.root)?.map(|plain| (plain, file.position)),
+                None => None,
+            };
+            let items = [eligible.message, eligible.data].into_iter().flatten();
+            for (digest, position) in items.map(|item| (item.digest, item.position)).chain(whole) {
                 if let Some(codec) = wanted.get(&digest) {
                     places.items.entry(digest).or_insert((*codec, position));
                 }
             }
-            if let Some(digest) = cid::sha256_of(&cid)
-                && wanted.contains_key(&digest)
-                && let Some(record) = queue::record(&cid::decode(&message).unwrap_or_default())
+            if let (Some(message), Some(record)) = (eligible.message, eligible.record)
+                && wanted.contains_key(&message.digest)
             {
-                places.messages.push((digest, record));
+                places.messages.push((message.digest, record));
             }
         }
     }
@@ -257,14 +337,14 @@ async fn from_chain(parts: &Parts, rebuilt: &mut Rebuilt) -> Result<(), Fault> {
         }
     };
     for on_chain in anchors {
-        let (store, ledger, finder, secret) =
-            (parts.store.clone(), parts.ledger.clone(), parts.finder.clone(), parts.secret);
-        let (txid, last) = (on_chain.txid.clone(), parts.last);
-        let explained = blocking(move || explain(&store, &ledger, &finder, (&secret, last), on_chain)).await?;
-        match explained {
+        let (store, ledger, finder, audit) =
+            (parts.store.clone(), parts.ledger.clone(), parts.finder.clone(), parts.audit.clone());
+        let (txid, secret, last) = (on_chain.txid.clone(), parts.secret, parts.last);
+        let explained = move || explain((&store, &ledger, &finder, &audit), (&secret, last), on_chain);
+        match blocking(explained).await? {
             Explained::Known => {}
             Explained::Batch(restored) => {
-                parts.ledger.restore(&restored).await?;
+                parts.ledger.restore(&restored.batch, &restored.sorted).await?;
                 rebuilt.from_chain += 1;
             }
             Explained::Not => rebuilt.unexplained.push(txid),
@@ -280,39 +360,58 @@ enum Explained {
     Not,
 }
 
-/// Which batch a transaction is of. Blocks.
+/// Which batch a transaction is of: one that it alone carries. Blocks.
 fn explain(
-    store: &Store,
-    ledger: &Ledger,
-    finder: &Finder,
+    (store, ledger, finder, audit): (&Store, &Ledger, &Finder, &Audit),
     (secret, last): (&[u8; 32], u32),
     on_chain: OnChain,
 ) -> Result<Explained, Fault> {
     let batches = ledger.batches()?;
-    if batches.iter().any(|batch| batch.root == on_chain.root) {
+    let is_its = |batch: &Batch| {
+        batch.root == on_chain.root || batch.attempt().is_some_and(|attempt| attempt.txid == on_chain.txid)
+    };
+    if batches.iter().any(is_its) {
         return Ok(Explained::Known);
     }
+    let (said, heads) = of_audit(audit, &on_chain)?;
     let taken: BTreeSet<u64> = batches.iter().map(|batch| batch.number).collect();
-    let numbers = (1..).filter(|number| !taken.contains(number)).take(NUMBERS_MAX);
+    let mut numbers: Vec<u64> = said.into_iter().chain((1..).take(taken.len() + NUMBERS_MAX)).collect();
+    numbers.retain(|number| !taken.contains(number));
+    numbers.truncate(NUMBERS_MAX);
     let (items, messages, cuts) = candidates(store, ledger, on_chain.time)?;
     for number in numbers {
-        let Some(mut items) = reproduce(&items, &cuts, (secret, number), &on_chain.root) else { continue };
-        items.sort_unstable_by_key(|item| item.digest);
-        let places = Places { items: HashMap::new(), messages };
-        let records = places.records(&items);
-        let batch = Anchored {
-            number,
-            root: on_chain.root,
-            size: items.len() as u32,
-            network: on_chain.network,
-            genesis: native::genesis(on_chain.network),
-            made: on_chain.time,
-            is_final: on_chain.confirmations >= last,
-            attestations: vec![Attestation::Bitcoin { tx: on_chain.tx, inclusion: on_chain.inclusion }],
-        };
-        return Ok(Explained::Batch(Box::new(Restored { batch, items, records })));
+        let nonces = Nonces::new(secret, number);
+        let Some(items) = reproduce(&items, &cuts, &heads, &nonces, &on_chain.root) else { continue };
+        let OnChain { txid, tx, root, time, inclusion, network, genesis, confirmations } = on_chain;
+        let roots = Roots::of([(number, root)]);
+        let attempt = Attempt { tx, txid: txid.clone(), fee: 0, roots, signed: time, height: inclusion.height };
+        let attempts = vec![attempt];
+        let spend = Spend { network, genesis, sum: 0, attempts, unsigned: None, former: vec![], sent: true };
+        let mined = Mined { txid, place: inclusion };
+        let state = if confirmations >= last { State::Final(spend, mined) } else { State::Mined(spend, mined) };
+        let batch = Batch { state, ..Batch::new(number, root, items.len() as u32, time) };
+        return Ok(Explained::Batch(Box::new(Restored { batch, sorted: sorted(items, &messages) })));
     }
-    Ok(if finder.has_root(&on_chain.root)? { Explained::Known } else { Explained::Not })
+    Ok(if finder.transactions()?.contains(&on_chain.txid) { Explained::Known } else { Explained::Not })
+}
+
+/// For which batch the audit log says that the transaction was signed, and which of its own heads may have been a leaf of that: those
+/// from before, the latest first.
+fn of_audit(audit: &Audit, on_chain: &OnChain) -> Result<(Option<u64>, Vec<Digest>), Fault> {
+    let signed = audit.newest(1, |entry| entry.about.get("txid").is_some_and(|txid| *txid == *on_chain.txid))?.pop();
+    let before = match &signed {
+        Some(signed) => audit.newest(HEADS_MAX, |entry| entry.n < signed.n)?,
+        None => {
+            let is_before = |at: i64| u64::try_from(at).is_ok_and(|at| at <= on_chain.time);
+            audit.newest(HEADS_MAX, |entry| is_before(entry.at.0.as_second()))?
+        }
+    };
+    let hash = |hash: &str| {
+        let mut digest = Digest::default();
+        hex::decode_to_slice(hash, &mut digest).is_ok().then_some(digest)
+    };
+    let heads = before.iter().rev().filter_map(|entry| hash(&entry.hash)).collect();
+    Ok((signed.and_then(|signed| signed.about.get("batch")?.as_u64()), heads))
 }
 
 type Candidates = (Vec<Item>, Vec<(Digest, Digest)>, Vec<usize>);
@@ -331,7 +430,7 @@ fn candidates(store: &Store, ledger: &Ledger, time: u64) -> Result<Candidates, F
             Entry::Message { position, arrived: Some(arrived), .. } if arrived / 1000 > time => Some(*position),
             _ => None,
         });
-        let found = queue::read_entries(ledger, None, entries, at)?;
+        let found = queue::read_entries(ledger, None, &entries, at)?;
         for item in found.items {
             if late.is_some_and(|late| item.position >= late) || !known.insert(item.digest) {
                 continue;
@@ -352,22 +451,30 @@ fn candidates(store: &Store, ledger: &Ledger, time: u64) -> Result<Candidates, F
     Ok((items, messages, cuts))
 }
 
-/// The items that give this root as batch `number`, if those up to one of the cuts do.
-fn reproduce(items: &[Item], cuts: &[usize], (secret, number): (&[u8; 32], u64), root: &Digest) -> Option<Vec<Item>> {
-    let mut hashed: Vec<(Digest, Digest)> = items
-        .iter()
-        .map(|item| (item.digest, tree::leaf(&item.digest, &tree::nonce(secret, number, &item.digest))))
-        .collect();
+/// The items that give this root with these nonces, if those up to one of the cuts do, alone or with one of the heads.
+fn reproduce(items: &[Item], cuts: &[usize], heads: &[Digest], nonces: &Nonces, root: &Digest) -> Option<Vec<Item>> {
+    let leaf = |digest: &Digest| (*digest, nonces.leaf(digest));
+    let mut hashed: Vec<(Digest, Digest)> = items.iter().map(|item| leaf(&item.digest)).collect();
+    let heads: Vec<Option<(Digest, Digest)>> = heads.iter().map(|head| Some(leaf(head))).chain([None]).collect();
     wipe_stack::<{ memory::SIGNING }>();
     let position: HashMap<Digest, usize> = items.iter().enumerate().map(|(at, item)| (item.digest, at)).collect();
     hashed.sort_unstable_by_key(|(digest, _)| *digest);
     let mut budget = HASHES_MAX;
     for cut in cuts.iter().copied().filter(|cut| *cut > 0) {
-        budget = budget.checked_sub(cut)?;
-        hashed.retain(|(digest, _)| position[digest] < cut);
-        let levels = Levels::new(hashed.iter().map(|(_, leaf)| *leaf).collect())?;
-        if levels.root() == *root {
-            return Some(items[..cut].to_vec());
+        hashed.retain(|(digest, _)| position.get(digest).is_some_and(|at| *at < cut));
+        for head in &heads {
+            budget = budget.checked_sub(cut)?;
+            let at = head.map_or(hashed.len(), |(head, _)| hashed.partition_point(|(digest, _)| *digest < head));
+            let count = hashed.len() + usize::from(head.is_some());
+            let found = root_over(count, |leaf| match (leaf.cmp(&at), head) {
+                (std::cmp::Ordering::Equal, Some((_, head))) => *head,
+                (std::cmp::Ordering::Greater, Some(_)) => hashed.get(leaf - 1).map_or(Digest::default(), |leaf| leaf.1),
+                _ => hashed.get(leaf).map_or(Digest::default(), |leaf| leaf.1),
+            });
+            if found == Some(*root) {
+                let head = head.map(|(digest, _)| Item { digest, codec: cid::RAW as u8, position: NOWHERE });
+                return Some(items.iter().take(cut).copied().chain(head).collect());
+            }
         }
     }
     None
@@ -381,9 +488,10 @@ fn waiting(store: &Store, ledger: &Ledger, finder: &Finder) -> Result<(u64, u64)
         let entries = store.entries(at, READ)?;
         let Some(last) = entries.last() else { break };
         let end = last.next();
-        let items = queue::read_entries(ledger, None, entries, at)?.items;
+        let items = queue::read_entries(ledger, None, &entries, at)?.items;
+        let covered = finder.covered(items.iter().copied())?;
         all.extend(items.iter().map(|item| item.digest));
-        waiting.extend(finder.uncovered(items)?.into_iter().map(|item| item.digest));
+        waiting.extend(items.iter().map(|item| item.digest).filter(|digest| !covered.contains(digest)));
         at = end;
     }
     Ok((waiting.len() as u64, (all.len() - waiting.len()) as u64))
@@ -399,15 +507,16 @@ mod tests {
         let item = |n: u32| Item { digest: cid::digest(&n.to_be_bytes()), codec: 0x71, position: u64::from(n / 2) };
         let items: Vec<Item> = (0..40).map(item).collect();
         let cuts: Vec<usize> = (1..=20).rev().map(|n| n * 2).collect();
-        for held in [2, 14, 40] {
-            let mut of: Vec<Digest> = items[..held].iter().map(|item| item.digest).collect();
-            of.sort_unstable();
-            let leaves = of.iter().map(|digest| tree::leaf(digest, &tree::nonce(&secret, 5, digest))).collect();
-            let root = Levels::new(leaves).expect("not empty").root();
-            let found = reproduce(&items, &cuts, (&secret, 5), &root).expect("it is computed again");
-            assert_eq!(found, items[..held]);
-            assert!(reproduce(&items, &cuts, (&secret, 6), &root).is_none(), "another number has other nonces");
-            assert!(reproduce(&items, &cuts, (&[4; 32], 5), &root).is_none(), "and another node too");
+        let heads = [cid::digest(b"a head"), cid::digest(b"another")];
+        for (held, head) in [(2, None), (14, Some(0)), (40, Some(1)), (40, None)] {
+            let head = head.map(|head: usize| Item { digest: heads[head], codec: 0x55, position: NOWHERE });
+            let held: Vec<Item> = items[..held].iter().copied().chain(head).collect();
+            let sorted = sorted(held.clone(), &[]);
+            let root = Nonces::new(&secret, 5).root(sorted.len(), |leaf| sorted.digest(leaf)).expect("not empty");
+            let computed = |secret, number| reproduce(&items, &cuts, &heads, &Nonces::new(secret, number), &root);
+            assert_eq!(computed(&secret, 5), Some(held));
+            assert!(computed(&secret, 6).is_none(), "another number has other nonces");
+            assert!(computed(&[4; 32], 5).is_none(), "and another node too");
         }
     }
 }

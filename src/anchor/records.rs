@@ -30,13 +30,14 @@ pub fn definition() -> Result<Value, Fault> {
 /// Where in the protocol a RecordsWrite stands; nothing of another message.
 pub fn path_of(message: &Value) -> Option<&str> {
     let descriptor = message.get("descriptor")?;
-    let is_one = dwn::is_method(message, "Write") && descriptor.get("protocol")?.as_str()? == PROTOCOL;
+    let is_one = dwn::is_method(message, "Write") && holds_proofs(message);
     descriptor.get("protocolPath")?.as_str().filter(|_| is_one)
 }
 
 /// Does this message hold proofs? It gets none itself: one batch would be the reason for the next.
 pub fn holds_proofs(message: &Value) -> bool {
-    path_of(message).is_some()
+    let protocol = message.get("descriptor").and_then(|descriptor| descriptor.get("protocol"));
+    protocol.and_then(Value::as_str) == Some(PROTOCOL)
 }
 
 /// Of a record at `batch`.
@@ -67,8 +68,8 @@ pub struct Kept {
 /// What a tenant has of a root: should there be several, the first, with what the others know. Blocks.
 pub fn head(view: &dyn View, root: &Digest) -> Result<Option<Kept>, Fault> {
     let mut found: Option<Kept> = None;
-    for stored in of_root(view, BATCH, root, Some(HEADS_MAX))? {
-        let head = read(view, &stored, root)?;
+    for stored in at(view, BATCH, Some(root), Some(HEADS_MAX))? {
+        let head = read(view, &stored)?.filter(|head| head.root == *root);
         match &mut found {
             None => found = Some(Kept { message: Value::clone(&stored.message), head }),
             Some(kept) => {
@@ -84,22 +85,26 @@ pub fn head(view: &dyn View, root: &Digest) -> Result<Option<Kept>, Fault> {
 
 /// The numbers of the parts that a tenant has of a root. Blocks.
 pub fn parts(view: &dyn View, root: &Digest) -> Result<BTreeSet<u64>, Fault> {
-    let all = of_root(view, LEAVES, root, None)?;
+    let all = at(view, LEAVES, Some(root), None)?;
     Ok(all.iter().filter_map(|stored| stored.message.pointer("/descriptor/tags/part")?.as_u64()).collect())
 }
 
-fn of_root(view: &dyn View, path: &str, root: &Digest, limit: Option<usize>) -> Result<Vec<Stored>, Fault> {
+/// All batches that a tenant has. Blocks.
+pub fn heads(view: &dyn View) -> Result<Vec<Head>, Fault> {
+    let all = at(view, BATCH, None, None)?;
+    all.iter().filter_map(|stored| read(view, stored).transpose()).collect()
+}
+
+fn at(view: &dyn View, path: &str, root: Option<&Digest>, limit: Option<usize>) -> Result<Vec<Stored>, Fault> {
     let is = |name: &str, value: &str| (name.to_owned(), Cond::Equal(IndexValue::String(value.to_owned())));
-    let filter: Filter =
-        [is("protocol", PROTOCOL), is("protocolPath", path), is("method", "Write"), is("tag.root", &hex::encode(root))]
-            .into();
+    let mut filter: Filter = [is("protocol", PROTOCOL), is("protocolPath", path), is("method", "Write")].into();
+    filter.extend(root.map(|root| is("tag.root", &hex::encode(root))));
     let select = Select { any_of: vec![filter], sort: SortBy::DateCreated, limit, ..Select::default() };
     Ok(view.select(&select)?.entries)
 }
 
-fn read(view: &dyn View, stored: &Stored, root: &Digest) -> Result<Option<Head>, Fault> {
-    let data = view.inline_data(stored)?;
-    Ok(data.and_then(|data| Head::read(&data).ok()).filter(|head| head.root == *root))
+fn read(view: &dyn View, stored: &Stored) -> Result<Option<Head>, Fault> {
+    Ok(view.inline_data(stored)?.and_then(|data| Head::read(&data).ok()))
 }
 
 #[cfg(test)]
@@ -110,9 +115,8 @@ mod tests {
     fn only_what_holds_proofs_is_told_apart() {
         let write = |protocol: &str, method: &str| json!({"recordId": "r", "descriptor": {"interface": "Records", "method": method, "protocol": protocol, "protocolPath": BATCH}});
         assert_eq!(path_of(&write(PROTOCOL, "Write")), Some(BATCH));
-        assert!(
-            !holds_proofs(&write("https://toft.example/notes", "Write")) && !holds_proofs(&write(PROTOCOL, "Query"))
-        );
+        assert_eq!(path_of(&write(PROTOCOL, "Query")), None);
+        assert!(!holds_proofs(&write("https://toft.example/notes", "Write")));
         assert!(!holds_proofs(&json!({})) && !holds_proofs(&json!([])));
         let definition = definition().expect("it is one");
         assert_eq!((&definition["protocol"], &definition["published"]), (&json!(PROTOCOL), &json!(false)));

@@ -1,12 +1,21 @@
-//! The Merkle tree of a batch: RFC 6962's shape and domain separation, built by `rs_merkle`.
+//! The Merkle tree of a batch: RFC 6962's shape and domain separation.
 //!
-//! `rs_merkle`'s own sha256 hasher has no domain separation: an inner node could pass as a leaf. So it gets our
-//! hasher. Its proofs take index and count from the caller, so ours say on which side each sibling stands. An odd
-//! node goes up unchanged; it is never paired with itself.
+//! An odd node goes up unchanged; it is never paired with itself. A [`Tree`] has every level in memory, so that a path is
+//! a few looks; [`root_over`] needs no more than one node a level. Large ones are hashed on two threads. In tests
+//! `rs_merkle`, with our hasher, has to say the same; its own has no domain separation, so that an inner node could
+//! pass as a leaf.
 
-use crate::cid::{Digest, Hasher};
+use crate::{
+    cid::{Digest, Hasher},
+    memory::{self, wipe_stack},
+};
 use bitcoin::hashes::{Hash as _, HashEngine as _, Hmac, HmacEngine, sha256};
-use rs_merkle::MerkleTree;
+use std::{
+    ops::Range,
+    panic::resume_unwind,
+    sync::{Mutex, PoisonError},
+    thread,
+};
 
 /// Bytes of the nonce in a leaf. As in OpenTimestamps: a proof shows its neighbours' hashes, and without a
 /// nonce anybody could test a guess of a private record against them.
@@ -20,6 +29,9 @@ pub const LEAF: u8 = 0x00;
 /// RFC 6962's node prefix.
 pub const NODE: u8 = 0x01;
 
+/// Hashes after which a second thread is worth its start.
+const PARALLEL: usize = 4096;
+
 /// A sibling on the way from a leaf to the root.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Sibling {
@@ -27,13 +39,67 @@ pub enum Sibling {
     Right(Digest),
 }
 
-/// The nonce of `digest` in batch `batch`: derived from the node's secret, so there is nothing to store, and
-/// unguessable without it.
+/// The nonces of one batch: derived from the node's secret, so there is nothing to store, and unguessable without it.
+#[derive(Clone)]
+pub struct Nonces(HmacEngine<sha256::Hash>);
+
+impl std::fmt::Debug for Nonces {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Nonces") // what it holds makes them
+    }
+}
+
+impl Nonces {
+    pub fn new(secret: &[u8; 32], batch: u64) -> Self {
+        let mut mac = HmacEngine::new(secret);
+        mac.input(b"anchor");
+        mac.input(&batch.to_be_bytes());
+        Self(mac)
+    }
+
+    /// The nonce of `digest`.
+    pub fn of(&self, digest: &Digest) -> Nonce {
+        let mut mac = self.0.clone();
+        mac.input(digest);
+        let mac = Hmac::from_engine(mac).to_byte_array();
+        *mac.first_chunk().expect("a sha256 has more bytes than a nonce")
+    }
+
+    /// The leaf that stands for `digest`.
+    pub fn leaf(&self, digest: &Digest) -> Digest {
+        leaf(digest, &self.of(digest))
+    }
+
+    /// The leaves of a batch.
+    pub fn leaves(&self, digests: &[Digest]) -> Vec<Digest> {
+        let mut leaves = vec![Digest::default(); digests.len()];
+        in_pieces(digests, &mut leaves, 1, |digests, leaves| {
+            for (digest, leaf) in digests.iter().zip(leaves) {
+                *leaf = self.leaf(digest);
+            }
+            wipe_stack::<{ memory::SIGNING }>();
+        });
+        leaves
+    }
+
+    /// The root of a batch of `count` leaves; none for no leaves. `digest`: what leaf `i` stands for.
+    pub fn root(&self, count: usize, digest: impl Fn(usize) -> Digest + Sync) -> Option<Digest> {
+        root_over(count, |i| self.leaf(&digest(i)))
+    }
+}
+
+/// The nonce of `digest` in batch `batch`.
 pub fn nonce(secret: &[u8; 32], batch: u64, digest: &Digest) -> Nonce {
+    Nonces::new(secret, batch).of(digest)
+}
+
+/// The nonce of a batch's root before it goes to calendars, which would otherwise learn the root itself. No leaf of any
+/// batch has it: what is hashed is longer.
+pub fn calendar_nonce(secret: &[u8; 32], batch: u64, root: &Digest) -> Nonce {
     let mut mac = HmacEngine::<sha256::Hash>::new(secret);
-    mac.input(b"anchor");
+    mac.input(b"anchor/calendar");
     mac.input(&batch.to_be_bytes());
-    mac.input(digest);
+    mac.input(root);
     let mac = Hmac::from_engine(mac).to_byte_array();
     *mac.first_chunk().expect("a sha256 has more bytes than a nonce")
 }
@@ -43,72 +109,160 @@ pub fn leaf(digest: &Digest, nonce: &Nonce) -> Digest {
     hash(&[&[LEAF], digest, nonce])
 }
 
-/// The tree of one batch, whole in memory.
+/// The tree of one batch, whole in memory: some 64 bytes a leaf.
 pub struct Tree {
-    inner: MerkleTree<Rfc6962>,
-    root: Digest,
-    len: usize,
+    /// The leaves, and above them each level up to the root, which is the last one's only node.
+    levels: Vec<Vec<Digest>>,
 }
 
 impl std::fmt::Debug for Tree {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Tree").field("len", &self.len).field("root", &hex::encode(self.root)).finish()
+        f.debug_struct("Tree").field("len", &self.len()).field("root", &hex::encode(self.root())).finish()
     }
 }
 
 impl Tree {
     /// The tree over `leaves`; none for no leaves.
     pub fn new(leaves: &[Digest]) -> Option<Self> {
-        let inner = MerkleTree::from_leaves(leaves);
-        let root = inner.root()?;
-        Some(Self { inner, root, len: leaves.len() })
+        Self::of(leaves.to_vec())
+    }
+
+    /// As [`Tree::new`], of leaves that nobody else needs.
+    pub fn of(leaves: Vec<Digest>) -> Option<Self> {
+        if leaves.is_empty() {
+            return None;
+        }
+        let mut levels = vec![leaves];
+        while let Some(below) = levels.last().filter(|level| level.len() > 1) {
+            let mut above = vec![Digest::default(); below.len().div_ceil(2)];
+            in_pieces(below, &mut above, 2, join);
+            levels.push(above);
+        }
+        Some(Self { levels })
+    }
+
+    /// How many leaves it has.
+    pub fn len(&self) -> usize {
+        self.levels.first().map_or(0, Vec::len)
+    }
+
+    /// Never: there is no tree without leaves.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
     }
 
     pub fn root(&self) -> Digest {
-        self.root
+        self.levels.last().and_then(|top| top.first()).copied().unwrap_or_default()
     }
 
     /// The siblings from leaf `index` up to the root; none if there is no such leaf.
-    pub fn path(&self, index: usize) -> Option<Vec<Sibling>> {
-        if index >= self.len {
+    pub fn path(&self, mut index: usize) -> Option<Vec<Sibling>> {
+        if index >= self.len() {
             return None;
         }
-        let proof = self.inner.proof(&[index]);
-        let mut hashes = proof.proof_hashes().iter().copied();
-        let (mut index, mut width, mut path) = (index, self.len, Vec::new());
-        while width > 1 {
-            if index % 2 == 1 {
-                path.push(Sibling::Left(hashes.next()?));
-            } else if index + 1 < width {
-                path.push(Sibling::Right(hashes.next()?));
-            } // else: the odd last node, which goes up as it is
-            (index, width) = (index / 2, width.div_ceil(2));
+        let mut path = Vec::with_capacity(self.levels.len());
+        for level in &self.levels {
+            // the odd last node goes up as it is
+            if let Some(sibling) = level.get(index ^ 1) {
+                path.push(if index % 2 == 1 { Sibling::Left(*sibling) } else { Sibling::Right(*sibling) });
+            }
+            index /= 2;
         }
-        hashes.next().is_none().then_some(path)
+        Some(path)
     }
+
+    /// What these leaves lack to give the root (see `multi`): the siblings that cannot be computed. Their order:
+    /// level by level from the leaves upwards, and within a level from left to right. Indices may come in any order and
+    /// twice; those beyond the last leaf count for nothing.
+    pub fn multi(&self, indices: &[usize]) -> Vec<Digest> {
+        let mut known: Vec<usize> = indices.iter().copied().filter(|index| *index < self.len()).collect();
+        known.sort_unstable();
+        known.dedup();
+        let mut siblings = Vec::new();
+        for level in &self.levels {
+            let missing = |index: &&usize| known.binary_search(&(**index ^ 1)).is_err();
+            siblings.extend(known.iter().filter(missing).filter_map(|index| level.get(index ^ 1)));
+            known.iter_mut().for_each(|index| *index /= 2);
+            known.dedup();
+        }
+        siblings
+    }
+}
+
+/// The root over `count` leaves that `leaf` makes; none for no leaves. It keeps one node a level.
+pub fn root_over(count: usize, leaf: impl Fn(usize) -> Digest + Sync) -> Option<Digest> {
+    let leaf = &leaf;
+    if count < PARALLEL {
+        return peaks(0..count, leaf);
+    }
+    // Where RFC 6962 splits: the largest power of two below the count.
+    let half = count.next_power_of_two() / 2;
+    let other = move || peaks(half..count, leaf);
+    thread::scope(|scope| {
+        let second = thread::Builder::new().name("anchor-tree".into()).spawn_scoped(scope, other);
+        let left = peaks(0..half, leaf)?;
+        let right = match second {
+            Ok(second) => second.join().unwrap_or_else(|panic| resume_unwind(panic)),
+            Err(_) => other(), // no thread to be had
+        };
+        Some(inner(&left, &right?))
+    })
+}
+
+/// The root over some leaves, one after the other: the roots of the whole trees so far are all that is kept.
+fn peaks(range: Range<usize>, leaf: &impl Fn(usize) -> Digest) -> Option<Digest> {
+    let mut peaks: Vec<Digest> = Vec::new();
+    for (before, index) in range.enumerate() {
+        let mut node = leaf(index);
+        for _ in 0..before.trailing_ones() {
+            node = inner(&peaks.pop()?, &node);
+        }
+        peaks.push(node);
+    }
+    wipe_stack::<{ memory::SIGNING }>();
+    peaks.into_iter().rev().reduce(|right, left| inner(&left, &right))
 }
 
 /// The root that `path` leads to from `leaf`.
 pub fn climb(leaf: Digest, path: &[Sibling]) -> Digest {
     path.iter().fold(leaf, |node, sibling| match sibling {
-        Sibling::Left(left) => hash(&[&[NODE], left, &node]),
-        Sibling::Right(right) => hash(&[&[NODE], &node, right]),
+        Sibling::Left(left) => inner(left, &node),
+        Sibling::Right(right) => inner(&node, right),
     })
 }
 
-#[derive(Clone)]
-struct Rfc6962;
-
-impl rs_merkle::Hasher for Rfc6962 {
-    type Hash = Digest;
-
-    fn hash(data: &[u8]) -> Digest {
-        hash(&[&[LEAF], data])
+/// A level from the one below it.
+fn join(below: &[Digest], above: &mut [Digest]) {
+    for (pair, node) in below.chunks(2).zip(above) {
+        match pair {
+            [left, right] => *node = inner(left, right),
+            [odd, ..] => *node = *odd,
+            [] => {}
+        }
     }
+}
 
-    fn concat_and_hash(left: &Digest, right: Option<&Digest>) -> Digest {
-        right.map_or(*left, |right| hash(&[&[NODE], left, right]))
+/// Fills `to` from `from`, `each` of which give one, on two threads if there is much of it.
+fn in_pieces(from: &[Digest], to: &mut [Digest], each: usize, fill: impl Fn(&[Digest], &mut [Digest]) + Sync) {
+    if to.len() < PARALLEL {
+        return fill(from, to);
     }
+    let pieces = Mutex::new(from.chunks(each * PARALLEL / 2).zip(to.chunks_mut(PARALLEL / 2)));
+    let next = || pieces.lock().unwrap_or_else(PoisonError::into_inner).next();
+    let work = || {
+        while let Some((from, to)) = next() {
+            fill(from, to);
+        }
+    };
+    thread::scope(|scope| {
+        // Without a second thread, this one does all of it.
+        let _ = thread::Builder::new().name("anchor-tree".into()).spawn_scoped(scope, work);
+        work();
+    });
+}
+
+fn inner(left: &Digest, right: &Digest) -> Digest {
+    hash(&[&[NODE], left, right])
 }
 
 fn hash(parts: &[&[u8]]) -> Digest {
@@ -123,6 +277,26 @@ fn hash(parts: &[&[u8]]) -> Digest {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+
+    /// `rs_merkle` with RFC 6962's prefixes.
+    #[derive(Clone)]
+    struct Rfc6962;
+
+    impl rs_merkle::Hasher for Rfc6962 {
+        type Hash = Digest;
+
+        fn hash(data: &[u8]) -> Digest {
+            hash(&[&[LEAF], data])
+        }
+
+        fn concat_and_hash(left: &Digest, right: Option<&Digest>) -> Digest {
+            right.map_or(*left, |right| inner(left, right))
+        }
+    }
+
+    fn numbered(n: usize) -> Vec<Digest> {
+        (0..n).map(|i| crate::cid::digest(&i.to_be_bytes())).collect()
+    }
 
     /// Certificate Transparency's reference leaves and the roots of their first n.
     const LEAVES: [&str; 8] =
@@ -194,9 +368,53 @@ mod tests {
         assert_ne!(base, nonce(&[9; 32], 1, &digest));
         assert_ne!(base, nonce(&secret, 2, &digest));
         assert_ne!(base, nonce(&secret, 1, &[3; 32]));
+        assert_ne!(base, calendar_nonce(&secret, 1, &digest));
+    }
+
+    #[test]
+    fn on_two_threads_and_leaf_by_leaf_it_is_the_same_tree() {
+        for n in [PARALLEL - 1, PARALLEL, 2 * PARALLEL, 2 * PARALLEL + 1, 3 * PARALLEL + 77, 40_000] {
+            let digests = numbered(n);
+            let nonces = Nonces::new(&[7; 32], 3);
+            let leaves = nonces.leaves(&digests);
+            assert_eq!(leaves[n - 1], leaf(&digests[n - 1], &nonce(&[7; 32], 3, &digests[n - 1])), "n = {n}");
+            let tree = Tree::new(&leaves).expect("not empty");
+            assert_eq!(tree.root(), slow_root(&leaves), "n = {n}");
+            assert_eq!(nonces.root(n, |i| digests[i]), Some(tree.root()), "n = {n}");
+            for i in [0, 1, n / 2, n - 2, n - 1] {
+                assert_eq!(climb(leaves[i], &tree.path(i).expect("there is such a leaf")), tree.root(), "{i} of {n}");
+            }
+        }
+        assert_eq!(root_over(0, |_| [0; 32]), None);
     }
 
     proptest! {
+        #[test]
+        fn it_is_rs_merkles_tree(n in 1_usize..600, a in any::<prop::sample::Index>()) {
+            let leaves = numbered(n);
+            let (tree, theirs) = (Tree::new(&leaves).expect("not empty"), rs_merkle::MerkleTree::<Rfc6962>::from_leaves(&leaves));
+            prop_assert_eq!(Some(tree.root()), theirs.root());
+            prop_assert_eq!(root_over(n, |i| leaves[i]), theirs.root());
+            let path = tree.path(a.index(n)).expect("there is such a leaf");
+            let hashes: Vec<Digest> = path.iter().map(|s| match s { Sibling::Left(d) | Sibling::Right(d) => *d }).collect();
+            prop_assert_eq!(hashes, theirs.proof(&[a.index(n)]).proof_hashes().to_vec());
+        }
+
+        #[test]
+        fn what_some_leaves_lack_is_what_rs_merkle_says(
+            n in 1_usize..300,
+            some in prop::collection::vec(any::<prop::sample::Index>(), 1..20),
+        ) {
+            let leaves = numbered(n);
+            let (tree, theirs) = (Tree::new(&leaves).expect("not empty"), rs_merkle::MerkleTree::<Rfc6962>::from_leaves(&leaves));
+            let indices: Vec<usize> = some.iter().map(|i| i.index(n)).collect();
+            let mut sorted = indices.clone();
+            sorted.sort_unstable();
+            sorted.dedup();
+            let siblings = tree.multi(&indices);
+            prop_assert_eq!(&siblings, &theirs.proof(&sorted).proof_hashes().to_vec());
+        }
+
         #[test]
         fn a_path_fits_no_other_leaf(n in 2_usize..200, a in any::<prop::sample::Index>(), b in any::<prop::sample::Index>()) {
             let leaves: Vec<Digest> = (0..n).map(|i| crate::cid::digest(&i.to_be_bytes())).collect();

@@ -114,8 +114,17 @@ impl What {
 impl What {
     /// Does an entry of this name say more than that there is a node and that it ran?
     pub fn matters(name: &str) -> bool {
-        let little =
-            [Self::HomeMade, Self::NodeStarted, Self::NodeStopped, Self::Refused, Self::FileBegun, Self::BackedUp];
+        // What was spent stands in the chain. If it mattered, each anchor would be the reason for the next: the head is signed
+        // when something matters, and anchored.
+        let little = [
+            Self::HomeMade,
+            Self::NodeStarted,
+            Self::NodeStopped,
+            Self::Refused,
+            Self::FileBegun,
+            Self::BackedUp,
+            Self::Spent,
+        ];
         !little.iter().any(|what| what.name() == name)
     }
 }

@@ -1,6 +1,10 @@
 //! `toft init`: a home with identity, sealed keys and node.toml.
 
-use super::{context::Context, output::Output, passphrase::Brought};
+use super::{
+    context::Context,
+    output::{Output, aside},
+    passphrase::{Brought, may_ask},
+};
 use crate::{
     audit::{Audit, What},
     config::{self, Config},
@@ -23,8 +27,21 @@ pub struct Args {
     /// Consent to publishing: a did:dht whose document others can look up (identity.publish = true).
     #[arg(long)]
     publish: bool,
+    /// May public OpenTimestamps calendars be asked for time proofs? calendar: yes; off: nothing is anchored. Without it this is
+    /// asked on a terminal; no terminal means no.
+    #[arg(long, value_name = "WHO")]
+    anchor: Option<Anchor>,
     #[command(flatten)]
     passphrase: Brought,
+}
+
+/// Who brings time proofs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum Anchor {
+    /// OpenTimestamps calendars, which get one hash every few hours and nothing else.
+    Calendar,
+    /// Nobody.
+    Off,
 }
 
 /// What kind of home is made.
@@ -32,13 +49,15 @@ pub struct Args {
 pub struct New {
     method: Method,
     publish: bool,
+    /// What was answered; nobody was asked: no, until the owner says otherwise.
+    anchor: Option<Anchor>,
 }
 
 impl New {
     /// What the settings say.
     pub fn default_of(settings: &Config) -> Self {
         let publish = settings.identity.publish;
-        Self { method: if publish { Method::Dht } else { Method::Key }, publish: false }
+        Self { method: if publish { Method::Dht } else { Method::Key }, publish: false, anchor: None }
     }
 }
 
@@ -60,12 +79,13 @@ pub fn run(context: &Context, args: &Args) -> Result<Output, Failure> {
     let passphrase = args
         .passphrase
         .choose(context, "Passphrase to lock the keys with (Enter: none; a key file beside them opens them then): ")?;
+    let anchor = args.anchor.map_or_else(|| ask(context), |anchor| Ok(Some(anchor)))?;
     vault::make_private_dir(&context.home)?;
     let _lock = Lock::take(&context.home)?;
     let default = New::default_of(&settings);
     let publish = args.publish;
     let method = args.method.unwrap_or(if publish { Method::Dht } else { default.method });
-    let made = prepare(&context.home, &settings, New { method, publish }, passphrase.as_ref())?;
+    let made = prepare(&context.home, &settings, New { method, publish, anchor }, passphrase.as_ref())?;
     let opened = match &passphrase {
         Some(_) => "sealed, opened by your passphrase alone",
         None => "sealed, readable by you alone",
@@ -76,15 +96,50 @@ pub fn run(context: &Context, args: &Args) -> Result<Output, Failure> {
         settings.identity.keys,
         config::FILE
     );
+    text += &format!("{}\n", tell_anchor(context, anchor));
     if let Some(words) = &made.words {
         text += &format!("{}\n", tell_words(words));
     }
     text += &format!("→ Next: {}", context.next("up"));
-    let mut json = json!({"did": made.did, "home": context.home});
+    let calendars = anchor == Some(Anchor::Calendar);
+    let mut json = json!({"did": made.did, "home": context.home, "calendars": calendars});
     if let Some(words) = made.words {
         json["recovery_phrase"] = words.as_str().into();
     }
     Ok(Output::new(json, text))
+}
+
+/// Asked once, where there is somebody to ask. Whatever is not a yes is a no.
+fn ask(context: &Context) -> Result<Option<Anchor>, Error> {
+    if !may_ask(context) {
+        return Ok(None);
+    }
+    aside(
+        "May toft ask public OpenTimestamps calendars for time proofs? They get one hash every few hours, nothing else. [y/N]",
+    );
+    let mut line = String::new();
+    std::io::stdin().read_line(&mut line).context("reading from the terminal")?;
+    let yes = matches!(line.trim().to_ascii_lowercase().as_str(), "y" | "yes");
+    Ok(yes.then_some(Anchor::Calendar))
+}
+
+/// What was chosen, plainly.
+fn tell_anchor(context: &Context, chosen: Option<Anchor>) -> String {
+    let yes = context.next("config set anchor.calendar.consent true");
+    match chosen {
+        Some(Anchor::Calendar) => {
+            "✓ Anchoring  by OpenTimestamps calendars, which get one hash every few hours and nothing else \
+                                   (anchor.calendar.consent = true)"
+                .to_owned()
+        }
+        Some(Anchor::Off) => format!(
+            "✓ Anchoring  off: no time proofs, nothing is sent (anchor.mode = \"off\"). To change that: {} and {yes}",
+            context.next("config set anchor.mode auto")
+        ),
+        None => format!(
+            "✓ Anchoring  off until you say so: no time proofs, nothing is sent. To have OpenTimestamps calendars asked: {yes}"
+        ),
+    }
 }
 
 /// The recovery phrase, as it is shown once.
@@ -109,10 +164,15 @@ pub fn prepare(home: &Path, settings: &Config, new: New, passphrase: Option<&Pas
         );
     }
     let file = home.join(config::FILE);
-    let text = match new.publish {
+    let mut text = match new.publish {
         true => config::DEFAULT.replacen("publish = false", "publish = true", 1),
         false => config::DEFAULT.to_owned(),
     };
+    match new.anchor {
+        Some(Anchor::Calendar) => text = text.replacen("consent = false", "consent = true", 1),
+        Some(Anchor::Off) => text = text.replacen("mode = \"auto\"", "mode = \"off\"", 1),
+        None => {}
+    }
     match fs::File::create_new(&file) {
         Ok(mut new) => new
             .write_all(text.as_bytes())

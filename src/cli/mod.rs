@@ -30,7 +30,10 @@ mod grant;
 mod pin;
 mod storage;
 mod backup;
+mod psbt;
+mod headers;
 mod anchor;
+mod stamp;
 mod verify;
 mod token;
 mod wallet;
@@ -127,6 +130,8 @@ enum Command {
     /// Time proofs in Bitcoin.
     #[command(subcommand)]
     Anchor(anchor::Command),
+    /// Let a file that is not kept have a time proof; run again later, it writes FILE.ots.
+    Stamp(stamp::Args),
     /// Check a time proof against the file it is about.
     Verify(verify::Args),
     /// Who may call this node, and what: tokens with scopes.
@@ -152,7 +157,7 @@ pub fn main() -> ExitCode {
     match run(cli) {
         Ok(Some(output)) => {
             print(json, &output);
-            if output.failed { ExitCode::from(code(Kind::Failed)) } else { ExitCode::SUCCESS }
+            output.failed.map_or(ExitCode::SUCCESS, |kind| ExitCode::from(code(kind)))
         }
         Ok(None) => ExitCode::SUCCESS,
         Err(failure) => {
@@ -170,7 +175,10 @@ pub fn main() -> ExitCode {
 fn run(cli: Cli) -> Result<Option<Output>, Failure> {
     process::hide_memory();
     // What is written for the user (`-o FILE`) gets the modes that he has set; all else is of the home or a copy of it.
-    if !matches!(cli.command, Command::Get(_) | Command::Conflict(_) | Command::Record(_) | Command::Anchor(_)) {
+    if !matches!(
+        cli.command,
+        Command::Get(_) | Command::Conflict(_) | Command::Record(_) | Command::Anchor(_) | Command::Stamp(_)
+    ) {
         process::own_files();
     }
     let flags = cli.set.iter().map(|text| pair(text)).collect::<Result<_, _>>()?;
@@ -207,6 +215,7 @@ fn run(cli: Cli) -> Result<Option<Output>, Failure> {
             Command::Storage(command) => storage::run(&context, command).await.map(Some),
             Command::Backup(command) => backup::run(&context, command).await.map(Some),
             Command::Anchor(command) => anchor::run(&context, command).await,
+            Command::Stamp(args) => stamp::run(&context, &args).await.map(Some),
             Command::Verify(args) => verify::run(&context, &args).await.map(Some),
             Command::Token(command) => token::run(&context, command).await.map(Some),
             Command::Wallet(command) => wallet::run(&context, command).await.map(Some),

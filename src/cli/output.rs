@@ -14,13 +14,13 @@ use std::io::Write as _;
 pub struct Output {
     pub json: Value,
     pub text: String,
-    /// The command ran, and what it found is no success: exit code 1.
-    pub failed: bool,
+    /// The command ran, and what it found is no success: the exit code is of this.
+    pub failed: Option<Kind>,
 }
 
 impl Output {
     pub fn new(json: Value, text: impl Into<String>) -> Self {
-        Self { json, text: text.into(), failed: false }
+        Self { json, text: text.into(), failed: None }
     }
 
     /// A result, and what people are told.
@@ -40,7 +40,12 @@ impl Output {
 
     /// The same, with exit code 1 where `failed`.
     pub fn failed_if(self, failed: bool) -> Self {
-        Self { failed, ..self }
+        Self { failed: failed.then_some(Kind::Failed), ..self }
+    }
+
+    /// The same, with the exit code of `kind`.
+    pub fn failed_as(self, kind: Kind) -> Self {
+        Self { failed: Some(kind), ..self }
     }
 }
 

@@ -6,6 +6,7 @@ use super::{
     storage::Storage,
 };
 use crate::{
+    anchor::Anchor,
     identity::Identities,
     resolve::Relay,
     rpc::{self, Guard, Listening, control::Services},
@@ -47,19 +48,29 @@ impl Endpoint {
         let (door, guard) = (Door::open(&apart, who, storage)?, apart.places.dwn(apart.config)?);
         let endpoint = Self { listening: self.listening.again()?, url: self.url.clone() };
         // The relay, which writes, waits.
-        endpoint.serve(&apart, &door, None, guard)?;
+        endpoint.serve(&apart, &door, (None, None), guard)?;
         let built = storage.store.built().await;
         apart.tasks.finish(STOP_DEADLINE).await?;
         built
     }
 
-    fn serve(self, base: &Base<'_>, door: &Door, relay: Option<Relay>, guard: Guard) -> Result<(), Error> {
+    /// `calendar`: what strangers' digests go to, if this node is one.
+    fn serve(
+        self,
+        base: &Base<'_>,
+        door: &Door,
+        (relay, calendar): (Option<Relay>, Option<Anchor>),
+        guard: Guard,
+    ) -> Result<(), Error> {
         let (node, registration) = (door.node.clone(), door.registration.clone());
         let names =
             rpc::dwn::Names { address: self.listening.address()?, url: &self.url, hosts: &base.config.dwn.hosts };
         let mut routes = rpc::dwn::router(node, registration, names, base.metrics.clone(), &base.tasks)?;
         if let Some(relay) = relay {
             routes = routes.merge(rpc::pkarr::router(relay));
+        }
+        if let Some(anchor) = calendar {
+            routes = routes.merge(rpc::calendar::router(anchor, &self.url, &base.config.dwn.limits));
         }
         self.listening.serve(routes, guard, &base.tasks);
         Ok(())
@@ -113,7 +124,8 @@ impl Servers {
 
     pub fn serve(self, base: &Base<'_>, door: &Door, services: Services) -> Result<(), Error> {
         let (dwn, guard) = self.dwn;
-        dwn.serve(base, door, door.resolver.relay(), guard)?;
+        let calendar = base.config.anchor.calendar.serve.then(|| services.anchor.clone());
+        dwn.serve(base, door, (door.resolver.relay(), calendar), guard)?;
         if let Some((gateway, guard)) = self.gateway {
             gateway.serve(rpc::gateway::router(door.node.clone()), guard, &base.tasks);
         }

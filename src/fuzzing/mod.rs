@@ -49,6 +49,7 @@ pub const TARGETS: &[Target] = &[
     target("index_row", store::fuzzing::row, store::fuzzing::rows),
     target("anchor_batch", plain::batch, plain::batches),
     target("anchor_record", plain::proof_record, plain::proof_records),
+    target("anchor_headers", plain::header_file, plain::header_files),
     target("mdns_packet", net::fuzzing::mdns, net::fuzzing::mdns_seeds),
     target("ots", plain::ots, plain::ots_seeds),
     target("rpc_call", rpc::control::fuzzing::call, rpc::control::fuzzing::calls),

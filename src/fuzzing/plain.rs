@@ -4,9 +4,9 @@ use crate::{
     anchor::{
         batch::Batch,
         config::Network,
-        multi::Levels,
+        headers,
         native::{self, Anchored, Head, Leaf, Part, RECORD_MAX},
-        ots::{Attestation, Detached, Op, Stamp},
+        ots::{self, Attestation, Detached, Op, Stamp},
         proof, tree,
     },
     cid::{self, Cid},
@@ -237,12 +237,27 @@ pub(super) fn batches() -> Vec<Vec<u8>> {
     vec![Batch::new(1, [7; 32], 3, 4).encode()]
 }
 
+/// A file of block headers.
+pub(super) fn header_file(bytes: &[u8]) -> bool {
+    headers::read(bytes, &[0].into()).is_ok_and(|read| read.wanted.len() == usize::from(read.first == 0))
+}
+
+pub(super) fn header_files() -> Vec<Vec<u8>> {
+    let genesis = bitcoin::constants::genesis_block(bitcoin::Network::Regtest).header;
+    let file = |first| [headers::start(Network::Regtest, first), headers::bytes(&genesis)].concat();
+    vec![file(0), file(7)]
+}
+
 /// An OpenTimestamps file.
 pub(super) fn ots(bytes: &[u8]) -> bool {
     let Ok(file) = Detached::read(bytes) else { return false };
     let once = file.write();
     assert_eq!(Detached::read(&once).as_ref(), Ok(&file));
     let _ = file.attestations();
+    assert_eq!(ots::Claims::read(bytes).map(|claims| claims.digest).as_ref(), Ok(&file.digest));
+    // the same as a calendar sends it
+    let stamp = Stamp::read(&file.digest, &file.stamp.bytes());
+    assert_eq!(stamp.as_ref(), Ok(&file.stamp));
     let digest = file.digest.first_chunk().copied().unwrap_or_default();
     let _ = proof::verify::<proof::Error>(bytes, &digest, |_| Ok(None));
     true
@@ -280,11 +295,11 @@ pub(super) fn proof_record(bytes: &[u8]) -> bool {
 pub(super) fn proof_records() -> Vec<Vec<u8>> {
     let leaf = |index: u32| Leaf { index, digest: [index as u8; 32], nonce: [1; 16], codec: 0x71 };
     let leaves: Vec<Leaf> = (0..5).map(leaf).collect();
-    let levels = Levels::new(leaves.iter().map(Leaf::hash).collect()).expect("not empty");
+    let tree = tree::Tree::of(leaves.iter().map(Leaf::hash).collect()).expect("not empty");
     let stamp = Stamp::line([Op::Append(vec![1]), Op::Sha256].into_iter(), Attestation::Bitcoin(800_000)).bytes();
     let batch = Anchored {
         number: 1,
-        root: levels.root(),
+        root: tree.root(),
         size: 5,
         network: Network::Regtest,
         genesis: native::genesis(Network::Regtest),
@@ -292,7 +307,7 @@ pub(super) fn proof_records() -> Vec<Vec<u8>> {
         is_final: true,
         attestations: vec![native::Attestation::Calendar { url: "https://a.example".into(), stamp }],
     };
-    let mut seeds = Part::of(&levels, 5, &leaves[1..4]);
+    let mut seeds = Part::of(&tree, &leaves[1..4]);
     seeds.push(Head::new(batch, [2; 16], 1).write());
     seeds
 }

@@ -56,6 +56,10 @@ pub struct Limits {
     pub registrations: u32,
     /// Of these, from one address.
     pub registrations_per_address: u32,
+    /// Digests a minute that are taken to be stamped (anchor.calendar.serve).
+    pub digests: u32,
+    /// Of these, from one address.
+    pub digests_per_address: u32,
 }
 
 impl Default for Limits {
@@ -84,6 +88,8 @@ impl Default for Limits {
             letters_bytes_per_address: 2 << 20,
             registrations: 1200,
             registrations_per_address: 60,
+            digests: 6000,
+            digests_per_address: 60,
         }
     }
 }
@@ -120,7 +126,9 @@ impl Limits {
         check_part("dwn.limits.letters_bytes_per_address", self.letters_bytes_per_address, 64 << 10, all)?;
         check("dwn.limits.registrations", self.registrations, 2..=100_000)?;
         let all = ("registrations", self.registrations);
-        check_part("dwn.limits.registrations_per_address", self.registrations_per_address, 1, all)
+        check_part("dwn.limits.registrations_per_address", self.registrations_per_address, 1, all)?;
+        check("dwn.limits.digests", self.digests, 2..=10_000_000)?;
+        check_part("dwn.limits.digests_per_address", self.digests_per_address, 1, ("digests", self.digests))
     }
 
     /// Places for uploads.

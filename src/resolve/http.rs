@@ -1,4 +1,4 @@
-//! One bounded GET or PUT over HTTP/1.1: no redirects, no compression, no cookies, no proxies; the address that was judged
+//! One bounded request over HTTP/1.1: no redirects, no compression, no cookies, no proxies; the address that was judged
 //! is the address that is connected to; a deadline over everything and a size nobody can exceed.
 
 use super::address::is_public;
@@ -31,6 +31,8 @@ const ADDRESSES_MAX: usize = 2;
 const NAME_LOOKUPS_MAX: usize = 16;
 /// All headers of an answer.
 const HEADERS_MAX: usize = 16 << 10;
+/// What a DID's document comes as.
+const DOCUMENTS: &str = "application/did+json, application/json, application/octet-stream";
 
 /// What to fetch.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -106,16 +108,48 @@ impl Client {
 
     /// The body of a 200 answer.
     pub async fn get(&self, target: &Target) -> Result<Bytes, Failure> {
-        self.ask(target, None).await
+        let (status, body) = self.send(target, Method::GET, DOCUMENTS, Bytes::new(), DEADLINE).await?;
+        if status == StatusCode::OK { Ok(body) } else { Err(Failure::Refused(status)) }
     }
 
     /// Puts these bytes there.
     pub async fn put(&self, target: &Target, bytes: Bytes) -> Result<(), Failure> {
-        self.ask(target, Some(bytes)).await.map(drop)
+        let (status, _) = self.send(target, Method::PUT, DOCUMENTS, bytes, DEADLINE).await?;
+        if status.is_success() { Ok(()) } else { Err(Failure::Refused(status)) }
     }
 
-    async fn ask(&self, target: &Target, put: Option<Bytes>) -> Result<Bytes, Failure> {
-        let answer = timeout(DEADLINE, async { exchange(self.line(target).await?, target, put).await });
+    /// A GET, or a POST of these bytes: the answer's status, and its body, which is read only of a success. `deadline` is for
+    /// everything together, from the name to the last byte.
+    pub async fn ask(
+        &self,
+        target: &Target,
+        post: Option<Bytes>,
+        accept: &'static str,
+        deadline: Duration,
+    ) -> Result<(u16, Bytes), Failure> {
+        let method = if post.is_some() { Method::POST } else { Method::GET };
+        let (status, body) = self.send(target, method, accept, post.unwrap_or_default(), deadline).await?;
+        Ok((status.as_u16(), body))
+    }
+
+    async fn send(
+        &self,
+        target: &Target,
+        method: Method,
+        accept: &'static str,
+        bytes: Bytes,
+        deadline: Duration,
+    ) -> Result<(StatusCode, Bytes), Failure> {
+        let request = Request::builder()
+            .method(method)
+            .uri(&target.path)
+            .header(header::HOST, &target.authority)
+            .header(header::USER_AGENT, concat!("toft/", env!("CARGO_PKG_VERSION")))
+            .header(header::ACCEPT, accept)
+            .header(header::CONNECTION, "close")
+            .body(Full::new(bytes))
+            .map_err(Failure::unreachable)?;
+        let answer = timeout(deadline, async { exchange(self.line(target).await?, request, target.body_max).await });
         answer.await.map_err(|_| Failure::unreachable("no whole answer in time"))?
     }
 
@@ -159,31 +193,24 @@ impl Client {
     }
 }
 
-async fn exchange(stream: Line, target: &Target, put: Option<Bytes>) -> Result<Bytes, Failure> {
+async fn exchange(
+    stream: Line,
+    request: Request<Full<Bytes>>,
+    body_max: usize,
+) -> Result<(StatusCode, Bytes), Failure> {
     let handshake =
         hyper::client::conn::http1::Builder::new().max_buf_size(HEADERS_MAX).handshake(TokioIo::new(stream));
     let (mut sender, connection) = handshake.await.map_err(Failure::unreachable)?;
-    let puts = put.is_some();
-    let method = if puts { Method::PUT } else { Method::GET };
-    let request = Request::builder()
-        .method(method)
-        .uri(&target.path)
-        .header(header::HOST, &target.authority)
-        .header(header::USER_AGENT, concat!("toft/", env!("CARGO_PKG_VERSION")))
-        .header(header::ACCEPT, "application/did+json, application/json, application/octet-stream")
-        .header(header::CONNECTION, "close")
-        .body(Full::new(put.unwrap_or_default()))
-        .map_err(Failure::unreachable)?;
     let read = async {
         let answer = sender.send_request(request).await.map_err(Failure::unreachable)?;
-        let done = if puts { answer.status().is_success() } else { answer.status() == StatusCode::OK };
-        if !done {
-            return Err(Failure::Refused(answer.status()));
+        let status = answer.status();
+        if !status.is_success() {
+            return Ok((status, Bytes::new()));
         }
-        let body = Limited::new(answer.into_body(), target.body_max).collect().await;
+        let body = Limited::new(answer.into_body(), body_max).collect().await;
         match body {
-            Ok(body) => Ok(body.to_bytes()),
-            Err(error) if error.is::<http_body_util::LengthLimitError>() => Err(Failure::TooLong(target.body_max)),
+            Ok(body) => Ok((status, body.to_bytes())),
+            Err(error) if error.is::<http_body_util::LengthLimitError>() => Err(Failure::TooLong(body_max)),
             Err(error) => Err(Failure::Unreachable(error.to_string())),
         }
     };

@@ -13,6 +13,7 @@ mod connect;
 mod websocket;
 mod ws;
 pub mod pkarr;
+pub mod calendar;
 pub mod dwn;
 pub mod gateway;
 pub mod control;
@@ -25,6 +26,7 @@ use crate::bounds;
 use anyhow::{Error, anyhow, bail};
 use std::net::SocketAddr;
 
+pub use calendar::check as check_calendar;
 pub use hosts::check as check_hosts;
 pub use registration::{Config as RegistrationConfig, Registration};
 pub use serve::{Guard, Listening, listen_tcp, listen_unix};

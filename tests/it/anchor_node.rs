@@ -30,10 +30,10 @@ use toft::{
     anchor::{
         Anchor, BatchStatus, Config, Outcome, Proof, ProofError, Status,
         config::Mode,
-        multi::Levels,
         native::{self, Anchored, Attestation, Head, Leaf, Part},
         proof::{Inclusion, Verdict},
         records,
+        tree::Tree,
     },
     audit::Audit,
     blocks::Blocks,
@@ -46,25 +46,25 @@ use toft::{
 };
 
 const TENANT: &str = "did:example:alice";
-const MAGIC: &[u8] = b"toft";
+pub const MAGIC: &[u8] = b"toft";
 
 /// A store with an anchor on it.
-struct Node {
+pub struct Node {
     store: Store,
     blocks: Blocks,
-    anchor: Anchor,
+    pub anchor: Anchor,
     tasks: Tasks,
 }
 
 /// A record as it was written.
-struct Written {
-    record: String,
+pub struct Written {
+    pub record: String,
     message: Cid,
     data: Cid,
 }
 
 impl Node {
-    async fn start(dir: &Path, config: &Config) -> Self {
+    pub async fn start(dir: &Path, config: &Config) -> Self {
         let store = reopened(&dir.join("store"));
         let blocks = Blocks::open(&dir.join("blocks"), &toft::blocks::Config::default(), store.clone())
             .expect("the blocks open");
@@ -78,12 +78,12 @@ impl Node {
     }
 
     /// Cuts the task off wherever it is.
-    async fn kill(self) {
+    pub async fn kill(self) {
         self.tasks.finish(Duration::from_secs(10)).await.expect("the task has not failed");
     }
 
     /// Writes a record, or (with the same name) the next state of it.
-    async fn write(&self, name: &str, data: &[u8]) -> Written {
+    pub async fn write(&self, name: &str, data: &[u8]) -> Written {
         let mut stage = self.blocks.stage();
         stage.push(data).expect("stages");
         let data = stage.finish().expect("stages");
@@ -114,13 +114,13 @@ impl Node {
         Written { record: record_of(&change.message), message: change.cid, data: root }
     }
 
-    async fn status(&self) -> Status {
+    pub async fn status(&self) -> Status {
         self.anchor.status().await.expect("answers")
     }
 
     /// Waits until the status is as wanted.
     #[track_caller]
-    fn until(&self, what: &str, mut wanted: impl FnMut(&Status) -> bool) -> impl Future<Output = Status> {
+    pub fn until(&self, what: &str, mut wanted: impl FnMut(&Status) -> bool) -> impl Future<Output = Status> {
         let caller = std::panic::Location::caller();
         async move {
             let start = Instant::now();
@@ -137,12 +137,12 @@ impl Node {
 
     /// Waits until the newest batch is in this state.
     #[track_caller]
-    fn reach(&self, state: &'static str) -> impl Future<Output = BatchStatus> {
+    pub fn reach(&self, state: &'static str) -> impl Future<Output = BatchStatus> {
         let until = self.until(state, move |s| s.batches.last().is_some_and(|b| b.state == state));
         async move { until.await.batches.pop().expect("there is one") }
     }
 
-    async fn proof(&self, id: &str) -> Proof {
+    pub async fn proof(&self, id: &str) -> Proof {
         self.anchor.proof(id).await.unwrap_or_else(|e| panic!("no proof of {id}: {e}"))
     }
 }
@@ -163,14 +163,14 @@ fn record_of(message: &Value) -> String {
     message["recordId"].as_str().expect("a record").to_owned()
 }
 
-fn quick(node: &Bitcoind) -> Config {
+pub fn quick(node: &Bitcoind) -> Config {
     let mut config = config(node);
     config.bitcoin.poll = "100ms".parse().expect("a span");
     config
 }
 
 #[track_caller]
-fn accepts(bitcoind: &Bitcoind, proof: &Proof) {
+pub fn accepts(bitcoind: &Bitcoind, proof: &Proof) {
     ots::accepts(bitcoind, proof.stamped.as_ref().expect("the bytes are here"), &proof.ots);
 }
 
@@ -190,7 +190,8 @@ async fn records_messages_and_data_of_all_sizes_get_proofs() {
     let now = node.anchor.now().await.expect("answers");
     assert_eq!(now.outcome, Outcome::Sent, "{}", now.sentence);
     let batch = node.reach("broadcast").await;
-    assert_eq!((batch.leaves, batch.txid), (7, now.txid), "the data that two records share is one leaf");
+    // four messages, three data, the tree as one file, and the head of the audit log
+    assert_eq!((batch.leaves, batch.txid), (9, now.txid), "the data that two records share is one leaf");
     let Err(ProofError::Pending(sentence)) = node.anchor.proof(&small.record).await else { panic!("unconfirmed") };
     assert!(sentence.contains("batch 1") && sentence.contains("unconfirmed"), "{sentence}");
 
@@ -199,9 +200,11 @@ async fn records_messages_and_data_of_all_sizes_get_proofs() {
     for written in [&small, &file, &tree, &again] {
         for id in [&written.record, &written.message.to_string(), &written.data.to_string()] {
             let proof = node.proof(id).await;
-            accepts(&bitcoind, &proof);
+            let is_file = *id == tree.data.to_string();
+            assert_eq!(proof.stamped.is_none(), is_file, "of a file of many blocks the whole is what is stamped");
+            let stamped = proof.stamped.clone().unwrap_or_else(|| vec![8; 600_000].into());
+            ots::accepts(&bitcoind, &stamped, &proof.ots);
             assert_eq!((proof.confirmations, proof.finished), (1, false));
-            let stamped = proof.stamped.expect("the bytes are here");
             let verdict = node.anchor.verify(&proof.ots, cid::digest(&stamped)).await.expect("bitcoind answers");
             assert!(matches!(verdict, Verdict::Proven { height, .. } if height == u64::from(proof.height)));
             assert_eq!(node.anchor.verify(&proof.ots, [0; 32]).await.expect("answers"), Verdict::OtherData);
@@ -241,7 +244,7 @@ async fn a_thousand_records_share_one_transaction_and_outlive_a_restart() {
     }
     let now = node.anchor.now().await.expect("answers");
     assert_eq!(now.outcome, Outcome::Sent, "{}", now.sentence);
-    assert_eq!(node.reach("broadcast").await.leaves, 1000);
+    assert_eq!(node.reach("broadcast").await.leaves, 1001, "and the head of the audit log");
     bitcoind.mine(1);
     node.reach("mined").await;
     node.kill().await;
@@ -403,23 +406,32 @@ async fn switched_off_it_queues_says_so_and_touches_no_wallet() {
     accepts(&bitcoind, &node.proof(&written.record).await);
 }
 
+/// The second has no coins of its own: the wallet's one coin is in the first's transaction, which is replaced by one that
+/// carries both.
 #[tokio::test(flavor = "multi_thread")]
-async fn batches_are_made_when_it_is_time_one_at_a_time() {
+async fn a_batch_without_coins_rides_with_one_that_waits() {
     let (bitcoind, dir) = (Bitcoind::start(), TempDir::new().expect("a directory"));
     bitcoind.funded_wallet();
     let mut config = quick(&bitcoind);
     config.every = "300ms".parse().expect("a span");
     let node = Node::start(dir.path(), &config).await;
-    node.write("one", b"1").await;
-    node.reach("broadcast").await;
+    let early = node.write("one", b"1").await;
+    let first = node.reach("broadcast").await;
     let late = node.write("two", b"2").await;
-    tokio::time::sleep(Duration::from_millis(800)).await;
-    let status = node.status().await;
-    assert_eq!((status.batches.len(), status.queued), (1, 2), "the second waits for the first");
-    bitcoind.mine(1);
-    node.until("two batches", |s| s.batches.len() == 2 && s.batches[1].state == "broadcast").await;
+    let both = node.until("two batches", |s| s.batches.len() == 2 && s.batches[1].state == "broadcast").await;
+    assert_eq!((both.batches[1].with, &both.batches[1].txid), (Some(1), &both.batches[0].txid));
+    assert_ne!(both.batches[0].txid, first.txid, "it pays more");
+    assert!(both.batches[0].fee > first.fee);
     bitcoind.mine(1);
     node.reach("mined").await;
+    for written in [&early, &late] {
+        accepts(&bitcoind, &node.proof(&written.record).await);
+    }
+    bitcoind.mine(6);
+    node.reach("final").await;
+    assert_eq!(bitcoind.op_returns(MAGIC).len(), 1);
+    node.kill().await;
+    let node = Node::start(dir.path(), &config).await;
     accepts(&bitcoind, &node.proof(&late.record).await);
 }
 
@@ -466,7 +478,7 @@ async fn a_double_spend_is_waited_out_and_then_anchored_anew() {
     let other = bitcoind.wallet("toft", "signrawtransactionwithwallet", json!([other]));
     bitcoind.mine_only(&[other["hex"].as_str().expect("signed").to_owned()]);
     let noted = node.until("a note", |s| s.batches[0].note.is_some()).await;
-    assert_eq!((&*noted.batches[0].state, noted.batches[0].txid.as_ref()), ("broadcast", Some(&first)));
+    assert_eq!((&*noted.batches[0].state, noted.batches[0].txid.as_ref()), ("conflicted", Some(&first)));
     bitcoind.mine(5);
     node.until("another transaction", |s| s.batches[0].txid.as_ref().is_some_and(|t| *t != first)).await;
     bitcoind.mine(1);
@@ -565,8 +577,8 @@ async fn a_root_that_nothing_explains_is_said() {
 /// Records of another tenant that say, in a block of his own making, that somebody's data is proven.
 async fn false_proof(node: &Node, tenant: &str, digest: Digest) {
     let leaf = Leaf { index: 0, digest, nonce: [1; 16], codec: cid::RAW as u8 };
-    let levels = Levels::new(vec![leaf.hash()]).expect("one leaf");
-    let payload = [b"toft".as_slice(), &levels.root()].concat();
+    let tree = Tree::of(vec![leaf.hash()]).expect("one leaf");
+    let payload = [b"toft".as_slice(), &tree.root()].concat();
     let tx = Transaction {
         version: transaction::Version::TWO,
         lock_time: LockTime::ZERO,
@@ -587,18 +599,18 @@ async fn false_proof(node: &Node, tenant: &str, digest: Digest) {
     let inclusion = Inclusion::new(&header, 1, &[tx.compute_txid()], tx.compute_txid()).expect("it lies there");
     let batch = Anchored {
         number: 1,
-        root: levels.root(),
+        root: tree.root(),
         size: 1,
         network: toft::anchor::config::Network::Regtest,
         genesis: native::genesis(toft::anchor::config::Network::Regtest),
         made: 1_700_000_000,
         is_final: true,
-        attestations: vec![Attestation::Bitcoin { tx: serialize(&tx), inclusion }],
+        attestations: vec![Attestation::bitcoin(serialize(&tx), inclusion, &[])],
     };
     let head = Head::new(batch, [0; 16], 1);
-    let part = Part::of(&levels, 1, &[leaf]).remove(0);
+    let part = Part::of(&tree, &[leaf]).remove(0);
     let of_head = (records::BATCH, records::tags_of(&head), head.write());
-    let of_part = (records::LEAVES, records::tags_of_part(&levels.root(), 0), part);
+    let of_part = (records::LEAVES, records::tags_of_part(&tree.root(), 0), part);
     for (path, tags, bytes) in [of_head, of_part] {
         let mut stage = node.blocks.stage();
         stage.push(&bytes).expect("stages");

@@ -461,7 +461,7 @@ fn a_node_that_is_started_without_its_passphrase_serves_and_begins_the_rest_when
     let (files, nothing) = (tempfile::tempdir().expect("a temp dir"), tempfile::tempdir().expect("a temp dir"));
     let right = file(files.path(), "toft-passphrase", PASSPHRASE);
     let wrong = file(files.path(), "wrong", "nine green bottle");
-    let home = Home::new().set("anchor.mode", "wallet");
+    let home = Home::new().set("anchor.mode", "wallet").set("anchor.bitcoin.spend", "true");
     home.json(&["init", "--passphrase-file", &right]);
     let a = home.env("CREDENTIALS_DIRECTORY", files.path().to_str().expect("UTF-8")).up();
     let b = Home::new().up();

@@ -2,9 +2,13 @@
 //! fetched by the project's own scripts; what cannot be fetched fails, nothing is skipped.
 
 mod acting;
+mod anchor_bitcoin;
+mod anchor_calendar;
 mod anchor_chain;
+mod anchor_leaves;
 mod anchor_node;
 mod anchor_records;
+mod anchor_verify;
 mod answers;
 mod bad_input;
 mod blocks;

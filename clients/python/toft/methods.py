@@ -36,6 +36,34 @@ class AccessExplained(TypedDict):
     complete: bool
 
 
+class AnchorAudit(TypedDict):
+    """What the audit has found."""
+
+    batches: int
+    #: The first of what is broken, in the order of the log.
+    broken: list[AnchorUnproven]
+    #: Batches whose leaves do not give their root, or whose transaction or block does not hold it, in sentences.
+    broken_batches: list[str]
+    #: Data, by its root.
+    data: AnchorCounts
+    #: Data of many blocks as one file, by its plain sha256.
+    files: AnchorCounts
+    #: Data that is anchored and not on this node any more: its proof holds for who has it.
+    gone: int
+    #: Signed messages: each state of each record is one.
+    messages: AnchorCounts
+    #: There are more names: from this position of the log on. (What is broken there may be among those already.)
+    more: NotRequired[int | None]
+    #: Were the roots computed again? Not while the node is locked: a leaf needs its secret.
+    roots_checked: bool
+    #: All of it, for people.
+    sentence: str
+    #: Files of which not all bytes are here, and which were never hashed: their roots alone are anchored.
+    unhashed: int
+    #: The first of what waits, in the order of the log.
+    waiting: list[AnchorUnproven]
+
+
 class AnchorBatch(TypedDict):
     confirmations: int
     created: str
@@ -51,6 +79,23 @@ class AnchorBatch(TypedDict):
     #: batched, awaiting_funds, signed, broadcast, mined or final.
     state: str
     txid: NotRequired[str | None]
+
+
+class AnchorCounts(TypedDict):
+    """How many of one kind stand where."""
+
+    #: Without a proof that would hold.
+    broken: int
+    #: All that can have a proof.
+    eligible: int
+    #: In a block for good.
+    final: int
+    #: In a block, which is not deep enough to be final.
+    mined: int
+    #: In a batch that is in no block yet.
+    pending: int
+    #: In no batch yet.
+    queued: int
 
 
 class AnchorNow(TypedDict):
@@ -78,28 +123,9 @@ class AnchorProof(TypedDict):
     network: Network
     #: The `.ots` file.
     ots: Base64
-    #: The file it stamps; nothing if this node does not have it any more.
+    #: The file it stamps; nothing if this node does not have it any more, or if it is a whole file of many blocks.
     stamped: NotRequired[Base64 | None]
     txid: str
-
-
-class AnchorRebuilt(TypedDict):
-    """What came of it."""
-
-    #: Batches that were computed again from the log, and are in the chain.
-    from_chain: int
-    #: Batches that stood in records and are in the ledger again.
-    from_records: int
-    #: Messages and data whose proof is in a record alone: of other devices' batches, or of those that are not here as a whole.
-    in_records: int
-    #: Why the chain was not asked.
-    problem: NotRequired[str | None]
-    #: Messages and data that wait for a batch again: no proof of them is known.
-    queued: int
-    #: All of it, for people.
-    sentence: str
-    #: Transactions of this wallet with a root that nothing here explains: whatever they prove is proven anew.
-    unexplained: list[str]
 
 
 class AnchorStatus(TypedDict):
@@ -119,6 +145,20 @@ class AnchorStatus(TypedDict):
     sentence: str
     #: Height of the chain when bitcoind was last asked.
     tip: NotRequired[int | None]
+
+
+class AnchorUnproven(TypedDict):
+    """Something that has no proof, or none yet."""
+
+    batch: NotRequired[int | None]
+    #: Of a message or data; of a file of many blocks as a whole, its data CID.
+    cid: str
+    #: message, data or file.
+    kind: str
+    #: queued, pending or broken.
+    state: str
+    #: What is broken.
+    why: NotRequired[str | None]
 
 
 class Authenticated(TypedDict):
@@ -2049,8 +2089,22 @@ class SyncDetachParams(TypedDict):
 
 
 class AnchorProofParams(TypedDict):
-    #: recordId, message CID or data CID.
+    #: recordId (its newest signed message with a proof), message CID, data CID (the data as a file: of data of many blocks the
+    #: proof is of the plain sha256 of the whole), raw CID of the sha256 of some bytes, or `audit-head`.
     id: str
+    #: Of a record the first message with a proof, not the newest.
+    first: NotRequired[bool]
+
+
+AnchorAuditParams = TypedDict(
+    "AnchorAuditParams",
+    {
+        #: From this position of the log on: `more` of an answer before. All of it, if not given.
+        "from": "NotRequired[int | None]",
+        #: How many names are given, of what is broken and of what waits: 100 if not given, 10,000 at most.
+        "names": "NotRequired[int | None]",
+    },
+)
 
 
 class BackupCreateParams(TypedDict):
@@ -2231,7 +2285,7 @@ METHODS: Final[dict[str, tuple[str, Literal["anywhere", "socket"]]]] = {
     "anchor.now": ("anchor", "anywhere"),
     "anchor.status": ("anchor", "anywhere"),
     "anchor.proof": ("anchor", "anywhere"),
-    "anchor.rebuild": ("anchor", "anywhere"),
+    "anchor.audit": ("anchor", "anywhere"),
     "backup.create": ("backup", "socket"),
     "storage.du": ("admin", "anywhere"),
     "storage.gc": ("admin", "anywhere"),
@@ -2715,9 +2769,9 @@ class AnchorGroup:
         answer: AnchorProof = self._call("anchor.proof", params)
         return answer
 
-    def rebuild(self) -> AnchorRebuilt:
-        """Find lost proofs again: in records, in the log and in the chain. What has none then waits for a batch. Scope: anchor."""
-        answer: AnchorRebuilt = self._call("anchor.rebuild", {})
+    def audit(self, **params: Unpack[AnchorAuditParams]) -> AnchorAudit:
+        """Say of all messages, data and files how many are queued, pending, proven and broken, and which ones. Scope: anchor."""
+        answer: AnchorAudit = self._call("anchor.audit", params)
         return answer
 
 

@@ -26,6 +26,33 @@ export interface AccessExplained {
   complete: boolean;
 }
 
+/** What the audit has found. */
+export interface AnchorAudit {
+  batches: number;
+  /** The first of what is broken, in the order of the log. */
+  broken: AnchorUnproven[];
+  /** Batches whose leaves do not give their root, or whose transaction or block does not hold it, in sentences. */
+  broken_batches: string[];
+  /** Data, by its root. */
+  data: AnchorCounts;
+  /** Data of many blocks as one file, by its plain sha256. */
+  files: AnchorCounts;
+  /** Data that is anchored and not on this node any more: its proof holds for who has it. */
+  gone: number;
+  /** Signed messages: each state of each record is one. */
+  messages: AnchorCounts;
+  /** There are more names: from this position of the log on. (What is broken there may be among those already.) */
+  more?: number | null;
+  /** Were the roots computed again? Not while the node is locked: a leaf needs its secret. */
+  roots_checked: boolean;
+  /** All of it, for people. */
+  sentence: string;
+  /** Files of which not all bytes are here, and which were never hashed: their roots alone are anchored. */
+  unhashed: number;
+  /** The first of what waits, in the order of the log. */
+  waiting: AnchorUnproven[];
+}
+
 export interface AnchorBatch {
   confirmations: number;
   created: string;
@@ -41,6 +68,22 @@ export interface AnchorBatch {
   /** batched, awaiting_funds, signed, broadcast, mined or final. */
   state: string;
   txid?: string | null;
+}
+
+/** How many of one kind stand where. */
+export interface AnchorCounts {
+  /** Without a proof that would hold. */
+  broken: number;
+  /** All that can have a proof. */
+  eligible: number;
+  /** In a block for good. */
+  final: number;
+  /** In a block, which is not deep enough to be final. */
+  mined: number;
+  /** In a batch that is in no block yet. */
+  pending: number;
+  /** In no batch yet. */
+  queued: number;
 }
 
 /** What "anchor now" came to. */
@@ -65,27 +108,9 @@ export interface AnchorProof {
   network: Network;
   /** The `.ots` file. */
   ots: Base64;
-  /** The file it stamps; nothing if this node does not have it any more. */
+  /** The file it stamps; nothing if this node does not have it any more, or if it is a whole file of many blocks. */
   stamped?: Base64 | null;
   txid: string;
-}
-
-/** What came of it. */
-export interface AnchorRebuilt {
-  /** Batches that were computed again from the log, and are in the chain. */
-  from_chain: number;
-  /** Batches that stood in records and are in the ledger again. */
-  from_records: number;
-  /** Messages and data whose proof is in a record alone: of other devices' batches, or of those that are not here as a whole. */
-  in_records: number;
-  /** Why the chain was not asked. */
-  problem?: string | null;
-  /** Messages and data that wait for a batch again: no proof of them is known. */
-  queued: number;
-  /** All of it, for people. */
-  sentence: string;
-  /** Transactions of this wallet with a root that nothing here explains: whatever they prove is proven anew. */
-  unexplained: string[];
 }
 
 /** How things stand. */
@@ -104,6 +129,19 @@ export interface AnchorStatus {
   sentence: string;
   /** Height of the chain when bitcoind was last asked. */
   tip?: number | null;
+}
+
+/** Something that has no proof, or none yet. */
+export interface AnchorUnproven {
+  batch?: number | null;
+  /** Of a message or data; of a file of many blocks as a whole, its data CID. */
+  cid: string;
+  /** message, data or file. */
+  kind: string;
+  /** queued, pending or broken. */
+  state: string;
+  /** What is broken. */
+  why?: string | null;
 }
 
 /** What whoever has shown a token may do. */
@@ -1821,8 +1859,20 @@ export interface SyncDetachParams {
 }
 
 export interface AnchorProofParams {
-  /** recordId, message CID or data CID. */
+  /**
+   * recordId (its newest signed message with a proof), message CID, data CID (the data as a file: of data of many blocks the
+   * proof is of the plain sha256 of the whole), raw CID of the sha256 of some bytes, or `audit-head`.
+   */
   id: string;
+  /** Of a record the first message with a proof, not the newest. */
+  first?: boolean;
+}
+
+export interface AnchorAuditParams {
+  /** From this position of the log on: `more` of an answer before. All of it, if not given. */
+  from?: number | null;
+  /** How many names are given, of what is broken and of what waits: 100 if not given, 10,000 at most. */
+  names?: number | null;
 }
 
 export interface BackupCreateParams {
@@ -1998,7 +2048,7 @@ export interface Methods {
   "anchor.now": { params: Record<string, never>; result: AnchorNow };
   "anchor.status": { params: Record<string, never>; result: AnchorStatus };
   "anchor.proof": { params: AnchorProofParams; result: AnchorProof };
-  "anchor.rebuild": { params: Record<string, never>; result: AnchorRebuilt };
+  "anchor.audit": { params: AnchorAuditParams; result: AnchorAudit };
   "backup.create": { params: BackupCreateParams; result: Snapshot };
   "storage.du": { params: Record<string, never>; result: Footprint };
   "storage.gc": { params: Record<string, never>; result: Collected };
@@ -2099,7 +2149,7 @@ export const METHODS: { readonly [name in MethodName]: { readonly scope: string;
   "anchor.now": { scope: "anchor", from: "anywhere" },
   "anchor.status": { scope: "anchor", from: "anywhere" },
   "anchor.proof": { scope: "anchor", from: "anywhere" },
-  "anchor.rebuild": { scope: "anchor", from: "anywhere" },
+  "anchor.audit": { scope: "anchor", from: "anywhere" },
   "backup.create": { scope: "backup", from: "socket" },
   "storage.du": { scope: "admin", from: "anywhere" },
   "storage.gc": { scope: "admin", from: "anywhere" },
@@ -2312,8 +2362,8 @@ export abstract class Groups {
     status: () => this.call("anchor.status", {}),
     /** Make the OpenTimestamps proof of a record, a message or data. Scope: anchor. */
     proof: (params: AnchorProofParams) => this.call("anchor.proof", params),
-    /** Find lost proofs again: in records, in the log and in the chain. What has none then waits for a batch. Scope: anchor. */
-    rebuild: () => this.call("anchor.rebuild", {}),
+    /** Say of all messages, data and files how many are queued, pending, proven and broken, and which ones. Scope: anchor. */
+    audit: (params: AnchorAuditParams = {}) => this.call("anchor.audit", params),
   };
 
   readonly backup = {

@@ -18,12 +18,17 @@ use std::collections::BTreeSet;
 
 fn leaf(index: u32) -> Leaf {
     let digest = cid::digest(&index.to_be_bytes());
-    Leaf { index, digest, nonce: tree::nonce(&[7; 32], 1, &digest), codec: if index % 2 == 0 { 0x71 } else { 0x55 } }
+    Leaf {
+        index,
+        digest,
+        nonce: tree::nonce(&[7; 32], 1, &digest),
+        codec: if index.is_multiple_of(2) { 0x71 } else { 0x55 },
+    }
 }
 
-fn tree_of(n: u32) -> (Levels, Vec<Leaf>) {
+fn tree_of(n: u32) -> (Tree, Vec<Leaf>) {
     let leaves: Vec<Leaf> = (0..n).map(leaf).collect();
-    (Levels::new(leaves.iter().map(Leaf::hash).collect()).expect("not empty"), leaves)
+    (Tree::of(leaves.iter().map(Leaf::hash).collect()).expect("not empty"), leaves)
 }
 
 /// A transaction that carries the root, in a block of three at a height; `n` tells one from another.
@@ -44,7 +49,7 @@ fn mined(root: &Digest, height: u32, n: u8) -> (Attestation, Header) {
     let (version, prev_blockhash, bits) = (Version::TWO, BlockHash::all_zeros(), CompactTarget::from_consensus(0));
     let header = Header { version, prev_blockhash, merkle_root, time: 1_790_000_000, bits, nonce: 0 };
     let inclusion = Inclusion::new(&header, height, &txids, tx.compute_txid()).expect("it lies there");
-    (Attestation::Bitcoin { tx: serialize(&tx), inclusion }, header)
+    (Attestation::bitcoin(serialize(&tx), inclusion, &[]), header)
 }
 
 fn calendar(url: &str, attested: Attested) -> Attestation {
@@ -68,16 +73,16 @@ fn head(root: Digest, attestations: Vec<Attestation>) -> Head {
 
 #[test]
 fn a_leaf_leads_to_every_block_and_calendar_that_is_known() {
-    let (levels, leaves) = tree_of(9);
-    let root = levels.root();
+    let (tree, leaves) = tree_of(9);
+    let root = tree.root();
     let (first, header) = mined(&root, 77, 1);
     let (second, other) = mined(&root, 80, 2);
     let pending = calendar("https://one.example", Attested::Pending("https://one.example".into()));
     let head = head(root, vec![second, first, pending]);
     assert_eq!(Head::read(&head.write()).expect("reads"), head);
     assert_eq!((head.blocks(), head.standing()), (vec![77, 80], Standing::Mined));
-    assert_eq!(head.transaction().expect("it is there").1.height, 77);
-    let parts = Part::of(&levels, 9, &leaves[2..5]);
+    assert_eq!(head.transaction().expect("it is there").inclusion.height, 77);
+    let parts = Part::of(&tree, &leaves[2..5]);
     let [part] = parts.as_slice() else { panic!("three leaves fit in one") };
     let part = Part::read(part).expect("reads");
     assert_eq!(part.leaves(), &leaves[2..5]);
@@ -92,6 +97,38 @@ fn a_leaf_leads_to_every_block_and_calendar_that_is_known() {
     assert_eq!(part.leaf(&leaves[5].digest), None, "another's");
     let foreign = Head { root: [1; 32], attestations: vec![], ..head };
     assert_eq!(foreign.stamp_of(&part, &leaves[2]), Ok(None));
+}
+
+#[test]
+fn a_root_that_shares_a_transaction_leads_over_the_others() {
+    let (tree, leaves) = tree_of(9);
+    let root = tree.root();
+    for n in 2..6 {
+        let roots =
+            Tree::new(&(0..n).map(|i| if i == 1 { root } else { [i; 32] }).collect::<Vec<_>>()).expect("not empty");
+        let over = roots.path(1).expect("it is there");
+        let (Attestation::Bitcoin { tx, inclusion, .. }, header) = mined(&roots.root(), 77, 1) else {
+            panic!("a block")
+        };
+        let head = head(root, vec![Attestation::bitcoin(tx.clone(), inclusion.clone(), &over)]);
+        assert_eq!(Head::read(&head.write()).expect("reads"), head);
+        let part = Part::read(&Part::of(&tree, &leaves[4..5])[0]).expect("reads");
+        let stamp = head.stamp_of(&part, &leaves[4]).expect("it is whole").expect("of one root");
+        let ots = Detached { hash: Op::Sha256, digest: leaves[4].digest.to_vec(), stamp }.write();
+        let verdict = proof::verify::<proof::Error>(&ots, &leaves[4].digest, |h| Ok((h == 77).then_some(header)));
+        assert!(matches!(verdict, Ok(Verdict::Proven { height: 77, .. })), "{verdict:?}");
+
+        let refused = |over: Vec<u8>| {
+            let attestation = Attestation::Bitcoin { tx: tx.clone(), inclusion: inclusion.clone(), over };
+            Head::read(&super::Head { attestations: vec![attestation], ..head.clone() }.write()).expect_err("refused")
+        };
+        let Attestation::Bitcoin { over, .. } = &head.attestations[0] else { panic!("a transaction") };
+        assert_eq!(refused(vec![]), Error::Proof(proof::Error::NoRoot));
+        assert!(matches!(refused(over[1..].to_vec()), Error::Form(_)));
+        assert!(matches!(refused([&[2], &over[1..]].concat()), Error::Form(_)));
+        assert_eq!(refused([&[over[0] ^ 1], &over[1..]].concat()), Error::Proof(proof::Error::NoRoot));
+        assert!(matches!(refused(over.repeat(OVER_MAX + 1)), Error::Limit { .. }));
+    }
 }
 
 #[test]
@@ -112,17 +149,17 @@ fn what_is_known_is_kept_and_what_is_newer_counts() {
 
 #[test]
 fn a_large_batch_is_cut_into_records_that_lie_beside_their_messages() {
-    let (levels, leaves) = tree_of(5_000);
+    let (tree, leaves) = tree_of(5_000);
     for (every, most) in [(1, 11), (3, 7), (100, 3), (4_999, 1)] {
         let some: Vec<Leaf> = leaves.iter().step_by(every).copied().collect();
-        let parts = Part::of(&levels, 5_000, &some);
+        let parts = Part::of(&tree, &some);
         assert!(parts.len() <= most, "{} parts of {}", parts.len(), some.len());
         assert!(parts.iter().all(|part| part.len() <= RECORD_MAX));
         let read: Vec<Part> = parts.iter().map(|part| Part::read(part).expect("reads")).collect();
         assert!((0_u32..).zip(&read).all(|(number, part)| part.number == number));
         let all: Vec<Leaf> = read.iter().flat_map(|part| part.leaves().to_vec()).collect();
         assert_eq!(all, some);
-        assert_eq!(Part::of(&levels, 5_000, &some), parts, "the same again");
+        assert_eq!(Part::of(&tree, &some), parts, "the same again");
     }
 }
 
@@ -137,8 +174,8 @@ fn what_is_too_large_or_said_falsely_is_not_read() {
     let (real, _) = mined(&root, 77, 1);
     let (_, Attestation::Bitcoin { inclusion, .. }) = (&real, mined(&root, 77, 2).0) else { panic!("a block") };
     let Attestation::Bitcoin { tx, .. } = real else { panic!("a transaction") };
-    assert_eq!(refused(Attestation::Bitcoin { tx, inclusion: inclusion.clone() }), Error::NotInBlock);
-    let bomb = Attestation::Bitcoin { tx: vec![0xff; 200], inclusion };
+    assert_eq!(refused(Attestation::bitcoin(tx, inclusion.clone(), &[])), Error::NotInBlock);
+    let bomb = Attestation::bitcoin(vec![0xff; 200], inclusion, &[]);
     assert!(matches!(refused(bomb), Error::Proof(proof::Error::Transaction(_))));
     let long = Attestation::Calendar { url: "u".repeat(URL_MAX + 1), stamp: vec![] };
     assert!(matches!(refused(long), Error::Limit { .. }));
@@ -157,10 +194,10 @@ proptest! {
     fn no_changed_part_proves_another_thing(
         n in 1_u32..40, some in prop::collection::btree_set(0_u32..40, 1..8), at in any::<prop::sample::Index>(), bit in 0..8_u8,
     ) {
-        let (levels, leaves) = tree_of(n);
+        let (tree, leaves) = tree_of(n);
         let some: BTreeSet<u32> = some.into_iter().map(|index| index % n).collect();
         let some: Vec<Leaf> = some.into_iter().map(|index| leaves[index as usize]).collect();
-        let part = Part::of(&levels, n, &some).remove(0);
+        let part = Part::of(&tree, &some).remove(0);
         let whole = Part::read(&part).expect("reads");
         prop_assert_eq!(whole.leaves(), &some[..]);
         let mut changed = part.clone();

@@ -73,7 +73,7 @@ async fn record_all(call: &Call, lacking: &mut BTreeMap<u64, Vec<String>>) -> Re
         if is_hopeless {
             continue;
         }
-        let shares = match call.anchor.shares(number).await {
+        let shares = match call.anchor.shares(number, call.signer.did().to_owned()).await {
             Ok(Some(shares)) => shares,
             Ok(None) => continue,
             Err(why) => {

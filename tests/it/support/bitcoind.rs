@@ -23,7 +23,7 @@ pub struct Bitcoind {
     dir: TempDir,
     port: u16,
     child: Mutex<Child>,
-    flags: Vec<String>,
+    flags: Mutex<Vec<String>>,
     /// Where mined coins go.
     miner: Value,
 }
@@ -32,20 +32,33 @@ impl Bitcoind {
     /// Starts one and mines the first coins.
     #[track_caller]
     pub fn start() -> Self {
+        Self::start_with(&[])
+    }
+
+    /// The same with more flags.
+    #[track_caller]
+    pub fn start_with(more: &[&str]) -> Self {
+        let mut node = Self::bare(more);
+        node.rpc("createwallet", json!(["miner"]));
+        node.miner = node.wallet("miner", "getnewaddress", json!([]));
+        node.mine(MATURE);
+        node
+    }
+
+    /// One that has nothing yet.
+    #[track_caller]
+    pub fn bare(more: &[&str]) -> Self {
         let dir = TempDir::new().expect("a temporary directory");
         let port = TcpListener::bind(("127.0.0.1", 0)).and_then(|l| l.local_addr()).expect("a free port").port();
-        let flags = vec!["-fallbackfee=0.0001".into()];
+        let flags: Vec<String> = [&["-fallbackfee=0.0001"], more].concat().into_iter().map(Into::into).collect();
         let child = Mutex::new(launch(&dir, port, &flags));
-        let mut node = Self { dir, port, child, flags, miner: Value::Null };
+        let node = Self { dir, port, child, flags: Mutex::new(flags), miner: Value::Null };
         node.wait();
         let version = node.rpc("getnetworkinfo", json!([]))["version"].as_u64().unwrap_or_default();
         assert!(
             version >= 290_000,
             "bitcoind of version {version} is older than what users run: scripts/fetch-bitcoind"
         );
-        node.rpc("createwallet", json!(["miner"]));
-        node.miner = node.wallet("miner", "getnewaddress", json!([]));
-        node.mine(MATURE);
         node
     }
 
@@ -112,6 +125,15 @@ impl Bitcoind {
         self.fund(address.as_str().expect("an address"), "0.01");
     }
 
+    /// [`Self::funded_wallet`] where wallets send nothing: the coins are mined to it.
+    #[track_caller]
+    pub fn funded_wallet_mined(&self) {
+        self.rpc("createwallet", json!(["toft"]));
+        let address = self.wallet("toft", "getnewaddress", json!(["", "bech32"]));
+        self.rpc("generatetoaddress", json!([1, address]));
+        self.mine(MATURE);
+    }
+
     /// Payloads that begin with `magic` in any OP_RETURN of the best chain, in order.
     #[track_caller]
     pub fn op_returns(&self, magic: &[u8]) -> Vec<Vec<u8>> {
@@ -155,8 +177,19 @@ impl Bitcoind {
     /// Starts it again after [`Self::stop`].
     #[track_caller]
     pub fn resume(&self) {
-        *self.child() = launch(&self.dir, self.port, &self.flags);
+        let flags = self.flags.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        *self.child() = launch(&self.dir, self.port, &flags);
         self.wait();
+    }
+
+    /// From the next start on, with one more flag.
+    pub fn flag(&self, flag: &str) {
+        self.flags.lock().unwrap_or_else(PoisonError::into_inner).push(flag.into());
+    }
+
+    /// What it keeps on disk.
+    pub fn dir(&self) -> PathBuf {
+        self.dir.path().join("regtest")
     }
 
     fn child(&self) -> MutexGuard<'_, Child> {

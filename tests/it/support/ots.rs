@@ -3,7 +3,7 @@
 use super::bitcoind::Bitcoind;
 use std::{
     io::Write as _,
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::{Command, Stdio},
     sync::OnceLock,
 };
@@ -42,6 +42,26 @@ pub fn verify(node: &Bitcoind, data: &[u8], proof: &[u8]) -> Answer {
     Answer { code: output.status.code(), text: String::from_utf8_lossy(&text).into_owned() }
 }
 
+/// The python that has the reference implementation.
+#[track_caller]
+pub fn python() -> PathBuf {
+    super::fetched("fetch-ots", &OTS).with_file_name("python")
+}
+
+/// Stock `ots` with these arguments, in a folder; `--no-cache` and regtest are given.
+#[track_caller]
+pub fn run(dir: &Path, args: &[&str]) -> Answer {
+    let output = Command::new(super::fetched("fetch-ots", &OTS))
+        .env("HOME", dir)
+        .current_dir(dir)
+        .args(["--no-cache", "--btc-regtest"])
+        .args(args)
+        .output()
+        .expect("ots starts");
+    let text = [output.stdout, output.stderr].concat();
+    Answer { code: output.status.code(), text: String::from_utf8_lossy(&text).into_owned() }
+}
+
 /// [`verify`], and it must succeed.
 #[track_caller]
 pub fn accepts(node: &Bitcoind, data: &[u8], proof: &[u8]) {
@@ -56,25 +76,39 @@ pub fn refuses(node: &Bitcoind, data: &[u8], proof: &[u8]) {
     assert!(answer.code.is_some_and(|c| c != 0) && !answer.text.contains("Success!"), "stock ots accepts: {answer:?}");
 }
 
-/// Reads a file per line of hex, says of each whether it is one, and what it attests.
+/// Reads a file per line of hex, says of each whether it is one: what it attests, and how the reference writes it again.
 const READER: &str = r#"
 import sys
 from opentimestamps.core.serialize import BytesDeserializationContext, BytesSerializationContext
 from opentimestamps.core.timestamp import DetachedTimestampFile
+def said(attestation):
+    ctx = BytesSerializationContext()
+    attestation.serialize(ctx)
+    return ctx.getbytes().hex()
 for line in sys.stdin:
     try:
         file = DetachedTimestampFile.deserialize(BytesDeserializationContext(bytes.fromhex(line)))
-        print(sorted(msg.hex() for msg, _ in file.timestamp.all_attestations()))
     except Exception:
         print(None)
+        continue
+    ctx = BytesSerializationContext()
+    file.serialize(ctx)
+    print(ctx.getbytes().hex(), *sorted({msg.hex() + ":" + said(a) for msg, a in file.timestamp.all_attestations()}))
 "#;
 
-/// What the reference implementation reads in each file: the messages that are attested (sorted, hex), or that it
-/// is no `.ots` file.
+/// What the reference implementation reads in a file.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Read {
+    /// As it writes the file again: sorted, without what is there twice.
+    pub written: Vec<u8>,
+    /// "message:attestation" in hex, sorted.
+    pub attested: Vec<String>,
+}
+
+/// What the reference implementation reads in each file, or that it is no `.ots` file.
 #[track_caller]
-pub fn read_all(files: &[Vec<u8>]) -> Vec<Option<Vec<String>>> {
-    let python = super::fetched("fetch-ots", &OTS).with_file_name("python");
-    let mut child = Command::new(python)
+pub fn read_all(files: &[Vec<u8>]) -> Vec<Option<Read>> {
+    let mut child = Command::new(python())
         .args(["-W", "ignore", "-c", READER])
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
@@ -86,7 +120,10 @@ pub fn read_all(files: &[Vec<u8>]) -> Vec<Option<Vec<String>>> {
     let output = child.wait_with_output().expect("python ends");
     feeder.join().expect("no panic");
     let text = String::from_utf8(output.stdout).expect("text");
-    text.lines()
-        .map(|line| (line != "None").then(|| serde_json::from_str(&line.replace('\'', "\"")).expect("a list")))
-        .collect()
+    let read = |line: &str| {
+        let mut words = line.split(' ');
+        let written = hex::decode(words.next()?).ok()?;
+        Some(Read { written, attested: words.map(str::to_owned).collect() })
+    };
+    text.lines().map(|line| (line != "None").then(|| read(line).expect("a line of ours"))).collect()
 }
