@@ -214,7 +214,9 @@ impl Chain {
             Some(address) => address,
             None => self.wallet("getnewaddress", &[json!(FUNDING), json!("bech32")])?,
         };
-        Ok(Need { address, at_least: enough(rate, 1) })
+        // Fees move until the coins are there: who was told an amount is not to be told a higher one then.
+        let later = (rate * 2.0).min(self.config().bitcoin.max_fee_rate).max(rate);
+        Ok(Need { address, at_least: enough(later, 1) })
     }
 
     /// A transaction of these coins, unsigned, and its fee (sat); none if the change would be worth too little.
