@@ -69,7 +69,17 @@ impl Chain {
             Ok(rate) => rate,
             Err(capped) => return Ok(Signing::Capped(capped)),
         };
-        let Some(coins) = self.coins(rate)? else { return Ok(Signing::NoFunds(self.need(rate)?)) };
+        // Coins that are too few for a day's estimate may do for what is taken at all; it can pay more later.
+        let (coins, rate) = match self.coins(rate)? {
+            Some(coins) => (coins, rate),
+            None => match self.coins(market.floor)? {
+                Some(coins) => {
+                    let affordable = affordable(&coins);
+                    (coins, affordable.clamp(market.floor, rate))
+                }
+                None => return Ok(Signing::NoFunds(self.need(rate)?)),
+            },
+        };
         let (psbt, fee) = match self.fund(order, &coins, rate)? {
             Some(funded) => funded,
             None => return Ok(Signing::NoFunds(self.need(rate)?)),
@@ -323,6 +333,12 @@ fn over(fee: u64, paid: u64, caps: Caps) -> Option<Capped> {
 fn enough(rate: f64, inputs: u64) -> u64 {
     let vbytes = VBYTES_BASE + VBYTES_INPUT * inputs;
     (rate * vbytes as f64).ceil() as u64 + CHANGE_MIN
+}
+
+/// The rate that `coins` can pay (sat/vB, as bitcoind takes it).
+fn affordable(coins: &Coins) -> f64 {
+    let vbytes = VBYTES_BASE + VBYTES_INPUT * coins.inputs.len() as u64;
+    (coins.sum.saturating_sub(CHANGE_MIN) as f64 / vbytes as f64 * 1_000.0).floor() / 1_000.0
 }
 
 /// Seconds since 1970.
