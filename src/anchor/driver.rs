@@ -528,10 +528,9 @@ impl Driver {
             batch.state = State::Attested(height);
             self.ledger.put(&[&*batch], false).await?;
         }
-        if is_settled || batch.created.saturating_add(PATIENCE) < seconds() {
-            if let Some(batch) = self.open.remove(&number) {
-                self.show(batch);
-            }
+        let is_over = is_settled || batch.created.saturating_add(PATIENCE) < seconds();
+        if let Some(batch) = is_over.then(|| self.open.remove(&number)).flatten() {
+            self.show(batch);
         }
         Ok(())
     }
