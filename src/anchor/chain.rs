@@ -251,7 +251,11 @@ impl Chain {
         // BTC per 1000 vB → sat per vB
         let rate = |btc: Option<f64>| btc.map(|btc| btc * 100_000.0);
         let mempool: Mempool = self.call("getmempoolinfo", &[])?;
-        let estimate: Estimate = self.call("estimatesmartfee", &[json!(FEE_TARGET), json!("economical")])?;
+        // With -blocksonly bitcoind refuses to estimate.
+        let estimate: Estimate = match self.call("estimatesmartfee", &[json!(FEE_TARGET), json!("economical")]) {
+            Err(Error::Rpc { .. }) => Estimate { feerate: None },
+            other => other?,
+        };
         let floor = rate(mempool.mempoolminfee).unwrap_or(0.0).max(rate(mempool.minrelaytxfee).unwrap_or(0.0));
         let estimate = match rate(estimate.feerate) {
             Some(estimate) => Some(estimate),

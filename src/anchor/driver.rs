@@ -528,9 +528,8 @@ impl Driver {
             batch.state = State::Attested(height);
             self.ledger.put(&[&*batch], false).await?;
         }
-        if (is_settled || batch.created.saturating_add(PATIENCE) < seconds())
-            && let Some(batch) = self.open.remove(&number)
-        {
+        let is_over = is_settled || batch.created.saturating_add(PATIENCE) < seconds();
+        if let Some(batch) = is_over.then(|| self.open.remove(&number)).flatten() {
             self.show(batch);
         }
         Ok(())

@@ -487,7 +487,7 @@ impl Follower {
         let said = self.said(batch)?;
         let outcome = match (&*said.state, &problem) {
             ("awaiting_funds", None) => Outcome::AwaitingFunds,
-            ("broadcast" | "mined", None) => Outcome::Sent,
+            ("submitted" | "broadcast" | "mined" | "final", None) => Outcome::Sent,
             _ => Outcome::Waiting,
         };
         let problem = problem.map(|p| format!("; {p}"));

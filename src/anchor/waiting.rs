@@ -125,13 +125,15 @@ impl Waiting {
 
     /// All of it in the order of a batch's leaves.
     pub(super) fn sorted(self: &Arc<Self>) -> Sorted {
-        let items = order(&self.items, |item| &item.digest);
-        let mut leaves = vec![0; items.len()];
-        for (leaf, number) in (0..).zip(&items) {
+        let order_of_items = order(&self.items, |item| &item.digest);
+        let mut leaves = vec![0; order_of_items.len()];
+        for (leaf, number) in (0..).zip(&order_of_items) {
             if let Some(place) = leaves.get_mut(*number as usize) {
                 *place = leaf;
             }
         }
+        // Gathered once: each step of the closing goes over them, and jumping about costs more than the memory.
+        let items = order_of_items.iter().filter_map(|number| self.items.get(*number as usize)).copied().collect();
         Sorted { waiting: self.clone(), items, leaves, records: order(&self.records, |record| &record.id) }
     }
 }
@@ -146,7 +148,7 @@ impl Packed {
 #[derive(Debug)]
 pub(super) struct Sorted {
     waiting: Arc<Waiting>,
-    items: Vec<u32>,
+    items: Vec<Packed>,
     /// Of each item in the order in which they came: which leaf it is.
     leaves: Vec<u32>,
     records: Vec<u32>,
@@ -159,8 +161,7 @@ impl Sorted {
 
     /// The digest of a leaf.
     pub(super) fn digest(&self, leaf: usize) -> Digest {
-        let number = self.items.get(leaf).copied().unwrap_or_default();
-        self.waiting.items.get(number as usize).map_or(Digest::default(), |item| item.digest)
+        self.items.get(leaf).map_or(Digest::default(), |item| item.digest)
     }
 
     /// What a leaf stands for.
@@ -176,8 +177,7 @@ impl Sorted {
 
     /// Some leaves.
     pub(super) fn items(&self, range: Range<usize>) -> impl Iterator<Item = Item> + '_ {
-        let numbers = self.items.get(range).unwrap_or_default();
-        numbers.iter().filter_map(|number| self.waiting.items.get(*number as usize)).map(Packed::item)
+        self.items.get(range).unwrap_or_default().iter().map(Packed::item)
     }
 
     /// Some records by their ids, each with the leaves of its first and its newest message.

@@ -69,7 +69,17 @@ impl Chain {
             Ok(rate) => rate,
             Err(capped) => return Ok(Signing::Capped(capped)),
         };
-        let Some(coins) = self.coins(rate)? else { return Ok(Signing::NoFunds(self.need(rate)?)) };
+        // Coins that are too few for a day's estimate may do for what is taken at all; it can pay more later.
+        let (coins, rate) = match self.coins(rate)? {
+            Some(coins) => (coins, rate),
+            None => match self.coins(market.floor)? {
+                Some(coins) => {
+                    let affordable = affordable(&coins);
+                    (coins, affordable.clamp(market.floor, rate))
+                }
+                None => return Ok(Signing::NoFunds(self.need(rate)?)),
+            },
+        };
         let (psbt, fee) = match self.fund(order, &coins, rate)? {
             Some(funded) => funded,
             None => return Ok(Signing::NoFunds(self.need(rate)?)),
@@ -214,7 +224,9 @@ impl Chain {
             Some(address) => address,
             None => self.wallet("getnewaddress", &[json!(FUNDING), json!("bech32")])?,
         };
-        Ok(Need { address, at_least: enough(rate, 1) })
+        // Fees move until the coins are there: who was told an amount is not to be told a higher one then.
+        let later = (rate * 2.0).min(self.config().bitcoin.max_fee_rate).max(rate);
+        Ok(Need { address, at_least: enough(later, 1) })
     }
 
     /// A transaction of these coins, unsigned, and its fee (sat); none if the change would be worth too little.
@@ -321,6 +333,12 @@ fn over(fee: u64, paid: u64, caps: Caps) -> Option<Capped> {
 fn enough(rate: f64, inputs: u64) -> u64 {
     let vbytes = VBYTES_BASE + VBYTES_INPUT * inputs;
     (rate * vbytes as f64).ceil() as u64 + CHANGE_MIN
+}
+
+/// The rate that `coins` can pay (sat/vB, as bitcoind takes it).
+fn affordable(coins: &Coins) -> f64 {
+    let vbytes = VBYTES_BASE + VBYTES_INPUT * coins.inputs.len() as u64;
+    (coins.sum.saturating_sub(CHANGE_MIN) as f64 / vbytes as f64 * 1_000.0).floor() / 1_000.0
 }
 
 /// Seconds since 1970.

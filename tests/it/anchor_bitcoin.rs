@@ -64,7 +64,7 @@ async fn what_waits_pays_more_from_the_same_coin_until_the_cap_and_either_may_be
         let (bitcoind, dir) = (Bitcoind::start(), dir());
         bitcoind.funded_wallet();
         let mut config = impatient(&bitcoind);
-        config.bitcoin.max_fee_rate = 2.0;
+        (config.bitcoin.fee_rate, config.bitcoin.max_fee_rate) = (1.0, 2.0);
         let node = Node::start(dir.path(), &config).await;
         let written = node.write("record", b"data").await;
         let first = node.anchor.now().await.expect("answers").txid.expect("signed");
@@ -181,7 +181,7 @@ async fn a_reorganisation_deeper_than_final_takes_the_word_back() {
         let (bitcoind, dir) = (Bitcoind::start(), dir());
         bitcoind.funded_wallet();
         let mut config = quick(&bitcoind);
-        config.confirmations = confirmations;
+        (config.confirmations, config.bitcoin.bump_after) = (confirmations, 144);
         let node = Node::start(dir.path(), &config).await;
         let written = node.write("record", b"data").await;
         let txid = node.anchor.now().await.expect("answers").txid;
@@ -343,7 +343,7 @@ async fn each_way_of_bitcoind_to_refuse_has_its_own_sentence_and_goes_on_when_it
 #[tokio::test(flavor = "multi_thread")]
 async fn a_node_that_relays_only_blocks_is_enough() {
     let (bitcoind, dir) = (Bitcoind::start_with(&["-blocksonly"]), dir());
-    bitcoind.funded_wallet();
+    bitcoind.funded_wallet_mined();
     let node = Node::start(dir.path(), &quick(&bitcoind)).await;
     let written = node.write("record", b"data").await;
     let now = node.anchor.now().await.expect("answers");
@@ -357,8 +357,10 @@ async fn a_node_that_relays_only_blocks_is_enough() {
 async fn a_chain_that_is_still_downloaded_is_waited_for() {
     let (bitcoind, dir) = (Bitcoind::start(), dir());
     bitcoind.funded_wallet();
-    bitcoind.flag("-maxtipage=1");
-    tokio::time::sleep(Duration::from_secs(3)).await;
+    // two days on: the newest block it has is old
+    let later = std::time::SystemTime::now() + Duration::from_secs(2 * 24 * 60 * 60);
+    let later = later.duration_since(std::time::UNIX_EPOCH).expect("after 1970").as_secs();
+    bitcoind.flag(&format!("-mocktime={later}"));
     bitcoind.restart();
     let node = Node::start(dir.path(), &quick(&bitcoind)).await;
     let written = node.write("record", b"data").await;
@@ -381,7 +383,7 @@ async fn a_bitcoind_that_is_too_busy_is_named_and_asked_again() {
     let node = Node::start(dir.path(), &quick(&bitcoind)).await;
     node.write("record", b"data").await;
     let bitcoind = std::sync::Arc::new(bitcoind);
-    let hogs: Vec<_> = (0..2)
+    let hogs: Vec<_> = (0..40)
         .map(|_| {
             let bitcoind = bitcoind.clone();
             tokio::task::spawn_blocking(move || bitcoind.try_rpc("", "waitfornewblock", &json!([5_000])))
@@ -427,32 +429,37 @@ async fn a_wallet_that_was_there_is_never_made_anew() {
 /// The block is not on bitcoind's disk any more when the node comes back: a peer has it.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_pruned_block_is_brought_from_a_peer() {
-    let (bitcoind, dir) = (Bitcoind::start_with(&["-prune=1", "-fastprune"]), dir());
-    bitcoind.funded_wallet();
+    let port = TcpListener::bind(("127.0.0.1", 0)).and_then(|l| l.local_addr()).expect("a free port").port();
+    let peer = Bitcoind::start_with(&["-listen=1", &format!("-bind=127.0.0.1:{port}")]);
+    let (bitcoind, dir) = (Bitcoind::bare(&["-prune=1", "-fastprune"]), dir());
+    let same = || async {
+        let start = std::time::Instant::now();
+        while bitcoind.rpc("getbestblockhash", json!([])) != peer.rpc("getbestblockhash", json!([])) {
+            assert!(start.elapsed() < Duration::from_secs(60), "it has the peer's chain");
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    };
+    bitcoind.rpc("addnode", json!([format!("127.0.0.1:{port}"), "onetry"]));
+    same().await;
+    bitcoind.rpc("createwallet", json!(["toft"]));
+    peer.fund(text(&bitcoind.wallet("toft", "getnewaddress", json!(["", "bech32"]))), "0.01");
+    same().await;
     let node = Node::start(dir.path(), &quick(&bitcoind)).await;
     let written = node.write("record", b"data").await;
     let now = node.anchor.now().await.expect("answers");
     assert_eq!(now.outcome, Outcome::Sent, "{}", now.sentence);
     node.kill().await;
-    bitcoind.mine(400);
-    let port = TcpListener::bind(("127.0.0.1", 0)).and_then(|l| l.local_addr()).expect("a free port").port();
-    let peer = Bitcoind::bare(&["-listen=1", &format!("-bind=127.0.0.1:{port}")]);
-    let connect = || bitcoind.rpc("addnode", json!([format!("127.0.0.1:{port}"), "onetry"]));
-    connect();
-    let (start, height) = (std::time::Instant::now(), bitcoind.rpc("getblockcount", json!([])));
-    while peer.rpc("getblockcount", json!([])) != height {
-        assert!(start.elapsed() < Duration::from_secs(60), "the peer has the chain");
-        tokio::time::sleep(Duration::from_millis(100)).await;
-    }
+    peer.mine_only(&[hex_of(&bitcoind, &now.txid.expect("signed"))]);
+    peer.mine(900);
+    same().await;
     let connected = bitcoind.rpc("getpeerinfo", json!([]));
-    let address = text(&connected[0]["addr"]).to_owned();
-    bitcoind.rpc("disconnectnode", json!([address]));
-    bitcoind.rpc("pruneblockchain", json!([110]));
+    bitcoind.rpc("disconnectnode", json!([connected[0]["addr"]]));
+    bitcoind.rpc("pruneblockchain", json!([600]));
     let node = Node::start(dir.path(), &quick(&bitcoind)).await;
     let status = node.until("a note", |s| s.batches[0].note.as_ref().is_some_and(|n| n.contains("pruned"))).await;
     let note = status.batches[0].note.clone().expect("a note");
     assert!(note.contains("no peer"), "{note}");
-    connect();
+    bitcoind.rpc("addnode", json!([format!("127.0.0.1:{port}"), "onetry"]));
     node.reach("final").await;
     accepts(&bitcoind, &node.proof(&written.record).await);
 }

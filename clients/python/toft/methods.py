@@ -64,21 +64,31 @@ class AnchorAudit(TypedDict):
     waiting: list[AnchorUnproven]
 
 
-class AnchorBatch(TypedDict):
-    confirmations: int
-    created: str
-    #: sat
-    fee: NotRequired[int | None]
-    height: NotRequired[int | None]
-    leaves: int
-    note: NotRequired[str | None]
-    number: int
-    root: str
-    #: Where to send how many sat, in state awaiting_funds.
-    send_to: NotRequired[list[str | int] | None]
-    #: batched, awaiting_funds, signed, broadcast, mined or final.
-    state: str
-    txid: NotRequired[str | None]
+AnchorBatch = TypedDict(
+    "AnchorBatch",
+    {
+        "confirmations": "int",
+        "created": "str",
+        #: sat
+        "fee": "NotRequired[int | None]",
+        "height": "NotRequired[int | None]",
+        "leaves": "int",
+        #: The chain it is in, once there is a transaction.
+        "network": "NotRequired[Network | None]",
+        "note": "NotRequired[str | None]",
+        "number": "int",
+        #: The transaction that waits for a signature (base64, BIP 174).
+        "psbt": "NotRequired[str | None]",
+        "root": "str",
+        #: Where to send how many sat, in state awaiting_funds.
+        "send_to": "NotRequired[list[str | int] | None]",
+        #: batched, submitted, awaiting_funds, awaiting_signature, fee_capped, signed, broadcast, conflicted, mined or final.
+        "state": "str",
+        "txid": "NotRequired[str | None]",
+        #: The batch whose transaction carries it, if it is another.
+        "with": "NotRequired[int | None]",
+    },
+)
 
 
 class AnchorCounts(TypedDict):
@@ -96,6 +106,19 @@ class AnchorCounts(TypedDict):
     pending: int
     #: In no batch yet.
     queued: int
+
+
+class AnchorFunds(TypedDict):
+    """What anchoring costs."""
+
+    #: sat in the wallet's confirmed coins, when it was last asked.
+    balance: NotRequired[int | None]
+    #: How long they last at what the last 24 hours cost.
+    days_left: NotRequired[int | None]
+    #: sat of all anchors that are final.
+    paid: int
+    #: sat that were agreed to within the last 24 hours.
+    paid_today: int
 
 
 class AnchorNow(TypedDict):
@@ -128,11 +151,27 @@ class AnchorProof(TypedDict):
     txid: str
 
 
+class AnchorStanding(TypedDict):
+    """How the proof of one record, message or data stands."""
+
+    batch: NotRequired[AnchorBatch | None]
+    #: It existed before this time, which the block's miner wrote; true to about two hours.
+    existed_before: NotRequired[str | None]
+    #: Until it is final, if blocks come every ten minutes.
+    minutes: NotRequired[int | None]
+    #: For people.
+    sentence: str
+    #: queued, or the state of its batch.
+    state: str
+
+
 class AnchorStatus(TypedDict):
     """How things stand."""
 
     #: The newest batches and all that are not final, oldest first.
     batches: list[AnchorBatch]
+    #: In the modes that pay: what was paid, and what is left.
+    funds: NotRequired[AnchorFunds | None]
     mode: Mode
     network: Network
     #: When the next batch is made of what waits.
@@ -147,6 +186,15 @@ class AnchorStatus(TypedDict):
     tip: NotRequired[int | None]
 
 
+class AnchorTaken(TypedDict):
+    """What was taken."""
+
+    #: Does anybody bring it into the chain under the settings (anchor.mode)? Otherwise it waits for that.
+    anchored: bool
+    #: By which its proof is asked for (anchor.proof).
+    cid: str
+
+
 class AnchorUnproven(TypedDict):
     """Something that has no proof, or none yet."""
 
@@ -159,6 +207,16 @@ class AnchorUnproven(TypedDict):
     state: str
     #: What is broken.
     why: NotRequired[str | None]
+
+
+class AnchorUnsigned(TypedDict):
+    """A transaction that waits for a signature."""
+
+    batch: int
+    #: sat
+    fee: int
+    #: Base64, as wallets exchange it (BIP 174).
+    psbt: str
 
 
 class Authenticated(TypedDict):
@@ -2088,6 +2146,20 @@ class SyncDetachParams(TypedDict):
     url: str
 
 
+class AnchorStandingParams(TypedDict):
+    #: recordId, message CID or data CID.
+    id: str
+
+
+class AnchorUnsignedParams(TypedDict):
+    batch: int
+
+
+class AnchorSignedParams(TypedDict):
+    #: Base64, as wallets exchange it (BIP 174).
+    psbt: str
+
+
 class AnchorProofParams(TypedDict):
     #: recordId (its newest signed message with a proof), message CID, data CID (the data as a file: of data of many blocks the
     #: proof is of the plain sha256 of the whole), raw CID of the sha256 of some bytes, or `audit-head`.
@@ -2105,6 +2177,11 @@ AnchorAuditParams = TypedDict(
         "names": "NotRequired[int | None]",
     },
 )
+
+
+class AnchorStampParams(TypedDict):
+    #: Of the file, in hex.
+    sha256: str
 
 
 class BackupCreateParams(TypedDict):
@@ -2284,8 +2361,12 @@ METHODS: Final[dict[str, tuple[str, Literal["anywhere", "socket"]]]] = {
     "sync.detach": ("sync", "anywhere"),
     "anchor.now": ("anchor", "anywhere"),
     "anchor.status": ("anchor", "anywhere"),
+    "anchor.standing": ("anchor", "anywhere"),
+    "anchor.unsigned": ("anchor", "anywhere"),
+    "anchor.signed": ("anchor", "anywhere"),
     "anchor.proof": ("anchor", "anywhere"),
     "anchor.audit": ("anchor", "anywhere"),
+    "anchor.stamp": ("anchor", "anywhere"),
     "backup.create": ("backup", "socket"),
     "storage.du": ("admin", "anywhere"),
     "storage.gc": ("admin", "anywhere"),
@@ -2764,6 +2845,21 @@ class AnchorGroup:
         answer: AnchorStatus = self._call("anchor.status", {})
         return answer
 
+    def standing(self, **params: Unpack[AnchorStandingParams]) -> AnchorStanding:
+        """Say how the proof of one record, message or data stands. Scope: anchor."""
+        answer: AnchorStanding = self._call("anchor.standing", params)
+        return answer
+
+    def unsigned(self, **params: Unpack[AnchorUnsignedParams]) -> AnchorUnsigned:
+        """Give the transaction of a batch that waits for a signature, in mode "psbt". Scope: anchor."""
+        answer: AnchorUnsigned = self._call("anchor.unsigned", params)
+        return answer
+
+    def signed(self, **params: Unpack[AnchorSignedParams]) -> AnchorBatch:
+        """Take back a transaction that was signed elsewhere, and send it. Scope: anchor."""
+        answer: AnchorBatch = self._call("anchor.signed", params)
+        return answer
+
     def proof(self, **params: Unpack[AnchorProofParams]) -> AnchorProof:
         """Make the OpenTimestamps proof of a record, a message or data. Scope: anchor."""
         answer: AnchorProof = self._call("anchor.proof", params)
@@ -2772,6 +2868,11 @@ class AnchorGroup:
     def audit(self, **params: Unpack[AnchorAuditParams]) -> AnchorAudit:
         """Say of all messages, data and files how many are queued, pending, proven and broken, and which ones. Scope: anchor."""
         answer: AnchorAudit = self._call("anchor.audit", params)
+        return answer
+
+    def stamp(self, **params: Unpack[AnchorStampParams]) -> AnchorTaken:
+        """Let the hash of a file that is not kept into the next batch; durable when this is answered. Scope: anchor."""
+        answer: AnchorTaken = self._call("anchor.stamp", params)
         return answer
 
 

@@ -60,14 +60,20 @@ export interface AnchorBatch {
   fee?: number | null;
   height?: number | null;
   leaves: number;
+  /** The chain it is in, once there is a transaction. */
+  network?: Network | null;
   note?: string | null;
   number: number;
+  /** The transaction that waits for a signature (base64, BIP 174). */
+  psbt?: string | null;
   root: string;
   /** Where to send how many sat, in state awaiting_funds. */
   send_to?: [string, number] | null;
-  /** batched, awaiting_funds, signed, broadcast, mined or final. */
+  /** batched, submitted, awaiting_funds, awaiting_signature, fee_capped, signed, broadcast, conflicted, mined or final. */
   state: string;
   txid?: string | null;
+  /** The batch whose transaction carries it, if it is another. */
+  with?: number | null;
 }
 
 /** How many of one kind stand where. */
@@ -84,6 +90,18 @@ export interface AnchorCounts {
   pending: number;
   /** In no batch yet. */
   queued: number;
+}
+
+/** What anchoring costs. */
+export interface AnchorFunds {
+  /** sat in the wallet's confirmed coins, when it was last asked. */
+  balance?: number | null;
+  /** How long they last at what the last 24 hours cost. */
+  days_left?: number | null;
+  /** sat of all anchors that are final. */
+  paid: number;
+  /** sat that were agreed to within the last 24 hours. */
+  paid_today: number;
 }
 
 /** What "anchor now" came to. */
@@ -113,10 +131,25 @@ export interface AnchorProof {
   txid: string;
 }
 
+/** How the proof of one record, message or data stands. */
+export interface AnchorStanding {
+  batch?: AnchorBatch | null;
+  /** It existed before this time, which the block's miner wrote; true to about two hours. */
+  existed_before?: string | null;
+  /** Until it is final, if blocks come every ten minutes. */
+  minutes?: number | null;
+  /** For people. */
+  sentence: string;
+  /** queued, or the state of its batch. */
+  state: string;
+}
+
 /** How things stand. */
 export interface AnchorStatus {
   /** The newest batches and all that are not final, oldest first. */
   batches: AnchorBatch[];
+  /** In the modes that pay: what was paid, and what is left. */
+  funds?: AnchorFunds | null;
   mode: Mode;
   network: Network;
   /** When the next batch is made of what waits. */
@@ -131,6 +164,14 @@ export interface AnchorStatus {
   tip?: number | null;
 }
 
+/** What was taken. */
+export interface AnchorTaken {
+  /** Does anybody bring it into the chain under the settings (anchor.mode)? Otherwise it waits for that. */
+  anchored: boolean;
+  /** By which its proof is asked for (anchor.proof). */
+  cid: string;
+}
+
 /** Something that has no proof, or none yet. */
 export interface AnchorUnproven {
   batch?: number | null;
@@ -142,6 +183,15 @@ export interface AnchorUnproven {
   state: string;
   /** What is broken. */
   why?: string | null;
+}
+
+/** A transaction that waits for a signature. */
+export interface AnchorUnsigned {
+  batch: number;
+  /** sat */
+  fee: number;
+  /** Base64, as wallets exchange it (BIP 174). */
+  psbt: string;
 }
 
 /** What whoever has shown a token may do. */
@@ -1858,6 +1908,20 @@ export interface SyncDetachParams {
   url: string;
 }
 
+export interface AnchorStandingParams {
+  /** recordId, message CID or data CID. */
+  id: string;
+}
+
+export interface AnchorUnsignedParams {
+  batch: number;
+}
+
+export interface AnchorSignedParams {
+  /** Base64, as wallets exchange it (BIP 174). */
+  psbt: string;
+}
+
 export interface AnchorProofParams {
   /**
    * recordId (its newest signed message with a proof), message CID, data CID (the data as a file: of data of many blocks the
@@ -1873,6 +1937,11 @@ export interface AnchorAuditParams {
   from?: number | null;
   /** How many names are given, of what is broken and of what waits: 100 if not given, 10,000 at most. */
   names?: number | null;
+}
+
+export interface AnchorStampParams {
+  /** Of the file, in hex. */
+  sha256: string;
 }
 
 export interface BackupCreateParams {
@@ -2047,8 +2116,12 @@ export interface Methods {
   "sync.detach": { params: SyncDetachParams; result: RemoteServer };
   "anchor.now": { params: Record<string, never>; result: AnchorNow };
   "anchor.status": { params: Record<string, never>; result: AnchorStatus };
+  "anchor.standing": { params: AnchorStandingParams; result: AnchorStanding };
+  "anchor.unsigned": { params: AnchorUnsignedParams; result: AnchorUnsigned };
+  "anchor.signed": { params: AnchorSignedParams; result: AnchorBatch };
   "anchor.proof": { params: AnchorProofParams; result: AnchorProof };
   "anchor.audit": { params: AnchorAuditParams; result: AnchorAudit };
+  "anchor.stamp": { params: AnchorStampParams; result: AnchorTaken };
   "backup.create": { params: BackupCreateParams; result: Snapshot };
   "storage.du": { params: Record<string, never>; result: Footprint };
   "storage.gc": { params: Record<string, never>; result: Collected };
@@ -2148,8 +2221,12 @@ export const METHODS: { readonly [name in MethodName]: { readonly scope: string;
   "sync.detach": { scope: "sync", from: "anywhere" },
   "anchor.now": { scope: "anchor", from: "anywhere" },
   "anchor.status": { scope: "anchor", from: "anywhere" },
+  "anchor.standing": { scope: "anchor", from: "anywhere" },
+  "anchor.unsigned": { scope: "anchor", from: "anywhere" },
+  "anchor.signed": { scope: "anchor", from: "anywhere" },
   "anchor.proof": { scope: "anchor", from: "anywhere" },
   "anchor.audit": { scope: "anchor", from: "anywhere" },
+  "anchor.stamp": { scope: "anchor", from: "anywhere" },
   "backup.create": { scope: "backup", from: "socket" },
   "storage.du": { scope: "admin", from: "anywhere" },
   "storage.gc": { scope: "admin", from: "anywhere" },
@@ -2360,10 +2437,18 @@ export abstract class Groups {
     now: () => this.call("anchor.now", {}),
     /** Say what is queued, on its way and confirmed. Scope: anchor. */
     status: () => this.call("anchor.status", {}),
+    /** Say how the proof of one record, message or data stands. Scope: anchor. */
+    standing: (params: AnchorStandingParams) => this.call("anchor.standing", params),
+    /** Give the transaction of a batch that waits for a signature, in mode "psbt". Scope: anchor. */
+    unsigned: (params: AnchorUnsignedParams) => this.call("anchor.unsigned", params),
+    /** Take back a transaction that was signed elsewhere, and send it. Scope: anchor. */
+    signed: (params: AnchorSignedParams) => this.call("anchor.signed", params),
     /** Make the OpenTimestamps proof of a record, a message or data. Scope: anchor. */
     proof: (params: AnchorProofParams) => this.call("anchor.proof", params),
     /** Say of all messages, data and files how many are queued, pending, proven and broken, and which ones. Scope: anchor. */
     audit: (params: AnchorAuditParams = {}) => this.call("anchor.audit", params),
+    /** Let the hash of a file that is not kept into the next batch; durable when this is answered. Scope: anchor. */
+    stamp: (params: AnchorStampParams) => this.call("anchor.stamp", params),
   };
 
   readonly backup = {
