@@ -341,7 +341,8 @@ impl Receipts {
         let to_commitment = [Op::Append(self.nonce.to_vec()), Op::Sha256];
         self.list.iter().filter_map(move |receipt| {
             let stamp = without_kept_promises(receipt.stamp(&commitment)?);
-            Some((receipt.url.as_str(), stamp.after(to_commitment.clone().into_iter())))
+            let is_any = !stamp.0.is_empty();
+            is_any.then(|| (receipt.url.as_str(), stamp.after(to_commitment.clone().into_iter())))
         })
     }
 

@@ -166,9 +166,8 @@ impl Sorted {
 
     /// What a leaf stands for.
     pub(super) fn item(&self, leaf: usize) -> Item {
-        let number = self.items.get(leaf).copied().unwrap_or_default();
         let nothing = Item { digest: Digest::default(), codec: 0, position: 0 };
-        self.waiting.items.get(number as usize).map_or(nothing, Packed::item)
+        self.items.get(leaf).map_or(nothing, Packed::item)
     }
 
     pub(super) fn records(&self) -> usize {

@@ -151,6 +151,25 @@ class AnchorProof(TypedDict):
     txid: str
 
 
+class AnchorRebuilt(TypedDict):
+    """What came of it."""
+
+    #: Batches that were computed again from the log, and are in the chain.
+    from_chain: int
+    #: Batches that stood in records and are in the ledger again.
+    from_records: int
+    #: Messages and data whose proof is in a record alone: of other devices' batches, or of those that are not here as a whole.
+    in_records: int
+    #: Why the chain was not asked.
+    problem: NotRequired[str | None]
+    #: Messages and data that wait for a batch again: no proof of them is known.
+    queued: int
+    #: All of it, for people.
+    sentence: str
+    #: Transactions of this wallet with a root that nothing here explains: whatever they prove is proven anew.
+    unexplained: list[str]
+
+
 class AnchorStanding(TypedDict):
     """How the proof of one record, message or data stands."""
 
@@ -2367,6 +2386,7 @@ METHODS: Final[dict[str, tuple[str, Literal["anywhere", "socket"]]]] = {
     "anchor.proof": ("anchor", "anywhere"),
     "anchor.audit": ("anchor", "anywhere"),
     "anchor.stamp": ("anchor", "anywhere"),
+    "anchor.rebuild": ("anchor", "anywhere"),
     "backup.create": ("backup", "socket"),
     "storage.du": ("admin", "anywhere"),
     "storage.gc": ("admin", "anywhere"),
@@ -2873,6 +2893,11 @@ class AnchorGroup:
     def stamp(self, **params: Unpack[AnchorStampParams]) -> AnchorTaken:
         """Let the hash of a file that is not kept into the next batch; durable when this is answered. Scope: anchor."""
         answer: AnchorTaken = self._call("anchor.stamp", params)
+        return answer
+
+    def rebuild(self) -> AnchorRebuilt:
+        """Find lost proofs again: in records, in the log and in the chain. What has none then waits for a batch. Scope: anchor."""
+        answer: AnchorRebuilt = self._call("anchor.rebuild", {})
         return answer
 
 

@@ -131,6 +131,24 @@ export interface AnchorProof {
   txid: string;
 }
 
+/** What came of it. */
+export interface AnchorRebuilt {
+  /** Batches that were computed again from the log, and are in the chain. */
+  from_chain: number;
+  /** Batches that stood in records and are in the ledger again. */
+  from_records: number;
+  /** Messages and data whose proof is in a record alone: of other devices' batches, or of those that are not here as a whole. */
+  in_records: number;
+  /** Why the chain was not asked. */
+  problem?: string | null;
+  /** Messages and data that wait for a batch again: no proof of them is known. */
+  queued: number;
+  /** All of it, for people. */
+  sentence: string;
+  /** Transactions of this wallet with a root that nothing here explains: whatever they prove is proven anew. */
+  unexplained: string[];
+}
+
 /** How the proof of one record, message or data stands. */
 export interface AnchorStanding {
   batch?: AnchorBatch | null;
@@ -2122,6 +2140,7 @@ export interface Methods {
   "anchor.proof": { params: AnchorProofParams; result: AnchorProof };
   "anchor.audit": { params: AnchorAuditParams; result: AnchorAudit };
   "anchor.stamp": { params: AnchorStampParams; result: AnchorTaken };
+  "anchor.rebuild": { params: Record<string, never>; result: AnchorRebuilt };
   "backup.create": { params: BackupCreateParams; result: Snapshot };
   "storage.du": { params: Record<string, never>; result: Footprint };
   "storage.gc": { params: Record<string, never>; result: Collected };
@@ -2227,6 +2246,7 @@ export const METHODS: { readonly [name in MethodName]: { readonly scope: string;
   "anchor.proof": { scope: "anchor", from: "anywhere" },
   "anchor.audit": { scope: "anchor", from: "anywhere" },
   "anchor.stamp": { scope: "anchor", from: "anywhere" },
+  "anchor.rebuild": { scope: "anchor", from: "anywhere" },
   "backup.create": { scope: "backup", from: "socket" },
   "storage.du": { scope: "admin", from: "anywhere" },
   "storage.gc": { scope: "admin", from: "anywhere" },
@@ -2449,6 +2469,8 @@ export abstract class Groups {
     audit: (params: AnchorAuditParams = {}) => this.call("anchor.audit", params),
     /** Let the hash of a file that is not kept into the next batch; durable when this is answered. Scope: anchor. */
     stamp: (params: AnchorStampParams) => this.call("anchor.stamp", params),
+    /** Find lost proofs again: in records, in the log and in the chain. What has none then waits for a batch. Scope: anchor. */
+    rebuild: () => this.call("anchor.rebuild", {}),
   };
 
   readonly backup = {

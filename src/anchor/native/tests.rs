@@ -180,7 +180,9 @@ fn what_is_too_large_or_said_falsely_is_not_read() {
     let long = Attestation::Calendar { url: "u".repeat(URL_MAX + 1), stamp: vec![] };
     assert!(matches!(refused(long), Error::Limit { .. }));
     assert!(matches!(refused(Attestation::Calendar { url: "u".into(), stamp: vec![0xf0] }), Error::Ots(_)));
-    let many = head(root, vec![calendar("a", Attested::Bitcoin(1)); ATTESTATIONS_MAX + 1]);
+    let attestations = vec![calendar("a", Attested::Bitcoin(1)); ATTESTATIONS_MAX + 1];
+    assert_eq!(head(root, attestations.clone()).attestations.len(), ATTESTATIONS_MAX);
+    let many = Head { attestations, ..head(root, vec![]) };
     assert_eq!(Head::read(&many.write()), Err(Error::Attestations(ATTESTATIONS_MAX + 1)));
     let newer = Head { version: VERSION + 1, ..head(root, vec![]) };
     assert_eq!(Head::read(&newer.write()), Err(Error::Version(VERSION + 1)));
