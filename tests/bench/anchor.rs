@@ -93,7 +93,7 @@ fn trees(count: usize) -> Outcome<()> {
         let theirs = timed("  rs_merkle's tree", || rs_merkle::MerkleTree::<Rfc6962>::from_leaves(&leaves));
         assert_eq!(theirs.root(), root);
         let (tx, inclusion) = block(&tree.root())?;
-        let route = Route::new(&tree.root(), &tx, &inclusion)?;
+        let route = Route::new(&[], &tree.root(), &tx, &inclusion)?;
         let start = Instant::now();
         let mut bytes = 0;
         for (index, digest) in digests.iter().enumerate() {
