@@ -458,10 +458,14 @@ fn shares(spend: &Spend, attempt: &Attempt) -> bool {
 
 /// Batches as version 1 stored them: one attempt, of a network that was not noted.
 mod before {
-    use super::{Batch, Digest, Inclusion, Mined, Need, Spend, State};
-    use crate::anchor::{
-        config::Network,
-        spend::{Attempt, Roots},
+    use crate::{
+        anchor::{
+            batch::{Batch, Mined, Need, State},
+            config::Network,
+            proof::Inclusion,
+            spend::{Attempt, Roots, Spend},
+        },
+        cid::Digest,
     };
     use serde::Deserialize;
 

@@ -653,6 +653,10 @@ async fn a_false_proof_of_another_tenant_keeps_nobody_from_a_true_one() {
     node.until("queued", |status| status.queued == 2).await;
     assert_eq!(node.anchor.now().await.expect("answers").outcome, Outcome::Sent);
     bitcoind.mine(1);
-    assert_eq!(node.reach("mined").await.leaves, 3, "the data too, the audit log's head, and none of the records of proofs");
+    assert_eq!(
+        node.reach("mined").await.leaves,
+        3,
+        "the data too, the audit log's head, and none of the records of proofs"
+    );
     accepts(&bitcoind, &node.proof(&id).await);
 }

@@ -1,3 +1,5 @@
+//! What the rules make of what happens to a batch, and that it is never paid twice.
+
 use super::*;
 use crate::anchor::{config::Network, spend::Roots};
 use bitcoin::{
