@@ -34,10 +34,11 @@ pub fn path_of(message: &Value) -> Option<&str> {
     descriptor.get("protocolPath")?.as_str().filter(|_| is_one)
 }
 
-/// Does this message hold proofs? It gets none itself: one batch would be the reason for the next.
+/// Does this message hold proofs, or make room for them? It gets none itself: one batch would be the reason for the next.
 pub fn holds_proofs(message: &Value) -> bool {
-    let protocol = message.get("descriptor").and_then(|descriptor| descriptor.get("protocol"));
-    protocol.and_then(Value::as_str) == Some(PROTOCOL)
+    let Some(descriptor) = message.get("descriptor") else { return false };
+    let installed = descriptor.get("definition").and_then(|definition| definition.get("protocol"));
+    [descriptor.get("protocol"), installed].into_iter().flatten().any(|protocol| protocol.as_str() == Some(PROTOCOL))
 }
 
 /// Of a record at `batch`.
