@@ -27,6 +27,8 @@ const FAIL: &[(&str, &str)] = &[
     ("conflicts.keep", "not-found"),
     ("conflicts.remove", "not-found"),
     ("anchor.proof", "pending"),
+    ("anchor.unsigned", "not-found"),
+    ("anchor.signed", "failed"),
     ("tenants.remove", "not-found"),
     ("pair.poll", "not-found"),
     ("pair.approve", "not-found"),
