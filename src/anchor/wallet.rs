@@ -1,8 +1,8 @@
 //! The wallet's side of bitcoind: coins, and transactions of them that carry a root.
 //!
 //! A first transaction and one that replaces it are made by the same call: fixed coins in, the root and one change
-//! output out, the fee taken from the change. `psbtbumpfee` is not used: it needs the wallet to know the transaction
-//! before, and asks for 5 sat/vB more at least, whatever the node's own floor is.
+//! output out, the fee taken from the change. `psbtbumpfee` would replace what the wallet has as unconfirmed: it depends on
+//! the wallet's view, and may add coins and put the outputs in another order.
 
 use super::{
     batch::Need,
