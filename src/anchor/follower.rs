@@ -29,7 +29,7 @@ use crate::{
     job::{Job, Wait, blocking},
     memory::{self, wipe_stack},
     scarce,
-    store::{Position, Store},
+    store::{self, Position, Store},
     task::Backoff,
 };
 use anyhow::Context as _;
@@ -169,21 +169,25 @@ impl Follower {
         let mut asked = None;
         loop {
             job.works();
+            let mut is_short = false;
             tokio::select! {
                 () = job.stop().cancelled() => return Ok(()),
                 done = self.turn(asked.take()) => match done {
                     // It will be there again, and so will the turn.
-                    Err(fault) if scarce::is_scarcity(&fault) => {
+                    Err(fault) if scarce::is_scarcity(&fault) || store::lacks_room(&fault) => {
                         let what = format!("anchoring: {fault:#}");
-                        scarce::note(&what);
+                        if scarce::is_scarcity(&fault) {
+                            scarce::note(&what);
+                        }
                         job.ended(Some(&what));
+                        is_short = true;
                     }
                     Err(fault) => return Err(fault),
                     Ok(()) => job.ended(self.problem().as_ref().map(|problem| problem as &dyn Display)),
                 },
             }
             let poll = if self.must_ask() { self.poll } else { Instant::now() + CLOCK };
-            let clock = if self.wholes.is_idle() { CLOCK } else { Duration::ZERO };
+            let clock = if self.wholes.is_idle() || is_short { CLOCK } else { Duration::ZERO };
             let wake = poll.min(Instant::now() + self.until_due().min(self.until_calendars()).min(clock));
             job.waits(Some(wake.into_std()));
             tokio::select! {

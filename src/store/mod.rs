@@ -73,6 +73,7 @@ pub use rows::{
     row::Stats,
 };
 pub use sets::SetView;
+pub use space::lacks_room;
 pub use space::stop;
 pub use status::{Usage, forget_index};
 #[cfg(feature = "bench")]

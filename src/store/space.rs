@@ -106,6 +106,11 @@ pub fn again(fault: &Fault) -> Fault {
     }
 }
 
+/// Is this fault, of this or of another write of its group, that there is no room?
+pub fn lacks_room(fault: &Fault) -> bool {
+    is_full(fault) || fault.downcast_ref::<Refusal>().is_some_and(|refusal| refusal.code == 507)
+}
+
 /// Did the operating system say that there is no room?
 pub fn is_full(fault: &Fault) -> bool {
     fault
