@@ -4,6 +4,7 @@
 use super::{
     batch::{Elsewhere, Mined, Seen},
     chain::{Chain, Error, answer, code, decode},
+    clock,
     config::Network,
     proof::Inclusion,
     spend::{Attempt, Roots, Spend},
@@ -12,10 +13,7 @@ use crate::cid::Digest;
 use bitcoin::{Block, OutPoint, Transaction, Txid, consensus::encode::serialize};
 use serde::Deserialize;
 use serde_json::{Value, json};
-use std::{
-    collections::BTreeMap,
-    time::{SystemTime, UNIX_EPOCH},
-};
+use std::collections::BTreeMap;
 
 /// A reorganisation may put a transaction into a block below the height at which it was signed.
 const BACK: u32 = 12;
@@ -175,7 +173,7 @@ impl Chain {
         }
         let peers: Vec<Peer> = self.call("getpeerinfo", &[])?;
         let ask = |peer: &&Peer| self.call::<Value>("getblockfrompeer", &[json!(hash), json!(peer.id)]).is_ok();
-        Ok(peers.iter().filter(ask).count().min(peers.len()))
+        Ok(peers.iter().filter(ask).count())
     }
 
     /// A transaction that carries the same root as one of ours, as an attempt of the spend.
@@ -195,7 +193,7 @@ impl Chain {
         // With other coins beside ours nobody says what it pays; then it is known to be more.
         let same = tx.input.len() == spend.inputs().len();
         let fee = if same { spend.sum.saturating_sub(out) } else { spend.fee() };
-        let signed = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+        let signed = clock::seconds();
         Some(Attempt { tx: serialize(tx), txid: tx.compute_txid().to_string(), fee, roots, signed, height })
     }
 

@@ -6,6 +6,7 @@
 use super::{
     batch::{Action, Batch, BatchEvent, Rules, State},
     chain::{Chain, Error},
+    clock::seconds,
     config::{Config, Path},
     fees::{self, Caps},
     ledger::Ledger,
@@ -19,10 +20,7 @@ use crate::{
     dwn::Fault,
 };
 use serde_json::json;
-use std::{
-    collections::{BTreeMap, VecDeque},
-    time::{SystemTime, UNIX_EPOCH},
-};
+use std::collections::{BTreeMap, VecDeque};
 
 /// Final batches that the status still shows.
 const RECENT: usize = 10;
@@ -571,8 +569,4 @@ fn note(first: &mut Result<(), Error>, done: Result<(), Trouble>) -> Result<(), 
         }
         other => other,
     }
-}
-
-fn seconds() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs()
 }

@@ -7,6 +7,7 @@ use super::{
     batch::Batch,
     calendar::Calendars,
     chain::Chain,
+    clock,
     config::{Config, Path},
     driver::{Driver, Trouble},
     found::Finder,
@@ -38,7 +39,7 @@ use std::{
     collections::BTreeSet,
     fmt::Display,
     sync::{Arc, Mutex, PoisonError},
-    time::{Duration, SystemTime, UNIX_EPOCH},
+    time::Duration,
 };
 use tokio::{
     sync::{mpsc, oneshot, watch},
@@ -89,7 +90,7 @@ pub(super) struct Follower {
     /// Number of the next batch.
     number: u64,
     /// When the next batch is made, seconds since 1970 (in milliseconds, for tests in a hurry).
-    due: u128,
+    due: u64,
     /// When bitcoind is asked again.
     poll: Instant,
     backoff: Backoff,
@@ -118,7 +119,7 @@ impl Follower {
             .then(|| Calendars::new(&config.calendar, config.bitcoin.poll.0, store.clone()))
             .transpose()?;
         let ledger = Ledger::new(store.clone(), config.bitcoin.network);
-        let since = ledger.since(millis() as u64 / 1000).await?;
+        let since = ledger.since(clock::seconds()).await?;
         let (batches, wholes) = taken_up(&ledger, &blocks, &queue).await?;
         let last = batches.last();
         let number = last.map_or(1, |b| b.number + 1);
@@ -153,7 +154,7 @@ impl Follower {
             status,
             driver,
             number,
-            due: u128::from(base) * 1000 + config.every.0.as_millis(),
+            due: base.saturating_mul(1000).saturating_add(every(&config)),
             poll: Instant::now(),
             backoff: Backoff::new(config.bitcoin.poll.0, RETRY_MAX),
             problem: None,
@@ -231,7 +232,7 @@ impl Follower {
             self.calendars.iter_mut().for_each(Calendars::hurry);
         }
         let mut made = None;
-        if self.works() && (asked.is_some() || self.due <= millis()) {
+        if self.works() && (asked.is_some() || self.due <= clock::millis()) {
             made = self.close().await?;
         }
         if made.is_some() || (self.must_ask() && self.poll <= Instant::now()) {
@@ -290,7 +291,7 @@ impl Follower {
     /// Makes a batch of what waits.
     async fn close(&mut self) -> Result<Option<u64>, Fault> {
         let Some(secret) = self.secret.borrow_and_update().clone() else { return Ok(None) };
-        self.due = millis() + self.config.every.0.as_millis();
+        self.due = clock::millis().saturating_add(every(&self.config));
         self.leave_out().await?;
         let loose = self.intake.all();
         if lock(&self.queue).is_empty() && loose.items.is_empty() {
@@ -316,7 +317,7 @@ impl Follower {
         .await?;
         let root = root.context("a batch without leaves")?;
         let leaves = u32::try_from(sorted.len()).context("a batch of more than 2^32 leaves")?;
-        let batch = Batch::new(number, root, leaves, (millis() / 1000) as u64);
+        let batch = Batch::new(number, root, leaves, clock::seconds());
         self.ledger.close(&batch, &sorted, next, more).await?;
         self.wholes.closed(carried);
         *lock(&self.queue) = Queue::from(next);
@@ -434,7 +435,7 @@ impl Follower {
                 Ok(header.ok().flatten().map(|header| header.merkle_root.to_byte_array() == root))
             }
         };
-        calendars.turn(millis() as u64, secret.expose(), &roots, check).await?;
+        calendars.turn(clock::millis(), secret.expose(), &roots, check).await?;
         for (number, _) in roots {
             let Some(standing) = calendars.standing(number) else { continue };
             let height = calendars.blocks(number).first().and_then(|(height, _)| u32::try_from(*height).ok());
@@ -447,7 +448,7 @@ impl Follower {
 
     /// How long until calendars are asked again.
     fn until_calendars(&self) -> Duration {
-        let now = millis() as u64;
+        let now = clock::millis();
         let next = self.calendars.as_ref().and_then(|calendars| calendars.next(now));
         next.map_or(Duration::MAX, |next| Duration::from_millis(next.saturating_sub(now)))
     }
@@ -467,7 +468,7 @@ impl Follower {
         if !self.works() || self.is_locked() {
             return Duration::MAX;
         }
-        Duration::from_millis(self.due.saturating_sub(millis()).try_into().unwrap_or(u64::MAX))
+        Duration::from_millis(self.due.saturating_sub(clock::millis()))
     }
 
     /// The answer to "anchor now"; `made`: the batch it has made.
@@ -509,7 +510,7 @@ impl Follower {
         let shown = driver.recent.iter().chain(driver.open.values());
         let mut batches = shown.map(|batch| self.said(batch)).collect::<Result<Vec<_>, _>>()?;
         batches.sort_by_key(|batch| batch.number);
-        let next = self.works().then(|| status::at((self.due / 1000) as u64));
+        let next = self.works().then(|| status::at(self.due / 1000));
         let problem = self.problem();
         let mut sentence = status::sentence(&self.config, queued, next, &batches, problem.as_deref());
         let funds = self.funds();
@@ -592,6 +593,7 @@ pub(super) fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn millis() -> u128 {
-    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis()
+/// Between two batches, in milliseconds.
+fn every(config: &Config) -> u64 {
+    u64::try_from(config.every.0.as_millis()).unwrap_or(u64::MAX)
 }

@@ -7,7 +7,7 @@ mod rules;
 
 pub use rules::{Chain, Rule};
 
-use super::{config::Network, verify::Grade};
+use super::{clock, config::Network, verify::Grade};
 use crate::vault::make_private_dir;
 use bitcoin::{
     Work,
@@ -20,7 +20,6 @@ use std::{
     io::{self, BufReader, BufWriter, Read, Write},
     os::unix::fs::OpenOptionsExt as _,
     path::{Path, PathBuf},
-    time::SystemTime,
 };
 
 const MAGIC: &[u8; 8] = b"tofthead";
@@ -85,7 +84,7 @@ pub fn bytes(header: &Header) -> Vec<u8> {
 
 /// Reads and checks all of a file; the clock says how late it is.
 pub fn read(from: impl Read, wanted: &BTreeSet<u32>) -> Result<Headers, Error> {
-    pass(from, wanted, now(), |_| Ok(()))
+    pass(from, wanted, clock::seconds(), |_| Ok(()))
 }
 
 /// The same of a file that has a name.
@@ -107,7 +106,7 @@ pub fn import(home: &Path, network: Network, from: impl Read) -> Result<Headers,
     let part = Part(to.with_extension("new"));
     let file = fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&part.0)?;
     let mut out = BufWriter::new(&file);
-    let headers = pass(from, &BTreeSet::new(), now(), |bytes| out.write_all(bytes))?;
+    let headers = pass(from, &BTreeSet::new(), clock::seconds(), |bytes| out.write_all(bytes))?;
     out.flush()?;
     drop(out);
     if headers.network != network {
@@ -207,10 +206,6 @@ fn network(number: u8) -> Result<Network, Error> {
         3 => Network::Regtest,
         other => return Err(Error::Network(other)),
     })
-}
-
-fn now() -> u64 {
-    SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }
 
 #[cfg(test)]

@@ -61,7 +61,7 @@ impl Claims {
         let (hash, digest, mut reader) = begin(bytes)?;
         let mut claiming = Claiming::new(digest);
         reader.last(digest.len(), &mut claiming)?;
-        Ok(claiming.claims(hash))
+        claiming.claims(hash)
     }
 }
 

@@ -7,6 +7,7 @@
 use super::{
     batch::Need,
     chain::{Chain, Error, answer, code, decode},
+    clock,
     fees::{self, Capped, Caps},
     spend::{Attempt, Roots, Spend, Unsigned},
 };
@@ -17,7 +18,6 @@ use bitcoin::{
 };
 use serde::Deserialize;
 use serde_json::{Value, json};
-use std::time::{SystemTime, UNIX_EPOCH};
 
 /// sat that come back to the wallet at least: bitcoind relays no transaction without an output that is worth
 /// more than its own spending.
@@ -150,7 +150,7 @@ impl Chain {
         }
         self.would_go(&hex)?;
         let (txid, tx) = (tx.compute_txid().to_string(), serialize(&tx));
-        Ok(Attempt { tx, txid, fee: unsigned.fee, roots: unsigned.roots.clone(), signed: now(), height })
+        Ok(Attempt { tx, txid, fee: unsigned.fee, roots: unsigned.roots.clone(), signed: clock::seconds(), height })
     }
 
     /// An address of the wallet for change.
@@ -267,14 +267,14 @@ impl Chain {
         let fee = self.check(&tx, &roots, sum)?;
         self.would_go(&hex)?;
         let (txid, tx) = (tx.compute_txid().to_string(), serialize(&tx));
-        Ok(Attempt { tx, txid, fee, roots, signed: now(), height })
+        Ok(Attempt { tx, txid, fee, roots, signed: clock::seconds(), height })
     }
 
     /// What who signs needs to know is put into it.
     fn described(&self, psbt: String, fee: u64, sum: u64, roots: Roots, height: u32) -> Result<Unsigned, Error> {
         let described: Psbt =
             self.wallet("walletprocesspsbt", &[json!(psbt), json!(false), json!("ALL"), json!(true)])?;
-        let unsigned = Unsigned { psbt: described.psbt, fee, sum, roots, made: now(), height };
+        let unsigned = Unsigned { psbt: described.psbt, fee, sum, roots, made: clock::seconds(), height };
         let tx = unsigned.tx().ok_or_else(|| answer("walletprocesspsbt", "no PSBT"))?;
         self.check(&tx, &unsigned.roots, sum)?;
         Ok(unsigned)
@@ -339,11 +339,6 @@ fn enough(rate: f64, inputs: u64) -> u64 {
 fn affordable(coins: &Coins) -> f64 {
     let vbytes = VBYTES_BASE + VBYTES_INPUT * coins.inputs.len() as u64;
     (coins.sum.saturating_sub(CHANGE_MIN) as f64 / vbytes as f64 * 1_000.0).floor() / 1_000.0
-}
-
-/// Seconds since 1970.
-fn now() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs()
 }
 
 #[derive(Deserialize)]

@@ -254,7 +254,10 @@ pub(super) fn ots(bytes: &[u8]) -> bool {
     let once = file.write();
     assert_eq!(Detached::read(&once).as_ref(), Ok(&file));
     let _ = file.attestations();
-    assert_eq!(ots::Claims::read(bytes).map(|claims| claims.digest).as_ref(), Ok(&file.digest));
+    match ots::Claims::read(bytes) {
+        Ok(claims) => assert_eq!(claims.digest, file.digest),
+        Err(why) => assert!(matches!(why, ots::Error::Work(_)), "{why}"),
+    }
     // the same as a calendar sends it
     let stamp = Stamp::read(&file.digest, &file.stamp.bytes());
     assert_eq!(stamp.as_ref(), Ok(&file.stamp));

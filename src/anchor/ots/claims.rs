@@ -1,11 +1,15 @@
 //! What a file claims, as far as anybody can be asked about it: no tree, and one way's messages at a time.
 
 use super::{
-    form::{Attestation, Op},
+    form::{Attestation, Error, Op},
     read::Sink,
 };
 use crate::cid::Digest;
 use std::collections::BTreeSet;
+
+/// Bytes that are hashed or copied for one file at most. One with 18,000 attestations takes some megabytes; a hostile one of
+/// [`super::FILE_MAX`] bytes would take hundreds.
+const WORK_MAX: usize = 64 << 20;
 
 /// What a file says of the digest of what was stamped.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,23 +40,32 @@ pub(super) struct Claiming {
     results: Vec<Vec<u8>>,
     blocks: Vec<Claim>,
     calendars: BTreeSet<String>,
+    /// Bytes that were hashed or copied.
+    work: usize,
 }
 
 impl Claiming {
     pub fn new(digest: &[u8]) -> Self {
         let (ops, results, blocks, calendars) = (Vec::new(), Vec::new(), Vec::new(), BTreeSet::new());
-        Self { digest: digest.to_vec(), ops, results, blocks, calendars }
+        Self { digest: digest.to_vec(), ops, results, blocks, calendars, work: 0 }
     }
 
-    pub fn claims(mut self, hash: Op) -> Claims {
+    pub fn claims(mut self, hash: Op) -> Result<Claims, Error> {
+        if self.work > WORK_MAX {
+            return Err(Error::Work(WORK_MAX));
+        }
         self.blocks.sort_unstable();
         self.blocks.dedup();
-        Claims { hash, digest: self.digest, blocks: self.blocks, calendars: self.calendars }
+        Ok(Claims { hash, digest: self.digest, blocks: self.blocks, calendars: self.calendars })
     }
 
     fn message(&mut self) -> &[u8] {
         for op in &self.ops[self.results.len()..] {
             let before = self.results.last().unwrap_or(&self.digest);
+            self.work = self.work.saturating_add(before.len());
+            if self.work > WORK_MAX {
+                break; // the file is refused when it is read
+            }
             // The reader has refused what would be too long.
             let result = op.result(before).unwrap_or_default();
             self.results.push(result);

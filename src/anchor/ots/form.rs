@@ -72,6 +72,8 @@ pub enum Attestation {
 /// Why bytes are not an `.ots` file we accept.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
+    #[error("checking the proof takes more than {0} bytes of hashing; no real one does")]
+    Work(usize),
     #[error("the proof is {0} bytes long; no real one is longer than {FILE_MAX}")]
     TooLong(usize),
     #[error("not an OpenTimestamps file: it begins with other bytes")]

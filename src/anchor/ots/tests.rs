@@ -156,6 +156,10 @@ fn bombs_are_refused_and_the_worst_files_are_read() {
     let mut wide = vec![0xf0];
     write_bytes(&[9; 4064], &mut wide);
     let twice = |ops: &[u8], end: Vec<u8>| [&[FORK], ops, &end].concat();
+    // 4 KiB are hashed for each eleven bytes of it
+    let hostile = fill(wide.clone(), twice(&[0x67], attested(BITCOIN, &[5])), attested(BITCOIN, &[5]));
+    assert!(Detached::read(&hostile).is_ok(), "the reference reads it");
+    assert!(matches!(Claims::read(&hostile), Err(Error::Work(_))));
     let worst = [
         fill(wide, twice(&[0xf2], attested(BITCOIN, &[5])), attested(BITCOIN, &[5])),
         fill(vec![], twice(&[0x08; 255], attested(BITCOIN, &[5])), attested(BITCOIN, &[5])),
