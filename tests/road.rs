@@ -16,16 +16,7 @@ fn tell(line: &str) {
 }
 
 fn bitcoin_home(bitcoind: &Bitcoind) -> Home {
-    Home::new()
-        .set("dwn.tenants", "open")
-        .set("anchor.mode", "wallet")
-        .set("anchor.bitcoin.spend", "true")
-        .set("anchor.every", "1h")
-        .set("anchor.confirmations", "2")
-        .set("anchor.bitcoin.network", "regtest")
-        .set("anchor.bitcoin.rpc", &bitcoind.url())
-        .set("anchor.bitcoin.cookie", &bitcoind.cookie().display().to_string())
-        .set("anchor.bitcoin.poll", "250ms")
+    Home::new().set("dwn.tenants", "open").pays(bitcoind)
 }
 
 #[track_caller]

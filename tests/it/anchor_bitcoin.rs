@@ -2,7 +2,7 @@
 //! set up otherwise than one expects. Whatever happens, a batch is in the chain once.
 
 use crate::{
-    anchor_node::{MAGIC, Node, accepts, quick},
+    anchor_node::{MAGIC, Node, accepts, mined, quick},
     support::{
         bitcoind::Bitcoind,
         ots,
@@ -93,10 +93,10 @@ async fn what_waits_pays_more_from_the_same_coin_until_the_cap_and_either_may_be
         assert_ne!(newest, first, "it was bumped at least once");
         assert!(fee <= Some(2 * 200), "never above the cap: {fee:?}");
 
-        let mined = if mines_the_first { (original, first) } else { (hex_of(&bitcoind, &newest), newest) };
-        bitcoind.mine_only(&[mined.0]);
+        let (hex, txid) = if mines_the_first { (original, first) } else { (hex_of(&bitcoind, &newest), newest) };
+        bitcoind.mine_only(&[hex]);
         let batch = node.reach("mined").await;
-        assert_eq!(batch.txid, Some(mined.1));
+        assert_eq!(batch.txid, Some(txid));
         accepts(&bitcoind, &node.proof(&written.record).await);
         bitcoind.mine(6);
         node.reach("final").await;
@@ -246,9 +246,7 @@ async fn a_mempool_that_is_lost_is_filled_again() {
         assert!(start.elapsed() < Duration::from_secs(60), "it is sent again");
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
-    bitcoind.mine(1);
-    node.reach("mined").await;
-    accepts(&bitcoind, &node.proof(&written.record).await);
+    mined(&bitcoind, &node, &written.record).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -265,9 +263,7 @@ async fn switched_off_nothing_is_sent_that_was_signed_before() {
     node.kill().await;
     let node = Node::start(dir.path(), &quick(&bitcoind)).await;
     node.reach("broadcast").await;
-    bitcoind.mine(1);
-    node.reach("mined").await;
-    accepts(&bitcoind, &node.proof(&record).await);
+    mined(&bitcoind, &node, &record).await;
     assert_eq!(bitcoind.op_returns(MAGIC).len(), 1);
 }
 
@@ -288,9 +284,7 @@ async fn a_floor_above_the_cap_signs_nothing_until_the_cap_is_raised() {
     (config.bitcoin.max_fee_rate, config.bitcoin.max_fee) = (60.0, 20_000);
     let node = Node::start(dir.path(), &config).await;
     node.reach("broadcast").await;
-    bitcoind.mine(1);
-    node.reach("mined").await;
-    accepts(&bitcoind, &node.proof(&written.record).await);
+    mined(&bitcoind, &node, &written.record).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -334,9 +328,7 @@ async fn each_way_of_bitcoind_to_refuse_has_its_own_sentence_and_goes_on_when_it
         bitcoind.restart();
         node.anchor.now().await.expect("answers");
         node.reach("broadcast").await;
-        bitcoind.mine(1);
-        node.reach("mined").await;
-        accepts(&bitcoind, &node.proof(&written.record).await);
+        mined(&bitcoind, &node, &written.record).await;
     }
 }
 
@@ -348,9 +340,7 @@ async fn a_node_that_relays_only_blocks_is_enough() {
     let written = node.write("record", b"data").await;
     let now = node.anchor.now().await.expect("answers");
     assert_eq!(now.outcome, Outcome::Sent, "{}", now.sentence);
-    bitcoind.mine(1);
-    node.reach("mined").await;
-    accepts(&bitcoind, &node.proof(&written.record).await);
+    mined(&bitcoind, &node, &written.record).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -368,9 +358,7 @@ async fn a_chain_that_is_still_downloaded_is_waited_for() {
     assert!(now.sentence.contains("still downloading"), "{}", now.sentence);
     bitcoind.mine(1);
     node.reach("broadcast").await;
-    bitcoind.mine(1);
-    node.reach("mined").await;
-    accepts(&bitcoind, &node.proof(&written.record).await);
+    mined(&bitcoind, &node, &written.record).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -421,9 +409,7 @@ async fn a_wallet_that_was_there_is_never_made_anew() {
     bitcoind.resume();
     node.anchor.now().await.expect("answers");
     node.reach("broadcast").await;
-    bitcoind.mine(1);
-    node.reach("mined").await;
-    accepts(&bitcoind, &node.proof(&written.record).await);
+    mined(&bitcoind, &node, &written.record).await;
 }
 
 /// The block is not on bitcoind's disk any more when the node comes back: a peer has it.

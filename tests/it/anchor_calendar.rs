@@ -14,18 +14,11 @@ use tempfile::TempDir;
 
 /// A node whose anchor asks these calendars and believes this bitcoind.
 fn asking(bitcoind: &Bitcoind, urls: &[String], min: usize) -> Home {
-    believing(bitcoind)
+    Home::new()
+        .asks(bitcoind)
         .set("anchor.mode", "calendar")
         .set("anchor.calendar.urls", &urls.join(","))
         .set("anchor.calendar.min", &min.to_string())
-}
-
-fn believing(bitcoind: &Bitcoind) -> Home {
-    Home::new()
-        .set("anchor.bitcoin.rpc", &bitcoind.url())
-        .set("anchor.bitcoin.cookie", &bitcoind.cookie().display().to_string())
-        .set("anchor.bitcoin.network", "regtest")
-        .set("anchor.bitcoin.poll", "100ms")
 }
 
 /// A port where nobody listens.
@@ -151,10 +144,8 @@ fn a_block_that_the_chain_does_not_have_is_not_believed() {
 fn serving(bitcoind: &Bitcoind) -> Home {
     bitcoind.funded_wallet();
     let address = format!("127.0.0.1:{}", free_port());
-    believing(bitcoind)
-        .set("anchor.mode", "wallet")
-        .set("anchor.bitcoin.spend", "true")
-        .set("anchor.confirmations", "2")
+    Home::new()
+        .pays(bitcoind)
         .set("anchor.calendar.serve", "true")
         .set("dwn.listen", &address)
         .set("dwn.url", &format!("http://{address}"))

@@ -9,18 +9,6 @@ use crate::support::{
 use serde_json::{Value, json};
 use std::{fs, path::Path};
 
-fn home(bitcoind: &Bitcoind) -> Home {
-    Home::new()
-        .set("anchor.mode", "wallet")
-        .set("anchor.every", "1h")
-        .set("anchor.confirmations", "2")
-        .set("anchor.bitcoin.spend", "true")
-        .set("anchor.bitcoin.network", "regtest")
-        .set("anchor.bitcoin.rpc", &bitcoind.url())
-        .set("anchor.bitcoin.cookie", &bitcoind.cookie().display().to_string())
-        .set("anchor.bitcoin.poll", "250ms")
-}
-
 /// Anchors what is new, and waits until it is final.
 #[track_caller]
 fn anchored(node: &Toft, bitcoind: &Bitcoind) {
@@ -47,7 +35,7 @@ fn text(json: &Value, key: &str) -> String {
 fn a_file_of_many_blocks_is_proven_by_its_plain_sha256() {
     let (bitcoind, dir) = (Bitcoind::start(), tempfile::tempdir().expect("a temp dir"));
     bitcoind.funded_wallet();
-    let node = home(&bitcoind).up();
+    let node = Home::new().pays(&bitcoind).up();
     let (file, bytes) = random_file(dir.path(), "video.mp4", 3_000_000);
     let added = node.json(&["add", file.to_str().expect("UTF-8")]);
     let (cid, record) = (text(&added, "cid"), text(&added, "record"));

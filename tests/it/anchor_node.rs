@@ -169,6 +169,13 @@ pub fn quick(node: &Bitcoind) -> Config {
     config
 }
 
+/// Mines a block; the record's proof leads to it.
+pub async fn mined(bitcoind: &Bitcoind, node: &Node, record: &str) {
+    bitcoind.mine(1);
+    node.reach("mined").await;
+    accepts(bitcoind, &node.proof(record).await);
+}
+
 #[track_caller]
 pub fn accepts(bitcoind: &Bitcoind, proof: &Proof) {
     ots::accepts(bitcoind, proof.stamped.as_ref().expect("the bytes are here"), &proof.ots);
@@ -315,9 +322,7 @@ async fn killed_before_the_signature_is_stored_it_signs_again_and_pays_once() {
 
     let node = Node::start(dir.path(), &quick(&bitcoind)).await;
     node.reach("broadcast").await;
-    bitcoind.mine(1);
-    node.reach("mined").await;
-    accepts(&bitcoind, &node.proof(&written.record).await);
+    mined(&bitcoind, &node, &written.record).await;
     assert_eq!(bitcoind.op_returns(MAGIC).len(), 1);
 }
 
@@ -337,9 +342,7 @@ async fn a_bitcoind_that_is_away_is_waited_for() {
     bitcoind.resume();
     node.reach("broadcast").await;
     bitcoind.restart(); // a new cookie while the node runs
-    bitcoind.mine(1);
-    node.reach("mined").await;
-    accepts(&bitcoind, &node.proof(&written.record).await);
+    mined(&bitcoind, &node, &written.record).await;
     assert_eq!(node.status().await.problem, None);
     assert_eq!(bitcoind.op_returns(MAGIC).len(), 1);
 }
@@ -359,9 +362,7 @@ async fn an_empty_wallet_asks_for_funds_and_anchors_when_they_come() {
     node.reach("awaiting_funds").await;
     bitcoind.fund(&address, &format!("0.{sat:08}"));
     node.reach("broadcast").await;
-    bitcoind.mine(1);
-    node.reach("mined").await;
-    accepts(&bitcoind, &node.proof(&written.record).await);
+    mined(&bitcoind, &node, &written.record).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -401,9 +402,7 @@ async fn switched_off_it_queues_says_so_and_touches_no_wallet() {
     bitcoind.funded_wallet();
     let node = Node::start(dir.path(), &config).await;
     node.reach("broadcast").await;
-    bitcoind.mine(1);
-    node.reach("mined").await;
-    accepts(&bitcoind, &node.proof(&written.record).await);
+    mined(&bitcoind, &node, &written.record).await;
 }
 
 /// The second has no coins of its own: the wallet's one coin is in the first's transaction, which is replaced by one that
@@ -481,9 +480,7 @@ async fn a_double_spend_is_waited_out_and_then_anchored_anew() {
     assert_eq!((&*noted.batches[0].state, noted.batches[0].txid.as_ref()), ("conflicted", Some(&first)));
     bitcoind.mine(5);
     node.until("another transaction", |s| s.batches[0].txid.as_ref().is_some_and(|t| *t != first)).await;
-    bitcoind.mine(1);
-    node.reach("mined").await;
-    accepts(&bitcoind, &node.proof(&written.record).await);
+    mined(&bitcoind, &node, &written.record).await;
     assert_eq!(bitcoind.op_returns(MAGIC).len(), 1);
 }
 
@@ -499,9 +496,7 @@ async fn a_locked_wallet_is_named_and_used_once_it_is_unlocked() {
     assert!(now.sentence.contains("walletpassphrase"), "{}", now.sentence);
     bitcoind.wallet("toft", "walletpassphrase", json!(["secret", 60]));
     node.reach("broadcast").await;
-    bitcoind.mine(1);
-    node.reach("mined").await;
-    accepts(&bitcoind, &node.proof(&written.record).await);
+    mined(&bitcoind, &node, &written.record).await;
 }
 
 /// The ledger is lost and no record has a proof: what the chain has is computed again, and nothing is paid for twice.

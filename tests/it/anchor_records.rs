@@ -11,18 +11,6 @@ use serde_json::{Value, json};
 use std::{path::Path, process::Stdio, time::Duration};
 use toft::store::{Config, Store};
 
-fn paying(bitcoind: &Bitcoind) -> Home {
-    Home::new()
-        .set("anchor.mode", "wallet")
-        .set("anchor.every", "1h")
-        .set("anchor.confirmations", "2")
-        .set("anchor.bitcoin.spend", "true")
-        .set("anchor.bitcoin.network", "regtest")
-        .set("anchor.bitcoin.rpc", &bitcoind.url())
-        .set("anchor.bitcoin.cookie", &bitcoind.cookie().display().to_string())
-        .set("anchor.bitcoin.poll", "200ms")
-}
-
 fn note(node: &Toft, text: &str) -> Value {
     let data = toft::crypto::encode(text.as_bytes());
     let params = json!({"data": data, "dataFormat": "text/plain"});
@@ -82,7 +70,7 @@ fn pair(desk: &Toft, phone: &Toft) {
 fn every_device_proves_what_one_has_anchored_also_when_that_one_is_gone() {
     let (bitcoind, dir) = (Bitcoind::start(), tempfile::tempdir().expect("a directory"));
     bitcoind.funded_wallet();
-    let (desk, phone) = (paying(&bitcoind).up(), Home::new().up());
+    let (desk, phone) = (Home::new().pays(&bitcoind).up(), Home::new().up());
     pair(&desk, &phone);
     let first = note(&desk, "what I saw today");
     let (record, data) = (text(&first, "recordId"), text(&first, "dataCid"));
@@ -136,7 +124,7 @@ fn every_device_proves_what_one_has_anchored_also_when_that_one_is_gone() {
 fn batches_do_not_feed_themselves() {
     let bitcoind = Bitcoind::start();
     bitcoind.funded_wallet();
-    let node = paying(&bitcoind).set("anchor.confirmations", "1").up();
+    let node = Home::new().pays(&bitcoind).set("anchor.confirmations", "1").up();
     note(&node, "one");
     for batch in 1..=5 {
         anchor(&node, &bitcoind, 2);
@@ -163,7 +151,7 @@ fn lose(home: &Home) {
 fn a_lost_ledger_is_found_again_in_records() {
     let (bitcoind, dir) = (Bitcoind::start(), tempfile::tempdir().expect("a directory"));
     bitcoind.funded_wallet();
-    let node = paying(&bitcoind).up();
+    let node = Home::new().pays(&bitcoind).up();
     let ids: Vec<String> = (0..3).map(|n| text(&note(&node, &format!("note {n}")), "recordId")).collect();
     anchor(&node, &bitcoind, 3);
     eventually("its record", || kept(&node, "batch").iter().any(|tags| tags["state"] == "final").then_some(()));
@@ -206,7 +194,7 @@ fn a_lost_ledger_is_found_again_in_records() {
 fn killed_while_it_writes_them_no_record_is_doubled_and_none_is_missing() {
     let (bitcoind, dir) = (Bitcoind::start(), tempfile::tempdir().expect("a directory"));
     bitcoind.funded_wallet();
-    let mut node = paying(&bitcoind).up();
+    let mut node = Home::new().pays(&bitcoind).up();
     let control = Control::of(node.home());
     let ids: Vec<String> = (0..300)
         .map(|n| {
@@ -242,7 +230,7 @@ fn killed_while_it_writes_them_no_record_is_doubled_and_none_is_missing() {
 fn a_second_device_anchors_for_the_person() {
     let (bitcoind, dir) = (Bitcoind::start(), tempfile::tempdir().expect("a directory"));
     bitcoind.funded_wallet();
-    let (desk, phone) = (Home::new().up(), paying(&bitcoind).up());
+    let (desk, phone) = (Home::new().up(), Home::new().pays(&bitcoind).up());
     pair(&desk, &phone);
     let written = note(&desk, "what I saw today");
     let record = text(&written, "recordId");
@@ -265,7 +253,7 @@ fn a_second_device_anchors_for_the_person() {
     ots::accepts(&bitcoind, &stamped, &ots);
     assert!(!kept(&desk, "batch/leaves").is_empty());
 
-    let paying = paying(&bitcoind);
+    let paying = Home::new().pays(&bitcoind);
     let desk = desk.stop().with_settings_of(&paying).up();
     let now = desk.json(&["anchor", "now"]);
     if now["outcome"] == "sent" {

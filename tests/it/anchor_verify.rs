@@ -168,7 +168,7 @@ struct Bench {
 
 impl Bench {
     fn new(bitcoind: &Bitcoind) -> Self {
-        Self { dir: TempDir::new().expect("a directory"), home: home(bitcoind) }
+        Self { dir: TempDir::new().expect("a directory"), home: Home::new().asks(bitcoind) }
     }
 
     fn path(&self, name: &str) -> PathBuf {
@@ -193,14 +193,6 @@ fn verify(home: &Home, args: &[&str]) -> (i32, Value) {
     let said = if output.stdout.is_empty() { &output.stderr } else { &output.stdout };
     let said = serde_json::from_slice(said).unwrap_or_else(|e| panic!("{e}: {}", String::from_utf8_lossy(said)));
     (output.status.code().expect("it ended by itself"), said)
-}
-
-fn home(bitcoind: &Bitcoind) -> Home {
-    Home::new()
-        .set("anchor.bitcoin.network", "regtest")
-        .set("anchor.bitcoin.rpc", &bitcoind.url())
-        .set("anchor.bitcoin.cookie", &bitcoind.cookie().display().to_string())
-        .set("anchor.bitcoin.poll", "250ms")
 }
 
 fn text(path: &Path) -> String {
@@ -328,7 +320,7 @@ fn among_18_000_attestations_the_one_that_is_good_counts() {
 fn a_running_node_makes_the_proof_that_is_not_there() {
     let bitcoind = Bitcoind::start();
     bitcoind.funded_wallet();
-    let node = home(&bitcoind).set("anchor.mode", "wallet").set("anchor.bitcoin.spend", "true").up();
+    let node = Home::new().pays(&bitcoind).up();
     let dir = TempDir::new().expect("a directory");
     let (file, _) = random_file(dir.path(), "file", 5_000);
     let file = text(&file);

@@ -1,5 +1,6 @@
 //! The toft binary on a temporary home.
 
+use super::bitcoind::Bitcoind;
 use serde_json::Value;
 use std::{
     io::{BufRead as _, BufReader, Read as _},
@@ -46,6 +47,23 @@ impl Home {
         let settings = settings.map(|(k, v)| (k.to_owned(), v.to_owned())).to_vec();
         let dir = tempfile::tempdir_in(dir).expect("a temp dir");
         Self { dir, settings, limit: None, netns: None, binary: env!("CARGO_BIN_EXE_toft").into() }
+    }
+
+    /// Asks this bitcoind about the chain.
+    pub fn asks(self, bitcoind: &Bitcoind) -> Self {
+        self.set("anchor.bitcoin.network", "regtest")
+            .set("anchor.bitcoin.rpc", &bitcoind.url())
+            .set("anchor.bitcoin.cookie", &bitcoind.cookie().display().to_string())
+            .set("anchor.bitcoin.poll", "200ms")
+    }
+
+    /// Pays for anchors from this bitcoind's wallet, when it is told to; two confirmations are final.
+    pub fn pays(self, bitcoind: &Bitcoind) -> Self {
+        self.asks(bitcoind)
+            .set("anchor.mode", "wallet")
+            .set("anchor.bitcoin.spend", "true")
+            .set("anchor.every", "1h")
+            .set("anchor.confirmations", "2")
     }
 
     /// The node gets less of something, e.g. `-n 1024`: of that many file descriptors no more, ever.
