@@ -204,10 +204,13 @@ impl Batch {
                 (self.note, self.capped) = (None, None);
                 vec![Persist, Send, Look]
             }
+            // Of other coins it is not one more attempt of the same.
+            (State::Open(spend), BatchEvent::Unsigned(new)) if new.inputs() != spend.inputs() => vec![],
             (State::Open(spend), BatchEvent::Unsigned(new)) => {
                 if let Some(unsigned) = new.unsigned {
                     spend.wait_for(unsigned);
                 }
+                (self.note, self.capped) = (None, None);
                 vec![Persist]
             }
             (State::Open(_), BatchEvent::Capped(capped)) => {
@@ -277,7 +280,7 @@ impl Batch {
     }
 
     fn seen(&mut self, seen: Seen, tip: u32, rules: Rules) -> Vec<Action> {
-        use Action::{Check, Look, Persist, Replace, Send, Sign};
+        use Action::{Check, Look, Persist, Replace, Send};
         let State::Open(spend) = &mut self.state else { return vec![] };
         let is_due = tip >= spend.height().saturating_add(rules.bump_after);
         match seen {
@@ -308,7 +311,7 @@ impl Batch {
             Seen::Unspent if is_due => vec![Send, Replace],
             Seen::Unspent => vec![Send],
             Seen::Adopted(attempt) => {
-                if spend.attempt(&attempt.txid).is_some() || !shares(spend, &attempt) {
+                if spend.attempt(&attempt.txid).is_some() || !touches(spend, &attempt) {
                     return vec![];
                 }
                 spend.attempts.push(attempt);
@@ -328,12 +331,6 @@ impl Batch {
                 (self.note, self.capped) = (None, None);
                 self.state = if is_final { State::Final(spend, mined) } else { State::Mined(spend, mined) };
                 vec![Persist]
-            }
-            // never signed: nothing of it can come into the chain
-            Seen::Elsewhere(_) if spend.attempts.is_empty() => {
-                let spend = spend.clone();
-                self.enter(State::Batched);
-                vec![Persist, Action::Unlock(spend), Sign]
             }
             Seen::Elsewhere(elsewhere) => {
                 let check = Check { height: elsewhere.height, block: elsewhere.block.clone() };
@@ -381,6 +378,15 @@ impl Batch {
                 Some(spend)
             }
         }
+    }
+
+    /// The batch whose state tells how this one stands: `carrier`, unless its transaction came into a block without this one.
+    pub fn told_by<'a>(&'a self, carrier: Option<&'a Self>) -> &'a Self {
+        let bears = |carrier: &&Self| {
+            let has = carrier.attempt().is_some_and(|attempt| attempt.roots.has(self.number));
+            carrier.mined().is_none() || has
+        };
+        carrier.filter(bears).unwrap_or(self)
     }
 
     /// Is `batch` in the attempt that is in the chain, and as deep as it has to be before others are signed anew?
@@ -446,8 +452,15 @@ impl Batch {
     }
 }
 
-fn depth(tip: u32, height: u32) -> u32 {
-    (tip + 1).saturating_sub(height)
+/// Blocks from this height to the tip, both counted.
+pub(super) fn depth(tip: u32, height: u32) -> u32 {
+    tip.saturating_add(1).saturating_sub(height)
+}
+
+/// Does it spend a coin of the spend? What was made by hand need not take all of them: beside those that do, one is enough.
+fn touches(spend: &Spend, attempt: &Attempt) -> bool {
+    let spent = attempt.inputs();
+    spend.inputs().iter().any(|coin| spent.contains(coin))
 }
 
 /// Does it spend all coins of the spend? Only then never both are in the chain.

@@ -6,16 +6,17 @@
 
 use super::{
     config::{Config, Path},
-    fees::Market,
+    fees::{Capped, Market},
     proof::{self, Inclusion},
     transport::{Failure, Transport},
 };
 use crate::foreign::{said, without_credentials};
-use bitcoin::{Txid, block::Header, consensus::encode::deserialize_hex};
+use bitcoin::{OutPoint, Txid, block::Header, consensus::encode::deserialize_hex};
 use bitcoincore_rpc::{Client, Error as RpcError, RpcApi, jsonrpc};
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::{Value, json};
 use std::{
+    collections::HashMap,
     path::PathBuf,
     sync::{
         Arc, Mutex, PoisonError,
@@ -74,7 +75,7 @@ pub enum Error {
     )]
     WalletGone(String),
     #[error(
-        "bitcoind has no wallet {0:?}: in mode \"psbt\" make a watch-only wallet of your signer's descriptors \
+        "bitcoind has no wallet {0:?}, and only mode \"wallet\" makes one: in mode \"psbt\" make a watch-only wallet of your signer's descriptors \
          (bitcoin-cli createwallet {0:?} true true, then importdescriptors)"
     )]
     NoWallet(String),
@@ -90,17 +91,17 @@ pub enum Error {
          least 43, or set anchor.mode = \"calendar\""
     )]
     DataCarrier(String),
-    #[error(
-        "bitcoind would not take the anchor's transaction ({0}): nothing was signed for good, and it is tried again"
-    )]
+    #[error("bitcoind would not take the anchor's transaction ({0})")]
     Refused(String),
+    #[error("{0}")]
+    Capped(Capped),
     #[error("the wallet {0:?} is encrypted and locked: unlock it (bitcoin-cli -rpcwallet={0} walletpassphrase …)")]
     Locked(String),
     #[error("bitcoind refused {method}: {message} ({code})")]
     Rpc { method: &'static str, code: i32, message: String },
     #[error("bitcoind's answer to {method} is not understood: {cause}")]
     Answer { method: &'static str, cause: String },
-    #[error("the transaction bitcoind made is not the one asked for: {0}")]
+    #[error("the transaction is not the one that was asked for: {0}")]
     NotOurs(&'static str),
     #[error(transparent)]
     Proof(#[from] proof::Error),
@@ -133,6 +134,9 @@ struct Inner {
     clients: Mutex<Option<Arc<Clients>>>,
     /// The wallet was there before: a missing one is not made anew.
     had_wallet: AtomicBool,
+    /// Of spends whose coins went into a block that is not found yet, by their first coin: the lowest and the highest block of those
+    /// that were looked through.
+    scanned: Mutex<HashMap<OutPoint, (u32, u32)>>,
 }
 
 /// Made with the credentials that last worked.
@@ -158,7 +162,14 @@ impl Chain {
     /// Talks to nobody yet.
     pub fn new(config: &Config) -> Self {
         let had_wallet = AtomicBool::new(false);
-        Self { inner: Arc::new(Inner { config: config.clone(), clients: Mutex::default(), had_wallet }) }
+        Self {
+            inner: Arc::new(Inner {
+                config: config.clone(),
+                clients: Mutex::default(),
+                had_wallet,
+                scanned: Mutex::default(),
+            }),
+        }
     }
 
     /// Runs `f` where it may block.
@@ -198,7 +209,8 @@ impl Chain {
 
     /// Is this block in the best chain? Its height then.
     pub fn stands(&self, height: u32, block: &str) -> Result<Option<u32>, Error> {
-        let tip = self.tip()?.height;
+        // A node that reads its blocks anew does not say that they were reorganised away.
+        let tip = self.whole()?.height;
         Ok((self.block_at(height)?.as_deref() == Some(block)).then_some(tip))
     }
 
@@ -299,7 +311,7 @@ impl Chain {
         if self.load_wallet()? {
             return Ok(());
         }
-        if self.inner.config.path() == Some(Path::Psbt) {
+        if self.inner.config.path() != Some(Path::Wallet) {
             return Err(Error::NoWallet(name.clone()));
         }
         if self.inner.had_wallet.load(Ordering::Relaxed) {
@@ -315,6 +327,16 @@ impl Chain {
     /// The wallet was there before.
     pub(super) fn has_had_wallet(&self) {
         self.inner.had_wallet.store(true, Ordering::Relaxed);
+    }
+
+    /// The blocks that were looked through for the spender of a coin are forgotten.
+    pub(super) fn take_scanned(&self, coin: &OutPoint) -> Option<(u32, u32)> {
+        self.inner.scanned.lock().unwrap_or_else(PoisonError::into_inner).remove(coin)
+    }
+
+    /// From the one to the other block nothing spends this coin.
+    pub(super) fn put_scanned(&self, coin: OutPoint, blocks: (u32, u32)) {
+        self.inner.scanned.lock().unwrap_or_else(PoisonError::into_inner).insert(coin, blocks);
     }
 
     pub(super) fn config(&self) -> &Config {

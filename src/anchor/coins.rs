@@ -105,58 +105,100 @@ impl Chain {
         }
     }
 
-    /// The block in which the coins are spent, looked for from the tip down.
+    /// The block in which the coins are spent, looked for from the tip down: a week of blocks at a look, and the next one goes on below.
     fn in_blocks(&self, spend: &Spend, coins: &[OutPoint], tip: u32) -> Result<Seen, Error> {
-        let oldest = match spend.since() {
-            0 => 0, // made before that was kept
-            since => since.saturating_sub(BACK),
-        };
-        let mut pruned = None;
-        for height in (oldest.max(tip.saturating_sub(BLOCKS_MAX))..=tip).rev() {
-            let Some(hash) = self.block_at(height)? else { continue };
-            let block = match self.call::<String>("getblock", &[json!(hash), json!(0)]) {
-                Ok(hex) => decode::<Block>("getblock", &hex)?,
-                Err(Error::Rpc { code: code::MISC, .. }) => {
-                    pruned.get_or_insert((height, hash));
-                    continue;
-                }
-                Err(other) => return Err(other),
-            };
-            let takes = |tx: &&Transaction| tx.input.iter().any(|input| coins.contains(&input.previous_output));
-            let Some(tx) = block.txdata.iter().find(takes) else { continue };
-            let txid = tx.compute_txid();
-            if spend.attempt(&txid.to_string()).is_some() {
-                let txids: Vec<Txid> = block.txdata.iter().map(Transaction::compute_txid).collect();
-                let place = Inclusion::new(&block.header, height, &txids, txid)?;
-                return Ok(Seen::Mined(Mined { txid: txid.to_string(), place }));
+        let Some(first) = coins.first().copied() else { return Ok(Seen::Unreadable("it has no coins".into())) };
+        let oldest = spend.since().saturating_sub(BACK);
+        let (newest, older) = match self.take_scanned(&first) {
+            None => (tip.saturating_sub(BLOCKS_MAX).max(oldest)..=tip, None),
+            // What came since the look before, and what lies below what that one saw.
+            Some((low, high)) => {
+                let next = low.saturating_sub(BLOCKS_MAX).max(oldest);
+                (high.saturating_sub(BACK).max(oldest)..=tip, Some((low, next..=low.saturating_sub(1))))
             }
-            return Ok(match self.adopted(spend, tx, tip) {
-                Some(attempt) => Seen::Adopted(attempt),
-                None => Seen::Elsewhere(Elsewhere { txid: txid.to_string(), height, block: hash }),
-            });
+        };
+        let low = older.as_ref().map_or(*newest.start(), |(low, older)| (*low).min(*older.start()));
+        let mut pruned = None;
+        for height in newest.rev().chain(older.into_iter().flat_map(|(_, older)| older.rev())) {
+            if let Some(seen) = self.in_block(spend, coins, (height, tip), &mut pruned)? {
+                return Ok(seen);
+            }
         }
+        if (low > oldest || pruned.is_some())
+            && let Some(mined) = self.as_the_wallet_has_it(spend)?
+        {
+            return Ok(mined);
+        }
+        // A block that could not be read is read again when it has come.
+        self.put_scanned(first, (pruned.as_ref().map_or(low, |(height, _)| height + 1), tip));
         match pruned {
             Some((height, hash)) => self.in_pruned(spend, height, &hash),
-            None => Ok(Seen::Unreadable(
-                "its coins are spent, and no block of the last week says by whom; it is looked at again".into(),
-            )),
+            None if low > oldest => Ok(Seen::Unreadable(format!(
+                "its coins are spent; the blocks down to {low} do not say by whom, and older ones are looked through next"
+            ))),
+            None => Ok(Seen::Unreadable("its coins are spent, and no block since it was made says by whom".into())),
         }
     }
 
-    /// Some blocks are not on this node's disk any more: the wallet says which one holds an attempt, and peers have it.
-    fn in_pruned(&self, spend: &Spend, newest: u32, hash: &str) -> Result<Seen, Error> {
+    /// What became of the coins in the block at this height, if anything did.
+    fn in_block(
+        &self,
+        spend: &Spend,
+        coins: &[OutPoint],
+        (height, tip): (u32, u32),
+        pruned: &mut Option<(u32, String)>,
+    ) -> Result<Option<Seen>, Error> {
+        let Some(hash) = self.block_at(height)? else { return Ok(None) };
+        let block = match self.call::<String>("getblock", &[json!(hash), json!(0)]) {
+            Ok(hex) => decode::<Block>("getblock", &hex)?,
+            Err(Error::Rpc { code: code::MISC, .. }) => {
+                pruned.get_or_insert((height, hash));
+                return Ok(None);
+            }
+            Err(other) => return Err(other),
+        };
+        let takes = |tx: &&Transaction| tx.input.iter().any(|input| coins.contains(&input.previous_output));
+        let Some(tx) = block.txdata.iter().find(takes) else { return Ok(None) };
+        let txid = tx.compute_txid();
+        if spend.attempt(&txid.to_string()).is_some() {
+            let txids: Vec<Txid> = block.txdata.iter().map(Transaction::compute_txid).collect();
+            let place = Inclusion::new(&block.header, height, &txids, txid)?;
+            return Ok(Some(Seen::Mined(Mined { txid: txid.to_string(), place })));
+        }
+        Ok(Some(match self.adopted(spend, tx, tip) {
+            Some(attempt) => Seen::Adopted(attempt),
+            None => Seen::Elsewhere(Elsewhere { txid: txid.to_string(), height, block: hash }),
+        }))
+    }
+
+    /// An attempt that the wallet knows in a block, in which it is.
+    fn as_the_wallet_has_it(&self, spend: &Spend) -> Result<Option<Seen>, Error> {
+        for attempt in &spend.attempts {
+            let Some((block, _)) = self.block_of(&attempt.txid) else { continue };
+            let Ok(place) = self.locate(&block, &attempt.txid) else { continue };
+            if self.stands(place.height, &block)?.is_some() {
+                return Ok(Some(Seen::Mined(Mined { txid: attempt.txid.clone(), place })));
+            }
+        }
+        Ok(None)
+    }
+
+    /// The block in which the wallet has a transaction, and its height.
+    fn block_of(&self, txid: &str) -> Option<(String, Option<u32>)> {
         #[derive(Deserialize)]
         struct WalletTx {
             blockhash: Option<String>,
             blockheight: Option<u32>,
         }
-        let (mut height, mut wanted) = (newest, hash.to_owned());
-        for attempt in &spend.attempts {
-            let found: Result<WalletTx, _> = self.wallet("gettransaction", &[json!(attempt.txid)]);
-            if let Ok(WalletTx { blockhash: Some(block), blockheight }) = found {
-                (height, wanted) = (blockheight.unwrap_or(newest), block);
-            }
-        }
+        let found: WalletTx = self.wallet("gettransaction", &[json!(txid)]).ok()?;
+        Some((found.blockhash?, found.blockheight))
+    }
+
+    /// Some blocks are not on this node's disk any more: the wallet says which one holds an attempt, and peers have it.
+    fn in_pruned(&self, spend: &Spend, newest: u32, hash: &str) -> Result<Seen, Error> {
+        let known = spend.attempts.iter().find_map(|attempt| self.block_of(&attempt.txid));
+        let (wanted, height) =
+            known.map_or_else(|| (hash.to_owned(), newest), |(hash, at)| (hash, at.unwrap_or(newest)));
         let asked = self.fetch_block(&wanted)?;
         let how = match asked {
             0 => "and bitcoind has no peer to bring it from: connect it",

@@ -4,7 +4,7 @@
 //! was under way is done again at the next start.
 
 use super::{
-    batch::{Action, Batch, BatchEvent, Rules, State},
+    batch::{Action, Batch, BatchEvent, Rules, State, depth},
     chain::{Chain, Error},
     clock::seconds,
     config::{Config, Path},
@@ -49,8 +49,11 @@ pub(super) struct Driver {
     pub(super) open: BTreeMap<u64, Batch>,
     pub(super) recent: VecDeque<Batch>,
     finals: BTreeMap<u64, Place>,
-    /// What was agreed to within the last day: batch, seconds since 1970, sat.
+    /// What was agreed to, within the last day, for batches that are final: batch, seconds since 1970, sat. That of the others
+    /// stands in them.
     paid: Vec<(u64, u64, u64)>,
+    /// The batch that the address for change was drawn for.
+    changes: Option<u64>,
     pub(super) tip: Option<u32>,
     /// The block that was the tip when finals were last looked at.
     looked: Option<String>,
@@ -86,11 +89,7 @@ impl Driver {
         (ledger, chain): (Ledger, Chain),
         (metrics, audit): (Metrics, Audit),
         batches: Vec<Batch>,
-    ) -> Self {
-        let now = seconds();
-        let paid = batches.iter().filter_map(|batch| Some((batch.number, batch.spend()?)));
-        let paid = paid.flat_map(|(number, spend)| spend.paid().into_iter().map(move |(at, sat)| (number, at, sat)));
-        let paid = paid.filter(|(_, at, _)| at.saturating_add(fees::DAY) > now).collect();
+    ) -> Result<Self, Fault> {
         let mut this = Self {
             config: config.clone(),
             ledger,
@@ -100,7 +99,8 @@ impl Driver {
             open: BTreeMap::new(),
             recent: VecDeque::new(),
             finals: BTreeMap::new(),
-            paid,
+            paid: Vec::new(),
+            changes: None,
             tip: None,
             looked: None,
             genesis: None,
@@ -110,7 +110,11 @@ impl Driver {
         for batch in batches {
             this.put_back(batch);
         }
-        this
+        this.show_settled()?;
+        if this.ledger.had_wallet(&config.bitcoin.wallet)? {
+            this.chain.has_had_wallet();
+        }
+        Ok(this)
     }
 
     pub(super) fn rules(&self) -> Rules {
@@ -135,7 +139,8 @@ impl Driver {
 
     /// sat that were agreed to within the last day.
     pub(super) fn spent(&self) -> u64 {
-        fees::spent(self.paid.iter().map(|(_, at, sat)| (*at, *sat)), seconds())
+        let open = self.open.values().filter_map(|batch| Some(batch.spend()?.paid())).flatten();
+        fees::spent(open.chain(self.paid.iter().map(|(_, at, sat)| (*at, *sat))), seconds())
     }
 
     /// The batch whose transaction carries this one, if it is another.
@@ -149,24 +154,26 @@ impl Driver {
             return Ok(None);
         };
         if let (Some(place), Some(tip)) = (found.place(), self.tip) {
-            found.depth = (tip + 1).saturating_sub(place.height);
+            found.depth = depth(tip, place.height);
         }
         Ok(Some(found))
     }
 
     /// Asks about every open batch and does what follows from it.
     pub(super) async fn drive(&mut self) -> Result<(), Trouble> {
-        let tip = self.chain.run(Chain::whole).await?; // also: is it the network we mean?
+        let whole = self.chain.run(Chain::whole).await; // also: is it the network we mean?
+        self.fresh |= whole.is_err(); // it may have been started anew
+        let tip = whole?;
         let genesis = self.chain.run(Chain::genesis).await?;
         (self.tip, self.genesis) = (Some(tip.height), Some(genesis));
         if self.looked.as_ref() != Some(&tip.block) {
             self.look_at_finals().await?;
             self.looked = Some(tip.block);
         }
-        if self.fresh && self.may_pay() {
-            self.lock_again().await?;
-        }
         let mut first = Ok(());
+        if self.fresh && self.may_pay() {
+            note(&mut first, self.lock_again().await)?; // what is in a block needs no wallet
+        }
         for number in self.open.keys().copied().collect::<Vec<_>>() {
             // what stops one batch need not stop the others
             let wants_one = self.open.get(&number).is_none_or(|batch| batch.wants_one() || self.is_foreign(batch));
@@ -267,14 +274,13 @@ impl Driver {
             {
                 None
             }
-            (Action::Sign, _) => Some(self.sign(&batch, None).await?),
-            (Action::Replace, Some(spend)) if spend.sum > 0 => Some(self.sign(&batch, Some(spend)).await?),
+            (Action::Sign, _) => self.sign(&batch, None).await?,
+            (Action::Replace, Some(spend)) if spend.sum > 0 => self.sign(&batch, Some(spend)).await?,
             (Action::Lock, Some(spend)) => {
                 self.lock(spend, true).await;
                 None
             }
             (Action::Unlock(spend), _) => {
-                self.paid.retain(|(paid, _, _)| *paid != number);
                 self.lock(spend, false).await;
                 None
             }
@@ -294,7 +300,7 @@ impl Driver {
     }
 
     /// Has a transaction made for this batch and all that wait for one; of `spend`'s coins, if it is to replace another.
-    async fn sign(&mut self, batch: &Batch, spend: Option<Spend>) -> Result<BatchEvent, Trouble> {
+    async fn sign(&mut self, batch: &Batch, spend: Option<Spend>) -> Result<Option<BatchEvent>, Trouble> {
         let before = spend.as_ref().and_then(|spend| spend.newest().map(|newest| newest.roots.clone()));
         let waiting = self
             .open
@@ -304,23 +310,27 @@ impl Driver {
         let riding = waiting.map(|other| (other.number, other.root));
         let carried = before.iter().flat_map(|roots| roots.batches().collect::<Vec<_>>());
         let roots = Roots::of(own.into_iter().chain(carried).chain(riding));
-        let change = match spend.as_ref().and_then(|spend| spend.newest().and_then(Attempt::change)) {
+        if batch.unsigned().is_some_and(|unsigned| unsigned.roots == roots) {
+            return Ok(None); // who signs has that one already
+        }
+        let change = match spend.as_ref().and_then(Spend::change) {
             Some(script) => self.chain.run(move |chain| chain.address_of(&script)).await?,
             None => None,
         };
         let change = match change {
-            Some(address) => Some(address),
-            None => Some(self.change().await?),
+            Some(address) => address,
+            None => {
+                self.changes = Some(batch.number);
+                self.change().await?
+            }
         };
         let caps = Caps::of(&self.config.bitcoin, self.spent());
         let order = Order { roots, change, caps, signs: self.config.path() == Some(Path::Wallet) };
-        let is_replacement = spend.is_some();
         let made = match spend {
             Some(spend) => self.chain.run(move |chain| chain.replace(&spend, &order)).await?,
             None => self.chain.run(move |chain| chain.spend(&order)).await?,
         };
-        let paid = |sat: u64| (batch.number, seconds(), sat);
-        Ok(match made {
+        Ok(Some(match made {
             Signing::NoFunds(need) => BatchEvent::NoFunds(need),
             Signing::Capped(capped) => BatchEvent::Capped(capped),
             Signing::Unsigned(spend) => {
@@ -329,18 +339,16 @@ impl Driver {
             }
             Signing::Signed(spend) => {
                 if let Some(attempt) = spend.newest() {
-                    self.note_signed(batch.number, attempt, attempt.fee, is_replacement).await?;
-                    self.paid.push(paid(attempt.fee));
+                    self.note_signed(batch.number, attempt, attempt.fee, false).await?;
                 }
                 BatchEvent::Signed(spend)
             }
             Signing::Replaced(attempt) => {
                 let more = attempt.fee.saturating_sub(batch.spend().map_or(0, Spend::fee));
-                self.note_signed(batch.number, &attempt, more, is_replacement).await?;
-                self.paid.push(paid(more));
+                self.note_signed(batch.number, &attempt, more, batch.attempt().is_some()).await?;
                 BatchEvent::Replaced(attempt)
             }
-        })
+        }))
     }
 
     /// The address for change that no transaction has used yet.
@@ -382,9 +390,6 @@ impl Driver {
     async fn lock_again(&mut self) -> Result<(), Trouble> {
         let name = self.config.bitcoin.wallet.clone();
         let had = self.ledger.had_wallet(&name)?;
-        if had {
-            self.chain.has_had_wallet();
-        }
         self.chain.run(Chain::ensure_wallet).await?;
         if !had {
             self.ledger.note_wallet(&name).await?;
@@ -408,8 +413,20 @@ impl Driver {
             }
         }
         // A first transaction has used the address; its replacements use it again.
-        let uses_change = batch.spend().is_some_and(|spend| spend.attempts.len() + spend.former.len() <= 1);
-        self.ledger.put(&changed.iter().collect::<Vec<_>>(), uses_change).await?;
+        let uses_change = self.changes == Some(batch.number) && batch.spend().is_some();
+        if let Err(fault) = self.ledger.put(&changed.iter().collect::<Vec<_>>(), uses_change).await {
+            // What is not stored has not happened: nothing of it is sent, and nobody rides in it.
+            for Batch { number, .. } in changed {
+                match self.ledger.batch(number)? {
+                    Some(stored) => drop(self.open.insert(number, stored)),
+                    None => drop(self.open.remove(&number)),
+                }
+            }
+            return Err(fault.into());
+        }
+        if uses_change {
+            self.changes = None;
+        }
         Ok(())
     }
 
@@ -453,6 +470,7 @@ impl Driver {
             }
             tracing::warn!(batch = number, height, "the block of a final anchor was reorganised away");
             self.finals.remove(&number);
+            self.paid.retain(|(paid, ..)| *paid != number);
             self.recent.retain(|recent| recent.number != number);
             self.open.insert(number, batch);
             for rider in self.ledger.batches()? {
@@ -495,9 +513,11 @@ impl Driver {
     pub(super) async fn import(&mut self, number: u64, psbt: String) -> Result<(), Trouble> {
         let Some(unsigned) = self.unsigned(number).cloned() else { return Ok(()) };
         let attempt = self.chain.run(move |chain| chain.imported(&unsigned, &psbt)).await?;
-        let more = attempt.fee.saturating_sub(self.open.get(&number).and_then(Batch::spend).map_or(0, Spend::fee));
-        self.note_signed(number, &attempt, more, false).await?;
-        self.paid.push((number, seconds(), more));
+        let before = self.open.get(&number).and_then(Batch::spend);
+        let (paid, replaces) = (before.map_or(0, Spend::fee), before.is_some_and(|spend| !spend.attempts.is_empty()));
+        let allowed = Caps::of(&self.config.bitcoin, self.spent()).allow(attempt.fee, paid);
+        allowed.map_err(|capped| Trouble::Chain(Error::Capped(capped)))?;
+        self.note_signed(number, &attempt, attempt.fee.saturating_sub(paid), replaces).await?;
         self.step(number, BatchEvent::Replaced(attempt)).await
     }
 
@@ -543,11 +563,29 @@ impl Driver {
             return;
         };
         let fee = batch.attempt().map_or(0, |attempt| attempt.fee);
+        let today = seconds().saturating_sub(fees::DAY);
+        self.paid.retain(|(paid, at, _)| *at > today && *paid != batch.number);
+        let paid = batch.spend().map(Spend::paid).unwrap_or_default();
+        self.paid.extend(paid.into_iter().filter(|(at, _)| *at > today).map(|(at, sat)| (batch.number, at, sat)));
         let place = Place { height: mined.place.height, block: mined.place.block(), fee };
         if self.finals.insert(batch.number, place).is_none() {
             tracing::debug!(batch = batch.number, "the anchor is final");
         }
         self.show(batch);
+    }
+
+    /// Riders of batches that are final with them are as final.
+    fn show_settled(&mut self) -> Result<(), Fault> {
+        let rules = self.rules();
+        let riders = self.open.values().filter(|batch| matches!(batch.state, State::Riding(_))).cloned();
+        for rider in riders.collect::<Vec<_>>() {
+            let with = self.carrier(&rider)?;
+            if with.is_some_and(|with| with.is_final() && with.carried(rider.number, rules) == Some(true)) {
+                self.open.remove(&rider.number);
+                self.show(rider);
+            }
+        }
+        Ok(())
     }
 
     fn show(&mut self, batch: Batch) {

@@ -77,7 +77,7 @@ impl Caps {
     }
 
     /// May a transaction cost `fee` (sat), of which `paid` are allowed already?
-    fn allow(&self, fee: u64, paid: u64) -> Result<(), Capped> {
+    pub(super) fn allow(&self, fee: u64, paid: u64) -> Result<(), Capped> {
         let more = fee.saturating_sub(paid);
         if fee > self.fee {
             return Err(Capped::Fee { asked: fee, allowed: self.fee });

@@ -124,7 +124,7 @@ impl Follower {
         let last = batches.last();
         let number = last.map_or(1, |b| b.number + 1);
         let base = last.map_or(since, |b| b.created);
-        let driver = Driver::new(&config, (ledger.clone(), chain.clone()), (metrics.clone(), audit.clone()), batches);
+        let driver = Driver::new(&config, (ledger.clone(), chain.clone()), (metrics.clone(), audit.clone()), batches)?;
         let (status, watch) = watch::channel(Status {
             mode: config.mode,
             network: config.bitcoin.network,
@@ -188,8 +188,11 @@ impl Follower {
                 },
             }
             let poll = if self.must_ask() { self.poll } else { Instant::now() + CLOCK };
-            let clock = if self.wholes.is_idle() || is_short { CLOCK } else { Duration::ZERO };
-            let wake = poll.min(Instant::now() + self.until_due().min(self.until_calendars()).min(clock));
+            let clock = if self.wholes.is_idle() { CLOCK } else { Duration::ZERO };
+            let wake = match is_short {
+                true => Instant::now() + CLOCK,
+                false => poll.min(Instant::now() + self.until_due().min(self.until_calendars()).min(clock)),
+            };
             job.waits(Some(wake.into_std()));
             tokio::select! {
                 () = job.stop().cancelled() => return Ok(()),
@@ -375,7 +378,7 @@ impl Follower {
         self.number = batches.last().map_or(1, |batch| batch.number + 1);
         let parts = ((self.ledger.clone(), self.chain.clone()), (self.metrics.clone(), self.audit.clone()));
         let tip = self.driver.tip;
-        self.driver = Driver::new(&self.config, parts.0, parts.1, batches);
+        self.driver = Driver::new(&self.config, parts.0, parts.1, batches)?;
         self.driver.tip = tip;
         self.poll = Instant::now();
         self.collect().await?;

@@ -112,7 +112,7 @@ impl Prover {
         for leaf in self.leaves(&cid, &digest, which)? {
             let batch = self.ledger.batch(leaf.batch)?.context("a leaf without its batch")?;
             let carrier = self.ledger.carrier(&batch)?;
-            let is_placed = carrier.as_ref().unwrap_or(&batch).place().is_some();
+            let is_placed = batch.told_by(carrier.as_ref()).place().is_some();
             if is_placed || of.is_none() {
                 of = Some((leaf, batch, carrier));
             }
@@ -138,7 +138,7 @@ impl Prover {
         };
         let (_, batch, carrier) = found;
         let status = self.status.borrow().clone();
-        let time = carrier.as_ref().unwrap_or(&batch).place().map(|place| place.header().time);
+        let time = batch.told_by(carrier.as_ref()).place().map(|place| place.header().time);
         // What the task knows beyond what is stored: notes, confirmations.
         let shown = status.batches.iter().find(|shown| shown.number == batch.number).cloned();
         let said = shown.unwrap_or_else(|| BatchStatus::of(&batch, carrier.as_ref(), status.tip));
@@ -273,7 +273,7 @@ impl Prover {
 
     /// How a batch came into a block, if it did. `carrier`: the batch whose transaction carries it, if that is another.
     fn end(&self, batch: &Batch, carrier: Option<&Batch>) -> Result<Option<End>, Fault> {
-        let (by, tip) = (carrier.unwrap_or(batch), self.status.borrow().tip);
+        let (by, tip) = (batch.told_by(carrier), self.status.borrow().tip);
         if let (Some(attempt), Some(place), Some(spend)) = (by.attempt(), by.place(), by.spend()) {
             // The attempt in the chain may be the one from before this batch rode along.
             let Some(over) = attempt.roots.path(batch.number) else { return Ok(None) };

@@ -9,7 +9,7 @@ use super::{
 };
 use crate::cid::Digest;
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use bitcoin::{OutPoint, Psbt, Transaction, consensus::encode::deserialize};
+use bitcoin::{OutPoint, Psbt, ScriptBuf, Transaction, consensus::encode::deserialize};
 use serde::{Deserialize, Serialize};
 
 /// The roots of some batches under one: RFC 6962's tree over them, in order of their numbers.
@@ -48,11 +48,8 @@ pub struct Unsigned {
     pub psbt: String,
     /// sat
     pub fee: u64,
-    /// sat; what its coins are worth together.
-    pub sum: u64,
     pub roots: Roots,
-    /// Seconds since 1970.
-    pub made: u64,
+    /// The chain's height when it was made.
     pub height: u32,
 }
 
@@ -125,12 +122,6 @@ impl Attempt {
     pub fn vsize(&self) -> u64 {
         deserialize::<Transaction>(&self.tx).map_or(0, |tx| tx.vsize() as u64)
     }
-
-    /// The script its change goes to: the output that is not the root's.
-    pub fn change(&self) -> Option<bitcoin::ScriptBuf> {
-        let tx: Transaction = deserialize(&self.tx).ok()?;
-        tx.output.into_iter().map(|output| output.script_pubkey).find(|script| !script.is_op_return())
-    }
 }
 
 impl Unsigned {
@@ -164,6 +155,13 @@ impl Spend {
             }
             (None, None) => Vec::new(),
         }
+    }
+
+    /// The script its change goes to: the output that is not the root's.
+    pub fn change(&self) -> Option<ScriptBuf> {
+        let signed = self.newest().and_then(|newest| deserialize::<Transaction>(&newest.tx).ok());
+        let tx = signed.or_else(|| self.unsigned.as_ref()?.tx())?;
+        tx.output.into_iter().map(|output| output.script_pubkey).find(|script| !script.is_op_return())
     }
 
     /// The most that may have to be paid: only one attempt can be in the chain.

@@ -1,7 +1,7 @@
 //! What the anchor says of itself, for programs and for people.
 
 use super::{
-    batch::{Batch, State},
+    batch::{Batch, State, depth},
     config::{Config, Mode, Network, Path},
 };
 use jiff::Timestamp;
@@ -188,7 +188,10 @@ pub enum Outcome {
 impl BatchStatus {
     /// `carrier`: the batch whose transaction carries it, if that is another.
     pub(super) fn of(batch: &Batch, carrier: Option<&Batch>, tip: Option<u32>) -> Self {
-        let by = carrier.unwrap_or(batch);
+        let by = batch.told_by(carrier);
+        let left_behind = carrier.filter(|carrier| by.number == batch.number && carrier.number != batch.number).map(|carrier| {
+            format!("the transaction of batch {} came into a block without it: it gets one of its own when that is buried", carrier.number)
+        });
         let state = match &by.state {
             State::Batched if by.handed => "submitted",
             State::Batched | State::Riding(_) => "batched",
@@ -214,7 +217,10 @@ impl BatchStatus {
             State::FeeCapped(capped) => Some(capped),
             _ => by.capped.as_ref(),
         };
-        let note = by.note.clone().or_else(|| batch.note.clone()).or_else(|| capped.map(ToString::to_string));
+        let note = left_behind
+            .or_else(|| by.note.clone())
+            .or_else(|| batch.note.clone())
+            .or_else(|| capped.map(ToString::to_string));
         Self {
             number: batch.number,
             state: state.into(),
@@ -262,6 +268,9 @@ impl BatchStatus {
             ),
             _ => format!("batch {number} ({leaves} items) is final in block {}", self.height.unwrap_or_default()),
         };
+        if self.psbt.is_some() && self.state != "awaiting_signature" {
+            text.push_str("; one that pays more waits for your signature");
+        }
         if let Some(note) = &self.note {
             text.push_str(&format!(" ({note})"));
         }
@@ -272,7 +281,7 @@ impl BatchStatus {
 /// Confirmations of a batch: as bitcoind said, and for a final one as the chain has grown since.
 pub(super) fn confirmations(batch: &Batch, tip: Option<u32>) -> u32 {
     let grown = match (batch.place(), tip) {
-        (Some(place), Some(tip)) => (tip + 1).saturating_sub(place.height),
+        (Some(place), Some(tip)) => depth(tip, place.height),
         _ => 0,
     };
     if batch.place().is_some() { grown.max(batch.depth) } else { 0 }

@@ -46,8 +46,8 @@ pub enum Signing {
 #[derive(Debug, Clone)]
 pub struct Order {
     pub roots: Roots,
-    /// Where the change goes; none: an address is drawn.
-    pub change: Option<String>,
+    /// The address the change goes to.
+    pub change: String,
     pub caps: Caps,
     /// Sign it with the wallet's keys, or leave that to who has them.
     pub signs: bool,
@@ -75,7 +75,7 @@ impl Chain {
             None => match self.coins(market.floor)? {
                 Some(coins) => {
                     let affordable = affordable(&coins);
-                    (coins, affordable.clamp(market.floor, rate))
+                    (coins, affordable.min(rate).max(market.floor))
                 }
                 None => return Ok(Signing::NoFunds(self.need(rate)?)),
             },
@@ -84,7 +84,7 @@ impl Chain {
             Some(funded) => funded,
             None => return Ok(Signing::NoFunds(self.need(rate)?)),
         };
-        if let Some(capped) = over(fee, 0, order.caps) {
+        if let Err(capped) = order.caps.allow(fee, 0) {
             return Ok(Signing::Capped(capped));
         }
         let mut spend = Spend {
@@ -126,7 +126,7 @@ impl Chain {
         let Some((psbt, fee)) = self.fund(order, &coins, rate)? else {
             return Ok(Signing::NoFunds(self.need(rate)?));
         };
-        if let Some(capped) = over(fee, spend.fee(), order.caps) {
+        if let Err(capped) = order.caps.allow(fee, spend.fee()) {
             return Ok(Signing::Capped(capped));
         }
         let roots = order.roots.clone();
@@ -234,7 +234,6 @@ impl Chain {
         let inputs: Vec<Value> =
             coins.inputs.iter().map(|coin| json!({ "txid": coin.txid.to_string(), "vout": coin.vout })).collect();
         let payload = self.config().payload(&order.roots.root());
-        let change = order.change.clone().ok_or(Error::NotOurs("no address for the change"))?;
         // The one change output is explicit and pays the fee: bitcoind then adds none, and one with only an
         // OP_RETURN, which some nodes do not relay, cannot come about.
         let sum = Amount::from_sat(coins.sum).to_string_in(Denomination::Bitcoin);
@@ -242,7 +241,7 @@ impl Chain {
             "walletcreatefundedpsbt",
             &[
                 json!(inputs),
-                json!([{ "data": hex::encode(payload) }, { &change: sum }]),
+                json!([{ "data": hex::encode(payload) }, { &order.change: sum }]),
                 json!(0),
                 json!({ "add_inputs": false, "fee_rate": rate, "replaceable": true, "subtractFeeFromOutputs": [1] }),
             ],
@@ -274,7 +273,7 @@ impl Chain {
     fn described(&self, psbt: String, fee: u64, sum: u64, roots: Roots, height: u32) -> Result<Unsigned, Error> {
         let described: Psbt =
             self.wallet("walletprocesspsbt", &[json!(psbt), json!(false), json!("ALL"), json!(true)])?;
-        let unsigned = Unsigned { psbt: described.psbt, fee, sum, roots, made: clock::seconds(), height };
+        let unsigned = Unsigned { psbt: described.psbt, fee, roots, height };
         let tx = unsigned.tx().ok_or_else(|| answer("walletprocesspsbt", "no PSBT"))?;
         self.check(&tx, &unsigned.roots, sum)?;
         Ok(unsigned)
@@ -318,15 +317,6 @@ impl Chain {
         }
         Ok(fee)
     }
-}
-
-/// The cap that a fee of `fee` sat is above, of which `paid` are allowed already.
-fn over(fee: u64, paid: u64, caps: Caps) -> Option<Capped> {
-    let more = fee.saturating_sub(paid);
-    if fee > caps.fee {
-        return Some(Capped::Fee { asked: fee, allowed: caps.fee });
-    }
-    (more > caps.left).then_some(Capped::Day { asked: more, left: caps.left })
 }
 
 /// sat that `inputs` coins must be worth together.

@@ -450,6 +450,28 @@ async fn a_pruned_block_is_brought_from_a_peer() {
     accepts(&bitcoind, &node.proof(&written.record).await);
 }
 
+/// With the wallet that knows the block, and with one that does not: then a week of blocks is looked through at a time.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_mined_long_ago_is_found() {
+    for wallet_knows in [true, false] {
+        let (bitcoind, dir) = (Bitcoind::start(), dir());
+        bitcoind.funded_wallet();
+        let node = Node::start(dir.path(), &quick(&bitcoind)).await;
+        let written = node.write("record", b"data").await;
+        node.anchor.now().await.expect("answers");
+        node.kill().await;
+        bitcoind.mine(1);
+        bitcoind.mine(1_100);
+        let mut config = quick(&bitcoind);
+        if !wallet_knows {
+            config.bitcoin.wallet = "another".into();
+        }
+        let node = Node::start(dir.path(), &config).await;
+        node.reach("final").await;
+        accepts(&bitcoind, &node.proof(&written.record).await);
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_proof_says_which_chain_it_is_of_whatever_the_settings_say_now() {
     let (bitcoind, dir) = (Bitcoind::start(), dir());

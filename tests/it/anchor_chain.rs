@@ -26,7 +26,7 @@ pub fn config(node: &Bitcoind) -> Config {
 }
 
 fn order(chain: &Chain, root: &Digest) -> Order {
-    let change = Some(chain.draw_change().expect("the wallet has an address"));
+    let change = chain.draw_change().expect("the wallet has an address");
     let caps = Caps::of(&toft::anchor::config::Bitcoin::default(), 0);
     Order { roots: Roots::of([(1, *root)]), change, caps, signs: true }
 }
@@ -146,7 +146,7 @@ fn nothing_is_signed_on_another_network() {
     let error = chain
         .spend(&Order {
             roots: Roots::of([(1, [0; 32])]),
-            change: None,
+            change: String::new(),
             caps: Caps::of(&config.bitcoin, 0),
             signs: true,
         })

@@ -2,9 +2,13 @@
 
 use super::*;
 use crate::anchor::{config::Network, spend::Roots};
+use base64::{Engine as _, engine::general_purpose::STANDARD};
 use bitcoin::{
-    Amount, OutPoint, ScriptBuf, Sequence, Transaction, TxIn, TxOut, Txid, Witness, absolute::LockTime,
-    consensus::encode::serialize, hashes::Hash as _, transaction::Version,
+    Amount, OutPoint, Psbt, ScriptBuf, Sequence, Transaction, TxIn, TxOut, Txid, Witness,
+    absolute::LockTime,
+    consensus::encode::{deserialize, serialize},
+    hashes::Hash as _,
+    transaction::Version,
 };
 use proptest::prelude::*;
 
@@ -35,6 +39,14 @@ fn spend(coin: u8, attempts: &[u8]) -> Spend {
         former: vec![],
         sent: false,
     }
+}
+
+/// The same, waiting for a signature.
+fn unsigned(coin: u8) -> Spend {
+    let tx = deserialize(&attempt(coin, 0).tx).expect("a transaction");
+    let psbt = STANDARD.encode(Psbt::from_unsigned_tx(tx).expect("it is unsigned").serialize());
+    let roots = Roots::of([(1, [0; 32])]);
+    Spend { unsigned: Some(Unsigned { psbt, fee: 1, roots, height: 100 }), ..spend(coin, &[]) }
 }
 
 fn place(n: u8) -> Inclusion {
@@ -154,16 +166,36 @@ fn a_double_spend_is_believed_only_when_it_is_buried_whatever_final_means() {
 
 #[test]
 fn what_nobody_signed_is_made_anew_when_its_coins_went() {
-    let mut waiting = spend(1, &[]);
-    waiting.unsigned =
-        Some(Unsigned { psbt: String::new(), fee: 1, sum: 2, roots: Roots::of([(1, [0; 32])]), made: 0, height: 100 });
+    let waiting = unsigned(1);
     let mut b = Batch::new(1, [0; 32], 3, 0);
     assert_eq!(b.on(BatchEvent::Unsigned(waiting.clone()), RULES), [Action::Persist, Action::Lock]);
     assert_eq!(b.on(BatchEvent::Woke, RULES), [Action::Look]);
     assert_eq!(b.on(seen(Seen::Unspent, 101), RULES), []);
     assert_eq!(b.on(seen(Seen::Unspent, 106), RULES), [Action::Replace], "fees may have changed");
+    // its owner may have signed and sent it himself: others' spend of the coins has to be as deep as ever
     let actions = b.on(seen(Seen::Elsewhere(elsewhere(103)), 103), RULES);
+    assert_eq!(actions, [Action::Persist, Action::Check { height: 103, block: "b".into() }]);
+    assert_eq!(b.on(BatchEvent::Stands(Some(107)), RULES), []);
+    let actions = b.on(BatchEvent::Stands(Some(108)), RULES);
     assert_eq!(actions, [Action::Persist, Action::Unlock(waiting), Action::Sign]);
+}
+
+#[test]
+fn a_rider_is_told_by_its_carrier_only_while_that_may_carry_it() {
+    let both = Roots::of([(1, [0; 32]), (2, [1; 32])]);
+    let second = Attempt { roots: both, ..attempt(1, 2) };
+    let mut carrier = batch(State::Open(Spend { attempts: vec![attempt(1, 1), second], ..spend(1, &[]) }));
+    let rider = Batch { state: State::Riding(1), ..Batch::new(2, [1; 32], 3, 0) };
+    assert_eq!(rider.told_by(Some(&carrier)).number, 1, "it may be either");
+    let open = carrier.clone();
+    carrier.on(seen(Seen::Mined(mined(1, 2, 101)), 101), RULES);
+    assert_eq!(rider.told_by(Some(&carrier)).number, 1);
+    let mut carrier = open;
+    carrier.on(seen(Seen::Mined(mined(1, 1, 101)), 101), RULES);
+    assert_eq!(rider.told_by(Some(&carrier)).number, 2, "the one without it was mined");
+    assert_eq!(carrier.carried(2, RULES), None, "it waits until that is buried");
+    carrier.depth = BURIED;
+    assert_eq!(carrier.carried(2, RULES), Some(false));
 }
 
 #[test]
@@ -223,6 +255,7 @@ fn event() -> impl Strategy<Value = BatchEvent> {
     prop_oneof![
         2 => Just(BatchEvent::Woke),
         1 => (1..3_u8, 0..4_u8).prop_map(|(coin, n)| BatchEvent::Signed(spend(coin, &[n]))),
+        1 => (1..3_u8).prop_map(|coin| BatchEvent::Unsigned(unsigned(coin))),
         1 => (1..3_u8, 0..4_u8).prop_map(|(coin, n)| BatchEvent::Replaced(attempt(coin, n))),
         1 => Just(BatchEvent::NoFunds(Need { address: "a".into(), at_least: 1 })),
         1 => Just(BatchEvent::Capped(Capped::Fee { asked: 2, allowed: 1 })),
