@@ -118,9 +118,9 @@ pub(super) fn bump(market: Market, caps: Caps, paid: u64, vsize: u64) -> Result<
     Ok(down(wanted.min(affordable)).max(least))
 }
 
-/// sat
+/// sat, as bitcoind counts it: from whole sat per 1000 vB, rounded up.
 fn cost(rate: f64, vsize: u64) -> u64 {
-    (rate * vsize as f64).ceil() as u64
+    ((rate * DECIMALS).round() as u64 * vsize).div_ceil(DECIMALS as u64)
 }
 
 fn up(rate: f64) -> f64 {
