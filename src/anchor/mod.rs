@@ -29,6 +29,7 @@ mod coins;
 pub mod headers;
 pub mod judge;
 mod receipts;
+mod witness;
 mod calendar;
 mod waiting;
 mod sieve;
