@@ -8,8 +8,9 @@
 
 use super::{
     config::Calendar,
-    receipts::{ANSWER_MAX, Answer, Ask, Fit, Pace, Receipts, Standing},
+    receipts::{ANSWER_MAX, Answer, Ask, Pace, Receipts, Standing},
     tree,
+    witness::Witness,
 };
 use crate::{
     cid::Digest,
@@ -24,7 +25,7 @@ use bytes::Bytes;
 use futures::{StreamExt as _, stream::FuturesUnordered};
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap, VecDeque},
-    time::Duration,
+    time::{Duration, Instant},
 };
 use url::Url;
 
@@ -36,6 +37,8 @@ const DEADLINE: Duration = Duration::from_secs(15);
 const PAUSE_MAX: Duration = Duration::from_secs(3600);
 /// Questions to one host in one turn; who has more waits for the next turn, so that no turn takes long.
 const TURN_MAX: usize = 8;
+/// After this nobody is asked in this turn any more: with [`DEADLINE`] it has an end, and others get theirs.
+const TURN: Duration = Duration::from_secs(5);
 /// What calendars are asked for, as the stock client does.
 pub const MEDIA_TYPE: &str = "application/vnd.opentimestamps.v1";
 /// Pools hand what they get to calendars of other names, which then promise in their own: hosts that end so, and the
@@ -67,19 +70,20 @@ impl Calendars {
     }
 
     /// Asks what is to be asked about these batches (number and root), all that are not settled otherwise. `now` is in
-    /// milliseconds since 1970. `check` says whether the block at a height has this Merkle root; nothing: nobody can tell.
-    /// The numbers of the batches of which something new is known.
-    pub async fn turn<F>(
+    /// milliseconds since 1970. `witness` says whether the chain has blocks; where its end has changed, it is asked again about
+    /// all. The numbers of the batches of which something new is known.
+    pub async fn turn(
         &mut self,
         now: u64,
         secret: &[u8; 32],
         roots: &[(u64, Digest)],
-        check: impl Fn(u64, Digest) -> F,
-    ) -> Result<BTreeSet<u64>, Fault>
-    where
-        F: Future<Output = Result<Option<bool>, Fault>>,
-    {
+        witness: &mut Witness,
+    ) -> Result<BTreeSet<u64>, Fault> {
         self.take_up(now, secret, roots).await?;
+        if witness.look().await {
+            self.open.values_mut().for_each(|receipts| receipts.doubt(now));
+        }
+        let begun = Instant::now();
         let mut changed = BTreeSet::new();
         let mut hosts: HashMap<String, VecDeque<(u64, Ask)>> = HashMap::new();
         for (number, receipts) in &self.open {
@@ -89,7 +93,8 @@ impl Calendars {
         }
         let mut running = FuturesUnordered::new();
         let next = |asked: usize, mut waiting: VecDeque<(u64, Ask)>| {
-            let (client, first) = (self.client.clone(), waiting.pop_front().filter(|_| asked < TURN_MAX));
+            let (client, first) = (self.client.clone(), waiting.pop_front());
+            let first = first.filter(|_| asked < TURN_MAX && begun.elapsed() < TURN);
             let target = first.as_ref().and_then(|(_, ask)| self.book.target(ask));
             first.map(|(number, ask)| async move {
                 let heard = talk(&client, &ask, target).await;
@@ -110,14 +115,14 @@ impl Calendars {
                     let read = Receipts::read(&ask, &bytes, |uri| self.book.knows(uri));
                     let answer = match read {
                         Ok(reading) => {
-                            let fit = fit(&reading.blocks, &check).await?;
+                            let fit = witness.fit(&reading.blocks).await;
                             Answer::Took(reading, fit)
                         }
                         Err(why) => Answer::Refused(said(why)),
                     };
                     vec![(number, ask, answer)]
                 }
-                Heard::Look(blocks) => vec![(number, ask, Answer::Looked(fit(&blocks, &check).await?))],
+                Heard::Look(blocks) => vec![(number, ask, Answer::Looked(witness.fit(&blocks).await))],
             };
             let mut writes = Vec::new();
             for (number, ask, answer) in answers {
@@ -141,12 +146,6 @@ impl Calendars {
     /// Everything is asked now: somebody wants to know.
     pub fn hurry(&mut self) {
         self.open.values_mut().for_each(Receipts::hurry);
-    }
-
-    /// The chain has changed: are the blocks that calendars named still in it?
-    #[expect(dead_code, reason = "for the follower, at each tip")]
-    pub fn doubt(&mut self, now: u64) {
-        self.open.values_mut().for_each(|receipts| receipts.doubt(now));
     }
 
     /// How a batch of the last turn stands.
@@ -194,22 +193,6 @@ pub(super) fn read(store: &Store, batch: u64) -> Result<Option<Receipts>, Fault>
 
 fn key(batch: u64) -> Vec<u8> {
     [KEY, &batch.to_be_bytes()].concat()
-}
-
-/// Does the chain have these blocks?
-async fn fit<F>(blocks: &[(u64, Digest)], check: &impl Fn(u64, Digest) -> F) -> Result<Fit, Fault>
-where
-    F: Future<Output = Result<Option<bool>, Fault>>,
-{
-    let mut all = Fit::Yes;
-    for (height, root) in blocks {
-        match check(*height, *root).await? {
-            Some(true) => {}
-            Some(false) => return Ok(Fit::No(*height)),
-            None => all = Fit::Unknown,
-        }
-    }
-    Ok(all)
 }
 
 /// A number from 0 to 1. Without randomness nothing worse happens than that calendars are asked at the same moment.

@@ -11,6 +11,7 @@ use super::{
     fees::{self, Caps},
     ledger::Ledger,
     metrics::Metrics,
+    receipts::PATIENCE,
     spend::{self, Attempt, Roots, Spend},
     wallet::{Order, Signing},
 };
@@ -26,9 +27,6 @@ use std::collections::{BTreeMap, VecDeque};
 const RECENT: usize = 10;
 /// Actions for one batch in one go; the longest real chain has some twenty.
 const ACTIONS_MAX: usize = 64;
-
-/// Calendars that do not keep their promise within this time are not asked again, where another has kept its (seconds).
-const PATIENCE: u64 = 30 * 24 * 60 * 60;
 
 /// Where a final batch lies.
 #[derive(Debug, Clone)]
@@ -539,6 +537,12 @@ impl Driver {
         batch.handed = handed;
         let Some(height) = height else {
             batch.note = Some(sentence);
+            // The block that one of them named is not in the chain, or not any more.
+            if let State::Attested(height) = batch.state {
+                tracing::warn!(batch = number, height, "the chain does not have the block that calendars named");
+                batch.state = State::Batched;
+                self.ledger.put(&[&*batch], false).await?;
+            }
             return Ok(());
         };
         batch.note = (!is_settled).then_some(sentence);
@@ -546,7 +550,7 @@ impl Driver {
             batch.state = State::Attested(height);
             self.ledger.put(&[&*batch], false).await?;
         }
-        let is_over = is_settled || batch.created.saturating_add(PATIENCE) < seconds();
+        let is_over = is_settled || is_late(batch);
         if let Some(batch) = is_over.then(|| self.open.remove(&number)).flatten() {
             self.show(batch);
         }
@@ -555,7 +559,7 @@ impl Driver {
 
     /// A batch where it belongs: among the open ones, or the final ones.
     fn put_back(&mut self, batch: Batch) {
-        if matches!(batch.state, State::Attested(_)) && batch.created.saturating_add(PATIENCE) < seconds() {
+        if matches!(batch.state, State::Attested(_)) && is_late(&batch) {
             return self.show(batch);
         }
         let Some(mined) = batch.mined().filter(|_| batch.is_final()) else {
@@ -594,6 +598,11 @@ impl Driver {
         self.recent.make_contiguous().sort_by_key(|recent| recent.number);
         self.recent.drain(..self.recent.len().saturating_sub(RECENT));
     }
+}
+
+/// Do calendars not say more of it?
+fn is_late(batch: &Batch) -> bool {
+    batch.created.saturating_add(PATIENCE.as_secs()) < seconds()
 }
 
 /// The first of what bitcoind could not do is told; a fault of the store ends it all.

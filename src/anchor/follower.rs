@@ -20,11 +20,12 @@ use super::{
     tree::{Nonces, Tree},
     waiting::{Item, NOWHERE},
     whole::Wholes,
+    witness::Witness,
 };
 use crate::{
     audit::{Audit, Head},
     blocks::Blocks,
-    cid::{self, Digest},
+    cid,
     crypto::{Locked, Secret},
     dwn::Fault,
     job::{Job, Wait, blocking},
@@ -34,7 +35,6 @@ use crate::{
     task::Backoff,
 };
 use anyhow::Context as _;
-use bitcoin::hashes::Hash as _;
 use std::{
     collections::BTreeSet,
     fmt::Display,
@@ -82,6 +82,8 @@ pub(super) struct Follower {
     intake: Intake,
     /// Who brings roots into the chain, if not we ourselves.
     calendars: Option<Calendars>,
+    /// Who knows of the blocks that they name.
+    witness: Witness,
     chain: Chain,
     pub(super) commands: mpsc::Receiver<Command>,
     pub(super) status: watch::Sender<Status>,
@@ -149,6 +151,7 @@ impl Follower {
             wholes,
             intake,
             calendars,
+            witness: Witness::new(chain.clone(), config.bitcoin.poll.0),
             chain,
             commands,
             status,
@@ -238,7 +241,8 @@ impl Follower {
         if self.works() && (asked.is_some() || self.due <= clock::millis()) {
             made = self.close().await?;
         }
-        if made.is_some() || (self.must_ask() && self.poll <= Instant::now()) {
+        // Who only asks calendars may have no bitcoind at all.
+        if self.must_ask() && (made.is_some() || self.poll <= Instant::now()) {
             self.ask().await?;
         }
         self.ask_calendars().await?;
@@ -429,20 +433,13 @@ impl Follower {
         let secret = self.secret.borrow().clone();
         let (Some(calendars), Some(secret)) = (&mut self.calendars, secret) else { return Ok(()) };
         let roots = self.driver.theirs();
-        let chain = self.chain.clone();
-        let check = |height: u64, root: Digest| {
-            let chain = chain.clone();
-            async move {
-                let header = chain.run(move |chain| chain.tip().and_then(|_| chain.header_at(height))).await;
-                // who does not answer, or is not that far, contradicts nobody
-                Ok(header.ok().flatten().map(|header| header.merkle_root.to_byte_array() == root))
-            }
-        };
-        calendars.turn(clock::millis(), secret.expose(), &roots, check).await?;
+        calendars.turn(clock::millis(), secret.expose(), &roots, &mut self.witness).await?;
+        self.driver.tip = self.witness.height().or(self.driver.tip);
         for (number, _) in roots {
             let Some(standing) = calendars.standing(number) else { continue };
             let height = calendars.blocks(number).first().and_then(|(height, _)| u32::try_from(*height).ok());
-            let is_settled = standing.waiting + standing.pending == 0;
+            let is_seen = standing.found == standing.complete || !self.witness.answers();
+            let is_settled = standing.waiting + standing.pending == 0 && is_seen;
             let handed = standing.taken() >= self.config.calendar.min as usize;
             self.driver.attested(number, height, is_settled, (handed, standing.sentence())).await?;
         }

@@ -46,8 +46,10 @@ pub enum Error {
     Empty,
     #[error("block {height}: {rule}")]
     Rule { height: u32, rule: Rule },
-    #[error("no block in it is one that toft knows: it begins with block {start}, and must hold block {known}")]
-    Unknown { start: u32, known: u32 },
+    #[error(
+        "anybody could have made it: it must hold block {known}, the newest that toft knows, and is of blocks {start} to {tip}"
+    )]
+    Unknown { start: u32, tip: u32, known: u32 },
     #[error("it is of {theirs:?}, and anchor.bitcoin.network says {ours:?}")]
     Other { ours: Network, theirs: Network },
     #[error("the headers that are here already, up to block {0}, hold as much work or more: they stay")]
@@ -113,7 +115,7 @@ pub fn import(home: &Path, network: Network, from: impl Read) -> Result<Headers,
         return Err(Error::Other { ours: network, theirs: headers.network });
     }
     if headers.grade != Grade::Checkpointed {
-        return Err(Error::Unknown { start: headers.first, known: Chain::start(network) });
+        return Err(Error::Unknown { start: headers.first, tip: headers.tip, known: Chain::start(network) });
     }
     // Those that are there may be damaged: then anything is better.
     match open(&to, &BTreeSet::new()) {
@@ -170,7 +172,9 @@ fn pass(
         height = height.saturating_add(1);
     }
     let (tip, last) = chain.tip().ok_or(Error::Empty)?;
-    let grade = if chain.known().is_some() { Grade::Checkpointed } else { Grade::HeaderWorkOnly };
+    // The first block of mainnet alone says nothing: from there on anybody makes a chain of the least difficulty.
+    let is_known = chain.known() == Some(Chain::start(network));
+    let grade = if is_known { Grade::Checkpointed } else { Grade::HeaderWorkOnly };
     let (work, weight) = (chain.work(), chain.weight());
     Ok(Headers { network, first, tip, time: last.time, grade, work, wanted: found, weight })
 }

@@ -30,6 +30,8 @@ const TAKEN: &[u8] = b"anchor/taken";
 /// Digests that wait at most: some 20 MB of memory. At the shipped limits of the endpoint one address cannot fill it
 /// within a batch's time.
 pub(super) const WAITING_MAX: usize = 1 << 18;
+/// From so many on only the owner's are taken: strangers fill no place of his.
+const STRANGERS_MAX: usize = WAITING_MAX / 8 * 7;
 /// First byte of every value: raised when the encoding changes.
 const VERSION: u8 = 1;
 /// Keys deleted in one step.
@@ -49,7 +51,7 @@ pub enum Origin {
 /// Why a digest was not taken.
 #[derive(Debug, thiserror::Error)]
 pub enum Refused {
-    #[error("{WAITING_MAX} digests wait for the next anchor, which is as many as may; try again later")]
+    #[error("as many digests wait for the next anchor as may; try again later")]
     Full,
     #[error("{0:#}")]
     Fault(#[from] Fault),
@@ -157,7 +159,8 @@ impl Intake {
             if state.waiting.contains_key(&digest) {
                 return Ok(());
             }
-            if state.waiting.len() + state.writing + state.coming.len() >= WAITING_MAX {
+            let most = if origin == Origin::Stranger { STRANGERS_MAX } else { WAITING_MAX };
+            if state.waiting.len() + state.writing + state.coming.len() >= most {
                 return Err(Refused::Full);
             }
             state.coming.push(Coming { digest, origin, reply });
@@ -334,5 +337,23 @@ mod tests {
         assert_eq!((again.len(), again.has(&digest(999))), (1, true));
         after.take(digest(3), Origin::Owner).await.expect("comes again");
         assert_eq!(Intake::open(store.clone()).await.expect("opens").len(), 2);
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn strangers_leave_room_for_the_owner() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let intake = Intake::open(store(&dir)).await.expect("opens");
+        let fill = |to: usize| {
+            let mut state = intake.lock();
+            for i in state.waiting.len()..to {
+                state.waiting.insert(digest(i as u32), (Origin::Stranger, 0));
+            }
+        };
+        fill(STRANGERS_MAX);
+        let new = |i: u32| digest(u32::MAX - i);
+        assert!(matches!(intake.take(new(0), Origin::Stranger).await, Err(Refused::Full)));
+        intake.take(new(0), Origin::Owner).await.expect("is taken");
+        fill(WAITING_MAX);
+        assert!(matches!(intake.take(new(1), Origin::Owner).await, Err(Refused::Full)));
     }
 }

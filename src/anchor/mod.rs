@@ -29,6 +29,7 @@ mod coins;
 pub mod headers;
 pub mod judge;
 mod receipts;
+mod witness;
 mod calendar;
 mod waiting;
 mod sieve;
@@ -177,36 +178,41 @@ impl Anchor {
     /// Makes a batch of all that waits and sends it, without waiting for its time. Says what came of it.
     pub async fn now(&self) -> Result<Now, Fault> {
         let (reply, answer) = oneshot::channel();
-        self.ask(Command::Now(reply)).await?;
-        answer.await.context("the anchor has stopped")
+        self.ask(Command::Now(reply), answer).await
     }
 
     /// The transaction of a batch that waits for a signature, or why there is none.
     pub async fn export(&self, batch: u64) -> Result<Result<Waiting, String>, Fault> {
         let (reply, answer) = oneshot::channel();
-        self.ask(Command::Export(batch, reply)).await?;
-        answer.await.context("the anchor has stopped")
+        self.ask(Command::Export(batch, reply), answer).await
     }
 
     /// Takes it back signed (a PSBT in base64), and sends it. The sentence says why it is not the one that was asked for.
     pub async fn import(&self, psbt: String) -> Result<Result<BatchStatus, String>, Fault> {
         let (reply, answer) = oneshot::channel();
-        self.ask(Command::Import(psbt, reply)).await?;
-        answer.await.context("the anchor has stopped")
+        self.ask(Command::Import(psbt, reply), answer).await
     }
 
     /// Finds again what the ledger has lost: in records of proofs, in the log and in the chain. What has no proof then waits for a batch.
     /// `believed`: tenants whose records are the owner's.
     pub async fn rebuild(&self, believed: BTreeSet<String>) -> Result<Rebuilt, Fault> {
         let (reply, answer) = oneshot::channel();
-        self.ask(Command::Rebuild(believed, reply)).await?;
-        let rebuilt = answer.await.context("the anchor has stopped")?;
+        let rebuilt = self.ask(Command::Rebuild(believed, reply), answer).await?;
         self.inner.prover.forget();
         rebuilt
     }
 
-    async fn ask(&self, command: Command) -> Result<(), Fault> {
-        self.inner.commands.send(command).await.map_err(|_| anyhow!("the anchor has stopped"))
+    async fn ask<T>(&self, command: Command, answer: oneshot::Receiver<T>) -> Result<T, Fault> {
+        let stopped = || anyhow!("the anchor has stopped");
+        self.inner.commands.send(command).await.map_err(|_| stopped())?;
+        // Without an answer, and it goes on: what it was about to do could not be done.
+        answer.await.map_err(|_| match self.inner.commands.is_closed() {
+            true => stopped(),
+            false => anyhow!(
+                "the anchor could not do it now, as when there is no room on the disk, and goes on trying what it has to do; \
+                 the node's log says what stands in the way"
+            ),
+        })
     }
 
     /// How things stood when the task last looked.
@@ -312,9 +318,15 @@ impl Anchor {
 
     /// The operations from a digest that a stranger has handed in ([`Anchor::take`]) to a Bitcoin block that is final. Others'
     /// digests are unknown here: whether this node keeps something is nobody's business.
-    pub async fn timestamp(&self, digest: Digest) -> Result<Vec<u8>, ProofError> {
+    /// `turn` is held until the answer is made, also if nobody waits for it any more.
+    pub async fn timestamp(&self, digest: Digest, turn: impl Send + 'static) -> Result<Vec<u8>, ProofError> {
         let prover = self.inner.prover.clone();
-        tokio::task::spawn_blocking(move || prover.timestamp(&digest)).await.map_err(Fault::from)?
+        let make = move || {
+            let made = prover.timestamp(&digest);
+            drop(turn);
+            made
+        };
+        tokio::task::spawn_blocking(make).await.map_err(Fault::from)?
     }
 
     /// Checks an `.ots` file against the sha256 of some data and the chain bitcoind follows.

@@ -202,7 +202,7 @@ impl Prover {
             txid: transaction.as_ref().map(|own| own.txid.to_string()).unwrap_or_default(),
             height,
             time: transaction.map(|own| own.inclusion.header().time),
-            confirmations: tip.map_or(1, |tip| (tip + 1).saturating_sub(height)),
+            confirmations: status::on_top(height, tip),
             finished: found.head.is_final,
         }))
     }
@@ -302,7 +302,7 @@ impl Prover {
             txid: receipts.transaction().unwrap_or_default(),
             height,
             time: None,
-            confirmations: tip.map_or(0, |tip| (tip + 1).saturating_sub(height)),
+            confirmations: status::on_top(height, tip),
             is_final: true, // calendars wait for it before they answer
             block: None,
         }))

@@ -29,8 +29,14 @@ const VERSION: u8 = 1;
 pub(super) const ANSWER_MAX: usize = 10_000;
 /// Bytes of all that one calendar said of one batch.
 const SAID_MAX: usize = 64 << 10;
+/// Bytes that are hashed or copied to see where all that leads; what a real calendar says takes some 10 KiB.
+const WORK_MAX: usize = 256 << 10;
+/// Bitcoin blocks that it leads to; a real one names one.
+const BLOCKS_MAX: usize = 8;
+/// Steps in a row. A proof has 256 (`ots`), of which the way from a leaf to the batch's root takes up to 100.
+const DEPTH_MAX: usize = 128;
 /// For how long a calendar that does not keep its promise is asked, if enough others have kept theirs.
-const PATIENCE: Duration = Duration::from_secs(30 * 24 * 60 * 60);
+pub(super) const PATIENCE: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 
 /// What calendars have said of one batch.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -59,6 +65,19 @@ struct Receipt {
     /// When it is asked again, milliseconds since 1970.
     next: u64,
     trouble: Option<Trouble>,
+    #[serde(skip)]
+    known: Known,
+}
+
+/// Where a calendar's operations lead, computed when they change.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+struct Known {
+    /// It has taken the commitment.
+    has_taken: bool,
+    /// Height and Merkle root of blocks.
+    blocks: Vec<(u64, Digest)>,
+    /// Promises that are not kept yet: the commitment, and whom to ask about it.
+    promises: Vec<(Vec<u8>, String)>,
 }
 
 /// What stands in the way.
@@ -127,7 +146,7 @@ pub(super) enum Answer {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Fit {
     Yes,
-    /// The block at this height has another Merkle root.
+    /// The block at this height has another Merkle root, or there is none.
     No(u64),
     /// There is nobody to ask, or who was asked is not that far.
     Unknown,
@@ -197,7 +216,8 @@ impl Receipts {
         for url in urls {
             if !self.list.iter().any(|receipt| receipt.url == *url) {
                 let (said, url) = (Vec::new(), url.clone());
-                self.list.push(Receipt { url, said, found: false, tries: 0, next: 0, trouble: None });
+                let (trouble, known) = (None, Known::default());
+                self.list.push(Receipt { url, said, found: false, tries: 0, next: 0, trouble, known });
             }
         }
         self.list.len() > before
@@ -215,23 +235,24 @@ impl Receipts {
 
     fn open(&self, now: u64, min: u32, known: &impl Fn(&str) -> bool) -> Vec<(u64, Ask)> {
         let commitment = self.commitment();
-        let settled = self.list.iter().filter(|receipt| receipt.is_complete(&commitment)).count() >= min as usize;
+        let settled = self.list.iter().filter(|receipt| !receipt.known.blocks.is_empty()).count() >= min as usize;
         let late = settled && now.saturating_sub(self.since) > PATIENCE.as_millis() as u64;
         let mut open = Vec::new();
         for receipt in &self.list {
             let (url, next) = (receipt.url.clone(), receipt.next);
-            let Some(stamp) = receipt.stamp(&commitment) else {
+            if !receipt.known.has_taken {
                 if !settled && known(&url) {
                     open.push((next, Ask::Submit { url, digest: commitment }));
                 }
                 continue;
-            };
-            for (commitment, uri) in promises(&stamp, &commitment) {
-                if !late && known(&uri) {
+            }
+            for (commitment, uri) in &receipt.known.promises {
+                if !late && known(uri) {
+                    let (uri, commitment) = (uri.clone(), commitment.clone());
                     open.push((next, Ask::Upgrade { url: url.clone(), uri, commitment }));
                 }
             }
-            let blocks = blocks(&stamp, &commitment);
+            let blocks = receipt.known.blocks.clone();
             if !receipt.found && !blocks.is_empty() {
                 open.push((next, Ask::Look { url, blocks }));
             }
@@ -252,6 +273,7 @@ impl Receipts {
         }
         let stamp =
             Stamp::read(message, bytes).map_err(|error| format!("its answer is no OpenTimestamps proof: {error}"))?;
+        bounded(&stamp, message.len())?;
         for (_, attestation) in stamp.attestations(message) {
             if let Attestation::Pending(uri) = attestation
                 && !known(uri)
@@ -280,9 +302,10 @@ impl Receipts {
                     let new = receipt.said != said;
                     receipt.trouble = None;
                     receipt.said = said;
+                    receipt.know(&commitment);
                     // one look is for all blocks it names, so new ones are looked for unless they are all there are
                     if new && !reading.blocks.is_empty() {
-                        let all = receipt.stamp(&commitment).map_or(0, |stamp| blocks(&stamp, &commitment).len());
+                        let all = receipt.known.blocks.len();
                         receipt.found = fit == Fit::Yes && (receipt.found || all == reading.blocks.len());
                     }
                     if new {
@@ -348,9 +371,7 @@ impl Receipts {
 
     /// Height and Merkle root of all blocks that calendars brought the root into.
     pub fn blocks(&self) -> Vec<(u64, Digest)> {
-        let commitment = self.commitment();
-        let stamps = self.list.iter().filter_map(|receipt| receipt.stamp(&commitment));
-        let mut all: Vec<_> = stamps.flat_map(|stamp| blocks(&stamp, &commitment)).collect();
+        let mut all: Vec<_> = self.list.iter().flat_map(|receipt| receipt.known.blocks.iter().copied()).collect();
         all.sort_unstable();
         all.dedup();
         all
@@ -362,12 +383,12 @@ impl Receipts {
     }
 
     pub fn standing(&self) -> Standing {
-        let (commitment, mut standing) = (self.commitment(), Standing::default());
+        let mut standing = Standing::default();
         for receipt in &self.list {
-            match receipt.stamp(&commitment) {
-                None => standing.waiting += 1,
-                Some(stamp) if blocks(&stamp, &commitment).is_empty() => standing.pending += 1,
-                Some(_) => standing.complete += 1,
+            match (receipt.known.has_taken, receipt.known.blocks.as_slice()) {
+                (false, _) => standing.waiting += 1,
+                (true, []) => standing.pending += 1,
+                (true, _) => standing.complete += 1,
             }
             standing.found += usize::from(receipt.found);
             standing.troubles.extend(receipt.trouble.as_ref().map(|trouble| match trouble {
@@ -386,7 +407,12 @@ impl Receipts {
 
     pub fn decode(bytes: &[u8]) -> Result<Self, String> {
         match bytes.split_first() {
-            Some((&VERSION, rest)) => serde_ipld_dagcbor::from_slice(rest).map_err(|e| e.to_string()),
+            Some((&VERSION, rest)) => {
+                let mut read: Self = serde_ipld_dagcbor::from_slice(rest).map_err(|e| e.to_string())?;
+                let commitment = read.commitment();
+                read.list.iter_mut().for_each(|receipt| receipt.know(&commitment));
+                Ok(read)
+            }
             Some((version, _)) => Err(format!("version {version} is not known to this toft")),
             None => Err("it is empty".into()),
         }
@@ -398,8 +424,13 @@ impl Receipt {
         Stamp::read(commitment, &self.said).ok()
     }
 
-    fn is_complete(&self, commitment: &Digest) -> bool {
-        self.stamp(commitment).is_some_and(|stamp| leads_to_a_block(&stamp))
+    /// Computes where it leads.
+    fn know(&mut self, commitment: &Digest) {
+        self.known = self.stamp(commitment).map_or_else(Known::default, |stamp| Known {
+            has_taken: true,
+            blocks: blocks(&stamp, commitment),
+            promises: promises(&stamp, commitment),
+        });
     }
 
     /// What it has said, with `more` about what was asked.
@@ -410,6 +441,7 @@ impl Receipt {
             Ask::Submit { .. } | Ask::Look { .. } => commitment,
         };
         graft(&mut all, commitment, at, more);
+        bounded(&all, commitment.len())?;
         let bytes = all.bytes();
         let fits = bytes.len() <= SAID_MAX && Stamp::read(commitment, &bytes).is_ok();
         if fits { Ok(bytes) } else { Err("all that it has said is longer than a proof may be".into()) }
@@ -418,11 +450,65 @@ impl Receipt {
     fn forget_blocks(&mut self, commitment: &Digest) {
         let rest = self.stamp(commitment).map(|stamp| keep(stamp, |a| !matches!(a, Attestation::Bitcoin(_))));
         self.said = rest.filter(|stamp| !stamp.0.is_empty()).map(|stamp| stamp.bytes()).unwrap_or_default();
+        self.know(commitment);
     }
 }
 
 fn contradicted(height: u64) -> String {
-    format!("it says that block {height} holds the batch, and that block has another Merkle root")
+    format!(
+        "it says that block {height} holds the batch; in your bitcoind's chain it does not, or there is no such block"
+    )
+}
+
+/// Is it no more than a calendar may say? To see it takes no hashing. `len`: of the message that it leads on from.
+fn bounded(stamp: &Stamp, len: usize) -> Result<(), String> {
+    let mut size = Size::default();
+    size.add(stamp, len, 0);
+    if let Some(height) = size.height.filter(|height| *height > u64::from(u32::MAX)) {
+        return Err(format!("it names block {height}, and no block can have that height"));
+    }
+    if size.depth > DEPTH_MAX {
+        return Err(format!("it leads over more than {DEPTH_MAX} steps, and would leave others no room in a proof"));
+    }
+    if size.blocks > BLOCKS_MAX {
+        return Err(format!("it names more than {BLOCKS_MAX} blocks"));
+    }
+    if size.work > WORK_MAX {
+        return Err(format!("checking it takes more than {WORK_MAX} bytes of hashing"));
+    }
+    Ok(())
+}
+
+/// How much a stamp is.
+#[derive(Debug, Default)]
+struct Size {
+    /// Steps of the longest way.
+    depth: usize,
+    /// Bytes that are hashed or copied on all ways.
+    work: usize,
+    /// Bitcoin blocks that it names, and the highest.
+    blocks: usize,
+    height: Option<u64>,
+}
+
+impl Size {
+    fn add(&mut self, stamp: &Stamp, len: usize, depth: usize) {
+        self.depth = self.depth.max(depth);
+        for branch in &stamp.0 {
+            match branch {
+                Branch::Attest(Attestation::Bitcoin(height)) => {
+                    self.blocks += 1;
+                    self.height = self.height.max(Some(*height));
+                }
+                Branch::Attest(_) => {}
+                Branch::Then(op, rest) => {
+                    let result = op.result_len(len);
+                    self.work = self.work.saturating_add(len.max(result));
+                    self.add(rest, result, depth + 1);
+                }
+            }
+        }
+    }
 }
 
 /// Height and Merkle root of the Bitcoin blocks that `stamp` leads to from `message`.

@@ -278,8 +278,16 @@ impl BatchStatus {
     }
 }
 
+/// Confirmations of a block at this height: one at least, whoever has said that it is there.
+pub(super) fn on_top(height: u32, tip: Option<u32>) -> u32 {
+    tip.map_or(1, |tip| tip.saturating_add(1).saturating_sub(height).max(1))
+}
+
 /// Confirmations of a batch: as bitcoind said, and for a final one as the chain has grown since.
 pub(super) fn confirmations(batch: &Batch, tip: Option<u32>) -> u32 {
+    if let State::Attested(height) = batch.state {
+        return on_top(height, tip);
+    }
     let grown = match (batch.place(), tip) {
         (Some(place), Some(tip)) => depth(tip, place.height),
         _ => 0,

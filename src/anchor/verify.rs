@@ -34,7 +34,7 @@ pub enum Grade {
     Pending,
     /// A header with the right Merkle root has its proof of work, and nothing shows that it is in the chain of everybody.
     HeaderWorkOnly,
-    /// The header is in a chain of headers with a block in it that toft knows, and the chain keeps the rules.
+    /// The header is in a chain of headers that holds the newest block of the network that toft knows, and keeps the rules.
     Checkpointed,
     /// The own full node has the block in its chain.
     FullNode,

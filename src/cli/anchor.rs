@@ -199,7 +199,7 @@ fn describe(status: &Status) -> String {
 }
 
 /// Is there a proof of the same digest, such as we wrote when less was known?
-fn is_older(path: &Path, proof: &[u8]) -> bool {
+pub fn is_older(path: &Path, proof: &[u8]) -> bool {
     let about = |bytes: &[u8]| Claims::read(bytes).ok().map(|claims| (claims.hash, claims.digest));
     let mut there = vec![];
     let read = File::open(path).and_then(|file| file.take(FILE_MAX as u64 + 1).read_to_end(&mut there));

@@ -6,6 +6,10 @@ use super::{
     passphrase::{Brought, may_ask},
 };
 use crate::{
+    anchor::{
+        self,
+        config::{Mode, Path},
+    },
     audit::{Audit, What},
     config::{self, Config},
     daemon::Lock,
@@ -16,7 +20,7 @@ use crate::{
 use anyhow::{Context as _, Error, bail};
 use jiff::Timestamp;
 use serde_json::json;
-use std::{fs, io::Write as _, path::Path};
+use std::{fs, io::Write as _};
 use zeroize::Zeroizing;
 
 #[derive(Debug, clap::Args)]
@@ -76,16 +80,22 @@ pub fn run(context: &Context, args: &Args) -> Result<Output, Failure> {
         let message = format!("{home} is a toft home already; nothing was changed. Next: {}", context.next("up"));
         return Err(Failure::new(Kind::Conflict, message));
     }
+    let file = context.home.join(config::FILE);
+    let is_set = file.exists();
+    if is_set {
+        agree(context, args)?;
+    }
     let passphrase = args
         .passphrase
         .choose(context, "Passphrase to lock the keys with (Enter: none; a key file beside them opens them then): ")?;
-    let anchor = args.anchor.map_or_else(|| ask(context), |anchor| Ok(Some(anchor)))?;
+    // An answer could not be written: the file is the owner's.
+    let answer = if is_set { args.anchor } else { args.anchor.map_or_else(|| ask(context), |a| Ok(Some(a)))? };
     vault::make_private_dir(&context.home)?;
     let _lock = Lock::take(&context.home)?;
     let default = New::default_of(&settings);
     let publish = args.publish;
     let method = args.method.unwrap_or(if publish { Method::Dht } else { default.method });
-    let made = prepare(&context.home, &settings, New { method, publish, anchor }, passphrase.as_ref())?;
+    let made = prepare(&context.home, &settings, New { method, publish, anchor: answer }, passphrase.as_ref())?;
     let opened = match &passphrase {
         Some(_) => "sealed, opened by your passphrase alone",
         None => "sealed, readable by you alone",
@@ -96,12 +106,14 @@ pub fn run(context: &Context, args: &Args) -> Result<Output, Failure> {
         settings.identity.keys,
         config::FILE
     );
-    text += &format!("{}\n", tell_anchor(context, anchor));
+    // What counts is what is in force, whoever has said it.
+    let now = context.config(&[])?.anchor;
+    text += &format!("{}\n", tell_anchor(context, &now));
     if let Some(words) = &made.words {
         text += &format!("{}\n", tell_words(words));
     }
     text += &format!("→ Next: {}", context.next("up"));
-    let calendars = anchor == Some(Anchor::Calendar);
+    let calendars = now.path() == Some(Path::Calendars);
     let mut json = json!({"did": made.did, "home": context.home, "calendars": calendars});
     if let Some(words) = made.words {
         json["recovery_phrase"] = words.as_str().into();
@@ -123,23 +135,50 @@ fn ask(context: &Context) -> Result<Option<Anchor>, Error> {
     Ok(yes.then_some(Anchor::Calendar))
 }
 
-/// What was chosen, plainly.
-fn tell_anchor(context: &Context, chosen: Option<Anchor>) -> String {
-    let yes = context.next("config set anchor.calendar.consent true");
-    match chosen {
-        Some(Anchor::Calendar) => {
-            "✓ Anchoring  by OpenTimestamps calendars, which get one hash every few hours and nothing else \
-                                   (anchor.calendar.consent = true)"
-                .to_owned()
+/// Settings that are there already are not changed: do they say what was asked for?
+fn agree(context: &Context, args: &Args) -> Result<(), Failure> {
+    let written = Config::load(&context.home, [], &[])?;
+    let path = written.anchor.path();
+    let lacking = match args.anchor {
+        Some(Anchor::Calendar) if path != Some(Path::Calendars) => {
+            "mode = \"auto\" below [anchor] and consent = true below [anchor.calendar]"
         }
-        Some(Anchor::Off) => format!(
-            "✓ Anchoring  off: no time proofs, nothing is sent (anchor.mode = \"off\"). To change that: {} and {yes}",
+        Some(Anchor::Off) if path.is_some() => "mode = \"off\" below [anchor]",
+        _ if args.publish && !written.identity.publish => "publish = true below [identity]",
+        _ => return Ok(()),
+    };
+    let file = context.home.join(config::FILE);
+    let message = format!(
+        "{} is there already and says otherwise; nothing was made. Write {lacking} there, or leave that option out",
+        file.display()
+    );
+    Err(Failure::new(Kind::Conflict, message))
+}
+
+/// What is so, plainly.
+fn tell_anchor(context: &Context, settings: &anchor::Config) -> String {
+    let yes = context.next("config set anchor.calendar.consent true");
+    let told = match (settings.path(), settings.mode) {
+        (Some(Path::Calendars), mode) => {
+            let why = if mode == Mode::Auto { "anchor.calendar.consent = true" } else { "anchor.mode = \"calendar\"" };
+            format!("by OpenTimestamps calendars, which get one hash every few hours and nothing else ({why})")
+        }
+        (Some(Path::Wallet), _) => {
+            format!("from the wallet \"{}\" of your bitcoind (anchor.mode = \"wallet\")", settings.bitcoin.wallet)
+        }
+        (Some(Path::Psbt), _) => "by transactions that you sign (anchor.mode = \"psbt\")".to_owned(),
+        (None, Mode::Auto) => {
+            format!(
+                "off until you say so: no time proofs, nothing is sent. To have OpenTimestamps calendars asked: {yes}"
+            )
+        }
+        (None, Mode::Wallet) => format!("off: {}", settings.warning().unwrap_or_default()),
+        (None, _) => format!(
+            "off: no time proofs, nothing is sent (anchor.mode = \"off\"). To change that: {} and {yes}",
             context.next("config set anchor.mode auto")
         ),
-        None => format!(
-            "✓ Anchoring  off until you say so: no time proofs, nothing is sent. To have OpenTimestamps calendars asked: {yes}"
-        ),
-    }
+    };
+    format!("✓ Anchoring  {told}")
 }
 
 /// The recovery phrase, as it is shown once.
@@ -151,7 +190,12 @@ pub fn tell_words(words: &str) -> String {
 }
 
 /// Makes the home, which the caller has locked. Keys come last: a home with keys is a whole one.
-pub fn prepare(home: &Path, settings: &Config, new: New, passphrase: Option<&Passphrase>) -> Result<Home, Error> {
+pub fn prepare(
+    home: &std::path::Path,
+    settings: &Config,
+    new: New,
+    passphrase: Option<&Passphrase>,
+) -> Result<Home, Error> {
     let keys = settings.identity.vault(home)?;
     if keys.exists() {
         bail!("{} has been made a home by another process just now; run the command again", home.display());

@@ -2,11 +2,13 @@
 
 use super::{
     add,
+    anchor::is_older,
     context::Context,
     file::{Target, is_there},
     output::Output,
 };
 use crate::{
+    anchor::config::Mode,
     cid,
     rpc::control::{
         Failure, Kind,
@@ -25,7 +27,7 @@ pub struct Args {
     /// Where to write the proof (default: FILE.ots).
     #[arg(short, long, value_name = "FILE.ots")]
     output: Option<PathBuf>,
-    /// Replace a file that exists with other content.
+    /// Replace a file that exists with other content. An older proof of the same is replaced without.
     #[arg(long)]
     force: bool,
 }
@@ -40,7 +42,7 @@ pub async fn run(context: &Context, args: &Args) -> Result<Output, Failure> {
         Ok(proof) => {
             let Base64(ots) = proof.ots;
             if !is_there(&output, &ots) {
-                Target::find(&output, args.force)?.put(&ots).await?;
+                Target::find(&output, args.force || is_older(&output, &ots))?.put(&ots).await?;
             }
             let json = json!({"cid": taken.cid, "proof": output, "height": proof.height, "final": proof.is_final});
             let (file, proof_file) = (args.file.display(), output.display());
@@ -52,23 +54,34 @@ pub async fn run(context: &Context, args: &Args) -> Result<Output, Failure> {
                 ),
             ))
         }
-        Err(failure) if failure.kind == Kind::Pending => Ok(waits(context, args, &taken, &failure.message)),
+        Err(failure) if failure.kind == Kind::Pending => waits(context, args, &taken, &failure.message),
         Err(failure) => Err(failure),
     }
 }
 
-fn waits(context: &Context, args: &Args, taken: &Taken, why: &str) -> Output {
+fn waits(context: &Context, args: &Args, taken: &Taken, why: &str) -> Result<Output, Failure> {
     let json = json!({"cid": taken.cid, "proof": null, "pending": why});
     let file = args.file.display();
-    let next = match taken.anchored {
-        true => format!("→ Later, for its proof: {}", context.next(&format!("stamp {file}"))),
-        false => format!(
-            "! Nobody brings it into Bitcoin as the settings are (anchor.mode). To have OpenTimestamps calendars do it: {}",
-            context.next("config set anchor.calendar.consent true")
-        ),
+    let next = if taken.anchored {
+        format!("→ Later, for its proof: {}", context.next(&format!("stamp {file}")))
+    } else {
+        let settings = context.config(&[])?.anchor;
+        let by_calendars = context.next("config set anchor.calendar.consent true");
+        let what = match settings.mode {
+            Mode::Wallet => format!(
+                "the wallet may pay nothing. To let it: {}",
+                context.next("config set anchor.bitcoin.spend true")
+            ),
+            Mode::Off => format!(
+                "anchor.mode is \"off\". To have OpenTimestamps calendars do it: {} and {by_calendars}",
+                context.next("config set anchor.mode auto")
+            ),
+            _ => format!("nobody was agreed to. To have OpenTimestamps calendars do it: {by_calendars}"),
+        };
+        format!("! Nobody brings it into Bitcoin as the settings are: {what}")
     };
-    Output::new(json, format!("✓ The hash of {file} is kept; the file is not\n  {why}\n{next}"))
-        .failed_as(Kind::Pending)
+    Ok(Output::new(json, format!("✓ The hash of {file} is kept; the file is not\n  {why}\n{next}"))
+        .failed_as(Kind::Pending))
 }
 
 async fn digest(path: &Path) -> Result<cid::Digest, Failure> {

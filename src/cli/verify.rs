@@ -103,7 +103,7 @@ struct Report<'a> {
 pub async fn run(context: &Context, args: &Args) -> Result<Output, Failure> {
     let case = find(context, args).await?;
     let config = context.config(&[])?.anchor;
-    let mut network = config.bitcoin.network;
+    let network = config.bitcoin.network;
     if case.digest != case.claims.digest {
         return case.told(args, &Ok(Verdict::OtherData), None, network, None);
     }
@@ -113,7 +113,10 @@ pub async fn run(context: &Context, args: &Args) -> Result<Output, Failure> {
     if let Some(path) = &args.headers {
         let wrong = |error: headers::Error| Failure::new(Kind::Usage, format!("{}: {error}", path.display()));
         let headers = headers::open(path, &wanted(&case.claims)).map_err(wrong)?;
-        network = headers.network;
+        // Blocks of a network that costs nothing would prove anything.
+        if headers.network != network {
+            return Err(wrong(headers::Error::Other { ours: network, theirs: headers.network }));
+        }
         return case.told(
             args,
             &Ok(by(&case.claims, &headers)),
@@ -229,6 +232,16 @@ fn by(claims: &Claims, headers: &Headers) -> Verdict {
     }
 }
 
+impl By {
+    /// Of which headers he knows; a bitcoind has all.
+    fn range(&self) -> Option<&Range> {
+        match self {
+            Self::Bitcoind => None,
+            Self::Imported(range) | Self::Headers(range) => Some(range),
+        }
+    }
+}
+
 impl Range {
     fn of(headers: &Headers) -> Self {
         let is_linked = headers.grade == Grade::Checkpointed;
@@ -304,16 +317,26 @@ impl Case {
                     "block {height} does not hold what {proof} says: the proof was changed, the block reorganised away, or it is of another network than {network:?}"
                 ),
             ),
-            Ok(Verdict::NoSuchBlock { height }) => (
-                Some(Kind::Pending),
-                match judge {
-                    Some(By::Imported(range) | By::Headers(range)) => format!(
+            Ok(Verdict::NoSuchBlock { height }) => match judge.and_then(By::range) {
+                Some(range) if *height < u64::from(range.first) => (
+                    Some(Kind::Network),
+                    format!(
+                        "{name} is not verified: the headers begin with block {}, and {proof} is about block {height}: take some that begin lower (\"toft anchor headers export --from {height} -o FILE\" beside a bitcoind), or start bitcoind",
+                        range.first
+                    ),
+                ),
+                Some(range) => (
+                    Some(Kind::Pending),
+                    format!(
                         "the headers are of blocks {} to {}, and {proof} is about block {height}: take newer ones (toft anchor headers export, import), or start bitcoind",
                         range.first, range.tip
                     ),
-                    _ => format!("your bitcoind does not have block {height} yet: try again when it has caught up"),
-                },
-            ),
+                ),
+                None => (
+                    Some(Kind::Pending),
+                    format!("your bitcoind does not have block {height} yet: try again when it has caught up"),
+                ),
+            },
             Ok(Verdict::Pending { calendars }) => (
                 Some(Kind::Pending),
                 format!("only calendars vouch for it so far ({}): upgrade the proof first", calendars.join(", ")),
@@ -355,7 +378,7 @@ fn explained(grade: Grade, judge: Option<&By>, height: u64) -> String {
     let of = format!("headers {which}, blocks {} to {}; {after} follow on this one{young}", range.first, range.tip);
     match grade {
         Grade::HeaderWorkOnly => format!(
-            "Grade header_work_only: {of}. They have their proof of work (2^{:.1} hashes in all), but none is a block that toft knows: whoever made them could have made this block too",
+            "Grade header_work_only: {of}. They have their proof of work (2^{:.1} hashes in all), but the newest block that toft knows is not among them: whoever made them could have made this block too",
             range.work
         ),
         _ => format!(

@@ -127,10 +127,11 @@ async fn timestamp(
     };
     let answer = match commitment.try_into() {
         Ok(digest) => {
-            let Ok(_turn) = timeout(PATIENCE, shared.turn.lock()).await else {
+            let Ok(turn) = timeout(PATIENCE, shared.turn.clone().lock_owned()).await else {
                 return later(StatusCode::SERVICE_UNAVAILABLE, "too many ask at once: try again later\n".into());
             };
-            shared.anchor.timestamp(digest).await
+            // Who hangs up does not let the next one in.
+            shared.anchor.timestamp(digest, turn).await
         }
         Err(_) => Err(ProofError::Unknown("Commitment not found".into())), // ours have 32 bytes
     };

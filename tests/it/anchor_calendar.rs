@@ -134,10 +134,63 @@ fn a_block_that_the_chain_does_not_have_is_not_believed() {
     said("it says that block 1 holds the batch");
     let refused = toft.home().run(&["anchor", "proof", &cid, "-o", "-"]);
     assert_eq!(refused.status.code(), Some(7), "a lie is no proof");
+    calendar.mode("prophet");
+    said("it says that block 900000 holds the batch");
+    let refused = toft.home().run(&["anchor", "proof", &cid, "-o", "-"]);
+    assert_eq!(refused.status.code(), Some(7), "nor is one about the future");
     calendar.mode("good");
     calendar.anchor();
     ots::accepts(&bitcoind, &bytes, &proof(&toft, dir.path(), &cid));
     assert!(calendar.seen().iter().all(|request| !request[1].contains("elsewhere")));
+}
+
+#[test]
+fn a_block_that_is_reorganised_away_takes_the_batch_back_until_another_has_it() {
+    let (bitcoind, dir) = (Bitcoind::start(), TempDir::new().expect("a directory"));
+    let [one, two] = [(); 2].map(|()| Calendar::start(&bitcoind));
+    let toft = asking(&bitcoind, &[one.url(), two.url()], 1).up();
+    let (cid, bytes) = add(&toft, dir.path(), "file");
+    toft.json(&["anchor", "now"]);
+    let batch = || toft.json(&["anchor", "status"])["batches"][0].clone();
+    let now = |what: &str, is: &dyn Fn(&Value) -> bool| {
+        within(Duration::from_secs(180), what, || {
+            toft.json(&["anchor", "now"]); // nothing is waited for
+            Some(batch()).filter(|batch| is(batch))
+        })
+    };
+    let height = one.anchor();
+    let found = now("a block", &|batch| batch["state"] == "final");
+    assert_eq!((&found["height"], &found["confirmations"]), (&json!(height), &json!(1)), "{found}");
+    bitcoind.mine(2);
+    now("more confirmations", &|batch| batch["confirmations"] == 3);
+
+    let block = bitcoind.rpc("getblockhash", json!([height]));
+    bitcoind.rpc("invalidateblock", json!([block]));
+    (0..4).for_each(|_| bitcoind.mine_only(&[]));
+    let back = now("it is taken back", &|batch| batch["state"] == "submitted");
+    assert!(back["height"].is_null(), "{back}");
+    assert_eq!(toft.home().run(&["anchor", "proof", &cid, "-o", "-"]).status.code(), Some(7));
+    let home = toft.kill();
+    let toft = home.up();
+    assert_eq!(toft.json(&["anchor", "status"])["batches"][0]["height"], Value::Null, "it is kept");
+    two.anchor();
+    ots::accepts(&bitcoind, &bytes, &proof(&toft, dir.path(), &cid));
+}
+
+#[test]
+fn without_any_bitcoind_calendars_are_asked_and_nothing_is_amiss() {
+    let (bitcoind, dir) = (Bitcoind::start(), TempDir::new().expect("a directory"));
+    let calendar = Calendar::start(&bitcoind);
+    let nowhere = format!("http://127.0.0.1:{}", free_port());
+    let toft = asking(&bitcoind, &[calendar.url()], 1).set("anchor.bitcoin.rpc", &nowhere).up();
+    let (cid, bytes) = add(&toft, dir.path(), "file");
+    toft.json(&["anchor", "now"]);
+    let status = toft.json(&["anchor", "status"]);
+    assert_eq!((&status["problem"], &status["batches"][0]["state"]), (&Value::Null, &json!("submitted")), "{status}");
+    calendar.anchor();
+    ots::accepts(&bitcoind, &bytes, &proof(&toft, dir.path(), &cid));
+    let status = toft.json(&["anchor", "status"]);
+    assert_eq!((&status["problem"], &status["batches"][0]["confirmations"]), (&Value::Null, &json!(1)), "{status}");
 }
 
 /// A node that pays for anchors and is a calendar.
@@ -231,6 +284,23 @@ fn a_file_that_is_not_kept_is_stamped_and_no_stranger_learns_of_it() {
 }
 
 #[test]
+fn who_stamps_and_has_nobody_bring_it_into_bitcoin_is_told_what_to_change() {
+    let dir = TempDir::new().expect("a directory");
+    let (path, _) = random_file(dir.path(), "file", 10);
+    let path = path.to_str().expect("UTF-8");
+    for (mode, next) in [
+        ("off", "config set anchor.mode auto"),
+        ("wallet", "config set anchor.bitcoin.spend true"),
+        ("auto", "config set anchor.calendar.consent true"),
+    ] {
+        let toft = Home::new().set("anchor.mode", mode).up();
+        let told = toft.home().run(&["stamp", path]);
+        let text = String::from_utf8_lossy(&told.stdout);
+        assert!(told.status.code() == Some(7) && text.contains(next), "{mode}: {text}");
+    }
+}
+
+#[test]
 fn nobody_is_asked_without_a_yes_and_a_calendar_has_a_name() {
     let settings = |home: &Home| fs::read_to_string(home.path().join("node.toml")).expect("settings");
     let said = |home: &Home, args: &[&str]| {
@@ -250,6 +320,20 @@ fn nobody_is_asked_without_a_yes_and_a_calendar_has_a_name() {
     let (_, text) = said(&home, &["init", "--anchor", "off"]);
     assert!(text.contains("Anchoring  off: no time proofs"), "{text}");
     assert!(settings(&home).contains("mode = \"off\""));
+
+    // The environment counts more, and settings that are there already stay.
+    let home = Home::new().set("anchor.mode", "off");
+    let (_, text) = said(&home, &["init", "--anchor", "calendar"]);
+    assert!(text.contains("Anchoring  off: no time proofs"), "{text}");
+    let home = Home::new();
+    fs::create_dir(home.path()).expect("a directory");
+    fs::write(home.path().join("node.toml"), "[anchor]\nmode = \"off\"\n").expect("writes");
+    for other in [&["init", "--anchor", "calendar"][..], &["init", "--publish"]] {
+        let (code, text) = said(&home, other);
+        assert!(code == Some(5) && text.contains("nothing was made"), "{text}");
+    }
+    let (code, text) = said(&home, &["init", "--anchor", "off", "--json"]);
+    assert!(code == Some(0) && text.contains("\"calendars\":false"), "{text}");
 
     let home = Home::new().set("anchor.calendar.serve", "true");
     let (code, text) = said(&home, &["config", "check"]);

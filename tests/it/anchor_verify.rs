@@ -240,6 +240,7 @@ fn with_headers_alone_the_verdict_is_that_of_the_stock_client() {
         std::fs::metadata(&all).expect("is there").len(),
         14 + 80 * (exported["tip"].as_u64().expect("a height") + 1)
     );
+    let headers = std::fs::read(&all).expect("reads");
     let from = (now.height - 1).to_string();
     bench.home.json(&["anchor", "headers", "export", "-o", &late, "--from", &from]);
     let judged = |grade: &str, more: &[&str]| {
@@ -275,6 +276,20 @@ fn with_headers_alone_the_verdict_is_that_of_the_stock_client() {
     let taken = bench.home.json(&["anchor", "headers", "import", &all]);
     assert_eq!((&taken["tip"], &taken["grade"]), (&exported["tip"], &json!("checkpointed")));
     judged("checkpointed", &[]);
+    // Of another network than the settings' they judge nothing, whatever they hold.
+    let elsewhere = Home::new().set("anchor.bitcoin.network", "signet");
+    let (code, said) =
+        verify(&elsewhere, &[&bench.put("a", cases[0].0), &bench.put("a.ots", &good), "--headers", &all]);
+    assert_eq!(code, 2, "{said}");
+    assert!(said.to_string().contains("anchor.bitcoin.network says Signet"), "{said}");
+    // Nor do they know of blocks before their first.
+    let above = text(&bench.path("above"));
+    let tip = exported["tip"].as_u64().expect("a height");
+    std::fs::write(&above, [&headers[..10], &(tip as u32).to_be_bytes(), &headers[headers.len() - 80..]].concat())
+        .expect("writes");
+    let (code, said) = bench.verify(cases[0].0, &good, &["--headers", &above]);
+    let sentence = said["sentence"].as_str().expect("a sentence");
+    assert!(code == 6 && sentence.contains(&format!("export --from {}", now.height)), "{said}");
     // Beyond their end they say nothing.
     let mut later = now.clone();
     later.height += 1000;

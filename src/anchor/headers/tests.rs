@@ -59,6 +59,17 @@ fn a_file_is_read_and_gives_the_headers_that_are_wanted() {
 }
 
 #[test]
+fn a_cheap_chain_from_the_first_block_of_mainnet_proves_nothing() {
+    let first = genesis_block(bitcoin::Network::Bitcoin).header;
+    let file = [start(Network::Mainnet, 0), bytes(&first)].concat();
+    assert_eq!(read(&*file, &BTreeSet::new()).expect("reads").grade, Grade::HeaderWorkOnly);
+    let home = tempfile::tempdir().expect("a directory");
+    let refused = import(home.path(), Network::Mainnet, &*file).expect_err("is refused");
+    assert!(matches!(refused, Error::Unknown { start: 0, tip: 0, known: 910_000 }), "{refused}");
+    assert!(!place(home.path(), Network::Mainnet).exists());
+}
+
+#[test]
 fn what_is_wrong_is_said_with_its_height_and_rule() {
     let chain = mined(40, 0);
     let file = written(0, &chain);
@@ -134,7 +145,7 @@ fn the_home_keeps_the_chain_with_the_most_work() {
     for lighter in [&short, &long] {
         assert!(matches!(take(&written(0, lighter)), Err(Error::Lighter(9))));
     }
-    assert!(matches!(take(&written(3, &mined(30, 0)[3..])), Err(Error::Unknown { start: 3, known: 0 })));
+    assert!(matches!(take(&written(3, &mined(30, 0)[3..])), Err(Error::Unknown { start: 3, tip: 30, known: 0 })));
     let testnet = [MAGIC.as_slice(), &[VERSION, 1], &0_u32.to_be_bytes()].concat();
     assert!(take(&[testnet, bytes(&genesis_block(bitcoin::Network::Testnet4).header)].concat()).is_err());
     assert!(take(b"junk").is_err());

@@ -196,7 +196,7 @@ impl Op {
         })
     }
 
-    pub(super) fn result_len(&self, len: usize) -> usize {
+    pub(in crate::anchor) fn result_len(&self, len: usize) -> usize {
         match self {
             Self::Append(arg) | Self::Prepend(arg) => len + arg.len(),
             Self::Reverse => len,

@@ -137,6 +137,46 @@ fn a_calendar_that_lies_is_refused_and_the_others_are_used() {
 }
 
 #[test]
+fn more_than_a_calendar_may_say_is_refused_before_it_is_computed() {
+    let receipts = receipts();
+    let ask = Ask::Upgrade { url: URLS[0].into(), uri: URLS[0].into(), commitment: receipts.commitment().to_vec() };
+    let refused = |stamp: &Stamp| Receipts::read(&ask, &stamp.bytes(), known).expect_err("is refused");
+    let end = || Stamp(vec![Branch::Attest(Attestation::Bitcoin(7))]);
+    let deep = |n: usize| end().after(std::iter::repeat_n(Op::Sha256, n));
+    assert!(Receipts::read(&ask, &deep(DEPTH_MAX).bytes(), known).is_ok());
+    assert!(refused(&deep(DEPTH_MAX + 1)).contains("128 steps"));
+    let late = Stamp(vec![Branch::Attest(Attestation::Bitcoin(u64::from(u32::MAX) + 1))]);
+    assert!(refused(&late).contains("no block can have that height"));
+    let many = |n: u64| Stamp((0..n).map(|height| Branch::Attest(Attestation::Bitcoin(height))).collect());
+    assert!(Receipts::read(&ask, &many(8).bytes(), known).is_ok());
+    assert!(refused(&many(9)).contains("more than 8 blocks"));
+    // 4 KiB, and then ways of steps that each go over all of it
+    let line = || Branch::Then(Op::Reverse, Stamp(vec![Branch::Then(Op::Sha256, end())]));
+    let wide = Stamp(vec![Branch::Then(Op::Append(vec![0; 4000]), Stamp((0..8).map(|_| line()).collect()))]);
+    assert!(Receipts::read(&ask, &wide.bytes(), known).is_ok());
+    let ways = |_| Branch::Then(Op::Reverse, deep(1).after(std::iter::repeat_n(Op::Reverse, 9)));
+    let wide = Stamp(vec![Branch::Then(Op::Append(vec![0; 4000]), Stamp((0..8).map(ways).collect()))]);
+    assert!(refused(&wide).contains("bytes of hashing"));
+}
+
+#[test]
+fn one_deep_answer_after_another_leaves_the_others_room() {
+    let mut receipts = receipts();
+    let deep = |end: Attestation| Stamp::line(std::iter::repeat_n(Op::Sha256, 100), end).bytes();
+    round(&mut receipts, 0, |ask| match (ask, number(ask)) {
+        (Ask::Submit { url, .. }, 0) => took(ask, &deep(Attestation::Pending(url.clone())), Fit::Yes),
+        _ => good(ask),
+    });
+    round(&mut receipts, HOUR, |ask| match number(ask) {
+        0 => took(ask, &deep(Attestation::Bitcoin(9)), Fit::Yes),
+        _ => good(ask),
+    });
+    let standing = receipts.standing();
+    assert_eq!((standing.pending, standing.complete), (1, 2));
+    assert!(standing.troubles.concat().contains("more than 128 steps"), "{standing:?}");
+}
+
+#[test]
 fn what_nobody_could_check_is_looked_for_later_and_taken_back() {
     let mut receipts = receipts();
     round(&mut receipts, 0, good);

@@ -99,6 +99,10 @@ class Calendar(BaseHTTPRequestHandler):
             lie = Timestamp(commitment)
             lie.ops.add(OpSHA256()).attestations.add(BitcoinBlockHeaderAttestation(1))
             self.answer(200, written(lie))
+        elif mode == "prophet":
+            lie = Timestamp(commitment)
+            lie.ops.add(OpSHA256()).attestations.add(BitcoinBlockHeaderAttestation(900_000))
+            self.answer(200, written(lie))
         elif commitment in done:
             self.answer(200, written(done[commitment]))
         else:
