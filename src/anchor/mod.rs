@@ -28,6 +28,7 @@ pub mod wallet;
 mod coins;
 pub mod headers;
 pub mod judge;
+mod promise;
 mod receipts;
 mod witness;
 mod calendar;

@@ -1,6 +1,7 @@
 //! The receipts of one batch against calendars that answer in every order, lie and break.
 
 use super::*;
+use crate::anchor::{ots::Branch, promise::DEPTH_MAX};
 use proptest::prelude::*;
 
 const PACE: Pace = Pace { first: Duration::from_secs(30), most: Duration::from_secs(3600) };
