@@ -62,8 +62,8 @@ pub(super) enum Command {
     Export(u64, oneshot::Sender<Result<Waiting, String>>),
     /// One of them, signed (base64).
     Import(String, oneshot::Sender<Result<BatchStatus, String>>),
-    /// Find again what is lost; the word of these tenants' records is taken.
-    Rebuild(BTreeSet<String>, oneshot::Sender<Result<Rebuilt, Fault>>),
+    /// Find again what is lost.
+    Rebuild(oneshot::Sender<Result<Rebuilt, Fault>>),
 }
 
 /// Everything the task works with.
@@ -71,6 +71,7 @@ pub(super) struct Follower {
     pub(super) config: Config,
     /// Nothing, as long as it is locked.
     secret: watch::Receiver<Option<Arc<Secret>>>,
+    believed: watch::Receiver<BTreeSet<String>>,
     pub(super) store: Store,
     pub(super) ledger: Ledger,
     pub(super) finder: Finder,
@@ -103,6 +104,8 @@ pub(super) struct Follower {
 pub(super) struct Parts {
     pub(super) config: Config,
     pub(super) secret: watch::Receiver<Option<Arc<Secret>>>,
+    /// Tenants whose records are the owner's.
+    pub(super) believed: watch::Receiver<BTreeSet<String>>,
     pub(super) store: Store,
     pub(super) blocks: Blocks,
     pub(super) chain: Chain,
@@ -116,7 +119,7 @@ pub(super) struct Parts {
 impl Follower {
     /// Takes up where the last run ended.
     pub(super) async fn open(parts: Parts) -> Result<(Self, watch::Receiver<Status>), Fault> {
-        let Parts { config, secret, store, blocks, chain, metrics, audit, queue, intake, commands } = parts;
+        let Parts { config, secret, believed, store, blocks, chain, metrics, audit, queue, intake, commands } = parts;
         let calendars = (config.path() == Some(Path::Calendars))
             .then(|| Calendars::new(&config.calendar, config.bitcoin.poll.0, store.clone()))
             .transpose()?;
@@ -141,7 +144,8 @@ impl Follower {
         let this = Self {
             secret,
             tail: store.tail(),
-            finder: Finder::new(store.clone(), ledger.clone()),
+            finder: Finder::new((store.clone(), ledger.clone()), config.bitcoin.network, believed.clone()),
+            believed,
             store,
             ledger,
             blocks,
@@ -213,8 +217,9 @@ impl Follower {
     /// Everything that is to be done now.
     async fn turn(&mut self, asked: Option<Command>) -> Result<(), Fault> {
         self.collect().await?;
-        let hashes = matches!(asked, Some(Command::Now(_) | Command::Rebuild(..)));
-        self.hash(if hashes { HASHED_FIRST } else { Duration::ZERO }).await?;
+        let hashes = matches!(asked, Some(Command::Now(_) | Command::Rebuild(_)));
+        // Without room for a file's hash the rest goes on: what is on its way needs little.
+        let hashed = self.hash(if hashes { HASHED_FIRST } else { Duration::ZERO }).await;
         self.publish()?;
         let asked = match asked {
             Some(Command::Now(reply)) => Some(reply),
@@ -226,8 +231,8 @@ impl Follower {
                 let _ = reply.send(self.import(psbt).await?);
                 None
             }
-            Some(Command::Rebuild(believed, reply)) => {
-                let _ = reply.send(self.rebuild(believed).await);
+            Some(Command::Rebuild(reply)) => {
+                let _ = reply.send(self.rebuild().await);
                 None
             }
             None => None,
@@ -250,7 +255,7 @@ impl Follower {
         if let Some(reply) = asked {
             let _ = reply.send(self.now(made)?);
         }
-        Ok(())
+        hashed
     }
 
     fn must_ask(&self) -> bool {
@@ -362,8 +367,9 @@ impl Follower {
     }
 
     /// Finds again what the ledger has lost, and takes up from there.
-    async fn rebuild(&mut self, believed: BTreeSet<String>) -> Result<Rebuilt, Fault> {
+    async fn rebuild(&mut self) -> Result<Rebuilt, Fault> {
         let secret = self.secret.borrow_and_update().clone().context(Locked)?;
+        let believed = self.believed.borrow().clone();
         let chain = self.driver.may_pay().then(|| (self.chain.clone(), self.config.magic.clone().into_bytes()));
         let rebuilt = rebuild::rebuild(rebuild::Parts {
             store: self.store.clone(),

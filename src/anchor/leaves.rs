@@ -16,7 +16,7 @@
 
 use super::{
     sieve::Sieve,
-    waiting::{Item, NOWHERE, Sorted},
+    waiting::{GONE, Item, Sorted},
 };
 use crate::{
     cid::{self, Digest},
@@ -98,6 +98,23 @@ pub(super) struct Record {
     pub newest: Leaf,
 }
 
+impl Known {
+    /// Lets go of the sieves of the oldest batches, beyond so many bytes of them.
+    fn bound(&mut self, mut room: usize) {
+        for large in self.large.iter_mut().rev() {
+            let size = large.sieve.as_ref().map_or(0, |sieve| sieve.bytes().len());
+            match room.checked_sub(size) {
+                Some(left) => room = left,
+                None => {
+                    room = 0; // and none of an older one instead
+                    let Large { number, leaves, records, .. } = **large;
+                    *large = Arc::new(Large { number, leaves, records, sieve: None });
+                }
+            }
+        }
+    }
+}
+
 impl Leaves {
     pub(super) fn new(store: Store) -> Self {
         Self { store, known: Arc::default() }
@@ -143,6 +160,8 @@ impl Leaves {
         let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
         known.numbers.insert(number);
         known.large.extend(large.map(Arc::new));
+        known.large.sort_by_key(|large| large.number); // one that was lost comes back after later ones
+        known.bound(SIEVES_MAX);
     }
 
     /// Where `digest` stands, if it is in a batch that exists. Blocks.
@@ -215,8 +234,8 @@ impl Leaves {
                 Some((&FIRST, digests)) => {
                     for digest in digests.as_chunks().0 {
                         let known = self.find(digest)?.filter(|leaf| leaf.batch == batch).map(|leaf| leaf.item);
-                        let nowhere = Item { digest: *digest, codec: cid::RAW as u8, position: NOWHERE };
-                        items.push(known.unwrap_or(nowhere));
+                        let gone = Item { digest: *digest, codec: cid::RAW as u8, position: GONE };
+                        items.push(known.unwrap_or(gone));
                     }
                 }
                 _ => {
@@ -436,4 +455,20 @@ pub(super) fn content(bytes: &[u8], version: u8) -> Result<&[u8], Fault> {
 
 pub(super) fn array<const N: usize>(bytes: &[u8], at: usize) -> Result<[u8; N], Fault> {
     bytes.get(at..).and_then(|b| b.first_chunk()).copied().context("state of the anchor is too short")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_oldest_batches_let_go_of_their_sieves_when_there_is_no_room() {
+        let large = |number| Large { number, leaves: 1, records: 0, sieve: Some(Sieve::new(1)) };
+        let mut known = Known::default();
+        known.large.extend((1..=4).map(|number| Arc::new(large(number))));
+        known.bound(3 * Sieve::size(1) - 1);
+        let held: Vec<bool> = known.large.iter().map(|large| large.sieve.is_some()).collect();
+        assert_eq!(held, [false, false, true, true]);
+        assert!(known.large.iter().map(|large| large.number).eq(1..=4), "none of them is forgotten");
+    }
 }

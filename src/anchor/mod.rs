@@ -78,7 +78,7 @@ use proof::Verdict;
 use prover::Prover;
 use queue::Queue;
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     sync::{Arc, Mutex},
     time::Duration,
 };
@@ -103,6 +103,7 @@ struct Inner {
     intake: Intake,
     chain: Chain,
     judge: Judge,
+    believed: watch::Sender<BTreeSet<String>>,
     /// Somebody brings roots into the chain.
     anchors: bool,
     /// bitcoind is there to be asked.
@@ -133,11 +134,13 @@ impl Anchor {
         let counted = metrics::Metrics::default();
         metrics.register(|registry| counted.register(registry));
         let secret = watch::Sender::new(secret.map(Arc::new));
+        let believed = watch::Sender::new(BTreeSet::new());
         let intake = Intake::open(store.clone()).await.context("opening the anchor's loose digests")?;
         let parts = Parts {
             intake: intake.clone(),
             config: config.clone(),
             secret: secret.subscribe(),
+            believed: believed.subscribe(),
             store: store.clone(),
             blocks: blocks.clone(),
             chain: chain.clone(),
@@ -167,7 +170,7 @@ impl Anchor {
             grown: Mutex::default(),
             audit,
         });
-        let inner = Inner { secret, prover, intake, chain, judge, anchors, pays, commands, status };
+        let inner = Inner { secret, prover, intake, chain, judge, believed, anchors, pays, commands, status };
         Ok(Self { inner: Arc::new(inner) })
     }
 
@@ -195,12 +198,20 @@ impl Anchor {
     }
 
     /// Finds again what the ledger has lost: in records of proofs, in the log and in the chain. What has no proof then waits for a batch.
-    /// `believed`: tenants whose records are the owner's.
-    pub async fn rebuild(&self, believed: BTreeSet<String>) -> Result<Rebuilt, Fault> {
+    pub async fn rebuild(&self) -> Result<Rebuilt, Fault> {
         let (reply, answer) = oneshot::channel();
-        let rebuilt = self.ask(Command::Rebuild(believed, reply), answer).await?;
+        let rebuilt = self.ask(Command::Rebuild(reply), answer).await?;
         self.inner.prover.forget();
         rebuilt
+    }
+
+    /// The records of these tenants are the owner's: where a root lies is taken from them.
+    pub fn believe(&self, tenants: BTreeSet<String>) {
+        self.inner.believed.send_if_modified(|believed| {
+            let is_new = *believed != tenants;
+            *believed = tenants;
+            is_new
+        });
     }
 
     async fn ask<T>(&self, command: Command, answer: oneshot::Receiver<T>) -> Result<T, Fault> {
@@ -226,10 +237,11 @@ impl Anchor {
         self.inner.status.clone()
     }
 
-    /// Batches that do not stand in records as they are now, oldest first. `again`: nor those that could not be written for some tenant.
-    pub async fn unwritten(&self, again: bool) -> Result<Vec<u64>, Fault> {
+    /// Batches that do not stand in records as they are now (true), and those that could not be written for some tenant (false), by
+    /// number.
+    pub async fn unwritten(&self) -> Result<BTreeMap<u64, bool>, Fault> {
         let prover = self.inner.prover.clone();
-        blocking(move || prover.unwritten(again)).await
+        blocking(move || prover.unwritten()).await
     }
 
     /// A batch as it is to stand in records; none that is not to. `owner`: whose is what no message brought. Fails while the anchor's
@@ -274,24 +286,34 @@ impl Anchor {
 
     async fn prove(&self, id: &str, is_first: bool) -> Result<Proof, ProofError> {
         let (prover, asked) = (self.inner.prover.clone(), id.to_owned());
-        let made = tokio::task::spawn_blocking(move || prover.proof(&asked, is_first)).await.map_err(Fault::from)?;
-        let (proof, block) = made?;
-        // A reorganisation may have gone deeper than what counts as final, a moment ago.
-        if let Some(block) = block.filter(|_| self.inner.pays) {
+        let made = tokio::task::spawn_blocking(move || prover.proofs(&asked, is_first)).await.map_err(Fault::from)?;
+        let mut left = None;
+        // A reorganisation may have gone deeper than what counts as final, a moment ago; and records may tell of blocks that never were.
+        for (proof, block) in made? {
+            let Some(block) = block.filter(|_| self.inner.pays) else { return Ok(proof) };
             let height = proof.height;
             let stands = self.inner.chain.run(move |chain| chain.stands(height, &block));
-            if let Ok(Ok(None)) = tokio::time::timeout(EXPORT, stands).await {
-                let text = format!("{id} has no proof now: block {height} was reorganised away; another is waited for");
-                return Err(ProofError::Pending(text));
+            if !matches!(tokio::time::timeout(EXPORT, stands).await, Ok(Ok(None))) {
+                return Ok(proof);
             }
+            left.get_or_insert(height);
         }
-        Ok(proof)
+        let block = left.map(|height| format!("block {height} is not in the chain")).unwrap_or_default();
+        Err(ProofError::Pending(format!("{id} has no proof now: {block}; another is waited for")))
     }
 
     /// How the proof of a record, a message or data stands.
     pub async fn standing(&self, id: &str) -> Result<Standing, ProofError> {
-        let (prover, id) = (self.inner.prover.clone(), id.to_owned());
-        tokio::task::spawn_blocking(move || prover.standing(&id)).await.map_err(Fault::from)?
+        let (prover, asked) = (self.inner.prover.clone(), id.to_owned());
+        let known = tokio::task::spawn_blocking(move || prover.standing(&asked)).await.map_err(Fault::from)?;
+        if let Ok(Some(standing)) = known {
+            return Ok(standing);
+        }
+        match (self.prove(id, false).await, known) {
+            (Ok(proof), _) => Ok(Standing::recorded(proof.finished, proof.time, proof.height)),
+            (Err(_), Err(why)) => Err(why),
+            (Err(_), Ok(_)) => Ok(Standing::queued(self.inner.prover.queued(id).to_string())),
+        }
     }
 
     /// Looks whether everything has its proof.

@@ -250,14 +250,18 @@ impl Head {
         }
     }
 
-    /// This with what an earlier state of it knew besides. Of the same transaction, and of the same calendar, the newer word counts,
-    /// unless a calendar has only promised again what it had kept.
+    /// This with what an earlier state of it knew besides. Of the same calendar the newer word counts, unless it has only promised again
+    /// what it had kept; and where this names a transaction, an earlier one is none of the chain any more.
     #[must_use]
     pub fn upgrading(mut self, earlier: Self) -> Self {
         if earlier.root != self.root {
             return self;
         }
-        for old in earlier.attestations {
+        // What stands in records stays, also when the log does not have all of it any more.
+        self.parts = self.parts.max(earlier.parts);
+        let is_sent = |attestation: &Attestation| matches!(attestation, Attestation::Bitcoin { .. });
+        let is_told = self.attestations.iter().any(is_sent);
+        for old in earlier.attestations.into_iter().filter(|old| !(is_told && is_sent(old))) {
             let root = self.root;
             match self.attestations.iter_mut().find(|new| new.is_of_same(&old)) {
                 None => self.attestations.push(old),

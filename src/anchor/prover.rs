@@ -29,7 +29,10 @@ use crate::{
 };
 use anyhow::{Context as _, anyhow};
 use bytes::Bytes;
-use std::sync::{Arc, Mutex};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex},
+};
 use tokio::sync::watch;
 
 /// What the newest entry of the audit log is asked for by.
@@ -126,31 +129,24 @@ impl Prover {
         Ok(of)
     }
 
-    pub(super) fn standing(&self, id: &str) -> Result<Standing, ProofError> {
-        let found = match self.found(id, |record| record.newest) {
-            Ok(Some(found)) => found,
-            not => {
-                if let Some(proof) = self.found_proof(id, false)? {
-                    return Ok(Standing::recorded(proof.finished, proof.time, proof.height));
-                }
-                return not.map(|_| Standing::queued(self.queued(id).to_string()));
-            }
-        };
-        let (_, batch, carrier) = found;
+    /// How it stands as the ledger knows it; nothing, if records alone may tell.
+    pub(super) fn standing(&self, id: &str) -> Result<Option<Standing>, ProofError> {
+        let Some((_, batch, carrier)) = self.found(id, |record| record.newest)? else { return Ok(None) };
         let status = self.status.borrow().clone();
         let time = batch.told_by(carrier.as_ref()).place().map(|place| place.header().time);
         // What the task knows beyond what is stored: notes, confirmations.
         let shown = status.batches.iter().find(|shown| shown.number == batch.number).cloned();
         let said = shown.unwrap_or_else(|| BatchStatus::of(&batch, carrier.as_ref(), status.tip));
-        Ok(Standing::of(said, time, self.last))
+        Ok(Some(Standing::of(said, time, self.last)))
     }
 
-    /// A proof, and the block it leads to, if that is known here.
-    pub(super) fn proof(&self, id: &str, is_first: bool) -> Result<(Proof, Option<String>), ProofError> {
+    /// Proofs, the one that is wanted most first, and the block that each leads to, if that is known here: the ledger's, or what records
+    /// hold.
+    pub(super) fn proofs(&self, id: &str, is_first: bool) -> Result<Vec<(Proof, Option<String>)>, ProofError> {
         let which = if is_first { |record: Record| record.first } else { |record: Record| record.newest };
         match self.own_proof(id, which) {
-            Ok(proof) => Ok(proof),
-            Err(why) => self.found_proof(id, is_first)?.map(|proof| (proof, None)).ok_or(why),
+            Ok(proof) => Ok(vec![proof]),
+            Err(why) => Some(self.found_proofs(id, is_first)?).filter(|found| !found.is_empty()).ok_or(why),
         }
     }
 
@@ -166,22 +162,31 @@ impl Prover {
         Auditor { store, blocks, ledger, finder, queue, secret: secret.as_deref() }.run(scan)
     }
 
-    /// The proof that records hold, if it leads to a block.
-    fn found_proof(&self, id: &str, is_first: bool) -> Result<Option<Proof>, Fault> {
-        let Ok(cid) = Cid::try_from(id) else { return Ok(None) };
-        let Some(digest) = cid::sha256_of(&cid) else { return Ok(None) };
-        let whole = if cid.codec() == cid::DAG_PB { self.ledger.whole(&digest)? } else { None };
-        for digest in whole.into_iter().chain([digest]) {
-            let all = self.finder.of(&digest, None)?;
-            if !all.is_empty() {
-                return self.proof_of(&all, None);
+    /// The proofs that records hold and that lead to blocks, one of each tenant: none of them takes another's word.
+    fn found_proofs(&self, id: &str, is_first: bool) -> Result<Vec<(Proof, Option<String>)>, Fault> {
+        let (Ok(cid), mut proofs) = (Cid::try_from(id), Vec::new()) else { return Ok(vec![]) };
+        let digest = if cid.codec() == cid::DAG_PB { cid::sha256_of(&cid) } else { None };
+        let whole = digest.map_or(Ok(None), |digest| self.ledger.whole(&digest))?;
+        let whole = whole.map(|plain| cid::from_digest(cid::RAW, &plain));
+        for cid in whole.into_iter().chain([cid]) {
+            for found in self.finder.of(&cid)? {
+                proofs.extend(self.proof_of(&found, None)?);
+            }
+            if !proofs.is_empty() {
+                return Ok(proofs);
             }
         }
-        let Some((all, message)) = self.finder.of_record(id, is_first)? else { return Ok(None) };
-        self.proof_of(&all, Some(message.into()))
+        for (found, message) in self.finder.of_record(id, is_first)? {
+            proofs.extend(self.proof_of(&found, Some(message.into()))?);
+        }
+        Ok(proofs)
     }
 
-    fn proof_of(&self, all: &[found::Found], message: Option<Bytes>) -> Result<Option<Proof>, Fault> {
+    fn proof_of(
+        &self,
+        all: &[found::Found],
+        message: Option<Bytes>,
+    ) -> Result<Option<(Proof, Option<String>)>, Fault> {
         let (Some(found), Some(ots)) = (all.first(), found::ots(all)?) else { return Ok(None) };
         let Some(height) = found.head.blocks().first().and_then(|height| u32::try_from(*height).ok()) else {
             return Ok(None); // promised by calendars
@@ -192,9 +197,11 @@ impl Prover {
             (None, cid::DAG_CBOR) => self.finder.message(&found.tenant, &cid)?.map(Bytes::from),
             (None, _) => self.blocks.get(Right::OWNER, &cid)?,
         };
-        let transaction = found.head.transaction();
-        let tip = self.status.borrow().tip;
-        Ok(Some(Proof {
+        let transaction = found.head.transaction().filter(|own| own.inclusion.height == height);
+        let block = transaction.as_ref().filter(|_| found.head.network == self.network);
+        let block = block.map(|own| own.inclusion.block());
+        let tip = self.status.borrow().tip.filter(|_| found.head.network == self.network);
+        let proof = Proof {
             ots,
             stamped,
             cid,
@@ -204,20 +211,22 @@ impl Prover {
             time: transaction.map(|own| own.inclusion.header().time),
             confirmations: status::on_top(height, tip),
             finished: found.head.is_final,
-        }))
+        };
+        Ok(Some((proof, block)))
     }
 
-    pub(super) fn unwritten(&self, again: bool) -> Result<Vec<u64>, Fault> {
-        let mut found = Vec::new();
+    /// By number, those that do not stand in records as they are now (true), and those that could not be written for all.
+    pub(super) fn unwritten(&self) -> Result<BTreeMap<u64, bool>, Fault> {
+        let mut found = BTreeMap::new();
         for batch in self.ledger.batches()? {
             let anchored = self.anchored(&batch)?;
-            let is_written = match self.ledger.written(batch.number)? {
-                Some((mark, skipped)) => mark == shares::mark(&anchored) && !(again && skipped > 0),
+            let (is_new, is_partial) = match self.ledger.written(batch.number)? {
+                Some((mark, skipped)) => (mark != shares::mark(&anchored), skipped > 0),
                 // There is nothing to say yet.
-                None => anchored.attestations.is_empty(),
+                None => (!anchored.attestations.is_empty(), false),
             };
-            if !is_written {
-                found.push(batch.number);
+            if is_new || is_partial {
+                found.insert(batch.number, is_new);
             }
         }
         Ok(found)
@@ -343,7 +352,7 @@ impl Prover {
         Ok(found)
     }
 
-    fn queued(&self, id: &str) -> ProofError {
+    pub(super) fn queued(&self, id: &str) -> ProofError {
         let status = self.status.borrow();
         let when = match status.next {
             Some(next) => format!("the next batch is made at {next:.0}, or with \"toft anchor now\""),

@@ -8,9 +8,10 @@ use super::{
 };
 use crate::{
     cid::{self, Cid, Digest},
-    dwn::Fault,
+    dwn::{self, Fault},
     store::{Entry, Position, Store},
 };
+use serde_json::Value;
 use std::sync::Arc;
 
 /// Digests that wait at most, which is also the largest batch: some 100 MB of memory, and 30 MB more for the
@@ -108,12 +109,12 @@ pub(super) fn read(store: &Store, ledger: &Ledger, finder: &Finder, from: Positi
     }
     // On most nodes no record holds a proof that the ledger has not.
     let finder = if finder.tenants()?.is_empty() { None } else { Some(finder) };
-    read_entries(ledger, finder, &entries, from).map(Some)
+    read_entries((store, ledger), finder, &entries, from).map(Some)
 }
 
 /// What of these entries is in no batch yet, nor (if records are asked) proven for good by a record of its tenant.
 pub(super) fn read_entries(
-    ledger: &Ledger,
+    (store, ledger): (&Store, &Ledger),
     finder: Option<&Finder>,
     entries: &[Entry],
     from: Position,
@@ -121,7 +122,7 @@ pub(super) fn read_entries(
     let mut found = Arrivals { next: from, ..Arrivals::default() };
     for entry in entries {
         found.next = entry.next();
-        let Some(eligible) = Eligible::of(entry) else { continue };
+        let Some(eligible) = Eligible::of(store, entry)? else { continue };
         let wants_one = |digest: &Digest| {
             Ok::<_, Fault>(
                 ledger.leaf(digest)?.is_none()
@@ -158,19 +159,22 @@ pub(super) struct Eligible<'a> {
 }
 
 impl<'a> Eligible<'a> {
-    /// None: nothing.
-    pub(super) fn of(entry: &'a Entry) -> Option<Self> {
-        let Entry::Message { position, tenant, cid, message, data, .. } = entry else { return None };
+    /// None: nothing. Blocks.
+    pub(super) fn of(store: &Store, entry: &'a Entry) -> Result<Option<Self>, Fault> {
+        let Entry::Message { position, tenant, cid, message, data, .. } = entry else { return Ok(None) };
         let item = |cid: &Cid| {
             // Only sha256 can be stamped as it is; nothing else comes from this node or the SDK.
             Some(Item { digest: cid::sha256_of(cid)?, codec: u8::try_from(cid.codec()).ok()?, position: *position })
         };
         let json = cid::decode(message).ok();
-        if json.as_ref().is_some_and(holds_proofs) {
-            return None;
+        if let Some(json) = &json
+            && (holds_proofs(json) || ends_proofs(store, tenant, json)?)
+        {
+            return Ok(None);
         }
         let record = json.and_then(|json| cid::sha256_of(&Cid::try_from(json.get("recordId")?.as_str()?).ok()?));
-        Some(Self { tenant, message: item(cid), data: data.as_ref().and_then(|(cid, _)| item(cid)), record })
+        let data = data.as_ref().and_then(|(cid, _)| item(cid));
+        Ok(Some(Self { tenant, message: item(cid), data, record }))
     }
 
     /// The file that the data is, if it has many blocks.
@@ -178,4 +182,13 @@ impl<'a> Eligible<'a> {
         let data = self.data.filter(|data| u64::from(data.codec) == cid::DAG_PB)?;
         Some(File { root: data.digest, position: data.position })
     }
+}
+
+/// Does this message delete a record of proofs? It does not say of which protocol the record is.
+fn ends_proofs(store: &Store, tenant: &str, message: &Value) -> Result<bool, Fault> {
+    if !dwn::is_method(message, "Delete") {
+        return Ok(false);
+    }
+    let Some(id) = message.pointer("/descriptor/recordId").and_then(Value::as_str) else { return Ok(false) };
+    Ok(store.view(tenant).record(id)?.is_some_and(|record| holds_proofs(&record.initial.message)))
 }

@@ -16,7 +16,7 @@ use super::{
     records::{self, Kept},
     spend::{Attempt, Roots, Spend},
     tree::{Nonces, Tree, root_over},
-    waiting::{Item, NOWHERE, Sorted, Waiting},
+    waiting::{GONE, Item, NOWHERE, Sorted, Waiting},
 };
 use crate::{
     audit::Audit,
@@ -119,7 +119,12 @@ struct Told {
     /// None: nobody who is believed says where it lies.
     head: Option<Head>,
     leaves: BTreeMap<u32, Leaf>,
+    /// Those that stand in the owner's records.
+    owners: BTreeSet<u32>,
 }
+
+/// A root, and the size of its tree: a part that says another size puts its leaves in others' places.
+type Named = (Digest, u32);
 
 /// A batch that was lost and found again.
 struct Restored {
@@ -134,20 +139,23 @@ async fn from_records(parts: &Parts, rebuilt: &mut Rebuilt) -> Result<(), Fault>
         let told = told(&store, &believed)?;
         let mut shared = sharing(&ledger.batches()?, told.values(), &native::maker(&secret));
         let mut wanted = Vec::new();
-        for Told { head, leaves } in told.into_values() {
+        for Told { head, leaves, owners } in told.into_values() {
             if let Some(head) = head
                 && is_own(&head, &leaves, &secret)
                 && ledger.batch(head.number)?.is_none()
             {
-                wanted.push((head, leaves));
+                wanted.push((head, leaves, owners));
             }
         }
-        wanted.sort_unstable_by_key(|(head, _)| head.number);
-        let places = places(&store, &ledger, &wanted)?;
+        // A node that had lost its ledger before gave some number twice: the one that came into the chain first is put back, the other
+        // one stays in its records.
+        wanted.sort_unstable_by_key(|(head, ..)| (head.number, head.blocks().first().copied()));
+        wanted.dedup_by_key(|(head, ..)| head.number);
+        let places = places(&store, &ledger, wanted.iter().flat_map(|(_, leaves, _)| leaves.values()))?;
         let mut restored = Vec::new();
-        for (head, leaves) in wanted {
+        for (head, leaves, owners) in wanted {
             let Some(batch) = batch_of(&head, &mut shared) else { continue };
-            let items = leaves.values().map(|leaf| places.item(leaf)).collect();
+            let items = leaves.values().map(|leaf| places.item(leaf, owners.contains(&leaf.index))).collect();
             restored.push(Restored { batch, sorted: sorted(items, &places.messages) });
         }
         Ok(restored)
@@ -248,9 +256,9 @@ fn is_own(head: &Head, leaves: &BTreeMap<u32, Leaf>, secret: &[u8; 32]) -> bool 
     own && Tree::of(leaves.values().map(Leaf::hash).collect()).is_some_and(|tree| tree.root() == head.root)
 }
 
-/// All batches that records tell of, by root. Blocks.
-fn told(store: &Store, believed: &BTreeSet<String>) -> Result<BTreeMap<Digest, Told>, Fault> {
-    let (mut all, mut at) = (BTreeMap::<Digest, Told>::new(), 0);
+/// All batches that records tell of. Blocks.
+fn told(store: &Store, believed: &BTreeSet<String>) -> Result<BTreeMap<Named, Told>, Fault> {
+    let (mut all, mut at) = (BTreeMap::<Named, Told>::new(), 0);
     loop {
         let entries = store.entries(at, READ)?;
         let Some(last) = entries.last() else { return Ok(all) };
@@ -262,11 +270,14 @@ fn told(store: &Store, believed: &BTreeSet<String>) -> Result<BTreeMap<Digest, T
             }
             let view = store.view(&tenant);
             let Some(Ok(part)) = found::part(&*view, &cid)? else { continue };
-            let leaves = part.leaves().iter().map(|leaf| (leaf.index, *leaf));
-            let told = all.entry(part.root).or_default();
-            told.leaves.extend(leaves);
-            if believed.contains(&tenant)
-                && let Some(Kept { head: Some(head), .. }) = records::head(&*view, &part.root)?
+            let told = all.entry((part.root, part.size)).or_default();
+            told.leaves.extend(part.leaves().iter().map(|leaf| (leaf.index, *leaf)));
+            if !believed.contains(&tenant) {
+                continue;
+            }
+            told.owners.extend(part.leaves().iter().map(|leaf| leaf.index));
+            if let Some(Kept { head: Some(head), .. }) = records::head(&*view, &part.root)?
+                && head.size == part.size
             {
                 told.head = Some(match told.head.take() {
                     Some(before) => before.upgrading(head),
@@ -286,16 +297,17 @@ struct Places {
 }
 
 impl Places {
-    /// What the log does not have, or not any more, has no place.
-    fn item(&self, leaf: &Leaf) -> Item {
-        let (codec, position) = self.items.get(&leaf.digest).copied().unwrap_or((leaf.codec, NOWHERE));
+    /// What the log does not have is of the audit log, if it can be; or it was deleted.
+    fn item(&self, leaf: &Leaf, is_owners: bool) -> Item {
+        let may_be_heads = is_owners && u64::from(leaf.codec) == cid::RAW;
+        let otherwise = (leaf.codec, if may_be_heads { NOWHERE } else { GONE });
+        let (codec, position) = self.items.get(&leaf.digest).copied().unwrap_or(otherwise);
         Item { digest: leaf.digest, codec, position }
     }
 }
 
-fn places(store: &Store, ledger: &Ledger, told: &[(Head, BTreeMap<u32, Leaf>)]) -> Result<Places, Fault> {
-    let wanted: BTreeMap<Digest, u8> =
-        told.iter().flat_map(|(_, leaves)| leaves.values()).map(|leaf| (leaf.digest, leaf.codec)).collect();
+fn places<'a>(store: &Store, ledger: &Ledger, told: impl Iterator<Item = &'a Leaf>) -> Result<Places, Fault> {
+    let wanted: BTreeMap<Digest, u8> = told.map(|leaf| (leaf.digest, leaf.codec)).collect();
     let (mut places, mut at) = (Places::default(), 0);
     if wanted.is_empty() {
         return Ok(places);
@@ -304,7 +316,8 @@ fn places(store: &Store, ledger: &Ledger, told: &[(Head, BTreeMap<u32, Leaf>)]) 
         let entries = store.entries(at, READ)?;
         let Some(last) = entries.last() else { return Ok(places) };
         at = last.next();
-        for eligible in entries.iter().filter_map(Eligible::of) {
+        for entry in &entries {
+            let Some(eligible) = Eligible::of(store, entry)? else { continue };
             let whole = match eligible.file() {
                 Some(file) => ledger.whole(&file.root)?.map(|plain| (plain, file.position)),
                 None => None,
@@ -430,7 +443,7 @@ fn candidates(store: &Store, ledger: &Ledger, time: u64) -> Result<Candidates, F
             Entry::Message { position, arrived: Some(arrived), .. } if arrived / 1000 > time => Some(*position),
             _ => None,
         });
-        let found = queue::read_entries(ledger, None, &entries, at)?;
+        let found = queue::read_entries((store, ledger), None, &entries, at)?;
         for item in found.items {
             if late.is_some_and(|late| item.position >= late) || !known.insert(item.digest) {
                 continue;
@@ -488,7 +501,7 @@ fn waiting(store: &Store, ledger: &Ledger, finder: &Finder) -> Result<(u64, u64)
         let entries = store.entries(at, READ)?;
         let Some(last) = entries.last() else { break };
         let end = last.next();
-        let items = queue::read_entries(ledger, None, &entries, at)?.items;
+        let items = queue::read_entries((store, ledger), None, &entries, at)?.items;
         let covered = finder.covered(items.iter().copied())?;
         all.extend(items.iter().map(|item| item.digest));
         waiting.extend(items.iter().map(|item| item.digest).filter(|digest| !covered.contains(digest)));

@@ -139,7 +139,8 @@ impl Auditor<'_> {
             let entries = self.store.entries(at, READ)?;
             let Some(last) = entries.last() else { break };
             at = last.next();
-            for eligible in entries.iter().filter_map(Eligible::of) {
+            for entry in &entries {
+                let Some(eligible) = Eligible::of(self.store, entry)? else { continue };
                 walk.begin();
                 self.entry(&eligible, &mut walk)?;
             }
@@ -407,7 +408,7 @@ mod tests {
         store::{self, Entry},
     };
     use serde_json::json;
-    use std::sync::Arc;
+    use std::{collections::BTreeSet, sync::Arc};
 
     const SECRET: [u8; 32] = [5; 32];
 
@@ -428,7 +429,8 @@ mod tests {
             let blocks = Blocks::open(&dir.path().join("blocks"), &blocks::Config::default(), store.clone());
             let (blocks, ledger) =
                 (blocks.expect("blocks open"), Ledger::new(store.clone(), crate::anchor::config::Network::Regtest));
-            let finder = Finder::new(store.clone(), ledger.clone());
+            let network = crate::anchor::config::Network::Regtest;
+            let finder = Finder::new((store.clone(), ledger.clone()), network, tokio::sync::watch::channel(BTreeSet::new()).1);
             Self { _dir: dir, store, blocks, ledger, finder, queue: Mutex::default(), secret: SECRET.into() }
         }
 
@@ -456,6 +458,19 @@ mod tests {
             let decide = move |_: &dyn View| -> Result<Change, Stop> { Ok(change.clone()) };
             self.store.commit("did:example:alice", Some(data), decide).await.expect("is written");
             (named, root)
+        }
+
+        async fn delete(&self, name: &str) {
+            let record = cid::of(cid::DAG_CBOR, name.as_bytes()).to_string();
+            let before = self.store.view("did:example:alice").record(&record).expect("reads").expect("it is there");
+            let message = json!({"descriptor": {
+                "interface": "Records", "method": "Delete", "recordId": record, "prune": false,
+                "messageTimestamp": "2026-01-02T00:00:00.000000Z",
+            }});
+            let change = Change::initial("did:example:alice", Subject::Record(record), message).expect("encodes");
+            let change = Change { initial: false, demotes: vec![before.newest.cid], ..change };
+            let decide = move |_: &dyn View| -> Result<Change, Stop> { Ok(change.clone()) };
+            self.store.commit("did:example:alice", None, decide).await.expect("is written");
         }
 
         /// Reads the log to its end; the files that are to be hashed.
@@ -573,6 +588,7 @@ mod tests {
     async fn records_that_hold_proofs_want_none() {
         let node = Node::new();
         node.write("proof", Some(PROTOCOL), b"the proof of something").await;
+        node.delete("proof").await;
         assert!(node.collect().is_empty() && node.queue.lock().expect("no panic").is_empty());
         assert_eq!(node.whole().messages, Counts::default());
         node.write("note", Some("https://toft.invalid/protocols/device"), b"the proof of something").await;

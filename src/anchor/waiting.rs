@@ -22,6 +22,8 @@ pub(super) struct Waiting {
 
 /// The position of what is in no entry of the log: an entry of the audit log.
 pub(super) const NOWHERE: Position = Position::MAX;
+/// The position of what was in an entry of the log, and whose that was nobody knows any more.
+pub(super) const GONE: Position = Position::MAX - 3;
 
 /// Something new that wants a proof.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -29,7 +29,7 @@ pub(super) struct Wholes {
     ledger: Ledger,
     files: VecDeque<File>,
     /// The first of them, as far as it was read.
-    begun: Option<Hashing>,
+    begun: Option<Slice>,
     /// Files whose records are in a batch, and that themselves are in none yet.
     carried: BTreeSet<Digest>,
 }
@@ -41,6 +41,7 @@ struct Hashing {
 }
 
 /// What a slice came to.
+#[derive(Debug)]
 enum Slice {
     Done {
         plain: Digest,
@@ -97,18 +98,22 @@ impl Wholes {
     /// Hashes for a moment; what is done then, unless it is in a batch already.
     pub(super) async fn step(&mut self) -> Result<Option<Item>, Fault> {
         let Some(file) = self.files.front().copied() else { return Ok(None) };
-        let (blocks, ledger, begun) = (self.blocks.clone(), self.ledger.clone(), self.begun.take());
-        let slice = tokio::task::spawn_blocking(move || match begun {
-            Some(begun) => begun.go_on(&ledger),
-            None => Hashing::begin(&blocks, &ledger, &file),
-        });
-        let item = match slice.await?? {
-            Slice::More(hashing) => {
-                self.begun = Some(*hashing);
+        let (blocks, ledger) = (self.blocks.clone(), self.ledger.clone());
+        let slice = match self.begun.take() {
+            Some(done @ Slice::Done { .. }) => done,
+            Some(Slice::More(begun)) => tokio::task::spawn_blocking(move || begun.go_on(&ledger)).await??,
+            _ => tokio::task::spawn_blocking(move || Hashing::begin(&blocks, &ledger, &file)).await??,
+        };
+        let item = match slice {
+            more @ Slice::More(_) => {
+                self.begun = Some(more);
                 return Ok(None);
             }
             Slice::Done { plain, is_leaf } => {
+                // Without room to write it down it is not computed once more: a large file costs minutes.
+                self.begun = Some(Slice::Done { plain, is_leaf });
                 self.ledger.put_whole(&file.root, &plain).await?;
+                self.begun = None;
                 (!is_leaf).then(|| file.item(plain))
             }
             Slice::Missing(why) => {

@@ -84,6 +84,10 @@ impl Node {
 
     /// Writes a record, or (with the same name) the next state of it.
     pub async fn write(&self, name: &str, data: &[u8]) -> Written {
+        self.write_of(TENANT, name, data).await
+    }
+
+    async fn write_of(&self, tenant: &str, name: &str, data: &[u8]) -> Written {
         let mut stage = self.blocks.stage();
         stage.push(data).expect("stages");
         let data = stage.finish().expect("stages");
@@ -100,7 +104,7 @@ impl Node {
         });
         let change = Change {
             data: Some((root, data.size)),
-            ..Change::initial(TENANT, Subject::Record(record.clone()), message).expect("encodes")
+            ..Change::initial(tenant, Subject::Record(record.clone()), message).expect("encodes")
         };
         let decide = move |view: &dyn View| -> Result<Change, Stop> {
             let mut change = change.clone();
@@ -110,7 +114,7 @@ impl Node {
             }
             Ok(change)
         };
-        let change = self.store.commit(TENANT, Some(data), decide).await.expect("is written");
+        let change = self.store.commit(tenant, Some(data), decide).await.expect("is written");
         Written { record: record_of(&change.message), message: change.cid, data: root }
     }
 
@@ -529,7 +533,7 @@ async fn a_lost_ledger_is_computed_again_from_the_log_and_the_chain() {
 
     let node = Node::start(dir.path(), &config).await;
     node.until("queued", |status| status.queued == 32).await;
-    let rebuilt = node.anchor.rebuild(BTreeSet::new()).await.expect("it is found again");
+    let rebuilt = node.anchor.rebuild().await.expect("it is found again");
     assert_eq!((rebuilt.from_records, rebuilt.from_chain, rebuilt.queued), (0, 3, 2), "{rebuilt:?}");
     assert!(rebuilt.unexplained.is_empty() && rebuilt.problem.is_none(), "{rebuilt:?}");
     for (one, before) in written.iter().zip(&before) {
@@ -560,11 +564,11 @@ async fn a_root_that_nothing_explains_is_said() {
     let other = TempDir::new().expect("a directory");
     let node = Node::start(other.path(), &quick(&bitcoind)).await;
     node.write("another", b"other data").await;
-    let rebuilt = node.anchor.rebuild(BTreeSet::new()).await.expect("answers");
+    let rebuilt = node.anchor.rebuild().await.expect("answers");
     assert_eq!((rebuilt.from_chain, rebuilt.queued, rebuilt.unexplained.clone()), (0, 2, vec![txid.clone()]));
     assert!(rebuilt.sentence.contains(&txid), "{}", rebuilt.sentence);
     bitcoind.stop();
-    let rebuilt = node.anchor.rebuild(BTreeSet::new()).await.expect("answers");
+    let rebuilt = node.anchor.rebuild().await.expect("answers");
     assert!(rebuilt.problem.is_some_and(|why| why.contains("bitcoind")), "{}", rebuilt.sentence);
     assert_eq!(rebuilt.queued, 2);
 }
@@ -587,7 +591,7 @@ async fn false_proof(node: &Node, tenant: &str, digest: Digest) {
         version: Version::TWO,
         prev_blockhash: BlockHash::all_zeros(),
         merkle_root: TxMerkleNode::from_raw_hash(tx.compute_txid().to_raw_hash()),
-        time: 1_700_000_000,
+        time: time_of(tenant),
         bits: CompactTarget::from_consensus(0),
         nonce: 0,
     };
@@ -610,7 +614,7 @@ async fn false_proof(node: &Node, tenant: &str, digest: Digest) {
         let mut stage = node.blocks.stage();
         stage.push(&bytes).expect("stages");
         let data = stage.finish().expect("stages");
-        let record = cid::of(cid::DAG_CBOR, path.as_bytes()).to_string();
+        let record = cid::of(cid::DAG_CBOR, format!("{path} {}", hex::encode(digest)).as_bytes()).to_string();
         let message = json!({
             "recordId": record,
             "contextId": record,
@@ -630,28 +634,66 @@ async fn false_proof(node: &Node, tenant: &str, digest: Digest) {
     }
 }
 
+/// Neither as long as nobody has another, nor where his message was the first to bring the data: and what the owner's records say is
+/// asked before his.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_false_proof_of_another_tenant_keeps_nobody_from_a_true_one() {
+    const MALLORY: &str = "did:example:mallory";
     let (bitcoind, dir) = (Bitcoind::start(), TempDir::new().expect("a directory"));
     bitcoind.funded_wallet();
     let node = Node::start(dir.path(), &quick(&bitcoind)).await;
+    node.anchor.believe(BTreeSet::from([TENANT.to_owned()]));
     let digest = cid::digest(b"what both know");
-    false_proof(&node, "did:example:mallory", digest).await;
     let id = cid::from_digest(cid::RAW, &digest).to_string();
-    let start = Instant::now();
-    while node.anchor.proof(&id).await.is_err() {
-        assert!(start.elapsed() < Duration::from_secs(60), "the false one is found, as nobody else has any");
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
+    node.write_of(MALLORY, "first", b"what both know").await;
     let written = node.write("record", b"what both know").await;
     assert_eq!(written.data.to_string(), id);
-    node.until("queued", |status| status.queued == 2).await;
+    node.until("queued", |status| status.queued == 3).await;
+    false_proof(&node, MALLORY, digest).await;
+    let start = Instant::now();
+    while node.store.states(b"anchor/native/").expect("reads").is_empty() {
+        assert!(start.elapsed() < Duration::from_secs(60), "it is noted");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    let why = node.anchor.proof(&id).await.expect_err("there is no such block").to_string();
+    assert!(why.contains("block 1 is not in the chain"), "{why}");
     assert_eq!(node.anchor.now().await.expect("answers").outcome, Outcome::Sent);
     bitcoind.mine(1);
     assert_eq!(
         node.reach("mined").await.leaves,
-        3,
-        "the data too, the audit log's head, and none of the records of proofs"
+        4,
+        "two messages, their data, the audit log's head, and none of the records of proofs"
     );
     accepts(&bitcoind, &node.proof(&id).await);
+
+    // Without bitcoind what records say is told as they say it: the owner's before his, although his calls itself final.
+    let own = b"what nobody else has";
+    let leaf = node.write("own", own).await;
+    false_proof(&node, TENANT, cid::digest(own)).await;
+    false_proof(&node, MALLORY, cid::digest(own)).await;
+    node.kill().await;
+    let off = Config { mode: Mode::Off, ..quick(&bitcoind) };
+    let node = Node::start(dir.path(), &off).await;
+    for (believed, other) in [(TENANT, MALLORY), (MALLORY, TENANT)] {
+        node.anchor.believe(BTreeSet::from([believed.to_owned()]));
+        let proof = until_proof(&node, &leaf.data.to_string()).await;
+        let made_by = |tenant: &str| proof.time == Some(time_of(tenant));
+        assert!(made_by(believed) && !made_by(other), "{proof:?}");
+    }
+}
+
+async fn until_proof(node: &Node, id: &str) -> Proof {
+    let start = Instant::now();
+    loop {
+        match node.anchor.proof(id).await {
+            Ok(proof) => return proof,
+            Err(why) => assert!(start.elapsed() < Duration::from_secs(60), "{why}"),
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+/// When the block was made that a tenant's false proof names, by which it is told.
+fn time_of(tenant: &str) -> u32 {
+    1_700_000_000 + tenant.len() as u32
 }

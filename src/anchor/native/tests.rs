@@ -138,11 +138,13 @@ fn what_is_known_is_kept_and_what_is_newer_counts() {
     let kept = |url: &str| calendar(url, Attested::Bitcoin(70));
     let (reorganised, _) = mined(&root, 77, 1);
     let (again, _) = mined(&root, 79, 1);
-    let (other, _) = mined(&root, 80, 2);
-    let earlier = head(root, vec![reorganised, kept("a"), pending("b"), other.clone()]);
+    let (replaced, _) = mined(&root, 80, 2);
+    let earlier = head(root, vec![reorganised, kept("a"), pending("b"), replaced.clone()]);
     let later = head(root, vec![again.clone(), pending("a"), kept("b"), pending("c")]);
     let both = later.upgrading(earlier.clone());
-    assert_eq!(both.attestations, [again, kept("a"), kept("b"), pending("c"), other]);
+    assert_eq!(both.attestations, [again, kept("a"), kept("b"), pending("c")]);
+    let silent = head(root, vec![]).upgrading(head(root, vec![replaced.clone()]));
+    assert_eq!(silent.attestations, [replaced], "its maker may have lost it");
     let foreign = head([6; 32], vec![]);
     assert_eq!(foreign.clone().upgrading(earlier), foreign, "another root's word is not taken over");
 }

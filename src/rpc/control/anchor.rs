@@ -13,6 +13,7 @@ use crate::{
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
+use std::collections::BTreeSet;
 
 /// Names in an answer, if nobody says how many.
 const NAMES: usize = 100;
@@ -88,6 +89,7 @@ impl Method for Standing {
     type Result = anchor::Standing;
 
     async fn run(call: &Call, Asked { id }: Asked) -> Result<anchor::Standing, Failure> {
+        call.anchor.believe(owners(call));
         call.anchor.standing(&id).await.map_err(refused)
     }
 }
@@ -175,6 +177,7 @@ impl Method for Proof {
     type Result = Made;
 
     async fn run(call: &Call, Proven { id, first }: Proven) -> Result<Made, Failure> {
+        call.anchor.believe(owners(call));
         let proof = if first { call.anchor.first_proof(&id).await } else { call.anchor.proof(&id).await };
         let proof = proof.map_err(refused)?;
         Ok(Made {
@@ -211,11 +214,15 @@ impl Method for Rebuild {
         if call.anchor.is_locked() {
             return Err(Failure::new(Kind::Locked, Locked.to_string()));
         }
-        // The owner's records: of this node's identities, and of those whose key is on another device of his.
-        let peers = call.sync.peers().into_iter().map(|status| status.peer).filter(|peer| peer.friend.is_none());
-        let believed = call.identities.dids().into_iter().chain(peers.flat_map(|peer| peer.tenants)).collect();
-        Ok(call.anchor.rebuild(believed).await?)
+        call.anchor.believe(owners(call));
+        Ok(call.anchor.rebuild().await?)
     }
+}
+
+/// Tenants whose records are the owner's: of this node's identities, and of those whose key is on another device of his.
+pub(super) fn owners(call: &Call) -> BTreeSet<String> {
+    let peers = call.sync.peers().into_iter().map(|status| status.peer).filter(|peer| peer.friend.is_none());
+    call.identities.dids().into_iter().chain(peers.flat_map(|peer| peer.tenants)).collect()
 }
 
 fn refused(why: ProofError) -> Failure {

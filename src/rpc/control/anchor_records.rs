@@ -2,6 +2,7 @@
 
 use super::{
     actor::{About, Actor, Right},
+    anchor::owners,
     call::Call,
     failure::{Failure, Kind},
     grants::look,
@@ -22,7 +23,10 @@ use crate::{
 use anyhow::{Error, anyhow};
 use bytes::Bytes;
 use serde_json::{Map, Value, json};
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::BTreeMap,
+    time::{Duration, Instant},
+};
 
 /// What was not written is tried again.
 const EVERY: Duration = Duration::from_secs(600);
@@ -33,17 +37,27 @@ const NAMED: usize = 3;
 /// Tenants of one batch that may give a grant later.
 const LACKING_MAX: usize = 64;
 
+/// What is left of a batch to write.
+#[derive(Debug, Default)]
+struct Left {
+    /// Tenants that this node could not sign for. They may give a grant later.
+    lacking: Vec<String>,
+    /// Some tenant's records were not written; when that was.
+    failed: Option<Instant>,
+}
+
 /// Writes what is new of batches into records of those whose leaves they have. Until it is to stop.
 pub async fn keep_recording(call: Call, job: Job) -> Result<(), Error> {
     job.awaits(Wait::Every(EVERY));
     let mut status = call.anchor.watch();
-    let mut lacking = BTreeMap::new();
+    let mut left = BTreeMap::new();
     let mut seen = None;
     loop {
+        call.anchor.believe(owners(&call));
         let now = (status.borrow_and_update().batches.clone(), call.anchor.is_locked());
         if seen.as_ref() != Some(&now) {
             seen = Some(now);
-            job.run(record_all(&call, &mut lacking)).await;
+            job.run(record_all(&call, &mut left)).await;
         }
         tokio::select! {
             goes_on = job.sleep(EVERY) => {
@@ -57,20 +71,18 @@ pub async fn keep_recording(call: Call, job: Job) -> Result<(), Error> {
     }
 }
 
-/// `lacking`: by batch, tenants that this node could not sign for. They may give a grant later.
-async fn record_all(call: &Call, lacking: &mut BTreeMap<u64, Vec<String>>) -> Result<(), Error> {
+/// `left`: by batch, what an earlier run of this could not write.
+async fn record_all(call: &Call, left: &mut BTreeMap<u64, Left>) -> Result<(), Error> {
     if call.anchor.is_locked() {
         return Ok(());
     }
     let mut failed = Vec::new();
-    let new = call.anchor.unwritten(false).await?;
-    for number in call.anchor.unwritten(true).await? {
-        // Which they were an earlier run knew: each is tried once.
-        let is_hopeless = match lacking.get(&number) {
-            Some(tenants) if !new.contains(&number) => !any_may_write(call, tenants).await,
-            _ => false,
-        };
-        if is_hopeless {
+    for (number, is_new) in call.anchor.unwritten().await? {
+        if let Some(left) = left.get(&number)
+            && !is_new
+            && left.failed.is_none_or(|at| at.elapsed() < EVERY)
+            && !any_may_write(call, &left.lacking).await
+        {
             continue;
         }
         let shares = match call.anchor.shares(number, call.signer.did().to_owned()).await {
@@ -82,7 +94,10 @@ async fn record_all(call: &Call, lacking: &mut BTreeMap<u64, Vec<String>>) -> Re
             }
         };
         match record(call, &shares).await {
-            Ok(tenants) => drop(lacking.insert(number, tenants)),
+            Ok((lacking, why)) => {
+                failed.extend(why.iter().map(|why| format!("batch {number}: {why}")));
+                left.insert(number, Left { lacking, failed: why.map(|_| Instant::now()) });
+            }
             Err(failure) if failure.kind == Kind::Locked => return Ok(()),
             Err(failure) => failed.push(format!("batch {number}: {}", failure.message)),
         }
@@ -102,13 +117,23 @@ async fn any_may_write(call: &Call, tenants: &[String]) -> bool {
     false
 }
 
-/// Writes a batch into the records of all whose leaves it has; of whom it could not, as many as are remembered.
-async fn record(call: &Call, shares: &Shares) -> Result<Vec<String>, Failure> {
-    let mut lacking = Vec::new();
+/// Writes a batch into the records of all whose leaves it has. Of whom it could not for want of a grant, as many as are remembered; and why
+/// others refused it, if some did: they keep nobody else from his.
+async fn record(call: &Call, shares: &Shares) -> Result<(Vec<String>, Option<String>), Failure> {
+    let (mut lacking, mut refused) = (Vec::new(), Vec::new());
     for tenant in shares.tenants() {
-        match may_write(call, tenant).await? {
-            Some((actor, right)) => record_for(call, shares, &actor, &right).await?,
-            None => lacking.push(tenant.to_owned()),
+        let written = match may_write(call, tenant).await {
+            Ok(Some((actor, right))) => record_for(call, shares, &actor, &right).await,
+            Ok(None) => {
+                lacking.push(tenant.to_owned());
+                continue;
+            }
+            Err(failure) => Err(failure),
+        };
+        match written {
+            Ok(()) => {}
+            Err(failure) if failure.kind == Kind::Locked => return Err(failure),
+            Err(failure) => refused.push(format!("{}: {}", shown(tenant), failure.message)),
         }
     }
     if !lacking.is_empty() {
@@ -121,9 +146,12 @@ async fn record(call: &Call, shares: &Shares) -> Result<Vec<String>, Failure> {
             if lacking.len() > NAMED { ", …" } else { "" }
         );
     }
-    call.anchor.written(shares, lacking.len() as u32).await?;
+    call.anchor.written(shares, (lacking.len() + refused.len()) as u32).await?;
     lacking.truncate(LACKING_MAX);
-    Ok(lacking)
+    let more = refused.len().saturating_sub(NAMED);
+    refused.truncate(NAMED);
+    let why = (!refused.is_empty()).then(|| refused.join(", "));
+    Ok((lacking, why.map(|why| if more > 0 { format!("{why}, and {more} more") } else { why })))
 }
 
 /// In whose name a tenant's records are written: its own, or by the grant of a device.
