@@ -162,7 +162,8 @@ impl Finder {
                 break;
             }
         }
-        let rank = |head: &Head| (head.network != self.network, Reverse(head.standing()), head.blocks().first().copied());
+        let rank =
+            |head: &Head| (head.network != self.network, Reverse(head.standing()), head.blocks().first().copied());
         all.sort_by_cached_key(|found| rank(&found.head));
         Ok(all)
     }
@@ -394,10 +395,9 @@ impl Finder {
     }
 }
 
-/// Is this message, as DAG-CBOR, one with leaves? Nearly all are not, and are not decoded to be told so.
+/// Is this message, as DAG-CBOR, one with leaves?
 pub(super) fn is_part(message: &[u8]) -> bool {
-    let name = records::PROTOCOL.as_bytes();
-    message.windows(name.len()).any(|window| window == name)
+    records::may_hold_proofs(message)
         && cid::decode(message).is_ok_and(|message| records::path_of(&message) == Some(records::LEAVES))
 }
 

@@ -182,11 +182,7 @@ impl Prover {
         Ok(proofs)
     }
 
-    fn proof_of(
-        &self,
-        all: &[found::Found],
-        message: Option<Bytes>,
-    ) -> Result<Option<(Proof, Option<String>)>, Fault> {
+    fn proof_of(&self, all: &[found::Found], message: Option<Bytes>) -> Result<Option<(Proof, Option<String>)>, Fault> {
         let (Some(found), Some(ots)) = (all.first(), found::ots(all)?) else { return Ok(None) };
         let Some(height) = found.head.blocks().first().and_then(|height| u32::try_from(*height).ok()) else {
             return Ok(None); // promised by calendars

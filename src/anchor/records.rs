@@ -8,8 +8,9 @@ use crate::{
     cid::Digest,
     dwn::{self, Cond, Fault, Filter, IndexValue, Select, SortBy, Stored, View},
 };
+use memchr::memmem::Finder;
 use serde_json::{Map, Value, json};
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, sync::LazyLock};
 
 /// The protocol.
 pub const PROTOCOL: &str = "https://toft.invalid/protocols/anchor";
@@ -39,6 +40,12 @@ pub fn holds_proofs(message: &Value) -> bool {
     let Some(descriptor) = message.get("descriptor") else { return false };
     let installed = descriptor.get("definition").and_then(|definition| definition.get("protocol"));
     [descriptor.get("protocol"), installed].into_iter().flatten().any(|protocol| protocol.as_str() == Some(PROTOCOL))
+}
+
+/// May this message, as DAG-CBOR, be one that does? Nearly all are not, and are not decoded to be told so.
+pub fn may_hold_proofs(message: &[u8]) -> bool {
+    static NAME: LazyLock<Finder<'_>> = LazyLock::new(|| Finder::new(PROTOCOL));
+    NAME.find(message).is_some()
 }
 
 /// Of a record at `batch`.

@@ -430,7 +430,8 @@ mod tests {
             let (blocks, ledger) =
                 (blocks.expect("blocks open"), Ledger::new(store.clone(), crate::anchor::config::Network::Regtest));
             let network = crate::anchor::config::Network::Regtest;
-            let finder = Finder::new((store.clone(), ledger.clone()), network, tokio::sync::watch::channel(BTreeSet::new()).1);
+            let finder =
+                Finder::new((store.clone(), ledger.clone()), network, tokio::sync::watch::channel(BTreeSet::new()).1);
             Self { _dir: dir, store, blocks, ledger, finder, queue: Mutex::default(), secret: SECRET.into() }
         }
 

@@ -4,7 +4,7 @@ use super::{
     damaged::Object,
     handle::Store,
     log::{
-        Damage, Read,
+        Damage, Piece, Read,
         frame::{self, Frame},
     },
     place::{Place, Position},
@@ -84,9 +84,10 @@ impl Store {
     pub fn entries(&self, from: Position, max: usize) -> Result<Vec<Entry>, Fault> {
         let end = *self.0.tail.borrow();
         let mut found = Vec::new();
-        let mut at = from;
+        let (mut at, mut piece) = (from, Piece::default());
         while at < end && found.len() < max && at - from < ENTRIES_BYTES {
-            match self.0.log.read(at)? {
+            let read = if max > 1 { self.0.log.read_on(&mut piece, at, end)? } else { self.0.log.read(at)? };
+            match read {
                 Read::Frame { frame, at: arrived, next } => {
                     found.push(entry(at, next, arrived, frame)?);
                     at = next;

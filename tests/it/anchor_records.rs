@@ -265,3 +265,40 @@ fn a_second_device_anchors_for_the_person() {
     let (again, _, same) = proof(&desk, &record, dir.path()).expect("there is one");
     assert_eq!((&again["txid"], same), (&said["txid"], ots), "it has one proof");
 }
+
+/// One tenant's own rules leave no room for the proofs: the other one has his all the same, and what stands in the way is said.
+#[test]
+fn what_one_tenant_refuses_keeps_no_other_from_his_proofs() {
+    let (bitcoind, dir) = (Bitcoind::start(), tempfile::tempdir().expect("a directory"));
+    bitcoind.funded_wallet();
+    let node = Home::new().pays(&bitcoind).up();
+    let mut dids = [node.did().to_owned(), text(&node.json(&["id", "new"]), "did")];
+    dids.sort();
+    let [refuses, takes] = dids;
+    let control = Control::of(node.home());
+    let mut narrow: Value =
+        serde_json::from_str(include_str!("../../protocols/anchor.json")).expect("it is a protocol's definition");
+    narrow["structure"]["batch"]["$size"]["max"] = json!(1);
+    control.call("protocols.install", json!({"definition": narrow, "from": refuses}));
+    let write = |from: &str| {
+        let params = json!({"data": toft::crypto::encode(from.as_bytes()), "dataFormat": "text/plain", "from": from});
+        text(&control.call("records.write", params), "recordId")
+    };
+    let (of_one, of_other) = (write(&refuses), write(&takes));
+    anchor(&node, &bitcoind, 3);
+    let batches = |tenant: &str| {
+        let filter = json!({"protocol": "https://toft.invalid/protocols/anchor", "protocolPath": "batch"});
+        let found = control.call("records.query", json!({"filter": filter, "tenant": tenant}));
+        found["entries"].as_array().map_or(0, Vec::len)
+    };
+    eventually("the other one's record", || (batches(&takes) == 1).then_some(()));
+    assert_eq!(batches(&refuses), 0);
+    eventually("the reason", || {
+        let jobs = control.call("node.jobs", json!({})).to_string();
+        (jobs.contains(&refuses) && jobs.contains("more than allowed")).then_some(())
+    });
+    for id in [&of_one, &of_other] {
+        let (_, stamped, ots) = proof(&node, id, dir.path()).expect("the ledger has both");
+        ots::accepts(&bitcoind, &stamped, &ots);
+    }
+}

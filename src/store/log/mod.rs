@@ -15,5 +15,5 @@ mod appender;
 
 pub use appender::Appender;
 pub use message_cache::CachedMessage;
-pub use reader::{Damage, Log, Read, Tail, Whole};
+pub use reader::{Damage, Log, Piece, Read, Tail, Whole};
 pub use segment::SegmentWriter;

@@ -6,7 +6,7 @@
 //! and says it aloud.
 
 use super::{
-    frame::{self, Decoded, Frame},
+    frame::{self, Decoded, Frame, HEADER},
     message_cache::{CachedMessage, MessageCache},
     segment::{At, Segment},
 };
@@ -30,6 +30,8 @@ const START_MAX: Position = 1 << 62;
 const OPEN_MAX: usize = 64;
 /// Entries of compacted segments' tables kept in memory, 8 bytes each.
 const ENTRIES_MAX: usize = 1 << 20;
+/// Bytes that are read at once of frames that are wanted one after the other.
+const PIECE: usize = 64 << 10;
 /// Bytes that a thread keeps to read frames into.
 const BUFFER_MAX: usize = 64 << 10;
 /// What a segment that is being compacted is called until it takes the place of the old one.
@@ -69,6 +71,25 @@ pub enum Read {
     End,
     /// Something that does not verify.
     Bad(String),
+}
+
+/// A piece of the log as its file has it: who reads frame after frame asks the disk once for many.
+#[derive(Debug, Default)]
+pub struct Piece {
+    from: Position,
+    bytes: Vec<u8>,
+}
+
+impl Piece {
+    /// The frame at `position`, if all of it is here and it verifies.
+    fn frame(&self, position: Position) -> Option<Read> {
+        let bytes = self.bytes.get(usize::try_from(position.checked_sub(self.from)?).ok()?..)?;
+        let head = frame::header(position, bytes.first_chunk()?).ok()?.ok()?;
+        let size = HEADER + head.length as usize;
+        let payload = bytes.get(HEADER..size).filter(|payload| crc32c::crc32c(payload) == head.crc)?;
+        let Decoded { frame, at } = frame::decode(payload).ok()?;
+        Some(Read::Frame { frame, at, next: position + size as u64 })
+    }
 }
 
 /// A frame's bytes, header and payload, with what they say.
@@ -266,6 +287,23 @@ impl Log {
             At::Behind => Read::End,
             At::Bad(why) => Read::Bad(why),
         })
+    }
+
+    /// As [`Log::read`], of one position after the other up to `end`.
+    pub fn read_on(&self, piece: &mut Piece, position: Position, end: Position) -> Result<Read, Fault> {
+        if let Some(read) = piece.frame(position) {
+            return Ok(read);
+        }
+        if let Some((_, segment)) = self.segment(position)?
+            && !segment.is_compacted()
+        {
+            segment.bytes_at(position, usize::try_from(end - position)?.min(PIECE), &mut piece.bytes)?;
+            piece.from = position;
+            if let Some(read) = piece.frame(position) {
+                return Ok(read);
+            }
+        }
+        self.read(position) // which says why
     }
 
     /// The frame at `position` with its bytes; `None` if no intact one is there.

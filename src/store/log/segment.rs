@@ -177,6 +177,14 @@ impl Segment {
         })))
     }
 
+    /// The file's bytes from a position on, as many as are there and wanted.
+    pub fn bytes_at(&self, position: Position, wanted: usize, bytes: &mut Vec<u8>) -> Result<(), Fault> {
+        bytes.resize(wanted, 0);
+        let read = self.fill(bytes, position - self.start).with_context(|| self.path.display().to_string())?;
+        bytes.truncate(read);
+        Ok(())
+    }
+
     /// The file's bytes after a position; none of a compacted one, whose bytes are not the log's.
     pub fn bytes_from(&self, position: Position) -> Result<Vec<u8>, Fault> {
         if self.table.is_some() {
