@@ -316,13 +316,9 @@ impl Follower {
             lock(&self.queue).add_item(&item);
             more.push(Ledger::head_change(number, &item.digest));
         }
-        let (waiting, next) = {
-            let queue = lock(&self.queue);
-            (queue.all(), queue.next())
-        };
-        let number = self.number;
+        let (number, queue, next) = (self.number, self.queue.clone(), lock(&self.queue).next());
         let (sorted, root) = tokio::task::spawn_blocking(move || {
-            let sorted = Arc::new(waiting.sorted());
+            let sorted = lock(&queue).sorted();
             let root = Nonces::new(secret.expose(), number).root(sorted.len(), |leaf| sorted.digest(leaf));
             (sorted, root)
         })

@@ -255,7 +255,7 @@ impl Leaves {
 
     /// Writes what `sorted` brings into batch `number`, which exists only after that ([`Leaves::exists`], with what this
     /// returns).
-    pub(super) async fn write(&self, number: u64, sorted: &Arc<Sorted>) -> Result<Option<Large>, Fault> {
+    pub(super) async fn write(&self, number: u64, sorted: &Sorted) -> Result<Option<Large>, Fault> {
         let is_large = sorted.len() >= LARGE;
         let (leaves, records) = (sorted.len(), sorted.records());
         let step_len = CHUNK * if is_large { STEP } else { SMALL_STEP };

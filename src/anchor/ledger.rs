@@ -31,7 +31,6 @@ use crate::{
     store::{Position, Store},
 };
 use anyhow::anyhow;
-use std::sync::Arc;
 
 const SINCE: &[u8] = b"anchor/since";
 const CURSOR: &[u8] = b"anchor/cursor";
@@ -114,7 +113,7 @@ impl Ledger {
     pub(super) async fn close(
         &self,
         batch: &Batch,
-        sorted: &Arc<Sorted>,
+        sorted: &Sorted,
         cursor: Position,
         more: Changes,
     ) -> Result<(), Fault> {
@@ -130,7 +129,7 @@ impl Ledger {
     }
 
     /// Puts back a batch that was lost; the log's cursor stays where it is.
-    pub(super) async fn restore(&self, batch: &Batch, sorted: &Arc<Sorted>) -> Result<(), Fault> {
+    pub(super) async fn restore(&self, batch: &Batch, sorted: &Sorted) -> Result<(), Fault> {
         self.close(batch, sorted, self.cursor()?, vec![]).await
     }
 
@@ -246,7 +245,7 @@ fn decode(bytes: &[u8], network: Network) -> Result<Batch, Fault> {
 mod tests {
     use super::*;
     use crate::{anchor::waiting::Waiting, cid, store::Config};
-    use std::{collections::BTreeMap, path::Path};
+    use std::{collections::BTreeMap, path::Path, sync::Arc};
 
     fn open(dir: &Path) -> Ledger {
         let ledger = Ledger::new(Store::open(dir, &Config::default()).expect("the store opens"), Network::Regtest);
@@ -263,16 +262,16 @@ mod tests {
     }
 
     /// These messages; number `n` is of record `n % records`.
-    fn some(range: std::ops::Range<u32>, records: u32) -> Arc<Sorted> {
+    fn some(range: std::ops::Range<u32>, records: u32) -> Sorted {
         let mut waiting = Waiting::default();
         for n in range {
             waiting.add(&item(n));
             waiting.add_record(&record_of(n % records), &item(n).digest);
         }
-        Arc::new(Arc::new(waiting).sorted())
+        Sorted::of(&mut Arc::new(waiting))
     }
 
-    async fn close(ledger: &Ledger, number: u64, sorted: &Arc<Sorted>, cursor: Position) {
+    async fn close(ledger: &Ledger, number: u64, sorted: &Sorted, cursor: Position) {
         let batch = Batch::new(number, [1; 32], sorted.len() as u32, 0);
         ledger.close(&batch, sorted, cursor, vec![]).await.expect("is written");
     }

@@ -4,7 +4,7 @@ use super::{
     found::Finder,
     ledger::Ledger,
     records,
-    waiting::{Item, Waiting},
+    waiting::{Item, Sorted, Waiting},
 };
 use crate::{
     cid::{self, Cid, Digest},
@@ -77,7 +77,12 @@ impl Queue {
         self.waiting = Arc::new(left);
     }
 
-    /// All that waits, for a batch.
+    /// All that waits, for a batch, in the order of its leaves. Blocks: some 0.2 s for a million.
+    pub(super) fn sorted(&mut self) -> Sorted {
+        Sorted::of(&mut self.waiting)
+    }
+
+    /// All that waits.
     pub(super) fn all(&self) -> Arc<Waiting> {
         self.waiting.clone()
     }

@@ -129,7 +129,7 @@ type Named = (Digest, u32);
 /// A batch that was lost and found again.
 struct Restored {
     batch: Batch,
-    sorted: Arc<Sorted>,
+    sorted: Sorted,
 }
 
 async fn from_records(parts: &Parts, rebuilt: &mut Rebuilt) -> Result<(), Fault> {
@@ -234,12 +234,12 @@ fn batch_of(head: &Head, shared: &mut HashMap<Txid, Shared>) -> Option<Batch> {
 }
 
 /// As the leaves of a batch. `messages`: with their records, in the log's order.
-fn sorted(mut items: Vec<Item>, messages: &[(Digest, Digest)]) -> Arc<Sorted> {
+fn sorted(mut items: Vec<Item>, messages: &[(Digest, Digest)]) -> Sorted {
     items.sort_by_key(|item| item.position);
     let mut waiting = Waiting::default();
     items.iter().for_each(|item| waiting.add(item));
     messages.iter().for_each(|(message, record)| waiting.add_record(record, message));
-    Arc::new(Arc::new(waiting).sorted())
+    Sorted::of(&mut Arc::new(waiting))
 }
 
 /// Is it whole, in a block, and made with this secret? Anything else is left to its records.

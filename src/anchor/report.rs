@@ -408,7 +408,7 @@ mod tests {
         store::{self, Entry},
     };
     use serde_json::json;
-    use std::{collections::BTreeSet, sync::Arc};
+    use std::collections::BTreeSet;
 
     const SECRET: [u8; 32] = [5; 32];
 
@@ -488,11 +488,10 @@ mod tests {
         }
 
         async fn close(&self, number: u64) {
-            let (waiting, next) = {
-                let queue = self.queue.lock().expect("no panic");
-                (queue.all(), queue.next())
+            let (sorted, next) = {
+                let mut queue = self.queue.lock().expect("no panic");
+                (queue.sorted(), queue.next())
             };
-            let sorted = Arc::new(waiting.sorted());
             let root = Nonces::new(&SECRET, number).root(sorted.len(), |leaf| sorted.digest(leaf)).expect("not empty");
             let batch = Batch::new(number, root, sorted.len() as u32, 0);
             self.ledger.close(&batch, &sorted, next, vec![]).await.expect("is written");

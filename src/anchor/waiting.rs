@@ -1,4 +1,6 @@
 //! What waits for the next batch, in little memory: 41 bytes for a digest and 40 for a record, and 4 to 11 of each to find it.
+//!
+//! For a batch all of it is sorted where it lies: then it needs no tables to be found.
 
 use crate::{
     cid::{self, Cid, Digest},
@@ -11,13 +13,15 @@ use std::{
     sync::Arc,
 };
 
-/// Digests, and the records whose messages are among them, in the order in which they came.
+/// Digests, and the records whose messages are among them.
 #[derive(Debug, Default, Clone)]
 pub(super) struct Waiting {
     items: Vec<Packed>,
     placed: Places,
     records: Vec<Record>,
     recorded: Places,
+    /// Do they lie in the order of their digests (and the tables are empty)? Otherwise in the order in which they came.
+    is_sorted: bool,
 }
 
 /// The position of what is in no entry of the log: an entry of the audit log.
@@ -78,6 +82,7 @@ impl Waiting {
 
     /// What is here already stays as it is.
     pub(super) fn add(&mut self, item: &Item) {
+        self.place();
         if self.find(&item.digest).is_none() {
             let Item { digest, codec, position } = *item;
             self.items.push(Packed { digest, position: position.to_be_bytes(), codec });
@@ -85,20 +90,23 @@ impl Waiting {
         }
     }
 
-    /// `message`, which is here, is of this record; it is the newest so far.
+    /// `message`, which is here, is of this record.
     pub(super) fn add_record(&mut self, id: &Digest, message: &Digest) {
-        let Some(number) = self.find(message).map(u32::to_be_bytes) else { return };
+        self.place();
+        let Some(number) = self.find(message) else { return };
+        let at = |number: u32| self.items.get(number as usize).map(|item| item.position);
         match self.find_record(id).and_then(|record| self.records.get_mut(record as usize)) {
             // what comes again, with its data, is as old as it was
-            Some(record) => record.newest = record.newest.max(number),
+            Some(record) if at(number) > at(u32::from_be_bytes(record.newest)) => record.newest = number.to_be_bytes(),
+            Some(_) => {}
             None => {
+                let number = number.to_be_bytes();
                 self.records.push(Record { id: *id, first: number, newest: number });
                 self.recorded.add(&self.records, |record| &record.id);
             }
         }
     }
 
-    /// Those in the order in which they came.
     pub(super) fn items(&self) -> impl Iterator<Item = Item> + '_ {
         self.items.iter().map(Packed::item)
     }
@@ -118,26 +126,49 @@ impl Waiting {
     }
 
     fn find(&self, digest: &Digest) -> Option<u32> {
-        self.placed.find(digest, &self.items, |item| &item.digest)
+        match self.is_sorted {
+            true => number(self.items.binary_search_by(|item| item.digest.cmp(digest))),
+            false => self.placed.find(digest, &self.items, |item| &item.digest),
+        }
     }
 
     fn find_record(&self, id: &Digest) -> Option<u32> {
-        self.recorded.find(id, &self.records, |record| &record.id)
+        match self.is_sorted {
+            true => number(self.records.binary_search_by(|record| record.id.cmp(id))),
+            false => self.recorded.find(id, &self.records, |record| &record.id),
+        }
     }
 
-    /// All of it in the order of a batch's leaves.
-    pub(super) fn sorted(self: &Arc<Self>) -> Sorted {
-        let order_of_items = order(&self.items, |item| &item.digest);
-        let mut leaves = vec![0; order_of_items.len()];
-        for (leaf, number) in (0..).zip(&order_of_items) {
-            if let Some(place) = leaves.get_mut(*number as usize) {
-                *place = leaf;
+    /// Brings all of it into the order of a batch's leaves: the same log gives the same tree.
+    pub(super) fn sort(&mut self) {
+        if self.is_sorted {
+            return;
+        }
+        (self.placed, self.recorded, self.is_sorted) = (Places::default(), Places::default(), true);
+        let mut leaves = places(&self.items, |item| &item.digest);
+        for record in &mut self.records {
+            for item in [&mut record.first, &mut record.newest] {
+                let leaf = leaves.get(u32::from_be_bytes(*item) as usize);
+                *item = leaf.copied().unwrap_or_default().to_be_bytes();
             }
         }
-        // Gathered once: each step of the closing goes over them, and jumping about costs more than the memory.
-        let items = order_of_items.iter().filter_map(|number| self.items.get(*number as usize)).copied().collect();
-        Sorted { waiting: self.clone(), items, leaves, records: order(&self.records, |record| &record.id) }
+        arrange(&mut self.items, &mut leaves);
+        drop(leaves); // a large batch has little room
+        let mut order = places(&self.records, |record| &record.id);
+        arrange(&mut self.records, &mut order);
     }
+
+    /// More is to come after it was sorted: the batch was not made.
+    fn place(&mut self) {
+        if std::mem::take(&mut self.is_sorted) {
+            self.placed.add(&self.items, |item| &item.digest);
+            self.recorded.add(&self.records, |record| &record.id);
+        }
+    }
+}
+
+fn number(found: Result<usize, usize>) -> Option<u32> {
+    found.ok().and_then(|number| number.try_into().ok())
 }
 
 impl Packed {
@@ -146,58 +177,72 @@ impl Packed {
     }
 }
 
-/// What waits, in the order of its digests: the same log gives the same tree.
-#[derive(Debug)]
-pub(super) struct Sorted {
-    waiting: Arc<Waiting>,
-    items: Vec<Packed>,
-    /// Of each item in the order in which they came: which leaf it is.
-    leaves: Vec<u32>,
-    records: Vec<u32>,
-}
+/// What waits, in the order of its digests. Cheap to clone.
+#[derive(Debug, Clone)]
+pub(super) struct Sorted(Arc<Waiting>);
 
 impl Sorted {
+    /// Sorts it, if that was not done; it is copied for that if somebody else has it too.
+    pub(super) fn of(waiting: &mut Arc<Waiting>) -> Self {
+        Arc::make_mut(waiting).sort();
+        Self(waiting.clone())
+    }
+
     pub(super) fn len(&self) -> usize {
-        self.items.len()
+        self.0.items.len()
     }
 
     /// The digest of a leaf.
     pub(super) fn digest(&self, leaf: usize) -> Digest {
-        self.items.get(leaf).map_or(Digest::default(), |item| item.digest)
+        self.0.items.get(leaf).map_or(Digest::default(), |item| item.digest)
     }
 
     /// What a leaf stands for.
     pub(super) fn item(&self, leaf: usize) -> Item {
         let nothing = Item { digest: Digest::default(), codec: 0, position: 0 };
-        self.items.get(leaf).map_or(nothing, Packed::item)
+        self.0.items.get(leaf).map_or(nothing, Packed::item)
     }
 
     pub(super) fn records(&self) -> usize {
-        self.records.len()
+        self.0.records.len()
     }
 
     /// Some leaves.
     pub(super) fn items(&self, range: Range<usize>) -> impl Iterator<Item = Item> + '_ {
-        self.items.get(range).unwrap_or_default().iter().map(Packed::item)
+        self.0.items.get(range).unwrap_or_default().iter().map(Packed::item)
     }
 
     /// Some records by their ids, each with the leaves of its first and its newest message.
     pub(super) fn some_records(&self, range: Range<usize>) -> impl Iterator<Item = (Digest, [u32; 2])> + '_ {
-        let leaf = |item: [u8; 4]| self.leaves.get(u32::from_be_bytes(item) as usize).copied().unwrap_or_default();
-        let records = self.records.get(range).unwrap_or_default().iter();
-        let records = records.filter_map(|number| self.waiting.records.get(*number as usize));
-        records.map(move |record| (record.id, [leaf(record.first), leaf(record.newest)]))
+        let records = self.0.records.get(range).unwrap_or_default().iter();
+        records.map(|record| (record.id, [record.first, record.newest].map(u32::from_be_bytes)))
     }
 }
 
-/// The numbers of some entries in the order of their digests.
-fn order<T>(entries: &[T], digest: impl Fn(&T) -> &Digest) -> Vec<u32> {
+/// Of each entry its number in the order of the digests.
+fn places<T>(entries: &[T], digest: impl Fn(&T) -> &Digest) -> Vec<u32> {
     let begins = |digest: &Digest| digest.first_chunk().map_or(0, |bytes| u64::from_be_bytes(*bytes));
     // Digests differ in what they begin with, so the entries themselves are hardly ever looked at.
     let mut keys: Vec<(u64, u32)> = entries.iter().map(|entry| begins(digest(entry))).zip(0..).collect();
     let whole = |number: u32| entries.get(number as usize).map(&digest);
     keys.sort_unstable_by(|a, b| a.0.cmp(&b.0).then_with(|| whole(a.1).cmp(&whole(b.1))));
-    keys.into_iter().map(|(_, number)| number).collect()
+    let mut places = vec![0; keys.len()];
+    for (place, (_, number)) in (0..).zip(keys) {
+        if let Some(slot) = places.get_mut(number as usize) {
+            *slot = place;
+        }
+    }
+    places
+}
+
+/// Moves each entry to its place, where it lies: copied together they would take as much memory once more.
+fn arrange<T>(entries: &mut [T], places: &mut [u32]) {
+    for at in 0..places.len() {
+        while let Some(place) = places.get(at).map(|place| *place as usize).filter(|place| *place != at) {
+            entries.swap(at, place);
+            places.swap(at, place);
+        }
+    }
 }
 
 /// Finds entries of a vector by their digests: a table of their numbers, a quarter of it free at least.
@@ -220,10 +265,10 @@ impl Places {
         None
     }
 
-    /// The last entry is new.
+    /// The last entry is new; all of them, if none was known.
     fn add<T>(&mut self, entries: &[T], key: impl Fn(&T) -> &Digest) {
         let from = if 4 * entries.len() > 3 * self.slots.len() {
-            self.slots = vec![0; (2 * self.slots.len()).max(64)];
+            self.slots = vec![0; (2 * entries.len()).next_power_of_two().max(64)];
             0
         } else {
             entries.len() - 1
@@ -276,14 +321,32 @@ mod tests {
         for (id, [first, newest]) in &records {
             assert_eq!(left.has(id), !(half.contains(first) && half.contains(newest)));
         }
-        let sorted = Arc::new(waiting).sorted();
+        let mut waiting = Arc::new(waiting);
+        let sorted = Sorted::of(&mut waiting);
         assert!(sorted.items(0..sorted.len()).eq(items.values().copied()));
         assert!(sorted.items(10..20).eq(items.values().copied().skip(10).take(10)));
         assert!((0..sorted.len()).map(|leaf| sorted.digest(leaf)).eq(items.keys().copied()));
         let named = sorted.some_records(0..sorted.records());
         let named = named.map(|(id, leaves)| (id, leaves.map(|leaf| sorted.digest(leaf as usize))));
-        assert!(named.eq(records));
-        assert_eq!(Arc::new(Waiting::default()).sorted().len(), 0);
+        assert!(named.eq(records.clone()));
+        assert_eq!(Sorted::of(&mut Arc::default()).len(), 0);
+        drop(sorted);
+
+        // The batch was not made: all is found as it was, and more comes.
+        assert!(items.keys().chain(records.keys()).all(|digest| waiting.has(digest)));
+        assert!(!waiting.has(&digest(20_000)) && waiting.get(&digest(20_000)).is_none());
+        let mut more = Waiting::clone(&waiting);
+        let late = Item { digest: digest(20_000), codec: 0x71, position: 20_000 };
+        let (id, [first, _]) = records.pop_first().expect("there are some");
+        more.add(&late);
+        more.add_record(&id, &late.digest);
+        more.add_record(&id, &first);
+        assert_eq!(more.len(), items.len() + 1);
+        assert!(items.values().all(|item| more.get(&item.digest).as_ref() == Some(item)));
+        let sorted = Sorted::of(&mut Arc::new(more));
+        let (_, leaves) =
+            sorted.some_records(0..sorted.records()).find(|(found, _)| *found == id).expect("it is there");
+        assert_eq!(leaves.map(|leaf| sorted.digest(leaf as usize)), [first, late.digest]);
     }
 
     #[test]

@@ -573,6 +573,63 @@ async fn a_root_that_nothing_explains_is_said() {
     assert_eq!(rebuilt.queued, 2);
 }
 
+/// A batch whose leaves are found without a key for each. With `TOFT_LONG=1` it has a million, and stock `ots` takes a thousand of
+/// their proofs.
+#[tokio::test(flavor = "multi_thread")]
+async fn of_a_large_batch_any_proof_is_taken() {
+    let (leaves, proofs) = if std::env::var_os("TOFT_LONG").is_some() { (1_000_000, 1000) } else { (40_000, 8) };
+    let (bitcoind, dir) = (Bitcoind::start(), TempDir::new().expect("a directory"));
+    bitcoind.funded_wallet();
+    let node = Node::start(dir.path(), &quick(&bitcoind)).await;
+    let mut writers = tokio::task::JoinSet::new();
+    for writer in 0..64 {
+        let store = node.store.clone();
+        writers.spawn(async move {
+            for n in (0..leaves).skip(writer).step_by(64) {
+                let record = record_number(n);
+                let message = json!({
+                    "recordId": record, "contextId": record,
+                    "descriptor": {
+                        "interface": "Records", "method": "Write", "dataFormat": "text/plain",
+                        "dateCreated": "2026-01-01T00:00:00.000000Z", "messageTimestamp": "2026-01-01T00:00:00.000000Z",
+                    },
+                });
+                let change = Change::initial(TENANT, Subject::Record(record), message).expect("encodes");
+                store.commit(TENANT, None, move |_| Ok(change.clone())).await.expect("is written");
+            }
+        });
+    }
+    while let Some(written) = writers.join_next().await {
+        written.expect("no panic");
+    }
+    let start = Instant::now();
+    while node.status().await.queued < leaves as usize {
+        assert!(start.elapsed() < Duration::from_secs(600), "all of it is queued");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    assert_eq!(node.anchor.now().await.expect("answers").outcome, Outcome::Sent);
+    bitcoind.mine(1);
+    assert_eq!(node.reach("mined").await.leaves as u64, leaves + 1, "and the head of the audit log");
+    let (mut random, mut running) = (0x2545_f491_4f6c_dd1d_u64, tokio::task::JoinSet::new());
+    let bitcoind = std::sync::Arc::new(bitcoind);
+    for _ in 0..proofs {
+        random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        let proof = node.proof(&record_number((random >> 20) % leaves)).await;
+        let bitcoind = bitcoind.clone();
+        running.spawn_blocking(move || accepts(&bitcoind, &proof));
+        if running.len() > 2 {
+            running.join_next().await.expect("one of them").expect("stock ots takes it");
+        }
+    }
+    while let Some(done) = running.join_next().await {
+        done.expect("stock ots takes it");
+    }
+}
+
+fn record_number(n: u64) -> String {
+    cid::of(cid::DAG_CBOR, &n.to_be_bytes()).to_string()
+}
+
 /// Records of another tenant that say, in a block of his own making, that somebody's data is proven.
 async fn false_proof(node: &Node, tenant: &str, digest: Digest) {
     let leaf = Leaf { index: 0, digest, nonce: [1; 16], codec: cid::RAW as u8 };

@@ -5,6 +5,7 @@ mod acting;
 mod anchor_bitcoin;
 mod anchor_calendar;
 mod anchor_chain;
+mod anchor_kill;
 mod anchor_leaves;
 mod anchor_node;
 mod anchor_records;
