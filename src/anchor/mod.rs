@@ -32,6 +32,7 @@ mod promise;
 mod receipts;
 mod witness;
 mod calendar;
+mod buckets;
 mod waiting;
 mod sieve;
 mod leaves;

@@ -1,27 +1,18 @@
-//! What waits for the next batch, in little memory: 41 bytes for a digest and 40 for a record, and 4 to 11 of each to find it.
-//!
-//! For a batch all of it is sorted where it lies: then it needs no tables to be found.
+//! What waits for the next batch, in little memory: 41 bytes for a digest and 40 for a record, some more to grow, and 4 to 11 of each to
+//! find it. For a batch all of it is sorted where it lies.
 
+use super::buckets::{Buckets, Keyed, Number, Ranks};
 use crate::{
     cid::{self, Cid, Digest},
     store::Position,
 };
-use std::{
-    collections::BTreeSet,
-    hash::{BuildHasher as _, RandomState},
-    ops::Range,
-    sync::Arc,
-};
+use std::{collections::BTreeSet, ops::Range, sync::Arc};
 
 /// Digests, and the records whose messages are among them.
 #[derive(Debug, Default, Clone)]
 pub(super) struct Waiting {
-    items: Vec<Packed>,
-    placed: Places,
-    records: Vec<Record>,
-    recorded: Places,
-    /// Do they lie in the order of their digests (and the tables are empty)? Otherwise in the order in which they came.
-    is_sorted: bool,
+    items: Buckets<Packed>,
+    records: Buckets<Record>,
 }
 
 /// The position of what is in no entry of the log: an entry of the audit log.
@@ -61,48 +52,59 @@ struct Record {
     newest: [u8; 4],
 }
 
+impl Keyed for Packed {
+    fn digest(&self) -> &Digest {
+        &self.digest
+    }
+}
+
+impl Keyed for Record {
+    fn digest(&self) -> &Digest {
+        &self.id
+    }
+}
+
 impl Waiting {
     pub(super) fn len(&self) -> usize {
         self.items.len()
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.items.is_empty()
+        self.items.len() == 0
     }
 
     /// Does this digest, or a message of the record it names, wait here?
     pub(super) fn has(&self, digest: &Digest) -> bool {
-        self.find(digest).is_some() || self.find_record(digest).is_some()
+        self.items.find(digest).is_some() || self.records.find(digest).is_some()
     }
 
     /// The item with this digest.
     pub(super) fn get(&self, digest: &Digest) -> Option<Item> {
-        self.find(digest).and_then(|number| self.items.get(number as usize)).map(Packed::item)
+        self.items.find(digest).and_then(|number| self.items.get(number)).map(Packed::item)
     }
 
     /// What is here already stays as it is.
     pub(super) fn add(&mut self, item: &Item) {
-        self.place();
-        if self.find(&item.digest).is_none() {
+        if self.items.find(&item.digest).is_none() {
             let Item { digest, codec, position } = *item;
-            self.items.push(Packed { digest, position: position.to_be_bytes(), codec });
-            self.placed.add(&self.items, |item| &item.digest);
+            // Far more than may wait would have to be here for it not to have room.
+            let _ = self.items.push(Packed { digest, position: position.to_be_bytes(), codec });
         }
     }
 
     /// `message`, which is here, is of this record.
     pub(super) fn add_record(&mut self, id: &Digest, message: &Digest) {
-        self.place();
-        let Some(number) = self.find(message) else { return };
-        let at = |number: u32| self.items.get(number as usize).map(|item| item.position);
-        match self.find_record(id).and_then(|record| self.records.get_mut(record as usize)) {
+        let Some(number) = self.items.find(message) else { return };
+        let at = |number: Number| self.items.get(number).map(|item| item.position);
+        match self.records.find(id).and_then(|record| self.records.get_mut(record)) {
             // what comes again, with its data, is as old as it was
-            Some(record) if at(number) > at(u32::from_be_bytes(record.newest)) => record.newest = number.to_be_bytes(),
+            Some(record) if at(number) > at(Number::from_be_bytes(record.newest)) => {
+                record.newest = number.to_be_bytes();
+            }
             Some(_) => {}
             None => {
                 let number = number.to_be_bytes();
-                self.records.push(Record { id: *id, first: number, newest: number });
-                self.recorded.add(&self.records, |record| &record.id);
+                let _ = self.records.push(Record { id: *id, first: number, newest: number });
             }
         }
     }
@@ -115,9 +117,9 @@ impl Waiting {
     pub(super) fn without(&self, gone: &BTreeSet<Digest>) -> Self {
         let mut left = Self::default();
         self.items().filter(|item| !gone.contains(&item.digest)).for_each(|item| left.add(&item));
-        for record in &self.records {
+        for record in self.records.iter() {
             for number in [record.first, record.newest] {
-                if let Some(message) = self.items.get(u32::from_be_bytes(number) as usize) {
+                if let Some(message) = self.items.get(Number::from_be_bytes(number)) {
                     left.add_record(&record.id, &message.digest);
                 }
             }
@@ -125,50 +127,16 @@ impl Waiting {
         left
     }
 
-    fn find(&self, digest: &Digest) -> Option<u32> {
-        match self.is_sorted {
-            true => number(self.items.binary_search_by(|item| item.digest.cmp(digest))),
-            false => self.placed.find(digest, &self.items, |item| &item.digest),
-        }
-    }
-
-    fn find_record(&self, id: &Digest) -> Option<u32> {
-        match self.is_sorted {
-            true => number(self.records.binary_search_by(|record| record.id.cmp(id))),
-            false => self.recorded.find(id, &self.records, |record| &record.id),
-        }
-    }
-
     /// Brings all of it into the order of a batch's leaves: the same log gives the same tree.
-    pub(super) fn sort(&mut self) {
-        if self.is_sorted {
-            return;
-        }
-        (self.placed, self.recorded, self.is_sorted) = (Places::default(), Places::default(), true);
-        let mut leaves = places(&self.items, |item| &item.digest);
-        for record in &mut self.records {
+    fn sort(&mut self) {
+        let moved = self.items.sort();
+        for record in self.records.iter_mut() {
             for item in [&mut record.first, &mut record.newest] {
-                let leaf = leaves.get(u32::from_be_bytes(*item) as usize);
-                *item = leaf.copied().unwrap_or_default().to_be_bytes();
+                *item = moved.now(Number::from_be_bytes(*item)).to_be_bytes();
             }
         }
-        arrange(&mut self.items, &mut leaves);
-        drop(leaves); // a large batch has little room
-        let mut order = places(&self.records, |record| &record.id);
-        arrange(&mut self.records, &mut order);
+        self.records.sort();
     }
-
-    /// More is to come after it was sorted: the batch was not made.
-    fn place(&mut self) {
-        if std::mem::take(&mut self.is_sorted) {
-            self.placed.add(&self.items, |item| &item.digest);
-            self.recorded.add(&self.records, |record| &record.id);
-        }
-    }
-}
-
-fn number(found: Result<usize, usize>) -> Option<u32> {
-    found.ok().and_then(|number| number.try_into().ok())
 }
 
 impl Packed {
@@ -179,112 +147,52 @@ impl Packed {
 
 /// What waits, in the order of its digests. Cheap to clone.
 #[derive(Debug, Clone)]
-pub(super) struct Sorted(Arc<Waiting>);
+pub(super) struct Sorted {
+    waiting: Arc<Waiting>,
+    leaves: Ranks,
+    records: Ranks,
+}
 
 impl Sorted {
     /// Sorts it, if that was not done; it is copied for that if somebody else has it too.
     pub(super) fn of(waiting: &mut Arc<Waiting>) -> Self {
         Arc::make_mut(waiting).sort();
-        Self(waiting.clone())
+        Self { waiting: waiting.clone(), leaves: waiting.items.ranks(), records: waiting.records.ranks() }
     }
 
     pub(super) fn len(&self) -> usize {
-        self.0.items.len()
+        self.waiting.items.len()
+    }
+
+    fn packed(&self, leaf: usize) -> Option<&Packed> {
+        self.waiting.items.get(self.leaves.number(leaf))
     }
 
     /// The digest of a leaf.
     pub(super) fn digest(&self, leaf: usize) -> Digest {
-        self.0.items.get(leaf).map_or(Digest::default(), |item| item.digest)
+        self.packed(leaf).map_or(Digest::default(), |item| item.digest)
     }
 
     /// What a leaf stands for.
     pub(super) fn item(&self, leaf: usize) -> Item {
         let nothing = Item { digest: Digest::default(), codec: 0, position: 0 };
-        self.0.items.get(leaf).map_or(nothing, Packed::item)
+        self.packed(leaf).map_or(nothing, Packed::item)
     }
 
     pub(super) fn records(&self) -> usize {
-        self.0.records.len()
+        self.waiting.records.len()
     }
 
     /// Some leaves.
     pub(super) fn items(&self, range: Range<usize>) -> impl Iterator<Item = Item> + '_ {
-        self.0.items.get(range).unwrap_or_default().iter().map(Packed::item)
+        range.map_while(|leaf| self.packed(leaf)).map(Packed::item)
     }
 
     /// Some records by their ids, each with the leaves of its first and its newest message.
     pub(super) fn some_records(&self, range: Range<usize>) -> impl Iterator<Item = (Digest, [u32; 2])> + '_ {
-        let records = self.0.records.get(range).unwrap_or_default().iter();
-        records.map(|record| (record.id, [record.first, record.newest].map(u32::from_be_bytes)))
-    }
-}
-
-/// Of each entry its number in the order of the digests.
-fn places<T>(entries: &[T], digest: impl Fn(&T) -> &Digest) -> Vec<u32> {
-    let begins = |digest: &Digest| digest.first_chunk().map_or(0, |bytes| u64::from_be_bytes(*bytes));
-    // Digests differ in what they begin with, so the entries themselves are hardly ever looked at.
-    let mut keys: Vec<(u64, u32)> = entries.iter().map(|entry| begins(digest(entry))).zip(0..).collect();
-    let whole = |number: u32| entries.get(number as usize).map(&digest);
-    keys.sort_unstable_by(|a, b| a.0.cmp(&b.0).then_with(|| whole(a.1).cmp(&whole(b.1))));
-    let mut places = vec![0; keys.len()];
-    for (place, (_, number)) in (0..).zip(keys) {
-        if let Some(slot) = places.get_mut(number as usize) {
-            *slot = place;
-        }
-    }
-    places
-}
-
-/// Moves each entry to its place, where it lies: copied together they would take as much memory once more.
-fn arrange<T>(entries: &mut [T], places: &mut [u32]) {
-    for at in 0..places.len() {
-        while let Some(place) = places.get(at).map(|place| *place as usize).filter(|place| *place != at) {
-            entries.swap(at, place);
-            places.swap(at, place);
-        }
-    }
-}
-
-/// Finds entries of a vector by their digests: a table of their numbers, a quarter of it free at least.
-#[derive(Debug, Default, Clone)]
-struct Places {
-    /// One more than the number of an entry; 0: free.
-    slots: Vec<u32>,
-    /// Strangers name digests: nobody can choose those that come to lie together.
-    hashes: RandomState,
-}
-
-impl Places {
-    fn find<T>(&self, digest: &Digest, entries: &[T], key: impl Fn(&T) -> &Digest) -> Option<u32> {
-        for slot in self.slots_of(digest) {
-            let number = self.slots.get(slot)?.checked_sub(1)?;
-            if entries.get(number as usize).is_some_and(|entry| key(entry) == digest) {
-                return Some(number);
-            }
-        }
-        None
-    }
-
-    /// The last entry is new; all of them, if none was known.
-    fn add<T>(&mut self, entries: &[T], key: impl Fn(&T) -> &Digest) {
-        let from = if 4 * entries.len() > 3 * self.slots.len() {
-            self.slots = vec![0; (2 * entries.len()).next_power_of_two().max(64)];
-            0
-        } else {
-            entries.len() - 1
-        };
-        for (number, entry) in entries.iter().enumerate().skip(from) {
-            let free = self.slots_of(key(entry)).find(|slot| self.slots.get(*slot) == Some(&0));
-            if let Some(slot) = free.and_then(|slot| self.slots.get_mut(slot)) {
-                *slot = u32::try_from(number + 1).unwrap_or_default();
-            }
-        }
-    }
-
-    /// Where a digest may stand, the likeliest place first. The number of slots is a power of two.
-    fn slots_of(&self, digest: &Digest) -> impl Iterator<Item = usize> + use<> {
-        let (start, len) = (self.hashes.hash_one(digest) as usize, self.slots.len());
-        (0..len).map(move |step| start.wrapping_add(step) & (len - 1))
+        let leaf = |item: [u8; 4]| self.leaves.rank(Number::from_be_bytes(item)) as u32;
+        let records = range.map_while(|record| self.waiting.records.get(self.records.number(record)));
+        records.map(move |record| (record.id, [leaf(record.first), leaf(record.newest)]))
     }
 }
 

@@ -39,6 +39,7 @@ mod messages_read;
 mod protocols_configure;
 mod protocols_query;
 mod protocol;
+mod diff;
 mod reader;
 mod readable;
 mod replayed;
@@ -61,6 +62,7 @@ mod tests;
 
 pub use change::{Change, Given, Subject};
 pub use device::{DeviceGrant, device_grants};
+pub use diff::{Diff, Fit};
 pub use entries::Entries;
 pub use explain::{ANYONE, Access, Explained, explain, explain_path};
 pub use fields::{PERMISSIONS, declared_data, is_method, record_id};

@@ -14,23 +14,34 @@ use super::{
     tags,
     view::{Record, Select, Stored, View},
 };
+use serde_json::Value;
 use std::borrow::Cow;
 
 /// Does this record fit into the structure of its protocol? Refused with 400. Returns the protocol's definition.
 pub(super) fn check_record(message: &Message, uri: &str, view: &dyn View) -> Result<Cow<'static, Definition>, Stop> {
     let definition = definition(Some(uri), view, Refusal::bad)?;
     let path = message.text("protocolPath").unwrap_or_default();
-    check_type(message, path, &definition)?;
+    check_type(message.json(), path, &definition)?;
     check_place(message, path, view)?;
     let rules = rule_set(&definition, path, Refusal::bad)?;
     if rules.role {
         check_role_record(message, path, view)?;
     }
-    check_size(message, rules)?;
-    if let Some(rules) = rules.tags.as_ref().and_then(serde_json::Value::as_object) {
-        tags::check(rules, message.descriptor().get("tags"), &format!("{uri}/{path}/$tags"))?;
-    }
+    check_contents(message.json(), path, rules, uri)?;
     Ok(definition)
+}
+
+/// Has a definition room for a RecordsWrite at this path, as far as its message alone says?
+pub(super) fn check_message(json: &Value, path: &str, definition: &Definition) -> Result<(), Refusal> {
+    check_type(json, path, definition)?;
+    let rules = rule_set(definition, path, Refusal::bad)?;
+    check_contents(json, path, rules, &definition.protocol)
+}
+
+fn check_contents(json: &Value, path: &str, rules: &RuleSet, uri: &str) -> Result<(), Refusal> {
+    check_size(json, rules)?;
+    let Some(rules) = rules.tags.as_ref().and_then(Value::as_object) else { return Ok(()) };
+    tags::check(rules, fields::descriptor_of(json).get("tags"), &format!("{uri}/{path}/$tags"))
 }
 
 /// May somebody who is not the tenant write this record, which fits into its protocol's structure?
@@ -177,13 +188,13 @@ pub(super) fn rule_set<'a>(definition: &'a Definition, path: &str, refuse: Refus
     })
 }
 
-fn check_type(message: &Message, path: &str, definition: &Definition) -> Result<(), Refusal> {
+fn check_type(json: &Value, path: &str, definition: &Definition) -> Result<(), Refusal> {
     let name = type_name(path);
     let kind = definition.types.get(name).ok_or_else(|| {
         let message = format_args!("record with type {name} not allowed in protocol");
         Refusal::bad("ProtocolAuthorizationInvalidType", message)
     })?;
-    let schema = message.text("schema");
+    let schema = descriptor_text(json, "schema");
     if let Some(wanted) = kind.schema.as_deref().filter(|wanted| Some(*wanted) != schema) {
         let given = or_undefined(schema);
         return Err(Refusal::bad(
@@ -192,7 +203,7 @@ fn check_type(message: &Message, path: &str, definition: &Definition) -> Result<
             format_args!("type '{name}' must have schema '{wanted}',         instead has '{given}'"),
         ));
     }
-    let format = message.text("dataFormat").unwrap_or_default();
+    let format = descriptor_text(json, "dataFormat").unwrap_or_default();
     if let Some(formats) = kind.data_formats.as_ref().filter(|formats| !formats.iter().any(|f| f == format)) {
         let wanted = formats.join(",");
         return Err(Refusal::bad(
@@ -238,10 +249,10 @@ fn parent(id: &str, view: &dyn View) -> Result<Option<Stored>, Stop> {
     Ok(newest.filter(|newest| newest.latest && fields::is_method(&newest.message, "Write")))
 }
 
-fn check_size(message: &Message, rules: &RuleSet) -> Result<(), Refusal> {
+fn check_size(json: &Value, rules: &RuleSet) -> Result<(), Refusal> {
     let Some(limits) = &rules.size else { return Ok(()) };
-    let size = fields::descriptor_of(message.json()).get("dataSize");
-    let (number, shown) = (size.and_then(serde_json::Value::as_f64).unwrap_or_default(), js_string(size));
+    let size = fields::descriptor_of(json).get("dataSize");
+    let (number, shown) = (size.and_then(Value::as_f64).unwrap_or_default(), js_string(size));
     if let Some(min) = limits.min.as_ref().filter(|min| min.as_f64().is_some_and(|min| number < min)) {
         let text = format_args!("data size {shown} is less than allowed {min}");
         return Err(Refusal::bad("ProtocolAuthorizationMinSizeInvalid", text));

@@ -3,9 +3,11 @@
 
 use crate::support::{
     bitcoind::Bitcoind,
+    calendar::Calendar,
     control::Control,
     eventually, ots,
     toft::{Home, Toft},
+    within,
 };
 use serde_json::{Value, json};
 use std::{path::Path, process::Stdio, time::Duration};
@@ -299,6 +301,60 @@ fn what_one_tenant_refuses_keeps_no_other_from_his_proofs() {
     });
     for id in [&of_one, &of_other] {
         let (_, stamped, ots) = proof(&node, id, dir.path()).expect("the ledger has both");
+        ots::accepts(&bitcoind, &stamped, &ots);
+    }
+}
+
+/// What calendars bring, and a root that shares its transaction with another: both lead over more than the batch's own tree.
+#[test]
+fn every_device_proves_what_calendars_brought_and_what_rode_along() {
+    let (bitcoind, dir) = (Bitcoind::start(), tempfile::tempdir().expect("a directory"));
+    bitcoind.funded_wallet();
+    let calendar = Calendar::start(&bitcoind);
+    let asking = Home::new()
+        .asks(&bitcoind)
+        .set("anchor.mode", "calendar")
+        .set("anchor.calendar.urls", &calendar.url())
+        .set("anchor.calendar.min", "1");
+    let (desk, phone) = (asking.up(), Home::new().up());
+    pair(&desk, &phone);
+    let brought = text(&note(&desk, "what a calendar brought"), "recordId");
+    assert_eq!(desk.json(&["anchor", "now"])["batch"], 1);
+    eventually("a root", || (!calendar.seen().is_empty()).then_some(()));
+    calendar.anchor();
+    let (said, stamped, ots) =
+        within(Duration::from_secs(180), "the proof on the phone", || proof(&phone, &brought, dir.path()));
+    assert_eq!(said["final"], true, "{said}");
+    ots::accepts(&bitcoind, &stamped, &ots);
+
+    let desk = desk.stop().with_settings_of(&Home::new().pays(&bitcoind)).up();
+    let ids = ["first", "second"].map(|what| {
+        let id = text(&note(&desk, what), "recordId");
+        desk.json(&["anchor", "now"]);
+        id
+    });
+    let status = eventually("one to ride with the other", || {
+        let status = desk.json(&["anchor", "status"]);
+        let batches = status["batches"].as_array().expect("a list").clone();
+        batches.iter().any(|batch| batch["with"].is_u64()).then_some(status)
+    });
+    let transactions = bitcoind.rpc("getrawmempool", json!([]));
+    assert_eq!(transactions.as_array().map(Vec::len), Some(1), "{status}");
+    bitcoind.mine(3);
+    for id in &ids {
+        let (_, stamped, ots) = eventually("the proof on the phone", || {
+            proof(&phone, id, dir.path()).filter(|(said, ..)| said["final"] == true)
+        });
+        ots::accepts(&bitcoind, &stamped, &ots);
+    }
+    let home = desk.stop();
+    lose(&home);
+    let desk = home.up();
+    let rebuilt = desk.json(&["anchor", "rebuild"]);
+    assert_eq!((&rebuilt["from_records"], &rebuilt["from_chain"]), (&json!(2), &json!(0)), "{rebuilt}");
+    assert!(rebuilt["in_records"].as_u64() > Some(0), "what the calendar brought: {rebuilt}");
+    for id in ids.iter().chain([&brought]) {
+        let (_, stamped, ots) = proof(&desk, id, dir.path()).expect("there is one");
         ots::accepts(&bitcoind, &stamped, &ots);
     }
 }
