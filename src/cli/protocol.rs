@@ -1,9 +1,11 @@
-//! `toft protocol install | ls | show | check`: the protocols of this node's identities.
+//! `toft protocol install | ls | show | check | diff`: the protocols of this node's identities.
 
 use super::{context::Context, output::Output};
 use crate::rpc::control::{
-    Failure, Kind,
+    Failure, Kind, NoParams,
     protocols::{self, NewProtocol, OneDefinition, OneProtocol, Protocol, Verdict, Whose},
+    protocols_diff::{self, Differences},
+    shipped,
 };
 use serde_json::{Map, Value};
 use std::{
@@ -24,8 +26,11 @@ pub enum Command {
         #[arg(long = "as", value_name = "DID")]
         from: Option<String>,
     },
-    /// List the protocols that are installed.
+    /// List the protocols that are installed, or those that come with toft.
     Ls {
+        /// Those that come with toft, and can be installed by name.
+        #[arg(long, conflicts_with = "from")]
+        shipped: bool,
         /// Those of this identity of the node; of its own if none is named.
         #[arg(long = "as", value_name = "DID")]
         from: Option<String>,
@@ -40,11 +45,20 @@ pub enum Command {
     },
     /// Say what stands against a definition, without installing it.
     Check(File),
+    /// Say what a newer definition allows and forbids, and which records that are here it would refuse.
+    Diff {
+        #[command(flatten)]
+        file: File,
+        /// Of this identity of the node; of its own if none is named.
+        #[arg(long = "as", value_name = "DID")]
+        from: Option<String>,
+    },
 }
 
 #[derive(Debug, clap::Args)]
 pub struct File {
-    /// File with the definition as JSON; - reads standard input.
+    /// File with the definition as JSON; - reads standard input. Or the name of one that comes with toft, as profile.
+    #[arg(value_name = "FILE|NAME")]
     file: PathBuf,
 }
 
@@ -56,7 +70,15 @@ pub async fn run(context: &Context, command: Command) -> Result<Output, Failure>
             let installed = client.call::<protocols::Install>(&new).await?;
             Output::of(&installed, |installed| format!("✓ Installed {}", installed.protocol))
         }
-        Command::Ls { from } => {
+        Command::Ls { shipped: true, .. } => {
+            let all = client.call::<shipped::List>(&NoParams {}).await?;
+            let line = |one: &shipped::Shipped| {
+                let uri = one.definition.get("protocol").and_then(Value::as_str).unwrap_or_default();
+                format!("{:<16} {uri}", one.name)
+            };
+            Output::of(&all, |all| all.iter().map(line).collect::<Vec<_>>().join("\n"))
+        }
+        Command::Ls { from, .. } => {
             let all = client.call::<protocols::List>(&Whose { from }).await?;
             Output::of(&all, |all| match all.is_empty() {
                 true => format!("no protocols; install one with: {}", context.next("protocol install <file>")),
@@ -72,6 +94,11 @@ pub async fn run(context: &Context, command: Command) -> Result<Output, Failure>
             let verdict = client.call::<protocols::Check>(&definition).await?;
             let failed = !verdict.problems.is_empty();
             Ok(Output::of(&verdict, describe)?.failed_if(failed))
+        }
+        Command::Diff { file: File { file }, from } => {
+            let new = NewProtocol { definition: definition(&file)?, from };
+            let differences = client.call::<protocols_diff::Compare>(&new).await?;
+            Output::of(&differences, differ)
         }
     }
 }
@@ -91,13 +118,34 @@ fn describe(verdict: &Verdict) -> String {
     lines.join("\n")
 }
 
+fn differ(differences: &Differences) -> String {
+    let Differences { allows, forbids, records, refused, refused_records } = differences;
+    let mut lines: Vec<String> = allows.iter().map(|what| format!("+ {what}")).collect();
+    lines.extend(forbids.iter().map(|what| format!("- {what}")));
+    if lines.is_empty() {
+        lines.push("Nothing else is allowed or forbidden".to_owned());
+    }
+    lines.push(match refused {
+        0 => format!("All {records} records that are here would be taken again"),
+        _ => format!("{refused} of {records} records that are here would not be taken again:"),
+    });
+    lines.extend(refused_records.iter().map(|record| format!("  {}: {}", record.record_id, record.why)));
+    lines.join("\n")
+}
+
 fn definition(file: &Path) -> Result<Map<String, Value>, Failure> {
     let wrong = |why: String| Failure::new(Kind::Usage, format!("{}: {why}", file.display()));
+    if let Some(shipped) = file.to_str().filter(|_| !file.exists()).and_then(shipped::named) {
+        return Ok(shipped);
+    }
     let mut text = String::new();
     let read = match file.as_os_str() == "-" {
         true => std::io::stdin().take(DEFINITION_MAX).read_to_string(&mut text),
         false => std::fs::File::open(file).and_then(|opened| opened.take(DEFINITION_MAX).read_to_string(&mut text)),
     };
-    read.map_err(|e| wrong(e.to_string()))?;
+    read.map_err(|e| match e.kind() {
+        std::io::ErrorKind::NotFound => wrong(format!("{e}; and none of these comes with toft: {}", shipped::names())),
+        _ => wrong(e.to_string()),
+    })?;
     serde_json::from_str(&text).map_err(|e| wrong(format!("a protocol's definition is a JSON object: {e}")))
 }

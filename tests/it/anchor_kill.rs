@@ -47,7 +47,8 @@ fn killed_at_random_moments_each_batch_has_one_transaction_and_each_record_its_p
     let rounds = if std::env::var_os("TOFT_LONG").is_some() { 100 } else { 6 };
     let (bitcoind, dir) = (Bitcoind::start(), tempfile::tempdir().expect("a directory"));
     bitcoind.funded_wallet();
-    let home = Home::new().pays(&bitcoind).set("anchor.bitcoin.bump_after", "1").set("anchor.bitcoin.max_per_day", "10000000");
+    let home =
+        Home::new().pays(&bitcoind).set("anchor.bitcoin.bump_after", "1").set("anchor.bitcoin.max_per_day", "10000000");
     let (mut node, mut random) = (home.up(), Random(0x9e37_79b9_7f4a_7c15));
     let (mut records, mut batches) = (Vec::new(), BTreeMap::new());
     for round in 0..rounds {

@@ -1193,6 +1193,21 @@ class ProtocolDefinition(TypedDict):
     messageCid: str
 
 
+class ProtocolDifferences(TypedDict):
+    """What a newer definition changes, in sentences. Records keep what they were: they are only not taken again."""
+
+    #: What could not be done before.
+    allows: list[str]
+    #: What cannot be done any more.
+    forbids: list[str]
+    #: Records of the protocol that are here.
+    records: int
+    #: As many of them the newer definition would not take.
+    refused: int
+    #: The first of those.
+    refusedRecords: list[RefusedRecord]
+
+
 class ProtocolInstalled(TypedDict):
     """A protocol and what installed it."""
 
@@ -1233,6 +1248,13 @@ class Rebuilt(TypedDict):
 
     after: int
     before: int
+
+
+class RefusedRecord(TypedDict):
+    """A record that a definition would not take."""
+
+    recordId: str
+    why: str
 
 
 class Registered(TypedDict):
@@ -1362,6 +1384,14 @@ class SettingChanged(TypedDict):
     key: str
     #: An environment variable that the node was started with, and that counts more than the file.
     overriddenBy: NotRequired[str | None]
+
+
+class ShippedProtocol(TypedDict):
+    """A protocol that comes with toft."""
+
+    #: As ProtocolsConfigure carries it.
+    definition: dict[str, Json]
+    name: str
 
 
 class Shortage(TypedDict):
@@ -1723,6 +1753,20 @@ ProtocolsShowParams = TypedDict(
 class ProtocolsCheckParams(TypedDict):
     #: As ProtocolsConfigure carries it: `protocol`, `published`, `types`, `structure`.
     definition: dict[str, Json]
+
+
+ProtocolsDiffParams = TypedDict(
+    "ProtocolsDiffParams",
+    {
+        #: As ProtocolsConfigure carries it: `protocol`, `published`, `types`, `structure`.
+        "definition": "dict[str, Json]",
+        #: Which of the node's identities installs it; its own if none is named.
+        "from": "NotRequired[str | None]",
+    },
+)
+
+
+ProtocolsShippedResult: TypeAlias = 'list[ShippedProtocol]'
 
 
 GrantsRequestParams = TypedDict(
@@ -2329,6 +2373,8 @@ METHODS: Final[dict[str, tuple[str, Literal["anywhere", "socket"]]]] = {
     "protocols.list": ("records:read", "anywhere"),
     "protocols.show": ("records:read", "anywhere"),
     "protocols.check": ("records:read", "anywhere"),
+    "protocols.diff": ("records:read", "anywhere"),
+    "protocols.shipped": ("records:read", "anywhere"),
     "grants.request": ("records:write", "anywhere"),
     "grants.create": ("identity:sign:grant", "anywhere"),
     "grants.list": ("records:read", "anywhere"),
@@ -2545,6 +2591,16 @@ class ProtocolsGroup:
     def check(self, **params: Unpack[ProtocolsCheckParams]) -> ProtocolVerdict:
         """Say what stands against a definition, without installing it. Scope: records:read."""
         answer: ProtocolVerdict = self._call("protocols.check", params)
+        return answer
+
+    def diff(self, **params: Unpack[ProtocolsDiffParams]) -> ProtocolDifferences:
+        """Say what a newer definition allows and forbids, and which records that are here it would refuse. Scope: records:read."""
+        answer: ProtocolDifferences = self._call("protocols.diff", params)
+        return answer
+
+    def shipped(self) -> ProtocolsShippedResult:
+        """List the protocols that come with toft, with their definitions, to be installed or read. Scope: records:read."""
+        answer: ProtocolsShippedResult = self._call("protocols.shipped", {})
         return answer
 
 

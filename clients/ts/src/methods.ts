@@ -1102,6 +1102,20 @@ export interface ProtocolDefinition {
   messageCid: string;
 }
 
+/** What a newer definition changes, in sentences. Records keep what they were: they are only not taken again. */
+export interface ProtocolDifferences {
+  /** What could not be done before. */
+  allows: string[];
+  /** What cannot be done any more. */
+  forbids: string[];
+  /** Records of the protocol that are here. */
+  records: number;
+  /** As many of them the newer definition would not take. */
+  refused: number;
+  /** The first of those. */
+  refusedRecords: RefusedRecord[];
+}
+
 /** A protocol and what installed it. */
 export interface ProtocolInstalled {
   /** CID of the ProtocolsConfigure. */
@@ -1137,6 +1151,12 @@ export interface ReadableByFriend {
 export interface Rebuilt {
   after: number;
   before: number;
+}
+
+/** A record that a definition would not take. */
+export interface RefusedRecord {
+  recordId: string;
+  why: string;
 }
 
 /** What a registered tenant has agreed to. */
@@ -1255,6 +1275,13 @@ export interface SettingChanged {
   key: string;
   /** An environment variable that the node was started with, and that counts more than the file. */
   overriddenBy?: string | null;
+}
+
+/** A protocol that comes with toft. */
+export interface ShippedProtocol {
+  /** As ProtocolsConfigure carries it. */
+  definition: { [name: string]: Json };
+  name: string;
 }
 
 /** What the system has been short of since the node started. */
@@ -1560,6 +1587,15 @@ export interface ProtocolsCheckParams {
   /** As ProtocolsConfigure carries it: `protocol`, `published`, `types`, `structure`. */
   definition: { [name: string]: Json };
 }
+
+export interface ProtocolsDiffParams {
+  /** As ProtocolsConfigure carries it: `protocol`, `published`, `types`, `structure`. */
+  definition: { [name: string]: Json };
+  /** Which of the node's identities installs it; its own if none is named. */
+  from?: string | null;
+}
+
+export type ProtocolsShippedResult = ShippedProtocol[];
 
 export interface GrantsRequestParams {
   /** The DID of who is asked. */
@@ -2083,6 +2119,8 @@ export interface Methods {
   "protocols.list": { params: ProtocolsListParams; result: ProtocolsListResult };
   "protocols.show": { params: ProtocolsShowParams; result: ProtocolDefinition };
   "protocols.check": { params: ProtocolsCheckParams; result: ProtocolVerdict };
+  "protocols.diff": { params: ProtocolsDiffParams; result: ProtocolDifferences };
+  "protocols.shipped": { params: Record<string, never>; result: ProtocolsShippedResult };
   "grants.request": { params: GrantsRequestParams; result: GrantRequested };
   "grants.create": { params: GrantsCreateParams; result: GrantCreated };
   "grants.list": { params: GrantsListParams; result: GrantPage };
@@ -2189,6 +2227,8 @@ export const METHODS: { readonly [name in MethodName]: { readonly scope: string;
   "protocols.list": { scope: "records:read", from: "anywhere" },
   "protocols.show": { scope: "records:read", from: "anywhere" },
   "protocols.check": { scope: "records:read", from: "anywhere" },
+  "protocols.diff": { scope: "records:read", from: "anywhere" },
+  "protocols.shipped": { scope: "records:read", from: "anywhere" },
   "grants.request": { scope: "records:write", from: "anywhere" },
   "grants.create": { scope: "identity:sign:grant", from: "anywhere" },
   "grants.list": { scope: "records:read", from: "anywhere" },
@@ -2328,6 +2368,10 @@ export abstract class Groups {
     show: (params: ProtocolsShowParams) => this.call("protocols.show", params),
     /** Say what stands against a definition, without installing it. Scope: records:read. */
     check: (params: ProtocolsCheckParams) => this.call("protocols.check", params),
+    /** Say what a newer definition allows and forbids, and which records that are here it would refuse. Scope: records:read. */
+    diff: (params: ProtocolsDiffParams) => this.call("protocols.diff", params),
+    /** List the protocols that come with toft, with their definitions, to be installed or read. Scope: records:read. */
+    shipped: () => this.call("protocols.shipped", {}),
   };
 
   readonly grants = {

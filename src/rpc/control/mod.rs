@@ -33,6 +33,8 @@ pub mod records_subscribe;
 pub mod conflicts;
 mod letter;
 pub mod protocols;
+pub mod protocols_diff;
+pub mod shipped;
 pub mod grants;
 pub mod grants_device;
 mod devices_roster;
@@ -87,6 +89,8 @@ pub const TABLE: &[&[Entry]] = &[
     identity::METHODS,
     jobs::METHODS,
     protocols::METHODS,
+    protocols_diff::METHODS,
+    shipped::METHODS,
     grants::METHODS,
     grants_device::METHODS,
     devices::METHODS,

@@ -1,0 +1,114 @@
+//! What a newer definition of a protocol would change, before it is installed: `protocols.diff`.
+
+use super::{
+    actor::Actor,
+    call::Call,
+    failure::{Failure, Kind},
+    method::{Entry, Example, Method, Need},
+    protocols::NewProtocol,
+};
+use crate::{
+    dwn::{Cond, Diff, Fit, IndexValue, Lint, Select, View, normalize_uri, record_id},
+    foreign::shown,
+};
+use anyhow::Error;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use std::ops::ControlFlow;
+
+pub const METHODS: &[Entry] = &[Entry::of::<Compare>()];
+
+/// Records looked at in one go.
+const PAGE: usize = 1000;
+/// Records that are named.
+const NAMED: usize = 100;
+
+#[derive(Debug)]
+pub struct Compare;
+
+impl Method for Compare {
+    const NAME: &'static str = "protocols.diff";
+    const SUMMARY: &'static str =
+        "Say what a newer definition allows and forbids, and which records that are here it would refuse.";
+    const SCOPE: Need = Need::ReadRecords;
+    const ERRORS: &'static [Kind] = &[Kind::NotFound];
+    const EXAMPLES: &'static [Example] = &[Example {
+        name: "one more type",
+        params: r#"{"definition": {"protocol": "$protocol", "published": false, "types": {"note": {"dataFormats": ["text/plain"]}, "task": {}}, "structure": {"note": {}, "task": {}}}}"#,
+        result: r#"{"allows": ["records at `task`"], "forbids": [], "records": 3, "refused": 0, "refusedRecords": []}"#,
+    }];
+    type Params = NewProtocol;
+    type Result = Differences;
+
+    async fn run(call: &Call, NewProtocol { definition, from }: NewProtocol) -> Result<Differences, Failure> {
+        let new = Value::from(definition);
+        if let Some(problem) = Lint::of(&new).problems.into_iter().next() {
+            return Err(Failure::new(Kind::Usage, format!("the newer definition cannot be installed: {problem}")));
+        }
+        let named = new.get("protocol").and_then(Value::as_str).unwrap_or_default();
+        let uri = normalize_uri(named).unwrap_or_else(|| named.to_owned());
+        call.caller().may_read(Some(&uri))?;
+        let Actor { tenant, .. } = Actor::of(call, from.as_deref())?;
+        let store = call.node.store().clone();
+        let compared = tokio::task::spawn_blocking(move || compare(&*store.view(&tenant), &uri, &new));
+        compared.await.map_err(Error::new)??.ok_or_else(|| {
+            let text = "it is not installed here, so there is nothing to compare with: protocols.list lists what is";
+            Failure::new(Kind::NotFound, text)
+        })
+    }
+}
+
+/// What a newer definition changes, in sentences. Records keep what they were: they are only not taken again.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+#[schemars(rename = "ProtocolDifferences")]
+pub struct Differences {
+    /// What could not be done before.
+    pub allows: Vec<String>,
+    /// What cannot be done any more.
+    pub forbids: Vec<String>,
+    /// Records of the protocol that are here.
+    pub records: u64,
+    /// As many of them the newer definition would not take.
+    pub refused: u64,
+    /// The first of those.
+    pub refused_records: Vec<RefusedRecord>,
+}
+
+/// A record that a definition would not take.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct RefusedRecord {
+    pub record_id: String,
+    pub why: String,
+}
+
+fn compare(view: &dyn View, uri: &str, new: &Value) -> Result<Option<Differences>, Error> {
+    let Some(installed) = view.protocol(uri)? else { return Ok(None) };
+    let old = installed.message.pointer("/descriptor/definition").cloned().unwrap_or_default();
+    let (Some(Diff { allows, forbids }), Some(fit)) = (Diff::between(&old, new), Fit::of(new)) else { return Ok(None) };
+    let mut found = Differences { allows, forbids, ..Differences::default() };
+    let is = |name: &str, value: &str| (name.to_owned(), Cond::Equal(IndexValue::String(value.to_owned())));
+    let of_protocol = [is("protocol", uri), is("method", "Write")].into();
+    let mut select = Select { any_of: vec![of_protocol], limit: Some(PAGE), ..Select::default() };
+    loop {
+        let hits = view.hits(&select)?;
+        view.each(&hits.positions, &mut |stored| {
+            let Some(stored) = stored else { return Ok(ControlFlow::Continue(())) };
+            found.records += 1;
+            if let Some(why) = fit.refuses(&stored) {
+                found.refused += 1;
+                if found.refused_records.len() < NAMED {
+                    let record_id = record_id(&stored.message).unwrap_or_default().to_owned();
+                    found.refused_records.push(RefusedRecord { record_id, why: shown(&why).to_string() });
+                }
+            }
+            Ok(ControlFlow::Continue(()))
+        })?;
+        select.after = hits.cursor;
+        if select.after.is_none() {
+            return Ok(Some(found));
+        }
+    }
+}

@@ -1,0 +1,110 @@
+//! The protocols that come with toft (`protocols/*.json`), by name: `protocols.shipped`.
+
+use super::{
+    call::Call,
+    failure::{Failure, Kind},
+    method::{Entry, Example, Method, Need, NoParams},
+};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+pub const METHODS: &[Entry] = &[Entry::of::<List>()];
+
+macro_rules! shipped {
+    ($($name:literal),* $(,)?) => {
+        &[$(($name, include_str!(concat!("../../../protocols/", $name, ".json")))),*]
+    };
+}
+
+/// Names and definitions.
+const ALL: &[(&str, &str)] = shipped![
+    "anchor",
+    "commerce",
+    "creator",
+    "credential",
+    "dataset",
+    "device",
+    "governance",
+    "market",
+    "message",
+    "metrics",
+    "notification",
+    "profile",
+    "rgb",
+    "schema-registry",
+    "settings",
+    "trust",
+];
+
+/// The definition of the one with this name.
+pub fn named(name: &str) -> Option<Map<String, Value>> {
+    let (_, text) = ALL.iter().find(|(shipped, _)| *shipped == name)?;
+    serde_json::from_str(text).ok()
+}
+
+/// All names, for people.
+pub fn names() -> String {
+    ALL.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(", ")
+}
+
+#[derive(Debug)]
+pub struct List;
+
+impl Method for List {
+    const NAME: &'static str = "protocols.shipped";
+    const SUMMARY: &'static str =
+        "List the protocols that come with toft, with their definitions, to be installed or read.";
+    const SCOPE: Need = Need::ReadRecords;
+    const ERRORS: &'static [Kind] = &[];
+    const EXAMPLES: &'static [Example] = &[Example {
+        name: "all",
+        params: "{}",
+        result: r#"[{"name": "profile", "definition": {"protocol": "https://toft.invalid/protocols/profile", "published": true, "types": {}, "structure": {}}}]"#,
+    }];
+    type Params = NoParams;
+    type Result = Vec<Shipped>;
+
+    async fn run(_: &Call, NoParams {}: NoParams) -> Result<Vec<Shipped>, Failure> {
+        let all =
+            ALL.iter().filter_map(|(name, _)| Some(Shipped { name: (*name).to_owned(), definition: named(name)? }));
+        Ok(all.collect())
+    }
+}
+
+/// A protocol that comes with toft.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "ShippedProtocol")]
+pub struct Shipped {
+    pub name: String,
+    /// As ProtocolsConfigure carries it.
+    pub definition: Map<String, Value>,
+}
+
+#[cfg(test)]
+mod pages;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::dwn::Lint;
+    use std::fs;
+
+    #[test]
+    fn each_is_a_definition_that_says_nothing_in_vain_and_none_is_left_out() {
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/protocols");
+        let mut files: Vec<String> = fs::read_dir(folder)
+            .expect("a folder")
+            .filter_map(|entry| Some(entry.ok()?.file_name().to_str()?.strip_suffix(".json")?.to_owned()))
+            .filter(|name| name != "permissions") // built into the dialect, and never installed
+            .collect();
+        files.sort();
+        assert!(files.iter().eq(ALL.iter().map(|(name, _)| name)), "{files:?}");
+        for name in files {
+            let definition = named(&name).expect("JSON");
+            assert_eq!(definition["protocol"], format!("https://toft.invalid/protocols/{name}"));
+            assert_eq!(Lint::of(&definition.into()), Lint::default(), "{name}");
+        }
+        assert_eq!(named("nobody"), None);
+    }
+}
