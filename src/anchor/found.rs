@@ -380,7 +380,11 @@ impl Finder {
                         (key, Some(value(VERSION, &position.to_be_bytes())))
                     }));
                 }
-                Some(Err(why)) => tracing::warn!("a record of proofs of {} cannot be read: {why}", shown(&tenant)),
+                Some(Err(why)) if self.believed.borrow().contains(&tenant) => {
+                    tracing::warn!("a record of proofs of {} cannot be read: {why}", shown(&tenant));
+                }
+                // Others may write there what they like, and as often.
+                Some(Err(why)) => tracing::debug!("a record of proofs of {} cannot be read: {why}", shown(&tenant)),
                 _ => {}
             }
         }

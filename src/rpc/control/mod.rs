@@ -175,6 +175,8 @@ mod tests {
             include_str!("identity.rs"),
             include_str!("jobs.rs"),
             include_str!("protocols.rs"),
+            include_str!("protocols_diff.rs"),
+            include_str!("shipped.rs"),
             include_str!("grants.rs"),
             include_str!("grants_device.rs"),
             include_str!("devices.rs"),
