@@ -25,7 +25,11 @@ export async function load(folder) {
 export function names(wanted) {
   // `permissions` is the dialect's own: no client may configure it.
   const all = readdirSync(protocols).filter(file => file.endsWith('.json')).map(file => basename(file, '.json'));
-  for (const name of wanted) if (!all.includes(name)) throw new Error(`no such protocol: ${name}`);
+  const unknown = wanted.find(name => !all.includes(name));
+  if (unknown !== undefined) {
+    console.error(`no such protocol: ${unknown}`);
+    process.exit(64);
+  }
   return all.filter(name => name !== 'permissions' && (wanted.length === 0 || wanted.includes(name)));
 }
 
@@ -155,14 +159,14 @@ class Stage {
     });
     return this.send(write.message, Buffer.from('{ }'), what);
   }
-  /** Subscribes; the reply, and what it has heard so far. */
+  /** Subscribes; the reply, and whether the record was `seen` so far. `once` waits for that. */
   async subscribe(options, recordId) {
-    const told = { now: () => {} };
-    told.once = new Promise(resolve => { told.now = resolve; });
+    let tell;
+    const told = { seen: false, once: new Promise(resolve => { tell = resolve; }) };
     const subscriptionHandler = event => {
       if (event.message.recordId !== recordId) return;
       told.seen = true;
-      told.now();
+      tell();
     };
     const subscribe = await sdk.RecordsSubscribe.create(options);
     told.reply = await this.dwn.process(this.owner.did, subscribe.message, { subscriptionHandler });
@@ -243,7 +247,7 @@ export async function play(dwn, tenant, cell) {
       await dwn.settle();
       await subscription.close();
       await owners.reply.subscription.close();
-      return { status, answer: told.seen ?? false };
+      return { status, answer: told.seen };
     }
     case 'update': case 'co-update':
       return coded(await stage.update(record, actor, protocolRole));
