@@ -36,6 +36,7 @@ mod net_peers;
 mod on_demand;
 mod pair;
 mod private;
+mod protocols;
 mod reach;
 mod records;
 mod remotes;
