@@ -171,10 +171,21 @@ impl Ranks {
         self.0.get(bucket).copied().unwrap_or_default() + place
     }
 
-    /// The entry that is this one in order.
+    /// The entry that is this one in order. Digests are spread evenly unless somebody chose them: the bucket is guessed.
     pub(super) fn number(&self, rank: usize) -> Number {
-        let bucket = self.0.partition_point(|before| *before <= rank).saturating_sub(1);
-        join(bucket, rank - self.0.get(bucket).copied().unwrap_or_default().min(rank))
+        let before = |bucket: usize| self.0.get(bucket).copied().unwrap_or(usize::MAX);
+        if rank >= before(BUCKETS) {
+            return Number::MAX; // nobody has it
+        }
+        let guess = rank * BUCKETS / before(BUCKETS).max(1);
+        let mut bucket = guess.min(BUCKETS - 1);
+        while before(bucket) > rank {
+            bucket -= 1;
+        }
+        while before(bucket + 1) <= rank {
+            bucket += 1;
+        }
+        join(bucket, rank - before(bucket))
     }
 }
 
@@ -261,6 +272,8 @@ mod tests {
                 numbers.iter().all(|(n, number)| buckets.get(moved.now(*number)).is_some_and(|entry| entry.1 == *n))
             );
             assert_eq!((buckets.len(), buckets.find(&digest(20_000))), (20_000, None));
+            assert_eq!(buckets.get(ranks.number(20_000)), None);
+            assert_eq!(Buckets::<Entry>::default().ranks().number(0), Number::MAX);
             let again = buckets.sort();
             assert_eq!(again.now(5), 5, "sorted already");
         }
