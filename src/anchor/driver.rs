@@ -3,9 +3,6 @@
 //! It owns the open batches. It may be dropped at any await: what is signed is stored before it is sent, and whatever
 //! was under way is done again at the next start.
 
-mod elsewhere;
-mod finals;
-
 use super::{
     batch::{Action, Batch, BatchEvent, Rules, State, depth},
     chain::{Chain, Error},
@@ -14,7 +11,8 @@ use super::{
     fees::{self, Caps},
     ledger::Ledger,
     metrics::Metrics,
-    spend::{Attempt, Roots, Spend},
+    receipts::PATIENCE,
+    spend::{self, Attempt, Roots, Spend},
     wallet::{Order, Signing},
 };
 use crate::{
@@ -22,12 +20,21 @@ use crate::{
     cid::Digest,
     dwn::Fault,
 };
-use finals::{Place, is_late};
 use serde_json::json;
 use std::collections::{BTreeMap, VecDeque};
 
+/// Final batches that the status still shows.
+const RECENT: usize = 10;
 /// Actions for one batch in one go; the longest real chain has some twenty.
 const ACTIONS_MAX: usize = 64;
+
+/// Where a final batch lies.
+#[derive(Debug, Clone)]
+struct Place {
+    height: u32,
+    block: String,
+    fee: u64,
+}
 
 /// Brings batches into the chain.
 pub(super) struct Driver {
@@ -421,6 +428,97 @@ impl Driver {
         Ok(())
     }
 
+    /// Riders whose transaction came into the chain without them, or never will, want one of their own.
+    async fn settle(&mut self) -> Result<(), Trouble> {
+        let rules = self.rules();
+        let riders: Vec<u64> =
+            self.open.values().filter(|b| matches!(b.state, State::Riding(_))).map(|b| b.number).collect();
+        for number in riders {
+            let Some(batch) = self.open.get(&number).cloned() else { continue };
+            let Some(with) = self.carrier(&batch)? else { continue };
+            match with.carried(number, rules) {
+                Some(true) if with.is_final() => {
+                    self.open.remove(&number);
+                    self.show(batch);
+                }
+                Some(false) => {
+                    let freed = Batch { state: State::Batched, ..batch };
+                    self.ledger.put(&[&freed], false).await?;
+                    self.open.insert(number, freed);
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// A reorganisation may be deeper than what counts as final: the newest final block that still stands has all
+    /// older ones below it.
+    async fn look_at_finals(&mut self) -> Result<(), Trouble> {
+        let mut finals: Vec<(u64, Place)> =
+            self.finals.iter().map(|(number, place)| (*number, place.clone())).collect();
+        finals.sort_unstable_by_key(|(_, place)| std::cmp::Reverse(place.height));
+        for (number, Place { height, block, .. }) in finals {
+            let Some(batch) = self.ledger.batch(number)? else { continue };
+            if self.is_foreign(&batch) {
+                continue;
+            }
+            if self.chain.run(move |chain| chain.stands(height, &block)).await?.is_some() {
+                return Ok(());
+            }
+            tracing::warn!(batch = number, height, "the block of a final anchor was reorganised away");
+            self.finals.remove(&number);
+            self.paid.retain(|(paid, ..)| *paid != number);
+            self.recent.retain(|recent| recent.number != number);
+            self.open.insert(number, batch);
+            for rider in self.ledger.batches()? {
+                if rider.state == State::Riding(number) {
+                    self.recent.retain(|recent| recent.number != rider.number);
+                    self.open.insert(rider.number, rider);
+                }
+            }
+            self.step(number, BatchEvent::Stands(None)).await?;
+        }
+        Ok(())
+    }
+
+    /// Does it belong to another chain than the one that is asked now?
+    fn is_foreign(&self, batch: &Batch) -> bool {
+        let Some(spend) = batch.spend() else { return false };
+        let other_genesis =
+            self.genesis.as_ref().is_some_and(|genesis| !spend.genesis.is_empty() && spend.genesis != *genesis);
+        spend.network != self.config.bitcoin.network || other_genesis
+    }
+
+    /// The unsigned transaction of a batch, for who has the keys.
+    pub(super) fn unsigned(&self, number: u64) -> Option<&super::spend::Unsigned> {
+        self.open.get(&number)?.unsigned()
+    }
+
+    /// The batch whose unsigned transaction this is (a PSBT in base64), or why there is none.
+    pub(super) fn waits_for(&self, psbt: &str) -> Result<u64, String> {
+        let tx = spend::unsigned(psbt).ok_or("it is no PSBT (BIP 174)")?;
+        let mut waiting = self.open.values().filter_map(|batch| Some((batch.number, batch.unsigned()?.tx()?)));
+        let found = waiting.find(|(_, asked)| asked.output == tx.output).map(|(number, _)| number);
+        found.ok_or_else(|| {
+            "no batch waits for this transaction: it was made anew since, or is signed already (toft anchor status says which \
+             batch waits; export that one again)"
+                .into()
+        })
+    }
+
+    /// A transaction that came back signed.
+    pub(super) async fn import(&mut self, number: u64, psbt: String) -> Result<(), Trouble> {
+        let Some(unsigned) = self.unsigned(number).cloned() else { return Ok(()) };
+        let attempt = self.chain.run(move |chain| chain.imported(&unsigned, &psbt)).await?;
+        let before = self.open.get(&number).and_then(Batch::spend);
+        let (paid, replaces) = (before.map_or(0, Spend::fee), before.is_some_and(|spend| !spend.attempts.is_empty()));
+        let allowed = Caps::of(&self.config.bitcoin, self.spent()).allow(attempt.fee, paid);
+        allowed.map_err(|capped| Trouble::Chain(Error::Capped(capped)))?;
+        self.note_signed(number, &attempt, attempt.fee.saturating_sub(paid), replaces).await?;
+        self.step(number, BatchEvent::Replaced(attempt)).await
+    }
+
     /// Batches, and their roots, that are in no transaction of ours: calendars may be asked about them.
     pub(super) fn theirs(&self) -> Vec<(u64, Digest)> {
         let is_theirs = |batch: &&Batch| batch.wants_one() || matches!(batch.state, State::Attested(_));
@@ -458,6 +556,53 @@ impl Driver {
         }
         Ok(())
     }
+
+    /// A batch where it belongs: among the open ones, or the final ones.
+    fn put_back(&mut self, batch: Batch) {
+        if matches!(batch.state, State::Attested(_)) && is_late(&batch) {
+            return self.show(batch);
+        }
+        let Some(mined) = batch.mined().filter(|_| batch.is_final()) else {
+            self.open.insert(batch.number, batch);
+            return;
+        };
+        let fee = batch.attempt().map_or(0, |attempt| attempt.fee);
+        let today = seconds().saturating_sub(fees::DAY);
+        self.paid.retain(|(paid, at, _)| *at > today && *paid != batch.number);
+        let paid = batch.spend().map(Spend::paid).unwrap_or_default();
+        self.paid.extend(paid.into_iter().filter(|(at, _)| *at > today).map(|(at, sat)| (batch.number, at, sat)));
+        let place = Place { height: mined.place.height, block: mined.place.block(), fee };
+        if self.finals.insert(batch.number, place).is_none() {
+            tracing::debug!(batch = batch.number, "the anchor is final");
+        }
+        self.show(batch);
+    }
+
+    /// Riders of batches that are final with them are as final.
+    fn show_settled(&mut self) -> Result<(), Fault> {
+        let rules = self.rules();
+        let riders = self.open.values().filter(|batch| matches!(batch.state, State::Riding(_))).cloned();
+        for rider in riders.collect::<Vec<_>>() {
+            let with = self.carrier(&rider)?;
+            if with.is_some_and(|with| with.is_final() && with.carried(rider.number, rules) == Some(true)) {
+                self.open.remove(&rider.number);
+                self.show(rider);
+            }
+        }
+        Ok(())
+    }
+
+    fn show(&mut self, batch: Batch) {
+        self.recent.retain(|recent| recent.number != batch.number);
+        self.recent.push_back(batch);
+        self.recent.make_contiguous().sort_by_key(|recent| recent.number);
+        self.recent.drain(..self.recent.len().saturating_sub(RECENT));
+    }
+}
+
+/// Do calendars not say more of it?
+fn is_late(batch: &Batch) -> bool {
+    batch.created.saturating_add(PATIENCE.as_secs()) < seconds()
 }
 
 /// The first of what bitcoind could not do is told; a fault of the store ends it all.
