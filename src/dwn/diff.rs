@@ -9,6 +9,9 @@ use super::{
 use serde_json::{Map, Value};
 use std::collections::{BTreeMap, BTreeSet};
 
+/// What `published` lets anybody do.
+const DEFINITION: &str = "anyone may read the definition";
+
 /// Sentences about two definitions of one protocol.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Diff {
@@ -39,9 +42,14 @@ impl Fit {
 
 impl Diff {
     /// Of an installed definition and a newer one. Where one of them is no definition, there is nothing to compare.
-    pub fn between(old: &Value, new: &Value) -> Option<Self> {
-        let (Fit(old), Fit(new)) = (Fit::of(old)?, Fit::of(new)?);
+    pub fn between(earlier: &Value, newer: &Value) -> Option<Self> {
+        let (Fit(old), Fit(new)) = (Fit::of(earlier)?, Fit::of(newer)?);
         let mut diff = Self::default();
+        match (&earlier["published"], &newer["published"]) {
+            (Value::Bool(false), Value::Bool(true)) => diff.allows.push(DEFINITION.into()),
+            (Value::Bool(true), Value::Bool(false)) => diff.forbids.push(DEFINITION.into()),
+            _ => {}
+        }
         let (before, after) = (places(&old), places(&new));
         for (path, place) in &after {
             match before.get(path) {
@@ -281,6 +289,7 @@ mod tests {
             of(json!({"/structure/reader/$role": null, "/structure/note/$actions": [{"who": "anyone", "can": ["read"]}]})).1.first().map(String::as_str),
             Some("`note`: anyone may create")
         );
+        assert_eq!(of(json!({"/published": true})), (one("anyone may read the definition"), vec![]));
         assert!(Diff::between(&json!({}), &notes(json!({}))).is_none());
     }
 }

@@ -5,24 +5,13 @@ use crate::support::{
     bitcoind::Bitcoind,
     control::Control,
     ots,
+    random::Random,
     toft::{Home, Toft},
 };
 use serde_json::{Value, json};
 use std::{collections::BTreeMap, process::Stdio, time::Duration};
 
 const MAGIC: &[u8] = b"toft";
-
-/// Numbers that look like chance, the same in every run.
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, n: u64) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        self.0 % n
-    }
-}
 
 fn note(node: &Toft, n: u64) -> String {
     let data = toft::crypto::encode(format!("note {n}").as_bytes());
@@ -56,13 +45,13 @@ fn killed_at_random_moments_each_batch_has_one_transaction_and_each_record_its_p
         let mut asking = node.home().command(&["anchor", "now"]);
         let mut asked =
             asking.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("it runs");
-        std::thread::sleep(Duration::from_millis(random.below(700)));
+        std::thread::sleep(Duration::from_millis(random.below(700) as u64));
         match random.below(3) {
             0 => drop(bitcoind.mine(1)),
             1 => bitcoind.mine_only(&[]),
             _ => {}
         }
-        std::thread::sleep(Duration::from_millis(random.below(500)));
+        std::thread::sleep(Duration::from_millis(random.below(500) as u64));
         node = node.kill().up();
         let _ = asked.wait(); // whatever it was told
         look(&node, &mut batches);

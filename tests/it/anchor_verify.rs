@@ -6,6 +6,7 @@ use crate::{
     support::{
         bitcoind::Bitcoind,
         ots,
+        random::Random,
         toft::{Home, random_file},
     },
 };
@@ -16,18 +17,6 @@ use toft::anchor::{
     chain::Chain,
     ots::{Attestation, Branch, Claims, Detached, Op, Stamp},
 };
-
-/// Numbers that look like chance, the same in every run.
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, n: usize) -> usize {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        (self.0 % n as u64) as usize
-    }
-}
 
 /// A valid file with every kind of branch.
 fn whole(hash: Op, digest: usize) -> Vec<u8> {

@@ -8,6 +8,17 @@ fn a_node_keeps_to_every_cell() {
     play(node.url(), &[]);
 }
 
+/// The SDK takes each definition, and the example of each schema is valid by it.
+#[test]
+fn definitions_and_schemas_are_sound() {
+    let program = root().join("tests/protocols/check.mjs");
+    let said = sdk::program(program.to_str().expect("a path in UTF-8"), &[".", "--no-cells"]);
+    let summary = said.lines().last().unwrap_or_default();
+    let numbers: Vec<u32> = summary.split(' ').filter_map(|word| word.parse().ok()).collect();
+    let &[definitions, schemas, _, wrong] = numbers.as_slice() else { panic!("no summary in: {said}") };
+    assert!(wrong == 0 && definitions >= 16 && schemas > 80, "{said}");
+}
+
 /// It plays some fourteen cells a second: with `TOFT_LONG=1` all of them.
 #[test]
 fn the_stock_server_answers_alike() {

@@ -1,18 +1,19 @@
 // Checks the protocol definitions, the schemas of their data and the expected matrices against the npm DWN SDK.
 //
-//   node check.mjs SDK [NAME…]      SDK: a folder with node_modules (scripts/fetch-sdk prints one)
+//   node check.mjs SDK [--no-cells] [NAME…]      SDK: a folder with node_modules (scripts/fetch-sdk prints one)
 //
 // Each definition goes through `ProtocolsConfigure.create`. Each cell of tests/protocols/NAME.toml is played in the SDK's
-// own DWN: the records that the cell speaks of are written first, then the actor acts.
+// own DWN: the records that the cell speaks of are written first, then the actor acts. `--no-cells` leaves that out.
 // Prints what differs; exit code 1 if anything does.
 import { readFileSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Tenant, definitionOf, expected, load, matrixOf, names as namesOf, play, protocols, said } from './play.mjs';
 
-const [sdkFolder, ...wanted] = process.argv.slice(2);
+const [sdkFolder, ...wanted] = process.argv.slice(2).filter(arg => arg !== '--no-cells');
+const plays = !process.argv.includes('--no-cells');
 if (sdkFolder === undefined) {
-  console.error('usage: node check.mjs SDK [NAME…]');
+  console.error('usage: node check.mjs SDK [--no-cells] [NAME…]');
   process.exit(64);
 }
 const { sdk, internal, require } = await load(sdkFolder);
@@ -75,7 +76,7 @@ for (const name of names) {
   for (const type of matrix?.private ?? []) {
     if (!(type in definition.types)) complain(`${name}.toml: private: no type ${type}`);
   }
-  for (const cell of matrix?.cell ?? []) {
+  for (const cell of plays ? matrix?.cell ?? [] : []) {
     try {
       const { answer, status } = await play(dwn, tenant, cell);
       if (answer !== expected(cell)) complain(`${said(name, cell)}: ${answer}, not ${expected(cell)}: ${status.detail}`);

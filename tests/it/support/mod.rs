@@ -8,6 +8,7 @@ pub mod dag;
 pub mod hostile;
 pub mod netns;
 pub mod ots;
+pub mod random;
 pub mod calendar;
 pub mod peers;
 pub mod proxy;
