@@ -16,6 +16,7 @@ from opentimestamps.core.timestamp import Timestamp, make_merkle_tree
 
 bitcoin.SelectParams("regtest")
 lock, mode, waiting, done, seen = threading.Lock(), "good", [], {}, []
+SPECIAL = ("nonsense", "broken", "endless", "redirect")
 
 
 def rpc(method, *params):
@@ -73,26 +74,28 @@ class Calendar(BaseHTTPRequestHandler):
             self.answer(200, b"\xf0" * 1_000_000)
         elif mode == "redirect":
             self.answer(302, b"", [("Location", f"http://127.0.0.1:{port}/elsewhere")])
-        else:
-            return False
-        return True
 
     def do_POST(self):
         body = self.rfile.read(int(self.headers["Content-Length"]))
-        seen.append(["POST", self.path, body.hex(), self.headers["Accept"], self.headers["User-Agent"]])
-        if self.special():
+        request = ["POST", self.path, body.hex(), self.headers["Accept"], self.headers["User-Agent"]]
+        if mode in SPECIAL:
+            seen.append(request)
+            self.special()
             return
         stamp = Timestamp(body)
         commitment = stamp.ops.add(OpAppend(os.urandom(16))).ops.add(OpSHA256())
         uri = "https://evil.example" if mode == "foreign" else f"http://127.0.0.1:{port}"
         commitment.attestations.add(PendingAttestation(uri))
+        # Together: who has seen the request may ask for the block at once.
         with lock:
+            seen.append(request)
             waiting.append(commitment.msg)
         self.answer(200, written(stamp))
 
     def do_GET(self):
         seen.append(["GET", self.path, "", self.headers["Accept"], self.headers["User-Agent"]])
-        if self.special():
+        if mode in SPECIAL:
+            self.special()
             return
         commitment = binascii.unhexlify(self.path.removeprefix("/timestamp/"))
         if mode == "liar":
