@@ -197,13 +197,49 @@ fn join(bucket: usize, place: usize) -> Number {
     (bucket as u32) << BITS | (place as u32 & ((1 << BITS) - 1))
 }
 
+/// Bits after a digest's first byte by which the entries of a bucket are spread before they are sorted.
+const BIN_BITS: u32 = 10;
+
+/// Where a digest that begins so lies among those of its bucket, roughly.
+fn bin(begins: u64) -> usize {
+    ((begins << 8) >> (64 - BIN_BITS)) as usize
+}
+
+/// What digests begin with, each with its place, in the order of their bins. Of a million, 4 lie in one, which is sorted at once; if
+/// somebody chose them to lie together, they are sorted as any others are.
+fn spread(begins: impl Iterator<Item = u64> + Clone) -> Vec<(u64, u32)> {
+    let mut ends = [0_usize; 1 << BIN_BITS];
+    let mut all = 0;
+    for begins in begins.clone() {
+        if let Some(end) = ends.get_mut(bin(begins)) {
+            *end += 1;
+        }
+    }
+    for end in &mut ends {
+        all += *end;
+        *end = all;
+    }
+    let mut keys = vec![(0, 0); all];
+    for (begins, place) in begins.zip(0..) {
+        let Some(end) = ends.get_mut(bin(begins)) else { continue };
+        *end -= 1;
+        if let Some(key) = keys.get_mut(*end) {
+            *key = (begins, place);
+        }
+    }
+    keys
+}
+
 /// Sorts entries by their digests, and says where each one went.
 fn sort<T: Keyed>(entries: &mut [T]) -> Vec<u32> {
     let begins = |entry: &T| entry.digest().first_chunk().map_or(0, |bytes| u64::from_be_bytes(*bytes));
     // Digests differ in what they begin with, so the entries themselves are hardly ever looked at.
-    let mut keys: Vec<(u64, u32)> = entries.iter().map(begins).zip(0..).collect();
+    let mut keys = spread(entries.iter().map(begins));
     let whole = |place: u32| entries.get(place as usize).map(Keyed::digest);
-    keys.sort_unstable_by(|a, b| a.0.cmp(&b.0).then_with(|| whole(a.1).cmp(&whole(b.1))));
+    let follows = |a: &(u64, u32), b: &(u64, u32)| a.0.cmp(&b.0).then_with(|| whole(a.1).cmp(&whole(b.1)));
+    for near in keys.chunk_by_mut(|a, b| bin(a.0) == bin(b.0)) {
+        near.sort_unstable_by(follows);
+    }
     let mut went = vec![0; keys.len()];
     for (now, (_, before)) in (0..).zip(keys) {
         if let Some(slot) = went.get_mut(before as usize) {

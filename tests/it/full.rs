@@ -1,27 +1,17 @@
 //! A disk that is really full, in the middle of everything: the client is told, the node reads on and says so, nothing
 //! that was acknowledged is lost, and when there is room again it goes on without a restart.
 //!
-//! The disk is an ext4 image on a loop device, or where no loop devices may be had a tmpfs of the same size; without the
-//! right to mount, the test runs itself again in a namespace of its own where it may. It says which it was. Where none of
-//! them is permitted it fails: `min_free` alone would never meet the file system's own no.
-
 use crate::support::{
+    bitcoind::Bitcoind,
+    disk::{Disk, MIB},
     eventually,
+    proxy::{Lose, Proxy},
     sdk::{Sdk, code},
     toft::{Home, Toft},
 };
 use serde_json::{Value, json};
-use std::{
-    fs::{self, File},
-    path::PathBuf,
-    process::Command,
-};
+use std::fs;
 
-const MIB: u64 = 1 << 20;
-/// Small enough to be filled in no time, large enough for a node with some thousand records.
-const DISK: u64 = 96 * MIB;
-/// Set in the namespace, so that it is tried once.
-const INSIDE: &str = "TOFT_TEST_NAMESPACE";
 /// What is left of the disk when it is "full": the log's, a pack's, a block file's or the index's write is the first
 /// that does not fit.
 const LEFT: [u64; 5] = [0, 8 << 10, 100 << 10, 500 << 10, 2 * MIB];
@@ -30,7 +20,8 @@ const SIZES: [u64; 4] = [200, 20_000, 40_000, 600_000];
 
 #[test]
 fn a_full_disk_refuses_what_is_new_keeps_what_was_acknowledged_and_recovers() {
-    let Some(disk) = Disk::mount() else { return };
+    let test = "full::a_full_disk_refuses_what_is_new_keeps_what_was_acknowledged_and_recovers";
+    let Some(disk) = Disk::mount(test) else { return };
     let mut sdk = Sdk::start();
     let alice = sdk.persona("alice", "ed25519");
     let node = Home::within(&disk.path).set("dwn.tenants", "open").set("store.min_free", "0");
@@ -101,6 +92,47 @@ fn a_full_disk_refuses_what_is_new_keeps_what_was_acknowledged_and_recovers() {
     );
 }
 
+/// The disk fills up after bitcoind's wallet has signed an anchor and before that is stored: nothing is sent that the node would not
+/// know of after a crash, and when there is room it pays, once.
+#[test]
+fn an_anchor_that_cannot_be_stored_is_not_sent() {
+    let Some(disk) = Disk::mount("full::an_anchor_that_cannot_be_stored_is_not_sent") else { return };
+    let bitcoind = Bitcoind::start();
+    bitcoind.funded_wallet();
+    let proxy = Proxy::start(&bitcoind.url(), "finalizepsbt", Lose::Nothing);
+    let node = Home::within(&disk.path).pays(&bitcoind).set("anchor.bitcoin.rpc", proxy.url());
+    let node = node.set("store.min_free", "0").set("dwn.owner_reserve", "0").set("test_beyond_bounds", "1").up();
+    let write = |home: &Home, size: usize| {
+        let data = toft::crypto::encode(&vec![7; size]);
+        let asked = json!({"data": data, "dataFormat": "application/octet-stream"}).to_string();
+        home.run(&["call", "records.write", &asked]).status.success()
+    };
+    assert!(write(node.home(), 200));
+    std::thread::scope(|scope| {
+        let asked = scope.spawn(|| node.home().run(&["anchor", "now"]));
+        proxy.lost();
+        let filler = disk.fill(0);
+        while [20_000, 200, 1].map(|size| write(node.home(), size)) != [false; 3] {}
+        proxy.pass();
+        let said = asked.join().expect("no panic");
+        assert!(!said.status.success(), "{}", String::from_utf8_lossy(&said.stdout));
+        assert_eq!(bitcoind.rpc("getrawmempool", json!([])), json!([]), "nothing was sent");
+        fs::remove_file(filler).expect("removes");
+    });
+    eventually("it to be sent", || (bitcoind.rpc("getrawmempool", json!([])).as_array()?.len() == 1).then_some(()));
+    let node = node.kill().up();
+    bitcoind.mine(3);
+    eventually("it to be final", || {
+        let status = node.json(&["anchor", "status"]);
+        status["batches"]
+            .as_array()?
+            .iter()
+            .any(|batch| batch["number"] == 1 && batch["state"] == "final")
+            .then_some(())
+    });
+    assert_eq!(bitcoind.op_returns(b"toft").len(), 1);
+}
+
 fn health(node: &Toft) -> Value {
     let mut answer = ureq::get(format!("{}/health", node.url())).call().expect("health answers");
     answer.body_mut().read_json().expect("is JSON")
@@ -149,79 +181,4 @@ impl Story {
         let found = self.sdk.call("audit", fields);
         assert_eq!((&found["lost"], &found["torn"]), (&json!([]), &json!([])));
     }
-}
-
-/// A small file system, unmounted when dropped.
-struct Disk {
-    path: PathBuf,
-    kind: &'static str,
-    _dir: tempfile::TempDir,
-}
-
-impl Disk {
-    /// `None`: the test has run elsewhere, and passed there.
-    fn mount() -> Option<Self> {
-        let dir = tempfile::tempdir().expect("a directory");
-        let path = dir.path().join("disk");
-        fs::create_dir(&path).expect("creates");
-        let image = dir.path().join("image");
-        File::create(&image).and_then(|file| file.set_len(DISK)).expect("an image");
-        let size = format!("size={DISK}");
-        let (image, at) = (image.to_string_lossy().into_owned(), path.to_string_lossy().into_owned());
-        // All room for everyone: what root alone may use would not be full for it.
-        let made = run("mkfs.ext4", &["-q", "-m", "0", &image]);
-        let ways = [
-            ("ext4 on a loop device", vec!["-o", "loop", &image, &at]),
-            ("tmpfs", vec!["-t", "tmpfs", "-o", &size, "tmpfs", &at]),
-        ];
-        let mut why = Vec::new();
-        for (kind, args) in ways {
-            let made = if kind == "tmpfs" { Ok(()) } else { made.clone() };
-            match made.and_then(|()| run("mount", &args)) {
-                Ok(()) => {
-                    println!("the disk is {kind}");
-                    return Some(Self { path, kind, _dir: dir });
-                }
-                Err(error) => why.push(format!("{kind}: {error}")),
-            }
-        }
-        assert!(std::env::var_os(INSIDE).is_none(), "no small disk can be mounted here: {}", why.join("; "));
-        println!("no small disk can be mounted here ({}): once more in a namespace", why.join("; "));
-        let this = std::env::current_exe().expect("a path");
-        let test = "full::a_full_disk_refuses_what_is_new_keeps_what_was_acknowledged_and_recovers";
-        let mut again = Command::new("unshare");
-        again.arg("-Urm").arg(this).args(["--exact", test, "--nocapture"]).env(INSIDE, "1");
-        let status = again.status().expect("unshare runs (util-linux)");
-        assert!(status.success(), "in a namespace of its own: {status}");
-        None
-    }
-
-    /// Takes all room but `left` bytes.
-    fn fill(&self, left: u64) -> PathBuf {
-        let path = self.path.join("filler");
-        let file = File::create(&path).expect("creates");
-        let (mut length, mut step) = (0, 16 * MIB);
-        while step >= 1024 {
-            match rustix::fs::fallocate(&file, rustix::fs::FallocateFlags::empty(), length, step) {
-                Ok(()) => length += step,
-                Err(_) => step /= 2,
-            }
-        }
-        file.set_len(length.saturating_sub(left)).expect("gives some back");
-        path
-    }
-}
-
-impl Drop for Disk {
-    fn drop(&mut self) {
-        // Lazily: a node that a failing test leaves behind may still have files open.
-        if let Err(error) = run("umount", &["-l", &self.path.to_string_lossy()]) {
-            eprintln!("{error}");
-        }
-    }
-}
-
-fn run(program: &str, args: &[&str]) -> Result<(), String> {
-    let output = Command::new(program).args(args).output().map_err(|e| format!("{program}: {e}"))?;
-    if output.status.success() { Ok(()) } else { Err(String::from_utf8_lossy(&output.stderr).trim().to_owned()) }
 }

@@ -5,6 +5,7 @@ pub mod chromium;
 pub mod clients;
 pub mod control;
 pub mod dag;
+pub mod disk;
 pub mod hostile;
 pub mod netns;
 pub mod ots;

@@ -19,6 +19,8 @@ pub enum Lose {
     Request,
     /// The answer: bitcoind has done it, and the caller does not learn it.
     Answer,
+    /// Nothing: the answer waits for [`Proxy::pass`].
+    Nothing,
 }
 
 /// Passes everything on to bitcoind but what it is to lose; the caller then waits in vain until this is dropped.
@@ -26,6 +28,7 @@ pub struct Proxy {
     url: String,
     lost: mpsc::Receiver<String>,
     gone: Arc<AtomicBool>,
+    passes: Arc<AtomicBool>,
 }
 
 impl Drop for Proxy {
@@ -42,15 +45,18 @@ impl Proxy {
         let url = format!("http://{}", listener.local_addr().expect("an address"));
         let (sender, lost) = mpsc::channel();
         let gone = Arc::new(AtomicBool::new(false));
-        let ended = gone.clone();
+        let (ended, passes) = (gone.clone(), Arc::new(AtomicBool::new(false)));
+        let may_pass = passes.clone();
         thread::spawn(move || {
             for stream in listener.incoming() {
                 let Ok(mut caller) = stream else { continue };
                 let (target, sender, gone) = (target.clone(), sender.clone(), ended.clone());
+                let may_pass = may_pass.clone();
                 thread::spawn(move || {
                     let request = message(&mut caller);
                     let body = String::from_utf8_lossy(&request).into_owned();
                     let watched = body.contains(&format!("\"{method}\""));
+                    let mut held = None;
                     if !(watched && matches!(lose, Lose::Request)) {
                         let mut bitcoind = TcpStream::connect(target).expect("bitcoind is there");
                         bitcoind.write_all(&request).expect("bitcoind reads");
@@ -59,15 +65,25 @@ impl Proxy {
                             let _ = caller.write_all(&answer); // the caller may have gone
                             return;
                         }
+                        held = matches!(lose, Lose::Nothing).then_some(answer);
                     }
                     let _ = sender.send(body);
                     while !gone.load(Ordering::Relaxed) {
+                        if let Some(answer) = held.as_ref().filter(|_| may_pass.load(Ordering::Relaxed)) {
+                            let _ = caller.write_all(answer);
+                            return;
+                        }
                         thread::sleep(Duration::from_millis(20));
                     }
                 });
             }
         });
-        Self { url, lost, gone }
+        Self { url, lost, gone, passes }
+    }
+
+    /// From now on answers of the watched method are handed on, also the one that waits.
+    pub fn pass(&self) {
+        self.passes.store(true, Ordering::Relaxed);
     }
 
     pub fn url(&self) -> &str {
