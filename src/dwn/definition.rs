@@ -36,7 +36,7 @@ pub(super) struct RuleSet {
     pub tags: Option<Value>,
     // Kept out of `children`: keys that clients encrypt to are theirs alone.
     #[serde(rename = "$encryption")]
-    _encryption: Option<Value>,
+    encryption: Option<Value>,
     #[serde(flatten)]
     pub children: BTreeMap<String, RuleSet>,
 }
@@ -175,6 +175,22 @@ impl RuleSet {
             problems.extend(rule.check(path, roles).err());
             problems.extend(rule.check_against(&rules[i + 1..]).err());
         }
+    }
+
+    /// Is data there meant to be encrypted?
+    pub fn is_private(&self) -> bool {
+        self.encryption.is_some()
+    }
+
+    /// May a record there have this tag?
+    pub fn may_have_tag(&self, tag: &str) -> bool {
+        let Some(tags) = self.tags.as_ref().and_then(Value::as_object) else { return true };
+        tags.get("$allowUndefinedTags") == Some(&Value::Bool(true)) || (!is_keyword(tag) && tags.contains_key(tag))
+    }
+
+    /// All values that this tag may have, if they are listed.
+    pub fn tag_values(&self, tag: &str) -> Option<&[Value]> {
+        self.tags.as_ref()?.get(tag)?.get("enum")?.as_array().map(Vec::as_slice)
     }
 
     fn check_size(&self, path: &str) -> Result<(), Refusal> {

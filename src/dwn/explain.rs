@@ -6,11 +6,13 @@
 //! Whom others than the owner let act in their names, they alone know.
 
 use super::{
+    chain::record_chain,
     create,
     definition::{Action, Definition, Rule, Who},
     fields::{self, cid_of, descriptor_text},
     granted::{self, GRANTS_MAX, Granted, Standing, Wanted},
     message::Message,
+    policy::At,
     protocol,
     reason::Reason,
     records_delete, records_query, records_read, records_write,
@@ -153,18 +155,23 @@ impl<'a> Asked<'a> {
         Ok(Explained { access, complete: complete && self.is_complete() })
     }
 
+    fn at(&self) -> At<'_> {
+        At { tenant: self.tenant, now: self.now }
+    }
+
     /// Everybody whom a rule or a grant may name, in order: the owner first.
     fn parties(&self) -> Result<(Vec<String>, bool), Stop> {
         let Record { initial, newest } = self.record;
         let mut found = vec![self.tenant.to_owned(), initial.author.to_string(), newest.author.to_string()];
-        for stored in protocol::record_chain(fields::record_id(&initial.message), self.view)?.iter().rev() {
+        for stored in record_chain(fields::record_id(&initial.message), self.view)?.iter().rev() {
             found.push(stored.author.to_string());
             found.extend(descriptor_text(&stored.message, "recipient").map(str::to_owned));
         }
         let mut complete = true;
         let context = fields::context_id(&initial.message);
         for role in self.roles() {
-            let holders = protocol::holders(self.text("protocol"), role, context, self.view, PARTIES_MAX + 1)?;
+            let holders =
+                protocol::holders(self.text("protocol"), role, context, (self.at(), self.view), PARTIES_MAX + 1)?;
             complete &= holders.len() <= PARTIES_MAX;
             found.extend(holders);
         }
@@ -306,7 +313,7 @@ impl<'a> Asked<'a> {
             return Err(Refusal::not_found().into());
         }
         match way.role {
-            Some(_) => Ok(Reason::Rule(protocol::authorize_query(&message, self.view)?)),
+            Some(_) => Ok(Reason::Rule(protocol::authorize_query(&message, self.at(), self.view)?)),
             None => Ok(read.cloned().unwrap_or(Reason::Owner)),
         }
     }
@@ -319,7 +326,7 @@ impl<'a> Asked<'a> {
         let message = self.signed(message, way)?;
         // Where a record has lost its parent or its place, nobody writes it any more.
         let definition =
-            self.text("protocol").map(|uri| protocol::check_record(&message, uri, self.view)).transpose()?;
+            self.text("protocol").map(|uri| protocol::check_record(&message, uri, self.at(), self.view)).transpose()?;
         records_write::authorize(&message, Some(self.record), definition.as_deref(), self.view, self.now)
     }
 
@@ -447,7 +454,7 @@ pub fn explain_path(
         grant: None,
     }];
     for rule in rules.actions.iter().flatten() {
-        let holds = |role: &str, did: &str| protocol::holds(uri, role, did, view);
+        let holds = |role: &str, did: &str| protocol::holds(uri, role, did, At { tenant, now }, view);
         let applies = match (rule.role.as_deref(), did) {
             (Some(role), Some(did)) => holds(role, did)?,
             _ => true,

@@ -3,6 +3,7 @@
 //! The structure binds everybody, the tenant too; the rules bind everybody else.
 
 use super::{
+    chain::record_chain,
     definition::{Action, Definition, Rule, RuleSet, Who},
     fields::{self, PERMISSIONS, descriptor_text},
     filter::{all, text, within},
@@ -10,6 +11,7 @@ use super::{
     kind::Kind,
     message::Message,
     permissions,
+    policy::{self, At},
     refusal::{Refusal, Stop},
     tags,
     view::{Record, Select, Stored, View},
@@ -18,14 +20,19 @@ use serde_json::Value;
 use std::borrow::Cow;
 
 /// Does this record fit into the structure of its protocol? Refused with 400. Returns the protocol's definition.
-pub(super) fn check_record(message: &Message, uri: &str, view: &dyn View) -> Result<Cow<'static, Definition>, Stop> {
+pub(super) fn check_record(
+    message: &Message,
+    uri: &str,
+    at: At<'_>,
+    view: &dyn View,
+) -> Result<Cow<'static, Definition>, Stop> {
     let definition = definition(Some(uri), view, Refusal::bad)?;
     let path = message.text("protocolPath").unwrap_or_default();
     check_type(message.json(), path, &definition)?;
     check_place(message, path, view)?;
     let rules = rule_set(&definition, path, Refusal::bad)?;
     if rules.role {
-        check_role_record(message, path, view)?;
+        check_role_record(message, path, at, view)?;
     }
     check_contents(message.json(), path, rules, uri)?;
     Ok(definition)
@@ -49,6 +56,7 @@ pub(super) fn authorize_write(
     message: &Message,
     record: Option<&Record>,
     definition: &Definition,
+    at: At<'_>,
     view: &dyn View,
 ) -> Result<Rule, Stop> {
     let author = message.author();
@@ -64,16 +72,16 @@ pub(super) fn authorize_write(
     };
     let chain = record_chain(chain_end, view)?;
     let rules = rule_set(definition, message.text("protocolPath").unwrap_or_default(), Refusal::denied)?;
-    check_role(message, message.text("protocol"), fields::context_id(message.json()), definition, view)?;
+    check_role(message, (message.text("protocol"), fields::context_id(message.json())), definition, at, view)?;
     let request = Request { message, actions, chain: &chain, recipient: message.text("recipient") };
     Ok(request.authorize(rules)?)
 }
 
 /// May somebody who invokes a role ask for many records?
-pub(super) fn authorize_query(message: &Message, view: &dyn View) -> Result<Rule, Stop> {
+pub(super) fn authorize_query(message: &Message, at: At<'_>, view: &dyn View) -> Result<Rule, Stop> {
     let definition = definition(message.asked("protocol"), view, Refusal::denied)?;
     let rules = rule_set(&definition, message.asked("protocolPath").unwrap_or_default(), Refusal::denied)?;
-    check_role(message, message.asked("protocol"), message.asked("contextId"), &definition, view)?;
+    check_role(message, (message.asked("protocol"), message.asked("contextId")), &definition, at, view)?;
     let actions: &[Action] = match message.kind() {
         Kind::RecordsSubscribe => &[Action::Subscribe],
         _ => &[Action::Query],
@@ -82,12 +90,12 @@ pub(super) fn authorize_query(message: &Message, view: &dyn View) -> Result<Rule
 }
 
 /// May somebody who is no party of an unpublished record read it?
-pub(super) fn authorize_read(message: &Message, write: &Stored, view: &dyn View) -> Result<Rule, Stop> {
-    authorize_on(message, write, &[Action::Read], view)
+pub(super) fn authorize_read(message: &Message, write: &Stored, at: At<'_>, view: &dyn View) -> Result<Rule, Stop> {
+    authorize_on(message, write, &[Action::Read], at, view)
 }
 
 /// May somebody who is not the tenant delete this record?
-pub(super) fn authorize_delete(message: &Message, record: &Record, view: &dyn View) -> Result<Rule, Stop> {
+pub(super) fn authorize_delete(message: &Message, record: &Record, at: At<'_>, view: &dyn View) -> Result<Rule, Stop> {
     let is_author = message.author() == Some(&*record.initial.author);
     let actions: &[Action] = match (fields::is_prune(message.json()), is_author) {
         (true, true) => &[Action::CoPrune, Action::Prune],
@@ -95,17 +103,23 @@ pub(super) fn authorize_delete(message: &Message, record: &Record, view: &dyn Vi
         (false, true) => &[Action::CoDelete, Action::Delete],
         (false, false) => &[Action::CoDelete],
     };
-    authorize_on(message, &record.initial, actions, view)
+    authorize_on(message, &record.initial, actions, at, view)
 }
 
 /// Asks the rules at the place of a record that is here.
-fn authorize_on(message: &Message, write: &Stored, actions: &[Action], view: &dyn View) -> Result<Rule, Stop> {
+fn authorize_on(
+    message: &Message,
+    write: &Stored,
+    actions: &[Action],
+    at: At<'_>,
+    view: &dyn View,
+) -> Result<Rule, Stop> {
     let chain = record_chain(fields::record_id(&write.message), view)?;
     let definition = definition(descriptor_text(&write.message, "protocol"), view, Refusal::denied)?;
     let path = descriptor_text(&write.message, "protocolPath").unwrap_or_default();
     let rules = rule_set(&definition, path, Refusal::denied)?;
     let context = fields::context_id(&write.message);
-    check_role(message, descriptor_text(&write.message, "protocol"), context, &definition, view)?;
+    check_role(message, (descriptor_text(&write.message, "protocol"), context), &definition, at, view)?;
     let recipient = chain.last().and_then(|record| descriptor_text(&record.message, "recipient"));
     Ok(Request { message, actions, chain: &chain, recipient }.authorize(rules)?)
 }
@@ -265,14 +279,14 @@ fn check_size(json: &Value, rules: &RuleSet) -> Result<(), Refusal> {
 }
 
 /// A role has one record per holder and parent context.
-fn check_role_record(message: &Message, path: &str, view: &dyn View) -> Result<(), Stop> {
+fn check_role_record(message: &Message, path: &str, at: At<'_>, view: &dyn View) -> Result<(), Stop> {
     let Some(recipient) = message.text("recipient") else {
         let text = "Role records must have a recipient";
         return Err(Refusal::bad("ProtocolAuthorizationRoleMissingRecipient", text).into());
     };
     let context = fields::context_id(message.json()).and_then(|context| context.rsplit_once('/'));
     let context = context.map(|(parent, _)| parent);
-    let held = role_records(message.text("protocol"), path, Some(recipient), context, view, 2)?;
+    let held = role_records((message.text("protocol"), path), Some(recipient), context, (at, view), 2)?;
     let is_other = |record: &Stored| fields::record_id(&record.message) != fields::record_id(message.json());
     if !held.iter().any(is_other) {
         return Ok(());
@@ -287,9 +301,9 @@ fn check_role_record(message: &Message, path: &str, view: &dyn View) -> Result<(
 /// If the message invokes a role, does its author hold it in this context?
 fn check_role(
     message: &Message,
-    protocol: Option<&str>,
-    context: Option<&str>,
+    (protocol, context): (Option<&str>, Option<&str>),
     definition: &Definition,
+    at: At<'_>,
     view: &dyn View,
 ) -> Result<(), Stop> {
     let Some(role) = message.role() else { return Ok(()) };
@@ -302,7 +316,7 @@ fn check_role(
         Refusal::denied("ProtocolAuthorizationMissingContextId", text)
     })?;
     let holder = Some(message.author().unwrap_or_default());
-    if role_records(protocol, role, holder, context.as_deref(), view, 1)?.is_empty() {
+    if role_records((protocol, role), holder, context.as_deref(), (at, view), 1)?.is_empty() {
         let text = format_args!("No matching role record found for protocol path {role}");
         return Err(Refusal::denied("ProtocolAuthorizationMatchingRoleRecordNotFound", text).into());
     }
@@ -325,27 +339,27 @@ pub(super) fn holders(
     protocol: Option<&str>,
     role: &str,
     context: Option<&str>,
-    view: &dyn View,
+    (at, view): (At<'_>, &dyn View),
     limit: usize,
 ) -> Result<Vec<String>, Stop> {
     let Some(context) = role_context(role, context) else { return Ok(Vec::new()) };
-    let held = role_records(protocol, role, None, context.as_deref(), view, limit)?;
+    let held = role_records((protocol, role), None, context.as_deref(), (at, view), limit)?;
     let holders = held.iter().filter_map(|record| descriptor_text(&record.message, "recipient"));
     Ok(holders.map(str::to_owned).collect())
 }
 
 /// Does somebody hold a role in any context?
-pub(super) fn holds(protocol: &str, role: &str, holder: &str, view: &dyn View) -> Result<bool, Stop> {
-    Ok(!role_records(Some(protocol), role, Some(holder), None, view, 1)?.is_empty())
+pub(super) fn holds(protocol: &str, role: &str, holder: &str, at: At<'_>, view: &dyn View) -> Result<bool, Stop> {
+    Ok(!role_records((Some(protocol), role), Some(holder), None, (at, view), 1)?.is_empty())
 }
 
-/// Records at the path of a role, addressed to its holder (none: to any), below a context (none: of the whole protocol).
+/// Records at the path of a role that are not over, addressed to its holder (none: to any), below a context (none: of the whole
+/// protocol).
 fn role_records(
-    protocol: Option<&str>,
-    path: &str,
+    (protocol, path): (Option<&str>, &str),
     holder: Option<&str>,
     context: Option<&str>,
-    view: &dyn View,
+    (at, view): (At<'_>, &dyn View),
     limit: usize,
 ) -> Result<Vec<Stored>, Stop> {
     let mut filter = all([
@@ -357,25 +371,15 @@ fn role_records(
     if let Some(context) = context {
         filter.insert("contextId".into(), within(context));
     }
-    Ok(view.select(&Select { any_of: vec![filter], limit: Some(limit), ..Select::default() })?.entries)
-}
-
-/// Initial writes from the root record down to `record_id`.
-pub(super) fn record_chain(record_id: Option<&str>, view: &dyn View) -> Result<Vec<Stored>, Stop> {
-    let mut chain = Vec::new();
-    let mut next = record_id.map(str::to_owned);
-    while let Some(id) = next {
-        let initial = view.record(&id)?.map(|record| record.initial).ok_or_else(|| {
-            let text = format_args!(
-                "Unexpected error that should never trigger: no parent found with ID {id} when constructing record chain."
-            );
-            Refusal::denied("ProtocolAuthorizationParentNotFoundConstructingRecordChain", text)
-        })?;
-        next = descriptor_text(&initial.message, "parentId").map(str::to_owned);
-        chain.push(initial);
+    let select = |limit| Select { any_of: vec![filter.clone()], limit: Some(limit), ..Select::default() };
+    let mut records = view.select(&select(limit))?.entries;
+    if policy::keep_current(&mut records, at, view)? {
+        // Those that are over may stand before others: of all, then.
+        records = view.select(&select(usize::MAX))?.entries;
+        policy::keep_current(&mut records, at, view)?;
+        records.truncate(limit);
     }
-    chain.reverse();
-    Ok(chain)
+    Ok(records)
 }
 
 fn type_name(path: &str) -> &str {

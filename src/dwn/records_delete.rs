@@ -5,6 +5,7 @@ use super::{
     change::{Change, Subject},
     fields::{self, descriptor_text, is_prune},
     message::Message,
+    policy::{self, At},
     protocol,
     reason::Reason,
     refusal::{Refusal, Stop},
@@ -41,6 +42,9 @@ pub(super) fn decide(message: &Message, view: &dyn View, now: &str) -> Result<Ch
     if is_prune(message.json()) {
         change.remove_descendants(record_id, view)?;
     }
+    if !message.is_replayed() {
+        policy::check_delete(&record, &change, At { tenant: message.tenant(), now }, view)?;
+    }
     Ok(change)
 }
 
@@ -74,7 +78,8 @@ pub(super) fn authorize(message: &Message, record: &Record, view: &dyn View, now
         return Ok(Reason::Owner);
     }
     if descriptor_text(&record.initial.message, "protocol").is_some() {
-        return protocol::authorize_delete(message, record, view).map(Reason::Rule);
+        return protocol::authorize_delete(message, record, At { tenant: message.tenant(), now }, view)
+            .map(Reason::Rule);
     }
     let text = "RecordsDelete message failed authorization";
     Err(Refusal::denied("RecordsDeleteAuthorizationFailed", text).into())

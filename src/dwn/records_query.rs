@@ -6,6 +6,7 @@ use super::{
     grant::Claim,
     json::js_string,
     message::Message,
+    policy::At,
     protocol,
     refusal::{Refusal, Stop},
     reply::MessageReply,
@@ -47,7 +48,7 @@ pub(super) fn authorize(message: &Message, at: &str, view: &dyn View, now: &str)
         grant.scope.allows(message.asked("contextId"), message.asked("protocolPath"))?;
     }
     if message.role().is_some() {
-        protocol::authorize_query(message, view)?;
+        protocol::authorize_query(message, At { tenant: message.tenant(), now }, view)?;
     }
     Ok(())
 }

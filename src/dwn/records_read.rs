@@ -5,6 +5,7 @@ use super::{
     filter,
     json::Object,
     message::Message,
+    policy::At,
     protocol,
     reason::Reason,
     refusal::{Refusal, Stop},
@@ -83,7 +84,7 @@ pub(super) fn authorize(
         return Ok(Reason::Grant(grant.id, grant.expires));
     }
     if descriptor_text(&write.message, "protocol").is_some() {
-        return protocol::authorize_read(message, write, view).map(Reason::Rule);
+        return protocol::authorize_read(message, write, At { tenant: message.tenant(), now }, view).map(Reason::Rule);
     }
     Err(Refusal::denied("RecordsReadAuthorizationFailed", "message failed authorization").into())
 }

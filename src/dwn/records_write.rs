@@ -7,7 +7,9 @@ use super::{
     fields::{self, PERMISSIONS, cid_of, context_id, descriptor_of},
     json::{js_string, or_undefined},
     message::Message,
-    permissions, protocol, readable,
+    permissions,
+    policy::{self, At},
+    protocol, readable,
     reason::Reason,
     refusal::{Refusal, Stop},
     replayed, text,
@@ -60,8 +62,12 @@ pub(super) fn decide(message: &Message, given: &Given, view: &dyn View, now: &st
     if message.is_replayed() {
         replayed::check_write(message, view, now)?;
     } else {
-        let definition = message.text("protocol").map(|uri| protocol::check_record(message, uri, view)).transpose()?;
-        authorize(message, record.as_ref(), definition.as_deref(), view, now)?;
+        let at = At { tenant: message.tenant(), now };
+        let check = |uri| protocol::check_record(message, uri, at, view);
+        let definition = message.text("protocol").map(check).transpose()?;
+        let reason = authorize(message, record.as_ref(), definition.as_deref(), view, now)?;
+        let role = message.role().filter(|_| matches!(reason, Reason::Rule(_)));
+        policy::check_write((message, record.as_ref(), given), role, at, view)?;
         let initial = record.as_ref().map(|record| &*record.initial.message).filter(|_| !message.is_initial_write());
         readable::check(message, initial)?;
     }
@@ -170,7 +176,7 @@ pub(super) fn authorize(
         return Ok(Reason::Grant(grant.id, grant.expires));
     }
     if let Some(definition) = definition {
-        return protocol::authorize_write(message, record, definition, view).map(Reason::Rule);
+        return protocol::authorize_write(message, record, definition, At { tenant, now }, view).map(Reason::Rule);
     }
     Err(Refusal::denied("RecordsWriteAuthorizationFailed", "message failed authorization").into())
 }

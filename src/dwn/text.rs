@@ -41,6 +41,29 @@ fn is_later(time: &str, than: &str, seconds: i64) -> bool {
     time > (whole + seconds, fraction)
 }
 
+/// Is a time earlier than another one and so many seconds?
+pub(super) fn is_before(time: &str, than: &str, seconds: i64) -> bool {
+    let (Some(time), Some((whole, fraction))) = (instant(time), instant(than)) else { return false };
+    time < (whole.saturating_add(seconds), fraction)
+}
+
+/// Is it a time in UTC, to the second or finer?
+pub(super) fn is_time(text: &str) -> bool {
+    let is_digit = |byte: &u8| byte.is_ascii_digit();
+    let (Some(head), Some(tail)) = (text.get(..19), text.get(19..)) else { return false };
+    let spelt = head.bytes().zip("0000-00-00T00:00:00".bytes()).all(|(byte, as_in)| match as_in {
+        b'0' => byte.is_ascii_digit(),
+        mark => byte == mark,
+    });
+    let fraction = tail.strip_suffix('Z');
+    let exact = fraction.is_some_and(|f| {
+        f.is_empty()
+            || f.strip_prefix('.').is_some_and(|f| (1..=9).contains(&f.len()) && f.as_bytes().iter().all(is_digit))
+    });
+    let below_60 = |range: std::ops::Range<usize>| text.get(range).is_some_and(|two| two < "60");
+    spelt && exact && time_exists(text) && below_60(14..16) && below_60(17..19)
+}
+
 /// A time as whole seconds of the Gregorian calendar and the text after them.
 fn instant(text: &str) -> Option<(i64, &str)> {
     let number = |range: std::ops::Range<usize>| text.get(range).and_then(|digits| digits.parse::<i64>().ok());

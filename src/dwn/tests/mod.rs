@@ -11,6 +11,7 @@ mod contexts;
 mod explain;
 mod order;
 mod permissions;
+mod policies;
 mod delegated;
 mod protocols;
 mod queries;
