@@ -41,6 +41,7 @@ mod reach;
 mod records;
 mod remotes;
 mod registration;
+mod requirements;
 mod resolve;
 mod restore;
 mod stories;
