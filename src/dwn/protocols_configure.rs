@@ -12,6 +12,9 @@ use super::{
 use serde_json::{Map, Value};
 
 /// The definition is judged before the signature is looked at.
+/// Types of a protocol, and paths.
+const PLACES_MAX: usize = 1_000;
+
 pub(super) fn check_unsigned(descriptor: &Map<String, Value>) -> Result<(), Refusal> {
     definition(descriptor)?.check()
 }
@@ -30,6 +33,7 @@ pub(super) fn decide(message: &Message, view: &dyn View, now: &str) -> Result<Ch
         message.check_delegations()?;
     } else {
         authorize(message, view, now)?;
+        check_size(message.descriptor())?;
     }
     let uri = protocol(message);
     let mut change = Change::of(message, Subject::Protocol(uri.into()))?;
@@ -40,6 +44,21 @@ pub(super) fn decide(message: &Message, view: &dyn View, now: &str) -> Result<Ch
         change.removes.push(before.cid);
     }
     Ok(change)
+}
+
+/// What each write under a protocol reads again is no book.
+fn check_size(descriptor: &Map<String, Value>) -> Result<(), Refusal> {
+    let definition = definition(descriptor)?;
+    let mut places = 0;
+    definition.each_place(&mut |_, _, _| places += 1);
+    let types = definition.types.len();
+    if types <= PLACES_MAX && places <= PLACES_MAX {
+        return Ok(());
+    }
+    let text = format_args!(
+        "this definition has {types} types and {places} paths; {PLACES_MAX} of each is the most: make several protocols of it"
+    );
+    Err(Refusal::bad("ProtocolsConfigureTooLarge", text))
 }
 
 fn protocol(message: &Message) -> &str {

@@ -35,6 +35,7 @@ mod net_floods;
 mod net_peers;
 mod on_demand;
 mod pair;
+mod policies;
 mod private;
 mod protocols;
 mod reach;

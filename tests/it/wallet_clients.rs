@@ -26,6 +26,7 @@ const FAIL: &[(&str, &str)] = &[
     ("conflicts.show", "not-found"),
     ("conflicts.keep", "not-found"),
     ("conflicts.remove", "not-found"),
+    ("policies.remove", "not-found"),
     ("anchor.proof", "pending"),
     ("anchor.unsigned", "not-found"),
     ("anchor.signed", "failed"),

@@ -888,6 +888,18 @@ class Kept(TypedDict):
     size: int
 
 
+class KeptPolicy(TypedDict):
+    """A policy that is followed."""
+
+    messageCid: str
+    policy: dict[str, Json]
+    #: Why it cannot be followed, so that nothing of the protocol is written here.
+    problem: NotRequired[str | None]
+    #: URI of the protocol that it is for.
+    protocol: str
+    recordId: str
+
+
 #: How keys have come to be handed over.
 KeysCome: TypeAlias = 'Literal["made", "imported", "recovered"]'
 
@@ -1167,6 +1179,28 @@ class PeerStatus(TypedDict):
 
 class Pinned(TypedDict):
     pinned: str
+
+
+class PolicyRemoved(TypedDict):
+    """The records that held the policy."""
+
+    recordIds: list[str]
+
+
+class PolicySet(TypedDict):
+    """A policy that was set, and which records that are here it would not take. They stay as they are."""
+
+    messageCid: NotRequired[str | None]
+    #: URI of the protocol that it is for.
+    protocol: str
+    #: Of the policy; nothing if none was set.
+    recordId: NotRequired[str | None]
+    #: Records of the protocol that are here.
+    records: int
+    #: As many of them the policy would not take.
+    unfit: int
+    #: The first of those.
+    unfitRecords: list[Unfit]
 
 
 class Protocol(TypedDict):
@@ -1570,6 +1604,13 @@ class TwoCopies(TypedDict):
     younger_since: Moment
 
 
+class Unfit(TypedDict):
+    """A record that a policy would not take."""
+
+    recordId: str
+    why: str
+
+
 class Unpinned(TypedDict):
     unpinned: str
 
@@ -1767,6 +1808,42 @@ ProtocolsDiffParams = TypedDict(
 
 
 ProtocolsShippedResult: TypeAlias = 'list[ShippedProtocol]'
+
+
+PoliciesSetParams = TypedDict(
+    "PoliciesSetParams",
+    {
+        #: `protocol`, and by path what is asked of the records there (docs/dwn.md, "Policies").
+        "policy": "dict[str, Json]",
+        #: Set nothing.
+        "dryRun": "NotRequired[bool]",
+        #: Which of the node's identities sets it; its own if none is named.
+        "from": "NotRequired[str | None]",
+    },
+)
+
+
+PoliciesListParams = TypedDict(
+    "PoliciesListParams",
+    {
+        #: One of the node's identities; its own if none is named.
+        "from": "NotRequired[str | None]",
+    },
+)
+
+
+PoliciesListResult: TypeAlias = 'list[KeptPolicy]'
+
+
+PoliciesRemoveParams = TypedDict(
+    "PoliciesRemoveParams",
+    {
+        #: URI of the protocol that it is for.
+        "protocol": "str",
+        #: Whose: one of the node's identities; its own if none is named.
+        "from": "NotRequired[str | None]",
+    },
+)
 
 
 GrantsRequestParams = TypedDict(
@@ -2375,6 +2452,9 @@ METHODS: Final[dict[str, tuple[str, Literal["anywhere", "socket"]]]] = {
     "protocols.check": ("records:read", "anywhere"),
     "protocols.diff": ("records:read", "anywhere"),
     "protocols.shipped": ("records:read", "anywhere"),
+    "policies.set": ("records:write", "anywhere"),
+    "policies.list": ("records:read", "anywhere"),
+    "policies.remove": ("records:write", "anywhere"),
     "grants.request": ("records:write", "anywhere"),
     "grants.create": ("identity:sign:grant", "anywhere"),
     "grants.list": ("records:read", "anywhere"),
@@ -2601,6 +2681,28 @@ class ProtocolsGroup:
     def shipped(self) -> ProtocolsShippedResult:
         """List the protocols that come with toft, with their definitions, to be installed or read. Scope: records:read."""
         answer: ProtocolsShippedResult = self._call("protocols.shipped", {})
+        return answer
+
+
+class PoliciesGroup:
+    """`policies.…`"""
+
+    def __init__(self, call: Call) -> None:
+        self._call = call
+
+    def set(self, **params: Unpack[PoliciesSetParams]) -> PolicySet:
+        """Set the policy of a protocol, or only say which records that are here it would not take. Scope: records:write."""
+        answer: PolicySet = self._call("policies.set", params)
+        return answer
+
+    def list(self, **params: Unpack[PoliciesListParams]) -> PoliciesListResult:
+        """List the policies that the node follows, of the protocols that the caller may read. Scope: records:read."""
+        answer: PoliciesListResult = self._call("policies.list", params)
+        return answer
+
+    def remove(self, **params: Unpack[PoliciesRemoveParams]) -> PolicyRemoved:
+        """Ask no more of the records of a protocol than the protocol does. Scope: records:write."""
+        answer: PolicyRemoved = self._call("policies.remove", params)
         return answer
 
 
@@ -3114,6 +3216,7 @@ class Groups:
         self.node = NodeGroup(call)
         self.identity = IdentityGroup(call)
         self.protocols = ProtocolsGroup(call)
+        self.policies = PoliciesGroup(call)
         self.grants = GrantsGroup(call)
         self.devices = DevicesGroup(call)
         self.friends = FriendsGroup(call)

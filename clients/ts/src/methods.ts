@@ -820,6 +820,17 @@ export interface Kept {
   size: number;
 }
 
+/** A policy that is followed. */
+export interface KeptPolicy {
+  messageCid: string;
+  policy: { [name: string]: Json };
+  /** Why it cannot be followed, so that nothing of the protocol is written here. */
+  problem?: string | null;
+  /** URI of the protocol that it is for. */
+  protocol: string;
+  recordId: string;
+}
+
 /** How keys have come to be handed over. */
 export type KeysCome = "made" | "imported" | "recovered";
 
@@ -1078,6 +1089,26 @@ export interface PeerStatus {
 
 export interface Pinned {
   pinned: string;
+}
+
+/** The records that held the policy. */
+export interface PolicyRemoved {
+  recordIds: string[];
+}
+
+/** A policy that was set, and which records that are here it would not take. They stay as they are. */
+export interface PolicySet {
+  messageCid?: string | null;
+  /** URI of the protocol that it is for. */
+  protocol: string;
+  /** Of the policy; nothing if none was set. */
+  recordId?: string | null;
+  /** Records of the protocol that are here. */
+  records: number;
+  /** As many of them the policy would not take. */
+  unfit: number;
+  /** The first of those. */
+  unfitRecords: Unfit[];
 }
 
 /** A protocol that is installed. */
@@ -1437,6 +1468,12 @@ export interface TwoCopies {
   younger_since: Moment;
 }
 
+/** A record that a policy would not take. */
+export interface Unfit {
+  recordId: string;
+  why: string;
+}
+
 export interface Unpinned {
   unpinned: string;
 }
@@ -1596,6 +1633,29 @@ export interface ProtocolsDiffParams {
 }
 
 export type ProtocolsShippedResult = ShippedProtocol[];
+
+export interface PoliciesSetParams {
+  /** `protocol`, and by path what is asked of the records there (docs/dwn.md, "Policies"). */
+  policy: { [name: string]: Json };
+  /** Set nothing. */
+  dryRun?: boolean;
+  /** Which of the node's identities sets it; its own if none is named. */
+  from?: string | null;
+}
+
+export interface PoliciesListParams {
+  /** One of the node's identities; its own if none is named. */
+  from?: string | null;
+}
+
+export type PoliciesListResult = KeptPolicy[];
+
+export interface PoliciesRemoveParams {
+  /** URI of the protocol that it is for. */
+  protocol: string;
+  /** Whose: one of the node's identities; its own if none is named. */
+  from?: string | null;
+}
 
 export interface GrantsRequestParams {
   /** The DID of who is asked. */
@@ -2121,6 +2181,9 @@ export interface Methods {
   "protocols.check": { params: ProtocolsCheckParams; result: ProtocolVerdict };
   "protocols.diff": { params: ProtocolsDiffParams; result: ProtocolDifferences };
   "protocols.shipped": { params: Record<string, never>; result: ProtocolsShippedResult };
+  "policies.set": { params: PoliciesSetParams; result: PolicySet };
+  "policies.list": { params: PoliciesListParams; result: PoliciesListResult };
+  "policies.remove": { params: PoliciesRemoveParams; result: PolicyRemoved };
   "grants.request": { params: GrantsRequestParams; result: GrantRequested };
   "grants.create": { params: GrantsCreateParams; result: GrantCreated };
   "grants.list": { params: GrantsListParams; result: GrantPage };
@@ -2229,6 +2292,9 @@ export const METHODS: { readonly [name in MethodName]: { readonly scope: string;
   "protocols.check": { scope: "records:read", from: "anywhere" },
   "protocols.diff": { scope: "records:read", from: "anywhere" },
   "protocols.shipped": { scope: "records:read", from: "anywhere" },
+  "policies.set": { scope: "records:write", from: "anywhere" },
+  "policies.list": { scope: "records:read", from: "anywhere" },
+  "policies.remove": { scope: "records:write", from: "anywhere" },
   "grants.request": { scope: "records:write", from: "anywhere" },
   "grants.create": { scope: "identity:sign:grant", from: "anywhere" },
   "grants.list": { scope: "records:read", from: "anywhere" },
@@ -2372,6 +2438,15 @@ export abstract class Groups {
     diff: (params: ProtocolsDiffParams) => this.call("protocols.diff", params),
     /** List the protocols that come with toft, with their definitions, to be installed or read. Scope: records:read. */
     shipped: () => this.call("protocols.shipped", {}),
+  };
+
+  readonly policies = {
+    /** Set the policy of a protocol, or only say which records that are here it would not take. Scope: records:write. */
+    set: (params: PoliciesSetParams) => this.call("policies.set", params),
+    /** List the policies that the node follows, of the protocols that the caller may read. Scope: records:read. */
+    list: (params: PoliciesListParams = {}) => this.call("policies.list", params),
+    /** Ask no more of the records of a protocol than the protocol does. Scope: records:write. */
+    remove: (params: PoliciesRemoveParams) => this.call("policies.remove", params),
   };
 
   readonly grants = {

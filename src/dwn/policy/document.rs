@@ -15,7 +15,7 @@ use std::collections::BTreeMap;
 /// The protocol of policies.
 pub const POLICY: &str = "https://toft.invalid/protocols/policy";
 /// The path of a policy in it.
-pub(super) const PATH: &str = "policy";
+pub const PATH: &str = "policy";
 
 /// Rules at one path; each of them is asked at every write there.
 const RULES_MAX: usize = 16;

@@ -1,6 +1,7 @@
 //! Does a write or a delete keep to the policy of its protocol?
 
 use super::{
+    bounded::Schema,
     document::{Document, PATH, POLICY, Party, Rules, Scalar, Transitions, Unique, Who, Within, tag_of},
     expiry::{self, At},
     kept,
@@ -183,18 +184,8 @@ impl Write<'_> {
         conds.collect()
     }
 
-    /// The values of this state by which it is indexed.
     fn value(&self, name: &str) -> Vec<Scalar> {
-        let text = |text: Option<&str>| text.map(|text| Scalar::Text(text.to_owned())).into_iter().collect();
-        match (name, tag_of(name)) {
-            ("author", _) => text(self.message.author()),
-            ("recipient", _) => text(self.message.text("recipient")),
-            (_, Some(tag)) => match self.tag(tag) {
-                Some(Value::Array(all)) => all.iter().filter_map(Scalar::of).collect(),
-                value => value.and_then(Scalar::of).into_iter().collect(),
-            },
-            _ => Vec::new(),
-        }
+        values(name, self.message.json(), self.message.author())
     }
 
     /// Does the data fit, as far as it can be looked into?
@@ -225,12 +216,7 @@ impl Write<'_> {
             return Err(Refusal::bad("PolicyDataTooLarge", text).into());
         }
         let Some(data) = data else { return Ok(()) };
-        let json = serde_json::from_slice(data)
-            .map_err(|why| Refusal::bad("PolicyDataInvalid", format_args!("the data is no JSON: {why}")))?;
-        schema.check(&json).map_err(|(place, why)| {
-            let place = if place.is_empty() { "the data".to_owned() } else { place };
-            Refusal::bad("PolicyDataInvalid", format_args!("{place}: {why}")).into()
-        })
+        fits(schema, data).map_err(|why| Refusal::bad("PolicyDataInvalid", why).into())
     }
 
     /// Is this record a policy that can be followed, and the only one of its protocol?
@@ -270,6 +256,29 @@ impl Write<'_> {
             return Err(invalid(&format!("the protocol {protocol} is not installed here: install it first")).into());
         };
         document.contradiction(definition).map_or(Ok(()), |why| Err(invalid(&why).into()))
+    }
+}
+
+/// Why data does not fit a schema, if so.
+pub(super) fn fits(schema: &Schema, data: &[u8]) -> Result<(), String> {
+    let json = serde_json::from_slice(data).map_err(|why| format!("the data is no JSON: {why}"))?;
+    schema.check(&json).map_err(|(place, why)| {
+        let place = if place.is_empty() { "the data".to_owned() } else { place };
+        format!("{place}: {why}")
+    })
+}
+
+/// The values of a state by which it is indexed.
+pub(super) fn values(name: &str, message: &Value, author: Option<&str>) -> Vec<Scalar> {
+    let text = |text: Option<&str>| text.map(|text| Scalar::Text(text.to_owned())).into_iter().collect();
+    match (name, tag_of(name)) {
+        ("author", _) => text(author),
+        ("recipient", _) => text(descriptor_text(message, "recipient")),
+        (_, Some(tag)) => match descriptor_of(message).get("tags").and_then(|tags| tags.get(tag)) {
+            Some(Value::Array(all)) => all.iter().filter_map(Scalar::of).collect(),
+            value => value.and_then(Scalar::of).into_iter().collect(),
+        },
+        _ => Vec::new(),
     }
 }
 

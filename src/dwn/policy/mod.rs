@@ -9,8 +9,10 @@ mod document;
 mod expiry;
 mod kept;
 mod judge;
+mod audit;
 
-pub use document::{Document, POLICY};
+pub use audit::Audit;
+pub use document::{Document, PATH as POLICY_PATH, POLICY};
 pub(super) use expiry::At;
 pub(super) use judge::{check_delete, check_write};
 pub(super) use kept::keep_current;

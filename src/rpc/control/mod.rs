@@ -35,6 +35,7 @@ mod letter;
 pub mod protocols;
 pub mod protocols_diff;
 pub mod shipped;
+pub mod policies;
 pub mod grants;
 pub mod grants_device;
 mod devices_roster;
@@ -91,6 +92,7 @@ pub const TABLE: &[&[Entry]] = &[
     protocols::METHODS,
     protocols_diff::METHODS,
     shipped::METHODS,
+    policies::METHODS,
     grants::METHODS,
     grants_device::METHODS,
     devices::METHODS,
@@ -177,6 +179,7 @@ mod tests {
             include_str!("protocols.rs"),
             include_str!("protocols_diff.rs"),
             include_str!("shipped.rs"),
+            include_str!("policies.rs"),
             include_str!("grants.rs"),
             include_str!("grants_device.rs"),
             include_str!("devices.rs"),

@@ -30,6 +30,7 @@ const ALL: &[(&str, &str)] = shipped![
     "message",
     "metrics",
     "notification",
+    "policy",
     "profile",
     "rgb",
     "schema-registry",
