@@ -88,6 +88,9 @@ pub struct Write {
 pub struct Read {
     /// recordId.
     record: String,
+    /// An earlier state, by the CID that `toft record history` shows, where a policy keeps those.
+    #[arg(long, value_name = "CID")]
+    state: Option<String>,
     /// Where to write the data (default, and -: the terminal). A file that exists is not replaced.
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
@@ -216,7 +219,8 @@ async fn read(context: &Context, args: Read) -> Result<Option<Output>, Failure> 
     // Before anybody is asked.
     let target = args.output.as_ref().map_or(Ok(Target::Terminal), |path| Target::find(path, args.force))?;
     let download = !context.json || args.output.is_some();
-    let wanted = Wanted { record_id: args.record, download, tenant: args.tenant, ..Wanted::default() };
+    let wanted =
+        Wanted { record_id: args.record, message_cid: args.state, download, tenant: args.tenant, ..Wanted::default() };
     let record = client.call::<records_read::Read>(&wanted).await?;
     let Some(download) = &record.download else { return Output::told(&record, "").map(Some) };
     if context.json && args.output.is_none() {

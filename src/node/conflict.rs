@@ -106,7 +106,7 @@ fn stored(lost: &Lost, change: &Change, brought: &Brought, now: Timestamp) -> Re
     let mut states = vec![(key(&change.tenant, &state.cid), value)];
     states.extend(
         lost.data
-            .map(|(root, _)| Ok::<_, Fault>((data_key(&root, &change.tenant, &state.cid)?, Vec::new())))
+            .map(|(root, _)| Ok::<_, Fault>((hold_key(&root, &key(&change.tenant, &state.cid))?, Vec::new())))
             .transpose()?,
     );
     Ok(states)
@@ -129,9 +129,10 @@ fn key(tenant: &str, lost: &Cid) -> Vec<u8> {
     [&prefix(Some(tenant)), lost.to_string().as_bytes()].concat()
 }
 
-fn data_key(root: &Cid, tenant: &str, lost: &Cid) -> Result<Vec<u8>, Fault> {
+/// Holds data for what is kept under a key.
+pub(super) fn hold_key(root: &Cid, key: &[u8]) -> Result<Vec<u8>, Fault> {
     let digest: Digest = cid::sha256_of(root).context("data is named by another hash than sha2-256")?;
-    Ok([KEPT, &digest, &key(tenant, lost)].concat())
+    Ok([KEPT, &digest, key].concat())
 }
 
 impl Conflict {
@@ -158,7 +159,7 @@ impl Conflict {
     /// What is removed with it.
     pub(super) fn keys(&self) -> Result<Vec<Vec<u8>>, Fault> {
         let lost = &self.lost.cid;
-        let data = self.data.map(|(root, _)| data_key(&root, &self.tenant, lost)).transpose()?;
+        let data = self.data.map(|(root, _)| hold_key(&root, &key(&self.tenant, lost))).transpose()?;
         Ok([key(&self.tenant, lost)].into_iter().chain(data).collect())
     }
 
@@ -175,7 +176,7 @@ impl Conflict {
 }
 
 impl State {
-    fn read((author, message): (String, ByteBuf)) -> Result<Self, Fault> {
+    pub(super) fn read((author, message): (String, ByteBuf)) -> Result<Self, Fault> {
         let json: Json = cid::decode(&message).context("a message of a stored conflict is not readable")?.into();
         let cid = cid::from_digest(cid::DAG_CBOR, &cid::digest(&message));
         Ok(Self { cid, author, message: Value::clone(&json) })

@@ -3,6 +3,7 @@
 use super::{
     conflict::{Conflict, prefix},
     door::Node,
+    history,
 };
 use crate::{
     dwn::Fault,
@@ -55,7 +56,7 @@ impl Node {
         Ok(())
     }
 
-    /// Forgets conflicts whose time is over, every so often, until told to stop.
+    /// Forgets conflicts whose time is over, and earlier states of records that are gone, every so often, until told to stop.
     pub async fn keep_forgetting(self, every: Duration, job: Job) -> Result<(), Fault> {
         job.rounds(every, First::AtOnce, || self.forget_old(Timestamp::now())).await
     }
@@ -68,6 +69,10 @@ impl Node {
         if !old.is_empty() {
             tracing::info!("{} conflicts have been kept for their time and are forgotten", old.len());
         }
-        self.forget_conflicts(&old).await
+        self.forget_conflicts(&old).await?;
+        let store = self.store().clone();
+        let orphans =
+            tokio::task::spawn_blocking(move || history::orphans(&store)).await.context("looking for history")??;
+        history::remove(self.store(), orphans).await
     }
 }

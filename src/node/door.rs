@@ -11,6 +11,7 @@ use super::{
     elsewhere::{self, Elsewhere, Fetch, Fetcher},
     events::Live,
     gate::{Gate, Registered, Tenants},
+    history,
     judge::{self, Answer, Judged, Judging, Origin},
     limits::Limits,
     method,
@@ -24,7 +25,7 @@ use crate::{
     asker::Asker,
     blocks::{Blocks, Reader, Right, Unread},
     cid::{self, Cid},
-    dwn::{self, Fault, Given, Members, Message, Refusal, Stop, View},
+    dwn::{self, Fault, Given, Members, Message, Refusal, Stop, Subject, View},
     metrics::Metrics,
     pool::{Permit, Pool},
     resolve::Resolver,
@@ -517,7 +518,9 @@ impl Node {
         let decide = move |view: &dyn View| {
             // Checked again: a record whose time ended meanwhile would lie behind the place the reaper has reached.
             rules.check(message.tenant(), message.json(), jiff::Timestamp::now())?;
-            let mut change = dwn::decide(&message, &given, view, &now())?;
+            let now = now();
+            let mut change = dwn::decide(&message, &given, view, &now)?;
+            history::note(&mut change, view, &now)?;
             if let Some(brought) = &brought {
                 conflict::note(&mut change, brought, view, jiff::Timestamp::now())?;
                 if given == Given::Elsewhere {
@@ -527,6 +530,9 @@ impl Node {
             Ok(change)
         };
         let change = self.shared.store.commit(tenant, data, decide).await?;
+        if let (Subject::Record(record), true) = (&change.subject, dwn::is_method(&change.message, "Delete")) {
+            history::forget(&self.shared.store, tenant, record).await?;
+        }
         Ok(match change.status {
             204 => Reply::new(204, "No Content"),
             _ => Reply::new(202, "Accepted"),

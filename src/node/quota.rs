@@ -3,7 +3,7 @@
 //! A write reserves what it will take when it is admitted, and gives it back when it is committed or refused. So writes under way
 //! keep to the quota together, not only each alone.
 
-use super::conflict;
+use super::{conflict, history};
 use crate::{
     dwn::{Refusal, Stop},
     store::Store,
@@ -64,7 +64,10 @@ impl Quotas {
         // Held while the store is asked: what is committed meanwhile is given back only afterwards.
         let mut under_way = self.lock();
         if !own && bytes > 0 {
-            let held = store.tenant_bytes(tenant)?.saturating_add(conflict::bytes(store, tenant)?);
+            let held = store
+                .tenant_bytes(tenant)?
+                .saturating_add(conflict::bytes(store, tenant)?)
+                .saturating_add(history::bytes(store, tenant)?);
             let quota = self.0.each;
             let coming = under_way.tenants.get(tenant).copied().unwrap_or_default();
             if held.saturating_add(coming).saturating_add(bytes) > quota {

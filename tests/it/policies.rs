@@ -226,3 +226,36 @@ fn definitions_and_policies_that_are_bombs_are_refused_and_the_node_is_well() {
     assert!(node.memory() < idle + (64 << 20), "{} after {idle}", node.memory());
     control.call("records.write", coin("a:0"));
 }
+
+#[test]
+fn earlier_states_stay_readable_where_a_policy_keeps_them_and_go_with_their_record() {
+    let node = Home::new().up();
+    let control = Control::of(node.home());
+    control.call("protocols.install", json!({"definition": shop()}));
+    control.call("policies.set", json!({"policy": {"protocol": SHOP, "paths": {"coin": {"keepHistory": true}}}}));
+    let large = "x".repeat(100_000);
+    let texts = ["one", large.as_str(), "three", "four"];
+    let first = control.call("records.write", coin(texts[0]));
+    let id = first["recordId"].as_str().expect("an id").to_owned();
+    let mut states = vec![first["messageCid"].clone()];
+    for text in &texts[1..] {
+        let next = json!({"recordId": id, "data": toft::crypto::encode(text.as_bytes())});
+        states.push(control.call("records.write", next)["messageCid"].clone());
+    }
+    let node = node.kill().up();
+    let control = Control::of(node.home());
+    node.json(&["storage", "compact", "--above", "0"]);
+    let versions = control.call("records.history", json!({"recordId": id}))["versions"].clone();
+    let listed: Vec<_> = versions.as_array().expect("a list").iter().rev().map(|one| &one["messageCid"]).collect();
+    assert_eq!(listed, states.iter().collect::<Vec<_>>());
+    assert!(versions.as_array().expect("a list").iter().all(|one| one["kept"] == true), "{versions}");
+    for (state, text) in states.iter().zip(texts).take(3) {
+        let read = control.call("records.read", json!({"recordId": id, "messageCid": state}));
+        assert_eq!(read["data"], toft::crypto::encode(text.as_bytes()));
+        let read = node.home().run(&["record", "read", &id, "--state", state.as_str().expect("a CID"), "-o", "-"]);
+        assert_eq!(read.stdout, text.as_bytes());
+    }
+    control.call("records.delete", json!({"recordId": id}));
+    let gone = control.fails("records.read", json!({"recordId": id, "messageCid": states[1]})).message;
+    assert!(gone.contains("no state"), "{gone}");
+}

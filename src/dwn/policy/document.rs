@@ -48,6 +48,8 @@ pub(super) struct Rules {
     pub unique: Vec<Unique>,
     pub transitions: Vec<Transitions>,
     pub expires: Option<Expires>,
+    /// Its earlier states stay readable.
+    pub keep_history: bool,
     #[serde(skip)]
     pub schema: Option<Schema>,
     /// Encrypted data is what belongs there: it is not looked into.

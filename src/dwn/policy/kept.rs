@@ -10,7 +10,7 @@ use crate::{
         definition::Definition,
         fields::{self, descriptor_text},
         filter::{all, text},
-        refusal::{Refusal, Stop},
+        refusal::{Fault, Refusal, Stop},
         view::{Direction, Select, SortBy, Stored, View},
     },
 };
@@ -103,4 +103,17 @@ pub(in crate::dwn) fn keep_current(records: &mut Vec<Stored>, at: At<'_>, view: 
     }
     *records = current;
     Ok(records.len() < all)
+}
+
+/// Are the states that this one takes the place of, and this one when its time comes, to stay readable?
+pub fn keeps_history(tenant: &str, state: &Stored, view: &dyn View, now: &str) -> Result<bool, Fault> {
+    let Some(protocol) = descriptor_text(&state.message, "protocol") else { return Ok(false) };
+    let document = match of(protocol, At { tenant, now }, view) {
+        Ok(document) => document,
+        // Nobody can say: what cannot be had again is kept.
+        Err(Stop::Refusal(_)) => return Ok(true),
+        Err(Stop::Fault(fault)) => return Err(fault),
+    };
+    let path = descriptor_text(&state.message, "protocolPath").unwrap_or_default();
+    Ok(document.is_some_and(|document| document.at(path).is_some_and(|rules| rules.keep_history)))
 }

@@ -10,9 +10,11 @@ use super::{
     tickets::{Address, DATA_MAX, Task},
 };
 use crate::{
+    blocks::Right,
+    cid::Cid,
     crypto,
     dwn::{Cond, IndexValue, Json, Select, create},
-    node::{self, Node, Outgoing, Reply},
+    node::{self, Body, Node, Outgoing, Reply},
     rpc::http::at_most,
     store::Store,
 };
@@ -51,6 +53,9 @@ impl Method for Read {
     type Result = OneRecord;
 
     async fn run(call: &Call, wanted: Wanted) -> Result<OneRecord, Failure> {
+        if let Some(state) = &wanted.message_cid {
+            return earlier(call, &wanted, state).await;
+        }
         let actor = Actor::within(call, wanted.from.as_deref(), wanted.tenant.as_deref())?;
         let (reply, data) = read(&call.node, &actor, &wanted).await?;
         let mut record = OneRecord::of(&reply)?;
@@ -73,8 +78,7 @@ pub struct History;
 
 impl Method for History {
     const NAME: &'static str = "records.history";
-    const SUMMARY: &'static str =
-        "List the states of a record that are still known, the newest first; only the newest has data.";
+    const SUMMARY: &'static str = "List the states of a record that are still known, the newest first.";
     const SCOPE: Need = Need::ReadRecords;
     const ERRORS: &'static [Kind] = REFUSALS;
     const EXAMPLES: &'static [Example] = &[Example {
@@ -101,6 +105,9 @@ impl Method for History {
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct Wanted {
     pub record_id: String,
+    /// CID of the message of an earlier state, if its policy keeps those; the newest if none is named.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub message_cid: Option<String>,
     /// Give an address for the data even if it is small.
     #[serde(default)]
     pub download: bool,
@@ -171,10 +178,57 @@ pub struct Version {
     pub message_timestamp: String,
     /// The record began with it.
     pub initial: bool,
-    /// It stays. The others are what the log still holds of states that were superseded: compaction takes them away.
+    /// It stays, with its data: the newest one, and those that its policy keeps; and without it the first. The others are what the log
+    /// still holds of states that were superseded: compaction takes them away.
     pub kept: bool,
     /// The message.
     pub record: Value,
+}
+
+/// A state that its policy has kept, for those whose records these are.
+async fn earlier(call: &Call, wanted: &Wanted, state: &str) -> Result<OneRecord, Failure> {
+    let actor = Actor::of(call, wanted.from.as_deref())?;
+    if wanted.tenant.as_ref().is_some_and(|tenant| *tenant != actor.tenant) {
+        return Err(Failure::new(Kind::Usage, "earlier states are read on the node of whose records they are"));
+    }
+    let (store, tenant, id) = (call.node.store().clone(), actor.tenant, wanted.record_id.clone());
+    let found = tokio::task::spawn_blocking(move || node::earlier(&store, &tenant, &id));
+    let found = found.await.map_err(Error::new)??;
+    let one = found.into_iter().find(|one| one.state.cid.to_string() == state).ok_or_else(|| {
+        let text = format!(
+            "no state {state} of the record {} is kept: records.history lists those that are",
+            wanted.record_id
+        );
+        Failure::new(Kind::NotFound, text)
+    })?;
+    readable(call, protocol_of(&one.state.message))?;
+    let mut record = OneRecord::of_message(one.state.message, None);
+    let Some((root, size)) = one.data else { return Ok(record) };
+    if wanted.download || size > DATA_MAX as u64 {
+        let (of, caller) = (call.clone(), call.caller().clone());
+        let task = Task::Download(Box::new(move || {
+            Box::pin(async move {
+                caller.check_live(Timestamp::now())?;
+                kept_data(&of, root).await
+            })
+        }));
+        record.download = Some(call.tickets.issue(call.caller(), root.to_bytes().len(), task)?);
+    } else {
+        let _place = call.node.answers().wait_whole(call.asker(), 4 * size as usize).await.map_err(refused)?;
+        let bytes =
+            at_most(kept_data(call, root).await?, DATA_MAX).await?.context("a state has more data than it says")?;
+        record.data = Some(crypto::encode(&bytes));
+    }
+    Ok(record)
+}
+
+/// Data that is held for a state that is no longer a record's.
+async fn kept_data(call: &Call, root: Cid) -> Result<Body, Failure> {
+    let blocks = call.node.blocks().clone();
+    let reader = tokio::task::spawn_blocking(move || blocks.read(Right::reader(&root), &root));
+    let reader =
+        reader.await.map_err(Error::new)?.map_err(Error::new).context("reading the data of an earlier state")?;
+    Ok(call.node.send_to(call.asker(), reader))
 }
 
 /// Asks the door for a record with its data.
@@ -218,10 +272,14 @@ impl OneRecord {
     /// What stands in the answer to a RecordsRead.
     fn of(reply: &Reply) -> Result<Self, Failure> {
         let mut entry = reply.body.get("entry").context("a record was read without its message")?;
-        let record = entry["recordsWrite"].take();
+        let initial = Some(entry["initialWrite"].take()).filter(|initial| !initial.is_null());
+        Ok(Self::of_message(entry["recordsWrite"].take(), initial))
+    }
+
+    fn of_message(record: Value, initial_write: Option<Value>) -> Self {
         let text = |value: &Value| value.as_str().map(str::to_owned);
         let descriptor = &record["descriptor"];
-        Ok(Self {
+        Self {
             record_id: text(&record["recordId"]).unwrap_or_default(),
             context_id: text(&record["contextId"]),
             data_format: text(&descriptor["dataFormat"]).unwrap_or_default(),
@@ -229,9 +287,9 @@ impl OneRecord {
             data_size: descriptor["dataSize"].as_u64().unwrap_or_default(),
             data: None,
             download: None,
-            initial_write: Some(entry["initialWrite"].take()).filter(|initial| !initial.is_null()),
+            initial_write,
             record,
-        })
+        }
     }
 }
 
@@ -248,6 +306,7 @@ fn versions(store: &Store, tenant: &str, id: &str) -> Result<Found, Failure> {
         return Err(Failure::new(Kind::NotFound, format!("there is no record {id} here")));
     };
     let (newest, first) = (record.newest, record.initial);
+    let mut earlier = node::earlier(store, tenant, id)?;
     let is_first = newest.cid == first.cid;
     let mut found = vec![Version::of(&newest.message, &newest.author, (is_first, true))?];
     let only = Cond::Equal(IndexValue::String(id.to_owned()));
@@ -258,8 +317,17 @@ fn versions(store: &Store, tenant: &str, id: &str) -> Result<Found, Failure> {
         let Some(former) = store.former(position)? else { break };
         at = former.before.filter(|_| !former.initial);
         if !std::mem::take(&mut is_newest) && !former.initial {
-            found.push(Version::of(&former.message, &former.author, (false, false))?);
+            let version = Version::of(&former.message, &former.author, (false, false))?;
+            let is_kept = earlier.iter().any(|one| one.state.cid.to_string() == version.message_cid);
+            found.push(Version { kept: is_kept, ..version });
         }
+    }
+    // Those that the log has no more.
+    earlier.retain(|one| {
+        one.state.cid != first.cid && !found.iter().any(|known| known.message_cid == one.state.cid.to_string())
+    });
+    for one in earlier {
+        found.push(Version::of(&one.state.message.into(), &one.state.author, (false, true))?);
     }
     if !is_first {
         found.push(Version::of(&first.message, &first.author, (true, true))?);
