@@ -91,7 +91,7 @@ function tagsFor(rules, over) {
   return Object.keys(all).length > 0 ? all : undefined;
 }
 
-function sample(schema) {
+export function sample(schema) {
   if (schema.enum) return schema.enum[0];
   if (schema.type === 'string') return '1'.repeat(Math.max(schema.minLength ?? 1, 1));
   if (schema.type === 'boolean') return true;
