@@ -34,8 +34,6 @@ function time(text) {
   return new Date(milliseconds).toISOString().replace('Z', '000Z');
 }
 
-const sleep = seconds => new Promise(done => setTimeout(done, seconds * 1000));
-
 /** One story on its way. */
 class Stage {
   #people = {};
@@ -134,7 +132,7 @@ class Stage {
   }
   async play(step) {
     const { action, by, role, wait } = step;
-    if (wait) await sleep(wait);
+    if (wait) await this.until(wait);
     await sdk.Time.minimalSleep(); // The SDK's clock counts milliseconds; of two states of one, either may be the newer.
     const act = { ...step, protocolRole: role, signer: signerOf(await this.person(by)) };
     switch (action) {
@@ -145,6 +143,12 @@ class Stage {
       case 'read': return this.read(act);
       default: throw new Error(`no such action: ${action}`);
     }
+  }
+  /** Waits for a time that a tag says, written `record.tag`. */
+  async until(place) {
+    const [label, tag] = place.split('.');
+    const milliseconds = Date.parse(this.record(label).descriptor.tags[tag]) - Date.now();
+    await new Promise(done => setTimeout(done, Math.max(milliseconds, 0) + 100));
   }
   pathOf({ path, record }) {
     return path ?? this.record(record).descriptor.protocolPath;
