@@ -83,15 +83,20 @@ const place = (definition, path) => path.split('/').reduce((rules, name) => rule
 const above = path => path.split('/').slice(0, -1).join('/');
 
 /** Tags that meet the definition: the required ones, each with the first value that it allows. */
-function tagsFor(rules, over) {
+export function tagsFor(rules, over) {
   const tags = {};
   for (const name of rules.$tags?.$requiredTags ?? []) tags[name] = sample(rules.$tags[name]);
+  return changed(tags, over);
+}
+
+/** Tags with others beside or instead of them; an empty string takes one away. */
+export function changed(tags, over) {
   const all = { ...tags, ...over };
   for (const [name, value] of Object.entries(all)) if (value === '') delete all[name];
   return Object.keys(all).length > 0 ? all : undefined;
 }
 
-export function sample(schema) {
+function sample(schema) {
   if (schema.enum) return schema.enum[0];
   if (schema.type === 'string') return '1'.repeat(Math.max(schema.minLength ?? 1, 1));
   if (schema.type === 'boolean') return true;
@@ -156,10 +161,11 @@ class Stage {
   }
   /** A small protocol, for a policy: a protocol has one, and it has to be there. */
   async installed(n) {
-    const definition = { protocol: `https://toft.invalid/tests/${n}`, published: false, types: { note: {} }, structure: { note: {} } };
+    const protocol = `https://toft.invalid/tests/${n}`;
+    const definition = { protocol, published: false, types: { note: {} }, structure: { note: {} } };
     const configure = await sdk.ProtocolsConfigure.create({ definition, signer: signerOf(this.owner) });
     await this.send(configure.message, undefined, 'a protocol');
-    return definition.protocol;
+    return protocol;
   }
   async update(before, by, protocolRole, what) {
     await sdk.Time.minimalSleep(); // The SDK's clock counts milliseconds; of two states of one, either may be the newer.

@@ -7,7 +7,7 @@
 import { readFileSync, readdirSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
-import { definitionOf, load, parse, protocols, sample } from './play.mjs';
+import { changed, definitionOf, load, parse, protocols, tagsFor } from './play.mjs';
 
 const PLAYERS = 12;
 const POLICY = 'https://toft.invalid/protocols/policy';
@@ -32,6 +32,12 @@ function time(text) {
   if (unit === undefined) throw new Error(`no time: ${text}`);
   const milliseconds = Date.now() + (sign === '-' ? -1 : 1) * number * UNITS[unit] * 1000;
   return new Date(milliseconds).toISOString().replace('Z', '000Z');
+}
+
+/** Tags as a step says them: `@+3s` is a time. */
+function timed(tags = {}) {
+  const isTime = value => typeof value === 'string' && value.startsWith('@');
+  return Object.fromEntries(Object.entries(tags).map(([name, value]) => [name, isTime(value) ? time(value.slice(1)) : value]));
 }
 
 /** One story on its way. */
@@ -78,25 +84,15 @@ class Stage {
     if (this.definition.types[type].schema === undefined) return {};
     return JSON.parse(readFileSync(join(protocols, 'schemas', this.name, `${type}.json`))).examples[0];
   }
-  /** Tags as a step says them: `@+3s` is a time, and an empty string takes one away. */
-  tags(before, over = {}) {
-    const all = { ...before };
-    for (const [name, value] of Object.entries(over)) {
-      if (value === '') delete all[name];
-      else all[name] = typeof value === 'string' && value.startsWith('@') ? time(value.slice(1)) : value;
-    }
-    return Object.keys(all).length > 0 ? all : undefined;
-  }
   async create({ path, record, in: parent, to, tags, data, format, created, protocolRole, signer }) {
     const rules = path.split('/').reduce((rules, name) => rules?.[name], this.definition.structure);
     if (rules === undefined) throw new Error(`no path ${path}`);
     const type = this.definition.types[path.split('/').at(-1)];
-    const needed = Object.fromEntries((rules.$tags?.$requiredTags ?? []).map(name => [name, sample(rules.$tags[name])]));
     const bytes = Buffer.from(JSON.stringify(data ?? this.example(path)));
     const write = await sdk.RecordsWrite.create({
       data: bytes, protocol: this.definition.protocol, protocolPath: path, schema: type.schema,
-      dataFormat: format ?? type.dataFormats[0], recipient: to && (await this.person(to)).did, tags: this.tags(needed, tags),
-      parentContextId: parent && this.record(parent).contextId, protocolRole, signer,
+      dataFormat: format ?? type.dataFormats[0], recipient: to && (await this.person(to)).did,
+      tags: tagsFor(rules, timed(tags)), parentContextId: parent && this.record(parent).contextId, protocolRole, signer,
       ...(created && { dateCreated: time(created), messageTimestamp: time(created) }),
     });
     const reply = await this.send(write.message, bytes);
@@ -115,7 +111,7 @@ class Stage {
     const write = await sdk.RecordsWrite.create({
       recordId, recipient, dateCreated, protocol, protocolPath, schema, dataFormat,
       parentContextId: contextId.split('/').slice(0, -1).join('/') || undefined,
-      tags: this.tags(descriptor.tags, tags), ...(bytes ? { data: bytes } : { dataCid, dataSize }), protocolRole, signer,
+      tags: changed(descriptor.tags, timed(tags)), ...(bytes ? { data: bytes } : { dataCid, dataSize }), protocolRole, signer,
     });
     const reply = await this.send(write.message, bytes);
     if (reply.status.code === 202) this.#records[record] = write.message;
@@ -158,12 +154,17 @@ class Stage {
 /** The code of a refusal: what stands before its colon. */
 const codeOf = ({ code, detail }) => (code < 300 ? `${code}` : `${code} ${detail.split(':')[0]}`);
 
-/** The rules of a policy, each with what a refusal by it looks like. */
+/** The rules of a policy: what each is, and whether a step has run into it. */
 function* rulesOf(policy) {
   for (const [path, rules] of Object.entries(policy.paths)) {
-    const rule = (said, code, text = '') => ({ said: `${path}: ${said}`, met: seen => seen.path === path && seen.code.includes(code) && seen.detail.includes(text) });
+    const rule = (name, code, text = '') => {
+      const isMet = step => step.path === path && step.answer.includes(code) && step.detail.includes(text);
+      return { said: `${path}: ${name}`, isMet };
+    };
     if (rules.immutable) yield rule('immutable', 'PolicyImmutable');
-    for (const { by } of rules.unique ?? []) yield rule(`unique ${by.join(', ')}`, 'PolicyNotUnique', `the same ${by.join(', ')}`);
+    for (const { by } of rules.unique ?? []) {
+      yield rule(`unique ${by.join(', ')}`, 'PolicyNotUnique', `the same ${by.join(', ')}`);
+    }
     for (const { tag } of rules.transitions ?? []) yield rule(`transitions of ${tag}`, 'PolicyTransition', `\`${tag}\``);
     if (rules.expires) yield rule('expires', 'PolicyExpired');
   }
@@ -173,26 +174,22 @@ let wrong = 0;
 let steps = 0;
 const complain = text => { wrong++; console.log(text); };
 
+/** Plays a story to its end, or to the first step that is answered otherwise than it says. */
 async function tell(name, story, seen) {
-  const said = `${name}: ${story.name}`;
   const stage = new Stage(name);
-  for (const [index, step] of [undefined, ...story.step].entries()) {
-    try {
-      if (step === undefined) {
-        await stage.open(dwn);
-        continue;
-      }
+  let at = 'the beginning';
+  try {
+    await stage.open(dwn);
+    for (const [index, step] of story.step.entries()) {
+      at = `step ${index + 1} (${step.by}: ${step.action} ${step.record ?? step.path})`;
       const { status } = await stage.play(step);
       steps++;
       const answer = codeOf(status);
-      seen.push({ path: stage.pathOf(step), code: answer, detail: status.detail });
-      if (answer === step.answer) continue;
-      complain(`WRONG ${said}, step ${index} (${step.by} ${step.action} ${step.record ?? step.path}): ${status.code} ${status.detail}, not ${step.answer}`);
-      return;
-    } catch (error) {
-      complain(`WRONG ${said}, step ${index}: ${error.message}`);
-      return;
+      seen.push({ path: stage.pathOf(step), answer, detail: status.detail });
+      if (answer !== step.answer) throw new Error(`${status.code} ${status.detail}, not ${step.answer}`);
     }
+  } catch (error) {
+    complain(`WRONG ${name}: ${story.name}: ${at}: ${error.message}`);
   }
 }
 
@@ -219,7 +216,7 @@ await Promise.all(Array.from({ length: PLAYERS }, async () => {
 dwn.close();
 for (const name of names) {
   for (const rule of rulesOf(policyOf(name))) {
-    if (!seen[name].some(rule.met)) complain(`WRONG ${name}: nothing runs into ${rule.said}`);
+    if (!seen[name].some(rule.isMet)) complain(`WRONG ${name}: nothing runs into ${rule.said}`);
   }
 }
 console.log(`${stories.length} stories, ${steps} steps, ${wrong} wrong`);
