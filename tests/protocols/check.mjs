@@ -1,11 +1,11 @@
-// Checks the protocol definitions, the schemas of their data and the expected matrices against the npm DWN SDK.
+// Checks the protocol definitions, the schemas of their data, the policies and the expected matrices against the npm DWN SDK.
 //
 //   node check.mjs SDK [--no-cells] [NAME…]      SDK: a folder with node_modules (scripts/fetch-sdk prints one)
 //
 // Each definition goes through `ProtocolsConfigure.create`. Each cell of tests/protocols/NAME.toml is played in the SDK's
 // own DWN: the records that the cell speaks of are written first, then the actor acts. `--no-cells` leaves that out.
 // Prints what differs; exit code 1 if anything does.
-import { readFileSync, mkdtempSync, rmSync } from 'node:fs';
+import { readFileSync, readdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Tenant, definitionOf, expected, load, matrixOf, names as namesOf, play, protocols, said } from './play.mjs';
@@ -20,6 +20,8 @@ const { sdk, internal, require } = await load(sdkFolder);
 const { ResumableTaskStoreLevel } = await internal('src/store/resumable-task-store-level.js');
 const { DidKey, UniversalResolver } = require('@web5/dids');
 const Ajv = require('ajv/dist/2020.js').default;
+
+const ajv = () => new Ajv({ strict: true, strictTypes: false, strictTuples: false, validateFormats: false });
 
 let wrong = 0;
 const complain = text => { wrong++; console.log(text); };
@@ -39,6 +41,8 @@ const dwn = {
 };
 
 const names = namesOf(wanted);
+const policies = readdirSync(join(protocols, 'policies'));
+const isPolicy = ajv().compile(JSON.parse(readFileSync(join(protocols, 'schemas/policy/policy.json'))));
 let cells = 0;
 let schemas = 0;
 for (const name of names) {
@@ -56,16 +60,20 @@ for (const name of names) {
       const data = JSON.parse(readFileSync(join(protocols, 'schemas', name, `${type}.json`)));
       schemas++;
       if (data.$id !== schema) complain(`${name}/${type}: the schema is named ${data.$id}`);
-      const ajv = new Ajv({ strict: true, strictTypes: false, strictTuples: false, validateFormats: false });
-      const check = ajv.compile(data);
+      const check = ajv().compile(data);
       if ((data.examples ?? []).length === 0) complain(`${name}/${type}: no example`);
       for (const example of data.examples ?? []) {
-        if (!check(example)) complain(`${name}/${type}: the example is not valid: ${ajv.errorsText(check.errors)}`);
+        if (!check(example)) complain(`${name}/${type}: the example is not valid: ${ajv().errorsText(check.errors)}`);
       }
       if (check({})) complain(`${name}/${type}: an empty object is valid`);
     } catch (error) {
       complain(`${name}/${type}: ${error.message}`);
     }
+  }
+  if (policies.includes(`${name}.json`)) {
+    const policy = JSON.parse(readFileSync(join(protocols, 'policies', `${name}.json`)));
+    if (!isPolicy(policy)) complain(`${name}: the policy is not valid: ${ajv().errorsText(isPolicy.errors)}`);
+    if (policy.protocol !== definition.protocol) complain(`${name}: the policy is for ${policy.protocol}`);
   }
   let matrix;
   try {

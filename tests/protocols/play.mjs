@@ -52,15 +52,15 @@ export function said(name, cell) {
   return `${name}: ${actor} ${action} ${path}${more} (${why})`;
 }
 
-/** The little of TOML that the matrices use: comments, `[[table]]`, and values on one line. */
-function parse(toml) {
+/** The little of TOML that is used here: comments, `[[table]]` and `[[table.below]]`, and values on one line. */
+export function parse(toml) {
   const root = {};
   let table = root;
   for (const [index, raw] of toml.split('\n').entries()) {
     const line = raw.trim();
-    const head = /^\[\[(\w+)\]\]$/.exec(line);
+    const head = /^\[\[(?:(\w+)\.)?(\w+)\]\]$/.exec(line);
     const pair = /^(\w+)\s*=\s*(.+)$/.exec(line);
-    if (head) (root[head[1]] ??= []).push((table = {}));
+    if (head) ((head[1] ? root[head[1]].at(-1) : root)[head[2]] ??= []).push((table = {}));
     else if (pair) table[pair[1]] = value(pair[2], index + 1);
     else if (line !== '' && !line.startsWith('#')) throw new Error(`line ${index + 1}: ${line}`);
   }
@@ -83,9 +83,14 @@ const place = (definition, path) => path.split('/').reduce((rules, name) => rule
 const above = path => path.split('/').slice(0, -1).join('/');
 
 /** Tags that meet the definition: the required ones, each with the first value that it allows. */
-function tagsFor(rules, over) {
+export function tagsFor(rules, over) {
   const tags = {};
   for (const name of rules.$tags?.$requiredTags ?? []) tags[name] = sample(rules.$tags[name]);
+  return changed(tags, over);
+}
+
+/** Tags with others beside or instead of them; an empty string takes one away. */
+export function changed(tags, over) {
   const all = { ...tags, ...over };
   for (const [name, value] of Object.entries(all)) if (value === '') delete all[name];
   return Object.keys(all).length > 0 ? all : undefined;
@@ -100,6 +105,7 @@ function sample(schema) {
 }
 
 let written = 0;
+const POLICY = 'https://toft.invalid/protocols/policy';
 
 const newcomer = () => TestDataGenerator.generateDidKeyPersona();
 const signerOf = persona => sdk.Jws.createSigner(persona);
@@ -139,7 +145,9 @@ class Stage {
     const rules = place(this.definition, path);
     const type = this.definition.types[path.split('/').at(-1)];
     // No two records have the same data: those of one author and one moment would be the same record.
-    const text = JSON.stringify({ n: ++written });
+    const n = ++written;
+    if (this.definition.protocol === POLICY) tags = { protocol: await this.installed(n), ...tags };
+    const text = JSON.stringify(this.definition.protocol === POLICY ? { protocol: tags.protocol, paths: {} } : { n });
     const data = Buffer.alloc(size ?? text.length, text);
     if (rules.$role && !to) to = await newcomer();
     const write = await sdk.RecordsWrite.create({
@@ -151,13 +159,24 @@ class Stage {
     const { status } = await this.send(write.message, data, kept && `a ${path} to begin with`);
     return { status, message: write.message, contextId: write.message.contextId };
   }
+  /** A small protocol, for a policy: a protocol has one, and it has to be there. */
+  async installed(n) {
+    const protocol = `https://toft.invalid/tests/${n}`;
+    const definition = { protocol, published: false, types: { note: {} }, structure: { note: {} } };
+    const configure = await sdk.ProtocolsConfigure.create({ definition, signer: signerOf(this.owner) });
+    await this.send(configure.message, undefined, 'a protocol');
+    return protocol;
+  }
   async update(before, by, protocolRole, what) {
     await sdk.Time.minimalSleep(); // The SDK's clock counts milliseconds; of two states of one, either may be the newer.
+    const { tags } = before.message.descriptor;
+    // A policy that says nothing, and is none the less one.
+    const text = this.definition.protocol === POLICY ? JSON.stringify({ protocol: tags.protocol, paths: { } }, null, 1) : '{ }';
+    const data = Buffer.from(text);
     const write = await sdk.RecordsWrite.createFrom({
-      recordsWriteMessage: before.message, data: Buffer.from('{ }'), tags: before.message.descriptor.tags, protocolRole,
-      signer: signerOf(by),
+      recordsWriteMessage: before.message, data, tags, protocolRole, signer: signerOf(by),
     });
-    return this.send(write.message, Buffer.from('{ }'), what);
+    return this.send(write.message, data, what);
   }
   /** Subscribes; the reply, and whether the record was `seen` so far. `once` waits for that. */
   async subscribe(options, recordId) {
