@@ -1,20 +1,13 @@
-//! `toft protocol install | ls | show | check | diff`: the protocols of this node's identities.
+//! `toft protocol install | ls | show | check | diff | gen`: the protocols of this node's identities, and code for their records.
 
-use super::{context::Context, output::Output};
+use super::{context::Context, output::Output, protocol_file::{File, definition}, protocol_gen};
 use crate::rpc::control::{
-    Failure, Kind, NoParams,
+    Failure, NoParams,
     protocols::{self, NewProtocol, OneDefinition, OneProtocol, Protocol, Verdict, Whose},
     protocols_diff::{self, Differences},
     shipped,
 };
-use serde_json::{Map, Value};
-use std::{
-    io::Read as _,
-    path::{Path, PathBuf},
-};
-
-/// A definition is a message's greatest part.
-const DEFINITION_MAX: u64 = 1 << 20;
+use serde_json::Value;
 
 #[derive(Debug, clap::Subcommand)]
 pub enum Command {
@@ -53,18 +46,17 @@ pub enum Command {
         #[arg(long = "as", value_name = "DID")]
         from: Option<String>,
     },
+    /// Make typed code for the records of a protocol: a module in Rust, TypeScript or Python. It needs no running node.
+    Gen(protocol_gen::Args),
 }
 
-#[derive(Debug, clap::Args)]
-pub struct File {
-    /// File with the definition as JSON; - reads standard input. Or the name of one that comes with toft, as profile.
-    #[arg(value_name = "FILE|NAME")]
-    file: PathBuf,
-}
-
-pub async fn run(context: &Context, command: Command) -> Result<Output, Failure> {
+pub async fn run(context: &Context, command: Command) -> Result<Option<Output>, Failure> {
+    if let Command::Gen(args) = command {
+        return protocol_gen::run(&args).await;
+    }
     let client = context.client()?;
-    match command {
+    let output = match command {
+        Command::Gen(_) => return Ok(None),
         Command::Install { file: File { file }, from } => {
             let new = NewProtocol { definition: definition(&file)?, from };
             let installed = client.call::<protocols::Install>(&new).await?;
@@ -100,7 +92,8 @@ pub async fn run(context: &Context, command: Command) -> Result<Output, Failure>
             let differences = client.call::<protocols_diff::Compare>(&new).await?;
             Output::of(&differences, differ)
         }
-    }
+    };
+    output.map(Some)
 }
 
 fn line(protocol: &Protocol) -> String {
@@ -131,21 +124,4 @@ fn differ(differences: &Differences) -> String {
     });
     lines.extend(refused_records.iter().map(|record| format!("  {}: {}", record.record_id, record.why)));
     lines.join("\n")
-}
-
-fn definition(file: &Path) -> Result<Map<String, Value>, Failure> {
-    let wrong = |why: String| Failure::new(Kind::Usage, format!("{}: {why}", file.display()));
-    if let Some(shipped) = file.to_str().filter(|_| !file.exists()).and_then(shipped::named) {
-        return Ok(shipped);
-    }
-    let mut text = String::new();
-    let read = match file.as_os_str() == "-" {
-        true => std::io::stdin().take(DEFINITION_MAX).read_to_string(&mut text),
-        false => std::fs::File::open(file).and_then(|opened| opened.take(DEFINITION_MAX).read_to_string(&mut text)),
-    };
-    read.map_err(|e| match e.kind() {
-        std::io::ErrorKind::NotFound => wrong(format!("{e}; and none of these comes with toft: {}", shipped::names())),
-        _ => wrong(e.to_string()),
-    })?;
-    serde_json::from_str(&text).map_err(|e| wrong(format!("a protocol's definition is a JSON object: {e}")))
 }

@@ -1,5 +1,7 @@
 //! The protocols that come with toft (`protocols/*.json`), by name: `protocols.shipped`.
 
+mod schemas;
+
 use super::{
     call::Call,
     failure::{Failure, Kind},
@@ -8,6 +10,7 @@ use super::{
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
+use std::collections::BTreeMap;
 
 pub const METHODS: &[Entry] = &[Entry::of::<List>()];
 
@@ -41,6 +44,11 @@ const ALL: &[(&str, &str)] = shipped![
 pub fn named(name: &str) -> Option<Map<String, Value>> {
     let (_, text) = ALL.iter().find(|(shipped, _)| *shipped == name)?;
     serde_json::from_str(text).ok()
+}
+
+/// The JSON Schemas of its data, by the type's name.
+pub fn schemas_of(name: &str) -> BTreeMap<String, Value> {
+    schemas::of(name)
 }
 
 /// All names, for people.
