@@ -23,6 +23,15 @@ impl<T> Default for Range<T> {
     }
 }
 
+/// From the one on, and before the other: texts as `2026-11-21T09:00:00.000000Z`.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
+pub struct Times {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub from: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub to: Option<String>,
+}
+
 /// Of a tag that is a text, or a list of them.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(untagged)]
@@ -90,13 +99,12 @@ pub struct Query<F> {
     pub published: Option<bool>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub data_format: Option<String>,
-    /// Times are written as `2026-11-21T09:00:00.000000Z`.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub date_created: Option<Range<String>>,
+    pub date_created: Option<Times>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub date_updated: Option<Range<String>>,
+    pub date_updated: Option<Times>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub date_published: Option<Range<String>>,
+    pub date_published: Option<Times>,
     #[serde(skip)]
     pub sort: Option<Sort>,
     /// Records of a page.

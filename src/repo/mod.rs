@@ -14,7 +14,7 @@ pub use crate::rpc::{
     control::{Failure, Kind},
 };
 pub use access::Access;
-pub use filter::{AnyFilter, AnyTagFilter, NumberFilter, Query, Range, Sort, TextFilter};
+pub use filter::{AnyFilter, AnyTagFilter, NumberFilter, Query, Range, Sort, TextFilter, Times};
 pub use place::{Blob, Json, Members, Parent, Place, Tags, from_json, to_json};
 pub use records::{Change, Event, New, Page, Records};
 pub use stored::Stored;

@@ -1,20 +1,17 @@
 //! What of a protocol's definition becomes code, the same for each language.
 
 use super::{
-    names::{Names, camel, pascal},
+    names::{Names, pascal},
     shape::{Field, Object, Shape, fields_of},
 };
-use crate::{
-    dwn::{Lint, normalize_uri},
-    foreign::shown,
-};
+use crate::{dwn::Lint, foreign::shown};
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 
 /// Places of a structure that code is made for.
 const PLACES_MAX: usize = 500;
 /// What is named after a place: none of these is ever the name of another one.
-const ENDS: &[&str] = &["Data", "Tags", "TagFilter", "Records", "New", "Format", "Protocol"];
+const ENDS: &[&str] = &["Data", "Tags", "TagFilter", "Records", "New"];
 
 /// JSON Schemas of data, by the type's name.
 pub type Schemas = BTreeMap<String, Value>;
@@ -86,17 +83,17 @@ impl Model {
         if let Some(problem) = Lint::of(&json).problems.first() {
             return Err(Unfit(format!("no node would take this definition, so there are no records to make code for: {problem}")));
         }
-        // As it stands in records.
-        let normal = |uri: &Value| uri.as_str().map(|uri| normalize_uri(uri).unwrap_or_else(|| uri.to_owned()));
-        let protocol = normal(&json["protocol"]).unwrap_or_default();
+        // Its URIs are in the form in which they stand in records: a node takes no other.
+        let protocol = json["protocol"].as_str().unwrap_or_default();
         let last = protocol.trim_end_matches('/').rsplit('/').next().unwrap_or_default();
         let mut names = Names::but(reserved);
-        let name = names.with_ends(&pascal(last, "Of"), &["Protocol"]);
+        let name = pascal(last, "Of");
+        names.fresh(&format!("{name}Protocol"));
         let mut places = Vec::new();
         find("", &json["structure"], &mut |path, rules| {
             let (above, kind) = path.rsplit_once('/').unwrap_or(("", path));
             let kind = &json["types"][kind];
-            let schema = normal(&kind["schema"]);
+            let schema = kind["schema"].as_str().map(str::to_owned);
             let formats: Vec<String> = texts(&kind["dataFormats"]);
             let of_data = schemas.get(path.rsplit('/').next().unwrap_or(path));
             if places.len() == PLACES_MAX {
@@ -114,12 +111,12 @@ impl Model {
             });
             Ok(())
         })?;
-        Ok(Self { protocol, name, places, names })
+        Ok(Self { protocol: protocol.to_owned(), name, places, names })
     }
 
-    /// What each place is called beside the others: `threadMessage`, if `named` is [`camel`].
-    pub fn members(&self, reserved: &[&str], named: fn(&str, &str) -> String) -> Vec<String> {
-        let mut names = Names::but(reserved);
+    /// What each place is called beside the others, and never one of these words: `threadMessage`, if `named` is `camel`.
+    pub fn members(&self, words: &'static [&'static str], named: fn(&str, &str) -> String) -> Vec<String> {
+        let mut names = Names::members(words);
         self.places.iter().map(|place| names.fresh(&named(&place.name, "of"))).collect()
     }
 }
@@ -133,11 +130,6 @@ impl Place {
             (Data::Bytes, _) => None,
         }
     }
-}
-
-/// `threadMessage` for each place, and never what classes have already.
-pub(super) fn members_in_camel(model: &Model, reserved: &[&str]) -> Vec<String> {
-    model.members(reserved, camel)
 }
 
 fn find(
@@ -230,7 +222,7 @@ mod tests {
         });
         let structure = json!({
             "thread": {"$role": true, "$tags": {"$requiredTags": ["b"], "a": {"type": "string"}, "b": {"type": "integer"}}, "photo": {}},
-            "note": {"$tags": {"$requiredTags": ["c"], "$allowUndefinedTags": true, "d": {"type": "array", "items": {"type": "boolean"}}}},
+            "note": {"$tags": {"$requiredTags": ["c"], "$allowUndefinedTags": true, "d": {"type": "array", "items": {"type": "string"}}}},
         });
         let model = model(definition(types, structure), json!({"thread": {"type": "string"}})).expect("fit");
         let [note, thread, photo] = model.places.as_slice() else { panic!("three places: {:?}", model.places) };
@@ -244,7 +236,7 @@ mod tests {
             shown(thread),
             [("b".to_owned(), Shape::Integer, true), ("a".to_owned(), Shape::Text, false)]
         );
-        assert_eq!(shown(note), [("c".to_owned(), Shape::Any, true), ("d".to_owned(), Shape::Any, false)]);
+        assert_eq!(shown(note), [("c".to_owned(), Shape::Any, true), ("d".to_owned(), Shape::List(Box::new(Shape::Text)), false)]);
         assert!(note.tags.open && !thread.tags.open && photo.tags.open && thread.is_role);
     }
 

@@ -10,16 +10,23 @@ const SAID_MAX: usize = 200;
 
 /// Names that are taken, so that two foreign names never become one.
 #[derive(Debug, Default)]
-pub(super) struct Names(BTreeSet<String>);
+pub(super) struct Names(BTreeSet<String>, &'static [&'static str]);
 
 impl Names {
+    /// Never one of these.
     pub fn but(reserved: &[&str]) -> Self {
-        Self(reserved.iter().map(|name| (*name).to_owned()).collect())
+        Self(reserved.iter().map(|name| (*name).to_owned()).collect(), &[])
+    }
+
+    /// Never one of these words: `type` becomes `type_`.
+    pub fn members(words: &'static [&'static str]) -> Self {
+        Self(words.iter().map(|word| (*word).to_owned()).collect(), words)
     }
 
     /// `wanted`, or what comes nearest to it; `ends`: what will be named after it, and must be free too.
     pub fn with_ends(&mut self, wanted: &str, ends: &[&str]) -> String {
-        let mut name = wanted.to_owned();
+        let wanted = if self.1.contains(&wanted) { format!("{wanted}_") } else { wanted.to_owned() };
+        let mut name = wanted.clone();
         let mut number = 2;
         while self.0.contains(&name) || ends.iter().any(|end| self.0.contains(&format!("{name}{end}"))) {
             name = format!("{wanted}{number}");
@@ -127,6 +134,8 @@ mod tests {
         names.fresh("BData");
         assert_eq!(names.with_ends("B", &["Data"]), "B2");
         assert_eq!(names.fresh("B2Data"), "B2Data2");
+        let mut members = Names::members(&["type"]);
+        assert_eq!([members.fresh("type"), members.fresh("type"), members.fresh("a")], ["type_", "type_2", "a"]);
     }
 
     #[test]

@@ -68,14 +68,14 @@ impl Python {
         );
         let optional = |value: Option<&str>| value.map_or("None".to_owned(), text);
         let facts = [
-            ("PROTOCOL", "str", text(protocol)),
-            ("PATH", "str", text(path)),
-            ("SCHEMA", "str | None", optional(place.schema.as_deref())),
-            ("DATA_FORMAT", "str | None", optional(place.format())),
-            ("IS_JSON", "bool", is_json.to_owned()),
+            ("PROTOCOL", text(protocol)),
+            ("PATH", text(path)),
+            ("SCHEMA", optional(place.schema.as_deref())),
+            ("DATA_FORMAT", optional(place.format())),
+            ("IS_JSON", is_json.to_owned()),
         ];
-        for (fact, kind, value) in facts {
-            let _ = writeln!(self.out, "    {fact}: {kind} = {value}");
+        for (fact, value) in facts {
+            let _ = writeln!(self.out, "    {fact} = {value}");
         }
         self.create(place, &data, &tags);
     }
@@ -148,7 +148,7 @@ impl Python {
     }
 
     fn alias(&mut self, name: &str, is: &str) -> String {
-        let _ = writeln!(self.out, "\n{name}: TypeAlias = {is}");
+        let _ = writeln!(self.out, "\n\n{name}: TypeAlias = {is}");
         name.to_owned()
     }
 
@@ -176,7 +176,7 @@ impl Python {
         };
         let plain = fields.iter().all(|(field, ..)| is_name(field) && !WORDS.contains(field) && !RESERVED.contains(field));
         if !plain {
-            let _ = writeln!(out, "\n{name} = TypedDict(\n    \"{name}\",\n    {{");
+            let _ = writeln!(out, "\n\n{name} = TypedDict(\n    \"{name}\",\n    {{");
             for (field, about, required, shape) in fields {
                 comment(out, "        ", about);
                 let _ = writeln!(out, "        {}: {},", text(field), typed(*required, shape));

@@ -158,7 +158,7 @@ impl repo::Place for {name} {{
     /// `more`: the type of what else is in it.
     fn structure(&mut self, name: &str, object: &Object, types: &[String], more: &str) {
         let required: Vec<_> = object.fields.iter().map(|field| field.required).collect();
-        let mut names = Names::but(WORDS);
+        let mut names = Names::members(WORDS);
         let members: Vec<_> = object.fields.iter().map(|field| names.fresh(&snake(&field.name, "field"))).collect();
         let is_filter = more == "repo::AnyTagFilter";
         let default = if required.contains(&true) { "" } else { ", Default" };

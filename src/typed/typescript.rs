@@ -1,8 +1,8 @@
 //! A module in TypeScript, over `clients/ts`.
 
 use super::{
-    model::{Data, Model, Place, Schemas, Tags, Unfit, members_in_camel},
-    names::{is_name, quoted, said},
+    model::{Data, Model, Place, Schemas, Tags, Unfit},
+    names::{camel, is_name, quoted, said},
     shape::{Object, Shape},
 };
 use serde_json::{Map, Value};
@@ -23,7 +23,7 @@ pub(super) fn module(definition: &Map<String, Value>, schemas: &Schemas) -> Resu
     for place in &model.places {
         place_of(&mut out, &model, place);
     }
-    let members = members_in_camel(&model, MEMBERS);
+    let members = model.members(MEMBERS, camel);
     let (name, places) = (&model.name, || model.places.iter().zip(&members));
     let _ = writeln!(out, "\n/** All of its records. */\nexport class {name}Protocol {{");
     for (place, member) in places() {

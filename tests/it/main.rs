@@ -21,6 +21,8 @@ mod copies;
 mod crowd;
 mod encryption;
 mod friends;
+#[rustfmt::skip]
+mod generated;
 mod full;
 mod get_routes;
 mod homes;
@@ -48,6 +50,7 @@ mod suite;
 mod support;
 mod sync;
 mod sync_attacks;
+mod typed;
 mod wallet_access;
 mod wallet_browser;
 mod wallet_clients;

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from types import TracebackType
-from typing import Any, ClassVar, Generic, Literal, TypeAlias, TypedDict, TypeVar, cast
+from typing import Any, ClassVar, Generic, Literal, NotRequired, TypeAlias, TypedDict, TypeVar, cast
 
 from .client import Toft
 from .errors import RpcError
@@ -41,13 +41,8 @@ class NumberRange(TypedDict, total=False):
     lte: float
 
 
-class TimeRange(TypedDict, total=False):
-    """Between these; at most one bound on each side."""
-
-    gt: Time
-    gte: Time
-    lt: Time
-    lte: Time
+#: From the one on, and before the other.
+Times = TypedDict("Times", {"from": NotRequired[Time], "to": NotRequired[Time]})
 
 
 class StartsWith(TypedDict):
@@ -192,9 +187,9 @@ class Records(Generic[Data, Tags, TagFilter]):
         recipient: str | list[str] | None = None,
         published: bool | None = None,
         data_format: str | None = None,
-        created: TimeRange | None = None,
-        updated: TimeRange | None = None,
-        publication: TimeRange | None = None,
+        created: Times | None = None,
+        updated: Times | None = None,
+        publication: Times | None = None,
         sort: Sort | None = None,
         limit: int | None = None,
         cursor: Any = None,
@@ -323,9 +318,9 @@ class Records(Generic[Data, Tags, TagFilter]):
         recipient: str | list[str] | None,
         published: bool | None,
         data_format: str | None,
-        created: TimeRange | None,
-        updated: TimeRange | None,
-        publication: TimeRange | None,
+        created: Times | None,
+        updated: Times | None,
+        publication: Times | None,
     ) -> dict[str, Any]:
         context = None if parent is None else _context(parent)
         said = {"tags": tags or None, "contextId": context, "author": author, "recipient": recipient, "published": published}
@@ -353,7 +348,7 @@ def _id(record: Record) -> str:
     return record if isinstance(record, str) else record.record_id
 
 
-def _times(range: TimeRange | None) -> dict[str, str] | None:
+def _times(range: Times | None) -> dict[str, str] | None:
     if range is None:
         return None
     return {bound: _time(cast(Time, time)) for bound, time in range.items()}

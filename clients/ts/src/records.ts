@@ -27,6 +27,11 @@ export type AnyTagFilter = { [name: string]: AnyFilter | undefined };
 export type Parent = string | { readonly contextId: string };
 /** When: a text as `2026-11-21T09:00:00.000000Z`, or a date. */
 export type Time = string | Date;
+/** From the one on, and before the other. */
+export interface Times {
+  from?: Time;
+  to?: Time;
+}
 
 /** What every new record may have beside its data. */
 export interface NewRecord {
@@ -55,9 +60,9 @@ export interface Wanted<TagFilter> {
   recipient?: string | string[];
   published?: boolean;
   dataFormat?: string;
-  created?: Range<Time>;
-  updated?: Range<Time>;
-  publication?: Range<Time>;
+  created?: Times;
+  updated?: Times;
+  publication?: Times;
   /** Path of a role that the asker invokes. */
   role?: string;
 }
@@ -315,7 +320,7 @@ export class Records<Data, TagsOf, TagFilter, New> {
 const contextOf = (parent: Parent): string => (typeof parent === "string" ? parent : parent.contextId);
 const idOf = (record: string | { readonly recordId: string }): string => (typeof record === "string" ? record : record.recordId);
 
-function times(range: Range<Time> | undefined): Range<string> | undefined {
+function times(range: Times | undefined): { [bound: string]: string } | undefined {
   if (range === undefined) return undefined;
   // Dates know milliseconds, and times in messages microseconds.
   const text = (time: Time) => (typeof time === "string" ? time : time.toISOString().replace("Z", "000Z"));

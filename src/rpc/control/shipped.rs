@@ -53,7 +53,12 @@ pub fn schemas_of(name: &str) -> BTreeMap<String, Value> {
 
 /// All names, for people.
 pub fn names() -> String {
-    ALL.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(", ")
+    all().collect::<Vec<_>>().join(", ")
+}
+
+/// All names.
+pub fn all() -> impl Iterator<Item = &'static str> {
+    ALL.iter().map(|(name, _)| *name)
 }
 
 #[derive(Debug)]
