@@ -14,6 +14,7 @@ mod answers;
 mod bad_input;
 mod blocks;
 mod care;
+mod chat;
 mod cli;
 mod conflicts;
 mod connect;

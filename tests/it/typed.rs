@@ -294,7 +294,7 @@ fn the_command_writes_it_or_says_why_not() {
     let made = home.run(&["protocol", "gen", &definition, "--lang", "ts"]);
     assert!(String::from_utf8_lossy(&made.stdout).contains("export type LinkData = repo.Json;"), "without schemas");
 
-    let slash = json!({"protocol": "https://a.example/", "published": true, "types": {"a/b": {}}, "structure": {"a/b": {}}});
+    let slash = json!({"protocol": "https://a.example", "published": true, "types": {"a/b": {}}, "structure": {"a/b": {}}});
     for (name, text) in [("slash.json", slash.to_string()), ("list.json", "[]".into()), ("empty.json", "{}".into())] {
         fs::write(at(name), text).expect("writes");
     }
