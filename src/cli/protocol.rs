@@ -1,6 +1,11 @@
 //! `toft protocol install | ls | show | check | diff | gen`: the protocols of this node's identities, and code for their records.
 
-use super::{context::Context, output::Output, protocol_file::{File, definition}, protocol_gen};
+use super::{
+    context::Context,
+    output::Output,
+    protocol_file::{File, definition},
+    protocol_gen,
+};
 use crate::rpc::control::{
     Failure, NoParams,
     protocols::{self, NewProtocol, OneDefinition, OneProtocol, Protocol, Verdict, Whose},

@@ -160,7 +160,8 @@ mod tests {
             ("c".into(), AnyFilter::Text(TextFilter::StartsWith { prefix: "y".into() })),
             ("d".into(), AnyFilter::Flag(true)),
         ]);
-        let query = Query { limit: Some(1), author: vec!["did:a".into()], parent: Some("p".into()), ..Query::tagged(tags) };
+        let query =
+            Query { limit: Some(1), author: vec!["did:a".into()], parent: Some("p".into()), ..Query::tagged(tags) };
         let filter = serde_json::to_value(query).expect("JSON");
         let tags = json!({"a": "x", "b": {"gte": 1.0}, "c": {"startsWith": "y"}, "d": true});
         assert_eq!(filter, json!({"tags": tags, "author": ["did:a"], "contextId": "p"}));

@@ -81,7 +81,9 @@ impl Model {
     pub fn of(definition: &Map<String, Value>, schemas: &Schemas, reserved: &[&str]) -> Result<Self, Unfit> {
         let json = Value::from(definition.clone());
         if let Some(problem) = Lint::of(&json).problems.first() {
-            return Err(Unfit(format!("no node would take this definition, so there are no records to make code for: {problem}")));
+            return Err(Unfit(format!(
+                "no node would take this definition, so there are no records to make code for: {problem}"
+            )));
         }
         // Its URIs are in the form in which they stand in records: a node takes no other.
         let protocol = json["protocol"].as_str().unwrap_or_default();
@@ -97,7 +99,9 @@ impl Model {
             let formats: Vec<String> = texts(&kind["dataFormats"]);
             let of_data = schemas.get(path.rsplit('/').next().unwrap_or(path));
             if places.len() == PLACES_MAX {
-                return Err(Unfit(format!("the definition has more than {PLACES_MAX} places for records: make code for a smaller one")));
+                return Err(Unfit(format!(
+                    "the definition has more than {PLACES_MAX} places for records: make code for a smaller one"
+                )));
             }
             places.push(Place {
                 name: names.with_ends(&pascal(path, "Type"), ENDS),
@@ -132,11 +136,7 @@ impl Place {
     }
 }
 
-fn find(
-    above: &str,
-    structure: &Value,
-    see: &mut dyn FnMut(&str, &Value) -> Result<(), Unfit>,
-) -> Result<(), Unfit> {
+fn find(above: &str, structure: &Value, see: &mut dyn FnMut(&str, &Value) -> Result<(), Unfit>) -> Result<(), Unfit> {
     for (name, rules) in structure.as_object().into_iter().flatten().filter(|(name, _)| !name.starts_with('$')) {
         if name.contains('/') {
             let name = shown(name);
@@ -232,11 +232,11 @@ mod tests {
         let shown = |place: &Place| -> Vec<_> {
             place.tags.known.iter().map(|tag| (tag.name.clone(), tag.shape.clone(), tag.required)).collect()
         };
+        assert_eq!(shown(thread), [("b".to_owned(), Shape::Integer, true), ("a".to_owned(), Shape::Text, false)]);
         assert_eq!(
-            shown(thread),
-            [("b".to_owned(), Shape::Integer, true), ("a".to_owned(), Shape::Text, false)]
+            shown(note),
+            [("c".to_owned(), Shape::Any, true), ("d".to_owned(), Shape::List(Box::new(Shape::Text)), false)]
         );
-        assert_eq!(shown(note), [("c".to_owned(), Shape::Any, true), ("d".to_owned(), Shape::List(Box::new(Shape::Text)), false)]);
         assert!(note.tags.open && !thread.tags.open && photo.tags.open && thread.is_role);
     }
 

@@ -10,8 +10,22 @@ use std::fmt::Write as _;
 
 /// What is imported, and words of the language.
 const RESERVED: &[&str] = &[
-    "Any", "Literal", "NotRequired", "TypeAlias", "TypedDict", "None", "True", "False", "repo", "str", "int", "float", "bool",
-    "bytes", "list", "dict",
+    "Any",
+    "Literal",
+    "NotRequired",
+    "TypeAlias",
+    "TypedDict",
+    "None",
+    "True",
+    "False",
+    "repo",
+    "str",
+    "int",
+    "float",
+    "bool",
+    "bytes",
+    "list",
+    "dict",
 ];
 const WORDS: &[&str] = &[
     "and", "as", "assert", "async", "await", "break", "class", "continue", "def", "del", "elif", "else", "except",
@@ -174,7 +188,8 @@ impl Python {
             true => shape.to_owned(),
             false => format!("NotRequired[{shape}]"),
         };
-        let plain = fields.iter().all(|(field, ..)| is_name(field) && !WORDS.contains(field) && !RESERVED.contains(field));
+        let plain =
+            fields.iter().all(|(field, ..)| is_name(field) && !WORDS.contains(field) && !RESERVED.contains(field));
         if !plain {
             let _ = writeln!(out, "\n\n{name} = TypedDict(\n    \"{name}\",\n    {{");
             for (field, about, required, shape) in fields {
@@ -212,9 +227,7 @@ impl Python {
                 self.object(&name, object);
                 name
             }
-            Shape::Union(parts) => {
-                parts.iter().map(|part| self.shape(part, name)).collect::<Vec<_>>().join(" | ")
-            }
+            Shape::Union(parts) => parts.iter().map(|part| self.shape(part, name)).collect::<Vec<_>>().join(" | "),
         }
     }
 }

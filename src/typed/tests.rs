@@ -39,7 +39,8 @@ fn no_foreign_text_is_code() {
             }
             let bare = without_texts(line);
             let is_name = |at: usize| bare[..at].ends_with(|c: char| c.is_alphanumeric() || c == '_');
-            let found = bare.match_indices("escaped").find(|(at, _)| !is_name(*at) && bare[*at..].starts_with("escaped "));
+            let found =
+                bare.match_indices("escaped").find(|(at, _)| !is_name(*at) && bare[*at..].starts_with("escaped "));
             assert_eq!(found, None, "{line}");
         }
     }
@@ -67,9 +68,12 @@ fn words_of_a_language_are_no_names() {
     let types = json!({"class": {}, "self": {}, "constructor": {}, "type": {}, "String": {}, "none": {}, "def": {}});
     let structure = json!({"class": {"$tags": {"type": {"type": "string"}, "class": {"type": "string"}, "str": {"type": "string"}}},
         "self": {}, "constructor": {}, "type": {}, "String": {}, "none": {}, "def": {}});
-    let definition = json!({"protocol": "https://a.example/a", "published": true, "types": types, "structure": structure});
+    let definition =
+        json!({"protocol": "https://a.example/a", "published": true, "types": types, "structure": structure});
     let rust = made(Language::Rust, &definition, &json!({}));
-    for part in ["pub struct String2;", "pub fn type_(", "pub struct None2;", "rename = \"type\"", "pub type_: Option<String>"] {
+    for part in
+        ["pub struct String2;", "pub fn type_(", "pub struct None2;", "rename = \"type\"", "pub type_: Option<String>"]
+    {
         assert!(rust.contains(part), "{part}: {rust}");
     }
     let typescript = made(Language::TypeScript, &definition, &json!({}));

@@ -5,8 +5,8 @@ use crate::{
     generated::{
         governance::{
             GovernanceProtocol, ProposalBallotData, ProposalBallotDataChoice, ProposalBallotTagFilter,
-            ProposalBallotTags, ProposalBallotTagsChoice, ProposalData, ProposalDataKind, ProposalTags, ProposalTagsKind,
-            ProposalTagsStatus,
+            ProposalBallotTags, ProposalBallotTagsChoice, ProposalData, ProposalDataKind, ProposalTags,
+            ProposalTagsKind, ProposalTagsStatus,
         },
         message::{MessageProtocol, ThreadData, ThreadMessageData, ThreadMessageTags, ThreadTags, ThreadTagsKind},
         profile::{
@@ -146,7 +146,8 @@ fn the_code_for_each_protocol_compiles() {
 fn apps_use_it_in_typescript_and_python() {
     let (node, token) = node();
     let (also, other) = self::node();
-    let by_rpc = |node: &Toft, token: &str| json!({"url": format!("http://{}", node.rpc()), "token": token}).to_string();
+    let by_rpc =
+        |node: &Toft, token: &str| json!({"url": format!("http://{}", node.rpc()), "token": token}).to_string();
     let definitions = ["message", "profile", "governance"].map(shipped::named);
     let by_messages = json!({"dwn": node.url(), "definitions": definitions}).to_string();
     for whose in [by_rpc(&node, &token), by_messages] {
@@ -263,7 +264,8 @@ async fn governance(votes: &GovernanceProtocol) {
     );
     let proposal = votes.proposal().create(proposal).await.expect("written").context_id.expect("its place");
     for weight in [1, 5, 9] {
-        let tags = ProposalBallotTags { weight: Some(weight), ..ProposalBallotTags::new(ProposalBallotTagsChoice::For) };
+        let tags =
+            ProposalBallotTags { weight: Some(weight), ..ProposalBallotTags::new(ProposalBallotTagsChoice::For) };
         let ballot = New::of(ProposalBallotData::new(ProposalBallotDataChoice::For), tags, proposal.clone());
         votes.proposal_ballot().create(ballot).await.expect("written");
     }
@@ -285,7 +287,10 @@ fn the_command_writes_it_or_says_why_not() {
     assert_eq!(String::from_utf8_lossy(&made.stdout), code("message", Language::TypeScript));
     let file = at("message.py");
     let written = home.json(&["protocol", "gen", "message", "--lang", "python", "-o", &file]);
-    assert_eq!((&written["file"], fs::read_to_string(&file).expect("written")), (&json!(file), code("message", Language::Python)));
+    assert_eq!(
+        (&written["file"], fs::read_to_string(&file).expect("written")),
+        (&json!(file), code("message", Language::Python))
+    );
 
     let definition = root().join("protocols/profile.json").display().to_string();
     let schemas = root().join("protocols/schemas/profile").display().to_string();
@@ -294,7 +299,8 @@ fn the_command_writes_it_or_says_why_not() {
     let made = home.run(&["protocol", "gen", &definition, "--lang", "ts"]);
     assert!(String::from_utf8_lossy(&made.stdout).contains("export type LinkData = repo.Json;"), "without schemas");
 
-    let slash = json!({"protocol": "https://a.example", "published": true, "types": {"a/b": {}}, "structure": {"a/b": {}}});
+    let slash =
+        json!({"protocol": "https://a.example", "published": true, "types": {"a/b": {}}, "structure": {"a/b": {}}});
     for (name, text) in [("slash.json", slash.to_string()), ("list.json", "[]".into()), ("empty.json", "{}".into())] {
         fs::write(at(name), text).expect("writes");
     }
@@ -311,7 +317,8 @@ fn the_command_writes_it_or_says_why_not() {
         (vec!["profile".into(), "--schemas".into(), at("nowhere")], 2, "No such file"),
         (vec!["profile".into(), "-o".into(), file.clone()], 5, "--force"),
     ] {
-        let args: Vec<_> = ["protocol", "gen", "--lang", "ts"].into_iter().chain(args.iter().map(String::as_str)).collect();
+        let args: Vec<_> =
+            ["protocol", "gen", "--lang", "ts"].into_iter().chain(args.iter().map(String::as_str)).collect();
         let output = home.run(&args);
         let why = String::from_utf8_lossy(&output.stderr);
         assert!(output.status.code() == Some(status) && why.contains(said), "{args:?}: {output:?}");
