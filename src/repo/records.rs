@@ -85,7 +85,7 @@ pub struct Page<P> {
 #[derive(Debug)]
 pub enum Event<P> {
     /// A record is there, or has a new state.
-    Written(Stored<P>),
+    Written(Box<Stored<P>>),
     /// The record with this recordId is gone.
     Deleted(String),
 }
@@ -229,6 +229,6 @@ fn told<P: Place>(access: &Access, mut event: Value) -> Option<Event<P>> {
     let (message, initial) = (event["message"].take(), event.get("initialWrite").cloned());
     match message["descriptor"]["recordId"].as_str() {
         Some(id) if message["descriptor"]["method"] == "Delete" => Some(Event::Deleted(id.to_owned())),
-        _ => Stored::of(access, message, initial.as_ref()).map(Event::Written),
+        _ => Stored::of(access, message, initial.as_ref()).map(Box::new).map(Event::Written),
     }
 }
