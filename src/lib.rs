@@ -27,6 +27,9 @@ pub mod did;
 // what is allowed (pure: no I/O, no clock, no randomness, no database)
 pub mod dwn;
 
+// code that is made of definitions (pure)
+pub mod typed;
+
 // what is remembered
 pub mod store;
 pub mod blocks;
@@ -52,6 +55,7 @@ pub mod content;
 
 // those who knock
 pub mod rpc;
+pub mod repo;
 pub mod config;
 pub mod daemon;
 pub mod cli;

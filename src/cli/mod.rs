@@ -25,6 +25,9 @@ mod device;
 mod friend;
 mod tenant;
 mod record;
+mod protocol_file;
+mod protocol_gen;
+mod protocol_policy;
 mod protocol;
 mod grant;
 mod pin;
@@ -177,7 +180,12 @@ fn run(cli: Cli) -> Result<Option<Output>, Failure> {
     // What is written for the user (`-o FILE`) gets the modes that he has set; all else is of the home or a copy of it.
     if !matches!(
         cli.command,
-        Command::Get(_) | Command::Conflict(_) | Command::Record(_) | Command::Anchor(_) | Command::Stamp(_)
+        Command::Get(_)
+            | Command::Conflict(_)
+            | Command::Record(_)
+            | Command::Protocol(_)
+            | Command::Anchor(_)
+            | Command::Stamp(_)
     ) {
         process::own_files();
     }
@@ -209,7 +217,7 @@ fn run(cli: Cli) -> Result<Option<Output>, Failure> {
             Command::Tenant(command) => tenant::run(&context, command).await.map(Some),
             Command::Conflict(command) => conflict::run(&context, command).await,
             Command::Record(command) => record::run(&context, command).await,
-            Command::Protocol(command) => protocol::run(&context, command).await.map(Some),
+            Command::Protocol(command) => protocol::run(&context, command).await,
             Command::Grant(command) => grant::run(&context, command).await.map(Some),
             Command::Pin(command) => pin::run(&context, command).await.map(Some),
             Command::Storage(command) => storage::run(&context, command).await.map(Some),

@@ -1,21 +1,18 @@
-//! `toft protocol install | ls | show | check | diff | policy`: the protocols of this node's identities.
+//! `toft protocol install | ls | show | check | diff | policy | gen`: the protocols of this node's identities, and code for their records.
 
-use super::{context::Context, output::Output};
+use super::{
+    context::Context,
+    output::Output,
+    protocol_file::{File, definition},
+    protocol_gen, protocol_policy,
+};
 use crate::rpc::control::{
-    Failure, Kind, NoParams,
-    policies::{self, KeptPolicy, NewPolicy, OnePolicy, PolicySet, WhosePolicies},
+    Failure, NoParams,
     protocols::{self, NewProtocol, OneDefinition, OneProtocol, Protocol, Verdict, Whose},
     protocols_diff::{self, Differences},
     shipped,
 };
-use serde_json::{Map, Value};
-use std::{
-    io::Read as _,
-    path::{Path, PathBuf},
-};
-
-/// A definition is a message's greatest part.
-const DEFINITION_MAX: u64 = 1 << 20;
+use serde_json::Value;
 
 #[derive(Debug, clap::Subcommand)]
 pub enum Command {
@@ -56,49 +53,18 @@ pub enum Command {
     },
     /// What the node asks of the records of a protocol beyond what the protocol says.
     #[command(subcommand)]
-    Policy(PolicyCommand),
+    Policy(protocol_policy::Command),
+    /// Make typed code for the records of a protocol: a module in Rust, TypeScript or Python. It needs no running node.
+    Gen(protocol_gen::Args),
 }
 
-/// What of a policy is wanted.
-#[derive(Debug, clap::Subcommand)]
-pub enum PolicyCommand {
-    /// Set the policy of a protocol: what the node asks of its records beyond what the protocol says (docs/dwn.md).
-    Set {
-        /// File with the policy as JSON; - reads standard input.
-        file: PathBuf,
-        /// Only say which records that are here it would not take.
-        #[arg(long)]
-        dry_run: bool,
-        /// Of this identity of the node; of its own if none is named.
-        #[arg(long = "as", value_name = "DID")]
-        from: Option<String>,
-    },
-    /// List the policies that are followed.
-    Ls {
-        /// Of this identity of the node; of its own if none is named.
-        #[arg(long = "as", value_name = "DID")]
-        from: Option<String>,
-    },
-    /// Ask no more of the records of a protocol than the protocol does.
-    Rm {
-        /// URI of the protocol.
-        protocol: String,
-        /// Of this identity of the node; of its own if none is named.
-        #[arg(long = "as", value_name = "DID")]
-        from: Option<String>,
-    },
-}
-
-#[derive(Debug, clap::Args)]
-pub struct File {
-    /// File with the definition as JSON; - reads standard input. Or the name of one that comes with toft, as profile.
-    #[arg(value_name = "FILE|NAME")]
-    file: PathBuf,
-}
-
-pub async fn run(context: &Context, command: Command) -> Result<Output, Failure> {
+pub async fn run(context: &Context, command: Command) -> Result<Option<Output>, Failure> {
+    if let Command::Gen(args) = command {
+        return protocol_gen::run(&args).await;
+    }
     let client = context.client()?;
-    match command {
+    let output = match command {
+        Command::Gen(_) => return Ok(None),
         Command::Install { file: File { file }, from } => {
             let new = NewProtocol { definition: definition(&file)?, from };
             let installed = client.call::<protocols::Install>(&new).await?;
@@ -134,48 +100,9 @@ pub async fn run(context: &Context, command: Command) -> Result<Output, Failure>
             let differences = client.call::<protocols_diff::Compare>(&new).await?;
             Output::of(&differences, differ)
         }
-        Command::Policy(command) => policy(context, command).await,
-    }
-}
-
-async fn policy(context: &Context, command: PolicyCommand) -> Result<Output, Failure> {
-    let client = context.client()?;
-    match command {
-        PolicyCommand::Set { file, dry_run, from } => {
-            let policy = object(&file, "a policy")?;
-            let set = client.call::<policies::Set>(&NewPolicy { policy, dry_run, from }).await?;
-            Output::of(&set, describe_policy)
-        }
-        PolicyCommand::Ls { from } => {
-            let all = client.call::<policies::List>(&WhosePolicies { from }).await?;
-            let line = |one: &KeptPolicy| match &one.problem {
-                None => format!("{} (record {})", one.protocol, one.record_id),
-                Some(why) => format!("{} (record {}): ✗ it cannot be followed: {why}", one.protocol, one.record_id),
-            };
-            Output::of(&all, |all| match all.is_empty() {
-                true => format!("no policies; set one with: {}", context.next("protocol policy set <file>")),
-                false => all.iter().map(line).collect::<Vec<_>>().join("\n"),
-            })
-        }
-        PolicyCommand::Rm { protocol, from } => {
-            let removed = client.call::<policies::Remove>(&OnePolicy { protocol: protocol.clone(), from }).await?;
-            Output::of(&removed, |_| format!("✓ {protocol} has no policy any more"))
-        }
-    }
-}
-
-fn describe_policy(set: &PolicySet) -> String {
-    let PolicySet { protocol, record_id, records, unfit, unfit_records, .. } = set;
-    let mut lines = vec![match (record_id, unfit) {
-        (Some(_), _) => format!("✓ This node follows the policy of {protocol} from now on"),
-        (None, _) => format!("Nothing was set: the policy of {protocol} can be followed"),
-    }];
-    lines.push(match unfit {
-        0 => format!("It would take all {records} records that are here"),
-        _ => format!("{unfit} of {records} records that are here it would not take; they stay as they are:"),
-    });
-    lines.extend(unfit_records.iter().map(|one| format!("  {}: {}", one.record_id, one.why)));
-    lines.join("\n")
+        Command::Policy(command) => protocol_policy::run(context, command).await,
+    };
+    output.map(Some)
 }
 
 fn line(protocol: &Protocol) -> String {
@@ -206,26 +133,4 @@ fn differ(differences: &Differences) -> String {
     });
     lines.extend(refused_records.iter().map(|record| format!("  {}: {}", record.record_id, record.why)));
     lines.join("\n")
-}
-
-fn definition(file: &Path) -> Result<Map<String, Value>, Failure> {
-    match file.to_str().filter(|_| !file.exists()).and_then(shipped::named) {
-        Some(shipped) => Ok(shipped),
-        None => object(file, "a protocol's definition"),
-    }
-}
-
-/// `what` a file holds, or standard input.
-fn object(file: &Path, what: &str) -> Result<Map<String, Value>, Failure> {
-    let wrong = |why: String| Failure::new(Kind::Usage, format!("{}: {why}", file.display()));
-    let mut text = String::new();
-    let read = match file.as_os_str() == "-" {
-        true => std::io::stdin().take(DEFINITION_MAX).read_to_string(&mut text),
-        false => std::fs::File::open(file).and_then(|opened| opened.take(DEFINITION_MAX).read_to_string(&mut text)),
-    };
-    read.map_err(|e| match e.kind() {
-        std::io::ErrorKind::NotFound => wrong(format!("{e}; and none of these comes with toft: {}", shipped::names())),
-        _ => wrong(e.to_string()),
-    })?;
-    serde_json::from_str(&text).map_err(|e| wrong(format!("{what} is a JSON object: {e}")))
 }

@@ -1,4 +1,4 @@
-//! The CLI's side of the control socket.
+//! A program's side of the node's own RPC: by the control socket, as the command line calls it, or over TCP with a token.
 
 use super::control::{Failure, Kind, Method, content::AddQuery};
 use crate::content::Added;
@@ -9,21 +9,42 @@ use http_body_util::{BodyDataStream, BodyExt as _, Full, StreamBody, combinators
 use hyper::{
     Request, Response,
     body::{Frame, Incoming},
+    http::request,
 };
 use hyper_util::rt::TokioIo;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use std::{
-    io,
+    fmt, io,
     path::{Path, PathBuf},
 };
-use tokio::net::UnixStream;
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    net::{TcpStream, UnixStream},
+};
 
-/// A connection to the running node of a home.
+/// A running node.
 #[derive(Debug, Clone)]
 pub struct Client {
-    socket: PathBuf,
-    home: PathBuf,
+    at: At,
+}
+
+#[derive(Debug, Clone)]
+enum At {
+    /// The node of a home.
+    Home { socket: PathBuf, home: PathBuf },
+    /// Where `rpc.listen` is, and who calls.
+    Tcp { address: String, token: Token },
+}
+
+/// What says who calls; never shown.
+#[derive(Clone)]
+pub(super) struct Token(pub(super) String);
+
+impl fmt::Debug for Token {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Token(…)")
+    }
 }
 
 /// What a request carries.
@@ -31,7 +52,20 @@ type Body = UnsyncBoxBody<Bytes, io::Error>;
 
 impl Client {
     pub fn new(home: &Path, socket: &str) -> Self {
-        Self { socket: home.join(socket), home: home.to_owned() }
+        Self { at: At::Home { socket: home.join(socket), home: home.to_owned() } }
+    }
+
+    /// The node whose `rpc.listen` is this address, such as `127.0.0.1:3002`. `token`: as `toft token create` prints it.
+    pub fn over_tcp(address: impl Into<String>, token: impl Into<String>) -> Self {
+        Self { at: At::Tcp { address: address.into(), token: Token(token.into()) } }
+    }
+
+    /// Where its WebSocket is, and the token that it wants first.
+    pub(super) fn web_socket(&self) -> Option<(&str, &Token)> {
+        match &self.at {
+            At::Home { .. } => None,
+            At::Tcp { address, token } => Some((address, token)),
+        }
     }
 
     /// Calls a method.
@@ -99,18 +133,18 @@ impl Client {
 
     /// Sends one request; an answer that is no success is a failure.
     async fn send(&self, verb: &str, path: &str, body: Body) -> Result<Response<Incoming>, Failure> {
-        let stream = UnixStream::connect(&self.socket).await.map_err(|e| self.not_running(&e))?;
-        let (mut sender, connection) =
-            hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(Error::new)?;
-        tokio::spawn(connection); // ends with the exchange; an error shows at the request
-        let request = Request::builder()
-            .method(verb)
-            .uri(path)
-            .header("host", "toft")
-            .header("content-type", "application/json")
-            .body(body)
-            .context("building a request")?;
-        let response = sender.send_request(request).await.context("the node broke off the call")?;
+        let request = Request::builder().method(verb).uri(path).header("content-type", "application/json");
+        let response = match &self.at {
+            At::Home { socket, home } => {
+                let stream = UnixStream::connect(socket).await.map_err(|e| not_running(&e, socket, home))?;
+                exchange(stream, request.header("host", "toft"), body).await?
+            }
+            At::Tcp { address, token: Token(token) } => {
+                let stream = TcpStream::connect(address).await.map_err(|e| unreachable(&e, address))?;
+                let request = request.header("host", address).header("authorization", format!("Bearer {token}"));
+                exchange(stream, request, body).await?
+            }
+        };
         if response.status().is_success() {
             return Ok(response);
         }
@@ -118,17 +152,35 @@ impl Client {
         let mut json = body_json(response).await.map_err(|_| anyhow!("the node answered {status}"))?;
         Err(failure(&json["error"].take()))
     }
+}
 
-    fn not_running(&self, error: &io::Error) -> Failure {
-        let home = self.home.display();
-        match error.kind() {
-            io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused => Failure::new(
-                Kind::Network,
-                format!("this needs a running node, and none runs on {home}; start it with: toft up --home {home}"),
-            ),
-            _ => Failure::new(Kind::Failed, format!("cannot open {}: {error}", self.socket.display())),
-        }
+/// One request on a connection of its own.
+async fn exchange(
+    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    request: request::Builder,
+    body: Body,
+) -> Result<Response<Incoming>, Failure> {
+    let (mut sender, connection) =
+        hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(Error::new)?;
+    tokio::spawn(connection); // ends with the exchange; an error shows at the request
+    let request = request.body(body).context("building a request")?;
+    Ok(sender.send_request(request).await.context("the node broke off the call")?)
+}
+
+fn not_running(error: &io::Error, socket: &Path, home: &Path) -> Failure {
+    let home = home.display();
+    match error.kind() {
+        io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused => Failure::new(
+            Kind::Network,
+            format!("this needs a running node, and none runs on {home}; start it with: toft up --home {home}"),
+        ),
+        _ => Failure::new(Kind::Failed, format!("cannot open {}: {error}", socket.display())),
     }
+}
+
+pub(super) fn unreachable(error: &io::Error, address: &str) -> Failure {
+    let message = format!("no node answers at {address}: {error}; rpc.listen in its node.toml says where it does");
+    Failure::new(Kind::Network, message)
 }
 
 /// A body that is all there.
@@ -148,7 +200,8 @@ async fn body_json(response: Response<Incoming>) -> Result<Value, Failure> {
     Ok(serde_json::from_slice(&bytes).context("the node's answer is not JSON")?)
 }
 
-fn failure(error: &Value) -> Failure {
+/// An error object of JSON-RPC.
+pub(super) fn failure(error: &Value) -> Failure {
     let kind = serde_json::from_value(error["data"]["kind"].clone()).unwrap_or(Kind::Failed);
     let message = error["message"].as_str().unwrap_or("the node gave no reason");
     Failure { retry_after: error["data"]["retryAfter"].as_u64(), ..Failure::new(kind, message) }

@@ -19,6 +19,7 @@ pub mod gateway;
 pub mod control;
 pub mod wallet;
 pub mod client;
+pub mod live;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod fuzzing;
 

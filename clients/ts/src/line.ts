@@ -13,11 +13,11 @@ export interface Listener {
   closed(why: Error): void;
 }
 
-/** Opens a WebSocket to the node's RPC. */
-export async function open(at: Address, listener: Listener): Promise<Line> {
-  if (at.socketPath === undefined && typeof WebSocket === "function") return overTheOwn(address(at, "/rpc", "ws"), listener);
+/** Opens a WebSocket: to the node's RPC, if no other path is named. */
+export async function open(at: Address, listener: Listener, path = "/rpc"): Promise<Line> {
+  if (at.socketPath === undefined && typeof WebSocket === "function") return overTheOwn(address(at, path, "ws"), listener);
   const { openInNode } = await import("./node-line.js");
-  return openInNode(at, listener);
+  return openInNode(at, path, listener);
 }
 
 /** A browser's, or that of node 22 and later. */

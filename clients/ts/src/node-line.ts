@@ -11,9 +11,9 @@ const MESSAGE_MAX = 16 << 20;
 const MAGIC = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
 const [CONTINUED, TEXT, CLOSE, PING, PONG] = [0, 1, 8, 9, 10];
 
-export function openInNode(at: Address, listener: Listener): Promise<Line> {
+export function openInNode(at: Address, path: string, listener: Listener): Promise<Line> {
   const key = randomBytes(16).toString("base64");
-  const url = address(at, "/rpc", "http");
+  const url = address(at, path, "http");
   const where = at.socketPath ?? url.href;
   return new Promise((resolve, reject) => {
     const call = request({

@@ -1,5 +1,8 @@
 //! The protocols that come with toft (`protocols/*.json`), by name: `protocols.shipped`.
 
+mod schemas;
+mod policies;
+
 use super::{
     call::Call,
     failure::{Failure, Kind},
@@ -8,6 +11,7 @@ use super::{
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
+use std::collections::BTreeMap;
 
 pub const METHODS: &[Entry] = &[Entry::of::<List>()];
 
@@ -44,9 +48,24 @@ pub fn named(name: &str) -> Option<Map<String, Value>> {
     serde_json::from_str(text).ok()
 }
 
+/// The JSON Schemas of its data, by the type's name.
+pub fn schemas_of(name: &str) -> BTreeMap<String, Value> {
+    schemas::of(name)
+}
+
+/// Its policy, if it has one.
+pub fn policy(name: &str) -> Option<Map<String, Value>> {
+    policies::of(name, &named(name)?)
+}
+
 /// All names, for people.
 pub fn names() -> String {
-    ALL.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(", ")
+    all().collect::<Vec<_>>().join(", ")
+}
+
+/// All names.
+pub fn all() -> impl Iterator<Item = &'static str> {
+    ALL.iter().map(|(name, _)| *name)
 }
 
 #[derive(Debug)]

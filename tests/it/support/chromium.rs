@@ -50,7 +50,12 @@ impl Chromium {
     /// A web server with an empty page at `/` and all files of a folder below `/client/`; its port.
     #[track_caller]
     pub fn serve(&mut self, folder: Option<&Path>) -> u64 {
-        let mut files = json!({"/": {"text": "<!doctype html><title>a page</title>"}});
+        self.serve_also(folder, json!({"/": {"text": "<!doctype html><title>a page</title>"}}))
+    }
+
+    /// The same with these files: `{"/path": {"file": …}}`.
+    #[track_caller]
+    pub fn serve_also(&mut self, folder: Option<&Path>, mut files: Value) -> u64 {
         for entry in folder.into_iter().flat_map(|folder| folder.read_dir().expect("a folder")) {
             let path = entry.expect("an entry").path();
             let name = path.file_name().expect("a name").to_string_lossy().into_owned();

@@ -13,10 +13,37 @@ use std::{
 static COMPILER: OnceLock<PathBuf> = OnceLock::new();
 static BUILT: OnceLock<PathBuf> = OnceLock::new();
 
+/// The folder with the TypeScript compiler and the types of node.
+fn modules() -> PathBuf {
+    fetched("fetch-typescript", &COMPILER).join("node_modules")
+}
+
+/// A folder of TypeScript as JavaScript, by the settings of the client and more. It imports the client as apps do, and the SDK.
+#[track_caller]
+pub fn compiled(folder: &Path) -> PathBuf {
+    let place = |name: &str| {
+        let place = folder.join("node_modules").join(name);
+        std::fs::create_dir_all(place.parent().expect("a folder")).expect("a folder");
+        place
+    };
+    std::os::unix::fs::symlink(typescript(), place("@toft/client")).expect("links");
+    let sdk = super::sdk::folder().join("node_modules/@tbd54566975");
+    std::os::unix::fs::symlink(sdk, place("@tbd54566975")).expect("links");
+    std::fs::write(folder.join("package.json"), r#"{"type":"module"}"#).expect("writes");
+    let options = json!({"rootDir": folder, "outDir": folder.join("js"), "typeRoots": [modules().join("@types")], "declaration": false,
+        "skipLibCheck": true, "noPropertyAccessFromIndexSignature": true});
+    let settings = json!({"extends": root().join("clients/ts/tsconfig.json"), "compilerOptions": options, "include": [folder.join("*.ts")]});
+    std::fs::write(folder.join("tsconfig.json"), settings.to_string()).expect("writes");
+    let output = Command::new("node").arg(modules().join("typescript/bin/tsc")).arg("-p").arg(folder).output();
+    let output = output.expect("node runs (install node 20 or later)");
+    assert!(output.status.success(), "it does not compile:\n{}", String::from_utf8_lossy(&output.stdout));
+    folder.join("js")
+}
+
 /// The TypeScript client as JavaScript: a folder with `index.js`.
 pub fn typescript() -> &'static Path {
     BUILT.get_or_init(|| {
-        let modules = fetched("fetch-typescript", &COMPILER).join("node_modules");
+        let modules = modules();
         let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("client-ts");
         let _ = std::fs::remove_dir_all(&folder);
         let output = Command::new("node")
@@ -31,7 +58,7 @@ pub fn typescript() -> &'static Path {
             .expect("node runs (install node 20 or later)");
         let said = String::from_utf8_lossy(&output.stdout);
         assert!(output.status.success(), "the TypeScript client does not compile:\n{said}");
-        std::fs::write(folder.join("package.json"), r#"{"type":"module"}"#).expect("writes");
+        std::fs::write(folder.join("package.json"), r#"{"type":"module","exports":"./index.js"}"#).expect("writes");
         folder
     })
 }

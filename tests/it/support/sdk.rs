@@ -4,12 +4,17 @@ use super::fetched;
 use serde_json::{Value, json};
 use std::{
     io::{BufRead as _, BufReader, Write as _},
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::{Child, ChildStdin, ChildStdout, Command, Stdio},
     sync::OnceLock,
 };
 
 static FOLDER: OnceLock<PathBuf> = OnceLock::new();
+
+/// Where the SDK is, below `node_modules`, with the programs beside it.
+pub fn folder() -> &'static Path {
+    fetched("fetch-sdk", &FOLDER)
+}
 
 /// A running `tests/interop/client.mjs`.
 #[derive(Debug)]
@@ -21,7 +26,7 @@ pub struct Sdk {
 
 impl Sdk {
     pub fn start() -> Self {
-        let folder = fetched("fetch-sdk", &FOLDER);
+        let folder = folder();
         let mut child = Command::new("node")
             .args(["--no-warnings", "client.mjs"])
             .current_dir(folder)
@@ -63,7 +68,7 @@ impl Drop for Sdk {
 
 /// Runs another of the programs beside the client to its end; what it printed.
 pub fn program(name: &str, args: &[&str]) -> String {
-    let folder = fetched("fetch-sdk", &FOLDER);
+    let folder = folder();
     let output = Command::new("node").args(["--no-warnings", name]).args(args).current_dir(folder).output();
     let output = output.expect("node runs (install node 18 to 21)");
     [output.stdout, output.stderr].iter().map(|bytes| String::from_utf8_lossy(bytes)).rev().collect()
