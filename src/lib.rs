@@ -17,6 +17,7 @@ pub mod asker;
 pub mod pool;
 pub mod budget;
 pub mod protobuf;
+pub mod hook;
 pub mod cid;
 #[doc(hidden)]
 pub mod planted;
