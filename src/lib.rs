@@ -50,6 +50,7 @@ pub mod anchor;
 
 // what the node and the network do together
 pub mod content;
+pub mod rgb;
 
 // those who knock
 pub mod rpc;

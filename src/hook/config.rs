@@ -58,7 +58,9 @@ impl Config {
 fn check_command(key: &str, command: &[String]) -> Result<(), Error> {
     match command.first() {
         Some(program) if !Path::new(program).is_absolute() => {
-            bail!("{key}: `{program}` is no absolute path; write the program's whole path, such as \"/usr/local/bin/check\"")
+            bail!(
+                "{key}: `{program}` is no absolute path; write the program's whole path, such as \"/usr/local/bin/check\""
+            )
         }
         _ => Ok(()),
     }
@@ -77,7 +79,10 @@ mod tests {
             config.check().expect_err("wrong").to_string()
         };
         for (said, change) in [
-            ("hooks.rgb_validator: `check` is no absolute path", (|c| c.rgb_validator = vec!["check".into()]) as fn(&mut Config)),
+            (
+                "hooks.rgb_validator: `check` is no absolute path",
+                (|c| c.rgb_validator = vec!["check".into()]) as fn(&mut Config),
+            ),
             ("hooks.timeout", |c| c.timeout = Span(Duration::ZERO)),
             ("hooks.cpu = 0", |c| c.cpu = 0),
             ("hooks.memory = 1", |c| c.memory = 1),

@@ -32,7 +32,9 @@ impl HookError {
         let last = text.lines().rev().find(|line| !line.trim().is_empty());
         let told = last.map(|line| format!("; it said: {}", said(line.trim()))).unwrap_or_default();
         let how = match (status.code(), status.signal()) {
-            (_, Some(24)) => format!("took more than {} seconds of processor time (hooks.cpu) and was ended", config.cpu),
+            (_, Some(24)) => {
+                format!("took more than {} seconds of processor time (hooks.cpu) and was ended", config.cpu)
+            }
             (_, Some(25)) => {
                 format!("wrote a file of more than {} bytes (hooks.file_size) and was ended", config.file_size)
             }

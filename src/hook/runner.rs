@@ -202,7 +202,9 @@ mod tests {
     #[test]
     fn an_answer_is_one_object() {
         assert_eq!(answer(b" {\"valid\": true}\n").expect("an answer").len(), 1);
-        for (said, why) in [("", "nothing"), (" \n", "nothing"), ("[]", "not one"), ("{} {}", "not one"), ("yes", "not one")] {
+        for (said, why) in
+            [("", "nothing"), (" \n", "nothing"), ("[]", "not one"), ("{} {}", "not one"), ("yes", "not one")]
+        {
             let error = answer(said.as_bytes()).expect_err("none").to_string();
             assert!(error.contains(why), "{said}: {error}");
         }
