@@ -207,30 +207,31 @@ impl Book {
     }
 }
 
+/// The same by looking at every transfer, which is what a [`Book`] must agree with.
+#[cfg(test)]
+pub(super) fn by_looking(rows: &std::collections::BTreeMap<Key, Row>) -> (Sums, std::collections::BTreeMap<Key, Key>) {
+    let mut all: Vec<_> = rows.iter().collect();
+    all.sort_by_key(|(key, row)| (row.begun, **key));
+    let (mut sums, mut lost) = (Sums::default(), std::collections::BTreeMap::new());
+    let mut taken: Vec<(Coin, Key)> = Vec::new();
+    for (key, row) in all {
+        let first = row.coins.iter().find_map(|coin| taken.iter().find(|(other, _)| other == coin));
+        match first {
+            Some((_, first)) => drop(lost.insert(*key, *first)),
+            None => {
+                taken.extend(row.coins.iter().map(|coin| (*coin, *key)));
+                sums.add(row);
+            }
+        }
+    }
+    (sums, lost)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use proptest::prelude::*;
     use std::collections::BTreeMap;
-
-    /// The same by looking at every transfer, which is what a [`Book`] must agree with.
-    fn by_looking(rows: &BTreeMap<Key, Row>) -> (Sums, BTreeMap<Key, Key>) {
-        let mut all: Vec<_> = rows.iter().collect();
-        all.sort_by_key(|(key, row)| (row.begun, **key));
-        let (mut sums, mut lost) = (Sums::default(), BTreeMap::new());
-        let mut taken: Vec<(Coin, Key)> = Vec::new();
-        for (key, row) in all {
-            let first = row.coins.iter().find_map(|coin| taken.iter().find(|(other, _)| other == coin));
-            match first {
-                Some((_, first)) => drop(lost.insert(*key, *first)),
-                None => {
-                    taken.extend(row.coins.iter().map(|coin| (*coin, *key)));
-                    sums.add(row);
-                }
-            }
-        }
-        (sums, lost)
-    }
 
     fn key(n: u8) -> Key {
         [n; 32]

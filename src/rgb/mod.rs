@@ -23,6 +23,8 @@ mod validation;
 mod balances;
 mod invoices;
 mod history;
+#[cfg(test)]
+mod tests;
 
 pub use amount::Amount;
 pub use assets::{AssetFilter, Assets, Described, Found};

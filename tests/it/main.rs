@@ -43,6 +43,7 @@ mod remotes;
 mod registration;
 mod resolve;
 mod restore;
+mod rgb;
 mod stories;
 mod suite;
 mod support;
