@@ -178,11 +178,11 @@ async fn hear(from: pipe::Receiver) -> Result<Vec<u8>, HookError> {
 }
 
 /// Ends when there are too many processes.
-async fn watch(group: &Group, most: u32) -> HookError {
+async fn watch(group: &Arc<Group>, most: u32) -> HookError {
     loop {
         sleep(COUNT_EVERY).await;
-        // A scan of /proc takes about as long as judging a message.
-        if group.count() > most as usize {
+        let counted = group.clone();
+        if spawn_blocking(move || counted.count()).await.is_ok_and(|count| count > most as usize) {
             return HookError::TooManyProcesses(most);
         }
     }

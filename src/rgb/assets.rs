@@ -4,7 +4,7 @@ use super::{
     hand::{Hand, New, Written},
     kept::{data, first, is, text as text_of},
     problem::Problem,
-    storage::{Place, Rgb},
+    storage::{Place, Rgb, to_the_end},
     things::{Asset, Metadata, Network, PROTOCOL, Schema},
 };
 use crate::{
@@ -74,6 +74,11 @@ impl Rgb {
     pub async fn store_asset(&self, hand: &Hand, asset: Asset, metadata: Option<Metadata>) -> Result<Written, Problem> {
         asset.check()?;
         metadata.as_ref().map_or(Ok(()), Metadata::check)?;
+        let (this, hand) = (self.clone(), hand.clone());
+        to_the_end(async move { this.put_asset(&hand, asset, metadata).await }).await
+    }
+
+    async fn put_asset(&self, hand: &Hand, asset: Asset, metadata: Option<Metadata>) -> Result<Written, Problem> {
         let _one = self.locks.of(&hand.tenant, &asset.asset_id).await;
         let id = asset.asset_id.clone();
         let kept = self.look(&hand.tenant, move |view| {

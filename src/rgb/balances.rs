@@ -5,7 +5,7 @@ use super::{
     hand::{Hand, New, Written},
     kept::first,
     problem::Problem,
-    storage::Rgb,
+    storage::{Rgb, to_the_end},
 };
 use crate::{dwn::View, foreign::shown, node};
 use serde_json::{Map, json};
@@ -18,13 +18,18 @@ impl Rgb {
             if book.len() == 0 && first(view, "asset", &id)?.is_none() {
                 return Err(Problem::no_asset(&id));
             }
-            Balance::of(&id, book.sums(), (book.len(), book.conflicts().count()), node::now())
+            Balance::of(&id, book.sums(), (book.len(), book.conflicts().len()), node::now())
         })
         .await
     }
 
     /// Notes what is held, if the transfers say the same.
     pub async fn update_balance(&self, hand: &Hand, declared: Declared) -> Result<Written, Problem> {
+        let (this, hand) = (self.clone(), hand.clone());
+        to_the_end(async move { this.note_balance(&hand, declared).await }).await
+    }
+
+    async fn note_balance(&self, hand: &Hand, declared: Declared) -> Result<Written, Problem> {
         let _one = self.locks.of(&hand.tenant, &declared.asset_id).await;
         let asset = declared.asset_id.clone();
         let balance = self.get_asset_balance(&hand.tenant, &asset).await?;

@@ -111,7 +111,7 @@ impl Book {
     }
 
     /// Transfers that do not count, each with the one that took a coin of it before.
-    pub fn conflicts(&self) -> impl Iterator<Item = (&Key, &Key)> {
+    pub fn conflicts(&self) -> impl ExactSizeIterator<Item = (&Key, &Key)> {
         self.lost.iter()
     }
 

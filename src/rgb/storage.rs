@@ -80,3 +80,11 @@ impl Rgb {
         derived.await.map_err(Error::new)?
     }
 }
+
+/// Does what holds a lock, also if nobody waits for it any more: a write that is on its way is not taken back when its caller goes, and
+/// until it is done nobody else may look.
+pub(super) async fn to_the_end<T: Send + 'static>(
+    act: impl Future<Output = Result<T, Problem>> + Send + 'static,
+) -> Result<T, Problem> {
+    tokio::spawn(act).await.map_err(Error::new)?
+}

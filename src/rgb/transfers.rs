@@ -7,7 +7,7 @@ use super::{
     hand::{Hand, New, Written},
     kept::{coin, first, id_of, is, key, newest, row, tag, text, transfer},
     problem::Problem,
-    storage::Rgb,
+    storage::{Rgb, to_the_end},
     things::{Kind, PROTOCOL, Status, Transfer},
 };
 use crate::{
@@ -82,12 +82,16 @@ impl Rgb {
     /// Stores a transfer, or with `id` a new state of one. Of those that spend one coin, the first to come is taken.
     pub async fn store_transfer(&self, hand: &Hand, transfer: Transfer, id: Option<&str>) -> Result<Written, Problem> {
         transfer.check()?;
-        // From here on nobody else decides about this asset.
-        let _one = self.locks.of(&hand.tenant, &transfer.asset_id).await;
-        match id {
-            None => self.begin_transfer(hand, transfer).await,
-            Some(id) => self.change_transfer(hand, transfer, id).await,
-        }
+        let (this, hand, id) = (self.clone(), hand.clone(), id.map(str::to_owned));
+        to_the_end(async move {
+            // From here on nobody else decides about this asset.
+            let _one = this.locks.of(&hand.tenant, &transfer.asset_id).await;
+            match id {
+                None => this.begin_transfer(&hand, transfer).await,
+                Some(id) => this.change_transfer(&hand, transfer, &id).await,
+            }
+        })
+        .await
     }
 
     async fn begin_transfer(&self, hand: &Hand, transfer: Transfer) -> Result<Written, Problem> {

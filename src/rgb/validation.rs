@@ -115,6 +115,13 @@ fn consignment(view: &dyn View, transfer: &str) -> Result<Place, Problem> {
         Problem::NotFound(text)
     };
     let stored = view.select(&select)?.entries.into_iter().next().ok_or_else(none)?;
+    if stored.message.get("encryption").is_some() {
+        let text = format!(
+            "the consignment of the transfer {} is encrypted, and this node does not decrypt it: give it with the call",
+            shown(transfer)
+        );
+        return Err(Problem::Conflict(text));
+    }
     if let Some(bytes) = view.inline_data(&stored)? {
         return Ok(Place::Beside(bytes));
     }

@@ -3,7 +3,7 @@
 
 use crate::{
     support::{
-        control::{Control, Failed},
+        control::{Control, Failed, failed},
         eventually, root,
         toft::{Home, Toft},
     },
@@ -211,12 +211,25 @@ fn each_of_the_twelve_does_what_it_says() {
 
 #[test]
 fn of_fifty_that_spend_one_coin_at_once_one_is_taken() {
-    let (node, rpc) = with_asset(Home::new());
+    let (node, rpc) = with_asset(Home::new().set("rpc.listen", "127.0.0.1:0"));
+    let cookie = fs::read_to_string(node.home().path().join("rpc.cookie")).expect("a cookie");
+    let url = format!("http://{}/rpc", node.rpc());
+    let ask = |params: Value| -> Result<Value, Failed> {
+        let call = json!({"jsonrpc": "2.0", "id": 1, "method": "rgb.storeTransfer", "params": params});
+        let agent: ureq::Agent = ureq::Agent::config_builder().http_status_as_error(false).build().into();
+        let asked = agent.post(&url).header("authorization", format!("Bearer {cookie}")).send_json(&call);
+        let mut answer: Value = asked.expect("answers").body_mut().read_json().expect("JSON");
+        match answer.get("error") {
+            Some(error) => Err(failed(error)),
+            None => Ok(answer["result"].take()),
+        }
+    };
     let answers: Vec<Result<Value, Failed>> = thread::scope(|scope| {
         let all: Vec<_> = (0..50)
             .map(|n| {
-                let (rpc, coins) = (rpc.clone(), [outpoint(7), outpoint(100 + n)]);
-                scope.spawn(move || rpc.ask("rgb.storeTransfer", transfer("send", 1, "waitingConfirmations", &coins)))
+                let wanted = transfer("send", 1, "waitingConfirmations", &[outpoint(7), outpoint(100 + n)]);
+                let ask = &ask;
+                scope.spawn(move || ask(wanted))
             })
             .collect();
         all.into_iter().map(|one| one.join().expect("it answers")).collect()
@@ -237,9 +250,9 @@ fn of_fifty_that_spend_one_coin_at_once_one_is_taken() {
         .iter()
         .map(|coin| coin.as_str().expect("a text").to_owned())
         .collect();
-    let mut failed = transfer("send", 1, "failed", &coins);
-    failed["transferId"] = json!(id(first));
-    rpc.call("rgb.storeTransfer", failed);
+    let mut over = transfer("send", 1, "failed", &coins);
+    over["transferId"] = json!(id(first));
+    rpc.call("rgb.storeTransfer", over);
     rpc.call("rgb.storeTransfer", transfer("send", 5, "settled", &[outpoint(7)]));
     held(&rpc, [995, 995, 995]);
     drop(node);
@@ -389,75 +402,85 @@ fn a_hook_finds_an_empty_folder_and_no_environment() {
     assert_eq!(fs::read_dir(temp.path()).expect("a folder").count(), 0);
 }
 
-#[test]
-fn a_hook_that_hangs_floods_forks_or_fails_is_cut_off_with_a_sentence() {
-    let mark = "31.41592653";
-    let cases: &[(&str, &[&str], &[&str])] = &[
-        ("hangs", &["sleep 31.41592653"], &["longer than 700ms"]),
-        ("leaves a child behind that holds its output", &["sleep 31.41592653 & exit 0"], &["said nothing"]),
-        ("prints a gigabyte", &["exec head -c 1000000000 /dev/zero"], &["more than 65536 bytes"]),
-        ("complains without end", &["exec head -c 1000000000 /dev/zero >&2"], &["more than 65536 bytes"]),
-        // Who is root is counted by the node, all others by the system.
-        (
-            "forks",
-            &["while :; do sleep 31.41592653 & done"],
-            &["more than 16 processes", "ended with status", "longer than"],
-        ),
-        (
-            "is a bomb",
-            &["f() { f | f & }; f; sleep 31.41592653"],
-            &["more than 16 processes", "ended with status", "longer than", "said nothing"],
-        ),
-        ("burns time", &["while :; do :; done"], &["longer than 700ms"]),
-        ("fails", &["echo why not >&2; exit 3"], &["ended with status 3; it said: why not"]),
-        ("is ended", &["kill -TERM $$"], &["ended by signal 15"]),
-        ("says no", &["echo '{\"reason\": \"none\"}'"], &["no \"valid\""]),
-        ("says yes in its own way", &["echo yes"], &["not one JSON object"]),
-        ("fills the disk", &["exec head -c 100000000 /dev/zero > file"], &["hooks.file_size", "ended with status"]),
-        ("wants memory", &["exec python3 -c 'x = bytearray(1 << 30); print(len(x))'"], &["ended with status 1"]),
+/// Asks a node whose validator does what the question says.
+fn played(cases: &[(&str, &str, &[&str])], timeout: &str) {
+    let arms: String = cases.iter().map(|(name, script, _)| format!("*case-{name}-*) {script} ;;\n")).collect();
+    let script = format!("read -r line; case \"$line\" in\n{arms}esac");
+    let bounds = [
+        ("hooks.timeout", timeout),
+        ("hooks.processes", "16"),
+        ("hooks.file_size", "1000000"),
+        ("hooks.memory", "268435456"),
     ];
-    thread::scope(|scope| {
-        for (what, script, said) in cases {
-            scope.spawn(move || {
-                let bounds = [
-                    ("hooks.timeout", "700ms"),
-                    ("hooks.processes", "16"),
-                    ("hooks.file_size", "1000000"),
-                    ("hooks.memory", "268435456"),
-                ];
-                let (node, rpc, temp) = with_validator(&["/bin/sh", "-c", script[0]], &bounds);
-                let begun = Instant::now();
-                let failed = rpc.fails("rgb.validateTransfer", question(&vec![7; 300_000]));
-                assert!(
-                    failed.kind == "failed" && said.iter().any(|said| failed.message.contains(said)),
-                    "{what}: {failed:?}"
-                );
-                assert!(begun.elapsed().as_secs() < 10, "{what}: {:?}", begun.elapsed());
-                assert_eq!(fs::read_dir(temp.path()).expect("a folder").count(), 0, "{what}");
-                // The node is well.
-                assert_eq!(node.json(&["call", "node.health"])["healthy"], true, "{what}");
-                held(&rpc, [1000, 1000, 1000]);
-            });
-        }
-    });
-    nobody_runs(mark);
+    let (node, rpc, temp) = with_validator(&["/bin/sh", "-c", &script], &bounds);
+    for (name, _, said) in cases {
+        let begun = Instant::now();
+        let mut asked = question(&vec![7; 300_000]);
+        asked["transfer"]["recipientId"] = json!(format!("case-{name}-"));
+        let failed = rpc.fails("rgb.validateTransfer", asked);
+        assert!(failed.kind == "failed" && said.iter().any(|said| failed.message.contains(said)), "{name}: {failed:?}");
+        assert!(begun.elapsed().as_secs() < 10, "{name}: {:?}", begun.elapsed());
+        assert_eq!(fs::read_dir(temp.path()).expect("a folder").count(), 0, "{name}");
+        // The node is well.
+        assert_eq!(rpc.call("node.health", json!({}))["healthy"], true, "{name}");
+        held(&rpc, [1000, 1000, 1000]);
+    }
+    nobody_runs(MARK);
+    drop(node);
+}
+
+/// How long those sleep who are to be killed: it is found among all processes.
+const MARK: &str = "31.41592653";
+
+#[test]
+fn a_hook_that_hangs_or_forks_is_cut_off_with_a_sentence() {
+    let late = "longer than 700ms (hooks.timeout)";
+    // Who is root is counted by the node, all others by the system too.
+    let many = ["more than 16 processes (hooks.processes)", "ended with status", late];
+    played(
+        &[
+            ("hang", "sleep 31.41592653", &[late]),
+            ("burn", "while :; do :; done", &[late]),
+            ("fork", "while :; do sleep 31.41592653 & done", &many),
+            ("bomb", "f() { f | f & }; f; sleep 31.41592653", &many),
+        ],
+        "700ms",
+    );
+}
+
+#[test]
+fn a_hook_that_floods_or_fails_is_cut_off_with_a_sentence() {
+    played(
+        &[
+            ("leave", "sleep 31.41592653 & exit 0", &["said nothing"]),
+            ("print", "exec head -c 1000000000 /dev/zero", &["more than 65536 bytes"]),
+            ("complain", "exec head -c 1000000000 /dev/zero >&2", &["more than 65536 bytes"]),
+            ("fail", "echo why not >&2; exit 3", &["ended with status 3; it said: why not"]),
+            ("end", "kill -TERM $$", &["ended by signal 15"]),
+            ("no", r#"echo '{"reason": "none"}'"#, &["no \"valid\""]),
+            ("yes", "echo yes", &["not one JSON object"]),
+            ("fill", "exec head -c 100000000 /dev/zero > file", &["hooks.file_size", "ended with status"]),
+            (
+                "memory",
+                "exec python3 -c 'x = bytearray(1 << 30); print(len(x))'",
+                &["ended with status 1; it said: MemoryError"],
+            ),
+        ],
+        "20s",
+    );
 }
 
 #[test]
 fn processor_time_places_and_programs_that_are_not_there() {
     let (_node, rpc, _temp) =
         with_validator(&["/bin/sh", "-c", "while :; do :; done"], &[("hooks.cpu", "1"), ("hooks.at_once", "1")]);
-    thread::scope(|scope| {
-        let asked = scope.spawn(|| rpc.fails("rgb.validateTransfer", question(b"x")));
-        let busy = eventually("a second one to find no place", || {
-            let failed = rpc.fails("rgb.validateTransfer", question(b"x"));
-            (failed.kind == "too-many").then_some(failed)
-        });
-        assert!(busy.message.contains("hooks.at_once"), "{busy:?}");
-        let failed = asked.join().expect("answers");
-        let is_cut = failed.message.contains("1 seconds of processor time") || failed.kind == "too-many";
-        assert!(is_cut, "{failed:?}");
+    let answers: Vec<Failed> = thread::scope(|scope| {
+        let all = [(); 4].map(|()| scope.spawn(|| rpc.fails("rgb.validateTransfer", question(b"x"))));
+        all.into_iter().map(|one| one.join().expect("it answers")).collect()
     });
+    let (busy, ran): (Vec<_>, Vec<_>) = answers.into_iter().partition(|failed| failed.kind == "too-many");
+    assert!(busy.len() == 3 && busy.iter().all(|failed| failed.message.contains("hooks.at_once")), "{busy:?}");
+    assert!(ran.iter().all(|failed| failed.message.contains("1 seconds of processor time")), "{ran:?}");
     let (_node, rpc, _temp) = with_validator(&["/nowhere/validator"], &[]);
     let failed = rpc.fails("rgb.validateTransfer", question(b"x"));
     assert!(failed.message.contains("status 127") && failed.message.contains("/nowhere/validator"), "{failed:?}");
