@@ -123,7 +123,7 @@ impl Running {
         let (out, err) = outputs.ok_or_else(|| HookError::NoAnswer("it was asked before".into()))?;
         let end = async {
             let status = (&mut self.status).await.map_err(io::Error::other).flatten();
-            self.group.kill();
+            self.group.kill_rest();
             status.map_err(HookError::NotStarted)
         };
         let (status, said, errors, ()) = tokio::try_join!(end, hear(out), hear(err), feed(stdin, head, body))?;
@@ -139,6 +139,7 @@ impl Running {
         if !self.status.is_finished() {
             let _ = (&mut self.status).await;
         }
+        self.group.kill_rest();
     }
 }
 
