@@ -40,6 +40,7 @@ pub struct Config {
     pub remote: crate::remote::Config,
     pub anchor: crate::anchor::Config,
     pub rpc: crate::rpc::Config,
+    pub hooks: crate::hook::Config,
     pub web: Web,
     pub log: Log,
 }
@@ -238,6 +239,7 @@ impl Config {
         crate::net::check_addresses(&self.net)?;
         self.remote.check()?;
         self.retention.check()?;
+        self.hooks.check()?;
         // What calendars promise names them: who asks must not choose that name.
         if self.anchor.calendar.serve && self.dwn.url.is_empty() {
             bail!(

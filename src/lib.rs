@@ -17,6 +17,7 @@ pub mod asker;
 pub mod pool;
 pub mod budget;
 pub mod protobuf;
+pub mod hook;
 pub mod cid;
 #[doc(hidden)]
 pub mod planted;
@@ -52,6 +53,7 @@ pub mod anchor;
 
 // what the node and the network do together
 pub mod content;
+pub mod rgb;
 
 // those who knock
 pub mod rpc;

@@ -41,6 +41,7 @@ mod verify;
 mod token;
 mod wallet;
 mod audit;
+mod hook;
 
 use crate::{
     foreign, process,
@@ -151,11 +152,17 @@ enum Command {
     /// Show, check or change the settings.
     #[command(subcommand)]
     Config(config::Command),
+    /// Started by the node: becomes a hook, within limits.
+    #[command(hide = true, name = crate::hook::COMMAND)]
+    HookExec(hook::Args),
 }
 
 /// Runs the command line of this process.
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
+    if let Command::HookExec(args) = &cli.command {
+        return hook::run(args);
+    }
     let json = cli.json;
     match run(cli) {
         Ok(Some(output)) => {
@@ -230,6 +237,7 @@ fn run(cli: Cli) -> Result<Option<Output>, Failure> {
             Command::Call(args) => call::run(&context, &args).await.map(Some),
             Command::Audit(command) => audit::run(&context, command).await,
             Command::Config(command) => config::run(&context, &command).await.map(Some),
+            Command::HookExec(_) => Ok(None), // it never comes here
         }
     });
     // A blocking read nobody waits for any more must not hold the process.

@@ -45,6 +45,11 @@ impl Node {
         Retained { rules: self.shared.retention.list().len() as u64, ..retained }
     }
 
+    /// Changes whenever messages leave the store without one that says so. What is derived from all of them is then to be derived anew.
+    pub fn gone(&self) -> u64 {
+        self.shared.tally.gone()
+    }
+
     /// Ends what is over, every so often, until told to stop.
     pub async fn keep_ending(self, every: Duration, signer: Arc<Signer>, job: Job) -> Result<(), Fault> {
         if self.shared.retention.list().is_empty() {
@@ -167,7 +172,10 @@ impl Reaper {
             self.delete(&place.1, &records).await?
         } else {
             let some = records.len();
-            self.node.store().end_records(&place.1, records).await?;
+            self.node.shared.tally.leaves();
+            let ended = self.node.store().end_records(&place.1, records).await;
+            self.node.shared.tally.leaves();
+            ended?;
             self.node.shared.tally.note(|r| r.purged += some as u64);
             self.node.shared.tally.count("purged", some);
             None

@@ -6,7 +6,10 @@ use prometheus_client::{
     registry::Registry,
 };
 use serde::{Deserialize, Serialize};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{
+    Mutex, PoisonError,
+    atomic::{AtomicU64, Ordering},
+};
 
 #[derive(Debug, Clone, Hash, PartialEq, Eq, EncodeLabelSet)]
 struct How {
@@ -33,6 +36,8 @@ pub struct Retained {
 #[derive(Debug, Default)]
 pub(super) struct Tally {
     retained: Mutex<Retained>,
+    /// Counts what leaves without a message.
+    gone: AtomicU64,
     records: Family<How, Counter>,
 }
 
@@ -48,6 +53,16 @@ impl Tally {
 
     pub fn note(&self, f: impl FnOnce(&mut Retained)) {
         f(&mut self.retained.lock().unwrap_or_else(PoisonError::into_inner));
+    }
+
+    pub fn gone(&self) -> u64 {
+        self.gone.load(Ordering::SeqCst)
+    }
+
+    /// Messages leave the store of which the log tells followers nothing. To be called before and after: who sees the store without them
+    /// sees that something is gone, and who saw it with them does so later.
+    pub fn leaves(&self) {
+        self.gone.fetch_add(1, Ordering::SeqCst);
     }
 
     pub fn count(&self, how: &'static str, records: usize) {

@@ -48,7 +48,10 @@ impl Node {
         let registration = self.shared.gate.forget(self.store(), tenant).await?;
         let mut messages = 0;
         loop {
-            match self.store().wipe_some(tenant).await? {
+            self.shared.tally.leaves();
+            let some = self.store().wipe_some(tenant).await;
+            self.shared.tally.leaves();
+            match some? {
                 0 => break,
                 some => messages += some as u64,
             }

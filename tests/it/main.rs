@@ -48,6 +48,7 @@ mod registration;
 mod requirements;
 mod resolve;
 mod restore;
+mod rgb;
 mod stories;
 mod suite;
 mod support;

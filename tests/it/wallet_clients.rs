@@ -27,6 +27,8 @@ const FAIL: &[(&str, &str)] = &[
     ("conflicts.keep", "not-found"),
     ("conflicts.remove", "not-found"),
     ("policies.remove", "not-found"),
+    ("rgb.getTransferStatus", "not-found"),
+    ("rgb.validateTransfer", "not-found"), // no validator is set
     ("anchor.proof", "pending"),
     ("anchor.unsigned", "not-found"),
     ("anchor.signed", "failed"),
@@ -148,6 +150,7 @@ impl Fresh {
         let file = dir.path().join("hello.txt");
         std::fs::write(&file, "hello").expect("writes");
         let added = node.json(&["add", "--format", "text/plain", &file.display().to_string()]);
+        node.json(&["protocol", "install", "rgb"]);
         let token = text(&node.json(&["token", "create", "reader", "--scope", "info"])["id"]);
         let identity = text(&node.json(&["id", "new"])["did"]);
         Self { token, identity, record: text(&added["record"]), data: text(&added["cid"]), node, dir }

@@ -1365,6 +1365,255 @@ class Retained(TypedDict):
     rules: int
 
 
+#: Minor units: decimal digits, at most 18446744073709551615. A whole number is read too.
+RgbAmount: TypeAlias = 'str'
+
+
+class RgbAsset(TypedDict):
+    """An RGB asset."""
+
+    assetId: str
+    #: CID of the contract.
+    contract: NotRequired[str | None]
+    issuedSupply: RgbAmount
+    name: str
+    network: RgbNetwork
+    #: Digits after the point, for people.
+    precision: int
+    schema: RgbSchema
+    ticker: NotRequired[str | None]
+
+
+class RgbAssetExists(TypedDict):
+    exists: bool
+
+
+class RgbAssetFilter(TypedDict):
+    """Which assets are wanted: those that fit all that is given."""
+
+    assetId: NotRequired[str | None]
+    network: NotRequired[RgbNetwork | None]
+    precision: NotRequired[int | None]
+    schema: NotRequired[RgbSchema | None]
+    ticker: NotRequired[str | None]
+
+
+class RgbAssets(TypedDict):
+    """Assets in the order in which they were stored, the newest first."""
+
+    assets: list[RgbFoundAsset]
+    #: Where the next page goes on, if there is one.
+    cursor: NotRequired[RgbPlace | None]
+
+
+class RgbBalance(TypedDict):
+    """Derived from the transfers that count."""
+
+    #: Now.
+    asOf: str
+    assetId: str
+    #: Of these, those that do not, for another one spent a coin of theirs before (rgb.conflicts).
+    conflicts: int
+    #: When those under way are settled.
+    future: RgbAmount
+    #: More went out than ever came in, by so much: transfers that brought it are missing here.
+    overdrawn: NotRequired[RgbAmount]
+    #: By settled transfers.
+    settled: RgbAmount
+    #: Settled, without what is being sent.
+    spendable: RgbAmount
+    #: Transfers that count, or would.
+    transfers: int
+
+
+class RgbConflict(TypedDict):
+    """A transfer that does not count."""
+
+    amount: RgbAmount
+    assetId: str
+    #: Coins that both spend.
+    coins: list[str]
+    #: What counts instead.
+    conflictsWith: str
+    transferId: str
+
+
+class RgbDeclared(TypedDict):
+    """What somebody says is held."""
+
+    assetId: str
+    future: RgbAmount
+    settled: RgbAmount
+    spendable: RgbAmount
+
+
+class RgbDescribedAsset(TypedDict):
+    """An asset with what else is known of it."""
+
+    asset: RgbAsset
+    metadata: NotRequired[RgbMetadata | None]
+    recordId: str
+
+
+class RgbEvent(TypedDict):
+    """What happened."""
+
+    amount: NotRequired[RgbAmount | None]
+    #: Of a conflict: the transfer that counts instead.
+    conflictsWith: NotRequired[str | None]
+    date: str
+    kind: RgbHistoryKind
+    recordId: str
+    source: RgbHistorySource
+    #: Of a transfer.
+    status: NotRequired[RgbTransferStatus | None]
+    #: recordId of the transfer.
+    transfer: NotRequired[str | None]
+    txid: NotRequired[str | None]
+
+
+class RgbFoundAsset(TypedDict):
+    """An asset that is kept."""
+
+    asset: RgbAsset
+    recordId: str
+
+
+class RgbHistory(TypedDict):
+    """A page of an asset's history."""
+
+    #: Where the next page goes on, if there is one.
+    cursor: NotRequired[RgbPlace | None]
+    entries: list[RgbEvent]
+
+
+class RgbHistoryEntry(TypedDict):
+    """What happened to an asset, as somebody noted it."""
+
+    amount: NotRequired[RgbAmount | None]
+    assetId: str
+    #: When it happened; now if it is not said.
+    date: NotRequired[str | None]
+    kind: RgbHistoryKind
+    #: recordId of the transfer.
+    transfer: NotRequired[str | None]
+    txid: NotRequired[str | None]
+
+
+RgbHistoryKind: TypeAlias = 'Literal["issue", "send", "receive", "burn", "invoice"]'
+
+#: Where an entry comes from.
+RgbHistorySource: TypeAlias = 'Literal["transfer", "entry"]'
+
+
+class RgbInvoice(TypedDict):
+    """What is to be paid, and to what seal."""
+
+    amount: NotRequired[RgbAmount | None]
+    assetId: str
+    dateExpires: NotRequired[str | None]
+    endpoints: NotRequired[list[str]]
+    #: The invoice's text, as wallets read it.
+    invoice: str
+    recipientId: NotRequired[str | None]
+    status: NotRequired[RgbInvoiceStatus]
+
+
+RgbInvoiceStatus: TypeAlias = 'Literal["open", "paid", "expired", "cancelled"]'
+
+
+class RgbMedia(TypedDict):
+    cid: str
+    #: Media type.
+    type: str
+
+
+class RgbMetadata(TypedDict):
+    """What else is known of an asset."""
+
+    details: NotRequired[str | None]
+    media: NotRequired[RgbMedia | None]
+    terms: NotRequired[str | None]
+    #: When the asset was issued.
+    timestamp: NotRequired[str | None]
+
+
+RgbNetwork: TypeAlias = 'Literal["mainnet", "testnet4", "signet", "regtest"]'
+
+
+class RgbPlace(TypedDict):
+    """The end of a page: where the next one goes on."""
+
+    messageCid: str
+    value: str
+
+
+#: Which rules the contract follows.
+RgbSchema: TypeAlias = 'Literal["NIA", "UDA", "CFA", "IFA"]'
+
+
+class RgbStored(TypedDict):
+    """A record that was written."""
+
+    dataCid: str
+    dateCreated: str
+    #: Of the message: what time proofs are about (anchor.proof).
+    messageCid: str
+    recordId: str
+
+
+class RgbTransfer(TypedDict):
+    """Units that change hands."""
+
+    amount: RgbAmount
+    assetId: str
+    #: CID of the consignment.
+    consignment: NotRequired[str | None]
+    #: recordId of the invoice that it pays.
+    invoice: NotRequired[str | None]
+    kind: RgbTransferKind
+    #: DID.
+    receiver: NotRequired[str | None]
+    #: Blinded seal or address of who gets it.
+    recipientId: NotRequired[str | None]
+    #: DID.
+    sender: NotRequired[str | None]
+    #: Coins whose seals it closes, each as `txid:vout`.
+    spends: NotRequired[list[str]]
+    status: NotRequired[RgbTransferState]
+    txid: NotRequired[str | None]
+
+
+#: What a transfer is, as seen by who wrote it.
+RgbTransferKind: TypeAlias = 'Literal["send", "burn", "issue", "receive"]'
+
+RgbTransferState: TypeAlias = 'Literal["waitingCounterparty", "waitingConfirmations", "settled", "failed"]'
+
+#: How a transfer stands.
+RgbTransferStatus: TypeAlias = 'Literal["waitingCounterparty", "waitingConfirmations", "settled", "failed", "conflict"]'
+
+
+class RgbTransferTold(TypedDict):
+    """A transfer, and how it stands."""
+
+    #: Of a conflict: the transfer that took the coin.
+    conflictsWith: NotRequired[str | None]
+    #: It counts in balances. What somebody else wrote does only when it is accepted (rgb.storeTransfer with its transferId).
+    counts: bool
+    dateCreated: str
+    status: RgbTransferStatus
+    #: As its record says it.
+    transfer: RgbTransfer
+    transferId: str
+
+
+class RgbVerdict(TypedDict):
+    """What the validator says."""
+
+    reason: NotRequired[str | None]
+    valid: bool
+
+
 Scope: TypeAlias = 'str'
 
 
@@ -2211,6 +2460,187 @@ class ConflictsRemoveParams(TypedDict):
     tenant: NotRequired[str | None]
 
 
+RgbAssetExistsParams = TypedDict(
+    "RgbAssetExistsParams",
+    {
+        "assetId": "str",
+        #: Which of the node's identities asks; its own if none is named.
+        "from": "NotRequired[str | None]",
+        #: DID of whose asset it is; the asker's if none is named.
+        "tenant": "NotRequired[str | None]",
+    },
+)
+
+
+RgbStoreAssetParams = TypedDict(
+    "RgbStoreAssetParams",
+    {
+        "asset": "RgbAsset",
+        #: Which of the node's identities signs; its own if none is named.
+        "from": "NotRequired[str | None]",
+        "metadata": "NotRequired[RgbMetadata | None]",
+        #: DID of whose asset it becomes; the signer's if none is named.
+        "tenant": "NotRequired[str | None]",
+    },
+)
+
+
+RgbQueryAssetsParams = TypedDict(
+    "RgbQueryAssetsParams",
+    {
+        #: Where the page before ended.
+        "cursor": "NotRequired[RgbPlace | None]",
+        #: Empty: all.
+        "filter": "NotRequired[RgbAssetFilter]",
+        #: Which of the node's identities asks; its own if none is named.
+        "from": "NotRequired[str | None]",
+        #: At most so many: 100 if nothing is said, 1,000 at most.
+        "limit": "NotRequired[int | None]",
+        #: DID of whose assets; the asker's if none is named.
+        "tenant": "NotRequired[str | None]",
+    },
+)
+
+
+RgbGetAssetMetadataParams = TypedDict(
+    "RgbGetAssetMetadataParams",
+    {
+        "assetId": "str",
+        #: Which of the node's identities asks; its own if none is named.
+        "from": "NotRequired[str | None]",
+        #: DID of whose asset it is; the asker's if none is named.
+        "tenant": "NotRequired[str | None]",
+    },
+)
+
+
+RgbStoreTransferParams = TypedDict(
+    "RgbStoreTransferParams",
+    {
+        "transfer": "RgbTransfer",
+        #: Which of the node's identities signs; its own if none is named.
+        "from": "NotRequired[str | None]",
+        #: DID of whose transfer it becomes; the signer's if none is named.
+        "tenant": "NotRequired[str | None]",
+        #: Of the transfer that gets a new state. What it is about stays: asset, kind, amount, coins.
+        "transferId": "NotRequired[str | None]",
+    },
+)
+
+
+RgbGetTransferStatusParams = TypedDict(
+    "RgbGetTransferStatusParams",
+    {
+        "transferId": "str",
+        #: Which of the node's identities asks; its own if none is named.
+        "from": "NotRequired[str | None]",
+        #: DID of whose transfer it is; the asker's if none is named.
+        "tenant": "NotRequired[str | None]",
+    },
+)
+
+
+RgbValidateTransferParams = TypedDict(
+    "RgbValidateTransferParams",
+    {
+        #: base64url, without padding; at most 700 KiB of bytes. A larger one is written as a record first.
+        "consignment": "NotRequired[str | None]",
+        #: Which of the node's identities asks; its own if none is named.
+        "from": "NotRequired[str | None]",
+        #: DID of whose transfer it is; the asker's if none is named.
+        "tenant": "NotRequired[str | None]",
+        "transfer": "NotRequired[RgbTransfer | None]",
+        "transferId": "NotRequired[str | None]",
+    },
+)
+
+
+RgbConflictsParams = TypedDict(
+    "RgbConflictsParams",
+    {
+        #: All assets, if none is named: that reads every transfer once.
+        "assetId": "NotRequired[str | None]",
+        #: Which of the node's identities asks; its own if none is named.
+        "from": "NotRequired[str | None]",
+        #: DID of whose transfers; the asker's if none is named.
+        "tenant": "NotRequired[str | None]",
+    },
+)
+
+
+RgbConflictsResult: TypeAlias = 'list[RgbConflict]'
+
+
+RgbGetAssetBalanceParams = TypedDict(
+    "RgbGetAssetBalanceParams",
+    {
+        "assetId": "str",
+        #: Which of the node's identities asks; its own if none is named.
+        "from": "NotRequired[str | None]",
+        #: DID of whose asset it is; the asker's if none is named.
+        "tenant": "NotRequired[str | None]",
+    },
+)
+
+
+RgbUpdateBalanceParams = TypedDict(
+    "RgbUpdateBalanceParams",
+    {
+        "balance": "RgbDeclared",
+        #: Which of the node's identities signs; its own if none is named.
+        "from": "NotRequired[str | None]",
+        #: DID of whose balance it is; the signer's if none is named.
+        "tenant": "NotRequired[str | None]",
+    },
+)
+
+
+RgbStoreInvoiceParams = TypedDict(
+    "RgbStoreInvoiceParams",
+    {
+        "invoice": "RgbInvoice",
+        #: Which of the node's identities signs; its own if none is named.
+        "from": "NotRequired[str | None]",
+        #: Of the invoice that gets a new state.
+        "invoiceId": "NotRequired[str | None]",
+        #: Of a new one: DID of who is asked to pay, and may read it.
+        "payer": "NotRequired[str | None]",
+        #: DID of whose invoice it becomes; the signer's if none is named.
+        "tenant": "NotRequired[str | None]",
+    },
+)
+
+
+RgbGetAssetHistoryParams = TypedDict(
+    "RgbGetAssetHistoryParams",
+    {
+        "assetId": "str",
+        #: The oldest first.
+        "ascending": "NotRequired[bool]",
+        #: Where the page before ended.
+        "cursor": "NotRequired[RgbPlace | None]",
+        #: Which of the node's identities asks; its own if none is named.
+        "from": "NotRequired[str | None]",
+        #: At most so many entries: 100 if nothing is said, 1,000 at most.
+        "limit": "NotRequired[int | None]",
+        #: DID of whose asset it is; the asker's if none is named.
+        "tenant": "NotRequired[str | None]",
+    },
+)
+
+
+RgbStoreHistoryEntryParams = TypedDict(
+    "RgbStoreHistoryEntryParams",
+    {
+        "entry": "RgbHistoryEntry",
+        #: Which of the node's identities signs; its own if none is named.
+        "from": "NotRequired[str | None]",
+        #: DID of whose asset it is; the signer's if none is named.
+        "tenant": "NotRequired[str | None]",
+    },
+)
+
+
 class BlocksAddParams(TypedDict):
     #: base64url, without padding; at most 700 KiB of bytes.
     data: NotRequired[str | None]
@@ -2487,6 +2917,19 @@ METHODS: Final[dict[str, tuple[str, Literal["anywhere", "socket"]]]] = {
     "conflicts.show": ("records:read", "anywhere"),
     "conflicts.keep": ("records:write", "anywhere"),
     "conflicts.remove": ("records:write", "anywhere"),
+    "rgb.assetExists": ("records:read", "anywhere"),
+    "rgb.storeAsset": ("records:write", "anywhere"),
+    "rgb.queryAssets": ("records:read", "anywhere"),
+    "rgb.getAssetMetadata": ("records:read", "anywhere"),
+    "rgb.storeTransfer": ("records:write", "anywhere"),
+    "rgb.getTransferStatus": ("records:read", "anywhere"),
+    "rgb.validateTransfer": ("records:read", "anywhere"),
+    "rgb.conflicts": ("records:read", "anywhere"),
+    "rgb.getAssetBalance": ("records:read", "anywhere"),
+    "rgb.updateBalance": ("records:write", "anywhere"),
+    "rgb.storeInvoice": ("records:write", "anywhere"),
+    "rgb.getAssetHistory": ("records:read", "anywhere"),
+    "rgb.storeHistoryEntry": ("records:write", "anywhere"),
     "blocks.add": ("blocks:write", "anywhere"),
     "blocks.get": ("blocks:read", "anywhere"),
     "blocks.stat": ("blocks:read", "anywhere"),
@@ -2901,6 +3344,78 @@ class ConflictsGroup:
         return answer
 
 
+class RgbGroup:
+    """`rgb.…`"""
+
+    def __init__(self, call: Call) -> None:
+        self._call = call
+
+    def assetExists(self, **params: Unpack[RgbAssetExistsParams]) -> RgbAssetExists:
+        """Say whether an RGB asset is kept here. Scope: records:read."""
+        answer: RgbAssetExists = self._call("rgb.assetExists", params)
+        return answer
+
+    def storeAsset(self, **params: Unpack[RgbStoreAssetParams]) -> RgbStored:
+        """Store an RGB asset, with what else is known of it. One that is kept already is told again. Scope: records:write."""
+        answer: RgbStored = self._call("rgb.storeAsset", params)
+        return answer
+
+    def queryAssets(self, **params: Unpack[RgbQueryAssetsParams]) -> RgbAssets:
+        """Look for RGB assets, the newest first. Scope: records:read."""
+        answer: RgbAssets = self._call("rgb.queryAssets", params)
+        return answer
+
+    def getAssetMetadata(self, **params: Unpack[RgbGetAssetMetadataParams]) -> RgbDescribedAsset:
+        """Give an RGB asset with what else is known of it. Scope: records:read."""
+        answer: RgbDescribedAsset = self._call("rgb.getAssetMetadata", params)
+        return answer
+
+    def storeTransfer(self, **params: Unpack[RgbStoreTransferParams]) -> RgbStored:
+        """Store a transfer of an RGB asset, or a new state of one: of those that spend one coin, the first is taken. Scope: records:write."""
+        answer: RgbStored = self._call("rgb.storeTransfer", params)
+        return answer
+
+    def getTransferStatus(self, **params: Unpack[RgbGetTransferStatusParams]) -> RgbTransferTold:
+        """Say how a transfer stands, and with which one it is in conflict if it is. Scope: records:read."""
+        answer: RgbTransferTold = self._call("rgb.getTransferStatus", params)
+        return answer
+
+    def validateTransfer(self, **params: Unpack[RgbValidateTransferParams]) -> RgbVerdict:
+        """Ask the validator that is set (hooks.rgb_validator) whether the consignment of a transfer is good. Scope: records:read."""
+        answer: RgbVerdict = self._call("rgb.validateTransfer", params)
+        return answer
+
+    def conflicts(self, **params: Unpack[RgbConflictsParams]) -> RgbConflictsResult:
+        """List transfers that do not count, for another one that was begun before spends a coin of theirs. Scope: records:read."""
+        answer: RgbConflictsResult = self._call("rgb.conflicts", params)
+        return answer
+
+    def getAssetBalance(self, **params: Unpack[RgbGetAssetBalanceParams]) -> RgbBalance:
+        """Say what is held of an RGB asset, by its transfers as they are now. Scope: records:read."""
+        answer: RgbBalance = self._call("rgb.getAssetBalance", params)
+        return answer
+
+    def updateBalance(self, **params: Unpack[RgbUpdateBalanceParams]) -> RgbStored:
+        """Note what is held of an RGB asset, if its transfers say the same; else say by how much they differ. Scope: records:write."""
+        answer: RgbStored = self._call("rgb.updateBalance", params)
+        return answer
+
+    def storeInvoice(self, **params: Unpack[RgbStoreInvoiceParams]) -> RgbStored:
+        """Store an invoice for an RGB asset, or a new state of one. Scope: records:write."""
+        answer: RgbStored = self._call("rgb.storeInvoice", params)
+        return answer
+
+    def getAssetHistory(self, **params: Unpack[RgbGetAssetHistoryParams]) -> RgbHistory:
+        """List what happened to an RGB asset: its transfers as they stand, and what was noted; the newest first. Scope: records:read."""
+        answer: RgbHistory = self._call("rgb.getAssetHistory", params)
+        return answer
+
+    def storeHistoryEntry(self, **params: Unpack[RgbStoreHistoryEntryParams]) -> RgbStored:
+        """Note what happened to an RGB asset, beside what its transfers say. Scope: records:write."""
+        answer: RgbStored = self._call("rgb.storeHistoryEntry", params)
+        return answer
+
+
 class BlocksGroup:
     """`blocks.…`"""
 
@@ -3222,6 +3737,7 @@ class Groups:
         self.friends = FriendsGroup(call)
         self.records = RecordsGroup(call)
         self.conflicts = ConflictsGroup(call)
+        self.rgb = RgbGroup(call)
         self.blocks = BlocksGroup(call)
         self.pins = PinsGroup(call)
         self.sync = SyncGroup(call)

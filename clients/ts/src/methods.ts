@@ -1259,6 +1259,231 @@ export interface Retained {
   rules: number;
 }
 
+/** Minor units: decimal digits, at most 18446744073709551615. A whole number is read too. */
+export type RgbAmount = string;
+
+/** An RGB asset. */
+export interface RgbAsset {
+  assetId: string;
+  /** CID of the contract. */
+  contract?: string | null;
+  issuedSupply: RgbAmount;
+  name: string;
+  network: RgbNetwork;
+  /** Digits after the point, for people. */
+  precision: number;
+  schema: RgbSchema;
+  ticker?: string | null;
+}
+
+export interface RgbAssetExists {
+  exists: boolean;
+}
+
+/** Which assets are wanted: those that fit all that is given. */
+export interface RgbAssetFilter {
+  assetId?: string | null;
+  network?: RgbNetwork | null;
+  precision?: number | null;
+  schema?: RgbSchema | null;
+  ticker?: string | null;
+}
+
+/** Assets in the order in which they were stored, the newest first. */
+export interface RgbAssets {
+  assets: RgbFoundAsset[];
+  /** Where the next page goes on, if there is one. */
+  cursor?: RgbPlace | null;
+}
+
+/** Derived from the transfers that count. */
+export interface RgbBalance {
+  /** Now. */
+  asOf: string;
+  assetId: string;
+  /** Of these, those that do not, for another one spent a coin of theirs before (rgb.conflicts). */
+  conflicts: number;
+  /** When those under way are settled. */
+  future: RgbAmount;
+  /** More went out than ever came in, by so much: transfers that brought it are missing here. */
+  overdrawn?: RgbAmount;
+  /** By settled transfers. */
+  settled: RgbAmount;
+  /** Settled, without what is being sent. */
+  spendable: RgbAmount;
+  /** Transfers that count, or would. */
+  transfers: number;
+}
+
+/** A transfer that does not count. */
+export interface RgbConflict {
+  amount: RgbAmount;
+  assetId: string;
+  /** Coins that both spend. */
+  coins: string[];
+  /** What counts instead. */
+  conflictsWith: string;
+  transferId: string;
+}
+
+/** What somebody says is held. */
+export interface RgbDeclared {
+  assetId: string;
+  future: RgbAmount;
+  settled: RgbAmount;
+  spendable: RgbAmount;
+}
+
+/** An asset with what else is known of it. */
+export interface RgbDescribedAsset {
+  asset: RgbAsset;
+  metadata?: RgbMetadata | null;
+  recordId: string;
+}
+
+/** What happened. */
+export interface RgbEvent {
+  amount?: RgbAmount | null;
+  /** Of a conflict: the transfer that counts instead. */
+  conflictsWith?: string | null;
+  date: string;
+  kind: RgbHistoryKind;
+  recordId: string;
+  source: RgbHistorySource;
+  /** Of a transfer. */
+  status?: RgbTransferStatus | null;
+  /** recordId of the transfer. */
+  transfer?: string | null;
+  txid?: string | null;
+}
+
+/** An asset that is kept. */
+export interface RgbFoundAsset {
+  asset: RgbAsset;
+  recordId: string;
+}
+
+/** A page of an asset's history. */
+export interface RgbHistory {
+  /** Where the next page goes on, if there is one. */
+  cursor?: RgbPlace | null;
+  entries: RgbEvent[];
+}
+
+/** What happened to an asset, as somebody noted it. */
+export interface RgbHistoryEntry {
+  amount?: RgbAmount | null;
+  assetId: string;
+  /** When it happened; now if it is not said. */
+  date?: string | null;
+  kind: RgbHistoryKind;
+  /** recordId of the transfer. */
+  transfer?: string | null;
+  txid?: string | null;
+}
+
+export type RgbHistoryKind = "issue" | "send" | "receive" | "burn" | "invoice";
+
+/** Where an entry comes from. */
+export type RgbHistorySource = "transfer" | "entry";
+
+/** What is to be paid, and to what seal. */
+export interface RgbInvoice {
+  amount?: RgbAmount | null;
+  assetId: string;
+  dateExpires?: string | null;
+  endpoints?: string[];
+  /** The invoice's text, as wallets read it. */
+  invoice: string;
+  recipientId?: string | null;
+  status?: RgbInvoiceStatus;
+}
+
+export type RgbInvoiceStatus = "open" | "paid" | "expired" | "cancelled";
+
+export interface RgbMedia {
+  cid: string;
+  /** Media type. */
+  type: string;
+}
+
+/** What else is known of an asset. */
+export interface RgbMetadata {
+  details?: string | null;
+  media?: RgbMedia | null;
+  terms?: string | null;
+  /** When the asset was issued. */
+  timestamp?: string | null;
+}
+
+export type RgbNetwork = "mainnet" | "testnet4" | "signet" | "regtest";
+
+/** The end of a page: where the next one goes on. */
+export interface RgbPlace {
+  messageCid: string;
+  value: string;
+}
+
+/** Which rules the contract follows. */
+export type RgbSchema = "NIA" | "UDA" | "CFA" | "IFA";
+
+/** A record that was written. */
+export interface RgbStored {
+  dataCid: string;
+  dateCreated: string;
+  /** Of the message: what time proofs are about (anchor.proof). */
+  messageCid: string;
+  recordId: string;
+}
+
+/** Units that change hands. */
+export interface RgbTransfer {
+  amount: RgbAmount;
+  assetId: string;
+  /** CID of the consignment. */
+  consignment?: string | null;
+  /** recordId of the invoice that it pays. */
+  invoice?: string | null;
+  kind: RgbTransferKind;
+  /** DID. */
+  receiver?: string | null;
+  /** Blinded seal or address of who gets it. */
+  recipientId?: string | null;
+  /** DID. */
+  sender?: string | null;
+  /** Coins whose seals it closes, each as `txid:vout`. */
+  spends?: string[];
+  status?: RgbTransferState;
+  txid?: string | null;
+}
+
+/** What a transfer is, as seen by who wrote it. */
+export type RgbTransferKind = "send" | "burn" | "issue" | "receive";
+
+export type RgbTransferState = "waitingCounterparty" | "waitingConfirmations" | "settled" | "failed";
+
+/** How a transfer stands. */
+export type RgbTransferStatus = "waitingCounterparty" | "waitingConfirmations" | "settled" | "failed" | "conflict";
+
+/** A transfer, and how it stands. */
+export interface RgbTransferTold {
+  /** Of a conflict: the transfer that took the coin. */
+  conflictsWith?: string | null;
+  /** It counts in balances. What somebody else wrote does only when it is accepted (rgb.storeTransfer with its transferId). */
+  counts: boolean;
+  dateCreated: string;
+  status: RgbTransferStatus;
+  /** As its record says it. */
+  transfer: RgbTransfer;
+  transferId: string;
+}
+
+/** What the validator says. */
+export interface RgbVerdict {
+  reason?: string | null;
+  valid: boolean;
+}
+
 export type Scope = string;
 
 /** A tenant's messages of one protocol, or of none. */
@@ -1951,6 +2176,134 @@ export interface ConflictsRemoveParams {
   tenant?: string | null;
 }
 
+export interface RgbAssetExistsParams {
+  assetId: string;
+  /** Which of the node's identities asks; its own if none is named. */
+  from?: string | null;
+  /** DID of whose asset it is; the asker's if none is named. */
+  tenant?: string | null;
+}
+
+export interface RgbStoreAssetParams {
+  asset: RgbAsset;
+  /** Which of the node's identities signs; its own if none is named. */
+  from?: string | null;
+  metadata?: RgbMetadata | null;
+  /** DID of whose asset it becomes; the signer's if none is named. */
+  tenant?: string | null;
+}
+
+export interface RgbQueryAssetsParams {
+  /** Where the page before ended. */
+  cursor?: RgbPlace | null;
+  /** Empty: all. */
+  filter?: RgbAssetFilter;
+  /** Which of the node's identities asks; its own if none is named. */
+  from?: string | null;
+  /** At most so many: 100 if nothing is said, 1,000 at most. */
+  limit?: number | null;
+  /** DID of whose assets; the asker's if none is named. */
+  tenant?: string | null;
+}
+
+export interface RgbGetAssetMetadataParams {
+  assetId: string;
+  /** Which of the node's identities asks; its own if none is named. */
+  from?: string | null;
+  /** DID of whose asset it is; the asker's if none is named. */
+  tenant?: string | null;
+}
+
+export interface RgbStoreTransferParams {
+  transfer: RgbTransfer;
+  /** Which of the node's identities signs; its own if none is named. */
+  from?: string | null;
+  /** DID of whose transfer it becomes; the signer's if none is named. */
+  tenant?: string | null;
+  /** Of the transfer that gets a new state. What it is about stays: asset, kind, amount, coins. */
+  transferId?: string | null;
+}
+
+export interface RgbGetTransferStatusParams {
+  transferId: string;
+  /** Which of the node's identities asks; its own if none is named. */
+  from?: string | null;
+  /** DID of whose transfer it is; the asker's if none is named. */
+  tenant?: string | null;
+}
+
+export interface RgbValidateTransferParams {
+  /** base64url, without padding; at most 700 KiB of bytes. A larger one is written as a record first. */
+  consignment?: string | null;
+  /** Which of the node's identities asks; its own if none is named. */
+  from?: string | null;
+  /** DID of whose transfer it is; the asker's if none is named. */
+  tenant?: string | null;
+  transfer?: RgbTransfer | null;
+  transferId?: string | null;
+}
+
+export interface RgbConflictsParams {
+  /** All assets, if none is named: that reads every transfer once. */
+  assetId?: string | null;
+  /** Which of the node's identities asks; its own if none is named. */
+  from?: string | null;
+  /** DID of whose transfers; the asker's if none is named. */
+  tenant?: string | null;
+}
+
+export type RgbConflictsResult = RgbConflict[];
+
+export interface RgbGetAssetBalanceParams {
+  assetId: string;
+  /** Which of the node's identities asks; its own if none is named. */
+  from?: string | null;
+  /** DID of whose asset it is; the asker's if none is named. */
+  tenant?: string | null;
+}
+
+export interface RgbUpdateBalanceParams {
+  balance: RgbDeclared;
+  /** Which of the node's identities signs; its own if none is named. */
+  from?: string | null;
+  /** DID of whose balance it is; the signer's if none is named. */
+  tenant?: string | null;
+}
+
+export interface RgbStoreInvoiceParams {
+  invoice: RgbInvoice;
+  /** Which of the node's identities signs; its own if none is named. */
+  from?: string | null;
+  /** Of the invoice that gets a new state. */
+  invoiceId?: string | null;
+  /** Of a new one: DID of who is asked to pay, and may read it. */
+  payer?: string | null;
+  /** DID of whose invoice it becomes; the signer's if none is named. */
+  tenant?: string | null;
+}
+
+export interface RgbGetAssetHistoryParams {
+  assetId: string;
+  /** The oldest first. */
+  ascending?: boolean;
+  /** Where the page before ended. */
+  cursor?: RgbPlace | null;
+  /** Which of the node's identities asks; its own if none is named. */
+  from?: string | null;
+  /** At most so many entries: 100 if nothing is said, 1,000 at most. */
+  limit?: number | null;
+  /** DID of whose asset it is; the asker's if none is named. */
+  tenant?: string | null;
+}
+
+export interface RgbStoreHistoryEntryParams {
+  entry: RgbHistoryEntry;
+  /** Which of the node's identities signs; its own if none is named. */
+  from?: string | null;
+  /** DID of whose asset it is; the signer's if none is named. */
+  tenant?: string | null;
+}
+
 export interface BlocksAddParams {
   /** base64url, without padding; at most 700 KiB of bytes. */
   data?: string | null;
@@ -2216,6 +2569,19 @@ export interface Methods {
   "conflicts.show": { params: ConflictsShowParams; result: ConflictShown };
   "conflicts.keep": { params: ConflictsKeepParams; result: Written };
   "conflicts.remove": { params: ConflictsRemoveParams; result: ConflictRemoved };
+  "rgb.assetExists": { params: RgbAssetExistsParams; result: RgbAssetExists };
+  "rgb.storeAsset": { params: RgbStoreAssetParams; result: RgbStored };
+  "rgb.queryAssets": { params: RgbQueryAssetsParams; result: RgbAssets };
+  "rgb.getAssetMetadata": { params: RgbGetAssetMetadataParams; result: RgbDescribedAsset };
+  "rgb.storeTransfer": { params: RgbStoreTransferParams; result: RgbStored };
+  "rgb.getTransferStatus": { params: RgbGetTransferStatusParams; result: RgbTransferTold };
+  "rgb.validateTransfer": { params: RgbValidateTransferParams; result: RgbVerdict };
+  "rgb.conflicts": { params: RgbConflictsParams; result: RgbConflictsResult };
+  "rgb.getAssetBalance": { params: RgbGetAssetBalanceParams; result: RgbBalance };
+  "rgb.updateBalance": { params: RgbUpdateBalanceParams; result: RgbStored };
+  "rgb.storeInvoice": { params: RgbStoreInvoiceParams; result: RgbStored };
+  "rgb.getAssetHistory": { params: RgbGetAssetHistoryParams; result: RgbHistory };
+  "rgb.storeHistoryEntry": { params: RgbStoreHistoryEntryParams; result: RgbStored };
   "blocks.add": { params: BlocksAddParams; result: ContentOutcome };
   "blocks.get": { params: BlocksGetParams; result: FileContent };
   "blocks.stat": { params: BlocksStatParams; result: Standing };
@@ -2327,6 +2693,19 @@ export const METHODS: { readonly [name in MethodName]: { readonly scope: string;
   "conflicts.show": { scope: "records:read", from: "anywhere" },
   "conflicts.keep": { scope: "records:write", from: "anywhere" },
   "conflicts.remove": { scope: "records:write", from: "anywhere" },
+  "rgb.assetExists": { scope: "records:read", from: "anywhere" },
+  "rgb.storeAsset": { scope: "records:write", from: "anywhere" },
+  "rgb.queryAssets": { scope: "records:read", from: "anywhere" },
+  "rgb.getAssetMetadata": { scope: "records:read", from: "anywhere" },
+  "rgb.storeTransfer": { scope: "records:write", from: "anywhere" },
+  "rgb.getTransferStatus": { scope: "records:read", from: "anywhere" },
+  "rgb.validateTransfer": { scope: "records:read", from: "anywhere" },
+  "rgb.conflicts": { scope: "records:read", from: "anywhere" },
+  "rgb.getAssetBalance": { scope: "records:read", from: "anywhere" },
+  "rgb.updateBalance": { scope: "records:write", from: "anywhere" },
+  "rgb.storeInvoice": { scope: "records:write", from: "anywhere" },
+  "rgb.getAssetHistory": { scope: "records:read", from: "anywhere" },
+  "rgb.storeHistoryEntry": { scope: "records:write", from: "anywhere" },
   "blocks.add": { scope: "blocks:write", from: "anywhere" },
   "blocks.get": { scope: "blocks:read", from: "anywhere" },
   "blocks.stat": { scope: "blocks:read", from: "anywhere" },
@@ -2526,6 +2905,35 @@ export abstract class Groups {
     keep: (params: ConflictsKeepParams) => this.call("conflicts.keep", params),
     /** Let go of what lost: what won stays. Scope: records:write. */
     remove: (params: ConflictsRemoveParams) => this.call("conflicts.remove", params),
+  };
+
+  readonly rgb = {
+    /** Say whether an RGB asset is kept here. Scope: records:read. */
+    assetExists: (params: RgbAssetExistsParams) => this.call("rgb.assetExists", params),
+    /** Store an RGB asset, with what else is known of it. One that is kept already is told again. Scope: records:write. */
+    storeAsset: (params: RgbStoreAssetParams) => this.call("rgb.storeAsset", params),
+    /** Look for RGB assets, the newest first. Scope: records:read. */
+    queryAssets: (params: RgbQueryAssetsParams = {}) => this.call("rgb.queryAssets", params),
+    /** Give an RGB asset with what else is known of it. Scope: records:read. */
+    getAssetMetadata: (params: RgbGetAssetMetadataParams) => this.call("rgb.getAssetMetadata", params),
+    /** Store a transfer of an RGB asset, or a new state of one: of those that spend one coin, the first is taken. Scope: records:write. */
+    storeTransfer: (params: RgbStoreTransferParams) => this.call("rgb.storeTransfer", params),
+    /** Say how a transfer stands, and with which one it is in conflict if it is. Scope: records:read. */
+    getTransferStatus: (params: RgbGetTransferStatusParams) => this.call("rgb.getTransferStatus", params),
+    /** Ask the validator that is set (hooks.rgb_validator) whether the consignment of a transfer is good. Scope: records:read. */
+    validateTransfer: (params: RgbValidateTransferParams = {}) => this.call("rgb.validateTransfer", params),
+    /** List transfers that do not count, for another one that was begun before spends a coin of theirs. Scope: records:read. */
+    conflicts: (params: RgbConflictsParams = {}) => this.call("rgb.conflicts", params),
+    /** Say what is held of an RGB asset, by its transfers as they are now. Scope: records:read. */
+    getAssetBalance: (params: RgbGetAssetBalanceParams) => this.call("rgb.getAssetBalance", params),
+    /** Note what is held of an RGB asset, if its transfers say the same; else say by how much they differ. Scope: records:write. */
+    updateBalance: (params: RgbUpdateBalanceParams) => this.call("rgb.updateBalance", params),
+    /** Store an invoice for an RGB asset, or a new state of one. Scope: records:write. */
+    storeInvoice: (params: RgbStoreInvoiceParams) => this.call("rgb.storeInvoice", params),
+    /** List what happened to an RGB asset: its transfers as they stand, and what was noted; the newest first. Scope: records:read. */
+    getAssetHistory: (params: RgbGetAssetHistoryParams) => this.call("rgb.getAssetHistory", params),
+    /** Note what happened to an RGB asset, beside what its transfers say. Scope: records:write. */
+    storeHistoryEntry: (params: RgbStoreHistoryEntryParams) => this.call("rgb.storeHistoryEntry", params),
   };
 
   readonly blocks = {

@@ -18,6 +18,7 @@ use crate::{
     },
     foreign::shown,
     node::{self, Node, Reply},
+    rgb::Hand,
 };
 use anyhow::{Context as _, Error};
 use serde_json::Value;
@@ -185,6 +186,18 @@ impl Right {
     /// Whose name what is written bears.
     pub fn author(&self) -> &str {
         self.delegated.as_ref().map_or(self.signer.did(), |grant| &grant.grantor)
+    }
+
+    /// The tenant's hand: the tenant itself, or who holds its delegated grant. Nobody else acts on what belongs to it as a whole.
+    pub fn hand(self, tenant: String) -> Result<Hand, Failure> {
+        let grant = self.delegated.filter(|grant| grant.grantor == tenant);
+        if grant.is_none() && self.signer.did() != tenant {
+            let message = self.lacking.unwrap_or_else(|| {
+                format!("{} acts neither as {} nor by a delegated grant of it", self.signer.did(), shown(&tenant))
+            });
+            return Err(Failure::new(Kind::Denied, message));
+        }
+        Ok(Hand { tenant, signer: self.signer, grant })
     }
 
     /// The same until it is asked for again.

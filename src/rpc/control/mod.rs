@@ -31,6 +31,11 @@ pub mod records_read;
 pub mod records_write;
 pub mod records_subscribe;
 pub mod conflicts;
+mod rgb_acting;
+pub mod rgb_assets;
+pub mod rgb_transfers;
+pub mod rgb_balances;
+pub mod rgb_history;
 mod letter;
 pub mod protocols;
 pub mod protocols_diff;
@@ -103,6 +108,10 @@ pub const TABLE: &[&[Entry]] = &[
     records_write::METHODS,
     records_subscribe::METHODS,
     conflicts::METHODS,
+    rgb_assets::METHODS,
+    rgb_transfers::METHODS,
+    rgb_balances::METHODS,
+    rgb_history::METHODS,
     blocks::METHODS,
     pins::METHODS,
     peers::METHODS,
@@ -190,6 +199,10 @@ mod tests {
             include_str!("records_write.rs"),
             include_str!("records_subscribe.rs"),
             include_str!("conflicts.rs"),
+            include_str!("rgb_assets.rs"),
+            include_str!("rgb_transfers.rs"),
+            include_str!("rgb_balances.rs"),
+            include_str!("rgb_history.rs"),
             include_str!("blocks.rs"),
             include_str!("pins.rs"),
             include_str!("peers.rs"),

@@ -14,6 +14,7 @@ use crate::{
     net::Net,
     node::Node,
     remote::Remotes,
+    rgb::Rgb,
     sync::Peers,
 };
 use anyhow::Error;
@@ -34,6 +35,7 @@ pub struct Services {
     /// Of the audit log, signed.
     pub heads: Heads,
     pub node: Node,
+    pub rgb: Rgb,
     pub content: Content,
     pub net: Net,
     pub sync: Peers,
