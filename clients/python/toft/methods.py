@@ -1870,7 +1870,8 @@ class Version(TypedDict):
     author: str
     #: The record began with it.
     initial: bool
-    #: It stays. The others are what the log still holds of states that were superseded: compaction takes them away.
+    #: It stays, with its data: the newest one, and those that its policy keeps; and without it the first. The others are what the log
+    #: still holds of states that were superseded: compaction takes them away.
     kept: bool
     messageCid: str
     messageTimestamp: str
@@ -2332,6 +2333,8 @@ RecordsReadParams = TypedDict(
         "download": "NotRequired[bool]",
         #: Which of the node's identities asks; its own if none is named.
         "from": "NotRequired[str | None]",
+        #: CID of the message of an earlier state, if its policy keeps those; the newest if none is named.
+        "messageCid": "NotRequired[str | None]",
         #: recordId of a grant that the asker invokes.
         "permissionGrantId": "NotRequired[str | None]",
         #: Path of a role that the asker invokes.
@@ -3297,7 +3300,7 @@ class RecordsGroup:
         return answer
 
     def history(self, **params: Unpack[RecordsHistoryParams]) -> Versions:
-        """List the states of a record that are still known, the newest first; only the newest has data. Scope: records:read."""
+        """List the states of a record that are still known, the newest first. Scope: records:read."""
         answer: Versions = self._call("records.history", params)
         return answer
 

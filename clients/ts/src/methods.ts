@@ -1708,7 +1708,10 @@ export interface Version {
   author: string;
   /** The record began with it. */
   initial: boolean;
-  /** It stays. The others are what the log still holds of states that were superseded: compaction takes them away. */
+  /**
+   * It stays, with its data: the newest one, and those that its policy keeps; and without it the first. The others are what the log
+   * still holds of states that were superseded: compaction takes them away.
+   */
   kept: boolean;
   messageCid: string;
   messageTimestamp: string;
@@ -2071,6 +2074,8 @@ export interface RecordsReadParams {
   download?: boolean;
   /** Which of the node's identities asks; its own if none is named. */
   from?: string | null;
+  /** CID of the message of an earlier state, if its policy keeps those; the newest if none is named. */
+  messageCid?: string | null;
   /** recordId of a grant that the asker invokes. */
   permissionGrantId?: string | null;
   /** Path of a role that the asker invokes. */
@@ -2886,7 +2891,7 @@ export abstract class Groups {
     explain: (params: RecordsExplainParams = {}) => this.call("records.explain", params),
     /** Give a record with its data; large data by a one-time address. Scope: records:read. */
     read: (params: RecordsReadParams) => this.call("records.read", params),
-    /** List the states of a record that are still known, the newest first; only the newest has data. Scope: records:read. */
+    /** List the states of a record that are still known, the newest first. Scope: records:read. */
     history: (params: RecordsHistoryParams) => this.call("records.history", params),
     /** Write a record, or a new state of one: the node makes the message, signs and judges it. Scope: records:write. */
     write: (params: RecordsWriteParams = {}) => this.call("records.write", params),
