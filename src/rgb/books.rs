@@ -69,13 +69,13 @@ impl Books {
         metrics.register(|registry| registry.register("rgb_books", help, self.reads.clone()));
     }
 
-    /// What `ask` finds in the book of an asset, and in the view that it is of (blocking).
+    /// What `ask` finds in the book of an asset and in the view that it is of; and that view, for what need not hold up others (blocking).
     pub fn ask<T>(
         &self,
         node: &Node,
         (tenant, asset): (&str, &str),
         ask: impl FnOnce(&Book, &dyn View) -> Result<T, Problem>,
-    ) -> Result<T, Problem> {
+    ) -> Result<(T, Box<dyn View + Send>), Problem> {
         let shelf = self.shelf(tenant);
         let mut shelf = shelf.lock().unwrap_or_else(PoisonError::into_inner);
         // Before the view: all before it is in the view's state of the index, and what is in both is taken in twice.
@@ -98,7 +98,8 @@ impl Books {
         };
         self.reads.get_or_create(&From { from }).inc();
         let book = shelf.books.get(asset).map(|(book, _)| book).ok_or_else(|| anyhow::anyhow!("a book is lost"))?;
-        ask(book, &*view)
+        let found = ask(book, &*view)?;
+        Ok((found, view))
     }
 
     fn shelf(&self, tenant: &str) -> Arc<Mutex<Shelf>> {

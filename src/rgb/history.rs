@@ -90,7 +90,7 @@ impl Rgb {
             ..Select::default()
         };
         let (id, of_tenant) = (asset.to_owned(), tenant.to_owned());
-        self.derive(tenant, asset, move |book, view| {
+        self.read(tenant, asset, move |lost, view| {
             let page = view.select(&select)?;
             if page.entries.is_empty() && first(view, "asset", &id)?.is_none() {
                 return Err(Problem::no_asset(&id));
@@ -100,7 +100,7 @@ impl Rgb {
                 let record_id = record_id(&stored.message).unwrap_or_default().to_owned();
                 if text(&stored.message, "protocolPath") == "transfer" {
                     // One that cannot be read counts nowhere.
-                    let Ok(told) = told(book, view, &of_tenant, stored) else { continue };
+                    let Ok(told) = told(lost, view, &of_tenant, stored) else { continue };
                     entries.push(Event {
                         source: Source::Transfer,
                         kind: told.transfer.kind.into(),

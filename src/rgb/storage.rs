@@ -1,6 +1,12 @@
 //! The handle: what all calls are made on.
 
-use super::{book::Book, books::Books, kept::installed, locks::Locks, problem::Problem};
+use super::{
+    book::{Book, Key},
+    books::Books,
+    kept::installed,
+    locks::Locks,
+    problem::Problem,
+};
 use crate::{
     dwn::{PaginationCursor, View},
     hook::Runner,
@@ -10,6 +16,10 @@ use crate::{
 use anyhow::Error;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use std::collections::HashMap;
+
+/// Which transfers do not count, each with the one that took a coin of it before.
+pub(super) type Lost = HashMap<Key, Key>;
 
 /// The storage of assets. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -75,7 +85,26 @@ impl Rgb {
         let (tenant, asset) = (tenant.to_owned(), asset.to_owned());
         let derived = tokio::task::spawn_blocking(move || {
             node.store().whole()?;
-            books.ask(&node, (&tenant, &asset), find)
+            books.ask(&node, (&tenant, &asset), find).map(|(found, _)| found)
+        });
+        derived.await.map_err(Error::new)?
+    }
+
+    /// What is read, at length, of the view that a book is of: with a copy of which transfers of the asset do not count. The book is free
+    /// for others meanwhile.
+    pub(super) async fn read<T: Send + 'static>(
+        &self,
+        tenant: &str,
+        asset: &str,
+        read: impl FnOnce(&Lost, &dyn View) -> Result<T, Problem> + Send + 'static,
+    ) -> Result<T, Problem> {
+        let (books, node) = (self.books.clone(), self.node.clone());
+        let (tenant, asset) = (tenant.to_owned(), asset.to_owned());
+        let derived = tokio::task::spawn_blocking(move || {
+            node.store().whole()?;
+            let lost = |book: &Book, _: &dyn View| Ok(book.conflicts().map(|(one, other)| (*one, *other)).collect());
+            let (lost, view) = books.ask(&node, (&tenant, &asset), lost)?;
+            read(&lost, &*view)
         });
         derived.await.map_err(Error::new)?
     }

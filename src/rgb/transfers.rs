@@ -7,7 +7,7 @@ use super::{
     hand::{Hand, New, Written},
     kept::{coin, first, id_of, is, key, newest, row, tag, text, transfer},
     problem::Problem,
-    storage::{Rgb, to_the_end},
+    storage::{Lost, Rgb, to_the_end},
     things::{Kind, PROTOCOL, Status, Transfer},
 };
 use crate::{
@@ -159,9 +159,9 @@ impl Rgb {
             Ok(of(view, &stored)?.asset_id)
         });
         let (asset, record, of_tenant) = (asset.await?, id.to_owned(), tenant.to_owned());
-        self.derive(tenant, &asset, move |book, view| {
+        self.read(tenant, &asset, move |lost, view| {
             let stored = newest(view, "transfer", &record)?.ok_or_else(|| missing(&record))?;
-            told(book, view, &of_tenant, &stored)
+            told(lost, view, &of_tenant, &stored)
         })
         .await
     }
@@ -196,9 +196,9 @@ impl Rgb {
     }
 
     async fn conflicts_of(&self, tenant: &str, asset: &str, found: &mut Vec<DoubleSpend>) -> Result<(), Problem> {
-        let conflicts = self.derive(tenant, asset, |book, view| {
+        let conflicts = self.read(tenant, asset, |lost, view| {
             let mut found = Vec::new();
-            for (one, other) in book.conflicts() {
+            for (one, other) in lost {
                 let (id, first) = (id_of(one), id_of(other));
                 let transfers = (newest(view, "transfer", &id)?, newest(view, "transfer", &first)?);
                 let (Some(one), Some(other)) = transfers else { continue };
@@ -220,10 +220,10 @@ impl Rgb {
 }
 
 /// How the transfer of this state stands.
-pub(super) fn told(book: &Book, view: &dyn View, tenant: &str, stored: &Stored) -> Result<Told, Problem> {
+pub(super) fn told(lost: &Lost, view: &dyn View, tenant: &str, stored: &Stored) -> Result<Told, Problem> {
     let id = record_id(&stored.message).unwrap_or_default().to_owned();
     let transfer = of(view, stored)?;
-    let first = key(&id).and_then(|key| book.lost_to(&key)).map(id_of);
+    let first = key(&id).and_then(|key| lost.get(&key)).map(id_of);
     let counts = first.is_none() && row(view, tenant, stored)?.is_some();
     Ok(Told {
         transfer_id: id,
