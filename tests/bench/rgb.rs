@@ -7,7 +7,7 @@
 use serde_json::{Map, Value, json};
 use std::{
     error::Error,
-    io::{BufRead as _, BufReader, Read as _, Write as _},
+    io::{BufRead as _, BufReader, Write as _},
     net::{SocketAddr, TcpStream},
     path::Path,
     process::{Child, Command, Stdio},
