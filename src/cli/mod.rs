@@ -27,6 +27,7 @@ mod tenant;
 mod record;
 mod protocol_file;
 mod protocol_gen;
+mod protocol_new;
 mod protocol_policy;
 mod protocol;
 mod grant;

@@ -1,15 +1,16 @@
-//! `toft protocol install | ls | show | check | diff | policy | gen`: the protocols of this node's identities, and code for their records.
+//! `toft protocol install | ls | show | check | diff | rm | policy | new | gen`: the protocols of this node's identities, and code for their records.
 
 use super::{
     context::Context,
     output::Output,
     protocol_file::{File, definition},
-    protocol_gen, protocol_policy,
+    protocol_gen, protocol_new, protocol_policy,
 };
 use crate::rpc::control::{
     Failure, NoParams,
     protocols::{self, NewProtocol, OneDefinition, OneProtocol, Protocol, Verdict, Whose},
     protocols_diff::{self, Differences},
+    protocols_remove::{self, OldProtocol},
     shipped,
 };
 use serde_json::Value;
@@ -51,6 +52,19 @@ pub enum Command {
         #[arg(long = "as", value_name = "DID")]
         from: Option<String>,
     },
+    /// Make a definition of a few words, a JSON Schema, or answers to questions. It needs no running node.
+    New(protocol_new::Args),
+    /// Take a protocol out of use: nothing is written under it any more, and nobody else reads what is there.
+    Rm {
+        /// URI of the protocol.
+        protocol: String,
+        /// Delete its records too.
+        #[arg(long)]
+        records: bool,
+        /// Of this identity of the node; of its own if none is named.
+        #[arg(long = "as", value_name = "DID")]
+        from: Option<String>,
+    },
     /// What the node asks of the records of a protocol beyond what the protocol says.
     #[command(subcommand)]
     Policy(protocol_policy::Command),
@@ -62,9 +76,12 @@ pub async fn run(context: &Context, command: Command) -> Result<Option<Output>, 
     if let Command::Gen(args) = command {
         return protocol_gen::run(&args).await;
     }
+    if let Command::New(args) = command {
+        return protocol_new::run(context, args).await;
+    }
     let client = context.client()?;
     let output = match command {
-        Command::Gen(_) => return Ok(None),
+        Command::Gen(_) | Command::New(_) => return Ok(None),
         Command::Install { file: File { file }, from } => {
             let new = NewProtocol { definition: definition(&file)?, from };
             let installed = client.call::<protocols::Install>(&new).await?;
@@ -99,6 +116,19 @@ pub async fn run(context: &Context, command: Command) -> Result<Option<Output>, 
             let new = NewProtocol { definition: definition(&file)?, from };
             let differences = client.call::<protocols_diff::Compare>(&new).await?;
             Output::of(&differences, differ)
+        }
+        Command::Rm { protocol, records, from } => {
+            let removed = client.call::<protocols_remove::Remove>(&OldProtocol { protocol, records, from }).await?;
+            Output::of(&removed, |removed| match removed.records {
+                0 => format!("✓ {} is out of use: nothing is written under it any more", removed.protocol),
+                n if removed.deleted == n => {
+                    format!("✓ {} is out of use, and its {n} records are deleted", removed.protocol)
+                }
+                n => format!(
+                    "✓ {} is out of use; its {n} records are still there, for you alone (--records deletes them)",
+                    removed.protocol
+                ),
+            })
         }
         Command::Policy(command) => protocol_policy::run(context, command).await,
     };

@@ -259,3 +259,40 @@ fn earlier_states_stay_readable_where_a_policy_keeps_them_and_go_with_their_reco
     let gone = control.fails("records.read", json!({"recordId": id, "messageCid": states[1]})).message;
     assert!(gone.contains("no state"), "{gone}");
 }
+
+#[test]
+fn a_protocol_is_made_of_a_few_words_used_and_taken_out_of_use() {
+    let node = Home::new().up();
+    let dir = tempfile::tempdir().expect("a directory");
+    let file = dir.path().join("p.json").display().to_string();
+    let new = [
+        "protocol",
+        "new",
+        "https://example.com/notes",
+        "--type",
+        "note",
+        "--tag",
+        "note:mood",
+        "--allow",
+        "note:anyone:create,read",
+    ];
+    let made = node.home().run(&[&new[..], &["-o", &file]].concat());
+    assert!(made.status.success() && said(&made).contains("protocol install"), "{}", said(&made));
+    assert!(said(&node.home().run(&["protocol", "new"])).contains("name the protocol"));
+    let control = Control::of(node.home());
+    node.json(&["protocol", "install", &file]);
+    let note = json!({
+        "protocol": "https://example.com/notes", "protocolPath": "note", "data": "aGVsbG8", "dataFormat": "text/plain", "tags": {"mood": "good"},
+    });
+    let written = control.call("records.write", note.clone());
+    let removed = node.json(&["protocol", "rm", "https://example.com/notes"]);
+    assert_eq!((&removed["records"], &removed["deleted"]), (&json!(1), &json!(0)));
+    assert!(control.fails("records.write", note).message.contains("InvalidType"));
+    assert_eq!(control.call("records.read", json!({"recordId": written["recordId"]}))["data"], "aGVsbG8");
+    let removed = node.json(&["protocol", "rm", "https://example.com/notes", "--records"]);
+    assert_eq!(removed["deleted"], 1);
+    assert!(control.ask("records.read", json!({"recordId": written["recordId"]})).is_err());
+    assert!(
+        control.fails("protocols.remove", json!({"protocol": "http://none.example"})).message.contains("not installed")
+    );
+}

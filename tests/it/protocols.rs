@@ -8,6 +8,18 @@ fn a_node_keeps_to_every_cell() {
     play(node.url(), &[]);
 }
 
+/// `tests/protocols/policies/*.toml`: what each policy that comes with toft takes, and what it refuses with which code.
+#[test]
+fn a_node_keeps_to_every_policy() {
+    let node = Home::new().set("dwn.tenants", "open").up();
+    let program = root().join("tests/protocols/policies.mjs");
+    let said = sdk::program(program.to_str().expect("a path in UTF-8"), &[".", node.url()]);
+    let summary = said.lines().last().unwrap_or_default();
+    let numbers: Vec<u32> = summary.split(' ').filter_map(|word| word.parse().ok()).collect();
+    let &[stories, steps, wrong] = numbers.as_slice() else { panic!("no summary in: {said}") };
+    assert!(wrong == 0 && stories >= 13 && steps > 200, "{said}");
+}
+
 /// The SDK takes each definition, and the example of each schema is valid by it.
 #[test]
 fn definitions_and_schemas_are_sound() {

@@ -27,6 +27,7 @@ const FAIL: &[(&str, &str)] = &[
     ("conflicts.keep", "not-found"),
     ("conflicts.remove", "not-found"),
     ("policies.remove", "not-found"),
+    ("protocols.remove", "not-found"),
     ("rgb.getTransferStatus", "not-found"),
     ("rgb.validateTransfer", "not-found"), // no validator is set
     ("anchor.proof", "pending"),

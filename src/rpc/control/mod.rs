@@ -41,6 +41,7 @@ pub mod protocols;
 pub mod protocols_diff;
 pub mod shipped;
 pub mod policies;
+pub mod protocols_remove;
 pub mod grants;
 pub mod grants_device;
 mod devices_roster;
@@ -98,6 +99,7 @@ pub const TABLE: &[&[Entry]] = &[
     protocols_diff::METHODS,
     shipped::METHODS,
     policies::METHODS,
+    protocols_remove::METHODS,
     grants::METHODS,
     grants_device::METHODS,
     devices::METHODS,
@@ -189,6 +191,7 @@ mod tests {
             include_str!("protocols_diff.rs"),
             include_str!("shipped.rs"),
             include_str!("policies.rs"),
+            include_str!("protocols_remove.rs"),
             include_str!("grants.rs"),
             include_str!("grants_device.rs"),
             include_str!("devices.rs"),

@@ -46,6 +46,14 @@ fn page(name: &str, definition: &Map<String, Value>) -> String {
         "# {name}\n\n`{}`. {seen} The owner may do all of it; in the table stands what others may.\n\n| path | who | may |\n|---|---|---|\n",
         text(&definition["protocol"])
     );
+    let asked = super::policy(name).map(Value::from).unwrap_or_default();
+    if !asked.is_null() {
+        let _ = writeln!(
+            page,
+            "\n{} With `toft protocol policy set {name}` this node asks what stands below as \"Under its policy\" ([how](../dwn.md#policies)).",
+            text(&asked["description"])
+        );
+    }
     let mut places = Vec::new();
     walk("", &definition["structure"], &mut places);
     for (path, rules) in &places {
@@ -78,6 +86,7 @@ fn page(name: &str, definition: &Map<String, Value>) -> String {
             let _ = writeln!(page, "Each record gives its recipient the role `{path}`.");
         }
         tags(&mut page, &rules["$tags"]);
+        policy(&mut page, &asked["paths"][path]);
         example(&mut page, name, path);
     }
     page
@@ -95,8 +104,69 @@ fn who(rule: &Value) -> String {
     match (rule["role"].as_str(), text(&rule["who"]), rule["of"].as_str()) {
         (Some(role), ..) => format!("who holds the role `{role}`"),
         (None, "anyone", _) => "anyone".to_owned(),
+        (None, "tenant", _) => "the owner".to_owned(),
         (None, who, Some(of)) => format!("the {who} of the `{of}`"),
         (None, who, None) => format!("the {who}"),
+    }
+}
+
+/// What the policy that comes with the protocol asks at a path.
+fn policy(page: &mut String, rules: &Value) {
+    let mut said = Vec::new();
+    let list = |value: &Value| -> Vec<String> {
+        value.as_array().into_iter().flatten().map(|one| format!("`{}`", text(one))).collect()
+    };
+    if rules["data"].is_object() {
+        said.push("The data fits its schema.".to_owned());
+    }
+    if rules["immutable"] == true {
+        said.push("It is neither changed nor deleted.".to_owned());
+    }
+    for unique in rules["unique"].as_array().into_iter().flatten() {
+        let by = list(&unique["by"]).join(" and ");
+        let within = if unique["within"] == "parent" { " beside it" } else { "" };
+        let only: Vec<String> = unique["where"]
+            .as_object()
+            .into_iter()
+            .flatten()
+            .map(|(name, values)| format!("`{name}` is {}", list(values).join(" or ")))
+            .collect();
+        let only =
+            if only.is_empty() { String::new() } else { format!(", of those whose {}", only.join(" and whose ")) };
+        said.push(format!("No other{within} has the same {by}{only}."));
+    }
+    for transitions in rules["transitions"].as_array().into_iter().flatten() {
+        let tag = text(&transitions["tag"]);
+        let start = list(&transitions["start"]);
+        if !start.is_empty() {
+            said.push(format!("`{tag}` begins as {}.", start.join(" or ")));
+        }
+        let moves = transitions["moves"].as_array().cloned().unwrap_or_default();
+        if moves.is_empty() {
+            said.push(format!("`{tag}` stays as it is."));
+        }
+        for one in moves {
+            let by: Vec<String> = one["by"].as_array().into_iter().flatten().map(who).collect();
+            let by = if by.is_empty() { String::new() } else { format!(", by {}", by.join(" or ")) };
+            said.push(format!(
+                "`{tag}` goes from {} to {}{by}.",
+                list(&one["from"]).join(" or "),
+                list(&one["to"]).join(" or ")
+            ));
+        }
+    }
+    if let Some(place) = rules["expires"]["at"].as_str() {
+        said.push(format!("It is over at the time in `{place}`."));
+    }
+    if let Some(span) = rules["expires"]["after"].as_str() {
+        said.push(format!("It is over {span} after it was created."));
+    }
+    if rules["keepHistory"] == true {
+        said.push("Its earlier states stay readable.".to_owned());
+    }
+    if !said.is_empty() {
+        let _ = writeln!(page, "\nUnder its policy:\n");
+        page.extend(said.iter().map(|rule| format!("- {rule}\n")));
     }
 }
 
