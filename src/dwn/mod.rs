@@ -80,7 +80,9 @@ pub use message::Message;
 pub use method::{answer, decide};
 pub use order::order as in_order;
 pub use permissions::tagged_protocol;
-pub use policy::{Audit as PolicyAudit, Document as Policy, POLICY, POLICY_PATH, keeps_history};
+pub use policy::{
+    Audit as PolicyAudit, Document as Policy, Ending, EndingBy, POLICY, POLICY_PATH, endings, keeps_history,
+};
 pub use readable::in_header;
 pub use reader::Reader;
 pub use records_query::selection;

@@ -13,8 +13,12 @@ use super::{clock::now, door::Node, retention::Rule, tally::Retained};
 use crate::{
     asker::Asker,
     crypto::Signer,
-    dwn::{Fault, Given, Message, PaginationCursor, Select, SortBy, Stop, create, decide, is_method},
+    dwn::{
+        Cond, Ending, EndingBy, Fault, Filter, Given, IndexValue, Message, PaginationCursor, Select, SortBy, Stop,
+        create, decide, endings, is_method,
+    },
     job::{Job, Wait},
+    span::Span,
 };
 use anyhow::{Context as _, anyhow};
 use futures::{StreamExt as _, TryStreamExt as _};
@@ -52,10 +56,6 @@ impl Node {
 
     /// Ends what is over, every so often, until told to stop.
     pub async fn keep_ending(self, every: Duration, signer: Arc<Signer>, job: Job) -> Result<(), Fault> {
-        if self.shared.retention.list().is_empty() {
-            job.is_off();
-            return Ok(());
-        }
         job.awaits(Wait::Every(every));
         let mut reaper = Reaper::new(self, signer);
         loop {
@@ -97,6 +97,9 @@ impl Reaper {
     /// A round. What went wrong in it is left for the next one.
     async fn round(&mut self, stop: &CancellationToken) -> Result<(), Fault> {
         let ended = self.begin();
+        if let Err(fault) = self.by_policies(stop).await {
+            self.node.shared.tally.note(|r| r.problem = Some(format!("{fault:#}")));
+        }
         loop {
             match self.turn(Timestamp::now()).await {
                 Ok(()) => {}
@@ -122,6 +125,34 @@ impl Reaper {
             None => Ok(()),
             Some(why) => Err(anyhow!(why).context("ending records whose time is over")),
         }
+    }
+
+    /// Ends what the policies of the node's own tenant say is over, in turns too.
+    async fn by_policies(&mut self, stop: &CancellationToken) -> Result<(), Fault> {
+        let tenant = self.signer.did().to_owned();
+        let view = self.node.store().view(&tenant);
+        let own = tenant.clone();
+        let endings = tokio::task::spawn_blocking(move || endings(&own, &*view, &now()));
+        for ending in endings.await.context("looking for policies")?? {
+            loop {
+                let Some(filter) = over(&ending, Timestamp::now()) else { break };
+                let view = self.node.store().view(&tenant);
+                let select = Select { any_of: vec![filter], limit: Some(TURN), ..Select::default() };
+                let page = tokio::task::spawn_blocking(move || view.select(&select))
+                    .await
+                    .context("looking for records")??;
+                let ids = page.entries.iter().filter_map(|entry| Some(entry.message["recordId"].as_str()?.to_owned()));
+                let ids: Vec<String> = ids.collect();
+                if ids.is_empty() || stop.is_cancelled() {
+                    break;
+                }
+                if let Some(why) = self.delete(&tenant, &ids).await? {
+                    return Err(anyhow!(why)); // or it would be found again for ever
+                }
+                tokio::time::sleep(PAUSE).await;
+            }
+        }
+        Ok(())
     }
 
     /// Begins a round; what stood before it.
@@ -255,6 +286,26 @@ async fn delete_one(node: Node, signer: Arc<Signer>, tenant: String, record: Str
 fn next(rule: &Rule, now: Timestamp, after: Option<PaginationCursor>, room: usize) -> Option<Select> {
     let any_of = vec![rule.filter(now)?];
     Some(Select { any_of, sort: SortBy::DateCreated, limit: Some(room), after, ..Select::default() })
+}
+
+/// Finds the records that are over by a policy.
+fn over(ending: &Ending, now: Timestamp) -> Option<Filter> {
+    let Ending { protocol, path, by } = ending;
+    let mut filter = match by {
+        EndingBy::Age(keep) => {
+            let (protocol, path) = (protocol.clone(), path.clone());
+            Rule { protocol, path, schema: String::new(), tenant: String::new(), keep: Span(*keep) }.filter(now)?
+        }
+        EndingBy::Tag(tag) => {
+            let lte = Some(IndexValue::String(format!("{now:.6}")));
+            let over = Cond::Range { gt: None, gte: None, lt: None, lte };
+            let equal = |text: &String| Cond::Equal(IndexValue::String(text.clone()));
+            let place = [("protocol".to_owned(), equal(protocol)), ("protocolPath".to_owned(), equal(path))];
+            place.into_iter().chain([(format!("tag.{tag}"), over)]).collect()
+        }
+    };
+    filter.insert("method".into(), Cond::Equal(IndexValue::String("Write".into())));
+    Some(filter)
 }
 
 struct Overdue {

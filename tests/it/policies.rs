@@ -296,3 +296,26 @@ fn a_protocol_is_made_of_a_few_words_used_and_taken_out_of_use() {
         control.fails("protocols.remove", json!({"protocol": "http://none.example"})).message.contains("not installed")
     );
 }
+
+#[test]
+fn what_a_policy_says_is_over_is_deleted_by_itself() {
+    let node = Home::new().set("retention.every", "300ms").up();
+    let control = Control::of(node.home());
+    control.call("protocols.install", json!({"definition": shop()}));
+    let policy = json!({"protocol": SHOP, "paths": {
+        "coin": {"expires": {"at": "tag.until"}, "immutable": true}, "offer": {"expires": {"after": "1s"}},
+    }});
+    control.call("policies.set", json!({"policy": policy}));
+    let soon = jiff::Timestamp::now() + jiff::SignedDuration::from_secs(2);
+    let mut ends = coin("a:0");
+    ends["tags"]["until"] = format!("{soon:.6}").into();
+    let mut later = coin("b:0");
+    later["tags"]["until"] = "2999-01-01T00:00:00Z".into();
+    let mut offer = coin("c:0");
+    offer["protocolPath"] = "offer".into();
+    offer["dataFormat"] = "application/json".into();
+    let written: Vec<Value> = [ends, later, offer].into_iter().map(|one| control.call("records.write", one)).collect();
+    let is_there = |one: &Value| control.ask("records.read", json!({"recordId": one["recordId"]})).is_ok();
+    eventually("both to be gone", || (!is_there(&written[0]) && !is_there(&written[2])).then_some(()));
+    assert!(is_there(&written[1]));
+}

@@ -1251,6 +1251,17 @@ class ProtocolInstalled(TypedDict):
     protocol: str
 
 
+class ProtocolRemoved(TypedDict):
+    """A protocol that is out of use."""
+
+    #: As many of them were deleted.
+    deleted: int
+    #: Its URI.
+    protocol: str
+    #: Records of it that were there.
+    records: int
+
+
 class ProtocolVerdict(TypedDict):
     """What stands against a definition, in sentences."""
 
@@ -2096,6 +2107,19 @@ PoliciesRemoveParams = TypedDict(
 )
 
 
+ProtocolsRemoveParams = TypedDict(
+    "ProtocolsRemoveParams",
+    {
+        #: Its URI.
+        "protocol": "str",
+        #: Whose: one of the node's identities; its own if none is named.
+        "from": "NotRequired[str | None]",
+        #: Delete its records too.
+        "records": "NotRequired[bool]",
+    },
+)
+
+
 GrantsRequestParams = TypedDict(
     "GrantsRequestParams",
     {
@@ -2888,6 +2912,7 @@ METHODS: Final[dict[str, tuple[str, Literal["anywhere", "socket"]]]] = {
     "policies.set": ("records:write", "anywhere"),
     "policies.list": ("records:read", "anywhere"),
     "policies.remove": ("records:write", "anywhere"),
+    "protocols.remove": ("records:write", "anywhere"),
     "grants.request": ("records:write", "anywhere"),
     "grants.create": ("identity:sign:grant", "anywhere"),
     "grants.list": ("records:read", "anywhere"),
@@ -3127,6 +3152,11 @@ class ProtocolsGroup:
     def shipped(self) -> ProtocolsShippedResult:
         """List the protocols that come with toft, with their definitions, to be installed or read. Scope: records:read."""
         answer: ProtocolsShippedResult = self._call("protocols.shipped", {})
+        return answer
+
+    def remove(self, **params: Unpack[ProtocolsRemoveParams]) -> ProtocolRemoved:
+        """Take a protocol out of use: a definition that allows nothing takes its place. Its records stay, or are deleted. Scope: records:write."""
+        answer: ProtocolRemoved = self._call("protocols.remove", params)
         return answer
 
 

@@ -1155,6 +1155,16 @@ export interface ProtocolInstalled {
   protocol: string;
 }
 
+/** A protocol that is out of use. */
+export interface ProtocolRemoved {
+  /** As many of them were deleted. */
+  deleted: number;
+  /** Its URI. */
+  protocol: string;
+  /** Records of it that were there. */
+  records: number;
+}
+
 /** What stands against a definition, in sentences. */
 export interface ProtocolVerdict {
   /** Why it would be refused. Empty: it can be installed. */
@@ -1885,6 +1895,15 @@ export interface PoliciesRemoveParams {
   from?: string | null;
 }
 
+export interface ProtocolsRemoveParams {
+  /** Its URI. */
+  protocol: string;
+  /** Whose: one of the node's identities; its own if none is named. */
+  from?: string | null;
+  /** Delete its records too. */
+  records?: boolean;
+}
+
 export interface GrantsRequestParams {
   /** The DID of who is asked. */
   from: string;
@@ -2542,6 +2561,7 @@ export interface Methods {
   "policies.set": { params: PoliciesSetParams; result: PolicySet };
   "policies.list": { params: PoliciesListParams; result: PoliciesListResult };
   "policies.remove": { params: PoliciesRemoveParams; result: PolicyRemoved };
+  "protocols.remove": { params: ProtocolsRemoveParams; result: ProtocolRemoved };
   "grants.request": { params: GrantsRequestParams; result: GrantRequested };
   "grants.create": { params: GrantsCreateParams; result: GrantCreated };
   "grants.list": { params: GrantsListParams; result: GrantPage };
@@ -2666,6 +2686,7 @@ export const METHODS: { readonly [name in MethodName]: { readonly scope: string;
   "policies.set": { scope: "records:write", from: "anywhere" },
   "policies.list": { scope: "records:read", from: "anywhere" },
   "policies.remove": { scope: "records:write", from: "anywhere" },
+  "protocols.remove": { scope: "records:write", from: "anywhere" },
   "grants.request": { scope: "records:write", from: "anywhere" },
   "grants.create": { scope: "identity:sign:grant", from: "anywhere" },
   "grants.list": { scope: "records:read", from: "anywhere" },
@@ -2822,6 +2843,8 @@ export abstract class Groups {
     diff: (params: ProtocolsDiffParams) => this.call("protocols.diff", params),
     /** List the protocols that come with toft, with their definitions, to be installed or read. Scope: records:read. */
     shipped: () => this.call("protocols.shipped", {}),
+    /** Take a protocol out of use: a definition that allows nothing takes its place. Its records stay, or are deleted. Scope: records:write. */
+    remove: (params: ProtocolsRemoveParams) => this.call("protocols.remove", params),
   };
 
   readonly policies = {

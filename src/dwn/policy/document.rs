@@ -61,7 +61,8 @@ pub(super) struct Rules {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Unique {
-    /// `author` (of the newest state), `recipient` or `tag.<name>`. A record that lacks one of them is not asked.
+    /// `author` (of the newest state), `recipient` or `tag.<name>`. A record that lacks one of them is not asked. None: there is one
+    /// record and no other.
     pub by: Vec<String>,
     #[serde(default)]
     pub within: Within,
@@ -183,6 +184,10 @@ impl Document {
         self.paths.get(path)
     }
 
+    pub(super) fn paths(&self) -> impl Iterator<Item = (&String, &Rules)> {
+        self.paths.iter()
+    }
+
     pub(super) fn has_immutable(&self) -> bool {
         self.paths.values().any(|rules| rules.immutable)
     }
@@ -214,9 +219,6 @@ impl Rules {
             return Err(format!("it has more than {RULES_MAX} rules of one kind"));
         }
         for unique in &self.unique {
-            if unique.by.is_empty() {
-                return Err("unique: `by` is empty".into());
-            }
             let known = |name: &&String| matches!(name.as_str(), "author" | "recipient") || tag_of(name).is_some();
             let names = unique.by.iter().chain(unique.only.keys());
             if let Some(name) = names.clone().find(|name| !known(name)) {
@@ -237,6 +239,7 @@ impl Rules {
             parties.map(Party::check).collect::<Result<(), _>>().map_err(|why| format!("transitions: {why}"))?;
         }
         match &self.expires {
+            Some(Expires::After(span)) if span.0.subsec_nanos() > 0 => Err("expires: `after` is whole seconds".into()),
             Some(Expires::At(place)) if !place.starts_with('/') && tag_of(place).is_none() => Err(format!(
                 "expires: {place:?} is neither `tag.<name>` nor a JSON pointer into the data, like \"/validUntil\""
             )),

@@ -52,6 +52,9 @@ pub(in crate::dwn) fn check_delete(record: &Record, change: &Change, at: At<'_>,
     let Some(document) = kept::of(protocol, at, view)?.filter(|document| document.has_immutable()) else {
         return Ok(());
     };
+    if kept::is_over(&record.newest, at, view)? {
+        return Ok(()); // what stays as it is stays so until its end
+    }
     let is_immutable = |message: &Value| {
         let path = descriptor_text(message, "protocolPath").unwrap_or_default();
         document.at(path).is_some_and(|rules| rules.immutable)

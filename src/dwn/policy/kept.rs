@@ -1,7 +1,7 @@
 //! The policies that a tenant keeps.
 
 use super::{
-    document::{Document, PATH, POLICY},
+    document::{Document, Expires, PATH, POLICY, tag_of},
     expiry::{self, At},
 };
 use crate::{
@@ -15,8 +15,9 @@ use crate::{
     },
 };
 use std::{
-    collections::HashMap,
+    collections::{BTreeSet, HashMap},
     sync::{Arc, LazyLock, Mutex, PoisonError},
+    time::Duration,
 };
 
 /// Policies that stay compiled: a message, and the definition it was read for, never say anything else.
@@ -103,6 +104,55 @@ pub(in crate::dwn) fn keep_current(records: &mut Vec<Stored>, at: At<'_>, view: 
     }
     *records = current;
     Ok(records.len() < all)
+}
+
+/// Records of a protocol that are over by themselves: at a path, by a tag or some time after they were created. Those whose end
+/// stands in their data cannot be asked for, and are not among them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ending {
+    pub protocol: String,
+    pub path: String,
+    pub by: EndingBy,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum EndingBy {
+    /// The tag of this name says when, in UTC.
+    Tag(String),
+    /// So long after its `dateCreated`.
+    Age(Duration),
+}
+
+/// What the tenant's policies say of records that end.
+pub fn endings(tenant: &str, view: &dyn View, now: &str) -> Result<Vec<Ending>, Fault> {
+    if view.protocol(POLICY)?.is_none() {
+        return Ok(Vec::new());
+    }
+    let at = At { tenant, now };
+    let filter = all([("method", text("Write")), ("protocol", text(POLICY)), ("protocolPath", text(PATH))]);
+    let kept = view.select(&Select { any_of: vec![filter], ..Select::default() })?.entries;
+    let protocols =
+        kept.iter().filter_map(|state| fields::descriptor_of(&state.message).get("tags")?.get("protocol")?.as_str());
+    let mut found = Vec::new();
+    for protocol in protocols.collect::<BTreeSet<_>>() {
+        let document = match of(protocol, at, view) {
+            Ok(Some(document)) => document,
+            Ok(None) | Err(Stop::Refusal(_)) => continue,
+            Err(Stop::Fault(fault)) => return Err(fault),
+        };
+        for (path, rules) in document.paths() {
+            let by = match &rules.expires {
+                Some(Expires::After(span)) => EndingBy::Age(span.0),
+                Some(Expires::At(place)) => match tag_of(place) {
+                    Some(tag) => EndingBy::Tag(tag.to_owned()),
+                    None => continue,
+                },
+                None => continue,
+            };
+            found.push(Ending { protocol: protocol.to_owned(), path: path.clone(), by });
+        }
+    }
+    Ok(found)
 }
 
 /// Are the states that this one takes the place of, and this one when its time comes, to stay readable?
