@@ -17,6 +17,9 @@ use crate::dwn::{
 };
 use serde_json::Value;
 
+/// Records with the same values that are looked at in one go; more than one is there only if they are over.
+const LOOKED_AT: usize = 16;
+
 /// A write, and what is known of it.
 struct Write<'a> {
     message: &'a Message,
@@ -102,7 +105,9 @@ impl Write<'_> {
     }
 
     fn check_move(&self, Transitions { tag, start, moves }: &Transitions, before: Option<&Record>) -> Result<(), Stop> {
-        let to = self.tag(tag).and_then(Scalar::of);
+        // A list of values is a value of its own, which no move knows.
+        let after = self.tag(tag);
+        let to = after.and_then(Scalar::of);
         let is_in =
             |values: &[Scalar], value: &Option<Scalar>| value.as_ref().is_some_and(|value| values.contains(value));
         let Some(record) = before else {
@@ -112,9 +117,9 @@ impl Write<'_> {
             let text = format_args!("a new record has not the `{tag}` {}", shown(to.as_ref()));
             return Err(Refusal::bad("PolicyTransition", text).into());
         };
-        let from =
-            descriptor_of(&record.newest.message).get("tags").and_then(|tags| tags.get(tag)).and_then(Scalar::of);
-        if from == to {
+        let former = descriptor_of(&record.newest.message).get("tags").and_then(|tags| tags.get(tag));
+        let from = former.and_then(Scalar::of);
+        if former == after || (from.is_some() && from == to) {
             return Ok(());
         }
         let mut known = moves.iter().filter(|one| is_in(&one.from, &from) && is_in(&one.to, &to)).peekable();
@@ -170,12 +175,27 @@ impl Write<'_> {
         }
         let named = |name: &'static str| (name, text(self.message.text(name).unwrap_or_default()));
         filter.extend(all([("method", text("Write")), named("protocol"), named("protocolPath")]));
-        let found = self.view.select(&Select { any_of: vec![filter], limit: Some(2), ..Select::default() })?.entries;
         let own = fields::record_id(self.message.json());
-        let other = found.iter().find(|state| fields::record_id(&state.message) != own);
-        let Some(other) = other.and_then(|state| fields::record_id(&state.message)) else { return Ok(()) };
-        let by = unique.by.join(", ");
-        Err(Refusal::new(409, format!("PolicyNotUnique: the record {other} has the same {by}")).into())
+        let mut select = Select { any_of: vec![filter], limit: Some(LOOKED_AT), ..Select::default() };
+        loop {
+            let page = self.view.select(&select)?;
+            for other in page.entries.iter().filter(|state| fields::record_id(&state.message) != own) {
+                // What is over is in nobody's way.
+                if kept::is_over(other, self.at, self.view)? {
+                    continue;
+                }
+                let other = fields::record_id(&other.message).unwrap_or_default();
+                let why = match unique.by.is_empty() {
+                    true => format!("PolicyNotUnique: the record {other} is there already"),
+                    false => format!("PolicyNotUnique: the record {other} has the same {}", unique.by.join(", ")),
+                };
+                return Err(Refusal::new(409, why).into());
+            }
+            select.after = page.cursor;
+            if select.after.is_none() {
+                return Ok(());
+            }
+        }
     }
 
     /// What a record has that is the same by all of these names; none if this one lacks one of them.
@@ -297,6 +317,6 @@ fn shown(value: Option<&Scalar>) -> String {
         Some(Scalar::Text(text)) => format!("{text:?}"),
         Some(Scalar::Bool(yes)) => yes.to_string(),
         Some(Scalar::Number(number)) => number.to_string(),
-        None => "none".into(),
+        None => "none, or a list".into(),
     }
 }

@@ -233,7 +233,7 @@ fn a_policy_that_cannot_be_followed_is_refused() {
     refused(&|p| p["paths"]["offer"]["transitions"][0]["start"] = json!(["never"]), "can never be");
     refused(&|p| p["paths"]["order"] = json!({"unique": [{"by": ["tag.none"]}]}), "may have a tag `none`");
     refused(&|p| p["paths"]["order"] = json!({"unique": [{"by": ["data.none"]}]}), "neither");
-    refused(&|p| p["paths"]["order"] = json!({"unique": [{"by": []}]}), "empty");
+    refused(&|p| p["paths"]["order"] = json!({"expires": {"after": "900ms"}}), "whole seconds");
     refused(&|p| p["paths"]["order"] = json!({"expires": {"at": "until"}}), "neither");
     refused(&|p| p["paths"]["offer"]["immutable"] = true.into(), "immutable");
     let by = |by: Value| move |p: &mut Value| p["paths"]["offer"]["transitions"][0]["moves"][0]["by"] = by.clone();
@@ -270,6 +270,39 @@ fn a_policy_of_a_later_toft_stops_its_protocol_and_no_other() {
     let back = records_delete(record_id(&first), false, &at(4), &alice);
     assert_eq!(past.code(back, None), 202);
     assert_eq!(past.code(write(&of("offer", &tags, None), PRICE, 5, &alice), Some(PRICE)), 202);
+}
+
+#[test]
+fn what_is_over_is_in_nobodys_way_and_lists_of_values_stay_what_they_are() {
+    let alice = person(1);
+    let mut past = Past::of(&alice);
+    for definition in [policies(), shop()] {
+        assert_eq!(past.code(protocols_configure(definition, &at(0), &alice), None), 202);
+    }
+    let policy = json!({"protocol": SHOP, "paths": {
+        "lease": {"expires": {"at": "tag.until"}, "unique": [{"by": ["tag.of"]}]},
+        "receipt": {"transitions": [{"tag": "spends", "moves": []}], "unique": [{"by": []}]},
+    }});
+    let (message, data) = policy_record(&policy, 1, &alice);
+    assert_eq!(past.code(message, Some(&data)), 202);
+    let lease =
+        |until: u32, second| write(&of("lease", &json!({"of": "a", "until": at(until)}), None), b"{}", second, &alice);
+    assert_eq!(past.code(lease(10, 2), Some(b"{}")), 202);
+    assert_eq!(past.code(lease(90, 9), Some(b"{}")), 409);
+    assert_eq!(past.code(lease(90, 10), Some(b"{}")), 202);
+    let receipt =
+        |spends: Value, second| write(&of("receipt", &json!({"spends": spends}), None), b"{}", second, &alice);
+    let first = receipt(json!(["a", "b"]), 2);
+    assert_eq!(past.code(first.clone(), Some(b"{}")), 202);
+    let reply = past.send(receipt(json!(["c"]), 3), Some(b"{}"));
+    assert!(code_of(&reply) == (409, "PolicyNotUnique") && detail(&reply).contains("there already"), "{reply}");
+    for (n, (spends, code)) in
+        [(json!(["a", "b"]), 202), (json!(["c"]), 400), (json!("c"), 400), (Value::Null, 400)].into_iter().enumerate()
+    {
+        let tags = if spends.is_null() { json!({}) } else { json!({"spends": spends}) };
+        let update = records_update(first.as_ref().expect("made"), &json!({"tags": tags}), &at(4 + n as u32), &alice);
+        assert_eq!(past.code(update, None), code, "{spends}");
+    }
 }
 
 /// A record, as the model sees it.
