@@ -88,7 +88,7 @@ fn creator(view: &dyn View, stored: &Stored) -> Result<String, Fault> {
 /// What counts of a transfer, and of which asset, for the tenant; none if it does not count.
 ///
 /// What others wrote counts when the tenant has written a state of it (accepted it), and not before: else anybody could write units
-/// into being. If they write a later state, it does not count until the tenant has accepted that.
+/// into being. By the protocol they write no later state; where another definition lets them, that does not count until it is accepted.
 pub(super) fn row(view: &dyn View, tenant: &str, stored: &Stored) -> Result<Option<(String, Row)>, Fault> {
     let message = &stored.message;
     if *stored.author != *tenant {

@@ -194,7 +194,7 @@ async fn what_a_stranger_writes_counts_when_it_is_accepted_and_not_before() {
     rgb.store_transfer(&hand, wanted.clone(), Some(id)).await.expect("accepted");
     assert!(rgb.get_transfer_status(&did, id).await.expect("told").counts);
     assert_eq!(future().await, Amount(50));
-    // The sender has no second word.
+    // What is accepted the sender does not change.
     let message = create::records_update(&sent, &json!({"tags": tags("send", 5000)}), &now(), &bob).expect("made");
     let reply = node.process(&did, message, Some(one_chunk(b"{}".to_vec().into()))).await.expect("answered");
     assert_eq!(reply.code, 401, "{reply:?}");
