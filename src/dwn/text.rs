@@ -64,7 +64,7 @@ pub(super) fn is_time(text: &str) -> bool {
     spelt && exact && time_exists(text) && below_60(14..16) && below_60(17..19)
 }
 
-/// A time as whole seconds of the Gregorian calendar and the text after them.
+/// A time as whole seconds of the Gregorian calendar and the digits after them.
 fn instant(text: &str) -> Option<(i64, &str)> {
     let number = |range: std::ops::Range<usize>| text.get(range).and_then(|digits| digits.parse::<i64>().ok());
     let (year, month, day) = (number(0..4)?, number(5..7)?, number(8..10)?);
@@ -73,7 +73,9 @@ fn instant(text: &str) -> Option<(i64, &str)> {
     let (year, month) = if month > 2 { (year, month - 3) } else { (year - 1, month + 9) };
     let leap_days = year.div_euclid(4) - year.div_euclid(100) + year.div_euclid(400);
     let days = year * 365 + leap_days + (153 * month + 2) / 5 + day;
-    Some((((days * 24 + hour) * 60 + minute) * 60 + second, text.get(19..)?))
+    // 00Z and 00.000Z are one moment.
+    let fraction = text.get(19..)?.trim_end_matches('Z').trim_end_matches('0').trim_end_matches('.');
+    Some((((days * 24 + hour) * 60 + minute) * 60 + second, fraction))
 }
 
 fn time_exists(text: &str) -> bool {
