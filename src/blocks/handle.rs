@@ -28,11 +28,15 @@ pub struct Config {
     pub pack_size: u64,
     /// How often blocks that nothing needs any more are taken away.
     pub collect_every: Span,
+    /// How often everything that is kept is read and every hash checked.
+    pub scrub_every: Span,
 }
+
+const HOUR: Duration = Duration::from_secs(60 * 60);
 
 impl Default for Config {
     fn default() -> Self {
-        Self { pack_size: 256 << 20, collect_every: Span(Duration::from_secs(60 * 60)) }
+        Self { pack_size: 256 << 20, collect_every: Span(HOUR), scrub_every: Span(7 * 24 * HOUR) }
     }
 }
 

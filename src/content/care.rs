@@ -3,6 +3,7 @@
 use crate::{
     blocks::{self, Blocks, Collected, Fetch, Scrubbed},
     dwn::Fault,
+    job::{First, Job},
     net::Net,
     node::{Kept, Retained},
     store::{self, Compacted, Store},
@@ -101,8 +102,35 @@ impl Care {
     }
 }
 
+/// When everything was checked last, in seconds since 1970 (u64).
+const SCRUBBED: &[u8] = b"care/scrubbed";
+/// Bytes read in a second.
+const RATE: u64 = 50_000_000;
+/// It is looked at least so often whether it is time: nodes are not always up.
+const LOOK: Duration = Duration::from_secs(60 * 60);
+
+/// Checks everything every so often, until told to stop. What was cut short begins anew.
+pub async fn keep_scrubbing(care: Care, every: Duration, job: Job) -> Result<(), Fault> {
+    let now = || u64::try_from(jiff::Timestamp::now().as_second()).unwrap_or_default();
+    let note = || care.store.put_state(vec![(SCRUBBED.to_vec(), Some(now().to_be_bytes().to_vec()))]);
+    let round = || async {
+        let last = care.store.state(SCRUBBED)?.and_then(|last| last.first_chunk().copied().map(u64::from_be_bytes));
+        // A new home has nothing to check yet.
+        let Some(last) = last else { return note().await };
+        if now() < last.saturating_add(every.as_secs()) {
+            return Ok(());
+        }
+        let done = care.scrub(RATE).await?;
+        if done.complete {
+            note().await?;
+        }
+        Ok(())
+    };
+    job.rounds(every.min(LOOK), First::AtOnce, round).await
+}
+
 /// Brings blocks from peers.
-pub(super) fn peers(net: &Net) -> Fetch {
+pub fn peers(net: &Net) -> Fetch {
     let session = net.session();
     Arc::new(move |cid| {
         let session = session.clone();

@@ -11,7 +11,7 @@ mod care;
 mod heads;
 
 pub use add::{AddError, Added, New};
-pub use care::{Care, Compaction, Footprint, Rebuilt};
+pub use care::{Care, Compaction, Footprint, Rebuilt, keep_scrubbing, peers};
 pub use get::GetError;
 pub use heads::{HEAD_FORMAT, Heads, Own};
 pub use published::{PublishedFile, Unpublished, published_block, published_file};

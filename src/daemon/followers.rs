@@ -14,7 +14,7 @@ use crate::{
     audit::Audit,
     backup::Source,
     config,
-    content::Heads,
+    content::{self, Care, Heads},
     crypto::Secret,
     identity::Identities,
     memory,
@@ -97,6 +97,11 @@ fn jobs(
     });
     jobs.start("collect", "deletes blocks that nothing needs", |job| {
         blocks.clone().keep_collecting(config.blocks.collect_every.0, job)
+    });
+    jobs.start("scrub", "reads everything and checks every hash", |job| {
+        let fetch = Some(content::peers(net));
+        let care = Care { store: store.clone(), blocks: blocks.clone(), fetch, stop: job.stop().clone() };
+        content::keep_scrubbing(care, config.blocks.scrub_every.0, job)
     });
     jobs.start("memory", "gives free memory back to the system", memory::keep_giving_back);
 }

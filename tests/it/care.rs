@@ -107,6 +107,23 @@ fn damage_is_told_until_it_is_healed_also_after_a_restart() {
     node.json(&["get", cid, "-o", out.to_str().expect("UTF-8")]);
 }
 
+/// By itself: the owner did nothing but to leave the node running.
+#[test]
+fn everything_is_checked_every_so_often_and_damage_is_told() {
+    let node = Home::new().set("blocks.scrub_every", "1s").up();
+    let dir = tempfile::tempdir().expect("a temp dir");
+    let (file, _) = random_file(dir.path(), "file", 3 << 20);
+    node.json(&["add", file.to_str().expect("UTF-8")]);
+    eventually("a check", || (number(&node, "toft_blocks_scrubs_completed_total") >= 1.0).then_some(()));
+    assert_eq!(health(&node)["degraded"], false);
+    for path in files(&node.home().path().join("blocks/sha256")) {
+        let mut bytes = fs::read(&path).expect("reads");
+        bytes[2000] ^= 1;
+        fs::write(path, bytes).expect("writes");
+    }
+    eventually("the damage to be told", || (health(&node)["degraded"] == true).then_some(()));
+}
+
 #[test]
 fn a_scrub_names_what_is_damaged_and_a_device_brings_back_what_is_published() {
     let (a, b) = (Home::new().up(), Home::new().up());
