@@ -67,8 +67,7 @@ impl Recipient {
     /// The owner of a protocol, for a record at `path` in it: from the `$encryption` that stands there in the definition.
     pub fn of_protocol(definition: &Value, path: &str) -> Result<Self, Error> {
         let none = || Error::NoProtocolKey(path.to_owned());
-        let rules = path.split('/').try_fold(&definition["structure"], |rules, segment| rules.get(segment));
-        let given = rules.and_then(|rules| rules.get("$encryption")).ok_or_else(none)?;
+        let given = protocol_key(definition, path).ok_or_else(none)?;
         let root_key_id = given["rootKeyId"].as_str().ok_or_else(none)?.to_owned();
         Ok(Self { root_key_id, scheme: Scheme::ProtocolPath, key: PublicKey::from_jwk(&given["publicKeyJwk"])? })
     }
@@ -82,6 +81,12 @@ impl Recipient {
         };
         entries(message)?.iter().filter(|entry| is_of(entry, Scheme::ProtocolContext)).map(of).collect()
     }
+}
+
+/// What a definition gives to encrypt to at a path (`$encryption`), whatever it is.
+pub fn protocol_key<'a>(definition: &'a Value, path: &str) -> Option<&'a Value> {
+    let rules = path.split('/').try_fold(&definition["structure"], |rules, segment| rules.get(segment));
+    rules?.get("$encryption")
 }
 
 /// A protocol definition with the public key of every path in it (`$encryption`), derived from a root key of the
@@ -222,7 +227,11 @@ pub fn open(message: &Value, key: &PrivateKey) -> Result<DataKey, Error> {
 /// Whom a record is encrypted for: DID URLs of root keys, and by which scheme each. What is not of its form is left out.
 pub fn holders(message: &Value) -> impl Iterator<Item = (&str, Scheme)> {
     let of = |entry: &'_ Value| Scheme::named(entry["derivationScheme"].as_str()?).ok();
-    entries(message).ok().into_iter().flatten().filter_map(move |entry| Some((entry["rootKeyId"].as_str()?, of(entry)?)))
+    entries(message)
+        .ok()
+        .into_iter()
+        .flatten()
+        .filter_map(move |entry| Some((entry["rootKeyId"].as_str()?, of(entry)?)))
 }
 
 fn entries(message: &Value) -> Result<&Vec<Value>, Error> {

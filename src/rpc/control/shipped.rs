@@ -58,6 +58,11 @@ pub fn policy(name: &str) -> Option<Map<String, Value>> {
     policies::of(name, &named(name)?)
 }
 
+/// Its types whose data is private, as `protocols.install` takes them.
+pub fn private(name: &str) -> Vec<String> {
+    policies::private(name)
+}
+
 /// All names, for people.
 pub fn names() -> String {
     all().collect::<Vec<_>>().join(", ")
@@ -80,14 +85,15 @@ impl Method for List {
     const EXAMPLES: &'static [Example] = &[Example {
         name: "all",
         params: "{}",
-        result: r#"[{"name": "profile", "definition": {"protocol": "https://toft.invalid/protocols/profile", "published": true, "types": {}, "structure": {}}}]"#,
+        result: r#"[{"name": "profile", "definition": {"protocol": "https://toft.invalid/protocols/profile", "published": true, "types": {}, "structure": {}}, "private": []}]"#,
     }];
     type Params = NoParams;
     type Result = Vec<Shipped>;
 
     async fn run(_: &Call, NoParams {}: NoParams) -> Result<Vec<Shipped>, Failure> {
-        let all =
-            ALL.iter().filter_map(|(name, _)| Some(Shipped { name: (*name).to_owned(), definition: named(name)? }));
+        let all = ALL.iter().filter_map(|(name, _)| {
+            Some(Shipped { name: (*name).to_owned(), definition: named(name)?, private: private(name) })
+        });
         Ok(all.collect())
     }
 }
@@ -99,6 +105,8 @@ pub struct Shipped {
     pub name: String,
     /// As ProtocolsConfigure carries it.
     pub definition: Map<String, Value>,
+    /// Its types whose data is nobody's business but that of those it is for: what `private` of protocols.install takes.
+    pub private: Vec<String>,
 }
 
 #[cfg(test)]
