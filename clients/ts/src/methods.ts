@@ -948,18 +948,23 @@ export interface Offered {
 export interface OneRecord {
   /** Of a record of a protocol: its place in it. */
   contextId?: string | null;
-  /** base64url, without padding. Encrypted data is given as it is. */
+  /** base64url, without padding. */
   data?: string | null;
+  /** Of the data as it is kept: of private data, encrypted. */
   dataCid: string;
   dataFormat: string;
   dataSize: number;
   /** Where the data is fetched, if it is not in the answer. */
   download?: OneTimeAddress | null;
+  /** The data is kept encrypted; what is given is decrypted, here and at the address. */
+  encrypted?: boolean;
   /** The first one, if that is another. */
   initialWrite?: Json;
   /** The newest RecordsWrite. */
   record: Json;
   recordId: string;
+  /** The data is encrypted and given as it is: why. */
+  sealed?: string | null;
 }
 
 /** Where data is sent or fetched, once. */
@@ -1538,6 +1543,8 @@ export interface ShippedProtocol {
   /** As ProtocolsConfigure carries it. */
   definition: { [name: string]: Json };
   name: string;
+  /** Its types whose data is nobody's business but that of those it is for: what `private` of protocols.install takes. */
+  private: string[];
 }
 
 /** What the system has been short of since the node started. */
@@ -1708,7 +1715,10 @@ export interface Version {
   author: string;
   /** The record began with it. */
   initial: boolean;
-  /** It stays. The others are what the log still holds of states that were superseded: compaction takes them away. */
+  /**
+   * It stays, with its data: the newest one, and those that its policy keeps; and without it the first. The others are what the log
+   * still holds of states that were superseded: compaction takes them away.
+   */
   kept: boolean;
   messageCid: string;
   messageTimestamp: string;
@@ -1758,9 +1768,12 @@ export interface Why {
 export interface Written {
   /** Of a record of a protocol: its place in it. */
   contextId?: string | null;
+  /** Of the data as it is kept: of private data, encrypted. */
   dataCid: string;
   dataSize: number;
   dateCreated: string;
+  /** Its data is encrypted. */
+  encrypted?: boolean;
   /** Of this state. */
   messageCid: string;
   messageTimestamp: string;
@@ -1829,6 +1842,11 @@ export interface ProtocolsInstallParams {
   definition: { [name: string]: Json };
   /** Which of the node's identities installs it; its own if none is named. */
   from?: string | null;
+  /**
+   * Names of types whose data is private: the node adds the identity's keys (`$encryption`) at their paths, and takes away what stands
+   * at others. Their data is encrypted from then on, by records.write too. Not given: the definition is installed as it is.
+   */
+  private?: string[] | null;
 }
 
 export interface ProtocolsListParams {
@@ -1853,7 +1871,7 @@ export interface ProtocolsCheckParams {
 export interface ProtocolsDiffParams {
   /** As ProtocolsConfigure carries it: `protocol`, `published`, `types`, `structure`. */
   definition: { [name: string]: Json };
-  /** Which of the node's identities installs it; its own if none is named. */
+  /** Whose protocol: one of the node's identities; its own if none is named. */
   from?: string | null;
 }
 
@@ -2071,10 +2089,14 @@ export interface RecordsReadParams {
   download?: boolean;
   /** Which of the node's identities asks; its own if none is named. */
   from?: string | null;
+  /** CID of the message of an earlier state, if its policy keeps those; the newest if none is named. */
+  messageCid?: string | null;
   /** recordId of a grant that the asker invokes. */
   permissionGrantId?: string | null;
   /** Path of a role that the asker invokes. */
   protocolRole?: string | null;
+  /** Give encrypted data as it is. */
+  raw?: boolean;
   /** DID of whose record it is; the asker's if none is named. */
   tenant?: string | null;
 }
@@ -2094,6 +2116,11 @@ export interface RecordsWriteParams {
   dataSize?: number | null;
   /** When it was made, if not now: UTC with six digits of a second. */
   dateCreated?: string | null;
+  /**
+   * Is the data encrypted before it is kept? If it is not said, it is where the protocol has a key for it (`$encryption`): for the
+   * protocol's owner, for who writes, and for the readers of the context. True: it is, or nothing is written. False: it is kept as it is.
+   */
+  encrypt?: boolean | null;
   /** Which of the node's identities signs; its own if none is named. */
   from?: string | null;
   /** contextId of the record that this one stands below. */
@@ -2886,7 +2913,7 @@ export abstract class Groups {
     explain: (params: RecordsExplainParams = {}) => this.call("records.explain", params),
     /** Give a record with its data; large data by a one-time address. Scope: records:read. */
     read: (params: RecordsReadParams) => this.call("records.read", params),
-    /** List the states of a record that are still known, the newest first; only the newest has data. Scope: records:read. */
+    /** List the states of a record that are still known, the newest first. Scope: records:read. */
     history: (params: RecordsHistoryParams) => this.call("records.history", params),
     /** Write a record, or a new state of one: the node makes the message, signs and judges it. Scope: records:write. */
     write: (params: RecordsWriteParams = {}) => this.call("records.write", params),
