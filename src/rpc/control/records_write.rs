@@ -57,7 +57,7 @@ impl Method for Write {
         let actor = Actor::within(call, new.from.as_deref(), new.tenant.as_deref())?;
         let data = new.data.take().map(|text| decoded(&text)).transpose()?;
         new.check(data.is_some())?;
-        let draft = Draft::of(call, actor, new).await?;
+        let draft = Draft::of(call, actor, new, data.is_some()).await?;
         match (data, draft.new.data_size) {
             (Some(data), _) => {
                 let data = match &draft.sealing {
@@ -292,7 +292,7 @@ struct Draft {
 }
 
 impl Draft {
-    async fn of(call: &Call, actor: Actor, new: NewState) -> Result<Self, Failure> {
+    async fn of(call: &Call, actor: Actor, new: NewState, has_data: bool) -> Result<Self, Failure> {
         let before = match &new.record_id {
             Some(id) => Some(newest(&call.node, &actor.tenant, id).await?),
             None => None,
@@ -300,9 +300,8 @@ impl Draft {
         writable(call, before.as_ref().map_or(new.protocol.as_deref(), protocol_of))?;
         signed_by_node(before.as_ref().and_then(format_of))?;
         signed_by_node(new.data_format.as_deref())?;
-        let has_new_data = new.data.is_some() || new.data_size.is_some();
         let right = right(&call.node, &actor, &new, before.as_ref()).await?;
-        let sealing = match has_new_data {
+        let sealing = match has_data || new.data_size.is_some() {
             true => {
                 let was = before.as_ref().is_some_and(|before| before.get("encryption").is_some());
                 Sealing::of(call, &actor, new.place(before.as_ref()), (new.encrypt, was)).await?
