@@ -148,7 +148,7 @@ const commands = {
       { derivationScheme: 'protocolPath', publicKeyId: c.to.rootKeyId, publicKey: c.to.publicKeyJwk },
     ] });
     const spoil = (into, from) => { for (const [k, v] of Object.entries(from)) if (v && typeof v === 'object' && into[k]) spoil(into[k], v); else into[k] = v; };
-    spoil(write.message.encryption ?? {}, c.also ?? {});
+    spoil(write._message.encryption, c.also ?? {}); // `message` is there once it is signed
     await write.sign({ signer: signer(c.as) });
     return { ...await post(c.url, c.tenant, write.message, data), recordId: write.message.recordId, contextId: write.message.contextId, data: Buffer.from(data).toString('base64url') };
   },
