@@ -118,8 +118,43 @@ mod pages;
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::dwn::Lint;
+    use crate::{
+        crypto::{
+            hd::{PrivateKey, Scheme},
+            record::with_keys_of,
+        },
+        dwn::Lint,
+    };
     use std::fs;
+
+    /// The types at whose paths there are keys; false: one has them at one path and not at another.
+    fn keyed(rules: &Value, types: &mut BTreeMap<String, bool>) {
+        for (name, below) in rules.as_object().into_iter().flatten().filter(|(name, _)| !name.starts_with('$')) {
+            let has_key = below.get("$encryption").is_some();
+            types.entry(name.clone()).and_modify(|known| assert_eq!(*known, has_key, "{name}")).or_insert(has_key);
+            keyed(below, types);
+        }
+    }
+
+    #[test]
+    fn private_types_have_keys_and_no_others_and_the_node_takes_it() {
+        let root = PrivateKey::root("did:example:a#k", Scheme::ProtocolPath, &[7; 32]).expect("a key");
+        for name in all() {
+            let (definition, private) = (Value::from(named(name).expect("one of ours")), private(name));
+            let made =
+                with_keys_of(&definition, &root, &|kind| private.iter().any(|one| one == kind)).expect("derives");
+            assert_eq!(Lint::of(&made), Lint::default(), "{name}");
+            let mut types = BTreeMap::new();
+            keyed(&made["structure"], &mut types);
+            let keyed: Vec<_> = types.iter().filter(|(_, has_key)| **has_key).map(|(name, _)| name.clone()).collect();
+            let mut wanted = private;
+            wanted.sort();
+            assert_eq!(keyed, wanted, "{name}");
+            let bare = with_keys_of(&made, &root, &|_| false).expect("derives");
+            assert_eq!(bare, definition, "{name}: keys go again");
+        }
+        assert!(private("rgb").is_empty() && private("credential").contains(&"witness".to_owned()));
+    }
 
     #[test]
     fn each_is_a_definition_that_says_nothing_in_vain_and_none_is_left_out() {
