@@ -3,17 +3,18 @@
 use super::{
     context::Context,
     output::Output,
-    protocol_file::{File, definition},
+    protocol_file::{File, definition, shipped_name},
     protocol_gen, protocol_new, protocol_policy,
 };
 use crate::rpc::control::{
     Failure, NoParams,
     protocols::{self, NewProtocol, OneDefinition, OneProtocol, Protocol, Verdict, Whose},
-    protocols_diff::{self, Differences},
+    protocols_diff::{self, Differences, Newer},
     protocols_remove::{self, OldProtocol},
     shipped,
 };
 use serde_json::Value;
+use std::path::Path;
 
 #[derive(Debug, clap::Subcommand)]
 pub enum Command {
@@ -21,6 +22,12 @@ pub enum Command {
     Install {
         #[command(flatten)]
         file: File,
+        /// A type whose data is private: it is encrypted from now on. May be repeated. Protocols that come with toft know theirs.
+        #[arg(long, value_name = "TYPE")]
+        private: Vec<String>,
+        /// Encrypt nothing, whatever the protocol that comes with toft takes for private.
+        #[arg(long, conflicts_with = "private")]
+        plain: bool,
         /// Which of the node's identities installs it; its own if none is named.
         #[arg(long = "as", value_name = "DID")]
         from: Option<String>,
@@ -82,10 +89,19 @@ pub async fn run(context: &Context, command: Command) -> Result<Option<Output>, 
     let client = context.client()?;
     let output = match command {
         Command::Gen(_) | Command::New(_) => return Ok(None),
-        Command::Install { file: File { file }, from } => {
-            let new = NewProtocol { definition: definition(&file)?, from };
+        Command::Install { file: File { file }, private, plain, from } => {
+            let private = private_types(&file, private, plain);
+            let new = NewProtocol { definition: definition(&file)?, private: private.clone(), from };
             let installed = client.call::<protocols::Install>(&new).await?;
-            Output::of(&installed, |installed| format!("✓ Installed {}", installed.protocol))
+            Output::of(&installed, |installed| {
+                let private = private.unwrap_or_default();
+                match private.is_empty() {
+                    true => format!("✓ Installed {}", installed.protocol),
+                    false => {
+                        format!("✓ Installed {}, with encrypted data of: {}", installed.protocol, private.join(", "))
+                    }
+                }
+            })
         }
         Command::Ls { shipped: true, .. } => {
             let all = client.call::<shipped::List>(&NoParams {}).await?;
@@ -113,7 +129,7 @@ pub async fn run(context: &Context, command: Command) -> Result<Option<Output>, 
             Ok(Output::of(&verdict, describe)?.failed_if(failed))
         }
         Command::Diff { file: File { file }, from } => {
-            let new = NewProtocol { definition: definition(&file)?, from };
+            let new = Newer { definition: definition(&file)?, from };
             let differences = client.call::<protocols_diff::Compare>(&new).await?;
             Output::of(&differences, differ)
         }
@@ -133,6 +149,16 @@ pub async fn run(context: &Context, command: Command) -> Result<Option<Output>, 
         Command::Policy(command) => protocol_policy::run(context, command).await,
     };
     output.map(Some)
+}
+
+/// The types that are to be encrypted: those that are named, and those of one that comes with toft. Nothing: the definition says itself what
+/// it is.
+fn private_types(file: &Path, mut named: Vec<String>, plain: bool) -> Option<Vec<String>> {
+    let shipped = shipped_name(file).map(shipped::private);
+    let is_asked = plain || !named.is_empty() || shipped.as_ref().is_some_and(|types| !types.is_empty());
+    let known = shipped.unwrap_or_default().into_iter().filter(|name| !named.contains(name)).collect::<Vec<_>>();
+    named.extend(known);
+    is_asked.then(|| if plain { Vec::new() } else { named })
 }
 
 fn line(protocol: &Protocol) -> String {

@@ -76,6 +76,9 @@ pub struct Write {
     /// A tag: a number, true, false, or text ("in quotes" it is text in any case). May be repeated.
     #[arg(long, value_name = "NAME=VALUE", value_parser = tag)]
     tag: Vec<(String, Value)>,
+    /// Keep the data as it is, also where the protocol has it encrypted.
+    #[arg(long)]
+    plain: bool,
     /// recordId of the record that gets a new state.
     #[arg(long, value_name = "ID")]
     record: Option<String>,
@@ -97,6 +100,9 @@ pub struct Read {
     /// Replace a file that exists.
     #[arg(long)]
     force: bool,
+    /// Give encrypted data as it is.
+    #[arg(long)]
+    raw: bool,
     /// Whose records: this node's own if none is named.
     #[arg(long, value_name = "DID")]
     tenant: Option<String>,
@@ -199,6 +205,7 @@ async fn write(context: &Context, args: Write) -> Result<Output, Failure> {
         recipient: args.recipient,
         published: args.publish,
         tags: (!args.tag.is_empty()).then(|| args.tag.into_iter().collect()),
+        encrypt: args.plain.then_some(false),
         record_id: args.record,
         tenant: args.tenant,
         ..NewState::default()
@@ -210,7 +217,9 @@ async fn write(context: &Context, args: Write) -> Result<Output, Failure> {
             return Err(Failure::new(Kind::Failed, "the node waits for data, and there is none"));
         }
     };
-    let text = format!("✓ record {}   {}   {}", written.record_id, written.data_cid, bytes(written.data_size));
+    let encrypted = if written.encrypted { "   encrypted" } else { "" };
+    let size = bytes(written.data_size);
+    let text = format!("✓ record {}   {}   {size}{encrypted}", written.record_id, written.data_cid);
     Output::told(&written, text)
 }
 
@@ -219,9 +228,19 @@ async fn read(context: &Context, args: Read) -> Result<Option<Output>, Failure> 
     // Before anybody is asked.
     let target = args.output.as_ref().map_or(Ok(Target::Terminal), |path| Target::find(path, args.force))?;
     let download = !context.json || args.output.is_some();
-    let wanted =
-        Wanted { record_id: args.record, message_cid: args.state, download, tenant: args.tenant, ..Wanted::default() };
+    let wanted = Wanted {
+        record_id: args.record,
+        message_cid: args.state,
+        download,
+        raw: args.raw,
+        tenant: args.tenant,
+        ..Wanted::default()
+    };
     let record = client.call::<records_read::Read>(&wanted).await?;
+    if let Some(why) = record.sealed.as_ref().filter(|_| !args.raw) {
+        // Beside the bytes, which nobody would make out.
+        aside(&format!("! Given as it is: {why}"));
+    }
     let Some(download) = &record.download else { return Output::told(&record, "").map(Some) };
     if context.json && args.output.is_none() {
         return Output::told(&record, "").map(Some);

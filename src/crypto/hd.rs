@@ -7,6 +7,7 @@
 use super::{
     base64url::{decode, encode},
     ecies::{self, PublicKey, SecretKey},
+    secret::Secret,
 };
 use crate::foreign::{SHOWN_MAX, plain, said};
 use hkdf::Hkdf;
@@ -87,6 +88,12 @@ impl std::fmt::Display for Scheme {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(self.name())
     }
+}
+
+/// The secret of a root key, from another secret: HKDF-SHA256 with a label of this one use. Who has the root key does not have what it
+/// was made from.
+pub fn root_secret(from: &Secret, label: &str) -> Result<Secret, Error> {
+    step(from.expose(), label).map(Secret::from)
 }
 
 /// A root key, or one derived from it, that knows its place. What the SDK calls `DerivedPrivateJwk`.

@@ -67,8 +67,7 @@ impl Recipient {
     /// The owner of a protocol, for a record at `path` in it: from the `$encryption` that stands there in the definition.
     pub fn of_protocol(definition: &Value, path: &str) -> Result<Self, Error> {
         let none = || Error::NoProtocolKey(path.to_owned());
-        let rules = path.split('/').try_fold(&definition["structure"], |rules, segment| rules.get(segment));
-        let given = rules.and_then(|rules| rules.get("$encryption")).ok_or_else(none)?;
+        let given = protocol_key(definition, path).ok_or_else(none)?;
         let root_key_id = given["rootKeyId"].as_str().ok_or_else(none)?.to_owned();
         Ok(Self { root_key_id, scheme: Scheme::ProtocolPath, key: PublicKey::from_jwk(&given["publicKeyJwk"])? })
     }
@@ -84,23 +83,41 @@ impl Recipient {
     }
 }
 
+/// What a definition gives to encrypt to at a path (`$encryption`), whatever it is.
+pub fn protocol_key<'a>(definition: &'a Value, path: &str) -> Option<&'a Value> {
+    let rules = path.split('/').try_fold(&definition["structure"], |rules, segment| rules.get(segment));
+    rules?.get("$encryption")
+}
+
 /// A protocol definition with the public key of every path in it (`$encryption`), derived from a root key of the
 /// scheme protocolPath, so that others can encrypt to its owner.
 pub fn with_keys(definition: &Value, root: &PrivateKey) -> Result<Value, Error> {
+    with_keys_of(definition, root, &|_| true)
+}
+
+/// The same with keys at the paths of these types alone: whoever finds one at a path takes the data there to be private.
+pub fn with_keys_of(definition: &Value, root: &PrivateKey, types: &dyn Fn(&str) -> bool) -> Result<Value, Error> {
     let uri = definition["protocol"].as_str().ok_or_else(|| Error::NoProtocolKey("a definition without URI".into()))?;
     let mut definition = definition.clone();
     let path = [Scheme::ProtocolPath.name(), uri].map(str::to_owned);
-    add_keys(&mut definition["structure"], &root.descend(&path)?, DEPTH)?;
+    set_keys(&mut definition["structure"], &root.descend(&path)?, types, DEPTH)?;
     Ok(definition)
 }
 
-fn add_keys(rules: &mut Value, key: &PrivateKey, depth: usize) -> Result<(), Error> {
+fn set_keys(rules: &mut Value, key: &PrivateKey, types: &dyn Fn(&str) -> bool, depth: usize) -> Result<(), Error> {
     let not_rules = || Error::NoProtocolKey(key.path().join("/"));
     let depth = depth.checked_sub(1).ok_or_else(not_rules)?;
     for (name, below) in rules.as_object_mut().ok_or_else(not_rules)?.iter_mut().filter(|(n, _)| !n.starts_with('$')) {
         let key = key.derive(&[name])?;
-        add_keys(below, &key, depth)?;
-        below["$encryption"] = json!({"rootKeyId": key.root_key_id(), "publicKeyJwk": key.public().to_jwk()});
+        set_keys(below, &key, types, depth)?;
+        let rules = below.as_object_mut().ok_or_else(|| Error::NoProtocolKey(key.path().join("/")))?;
+        match types(name) {
+            true => {
+                let given = json!({"rootKeyId": key.root_key_id(), "publicKeyJwk": key.public().to_jwk()});
+                rules.insert("$encryption".into(), given);
+            }
+            false => drop(rules.remove("$encryption")),
+        }
     }
     Ok(())
 }
@@ -205,6 +222,16 @@ pub fn open(message: &Value, key: &PrivateKey) -> Result<DataKey, Error> {
     let mut key = Zeroizing::new([0; 32]);
     key.copy_from_slice(opened.get(..32).ok_or(Error::Shape("encryptedKey"))?);
     Ok(DataKey { key, iv })
+}
+
+/// Whom a record is encrypted for: DID URLs of root keys, and by which scheme each. What is not of its form is left out.
+pub fn holders(message: &Value) -> impl Iterator<Item = (&str, Scheme)> {
+    let of = |entry: &'_ Value| Scheme::named(entry["derivationScheme"].as_str()?).ok();
+    entries(message)
+        .ok()
+        .into_iter()
+        .flatten()
+        .filter_map(move |entry| Some((entry["rootKeyId"].as_str()?, of(entry)?)))
 }
 
 fn entries(message: &Value) -> Result<&Vec<Value>, Error> {

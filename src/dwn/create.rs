@@ -89,8 +89,13 @@ pub fn draft(write: &Write<'_>, data: (&Cid, u64), now: &str, author: &str) -> R
 
 /// An update of a record: `changes` replace or (with `null`) remove properties of the descriptor that
 /// `write`, a RecordsWrite of the record, has. How its data is encrypted stays while the data stays; for new data,
-/// encrypt the draft anew.
+/// encrypt the draft anew ([`update_draft`]).
 pub fn records_update(write: &Value, changes: &Value, now: &str, signer: &Signer) -> Result<Value, Refusal> {
+    sign_records_write(update_draft(write, changes, now), signer)
+}
+
+/// The same, to be signed with [`sign_records_write`]. Between the two is the place of encryption.
+pub fn update_draft(write: &Value, changes: &Value, now: &str) -> Value {
     let mut message = json!({"descriptor": write["descriptor"], "recordId": write["recordId"]});
     if let Some(context) = context_id(write) {
         message["contextId"] = context.into();
@@ -107,7 +112,7 @@ pub fn records_update(write: &Value, changes: &Value, now: &str, signer: &Signer
     {
         message["encryption"] = encryption.clone();
     }
-    sign_records_write(message, signer)
+    message
 }
 
 /// Ends a record.

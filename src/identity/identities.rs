@@ -4,10 +4,14 @@ use super::{
     handed::Hatch,
     make::{self, now, signer},
     method::Method,
+    root::{root, root_key_id},
 };
 use crate::{
     asker::Asker,
-    crypto::{self, PublicKey, Secret, Signer},
+    crypto::{
+        self, Locked, PublicKey, Secret, Signer,
+        hd::{PrivateKey, Scheme},
+    },
     did::{Did, dht::Packet},
     job::{Job, Wait},
     memory::{self, wipe_stack},
@@ -65,6 +69,8 @@ struct Identity {
     did: String,
     created: String,
     signer: Arc<Signer>,
+    /// The root key of its records; `None` while it is locked.
+    root: Option<Secret>,
     past: Vec<Past>,
 }
 
@@ -105,7 +111,7 @@ impl Shown {
 impl Identity {
     fn of(keys: &Keys) -> Self {
         let (did, created, past) = (keys.did.clone(), keys.created.clone(), keys.past.clone());
-        Self { did, created, signer: Arc::new(signer(keys)), past }
+        Self { did, created, signer: Arc::new(signer(keys)), root: root(keys).ok(), past }
     }
 
     fn locked(known: &vault::Known) -> Result<Self, Error> {
@@ -113,7 +119,7 @@ impl Identity {
             crypto::decode(&known.public).context("a public key is not base64url: the keystore was damaged")?;
         let signer = Signer::locked(known.kid.as_str(), PublicKey::ed25519(&public)?);
         let (did, created, past) = (known.did.clone(), known.created.clone(), known.past.clone());
-        Ok(Self { did, created, signer: Arc::new(signer), past })
+        Ok(Self { did, created, signer: Arc::new(signer), root: None, past })
     }
 
     fn shown(&self, default: &str) -> Result<Shown, Error> {
@@ -179,6 +185,31 @@ impl Identities {
     /// What signs for a DID, if it is one of them.
     pub fn signer(&self, did: &str) -> Option<Arc<Signer>> {
         self.known().all.iter().find(|one| one.did == did).map(|one| one.signer.clone())
+    }
+
+    /// Has something done with the root key of an identity's records, for one scheme. Nothing, if it is no identity of this node. The key
+    /// is in memory only meanwhile, and its root in a page that is locked.
+    pub fn with_root<T>(
+        &self,
+        did: &str,
+        scheme: Scheme,
+        work: impl FnOnce(&PrivateKey) -> T,
+    ) -> Result<Option<T>, Locked> {
+        let done = self.below(did, scheme, work);
+        wipe_stack::<{ memory::KEYS }>();
+        done
+    }
+
+    /// Below whoever wipes the stack.
+    #[inline(never)]
+    fn below<T>(&self, did: &str, scheme: Scheme, work: impl FnOnce(&PrivateKey) -> T) -> Result<Option<T>, Locked> {
+        let known = self.known();
+        let Some(one) = known.all.iter().find(|one| one.did == did) else { return Ok(None) };
+        let secret = one.root.as_ref().ok_or(Locked)?;
+        // One in 2^128 secrets is no key: then there is none.
+        let key = PrivateKey::root(root_key_id(did), scheme, secret.expose()).ok();
+        drop(known);
+        Ok(key.as_ref().map(work))
     }
 
     pub fn dids(&self) -> Vec<String> {
@@ -268,7 +299,11 @@ impl Identities {
     /// Wipes all keys that sign from memory. What is under way changes first: it would bring them back.
     pub async fn lock(&self) {
         let _alone = self.0.changing.lock().await;
-        self.known().all.iter().for_each(|one| one.signer.lock());
+        let mut known = self.0.known.write().unwrap_or_else(PoisonError::into_inner);
+        for one in &mut known.all {
+            one.signer.lock();
+            one.root = None;
+        }
     }
 
     /// Brings them back. Of a node that was started without them, what waits for its keys begins.
@@ -317,6 +352,7 @@ impl Identities {
         match known.all.iter_mut().find(|one| one.did == keys.did) {
             Some(one) => {
                 one.signer.set(&keys.seed, keys.kid.as_str());
+                one.root = root(keys).ok();
                 one.past.clone_from(&keys.past);
             }
             None => known.all.push(Identity::of(keys)),
@@ -387,13 +423,20 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_could_not_be_published_while_it_was_locked_is_when_it_is_unlocked() {
+    async fn what_was_locked_is_back_when_it_is_unlocked_and_what_could_not_be_published_is() {
         let dir = tempfile::tempdir().expect("a directory");
         let identities = identities(dir.path());
+        let did = identities.own().did().to_owned();
+        let public = || identities.with_root(&did, Scheme::ProtocolPath, PrivateKey::public);
+        let before = public();
+        assert!(matches!(before, Ok(Some(_))));
+        assert_eq!(identities.with_root("did:example:nobody", Scheme::ProtocolPath, PrivateKey::public), Ok(None));
         identities.lock().await;
+        assert_eq!(public(), Err(Locked), "the root key of records is gone with the others");
         let changed = identities.0.changed.notified();
         identities.unlock(None).await.expect("unlocks");
         assert!(!identities.own().is_locked());
+        assert_eq!(public(), before);
         assert!(changed.now_or_never().is_some(), "there is something to publish");
     }
 }

@@ -9,6 +9,7 @@ mod make;
 mod export;
 mod handed;
 mod sign;
+mod root;
 mod identities;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod fuzzing;
@@ -18,4 +19,5 @@ pub use handed::{Content, Handed, Hatch, SealingKey};
 pub use identities::{Identities, Opened, Shown, ShownPast};
 pub use make::{Made, cannot_rotate, catch_up, new, now, of_phrase, packet, public, rotate, signer};
 pub use method::Method;
+pub use root::{root, root_key_id};
 pub use sign::{Signed, Wanted, sign};

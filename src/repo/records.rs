@@ -144,7 +144,7 @@ impl<P: Place> Records<P> {
         let entries = page["entries"].as_array_mut().map(std::mem::take).unwrap_or_default();
         let records = entries.into_iter().filter_map(|mut entry| {
             let initial = entry.as_object_mut().and_then(|entry| entry.remove("initialWrite"));
-            Stored::of(&self.access, entry, initial.as_ref())
+            Stored::of(&self.access, without_sealed(entry), initial.as_ref())
         });
         Ok(Page { records: records.collect(), cursor: Some(page["cursor"].take()).filter(|cursor| !cursor.is_null()) })
     }
@@ -224,11 +224,19 @@ fn filter<P: Place>(query: &Query<P::TagFilter>) -> Result<Value, Failure> {
     Ok(filter)
 }
 
+/// Without data that is encrypted: the node decrypts what is read.
+fn without_sealed(mut message: Value) -> Value {
+    if message.get("encryption").is_some() {
+        message.as_object_mut().and_then(|message| message.remove("encodedData"));
+    }
+    message
+}
+
 /// What an event of `records.subscribe` says. Nothing: it is of another place.
 fn told<P: Place>(access: &Access, mut event: Value) -> Option<Event<P>> {
     let (message, initial) = (event["message"].take(), event.get("initialWrite").cloned());
     match message["descriptor"]["recordId"].as_str() {
         Some(id) if message["descriptor"]["method"] == "Delete" => Some(Event::Deleted(id.to_owned())),
-        _ => Stored::of(access, message, initial.as_ref()).map(Box::new).map(Event::Written),
+        _ => Stored::of(access, without_sealed(message), initial.as_ref()).map(Box::new).map(Event::Written),
     }
 }

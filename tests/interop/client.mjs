@@ -1,7 +1,7 @@
 // The JS DWN SDK as a client: reads one JSON command a line, answers one JSON line each.
 // Every message is made and signed by the SDK itself; this file only carries it over HTTP or a WebSocket.
 import {
-  Cid, DataStoreLevel, DataStream, Dwn, EventLogLevel, Jws, MessageStoreLevel, MessagesQuery, MessagesRead, MessagesSubscribe,
+  Cid, DataStoreLevel, DataStream, Dwn, Encryption, EventLogLevel, Jws, MessageStoreLevel, MessagesQuery, MessagesRead, MessagesSubscribe,
   PermissionGrant, PermissionsProtocol, ProtocolsConfigure, ProtocolsQuery, Records, RecordsDelete, RecordsQuery, RecordsRead,
   RecordsSubscribe, RecordsWrite, ResumableTaskStoreLevel, TestDataGenerator, Message,
 } from '@tbd54566975/dwn-sdk-js';
@@ -138,6 +138,19 @@ const commands = {
     await dwn.close();
     rmSync(dir, { recursive: true });
     return { said };
+  },
+  // A record that is encrypted to a path's $encryption, as the SDK does it; `also`: members put over its encryption, before it is signed
+  async encrypted(c) {
+    const [plain, key, iv] = [bytes(c), randomBytes(32), randomBytes(16)];
+    const data = await DataStream.toBytes(await Encryption.aes256CtrEncrypt(key, iv, DataStream.fromBytes(plain)));
+    const write = await RecordsWrite.create({ data, dataFormat: c.dataFormat ?? 'text/plain', protocol: c.protocol, protocolPath: c.protocolPath, parentContextId: c.parentContextId });
+    await write.encryptSymmetricEncryptionKey({ key, initializationVector: iv, keyEncryptionInputs: [
+      { derivationScheme: 'protocolPath', publicKeyId: c.to.rootKeyId, publicKey: c.to.publicKeyJwk },
+    ] });
+    const spoil = (into, from) => { for (const [k, v] of Object.entries(from)) if (v && typeof v === 'object' && into[k]) spoil(into[k], v); else into[k] = v; };
+    spoil(write._message.encryption, c.also ?? {}); // `message` is there once it is signed
+    await write.sign({ signer: signer(c.as) });
+    return { ...await post(c.url, c.tenant, write.message, data), recordId: write.message.recordId, contextId: write.message.contextId, data: Buffer.from(data).toString('base64url') };
   },
   // What the SDK reads in an encrypted record with a key above it; data and answer in base64url
   async decrypt({ message, data, key }) {

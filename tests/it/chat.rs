@@ -55,7 +55,8 @@ fn two_people_chat_with_two_nodes_and_two_pages() {
     assert!(lines <= LINES_MAX, "the example has {lines} lines");
 
     let [alice, bob] = [(); 2].map(|()| Home::new().set("rpc.listen", "127.0.0.1:0").up());
-    alice.json(&["protocol", "install", "message"]);
+    // Plain: the friend's node holds no key of what she writes.
+    alice.json(&["protocol", "install", "message", "--plain"]);
     alice.json(&["friend", "add", bob.did(), "--at", &bob.address("/tcp/")]);
     bob.json(&["friend", "add", alice.did(), "--at", &alice.address("/tcp/")]);
 

@@ -1027,18 +1027,23 @@ class OneRecord(TypedDict):
 
     #: Of a record of a protocol: its place in it.
     contextId: NotRequired[str | None]
-    #: base64url, without padding. Encrypted data is given as it is.
+    #: base64url, without padding.
     data: NotRequired[str | None]
+    #: Of the data as it is kept: of private data, encrypted.
     dataCid: str
     dataFormat: str
     dataSize: int
     #: Where the data is fetched, if it is not in the answer.
     download: NotRequired[OneTimeAddress | None]
+    #: The data is kept encrypted; what is given is decrypted, here and at the address.
+    encrypted: NotRequired[bool]
     #: The first one, if that is another.
     initialWrite: NotRequired[Json]
     #: The newest RecordsWrite.
     record: Json
     recordId: str
+    #: The data is encrypted and given as it is: why.
+    sealed: NotRequired[str | None]
 
 
 class OneTimeAddress(TypedDict):
@@ -1686,6 +1691,8 @@ class ShippedProtocol(TypedDict):
     #: As ProtocolsConfigure carries it.
     definition: dict[str, Json]
     name: str
+    #: Its types whose data is nobody's business but that of those it is for: what `private` of protocols.install takes.
+    private: list[str]
 
 
 class Shortage(TypedDict):
@@ -1949,9 +1956,12 @@ class Written(TypedDict):
 
     #: Of a record of a protocol: its place in it.
     contextId: NotRequired[str | None]
+    #: Of the data as it is kept: of private data, encrypted.
     dataCid: str
     dataSize: int
     dateCreated: str
+    #: Its data is encrypted.
+    encrypted: NotRequired[bool]
     #: Of this state.
     messageCid: str
     messageTimestamp: str
@@ -2025,6 +2035,9 @@ ProtocolsInstallParams = TypedDict(
         "definition": "dict[str, Json]",
         #: Which of the node's identities installs it; its own if none is named.
         "from": "NotRequired[str | None]",
+        #: Names of types whose data is private: the node adds the identity's keys (`$encryption`) at their paths, and takes away what stands
+        #: at others. Their data is encrypted from then on, by records.write too. Not given: the definition is installed as it is.
+        "private": "NotRequired[list[str] | None]",
     },
 )
 
@@ -2062,7 +2075,7 @@ ProtocolsDiffParams = TypedDict(
     {
         #: As ProtocolsConfigure carries it: `protocol`, `published`, `types`, `structure`.
         "definition": "dict[str, Json]",
-        #: Which of the node's identities installs it; its own if none is named.
+        #: Whose protocol: one of the node's identities; its own if none is named.
         "from": "NotRequired[str | None]",
     },
 )
@@ -2363,6 +2376,8 @@ RecordsReadParams = TypedDict(
         "permissionGrantId": "NotRequired[str | None]",
         #: Path of a role that the asker invokes.
         "protocolRole": "NotRequired[str | None]",
+        #: Give encrypted data as it is.
+        "raw": "NotRequired[bool]",
         #: DID of whose record it is; the asker's if none is named.
         "tenant": "NotRequired[str | None]",
     },
@@ -2390,6 +2405,9 @@ RecordsWriteParams = TypedDict(
         "dataSize": "NotRequired[int | None]",
         #: When it was made, if not now: UTC with six digits of a second.
         "dateCreated": "NotRequired[str | None]",
+        #: Is the data encrypted before it is kept? If it is not said, it is where the protocol has a key for it (`$encryption`): for the
+        #: protocol's owner, for who writes, and for the readers of the context. True: it is, or nothing is written. False: it is kept as it is.
+        "encrypt": "NotRequired[bool | None]",
         #: Which of the node's identities signs; its own if none is named.
         "from": "NotRequired[str | None]",
         #: contextId of the record that this one stands below.

@@ -202,7 +202,7 @@ class Records(Generic[Data, Tags, TagFilter]):
         if pagination:
             params["pagination"] = pagination
         page = self._node.call("records.query", {**params, **self._whose})
-        found = [self._stored(entry, entry.get("initialWrite"), role) for entry in page["entries"]]
+        found = [self._stored(_unsealed(entry), entry.get("initialWrite"), role) for entry in page["entries"]]
         return Page([record for record in found if record is not None], page.get("cursor"))
 
     def update(
@@ -284,7 +284,7 @@ class Records(Generic[Data, Tags, TagFilter]):
         message = event["message"]
         if message["descriptor"]["method"] == "Delete":
             return Event(None, message["descriptor"]["recordId"])
-        record = self._stored(message, event.get("initialWrite"), role)
+        record = self._stored(_unsealed(message), event.get("initialWrite"), role)
         return None if record is None else Event(record, None)
 
     def _stored(self, message: dict[str, Any], initial: dict[str, Any] | None, role: str | None) -> Stored[Data, Tags] | None:
@@ -364,6 +364,13 @@ def _time(time: Time) -> str:
 
 def _text(data: bytes) -> str:
     return base64.urlsafe_b64encode(data).decode().rstrip("=")
+
+
+def _unsealed(message: dict[str, Any]) -> dict[str, Any]:
+    """Without data that is encrypted: the node decrypts what is read."""
+    if "encryption" not in message:
+        return message
+    return {name: value for name, value in message.items() if name != "encodedData"}
 
 
 def _bytes(text: str) -> bytes:

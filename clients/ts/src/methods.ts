@@ -948,18 +948,23 @@ export interface Offered {
 export interface OneRecord {
   /** Of a record of a protocol: its place in it. */
   contextId?: string | null;
-  /** base64url, without padding. Encrypted data is given as it is. */
+  /** base64url, without padding. */
   data?: string | null;
+  /** Of the data as it is kept: of private data, encrypted. */
   dataCid: string;
   dataFormat: string;
   dataSize: number;
   /** Where the data is fetched, if it is not in the answer. */
   download?: OneTimeAddress | null;
+  /** The data is kept encrypted; what is given is decrypted, here and at the address. */
+  encrypted?: boolean;
   /** The first one, if that is another. */
   initialWrite?: Json;
   /** The newest RecordsWrite. */
   record: Json;
   recordId: string;
+  /** The data is encrypted and given as it is: why. */
+  sealed?: string | null;
 }
 
 /** Where data is sent or fetched, once. */
@@ -1548,6 +1553,8 @@ export interface ShippedProtocol {
   /** As ProtocolsConfigure carries it. */
   definition: { [name: string]: Json };
   name: string;
+  /** Its types whose data is nobody's business but that of those it is for: what `private` of protocols.install takes. */
+  private: string[];
 }
 
 /** What the system has been short of since the node started. */
@@ -1771,9 +1778,12 @@ export interface Why {
 export interface Written {
   /** Of a record of a protocol: its place in it. */
   contextId?: string | null;
+  /** Of the data as it is kept: of private data, encrypted. */
   dataCid: string;
   dataSize: number;
   dateCreated: string;
+  /** Its data is encrypted. */
+  encrypted?: boolean;
   /** Of this state. */
   messageCid: string;
   messageTimestamp: string;
@@ -1842,6 +1852,11 @@ export interface ProtocolsInstallParams {
   definition: { [name: string]: Json };
   /** Which of the node's identities installs it; its own if none is named. */
   from?: string | null;
+  /**
+   * Names of types whose data is private: the node adds the identity's keys (`$encryption`) at their paths, and takes away what stands
+   * at others. Their data is encrypted from then on, by records.write too. Not given: the definition is installed as it is.
+   */
+  private?: string[] | null;
 }
 
 export interface ProtocolsListParams {
@@ -1866,7 +1881,7 @@ export interface ProtocolsCheckParams {
 export interface ProtocolsDiffParams {
   /** As ProtocolsConfigure carries it: `protocol`, `published`, `types`, `structure`. */
   definition: { [name: string]: Json };
-  /** Which of the node's identities installs it; its own if none is named. */
+  /** Whose protocol: one of the node's identities; its own if none is named. */
   from?: string | null;
 }
 
@@ -2099,6 +2114,8 @@ export interface RecordsReadParams {
   permissionGrantId?: string | null;
   /** Path of a role that the asker invokes. */
   protocolRole?: string | null;
+  /** Give encrypted data as it is. */
+  raw?: boolean;
   /** DID of whose record it is; the asker's if none is named. */
   tenant?: string | null;
 }
@@ -2118,6 +2135,11 @@ export interface RecordsWriteParams {
   dataSize?: number | null;
   /** When it was made, if not now: UTC with six digits of a second. */
   dateCreated?: string | null;
+  /**
+   * Is the data encrypted before it is kept? If it is not said, it is where the protocol has a key for it (`$encryption`): for the
+   * protocol's owner, for who writes, and for the readers of the context. True: it is, or nothing is written. False: it is kept as it is.
+   */
+  encrypt?: boolean | null;
   /** Which of the node's identities signs; its own if none is named. */
   from?: string | null;
   /** contextId of the record that this one stands below. */

@@ -93,6 +93,7 @@ export interface RecordMessage {
   descriptor: { [name: string]: Json };
   authorization?: Json;
   encodedData?: string;
+  encryption?: Json;
   initialWrite?: RecordMessage;
 }
 
@@ -283,7 +284,8 @@ export class Records<Data, TagsOf, TagFilter, New> {
     if (protocol !== this.#place.protocol || protocolPath !== this.#place.path) return undefined;
     return new Stored(message, initial, async () => {
       if (read) return this.#data(read);
-      if (message.encodedData !== undefined) return this.#data(fromBase64url(message.encodedData));
+      // What is encrypted, a node decrypts when it is read.
+      if (message.encodedData !== undefined && message.encryption === undefined) return this.#data(fromBase64url(message.encodedData));
       const fetched = await this.#transport.read(message.recordId ?? "", role);
       if (!fetched) throw new Error(`the record ${message.recordId} is no longer there`);
       return this.#data(fetched.data);

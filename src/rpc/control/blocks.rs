@@ -68,7 +68,8 @@ impl Method for Add {
             (None, Some(size)) => {
                 let (content, held) = (call.content.clone(), is.format.len());
                 let then = async move |data: Data| Ok(Kept::from(content.keep(is, data).await?));
-                upload::expect(call, (size, held), &call.signer, then).map(|upload| Outcome::Later { upload })
+                upload::expect(call, (size, held), &call.signer, |body| body, then)
+                    .map(|upload| Outcome::Later { upload })
             }
             _ => Err(Failure::new(Kind::Usage, "give data, or dataSize for data that comes later")),
         }

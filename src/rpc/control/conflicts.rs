@@ -8,6 +8,7 @@ use super::{
     method::{Entry, Example, Method, Need, NoParams},
     records_write::{Written, newest, written},
     refusals::REFUSALS,
+    sealing::Opened,
     tickets::{Address, Task},
 };
 use crate::{
@@ -352,8 +353,9 @@ async fn data(call: &Call, conflict: &Conflict) -> Result<Body, Failure> {
     Ok(call.node.send_to(call.asker(), reader))
 }
 
-/// An address that gives the data of what lost.
+/// An address that gives the data of what lost: decrypted, where a key is here.
 fn address(call: &Call, conflict: &Conflict) -> Result<Address, Failure> {
+    let opened = Opened::of(call, call.signer.did(), &conflict.lost.message)?;
     let (of, conflict, caller) = (call.clone(), conflict.clone(), call.caller().clone());
     call.tickets.issue(
         call.caller(),
@@ -361,7 +363,7 @@ fn address(call: &Call, conflict: &Conflict) -> Result<Address, Failure> {
         Task::Download(Box::new(move || {
             Box::pin(async move {
                 caller.check_live(Timestamp::now())?;
-                data(&of, &conflict).await
+                Ok(opened.through(data(&of, &conflict).await?))
             })
         })),
     )

@@ -14,6 +14,7 @@ mod subscriptions;
 mod call;
 mod actor;
 mod upload;
+mod sealing;
 pub mod examples;
 mod method;
 mod openrpc;

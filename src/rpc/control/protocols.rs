@@ -10,10 +10,12 @@ use super::{
     refusals::{REFUSALS, refused},
 };
 use crate::{
+    crypto::{hd::Scheme, record},
     dwn::{Lint, Stored, create, normalize_uri},
+    foreign::shown,
     node,
 };
-use anyhow::Error;
+use anyhow::{Context as _, Error};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -29,24 +31,52 @@ impl Method for Install {
     const SUMMARY: &'static str = "Install a protocol, or a newer definition of it.";
     const SCOPE: Need = Need::WriteRecords;
     const ERRORS: &'static [Kind] = REFUSALS;
-    const EXAMPLES: &'static [Example] = &[Example {
-        name: "notes",
-        params: r#"{"definition": {"protocol": "$protocol", "published": false, "types": {"note": {"dataFormats": ["text/plain"]}}, "structure": {"note": {}}}}"#,
-        result: r#"{"protocol": "$protocol", "messageCid": "$record"}"#,
-    }];
+    const EXAMPLES: &'static [Example] = &[
+        Example {
+            name: "notes",
+            params: r#"{"definition": {"protocol": "$protocol", "published": false, "types": {"note": {"dataFormats": ["text/plain"]}}, "structure": {"note": {}}}}"#,
+            result: r#"{"protocol": "$protocol", "messageCid": "$record"}"#,
+        },
+        Example {
+            name: "notes that are private",
+            params: r#"{"definition": {"protocol": "$protocol", "published": false, "types": {"note": {"dataFormats": ["text/plain"]}}, "structure": {"note": {}}}, "private": ["note"]}"#,
+            result: r#"{"protocol": "$protocol", "messageCid": "$record"}"#,
+        },
+    ];
     type Params = NewProtocol;
     type Result = Installed;
 
-    async fn run(call: &Call, NewProtocol { definition, from }: NewProtocol) -> Result<Installed, Failure> {
+    async fn run(call: &Call, NewProtocol { definition, private, from }: NewProtocol) -> Result<Installed, Failure> {
         let protocol = definition.get("protocol").and_then(Value::as_str).unwrap_or_default().to_owned();
         let Actor { signer, tenant, .. } = Actor::of(call, from.as_deref())?;
         call.caller().may_write(Some(&protocol))?;
-        let message = create::protocols_configure(definition.into(), &node::now(), &signer).map_err(refused)?;
+        let definition = match &private {
+            Some(private) => with_keys(call, &tenant, definition.into(), private)?,
+            None => definition.into(),
+        };
+        let message = create::protocols_configure(definition, &node::now(), &signer).map_err(refused)?;
         let message_cid = cid_of(&message)?;
         send(call, &tenant, message, None).await?;
         call.devices.lack_grants();
         Ok(Installed { protocol, message_cid })
     }
+}
+
+/// The definition with the tenant's keys at the paths of its private types, and with none at others.
+fn with_keys(call: &Call, tenant: &str, definition: Value, private: &[String]) -> Result<Value, Failure> {
+    let types = definition.get("types").and_then(Value::as_object);
+    let is_type = |name: &String| types.is_some_and(|types| types.contains_key(name));
+    if let Some(unknown) = private.iter().find(|name| !is_type(name)) {
+        let types: Vec<_> = types.into_iter().flatten().map(|(name, _)| shown(name).to_string()).collect();
+        let text = format!("{} is no type of the protocol: its types are {}", shown(unknown), types.join(", "));
+        return Err(Failure::new(Kind::Usage, text));
+    }
+    let is_private = |name: &str| private.iter().any(|private| private == name);
+    let made = call
+        .identities
+        .with_root(tenant, Scheme::ProtocolPath, |root| record::with_keys_of(&definition, root, &is_private))?;
+    let made = made.context("the tenant is an identity of this node, and has no root key")?;
+    made.map_err(|why| Failure::new(Kind::Usage, format!("the definition has no room for keys: {why}")))
 }
 
 /// A protocol and what installed it.
@@ -66,6 +96,10 @@ pub struct Installed {
 pub struct NewProtocol {
     /// As ProtocolsConfigure carries it: `protocol`, `published`, `types`, `structure`.
     pub definition: Map<String, Value>,
+    /// Names of types whose data is private: the node adds the identity's keys (`$encryption`) at their paths, and takes away what stands
+    /// at others. Their data is encrypted from then on, by records.write too. Not given: the definition is installed as it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub private: Option<Vec<String>>,
     /// Which of the node's identities installs it; its own if none is named.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub from: Option<String>,

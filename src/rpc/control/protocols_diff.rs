@@ -5,7 +5,6 @@ use super::{
     call::Call,
     failure::{Failure, Kind},
     method::{Entry, Example, Method, Need},
-    protocols::NewProtocol,
 };
 use crate::{
     dwn::{Cond, Diff, Fit, IndexValue, Lint, Select, View, normalize_uri, record_id},
@@ -14,7 +13,7 @@ use crate::{
 use anyhow::Error;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Map, Value};
 use std::ops::ControlFlow;
 
 pub const METHODS: &[Entry] = &[Entry::of::<Compare>()];
@@ -38,10 +37,10 @@ impl Method for Compare {
         params: r#"{"definition": {"protocol": "$protocol", "published": false, "types": {"note": {"dataFormats": ["text/plain"]}, "task": {}}, "structure": {"note": {}, "task": {}}}}"#,
         result: r#"{"allows": ["records at `task`"], "forbids": [], "records": 3, "refused": 0, "refusedRecords": []}"#,
     }];
-    type Params = NewProtocol;
+    type Params = Newer;
     type Result = Differences;
 
-    async fn run(call: &Call, NewProtocol { definition, from }: NewProtocol) -> Result<Differences, Failure> {
+    async fn run(call: &Call, Newer { definition, from }: Newer) -> Result<Differences, Failure> {
         let new = Value::from(definition);
         if let Some(problem) = Lint::of(&new).problems.into_iter().next() {
             return Err(Failure::new(Kind::Usage, format!("the newer definition cannot be installed: {problem}")));
@@ -57,6 +56,18 @@ impl Method for Compare {
             Failure::new(Kind::NotFound, text)
         })
     }
+}
+
+/// A definition that is to be compared with what is installed. Keys to encrypt to (`$encryption`) are no rules: they are not compared.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(rename = "NewerProtocol")]
+pub struct Newer {
+    /// As ProtocolsConfigure carries it: `protocol`, `published`, `types`, `structure`.
+    pub definition: Map<String, Value>,
+    /// Whose protocol: one of the node's identities; its own if none is named.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from: Option<String>,
 }
 
 /// What a newer definition changes, in sentences. Records keep what they were: they are only not taken again.

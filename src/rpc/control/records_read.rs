@@ -7,6 +7,7 @@ use super::{
     failure::{Failure, Kind},
     method::{Entry, Example, Method, Need},
     refusals::{REFUSALS, refused},
+    sealing::Opened,
     tickets::{Address, DATA_MAX, Task},
 };
 use crate::{
@@ -60,6 +61,7 @@ impl Method for Read {
         let (reply, data) = read(&call.node, &actor, &wanted).await?;
         let mut record = OneRecord::of(&reply)?;
         readable(call, protocol_of(&record.record))?;
+        let opened = record.opened(call, actor.signer.did(), wanted.raw)?;
         if wanted.download || record.data_size > DATA_MAX as u64 {
             record.download = Some(download(call, actor, wanted, record.data_cid.clone())?);
         } else {
@@ -67,7 +69,7 @@ impl Method for Read {
             let _place =
                 call.node.answers().wait_whole(call.asker(), 4 * record.data_size as usize).await.map_err(refused)?;
             let bytes = at_most(data.raw(), DATA_MAX).await?.context("a record has more data than it says")?;
-            record.data = Some(crypto::encode(&bytes));
+            record.data = Some(crypto::encode(&opened.whole(bytes)));
         }
         Ok(record)
     }
@@ -111,6 +113,9 @@ pub struct Wanted {
     /// Give an address for the data even if it is small.
     #[serde(default)]
     pub download: bool,
+    /// Give encrypted data as it is.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub raw: bool,
     /// Path of a role that the asker invokes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub protocol_role: Option<String>,
@@ -134,9 +139,16 @@ pub struct OneRecord {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub context_id: Option<String>,
     pub data_format: String,
+    /// Of the data as it is kept: of private data, encrypted.
     pub data_cid: String,
     pub data_size: u64,
-    /// base64url, without padding. Encrypted data is given as it is.
+    /// The data is kept encrypted; what is given is decrypted, here and at the address.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub encrypted: bool,
+    /// The data is encrypted and given as it is: why.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sealed: Option<String>,
+    /// base64url, without padding.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub data: Option<String>,
     /// Where the data is fetched, if it is not in the answer.
@@ -191,7 +203,7 @@ async fn earlier(call: &Call, wanted: &Wanted, state: &str) -> Result<OneRecord,
     if wanted.tenant.as_ref().is_some_and(|tenant| *tenant != actor.tenant) {
         return Err(Failure::new(Kind::Usage, "earlier states are read on the node of whose records they are"));
     }
-    let (store, tenant, id) = (call.node.store().clone(), actor.tenant, wanted.record_id.clone());
+    let (store, tenant, id) = (call.node.store().clone(), actor.tenant.clone(), wanted.record_id.clone());
     let found = tokio::task::spawn_blocking(move || node::earlier(&store, &tenant, &id));
     let found = found.await.map_err(Error::new)??;
     let one = found.into_iter().find(|one| one.state.cid.to_string() == state).ok_or_else(|| {
@@ -203,13 +215,14 @@ async fn earlier(call: &Call, wanted: &Wanted, state: &str) -> Result<OneRecord,
     })?;
     readable(call, protocol_of(&one.state.message))?;
     let mut record = OneRecord::of_message(one.state.message, None);
+    let opened = record.opened(call, actor.signer.did(), wanted.raw)?;
     let Some((root, size)) = one.data else { return Ok(record) };
     if wanted.download || size > DATA_MAX as u64 {
         let (of, caller) = (call.clone(), call.caller().clone());
         let task = Task::Download(Box::new(move || {
             Box::pin(async move {
                 caller.check_live(Timestamp::now())?;
-                kept_data(&of, root).await
+                Ok(opened.through(kept_data(&of, root).await?))
             })
         }));
         record.download = Some(call.tickets.issue(call.caller(), root.to_bytes().len(), task)?);
@@ -217,7 +230,7 @@ async fn earlier(call: &Call, wanted: &Wanted, state: &str) -> Result<OneRecord,
         let _place = call.node.answers().wait_whole(call.asker(), 4 * size as usize).await.map_err(refused)?;
         let bytes =
             at_most(kept_data(call, root).await?, DATA_MAX).await?.context("a state has more data than it says")?;
-        record.data = Some(crypto::encode(&bytes));
+        record.data = Some(crypto::encode(&opened.whole(bytes)));
     }
     Ok(record)
 }
@@ -249,7 +262,7 @@ async fn read(node: &Node, actor: &Actor, wanted: &Wanted) -> Result<(Reply, Out
 
 /// An address that gives the record's data if it is then still what it is now.
 fn download(call: &Call, actor: Actor, wanted: Wanted, data_cid: String) -> Result<Address, Failure> {
-    let (node, caller) = (call.node.clone(), call.caller().clone());
+    let (of, caller) = (call.clone(), call.caller().clone());
     let held = bytes_of(&wanted)?;
     call.tickets.issue(
         call.caller(),
@@ -257,12 +270,14 @@ fn download(call: &Call, actor: Actor, wanted: Wanted, data_cid: String) -> Resu
         Task::Download(Box::new(move || {
             Box::pin(async move {
                 caller.check_live(Timestamp::now())?;
-                let (reply, data) = read(&node, &actor, &wanted).await?;
-                if OneRecord::of(&reply)?.data_cid != data_cid {
+                let (reply, data) = read(&of.node, &actor, &wanted).await?;
+                let mut record = OneRecord::of(&reply)?;
+                if record.data_cid != data_cid {
                     let message = "the record has got other data since: read it again for a new address";
                     return Err(Failure::new(Kind::Conflict, message));
                 }
-                Ok(data.metered())
+                let opened = record.opened(&of, actor.signer.did(), wanted.raw)?;
+                Ok(opened.through(data.metered()))
             })
         })),
     )
@@ -276,6 +291,19 @@ impl OneRecord {
         Ok(Self::of_message(entry["recordsWrite"].take(), initial))
     }
 
+    /// What becomes of its data, and says so. `own`: as whom the call acts.
+    fn opened(&mut self, call: &Call, own: &str, raw: bool) -> Result<Opened, Failure> {
+        let opened = match raw && self.record.get("encryption").is_some() {
+            true => Opened::Sealed("it was asked for as it is (raw)".to_owned()),
+            false => Opened::of(call, own, &self.record)?,
+        };
+        self.encrypted = matches!(opened, Opened::With(_));
+        if let Opened::Sealed(why) = &opened {
+            self.sealed = Some(why.clone());
+        }
+        Ok(opened)
+    }
+
     fn of_message(record: Value, initial_write: Option<Value>) -> Self {
         let text = |value: &Value| value.as_str().map(str::to_owned);
         let descriptor = &record["descriptor"];
@@ -285,6 +313,8 @@ impl OneRecord {
             data_format: text(&descriptor["dataFormat"]).unwrap_or_default(),
             data_cid: text(&descriptor["dataCid"]).unwrap_or_default(),
             data_size: descriptor["dataSize"].as_u64().unwrap_or_default(),
+            encrypted: false,
+            sealed: None,
             data: None,
             download: None,
             initial_write,

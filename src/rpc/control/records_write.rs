@@ -6,7 +6,8 @@ use super::{
     facts::{bytes_of, cid_of, format_of, protocol_of},
     failure::{Failure, Kind},
     method::{Entry, Example, Method, Need},
-    refusals::REFUSALS,
+    refusals::{REFUSALS, refused},
+    sealing::{Place, Sealing},
     tickets::{Address, DATA_MAX},
     upload,
 };
@@ -56,9 +57,13 @@ impl Method for Write {
         let actor = Actor::within(call, new.from.as_deref(), new.tenant.as_deref())?;
         let data = new.data.take().map(|text| decoded(&text)).transpose()?;
         new.check(data.is_some())?;
-        let draft = Draft::of(call, actor, new).await?;
+        let draft = Draft::of(call, actor, new, data.is_some()).await?;
         match (data, draft.new.data_size) {
             (Some(data), _) => {
+                let data = match &draft.sealing {
+                    Some(sealing) => sealing.whole(data),
+                    None => data,
+                };
                 let data = staged(call, data.into()).await?;
                 draft.write(&call.node, Some(data)).await.map(Outcome::Written)
             }
@@ -66,8 +71,13 @@ impl Method for Write {
                 let (node, signer) = (call.node.clone(), draft.actor.signer.clone());
                 let held = bytes_of(&(&draft.new, &draft.before))?;
                 let draft = draft.waiting();
+                let seal = draft.sealing.as_ref().map(Sealing::through);
+                let through = move |body| match seal {
+                    Some(seal) => seal(body),
+                    None => body,
+                };
                 let then = async move |data: Data| draft.again(&node).await?.write(&node, Some(data)).await;
-                upload::expect(call, (size, held), &signer, then).map(|upload| Outcome::Later { upload })
+                upload::expect(call, (size, held), &signer, through, then).map(|upload| Outcome::Later { upload })
             }
             (None, None) => draft.write(&call.node, None).await.map(Outcome::Written),
         }
@@ -139,6 +149,10 @@ pub struct NewState {
     /// Names with texts, numbers, flags, or lists of one of them.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tags: Option<Map<String, Value>>,
+    /// Is the data encrypted before it is kept? If it is not said, it is where the protocol has a key for it (`$encryption`): for the
+    /// protocol's owner, for who writes, and for the readers of the context. True: it is, or nothing is written. False: it is kept as it is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub encrypt: Option<bool>,
     /// Of the record that gets a new state.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub record_id: Option<String>,
@@ -180,10 +194,14 @@ pub struct Written {
     pub context_id: Option<String>,
     /// Of this state.
     pub message_cid: String,
+    /// Of the data as it is kept: of private data, encrypted.
     pub data_cid: String,
     pub data_size: u64,
     pub date_created: String,
     pub message_timestamp: String,
+    /// Its data is encrypted.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub encrypted: bool,
 }
 
 /// Which record is to end.
@@ -269,10 +287,12 @@ struct Draft {
     new: NewState,
     /// The state that an update begins with.
     before: Option<Value>,
+    /// How new data is encrypted, if it is.
+    sealing: Option<Sealing>,
 }
 
 impl Draft {
-    async fn of(call: &Call, actor: Actor, new: NewState) -> Result<Self, Failure> {
+    async fn of(call: &Call, actor: Actor, new: NewState, has_data: bool) -> Result<Self, Failure> {
         let before = match &new.record_id {
             Some(id) => Some(newest(&call.node, &actor.tenant, id).await?),
             None => None,
@@ -280,14 +300,15 @@ impl Draft {
         writable(call, before.as_ref().map_or(new.protocol.as_deref(), protocol_of))?;
         signed_by_node(before.as_ref().and_then(format_of))?;
         signed_by_node(new.data_format.as_deref())?;
-        let has_new_data = new.data.is_some() || new.data_size.is_some();
-        if has_new_data && before.as_ref().is_some_and(|before| before.get("encryption").is_some()) {
-            let message =
-                "the record is encrypted, and this call does not encrypt: write its new data as a DWN message";
-            return Err(Failure::new(Kind::Usage, message));
-        }
         let right = right(&call.node, &actor, &new, before.as_ref()).await?;
-        Ok(Self { actor, right, new, before })
+        let sealing = match has_data || new.data_size.is_some() {
+            true => {
+                let was = before.as_ref().is_some_and(|before| before.get("encryption").is_some());
+                Sealing::of(call, &actor, new.place(before.as_ref()), (new.encrypt, was)).await?
+            }
+            false => None,
+        };
+        Ok(Self { actor, right, new, before, sealing })
     }
 
     /// Waits for its data, without the grant, which is looked for [again](Self::again).
@@ -314,25 +335,27 @@ impl Draft {
     }
 
     fn message(&self, data: Option<&Data>) -> Result<Value, Failure> {
-        let Self { actor, right, new, before } = self;
-        let (signer, now) = (&actor.signer, node::now());
-        let message = match before {
+        let Self { actor, right, new, before, sealing } = self;
+        let now = node::now();
+        let mut draft = match before {
             Some(before) => {
                 let mut changes = new.changes(&now);
                 if let Some(data) = data {
                     changes["dataCid"] = data.root.to_string().into();
                     changes["dataSize"] = data.size.into();
                 }
-                create::records_update(before, &changes, &now, signer)
+                create::update_draft(before, &changes, &now)
             }
             None => {
                 let data = data.context("a new record has data")?;
                 let now = new.date_created.as_deref().unwrap_or(&now);
-                let draft = create::draft(&new.as_new(), (&data.root, data.size), now, right.author());
-                draft.and_then(|draft| create::sign_records_write(draft, signer))
+                create::draft(&new.as_new(), (&data.root, data.size), now, right.author()).map_err(refused)?
             }
         };
-        right.invoking(message)
+        if let Some(sealing) = sealing {
+            draft["encryption"] = sealing.encryption(&draft)?;
+        }
+        right.invoking(create::sign_records_write(draft, &actor.signer))
     }
 }
 
@@ -355,6 +378,22 @@ async fn right(node: &Node, actor: &Actor, new: &NewState, before: Option<&Value
 }
 
 impl NewState {
+    /// Where the record stands, or is to stand.
+    fn place<'a>(&'a self, before: Option<&'a Value>) -> Place<'a> {
+        match before {
+            Some(before) => Place {
+                protocol: protocol_of(before),
+                path: before["descriptor"]["protocolPath"].as_str(),
+                context: before["contextId"].as_str(),
+            },
+            None => Place {
+                protocol: self.protocol.as_deref(),
+                path: self.protocol_path.as_deref(),
+                context: self.parent_context_id.as_deref(),
+            },
+        }
+    }
+
     fn as_new(&self) -> create::Write<'_> {
         create::Write {
             protocol: self.protocol.as_deref().zip(self.protocol_path.as_deref()),
@@ -380,6 +419,7 @@ pub(super) fn written(message: &Value) -> Result<Written, Failure> {
         data_size: descriptor["dataSize"].as_u64().unwrap_or_default(),
         date_created: text(&descriptor["dateCreated"]),
         message_timestamp: text(&descriptor["messageTimestamp"]),
+        encrypted: message.get("encryption").is_some(),
     })
 }
 

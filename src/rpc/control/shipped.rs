@@ -58,6 +58,14 @@ pub fn policy(name: &str) -> Option<Map<String, Value>> {
     policies::of(name, &named(name)?)
 }
 
+/// Protocols that the node keeps records of by itself, as they are: it does not look into encrypted ones of them.
+const READ_BY_NODE: &[&str] = &["rgb"];
+
+/// Its types whose data is private, as `protocols.install` takes them.
+pub fn private(name: &str) -> Vec<String> {
+    if READ_BY_NODE.contains(&name) { Vec::new() } else { policies::private(name) }
+}
+
 /// All names, for people.
 pub fn names() -> String {
     all().collect::<Vec<_>>().join(", ")
@@ -80,14 +88,15 @@ impl Method for List {
     const EXAMPLES: &'static [Example] = &[Example {
         name: "all",
         params: "{}",
-        result: r#"[{"name": "profile", "definition": {"protocol": "https://toft.invalid/protocols/profile", "published": true, "types": {}, "structure": {}}}]"#,
+        result: r#"[{"name": "profile", "definition": {"protocol": "https://toft.invalid/protocols/profile", "published": true, "types": {}, "structure": {}}, "private": []}]"#,
     }];
     type Params = NoParams;
     type Result = Vec<Shipped>;
 
     async fn run(_: &Call, NoParams {}: NoParams) -> Result<Vec<Shipped>, Failure> {
-        let all =
-            ALL.iter().filter_map(|(name, _)| Some(Shipped { name: (*name).to_owned(), definition: named(name)? }));
+        let all = ALL.iter().filter_map(|(name, _)| {
+            Some(Shipped { name: (*name).to_owned(), definition: named(name)?, private: private(name) })
+        });
         Ok(all.collect())
     }
 }
@@ -99,6 +108,8 @@ pub struct Shipped {
     pub name: String,
     /// As ProtocolsConfigure carries it.
     pub definition: Map<String, Value>,
+    /// Its types whose data is nobody's business but that of those it is for: what `private` of protocols.install takes.
+    pub private: Vec<String>,
 }
 
 #[cfg(test)]
@@ -107,8 +118,43 @@ mod pages;
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::dwn::Lint;
+    use crate::{
+        crypto::{
+            hd::{PrivateKey, Scheme},
+            record::with_keys_of,
+        },
+        dwn::Lint,
+    };
     use std::fs;
+
+    /// The types at whose paths there are keys; false: one has them at one path and not at another.
+    fn keyed(rules: &Value, types: &mut BTreeMap<String, bool>) {
+        for (name, below) in rules.as_object().into_iter().flatten().filter(|(name, _)| !name.starts_with('$')) {
+            let has_key = below.get("$encryption").is_some();
+            types.entry(name.clone()).and_modify(|known| assert_eq!(*known, has_key, "{name}")).or_insert(has_key);
+            keyed(below, types);
+        }
+    }
+
+    #[test]
+    fn private_types_have_keys_and_no_others_and_the_node_takes_it() {
+        let root = PrivateKey::root("did:example:a#k", Scheme::ProtocolPath, &[7; 32]).expect("a key");
+        for name in all() {
+            let (definition, private) = (Value::from(named(name).expect("one of ours")), private(name));
+            let made =
+                with_keys_of(&definition, &root, &|kind| private.iter().any(|one| one == kind)).expect("derives");
+            assert_eq!(Lint::of(&made), Lint::default(), "{name}");
+            let mut types = BTreeMap::new();
+            keyed(&made["structure"], &mut types);
+            let keyed: Vec<_> = types.iter().filter(|(_, has_key)| **has_key).map(|(name, _)| name.clone()).collect();
+            let mut wanted = private;
+            wanted.sort();
+            assert_eq!(keyed, wanted, "{name}");
+            let bare = with_keys_of(&made, &root, &|_| false).expect("derives");
+            assert_eq!(bare, definition, "{name}: keys go again");
+        }
+        assert!(private("rgb").is_empty() && private("credential").contains(&"witness".to_owned()));
+    }
 
     #[test]
     fn each_is_a_definition_that_says_nothing_in_vain_and_none_is_left_out() {

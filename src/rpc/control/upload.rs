@@ -16,12 +16,13 @@ use jiff::Timestamp;
 use serde::Serialize;
 use std::sync::Arc;
 
-/// Where `size` bytes are to come to; then `then` is done with them, if the caller's token is still good. `signer`: what signs
-/// then. `held`: bytes that `then` keeps until it is done.
+/// Where `size` bytes are to come to; they are kept as what `through` makes of them, as many, and then `then` is done with that, if the
+/// caller's token is still good. `signer`: what signs then. `held`: bytes that `then` keeps until it is done.
 pub(super) fn expect<T, Done>(
     call: &Call,
     (size, held): (u64, usize),
     signer: &Arc<Signer>,
+    through: impl FnOnce(Body) -> Body + Send + 'static,
     then: impl FnOnce(Data) -> Done + Send + 'static,
 ) -> Result<Address, Failure>
 where
@@ -40,7 +41,7 @@ where
         caller.check_live(Timestamp::now())?;
         // Before the data comes: it would come for nothing.
         unlocked(&signer)?;
-        let data = content.stage(body, size).await.map_err(|why| match why {
+        let data = content.stage(through(body), size).await.map_err(|why| match why {
             AddError::TooLarge(_) => {
                 Failure::new(Kind::Usage, format!("more than the {size} bytes have come that were said"))
             }
