@@ -52,7 +52,7 @@ export class Remote {
     return reply;
   }
 
-  #post(header, body) {
+  #post(header, body, again = false) {
     return new Promise((resolve, reject) => {
       const headers = { 'dwn-request': header, 'content-length': body?.length ?? 0 };
       if (body?.length) headers['content-type'] = 'application/octet-stream';
@@ -63,7 +63,9 @@ export class Remote {
         response.on('end', () => resolve({ header: response.headers['dwn-response'], body: Buffer.concat(chunks) }));
       });
       request.setTimeout(ANSWER_MS, () => request.destroy(new Error(`no answer in ${ANSWER_MS} ms`)));
-      request.on('error', reject);
+      // A connection that was idle may be closed by the server in the very moment in which it is used again.
+      const isStale = error => request.reusedSocket && error.code === 'ECONNRESET' && !again;
+      request.on('error', error => (isStale(error) ? resolve(this.#post(header, body, true)) : reject(error)));
       request.end(body);
     });
   }

@@ -92,7 +92,8 @@ fn judge(row: &Row<'_>) -> Result<(), String> {
 fn there(name: &str) -> Result<(), String> {
     let (file, test) = name.split_once("::").unwrap_or((name, ""));
     let Ok(text) = fs::read_to_string(root().join(file)) else { return Err(format!("there is no {file}")) };
-    let cells = test.is_empty() && file.starts_with("tests/protocols/") && text.contains("\n[[cell]]\n");
+    let is_played = text.contains("\n[[cell]]\n") || text.contains("\n[[story.step]]\n");
+    let cells = test.is_empty() && file.starts_with("tests/protocols/") && is_played;
     if cells || is_test(&text, test) { Ok(()) } else { Err(format!("there is no test {name}")) }
 }
 
