@@ -3,7 +3,7 @@
 use super::{
     context::Context,
     file::Target,
-    output::Output,
+    output::{Output, aside},
     protocol_file::{text, wrong},
 };
 use crate::{
@@ -12,7 +12,7 @@ use crate::{
 };
 use serde_json::{Map, Value, json};
 use std::{
-    io::{IsTerminal as _, Write as _},
+    io::IsTerminal as _,
     path::{Path, PathBuf},
 };
 
@@ -84,15 +84,15 @@ fn ask(context: &Context, args: Args) -> Result<Args, Failure> {
             "name the protocol: toft protocol new https://example.com/notes --type note; without that it asks, on a terminal".into(),
         ));
     }
-    let uri = answer("URI of the protocol, such as https://example.com/notes: ")?;
-    let types = answer("Kinds of records, such as thread thread/message: ")?;
+    let uri = answer("URI of the protocol, such as https://example.com/notes?")?;
+    let types = answer("Kinds of records, such as thread thread/message?")?;
     let types: Vec<String> = types.split_whitespace().map(str::to_owned).collect();
     let (mut allowed, mut tags) = (args.allowed, args.tags);
     for path in &types {
-        let names = answer(&format!("Tags by which a {path} is found (none: press Enter): "))?;
+        let names = answer(&format!("Tags by which a {path} is found (none: press Enter)?"))?;
         tags.extend(names.split_whitespace().map(|name| format!("{path}:{name}")));
         let who =
-            answer(&format!("Who else may do what with a {path}, such as anyone:create,read (nobody: press Enter): "))?;
+            answer(&format!("Who else may do what with a {path}, such as anyone:create,read (nobody: press Enter)?"))?;
         allowed.extend(who.split_whitespace().map(|who| format!("{path}:{who}")));
     }
     Ok(Args { uri: Some(uri), types, allowed, tags, ..args })
@@ -100,8 +100,7 @@ fn ask(context: &Context, args: Args) -> Result<Args, Failure> {
 
 fn answer(question: &str) -> Result<String, Failure> {
     let failed = |error| Failure::new(Kind::Failed, format!("reading the answer: {error}"));
-    eprint!("{question}");
-    std::io::stderr().flush().map_err(failed)?;
+    aside(question);
     let mut line = String::new();
     std::io::stdin().read_line(&mut line).map_err(failed)?;
     Ok(line.trim().to_owned())

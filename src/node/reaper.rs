@@ -134,8 +134,7 @@ impl Reaper {
         let own = tenant.clone();
         let endings = tokio::task::spawn_blocking(move || endings(&own, &*view, &now()));
         for ending in endings.await.context("looking for policies")?? {
-            loop {
-                let Some(filter) = over(&ending, Timestamp::now()) else { break };
+            while let Some(filter) = over(&ending, Timestamp::now()) {
                 let view = self.node.store().view(&tenant);
                 let select = Select { any_of: vec![filter], limit: Some(TURN), ..Select::default() };
                 let page = tokio::task::spawn_blocking(move || view.select(&select))

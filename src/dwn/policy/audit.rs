@@ -82,8 +82,10 @@ impl<'a> Audit<'a> {
         let mut keys = vec![vec![Scalar::Text(parent.unwrap_or_default().to_owned())]];
         for name in &unique.by {
             let values = of(name);
-            keys =
-                keys.iter().flat_map(|key| values.iter().map(|value| [&key[..], &[value.clone()]].concat())).collect();
+            keys = keys
+                .iter()
+                .flat_map(|key| values.iter().map(|value| [&key[..], std::slice::from_ref(value)].concat()))
+                .collect();
             keys.truncate(COMBINATIONS_MAX);
         }
         let id = fields::record_id(message)?;

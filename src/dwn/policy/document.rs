@@ -235,8 +235,8 @@ impl Rules {
             {
                 return Err(format!("transitions: more than {NAMES_MAX} of one kind"));
             }
-            let parties = moves.iter().flat_map(|one| &one.by);
-            parties.map(Party::check).collect::<Result<(), _>>().map_err(|why| format!("transitions: {why}"))?;
+            let mut parties = moves.iter().flat_map(|one| &one.by);
+            parties.try_for_each(Party::check).map_err(|why| format!("transitions: {why}"))?;
         }
         match &self.expires {
             Some(Expires::After(span)) if span.0.subsec_nanos() > 0 => Err("expires: `after` is whole seconds".into()),
