@@ -122,7 +122,7 @@ function finish() {
   if (reportFile) writeFileSync(reportFile, JSON.stringify({ summary, failures, differences, leftOut }, null, 1));
   console.log(JSON.stringify(summary));
   remote.close();
-  process.exit(summary.failed || summary.replies_differ || summary.texts_differ ? 1 : 0);
+  process.stdout.write('', () => process.exit(summary.failed || summary.replies_differ || summary.texts_differ ? 1 : 0));
 }
 
 const text = reply => JSON.stringify(reply.status ?? reply).slice(0, 600);

@@ -37,6 +37,8 @@ pub enum AggregateDataPeriod {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, repo::serde::Serialize, repo::serde::Deserialize)]
 #[serde(crate = "toft::repo::serde")]
 pub enum AggregateDataCredentialType {
+    #[serde(rename = "all")]
+    All,
     #[serde(rename = "education")]
     Education,
     #[serde(rename = "employment")]
@@ -79,6 +81,23 @@ impl AggregateData {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, repo::serde::Serialize, repo::serde::Deserialize)]
 #[serde(crate = "toft::repo::serde")]
+pub enum AggregateTagsCredentialType {
+    #[serde(rename = "all")]
+    All,
+    #[serde(rename = "education")]
+    Education,
+    #[serde(rename = "employment")]
+    Employment,
+    #[serde(rename = "financial")]
+    Financial,
+    #[serde(rename = "identity")]
+    Identity,
+    #[serde(rename = "health")]
+    Health,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, repo::serde::Serialize, repo::serde::Deserialize)]
+#[serde(crate = "toft::repo::serde")]
 pub enum AggregateTagsMetric {
     #[serde(rename = "listing_created")]
     ListingCreated,
@@ -107,50 +126,35 @@ pub enum AggregateTagsPeriod {
     Day,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, repo::serde::Serialize, repo::serde::Deserialize)]
-#[serde(crate = "toft::repo::serde")]
-pub enum AggregateTagsCredentialType {
-    #[serde(rename = "education")]
-    Education,
-    #[serde(rename = "employment")]
-    Employment,
-    #[serde(rename = "financial")]
-    Financial,
-    #[serde(rename = "identity")]
-    Identity,
-    #[serde(rename = "health")]
-    Health,
-}
-
 #[derive(Debug, Clone, PartialEq, repo::serde::Serialize, repo::serde::Deserialize)]
 #[serde(crate = "toft::repo::serde")]
 pub struct AggregateTags {
+    #[serde(rename = "credentialType")]
+    pub credential_type: AggregateTagsCredentialType,
     pub date: String,
     pub metric: AggregateTagsMetric,
     pub period: AggregateTagsPeriod,
-    #[serde(rename = "credentialType", default, skip_serializing_if = "Option::is_none")]
-    pub credential_type: Option<AggregateTagsCredentialType>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hour: Option<i64>,
 }
 
 impl AggregateTags {
-    pub fn new(date: impl Into<String>, metric: AggregateTagsMetric, period: AggregateTagsPeriod) -> Self {
-        Self { date: date.into(), metric, period, credential_type: None, hour: None }
+    pub fn new(credential_type: AggregateTagsCredentialType, date: impl Into<String>, metric: AggregateTagsMetric, period: AggregateTagsPeriod) -> Self {
+        Self { credential_type, date: date.into(), metric, period, hour: None }
     }
 }
 
 #[derive(Debug, Clone, PartialEq, Default, repo::serde::Serialize)]
 #[serde(crate = "toft::repo::serde")]
 pub struct AggregateTagFilter {
+    #[serde(rename = "credentialType", skip_serializing_if = "Option::is_none")]
+    pub credential_type: Option<AggregateTagsCredentialType>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub date: Option<repo::TextFilter>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub metric: Option<AggregateTagsMetric>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub period: Option<AggregateTagsPeriod>,
-    #[serde(rename = "credentialType", skip_serializing_if = "Option::is_none")]
-    pub credential_type: Option<AggregateTagsCredentialType>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub hour: Option<repo::NumberFilter<i64>>,
 }

@@ -432,14 +432,13 @@ pub enum TemplateTagsFormat {
 #[serde(crate = "toft::repo::serde")]
 pub struct TemplateTags {
     pub format: TemplateTagsFormat,
+    pub locale: String,
     pub name: String,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub locale: Option<String>,
 }
 
 impl TemplateTags {
-    pub fn new(format: TemplateTagsFormat, name: impl Into<String>) -> Self {
-        Self { format, name: name.into(), locale: None }
+    pub fn new(format: TemplateTagsFormat, locale: impl Into<String>, name: impl Into<String>) -> Self {
+        Self { format, locale: locale.into(), name: name.into() }
     }
 }
 
@@ -449,9 +448,9 @@ pub struct TemplateTagFilter {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub format: Option<TemplateTagsFormat>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub name: Option<repo::TextFilter>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub locale: Option<repo::TextFilter>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<repo::TextFilter>,
 }
 
 /// Records at template

@@ -504,6 +504,19 @@ impl repo::Place for Invoice {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, repo::serde::Serialize, repo::serde::Deserialize)]
 #[serde(crate = "toft::repo::serde")]
+pub enum TransferDataKind {
+    #[serde(rename = "send")]
+    Send,
+    #[serde(rename = "receive")]
+    Receive,
+    #[serde(rename = "issue")]
+    Issue,
+    #[serde(rename = "burn")]
+    Burn,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, repo::serde::Serialize, repo::serde::Deserialize)]
+#[serde(crate = "toft::repo::serde")]
 pub enum TransferDataStatus {
     #[serde(rename = "waitingCounterparty")]
     WaitingCounterparty,
@@ -515,13 +528,14 @@ pub enum TransferDataStatus {
     Failed,
 }
 
-/// Units that change hands
+/// Kind is told by who writes it. What somebody else wrote counts for a receiver who has written a state of it.
 #[derive(Debug, Clone, PartialEq, repo::serde::Serialize, repo::serde::Deserialize)]
 #[serde(crate = "toft::repo::serde")]
 pub struct TransferData {
     pub amount: String,
     #[serde(rename = "assetId")]
     pub asset_id: String,
+    pub kind: TransferDataKind,
     pub status: TransferDataStatus,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub consignment: Option<String>,
@@ -543,9 +557,22 @@ pub struct TransferData {
 }
 
 impl TransferData {
-    pub fn new(amount: impl Into<String>, asset_id: impl Into<String>, status: TransferDataStatus) -> Self {
-        Self { amount: amount.into(), asset_id: asset_id.into(), status, consignment: None, invoice: None, receiver: None, recipient_id: None, sender: None, spends: None, txid: None, more: repo::Members::new() }
+    pub fn new(amount: impl Into<String>, asset_id: impl Into<String>, kind: TransferDataKind, status: TransferDataStatus) -> Self {
+        Self { amount: amount.into(), asset_id: asset_id.into(), kind, status, consignment: None, invoice: None, receiver: None, recipient_id: None, sender: None, spends: None, txid: None, more: repo::Members::new() }
     }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, repo::serde::Serialize, repo::serde::Deserialize)]
+#[serde(crate = "toft::repo::serde")]
+pub enum TransferTagsKind {
+    #[serde(rename = "send")]
+    Send,
+    #[serde(rename = "receive")]
+    Receive,
+    #[serde(rename = "issue")]
+    Issue,
+    #[serde(rename = "burn")]
+    Burn,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, repo::serde::Serialize, repo::serde::Deserialize)]
@@ -567,6 +594,7 @@ pub struct TransferTags {
     pub amount: String,
     #[serde(rename = "assetId")]
     pub asset_id: String,
+    pub kind: TransferTagsKind,
     pub status: TransferTagsStatus,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub invoice: Option<String>,
@@ -577,8 +605,8 @@ pub struct TransferTags {
 }
 
 impl TransferTags {
-    pub fn new(amount: impl Into<String>, asset_id: impl Into<String>, status: TransferTagsStatus) -> Self {
-        Self { amount: amount.into(), asset_id: asset_id.into(), status, invoice: None, spends: None, txid: None }
+    pub fn new(amount: impl Into<String>, asset_id: impl Into<String>, kind: TransferTagsKind, status: TransferTagsStatus) -> Self {
+        Self { amount: amount.into(), asset_id: asset_id.into(), kind, status, invoice: None, spends: None, txid: None }
     }
 }
 
@@ -589,6 +617,8 @@ pub struct TransferTagFilter {
     pub amount: Option<repo::TextFilter>,
     #[serde(rename = "assetId", skip_serializing_if = "Option::is_none")]
     pub asset_id: Option<repo::TextFilter>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub kind: Option<TransferTagsKind>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub status: Option<TransferTagsStatus>,
     #[serde(skip_serializing_if = "Option::is_none")]

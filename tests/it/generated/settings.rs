@@ -23,14 +23,13 @@ impl ConfigData {
 #[derive(Debug, Clone, PartialEq, repo::serde::Serialize, repo::serde::Deserialize)]
 #[serde(crate = "toft::repo::serde")]
 pub struct ConfigTags {
+    pub app: String,
     pub key: String,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub app: Option<String>,
 }
 
 impl ConfigTags {
-    pub fn new(key: impl Into<String>) -> Self {
-        Self { key: key.into(), app: None }
+    pub fn new(app: impl Into<String>, key: impl Into<String>) -> Self {
+        Self { app: app.into(), key: key.into() }
     }
 }
 
@@ -38,9 +37,9 @@ impl ConfigTags {
 #[serde(crate = "toft::repo::serde")]
 pub struct ConfigTagFilter {
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub key: Option<repo::TextFilter>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub app: Option<repo::TextFilter>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub key: Option<repo::TextFilter>,
 }
 
 /// Records at config
@@ -97,15 +96,14 @@ pub enum SettingTagsCategory {
 #[derive(Debug, Clone, PartialEq, repo::serde::Serialize, repo::serde::Deserialize)]
 #[serde(crate = "toft::repo::serde")]
 pub struct SettingTags {
+    pub app: String,
     pub category: SettingTagsCategory,
     pub key: String,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub app: Option<String>,
 }
 
 impl SettingTags {
-    pub fn new(category: SettingTagsCategory, key: impl Into<String>) -> Self {
-        Self { category, key: key.into(), app: None }
+    pub fn new(app: impl Into<String>, category: SettingTagsCategory, key: impl Into<String>) -> Self {
+        Self { app: app.into(), category, key: key.into() }
     }
 }
 
@@ -113,11 +111,11 @@ impl SettingTags {
 #[serde(crate = "toft::repo::serde")]
 pub struct SettingTagFilter {
     #[serde(skip_serializing_if = "Option::is_none")]
+    pub app: Option<repo::TextFilter>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub category: Option<SettingTagsCategory>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub key: Option<repo::TextFilter>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub app: Option<repo::TextFilter>,
 }
 
 /// Records at setting
