@@ -169,7 +169,7 @@ fn a_request_is_a_large_header_or_the_body_itself() {
         json!({"jsonrpc": "2.0", "id": 1, "method": "dwn.processMessage", "params": params}).to_string()
     };
     // The reference takes 16 KiB.
-    let names = (0..1500).map(|n| format!("type{n}")).chain(["note".into()]);
+    let names = (0..900).map(|n| format!("{n:040}")).chain(["note".into()]);
     let types: Map<_, _> = names.map(|name| (name, json!({"schema": "http://s.example"}))).collect();
     let structure: Map<_, _> = types.keys().map(|name| (name.clone(), json!({}))).collect();
     let definition =
