@@ -1,5 +1,5 @@
 //! DWN rules: what a message is, whether it is allowed, what it changes. Pure: no I/O, no clock, no
-//! randomness, no database. Knows only `cid`, `crypto` and `did`.
+//! randomness, no database. Knows only `cid`, `crypto` and `did`, and how lengths of time and foreign text are spelt.
 //!
 //! Dialect: `@tbd54566975/dwn-sdk-js` 0.5.2. One file per method; `method` is the roof. The way of a message:
 //!
@@ -81,7 +81,8 @@ pub use method::{answer, decide};
 pub use order::order as in_order;
 pub use permissions::tagged_protocol;
 pub use policy::{
-    Audit as PolicyAudit, Document as Policy, Ending, EndingBy, POLICY, POLICY_PATH, endings, keeps_history,
+    Audit as PolicyAudit, Document as Policy, Ending, EndingBy, POLICY, POLICY_PATH, endings, for_protocol, is_ended,
+    keeps_history, policies,
 };
 pub use readable::in_header;
 pub use reader::Reader;

@@ -15,7 +15,7 @@ use crate::{
     crypto::Signer,
     dwn::{
         Cond, Ending, EndingBy, Fault, Filter, Given, IndexValue, Message, PaginationCursor, Select, SortBy, Stop,
-        create, decide, endings, is_method,
+        create, decide, endings, is_ended, is_method,
     },
     job::{Job, Wait},
     span::Span,
@@ -134,19 +134,28 @@ impl Reaper {
         let own = tenant.clone();
         let endings = tokio::task::spawn_blocking(move || endings(&own, &*view, &now()));
         for ending in endings.await.context("looking for policies")?? {
-            while let Some(filter) = over(&ending, Timestamp::now()) {
-                let view = self.node.store().view(&tenant);
-                let select = Select { any_of: vec![filter], limit: Some(TURN), ..Select::default() };
-                let page = tokio::task::spawn_blocking(move || view.select(&select))
-                    .await
-                    .context("looking for records")??;
-                let ids = page.entries.iter().filter_map(|entry| Some(entry.message["recordId"].as_str()?.to_owned()));
-                let ids: Vec<String> = ids.collect();
-                if ids.is_empty() || stop.is_cancelled() {
-                    break;
-                }
+            let Some(filter) = over(&ending, Timestamp::now()) else { continue };
+            let mut select = Select { any_of: vec![filter], limit: Some(TURN), ..Select::default() };
+            loop {
+                let (view, own, asked) = (self.node.store().view(&tenant), tenant.clone(), select.clone());
+                let looked = tokio::task::spawn_blocking(move || {
+                    let page = view.select(&asked)?;
+                    let mut ids = Vec::new();
+                    for state in &page.entries {
+                        // A tag may hold what is no time and stands before all times: the rules have the word.
+                        if is_ended(&own, state, &*view, &now())? {
+                            ids.extend(state.message["recordId"].as_str().map(str::to_owned));
+                        }
+                    }
+                    Ok::<_, Fault>((ids, page.cursor))
+                });
+                let (ids, cursor) = looked.await.context("looking for records")??;
                 if let Some(why) = self.delete(&tenant, &ids).await? {
-                    return Err(anyhow!(why)); // or it would be found again for ever
+                    return Err(anyhow!(why));
+                }
+                select.after = cursor;
+                if select.after.is_none() || stop.is_cancelled() {
+                    break;
                 }
                 tokio::time::sleep(PAUSE).await;
             }

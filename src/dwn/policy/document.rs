@@ -273,6 +273,9 @@ impl Rules {
                 }
             }
         }
+        if structure.is_private() && matches!(&self.expires, Some(Expires::At(place)) if tag_of(place).is_none()) {
+            return Some("data there is encrypted, so its end stands in a tag: `tag.<name>`".into());
+        }
         if self.immutable && !self.transitions.is_empty() {
             return Some("records that are immutable have no transitions".into());
         }

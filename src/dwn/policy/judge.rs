@@ -217,27 +217,26 @@ impl Write<'_> {
             Given::Staged { inline, .. } => inline.as_deref(),
             _ => None,
         };
-        if let Some(expires) = &rules.expires
-            && (data.is_some() || !expiry::is_in_data(expires))
-        {
+        let ends_in_data = rules.expires.as_ref().is_some_and(expiry::is_in_data);
+        let is_sealed = self.message.json().get("encryption").is_some();
+        // What is private is not looked into, which a schema bears and an end that stands there does not.
+        let is_asked = ends_in_data || rules.schema.is_some() && !(is_sealed && rules.is_private);
+        if is_asked && is_sealed {
+            let text = "the policy asks for what this data says, and nobody can look into what is encrypted";
+            return Err(Refusal::bad("PolicyDataEncrypted", text).into());
+        }
+        if is_asked && self.message.data().is_some_and(|(_, size)| size > INLINE_MAX) {
+            let text = format_args!("data that a policy looks into has at most {INLINE_MAX} bytes");
+            return Err(Refusal::bad("PolicyDataTooLarge", text).into());
+        }
+        if let Some(expires) = rules.expires.as_ref().filter(|_| data.is_some() || !ends_in_data) {
             let end = expiry::end(expires, self.message.json(), data);
             let end = end.map_err(|why| Refusal::bad("PolicyExpiryInvalid", why))?;
             if end.is_over(self.at.now) {
                 return Err(Refusal::bad("PolicyExpired", "this record would be over already").into());
             }
         }
-        let Some(schema) = &rules.schema else { return Ok(()) };
-        if self.message.json().get("encryption").is_some() {
-            if rules.is_private {
-                return Ok(());
-            }
-            let text = "the policy has a schema for this data, and nobody can look into what is encrypted";
-            return Err(Refusal::bad("PolicyDataEncrypted", text).into());
-        }
-        if self.message.data().is_some_and(|(_, size)| size > INLINE_MAX) {
-            let text = format_args!("data that has a schema has at most {INLINE_MAX} bytes");
-            return Err(Refusal::bad("PolicyDataTooLarge", text).into());
-        }
+        let Some(schema) = rules.schema.as_ref().filter(|_| !is_sealed) else { return Ok(()) };
         let Some(data) = data else { return Ok(()) };
         fits(schema, data).map_err(|why| Refusal::bad("PolicyDataInvalid", why).into())
     }

@@ -83,6 +83,29 @@ pub(super) fn records(protocol: &str, at: At<'_>, view: &dyn View) -> Result<Vec
     Ok(entries)
 }
 
+/// The tenant's policies of all protocols, the oldest first.
+pub fn policies(tenant: &str, view: &dyn View) -> Result<Vec<Stored>, Fault> {
+    let filter = all([("method", text("Write")), ("protocol", text(POLICY)), ("protocolPath", text(PATH))]);
+    let mut entries = view.select(&Select { any_of: vec![filter], ..Select::default() })?.entries;
+    entries.retain(|entry| *entry.author == *tenant);
+    Ok(entries)
+}
+
+/// URI of the protocol that a policy is for.
+pub fn for_protocol(policy: &Stored) -> Option<&str> {
+    fields::descriptor_of(&policy.message).get("tags")?.get("protocol")?.as_str()
+}
+
+/// Is this record of the tenant's over, as its protocol's policy says?
+pub fn is_ended(tenant: &str, state: &Stored, view: &dyn View, now: &str) -> Result<bool, Fault> {
+    match is_over(state, At { tenant, now }, view) {
+        Ok(is_over) => Ok(is_over),
+        // A policy that cannot be read ends nothing.
+        Err(Stop::Refusal(_)) => Ok(false),
+        Err(Stop::Fault(fault)) => Err(fault),
+    }
+}
+
 /// Is this record over, as its protocol's policy says?
 pub(super) fn is_over(state: &Stored, at: At<'_>, view: &dyn View) -> Result<bool, Stop> {
     let Some(protocol) = descriptor_text(&state.message, "protocol") else { return Ok(false) };
@@ -129,12 +152,9 @@ pub fn endings(tenant: &str, view: &dyn View, now: &str) -> Result<Vec<Ending>, 
         return Ok(Vec::new());
     }
     let at = At { tenant, now };
-    let filter = all([("method", text("Write")), ("protocol", text(POLICY)), ("protocolPath", text(PATH))]);
-    let kept = view.select(&Select { any_of: vec![filter], ..Select::default() })?.entries;
-    let protocols =
-        kept.iter().filter_map(|state| fields::descriptor_of(&state.message).get("tags")?.get("protocol")?.as_str());
     let mut found = Vec::new();
-    for protocol in protocols.collect::<BTreeSet<_>>() {
+    let kept = policies(tenant, view)?;
+    for protocol in kept.iter().filter_map(for_protocol).collect::<BTreeSet<_>>() {
         let document = match of(protocol, at, view) {
             Ok(Some(document)) => document,
             Ok(None) | Err(Stop::Refusal(_)) => continue,

@@ -16,4 +16,4 @@ pub use document::{Document, PATH as POLICY_PATH, POLICY};
 pub(super) use expiry::At;
 pub(super) use judge::{check_delete, check_write};
 pub(super) use kept::keep_current;
-pub use kept::{Ending, EndingBy, endings, keeps_history};
+pub use kept::{Ending, EndingBy, endings, for_protocol, is_ended, keeps_history, policies};

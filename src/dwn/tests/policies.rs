@@ -1,7 +1,10 @@
 //! The rules in stories: policies beside a protocol; and many random ones beside a model.
 
 use super::*;
-use crate::cid;
+use crate::{
+    cid,
+    crypto::{hd, record},
+};
 
 const SHOP: &str = "http://example.com/shop";
 
@@ -303,6 +306,54 @@ fn what_is_over_is_in_nobodys_way_and_lists_of_values_stay_what_they_are() {
         let update = records_update(first.as_ref().expect("made"), &json!({"tags": tags}), &at(4 + n as u32), &alice);
         assert_eq!(past.code(update, None), code, "{spends}");
     }
+}
+
+#[test]
+fn what_a_policy_has_to_look_into_is_neither_encrypted_nor_large() {
+    let alice = person(1);
+    let root = hd::PrivateKey::root("did:x#enc", hd::Scheme::ProtocolPath, &[6; 32]).expect("a key");
+    let sealed = |path: &str, data: &[u8], second| {
+        let about = Write { tags: None, ..of(path, &Value::Null, None) };
+        let mut draft =
+            create::draft(&about, (&data_cid(data), data.len() as u64), &at(second), alice.did()).expect("made");
+        let holder = record::Recipient::holder(&root, &draft).expect("derives");
+        draft["encryption"] =
+            record::encryption(&record::DataKey::random().expect("randomness"), &[holder]).expect("seals");
+        sign_records_write(draft, &alice)
+    };
+    let mut past = Past::of(&alice);
+    let private = record::with_keys(&shop(), &root).expect("derives");
+    let mut definition = shop();
+    definition["structure"]["receipt"]["$encryption"] = private["structure"]["receipt"]["$encryption"].clone();
+    for definition in [policies(), definition] {
+        assert_eq!(past.code(protocols_configure(definition, &at(0), &alice), None), 202);
+    }
+    let needs = json!({"type": "object", "required": ["until"]});
+    let policy = |receipt: Value| {
+        json!({"protocol": SHOP, "paths": {
+            "lease": {"expires": {"at": "/until"}}, "offer": {"data": needs}, "receipt": receipt,
+        }})
+    };
+    let (message, data) = policy_record(&policy(json!({"expires": {"at": "/until"}})), 1, &alice);
+    let reply = past.send(message, Some(&data));
+    assert!(code_of(&reply) == (400, "PolicyInvalid") && detail(&reply).contains("encrypted"), "{reply}");
+    let (message, data) = policy_record(&policy(json!({"data": needs})), 1, &alice);
+    assert_eq!(past.code(message, Some(&data)), 202);
+    for path in ["lease", "offer"] {
+        let reply = past.send(sealed(path, b"ciphertext", 2), Some(b"ciphertext"));
+        assert_eq!(code_of(&reply), (400, "PolicyDataEncrypted"), "{path}");
+        let large = vec![b' '; 30_001];
+        let plain = Write { tags: None, ..of(path, &Value::Null, None) };
+        let reply = past.send(write(&plain, &large, 3, &alice), Some(&large));
+        assert_eq!(code_of(&reply), (400, "PolicyDataTooLarge"), "{path}");
+    }
+    assert_eq!(
+        past.code(sealed("receipt", b"ciphertext", 4), Some(b"ciphertext")),
+        202,
+        "what is private is not looked into"
+    );
+    let plain = Write { tags: None, ..of("receipt", &Value::Null, None) };
+    assert_eq!(code_of(&past.send(write(&plain, b"{}", 5, &alice), Some(b"{}"))), (400, "PolicyDataInvalid"));
 }
 
 /// A record, as the model sees it.

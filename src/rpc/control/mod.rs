@@ -38,6 +38,7 @@ pub mod rgb_transfers;
 pub mod rgb_balances;
 pub mod rgb_history;
 mod letter;
+mod walk;
 pub mod protocols;
 pub mod protocols_diff;
 pub mod shipped;

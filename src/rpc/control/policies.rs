@@ -9,10 +9,11 @@ use super::{
     method::{Entry, Example, Method, Need},
     refusals::{REFUSALS, refused},
     shipped,
+    walk::{NAMED, each_record},
 };
 use crate::{
     cid,
-    dwn::{self, Cond, IndexValue, POLICY, POLICY_PATH, Policy, PolicyAudit, Select, Stored, View, create, record_id},
+    dwn::{POLICY, POLICY_PATH, Policy, PolicyAudit, View, create, for_protocol, policies, record_id},
     foreign::shown,
     node,
 };
@@ -21,14 +22,8 @@ use bytes::Bytes;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
-use std::ops::ControlFlow;
 
 pub const METHODS: &[Entry] = &[Entry::of::<Set>(), Entry::of::<List>(), Entry::of::<Remove>()];
-
-/// Records looked at in one go.
-const PAGE: usize = 1000;
-/// Records that are named.
-const NAMED: usize = 100;
 
 #[derive(Debug)]
 pub struct Set;
@@ -67,7 +62,9 @@ impl Method for Set {
             if let Some(why) = read.contradiction(&definition) {
                 return Ok(Err(why));
             }
-            let known = kept(&*view, &tenant)?.into_iter().find(|state| tag(state) == Some(read.protocol.as_str()));
+            let known = policies(&tenant, &*view)?
+                .into_iter()
+                .find(|state| for_protocol(state) == Some(read.protocol.as_str()));
             Ok(Ok((audit(&*view, &read)?, known, view.protocol(POLICY)?.is_some())))
         });
         let (found, known, is_installed) = looked.await.map_err(Error::new)??.map_err(usage)?;
@@ -160,10 +157,10 @@ impl Method for List {
         let store = call.node.store().clone();
         let listed = tokio::task::spawn_blocking(move || {
             let view = store.view(&tenant);
-            let all = kept(&*view, &tenant)?.into_iter().map(|state| {
+            let all = policies(&tenant, &*view)?.into_iter().map(|state| {
                 let data = view.inline_data(&state)?.unwrap_or_default();
                 Ok(KeptPolicy {
-                    protocol: tag(&state).unwrap_or_default().to_owned(),
+                    protocol: for_protocol(&state).unwrap_or_default().to_owned(),
                     record_id: record_id(&state.message).unwrap_or_default().to_owned(),
                     message_cid: state.cid.to_string(),
                     policy: serde_json::from_slice(&data).unwrap_or_default(),
@@ -221,9 +218,9 @@ impl Method for Remove {
         let actor = Actor::of(call, from.as_deref())?;
         call.caller().may_write(Some(POLICY))?;
         let (store, tenant) = (call.node.store().clone(), actor.tenant.clone());
-        let found = tokio::task::spawn_blocking(move || kept(&*store.view(&tenant), &tenant));
+        let found = tokio::task::spawn_blocking(move || policies(&tenant, &*store.view(&tenant)));
         let found = found.await.map_err(Error::new)??;
-        let of_it = found.iter().filter(|state| tag(state) == Some(protocol.as_str()));
+        let of_it = found.iter().filter(|state| for_protocol(state) == Some(protocol.as_str()));
         let record_ids: Vec<String> = of_it.filter_map(|state| Some(record_id(&state.message)?.to_owned())).collect();
         if record_ids.is_empty() {
             let text = format!("{} has no policy here: policies.list lists what has", shown(&protocol));
@@ -254,47 +251,22 @@ pub struct PolicyRemoved {
     pub record_ids: Vec<String>,
 }
 
-fn is(name: &str, value: &str) -> (String, Cond) {
-    (name.to_owned(), Cond::Equal(IndexValue::String(value.to_owned())))
-}
-
-/// The tenant's own policies, of all protocols.
-fn kept(view: &dyn View, tenant: &str) -> Result<Vec<Stored>, Error> {
-    let filter = [is("protocol", POLICY), is("protocolPath", POLICY_PATH), is("method", "Write")].into();
-    let mut found = view.select(&Select { any_of: vec![filter], ..Select::default() })?.entries;
-    found.retain(|state| *state.author == *tenant);
-    Ok(found)
-}
-
-fn tag(state: &Stored) -> Option<&str> {
-    state.message.pointer("/descriptor/tags/protocol")?.as_str()
-}
-
 fn audit(view: &dyn View, policy: &Policy) -> Result<PolicySet, Error> {
     let mut found = PolicySet { protocol: policy.protocol.clone(), ..PolicySet::default() };
     let now = node::now();
     let mut audit = PolicyAudit::new(policy, &now);
-    let of_protocol = [is("protocol", &policy.protocol), is("method", "Write")].into();
-    let mut select = Select { any_of: vec![of_protocol], limit: Some(PAGE), ..Select::default() };
-    loop {
-        let hits = view.hits(&select)?;
-        view.each(&hits.positions, &mut |stored| {
-            let Some(stored) = stored else { return Ok(ControlFlow::Continue(())) };
-            found.records += 1;
-            let data = if audit.needs_data(&stored.message) { view.inline_data(&stored)? } else { None };
-            let wrong = audit.look(&stored, data.as_deref());
-            if !wrong.is_empty() {
-                found.unfit += 1;
-                if found.unfit_records.len() < NAMED {
-                    let record_id = dwn::record_id(&stored.message).unwrap_or_default().to_owned();
-                    found.unfit_records.push(Unfit { record_id, why: shown(&wrong.join("; ")).to_string() });
-                }
+    each_record(view, &policy.protocol, |stored| {
+        found.records += 1;
+        let data = if audit.needs_data(&stored.message) { view.inline_data(stored)? } else { None };
+        let wrong = audit.look(stored, data.as_deref());
+        if !wrong.is_empty() {
+            found.unfit += 1;
+            if found.unfit_records.len() < NAMED {
+                let record_id = record_id(&stored.message).unwrap_or_default().to_owned();
+                found.unfit_records.push(Unfit { record_id, why: shown(&wrong.join("; ")).to_string() });
             }
-            Ok(ControlFlow::Continue(()))
-        })?;
-        select.after = hits.cursor;
-        if select.after.is_none() {
-            return Ok(found);
         }
-    }
+        Ok(())
+    })?;
+    Ok(found)
 }

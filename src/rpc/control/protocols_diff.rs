@@ -5,23 +5,18 @@ use super::{
     call::Call,
     failure::{Failure, Kind},
     method::{Entry, Example, Method, Need},
+    walk::{NAMED, each_record},
 };
 use crate::{
-    dwn::{Cond, Diff, Fit, IndexValue, Lint, Select, View, normalize_uri, record_id},
+    dwn::{Diff, Fit, Lint, View, normalize_uri, record_id},
     foreign::shown,
 };
 use anyhow::Error;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
-use std::ops::ControlFlow;
 
 pub const METHODS: &[Entry] = &[Entry::of::<Compare>()];
-
-/// Records looked at in one go.
-const PAGE: usize = 1000;
-/// Records that are named.
-const NAMED: usize = 100;
 
 #[derive(Debug)]
 pub struct Compare;
@@ -100,26 +95,16 @@ fn compare(view: &dyn View, uri: &str, new: &Value) -> Result<Option<Differences
     let old = installed.message.pointer("/descriptor/definition").cloned().unwrap_or_default();
     let (Some(Diff { allows, forbids }), Some(fit)) = (Diff::between(&old, new), Fit::of(new)) else { return Ok(None) };
     let mut found = Differences { allows, forbids, ..Differences::default() };
-    let is = |name: &str, value: &str| (name.to_owned(), Cond::Equal(IndexValue::String(value.to_owned())));
-    let of_protocol = [is("protocol", uri), is("method", "Write")].into();
-    let mut select = Select { any_of: vec![of_protocol], limit: Some(PAGE), ..Select::default() };
-    loop {
-        let hits = view.hits(&select)?;
-        view.each(&hits.positions, &mut |stored| {
-            let Some(stored) = stored else { return Ok(ControlFlow::Continue(())) };
-            found.records += 1;
-            if let Some(why) = fit.refuses(&stored) {
-                found.refused += 1;
-                if found.refused_records.len() < NAMED {
-                    let record_id = record_id(&stored.message).unwrap_or_default().to_owned();
-                    found.refused_records.push(RefusedRecord { record_id, why: shown(&why).to_string() });
-                }
+    each_record(view, uri, |stored| {
+        found.records += 1;
+        if let Some(why) = fit.refuses(stored) {
+            found.refused += 1;
+            if found.refused_records.len() < NAMED {
+                let record_id = record_id(&stored.message).unwrap_or_default().to_owned();
+                found.refused_records.push(RefusedRecord { record_id, why: shown(&why).to_string() });
             }
-            Ok(ControlFlow::Continue(()))
-        })?;
-        select.after = hits.cursor;
-        if select.after.is_none() {
-            return Ok(Some(found));
         }
-    }
+        Ok(())
+    })?;
+    Ok(Some(found))
 }

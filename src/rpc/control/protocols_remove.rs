@@ -49,7 +49,6 @@ impl Method for Remove {
         let actor = Actor::of(call, from.as_deref())?;
         call.caller().may_write(Some(&uri))?;
         let mut removed = ProtocolRemoved { protocol: uri.clone(), records: 0, deleted: 0 };
-        let mut installed = false;
         let mut after = None;
         loop {
             let (store, tenant, wanted) = (call.node.store().clone(), actor.tenant.clone(), uri.clone());
@@ -63,7 +62,6 @@ impl Method for Remove {
                 let text = format!("{uri} is not installed here: protocols.list lists what is");
                 return Err(Failure::new(Kind::NotFound, text));
             }
-            installed |= is_there;
             removed.records += entries.len() as u64;
             for state in entries.iter().filter(|_| records) {
                 removed.deleted += u64::from(delete(call, &actor, state).await?);
@@ -73,11 +71,9 @@ impl Method for Remove {
                 break;
             }
         }
-        if installed {
-            let nothing = json!({"protocol": uri, "published": false, "types": {}, "structure": {}});
-            let message = create::protocols_configure(nothing, &node::now(), &actor.signer).map_err(refused)?;
-            send(call, &actor.tenant, message, None).await?;
-        }
+        let nothing = json!({"protocol": uri, "published": false, "types": {}, "structure": {}});
+        let message = create::protocols_configure(nothing, &node::now(), &actor.signer).map_err(refused)?;
+        send(call, &actor.tenant, message, None).await?;
         Ok(removed)
     }
 }

@@ -71,6 +71,8 @@ pub fn program(name: &str, args: &[&str]) -> String {
     let folder = folder();
     let output = Command::new("node").args(["--no-warnings", name]).args(args).current_dir(folder).output();
     let output = output.expect("node runs (install node 18 to 21)");
+    // A program that was killed has said less than it would have.
+    assert!(output.status.code().is_some(), "{name}: {}", output.status);
     [output.stdout, output.stderr].iter().map(|bytes| String::from_utf8_lossy(bytes)).rev().collect()
 }
 
